@@ -1,0 +1,1 @@
+"""The HTTP side: accept events, answer queries, tell the truth to probes."""

@@ -1,0 +1,110 @@
+"""The ASGI application: paths, the fast lane, and FastAPI for everything else."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.fast_lane import FastLane
+from api.faults import Fault
+from api.paths import Paths
+from api.problems import Problem, of_storage
+from api.respond import problem_response
+from api.routes import router
+from api.services import Services, open_services
+from api.settings import ApiSettings
+from storage.errors import StorageError
+from storage.settings import StorageSettings
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    """ASGI: FastAPI behind the paths and the fast lane, which exists while the service is open."""
+
+    def __init__(self, storage: StorageSettings, settings: ApiSettings) -> None:
+        self._storage = storage
+        self._settings = settings
+        self.fastapi = _fastapi(self._lifespan)
+        self._front: ASGIApp = Paths(self.fastapi)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection's request, or the lifespan."""
+        await self._front(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(self._storage, self._settings) as services:
+            app.state.services = services
+            self._front = Paths(self._fast_lane(services))
+            yield
+
+    def _fast_lane(self, services: Services) -> FastLane:
+        settings = self._settings
+        return FastLane(self.fastapi, services.ingest, settings.event_bytes, settings.body_seconds)
+
+
+def create_app(
+    storage: StorageSettings | None = None, settings: ApiSettings | None = None
+) -> Application:
+    """The service as an ASGI application; settings come from the environment unless given."""
+    return Application(storage or StorageSettings(), settings or ApiSettings())
+
+
+def _fastapi(lifespan: object) -> FastAPI:
+    app = FastAPI(
+        title="Activity Service",
+        version=version("activity-service"),
+        description=(
+            "An event that was acknowledged is on disk, is stored exactly once, and a page read "
+            "from the cache is never stale."
+        ),
+        lifespan=lifespan,  # type: ignore[arg-type]
+        redirect_slashes=False,
+    )
+    app.include_router(router)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(StorageError, _on_storage_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_mistake)
+    return app
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _on_storage_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StorageError)
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return problem_response(of_storage(error))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [Fault(e["msg"], parameter=str(e["loc"][-1])) for e in error.errors()]
+    return problem_response(Problem(422, "The request is not valid.", faults))
+
+
+_HTTP_DETAILS = {
+    404: "No such path. The paths are /events, /events/{id}, /health, /health/ready, /docs.",
+    405: "This path does not answer that method.",
+}
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = _HTTP_DETAILS.get(error.status_code, str(error.detail))
+    headers = [(k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()]
+    return problem_response(Problem(error.status_code, detail, headers=headers))
+
+
+async def _on_mistake(request: Request, error: Exception) -> Response:
+    return problem_response(Problem(500, "It was logged. The request may be sent again."))

@@ -1,0 +1,128 @@
+"""`from_date` and `to_date`: every form in which an analyst may write a day or an instant."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+ACCEPTED_FORMS = (
+    "MM-DD-YYYY (04-16-2021), YYYY-MM-DD (2021-04-16), "
+    "an ISO 8601 instant (2021-04-16T12:30:00.5Z, 2021-04-16T12:30+02:00; UTC if no offset), "
+    "or seconds since 1970 in 9 to 11 digits (1618576200, 1618576200.25)"
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_MAX_QUOTED = 60
+
+_US_DAY = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{4})")
+_ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+# The blank among the signs is a `+` that a query string turned into a space.
+_ISO_INSTANT = re.compile(
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[Tt ]"
+    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?)?"
+    r"(?:[Zz]|(?P<sign>[+\- ])(?P<off_hour>[0-9]{2}):?(?P<off_minute>[0-9]{2}))?"
+)
+_EPOCH_SECONDS = re.compile(r"([0-9]{9,11})(?:\.([0-9]{1,9}))?")
+_PLAIN_NUMBER = re.compile(r"(-?)([0-9]+)(?:\.[0-9]*)?")
+
+
+class _Moment(NamedTuple):
+    at: datetime
+    is_day: bool
+
+
+def start_of(text: str) -> datetime:
+    """The instant itself, or the first of that day, in UTC: inclusive, for `from_date`.
+
+    A fraction is cut off after microseconds. Raises `ValueError` with what is wrong.
+    """
+    return _parse(text.strip()).at
+
+
+def end_of(text: str) -> datetime:
+    """The instant itself, or the midnight after that day, in UTC: exclusive, for `to_date`.
+
+    A fraction is cut off after microseconds. Raises `ValueError` with what is wrong.
+    """
+    moment = _parse(text.strip())
+    if not moment.is_day:
+        return moment.at
+    try:
+        return moment.at + _DAY
+    except OverflowError as error:
+        raise _wrong(text.strip(), "no day after it can be expressed") from error
+
+
+def _parse(text: str) -> _Moment:
+    for form, read in _READERS:
+        if match := form.fullmatch(text):
+            try:
+                return read(match)
+            except (ValueError, OverflowError) as error:
+                raise _wrong(text, str(error)) from error
+    raise _wrong(text, _why_unknown(text))
+
+
+def _us_day(match: re.Match[str]) -> _Moment:
+    month, day, year = map(int, match.groups())
+    return _Moment(datetime(year, month, day, tzinfo=UTC), is_day=True)
+
+
+def _iso_day(match: re.Match[str]) -> _Moment:
+    year, month, day = map(int, match.groups())
+    return _Moment(datetime(year, month, day, tzinfo=UTC), is_day=True)
+
+
+def _iso_instant(match: re.Match[str]) -> _Moment:
+    names = ("year", "month", "day", "hour", "minute", "second")
+    year, month, day, hour, minute, second = (int(match[name] or 0) for name in names)
+    micro = _microseconds(match["fraction"])
+    local = datetime(year, month, day, hour, minute, second, micro, _zone(match))
+    return _Moment(local.astimezone(UTC), is_day=False)
+
+
+def _epoch_seconds(match: re.Match[str]) -> _Moment:
+    elapsed = timedelta(seconds=int(match[1]), microseconds=_microseconds(match[2]))
+    return _Moment(_EPOCH + elapsed, is_day=False)
+
+
+_READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Moment]], ...] = (
+    (_US_DAY, _us_day),
+    (_ISO_DAY, _iso_day),
+    (_ISO_INSTANT, _iso_instant),
+    (_EPOCH_SECONDS, _epoch_seconds),
+)
+
+
+def _microseconds(fraction: str | None) -> int:
+    return int((fraction or "")[:6].ljust(6, "0"))
+
+
+def _zone(match: re.Match[str]) -> timezone:
+    if match["sign"] is None:
+        return UTC
+    hours, minutes = int(match["off_hour"]), int(match["off_minute"])
+    if hours > 23 or minutes > 59:
+        raise ValueError("the offset must be below 24:00, its minutes in 0..59")
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if match["sign"] == "-" else offset)
+
+
+def _why_unknown(text: str) -> str:
+    number = _PLAIN_NUMBER.fullmatch(text)
+    if number is None:
+        return "its form is not known"
+    if number[1]:
+        return "seconds before 1970 are not taken"
+    if len(number[2]) == 8:
+        return "8 digits may be a day or seconds"
+    if len(number[2]) == 13:
+        return "13 digits look like milliseconds, seconds are taken"
+    return "seconds since 1970 have 9 to 11 digits, and at most 9 after the point"
+
+
+def _wrong(text: str, why: str) -> ValueError:
+    quoted = text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…"
+    return ValueError(f"{quoted!r} is not a date that is accepted: {why}. Use {ACCEPTED_FORMS}.")

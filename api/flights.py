@@ -1,0 +1,48 @@
+"""One run of the same work at a time within a process, shared by all who ask for it. Pure asyncio.
+
+Who asks while a run is under way shares the *next* one: the run under way may have read before
+what the asker already knows of.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Flights(Generic[T]):
+    """Runs, by key."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[T]] = {}
+        self._next: dict[str, asyncio.Task[T]] = {}
+
+    async def run(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of a run of `work` that starts after this call. Raises what it raises."""
+        task = self._next.get(key)
+        if task is None:
+            before = self._running.get(key)
+            if before is None:
+                task = self._running[key] = asyncio.create_task(self._first(key, work))
+            else:
+                task = self._next[key] = asyncio.create_task(self._after(before, key, work))
+        # One asker that goes away must not end the run for the others.
+        return await asyncio.shield(task)
+
+    async def _first(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await work()
+        finally:
+            self._leave(key)
+
+    async def _after(
+        self, before: asyncio.Task[T], key: str, work: Callable[[], Awaitable[T]]
+    ) -> T:
+        await asyncio.wait([before])
+        self._running[key] = self._next.pop(key)
+        return await self._first(key, work)
+
+    def _leave(self, key: str) -> None:
+        if self._running.get(key) is asyncio.current_task():
+            del self._running[key]

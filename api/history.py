@@ -1,0 +1,162 @@
+"""Reading: pages through the cache, one event by id wherever it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal, TypeVar
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from api import cursors
+from api.flights import Flights
+from storage import buckets
+from storage.errors import ControlUnavailable, QueueUnavailable
+from storage.event import Event, decode_event, id_ms, to_ms
+from storage.event_store import EventStore, Page
+from storage.filters import Filters, digest
+from storage.intake import Intake
+from storage.page_cache import CachedPage, Miss, PageCache
+
+Verdict = Literal["HIT", "MISS", "BYPASS"]
+Receipt = Literal["queued", "stored", "dead"]
+T = TypeVar("T")
+
+# Pauses, in seconds, while another process runs the query: 3 s in all, then we run it too.
+_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page, and how it came about."""
+
+    page: CachedPage
+    verdict: Verdict
+
+
+class PageBody(msgspec.Struct):
+    """A page in its JSON form."""
+
+    events: list[Event]
+    next_cursor: str | None
+
+
+class History:
+    """Answers what happened. Correct without cache and control, only slower."""
+
+    def __init__(self, store: EventStore, cache: PageCache, intake: Intake, threads: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._intake = intake
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._flights: Flights[Served] = Flights()
+
+    async def page(self, filters: Filters) -> Served:
+        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
+        name, proof = digest(filters), buckets.of_page(filters)
+        try:
+            found = await self._cache.lookup(name, proof)
+        except ControlUnavailable:
+            return await self._flights.run(name, lambda: self._bypass(filters))
+        if isinstance(found, CachedPage):
+            return Served(found, "HIT")
+        return await self._flights.run(name, lambda: self._fill(filters, name, proof))
+
+    async def find(self, event_id: UUID) -> tuple[Event, Receipt] | None:
+        """An event and its receipt; None when it was never accepted.
+
+        The queue is asked first: an event leaves it only after it was committed, so it can't be
+        missed between the two. Raises DatabaseUnavailable or QueueUnavailable when the one that
+        can't be asked might have it.
+        """
+        away: QueueUnavailable | None = None
+        try:
+            queued = await self._intake.find(event_id.bytes)
+        except QueueUnavailable as error:
+            queued, away = None, error
+        if queued is not None:
+            return decode_event(queued), "queued"
+        if stored := await self._in_thread(lambda: self._store.find(event_id)):
+            return stored, "stored"
+        if dead := await self._in_thread(lambda: self._store.find_dead(event_id)):
+            return dead, "dead"
+        if away:
+            raise away
+        return None
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnavailable when history can't be read."""
+        await self._in_thread(self._store.ping)
+
+    async def _fill(self, filters: Filters, name: str, proof: list[str]) -> Served:
+        """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
+        try:
+            for pause in _PAUSES:
+                found = await self._cache.lookup_or_lead(name, proof)
+                if isinstance(found, CachedPage):
+                    return Served(found, "HIT")
+                if isinstance(found, Miss):
+                    return await self._lead(filters, name, found)
+                await asyncio.sleep(pause)
+        except ControlUnavailable:
+            pass
+        return await self._bypass(filters)
+
+    async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
+        try:
+            horizon = await self._horizon(filters)
+            page, body = await self._in_thread(lambda: self._read(filters))
+        except BaseException:
+            await _quietly(self._cache.leave(name))
+            raise
+        end = window_end(filters, page)
+        sealed = end if end and horizon and end <= horizon else None
+        await _quietly(self._cache.keep(name, miss.generations, body, sealed))
+        return Served(body, "MISS")
+
+    async def _bypass(self, filters: Filters) -> Served:
+        _, body = await self._in_thread(lambda: self._read(filters))
+        return Served(body, "BYPASS")
+
+    def _read(self, filters: Filters) -> tuple[Page, CachedPage]:
+        page = self._store.page(filters)
+        return page, render(page)
+
+    async def _horizon(self, filters: Filters) -> int | None:
+        """Before the query; not asked for a page that is open to whatever comes."""
+        if filters.end is None and filters.cursor is None and filters.order == "desc":
+            return None
+        try:
+            return await self._intake.horizon_ms()
+        except QueueUnavailable:
+            return None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+
+
+def render(page: Page) -> CachedPage:
+    """A page as it is answered."""
+    cursor = cursors.encode(UUID(page.events[-1].id)) if page.more else None
+    body = msgspec.json.encode(PageBody(page.events, cursor))
+    return CachedPage(body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode())
+
+
+def window_end(filters: Filters, page: Page) -> int | None:
+    """The millisecond from which on no event can belong to this page; None when there is none."""
+    ends = [] if filters.end is None else [to_ms(filters.end) + 1]
+    if filters.order == "desc" and filters.cursor is not None:
+        ends.append(id_ms(filters.cursor) + 1)
+    if filters.order == "asc" and page.more:
+        ends.append(id_ms(UUID(page.events[-1].id)) + 1)
+    return min(ends, default=None)
+
+
+async def _quietly(call: Awaitable[None]) -> None:
+    """The cache is a convenience: that it can't be told changes no answer."""
+    with suppress(ControlUnavailable):
+        await call

@@ -1,0 +1,28 @@
+"""Every path exists at the root and under `/api`, with and without a trailing slash."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Paths:
+    """ASGI: takes `/api` and a trailing slash off a path, so that each route is written once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; without redirects, which would lose a POST's body."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            plain = plain_path(path)
+            if plain != path:
+                scope = {**scope, "path": plain, "raw_path": plain.encode()}
+        await self._app(scope, receive, send)
+
+
+def plain_path(path: str) -> str:
+    """`/api/events/` -> `/events`."""
+    if path == "/api" or path.startswith("/api/"):
+        path = path[4:]
+    if path.endswith("/"):
+        path = path[:-1]
+    return path or "/"

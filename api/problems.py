@@ -1,0 +1,82 @@
+"""Errors as `application/problem+json` (RFC 9457), every fault with its location."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import msgspec
+
+from api.faults import Fault
+from storage.errors import (
+    ControlUnavailable,
+    DatabaseUnavailable,
+    QueryTooSlow,
+    QueueFull,
+    QueueUnavailable,
+    StorageError,
+)
+
+MEDIA_TYPE = b"application/problem+json"
+RETRY_SECONDS = 2
+
+_TITLES = {
+    400: ("malformed", "The request can't be read"),
+    404: ("not-found", "There is nothing here"),
+    405: ("method-not-allowed", "This path has no such method"),
+    408: ("too-slow", "The request took too long to arrive"),
+    413: ("too-large", "The request is too large"),
+    415: ("unsupported-media-type", "This media type is not understood"),
+    422: ("invalid", "The request is not valid"),
+    500: ("internal", "The service made a mistake"),
+    503: ("unavailable", "The service can't do this right now"),
+}
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """An answer other than the one asked for. Its body never names what is inside the service."""
+
+    status: int
+    detail: str
+    faults: Sequence[Fault] = ()
+    headers: Sequence[tuple[bytes, bytes]] = field(default=())
+
+    def body(self) -> bytes:
+        """The problem document."""
+        name, title = _TITLES[self.status]
+        document: dict[str, object] = {
+            "type": f"urn:activity:problem:{name}",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.faults:
+            document["errors"] = [_without_none(fault) for fault in self.faults]
+        return msgspec.json.encode(document)
+
+
+def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
+    """503, with when to try again."""
+    return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))
+
+
+# The one table from what storage reports to what a client is told, most special first.
+_OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
+    (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),
+    (
+        QueueUnavailable,
+        "The queue does not answer. The event was not acknowledged: send it again.",
+    ),
+    (QueryTooSlow, "The query took longer than allowed. Narrow it by date, or by another filter."),
+    (DatabaseUnavailable, "History can't be read right now. Events are accepted all the same."),
+    (ControlUnavailable, "The cache does not answer."),
+    (StorageError, "Storage can't do this right now."),
+)
+
+
+def of_storage(error: StorageError) -> Problem:
+    """What a client is told about a storage error."""
+    return unavailable(next(text for kind, text in _OF_STORAGE if isinstance(error, kind)))
+
+
+def _without_none(fault: Fault) -> dict[str, str]:
+    return {name: value for name, value in asdict(fault).items() if value is not None}

@@ -1,0 +1,42 @@
+"""One API process: uvicorn on an address, or on a socket that a supervisor has bound."""
+
+import argparse
+import logging
+import sys
+
+import uvicorn
+
+from api.app import create_app
+
+SHUTDOWN_SECONDS = 10
+BACKLOG = 2048
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished."""
+    options = _options(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
+    )
+    uvicorn.run(
+        create_app(),
+        host=options.host,
+        port=options.port,
+        fd=options.fd,
+        backlog=BACKLOG,
+        http="httptools",
+        loop="uvloop",
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m api", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--fd", type=int, help="a listening socket, inherited")
+    return parser.parse_args(arguments)

@@ -1,0 +1,125 @@
+"""What is posted and answered, for the OpenAPI document and for saying what is wrong."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+NAME_CHARACTERS = 255
+EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+
+# "Valid e-mail address" of the WHATWG HTML standard: what browsers accept.
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+is_email = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*").fullmatch
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _email(value: str) -> str:
+    if not is_email(value):
+        raise ValueError("is not an e-mail address, such as jo@example.com")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_not_blank)]
+
+
+class EventBody(BaseModel):
+    """An event as a producer posts it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "component": "billing",
+                    "environment": "production",
+                    "message": "Invoice 1042 was paid",
+                    "email": "jo@example.com",
+                    "data": {"invoice": 1042, "amount": 12.50},
+                }
+            ]
+        },
+    )
+
+    component: Name = Field(description="What the event is about: a part of a system.")
+    environment: Name = Field(description="Where it happened: `production`, `staging`, a branch.")
+    message: Annotated[str, Field(min_length=1), AfterValidator(_not_blank)] = Field(
+        description="What happened, for people."
+    )
+    email: Annotated[str, Field(max_length=EMAIL_CHARACTERS), AfterValidator(_email)] | None = (
+        Field(None, description="Who did it (a valid e-mail address of the HTML standard).")
+    )
+    data: Any = Field(
+        None, description="Anything else, as JSON at most 64 deep; every digit is kept."
+    )
+
+
+class EventAnswer(BaseModel):
+    """An event with the id and the time it was given."""
+
+    id: UUID
+    created_at: datetime
+    component: str
+    environment: str
+    message: str
+    email: str | None
+    data: Any
+
+
+class EventWithReceipt(EventAnswer):
+    """An event and what became of it."""
+
+    receipt: Literal["queued", "stored", "dead"]
+
+
+class PageAnswer(BaseModel):
+    """A page of history, newest first unless asked otherwise."""
+
+    events: list[EventAnswer]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null: there is none.")
+
+
+class FaultAnswer(BaseModel):
+    """One thing that is wrong, and where."""
+
+    detail: str
+    pointer: str | None = Field(None, description="JSON pointer into the body.")
+    parameter: str | None = Field(None, description="Name of the query parameter.")
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultAnswer] | None = None
+
+
+class Dependency(BaseModel):
+    """A server this service needs, and whether it answers."""
+
+    state: Literal["up", "down"]
+    detail: str | None = None
+
+
+class Readiness(BaseModel):
+    """Whether what was asked for can be done now."""
+
+    status: Literal["ready", "unavailable"]
+    dependencies: dict[str, Dependency]
+
+
+class Liveness(BaseModel):
+    """This process lives."""
+
+    status: Literal["healthy"] = "healthy"

@@ -1,0 +1,32 @@
+"""What the API may be told."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ApiSettings(BaseSettings):
+    """Read from `ACTIVITY_*` environment variables or `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
+
+    event_bytes: int = Field(
+        256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Bytes of one posted event, at most."
+    )
+    pending_events: int = Field(
+        20_000,
+        ge=1,
+        le=1_000_000,
+        description="Events one API process holds while the queue writes; more are refused.",
+    )
+    body_seconds: float = Field(
+        30, gt=0, le=600, description="Seconds a client may take to send a request's body."
+    )
+    cache_seconds: int = Field(
+        300, ge=1, le=86_400, description="Seconds a cached page is kept at most."
+    )
+    cache_grace_ms: int = Field(
+        10_000,
+        ge=0,
+        le=60_000,
+        description="Milliseconds after control lost its data in which no page is served from it.",
+    )

@@ -1,0 +1,208 @@
+"""Storing a batch: COPY, insert, dead letters, all in one transaction under the drain's fence."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from storage import partitions
+from storage.database import transaction
+from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, sqlstate
+from storage.event import Event, encode_event
+from storage.tables import dead_letters, drain_fences
+
+_COLUMNS = "created_at, id, component, environment, message, email, data"
+_STAGE = sa.text("CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS")
+_COPY = f"COPY staging ({_COLUMNS}) FROM STDIN"
+_INSERT = sa.text(
+    f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging ON CONFLICT DO NOTHING"
+)
+_EMPTY = sa.text("DELETE FROM staging")
+
+# A few bad rows are poison; more of them than this, in number and share, is something else.
+_TOLERATED_ROWS = 10
+_TOLERATED_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An event PostgreSQL will never take, and its reason."""
+
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch: rows new to the table, and refusals. The rest was there already."""
+
+    stored: int
+    refused: list[Refusal]
+
+
+class BatchWriter:
+    """Writes the batches of one process's drains."""
+
+    def __init__(self, engine: sa.Engine, partition_by: str) -> None:
+        self._engine = engine
+        self._partition_by = partition_by
+        self._spans: list[partitions.Span] = []
+
+    def last_fence(self, shard: int) -> int:
+        """The highest fence that has written for the shard, 0 for none."""
+        with transaction(self._engine) as connection:
+            query = sa.select(drain_fences.c.fence).where(drain_fences.c.shard == shard)
+            return connection.scalar(query) or 0
+
+    def cut_off(self, shard: int) -> None:
+        """End the sessions of drains of this shard that stopped without giving it back.
+
+        One that is paused in the middle of a COPY holds the shard's row until then.
+        """
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = :name AND pid <> pg_backend_pid()"
+                ),
+                {"name": _session_name(shard)},
+            )
+
+    def make_room(self, events: Sequence[Event]) -> None:
+        """Make the partitions the events need, if maintenance has not made them ahead of time."""
+        days = {datetime.fromisoformat(event.created_at) for event in _one_a_day(events)}
+        if all(partitions.covers(self._spans, day) for day in days):
+            return
+        with transaction(self._engine) as connection:
+            self._spans = partitions.ensure(connection, days, self._partition_by)
+
+    @contextmanager
+    def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
+        """The transaction of one batch: commits at the end of the block.
+
+        From here to its end no other drain of this shard commits. Raises LeaseLost when a later
+        fence has written, DatabaseUnavailable when PostgreSQL is away.
+        """
+        try:
+            with transaction(self._engine) as connection:
+                _claim(connection, shard, fence)
+                yield BatchTransaction(connection)
+        except DatabaseUnavailable:
+            self._spans = []  # a partition may have been dropped meanwhile: look again
+            raise
+
+
+class BatchTransaction:
+    """What a drain may do between claiming the shard and committing."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def insert(self, events: Sequence[Event]) -> Outcome:
+        """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
+
+        Raises RefusedShare when it refuses so much that poison can't be the reason.
+        """
+        self._connection.execute(_STAGE)
+        stored = 0
+        refused: list[Refusal] = []
+        tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
+        pending = [events]
+        while pending:
+            part = pending.pop()
+            reason = None
+            try:
+                with self._connection.begin_nested():
+                    stored += self._copy(part)
+            except sa.exc.DBAPIError as error:
+                reason = _refusal(error)
+            if reason is None:
+                continue
+            if len(part) > 1:
+                pending += [part[len(part) // 2 :], part[: len(part) // 2]]
+                continue
+            refused.append(Refusal(part[0], reason))
+            if len(refused) > tolerated:
+                raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+        self._bury(refused)
+        return Outcome(stored, refused)
+
+    def _copy(self, events: Sequence[Event]) -> int:
+        driver = self._connection.connection.driver_connection
+        assert driver is not None
+        with driver.cursor() as cursor:
+            cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
+        stored = self._connection.execute(_INSERT).rowcount
+        self._connection.execute(_EMPTY)
+        return stored
+
+    def _bury(self, refused: Sequence[Refusal]) -> None:
+        for refusal in refused:
+            event = refusal.event
+            row = {
+                "created_at": datetime.fromisoformat(event.created_at),
+                "id": event.id,
+                "event": encode_event(event),
+                "reason": refusal.reason,
+            }
+            self._connection.execute(insert(dead_letters).values(row).on_conflict_do_nothing())
+
+
+def copy_text(events: Sequence[Event]) -> bytes:
+    """Rows in PostgreSQL's COPY text format, in the order of the staging columns."""
+    return "".join(map(_row, events)).encode()
+
+
+def _row(event: Event) -> str:
+    data = bytes(event.data).decode()
+    return (
+        f"{event.created_at}\t{event.id}\t{_escaped(event.component)}\t"
+        f"{_escaped(event.environment)}\t{_escaped(event.message)}\t"
+        f"{_NULL if event.email is None else _escaped(event.email)}\t"
+        f"{_NULL if data == 'null' else _escaped(data)}\n"
+    )
+
+
+_NULL = "\\N"
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def _escaped(value: str) -> str:
+    return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], value)
+
+
+def _claim(connection: sa.Connection, shard: int, fence: int) -> None:
+    connection.execute(sa.text(f"SET LOCAL application_name = '{_session_name(shard)}'"))
+    claim = insert(drain_fences).values(shard=shard, fence=fence)
+    claim = claim.on_conflict_do_update(
+        index_elements=[drain_fences.c.shard],
+        set_={"fence": claim.excluded.fence},
+        where=drain_fences.c.fence <= claim.excluded.fence,
+    )
+    if connection.execute(claim).rowcount == 0:
+        raise LeaseLost(f"a later drain than fence {fence} has written for shard {shard}")
+
+
+def _session_name(shard: int) -> str:
+    return f"activity-drain-{int(shard)}"
+
+
+def _refusal(error: sa.exc.DBAPIError) -> str:
+    """Why PostgreSQL will never take these rows; raises what is another kind of failure."""
+    state = sqlstate(error) or ""
+    if state == "23514":  # the table has no CHECK but its partitions' bounds
+        raise DatabaseUnavailable("a partition is missing") from error
+    if not state.startswith(("22", "23", "54")):
+        raise error
+    return f"{state}: {str(error.orig).splitlines()[0]}"
+
+
+def _one_a_day(events: Sequence[Event]) -> Iterator[Event]:
+    """One event of each day: what decides which partitions are needed."""
+    return iter({event.created_at[:10]: event for event in events}.values())

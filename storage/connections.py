@@ -1,0 +1,38 @@
+"""Clients of the two Redis roles, every timeout and retry said out loud.
+
+redis-py's defaults (a 5 s timeout and ten hidden retries) would make a caller wait without
+knowing it, and repeat what must not be repeated blindly.
+"""
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+
+
+def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Redis:
+    """A client for threads. Nothing is sent before its first command."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=answer_seconds,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=15,
+    )
+
+
+def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
+    """A client for the event loop, with a bounded pool that waits instead of failing."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=ANSWER_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        retry=AsyncRetry(NoBackoff(), 1),
+    )
+    return redis.asyncio.Redis(connection_pool=pool)

@@ -1,0 +1,76 @@
+"""The door to PostgreSQL: engines with every limit said, and the one way to run a transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from storage.errors import database_errors
+
+CONNECT_SECONDS = 3
+WAIT_FOR_CONNECTION_SECONDS = 3
+READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
+WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
+IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
+
+
+def reading_engine(url: str, pool: int) -> sa.Engine:
+    """For queries: read-only transactions, cancelled after READ_LIMIT_MS."""
+    return _engine(
+        url,
+        pool,
+        "activity-api",
+        statement_timeout=READ_LIMIT_MS,
+        default_transaction_read_only="on",
+        idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
+        jit="off",
+    )
+
+
+def writing_engine(url: str) -> sa.Engine:
+    """For one drain at a time; with `synchronous_commit`, so that a commit is on disk."""
+    return _engine(
+        url,
+        1,
+        "activity-drain",
+        statement_timeout=WRITE_LIMIT_MS,
+        transaction_timeout=WRITE_LIMIT_MS,
+        idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
+        synchronous_commit="on",
+        jit="off",
+    )
+
+
+def plain_engine(url: str) -> sa.Engine:
+    """For migrations and maintenance: no limits but the connection's."""
+    return _engine(url, 1, "activity-maintenance")
+
+
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One unit of work: commits at the end, rolls back on any exception; nothing else commits.
+
+    Raises DatabaseUnavailable where PostgreSQL is away, or can't write at present.
+    """
+    with database_errors(), engine.begin() as connection:
+        yield connection
+
+
+def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
+    options = "".join(f" -c {key}={value}" for key, value in settings.items())
+    return sa.create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": name,
+            "options": f"-c timezone=UTC{options}",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        },
+    )

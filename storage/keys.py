@@ -1,0 +1,39 @@
+"""Every Redis key, in one place; docs/architecture.md has the same table in words.
+
+The braces are a Redis Cluster hash tag: all keys of one shard live in one slot, so a script
+may touch them together.
+"""
+
+SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
+
+GENERATIONS = "cache:generations"  # control: hash, see lua/cache/common.lua
+
+
+def stream(shard: int) -> str:
+    """Queue: the shard's events, one entry each, field `e` = the event's JSON."""
+    return f"events:{{{shard}}}"
+
+
+def state(shard: int) -> str:
+    """Queue: hash `st exp gen fence accepted trimmed`, see lua/queue/common.lua."""
+    return f"events:{{{shard}}}:state"
+
+
+def ids(shard: int) -> str:
+    """Queue: hash, an event's 16 id bytes -> its entry in the stream, while it is queued."""
+    return f"events:{{{shard}}}:ids"
+
+
+def marks(shard: int) -> str:
+    """Control: set of the cache buckets a drain of this shard is about to change."""
+    return f"cache:marks:{shard}"
+
+
+def page(digest: str) -> str:
+    """Control: hash `generations body etag` of one cached page, with a TTL."""
+    return f"cache:page:{digest}"
+
+
+def flight(digest: str) -> str:
+    """Control: set while a process runs the query of that page, with a TTL."""
+    return f"cache:flight:{digest}"

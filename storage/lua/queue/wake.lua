@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- Make sure that a drain is queued for a shard that has entries.
+-- KEYS 1 state  2 stream
+-- ARGV 1 queued_ttl_ms  2 a generation known to wait no longer in RQ's list, or 0
+-- Returns {gen, 0}: enqueue it; {0, gen}: look whether job gen still waits, then touch or call
+-- again with it; {0, 0}: nothing to do.
+local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'gen')
+if h[1] and tonumber(h[2]) > now_ms() then return {0, 0} end
+if redis.call('XLEN', KEYS[2]) == 0 then
+  redis.call('HDEL', KEYS[1], 'st', 'exp')
+  return {0, 0}
+end
+if h[1] == 'q' and h[3] ~= ARGV[2] then return {0, tonumber(h[3])} end
+return {queued(KEYS[1], ARGV[1]), 0}

@@ -1,0 +1,33 @@
+"""Bringing a database to this version's tables, with Alembic."""
+
+from importlib.util import find_spec
+
+from alembic import command
+from alembic.config import Config
+
+from storage.errors import database_errors
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply what is missing. Safe to call from several processes at once.
+
+    Raises DatabaseUnavailable when PostgreSQL is away.
+    """
+    with database_errors():
+        command.upgrade(_config(database_url), revision)
+
+
+def downgrade(database_url: str, revision: str) -> None:
+    """Go back to a revision; `base` removes every table. Raises DatabaseUnavailable."""
+    with database_errors():
+        command.downgrade(_config(database_url), revision)
+
+
+def _config(database_url: str) -> Config:
+    spec = find_spec("migrations")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    config = Config()
+    config.set_main_option("script_location", spec.submodule_search_locations[0].replace("%", "%%"))
+    config.attributes["database_url"] = database_url
+    return config

@@ -1,0 +1,101 @@
+"""The queue as a drain sees it: take a shard, read a batch, acknowledge it, give the shard back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from storage import keys
+from storage.errors import LeaseLost, queue_errors
+from storage.event import Event, decode_event
+from storage.intake import QUEUED_TTL_MS
+from storage.scripts import source
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries read from a shard, in the stream's order."""
+
+    events: list[Event]
+    ids: list[bytes]
+    last_entry: bytes
+    bytes: int
+
+
+class ShardLease:
+    """At most one at a time per shard holds the lease; every change shows its fence."""
+
+    def __init__(self, client: redis.Redis, shard: int, lease_ms: int) -> None:
+        self._client = client
+        self._shard = shard
+        self._lease_ms = lease_ms
+        self.fence = 0
+        self.took_over = False
+
+    def begin(self, fence_seen: int) -> bool:
+        """Take the lease, with a fence above `fence_seen`; False when a living drain holds it.
+
+        `took_over` then says whether the drain before ended without giving the lease back.
+        """
+        fence, taken_over = self._run("begin", [], [self._lease_ms, fence_seen])
+        self.fence, self.took_over = int(fence), bool(taken_over)
+        return self.fence > 0
+
+    def read(self, count: int) -> Batch | None:
+        """The oldest `count` entries; None when the shard is empty."""
+        with queue_errors():
+            entries = self._client.xrange(keys.stream(self._shard), count=count)
+            return _batch(cast(list[Entry], entries))
+
+    def wait(self, wait_ms: int) -> bool:
+        """Wait up to `wait_ms` until the empty shard has an entry."""
+        with queue_errors():
+            stream = keys.stream(self._shard)
+            return bool(self._client.xread({stream: "0-0"}, count=1, block=wait_ms))
+
+    def renew(self) -> None:
+        """Hold the lease for another full term. Raises LeaseLost."""
+        if self._run("renew", [], [self.fence, self._lease_ms]) == 0:
+            raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
+
+    def acknowledge(self, batch: Batch) -> int:
+        """Forget a batch that PostgreSQL has committed. Returns the entries left.
+
+        Raises LeaseLost: then another drain reads it again, which changes nothing.
+        """
+        shard_keys = [keys.stream(self._shard), keys.ids(self._shard)]
+        args: list[bytes | int] = [self.fence, self._lease_ms, _next_entry(batch.last_entry), *batch.ids]
+        left = self._run("ack", shard_keys, args)
+        if left < 0:
+            raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
+        return int(left)
+
+    def finish(self, pause_ms: int = QUEUED_TTL_MS) -> int:
+        """Give the lease back: the generation of the next drain to enqueue, 0 when none is needed.
+
+        A caller that does not enqueue leaves that to the sweeper, after `pause_ms`.
+        """
+        generation = self._run("finish", [keys.stream(self._shard)], [self.fence, pause_ms])
+        return max(int(generation), 0)
+
+    def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int]) -> Any:
+        with queue_errors():
+            call = self._client.register_script(source(f"queue/{script}"))
+            return call(keys=[keys.state(self._shard), *more_keys], args=args)
+
+
+def _batch(entries: list[Entry]) -> Batch | None:
+    if not entries:
+        return None
+    bodies = [fields[b"e"] for _, fields in entries]
+    events = [decode_event(body) for body in bodies]
+    ids = [bytes.fromhex(event.id.replace("-", "")) for event in events]
+    return Batch(events, ids, entries[-1][0], sum(map(len, bodies)))
+
+
+def _next_entry(entry: bytes) -> bytes:
+    ms, seq = entry.split(b"-")
+    return b"%s-%d" % (ms, int(seq) + 1)

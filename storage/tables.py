@@ -1,0 +1,69 @@
+"""The tables, as SQLAlchemy sees them. Migrations make them; a test keeps the two together."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("created_at", TIMESTAMP(timezone=True, precision=3), primary_key=True),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("component", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("email", Text),
+    Column("data", JSONB(none_as_null=True)),
+    postgresql_partition_by="RANGE (created_at)",
+)
+"""One row an event, partitioned by its time, which is its id's time too."""
+
+# ASCII letters only, whatever the database's locale: the cache's buckets do the same.
+lower_email = func.lower(events.c.email.collate("C"))
+
+Index("events_component", events.c.component, events.c.created_at.desc(), events.c.id.desc())
+Index("events_environment", events.c.environment, events.c.created_at.desc(), events.c.id.desc())
+Index("events_email", lower_email, events.c.created_at.desc(), events.c.id.desc())
+Index(
+    "events_message",
+    events.c.message,
+    postgresql_using="gin",
+    postgresql_ops={"message": "gin_trgm_ops"},
+)
+Index(
+    "events_data",
+    events.c.data,
+    postgresql_using="gin",
+    postgresql_ops={"data": "jsonb_path_ops"},
+)
+
+drain_fences = Table(
+    "drain_fences",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("fence", BigInteger, nullable=False),
+)
+"""The highest fence that has written for a shard: what a paused drain finds when it wakes up."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("created_at", TIMESTAMP(timezone=True, precision=3), primary_key=True),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("event", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("refused_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+)
+"""Accepted events that PostgreSQL refuses: the event's original bytes, and why."""

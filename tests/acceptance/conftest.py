@@ -1,0 +1,15 @@
+"""One running service for the tests that only use it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import TestServers
+from tests.support.service import Service, service
+
+
+@pytest.fixture(scope="module")
+def running(servers: TestServers) -> Iterator[Service]:
+    """A service with one API process and one worker, for a whole module."""
+    with servers.fresh() as settings, service(settings, cache_grace_ms=0) as started:
+        yield started

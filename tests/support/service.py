@@ -1,0 +1,91 @@
+"""The real processes: API and workers, over real HTTP."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from storage.settings import StorageSettings
+from tests.support.servers import environment
+from tests.support.waiting import wait_until
+
+
+@dataclass
+class Service:
+    """API processes on one port and workers beside them; a client for the whole."""
+
+    settings: StorageSettings
+    env: dict[str, str]
+    http: httpx.Client
+    listener: socket.socket
+    apis: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def start_api(self) -> None:
+        """One more API process on the port."""
+        fd = self.listener.fileno()
+        command = [sys.executable, "-m", "api", "--fd", str(fd)]
+        self.apis.append(subprocess.Popen(command, env=self.env, pass_fds=[fd]))
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """One more worker."""
+        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=self.env)
+        self.workers.append(worker)
+        return worker
+
+    def post(self, **event: object) -> dict[str, object]:
+        """Post an event that must be accepted; the answer."""
+        response = self.http.post("/events", json=event)
+        assert response.status_code == 202, response.text
+        return response.json()  # type: ignore[no-any-return]
+
+    def events(self, **filters: object) -> list[dict[str, object]]:
+        """The first page of a query that must succeed."""
+        response = self.http.get("/events", params=filters)  # type: ignore[arg-type]
+        assert response.status_code == 200, response.text
+        return response.json()["events"]  # type: ignore[no-any-return]
+
+    def wait_stored(self, event_id: object) -> None:
+        """Until the event's receipt says stored."""
+        path = f"/events/{event_id}"
+        wait_until(
+            lambda: self.http.get(path).json().get("receipt") == "stored", f"{path} to be stored"
+        )
+
+    def stop(self) -> None:
+        """Workers last, as in `activity up`."""
+        for process in [*self.apis, *self.workers]:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(20)
+
+
+@contextmanager
+def service(
+    settings: StorageSettings, apis: int = 1, workers: int = 1, **more: object
+) -> Iterator[Service]:
+    """A running service, ready to accept and to be queried."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
+        os.set_inheritable(listener.fileno(), True)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        http = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+        running = Service(settings, environment(settings, **more), http, listener)
+        stack.callback(running.stop)
+        for _ in range(apis):
+            running.start_api()
+        for _ in range(workers):
+            running.start_worker()
+        wait_until(lambda: http.get("/health/ready").status_code == 200, "the API to be ready")
+        yield running

@@ -1,0 +1,5 @@
+"""`python -m worker`: one worker process. `activity worker` keeps several of them going."""
+
+from worker.process import run
+
+run()

@@ -1,0 +1,28 @@
+"""What runs beside the workers, in whoever supervises them: sweeping and maintenance."""
+
+from storage.database import plain_engine
+from storage.settings import StorageSettings
+from storage.sweeper import Sweeper
+from storage.wake import Waker
+from worker.maintenance import Maintenance
+from worker.settings import WorkerSettings
+
+
+class Background:
+    """The sweeper's and the maintenance's threads."""
+
+    def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
+        settings = settings or WorkerSettings()
+        self._sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
+        engine = plain_engine(storage.database_url)
+        self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
+
+    def start(self) -> None:
+        """Begin both."""
+        self._maintenance.start()
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        """End both, after the round under way."""
+        self._sweeper.stop()
+        self._maintenance.stop()

@@ -1,0 +1,17 @@
+"""How many entries to read at once, so that a batch keeps to its bytes. Pure."""
+
+_FIRST = 128  # events of the greatest size still fit into memory easily
+
+
+class BatchSize:
+    """Learns the size of events from each batch: few large ones, or many small ones."""
+
+    def __init__(self, most_events: int, aim_bytes: int) -> None:
+        self._most_events = most_events
+        self._aim_bytes = aim_bytes
+        self.count = min(_FIRST, most_events)
+
+    def learn(self, events: int, size: int) -> None:
+        """A batch of so many events had `size` bytes. Grows fourfold at most, shrinks at once."""
+        fitting = self._aim_bytes * events // max(size, 1)
+        self.count = max(1, min(fitting, self.count * 4, self._most_events))

@@ -1,0 +1,52 @@
+"""Maintenance: partitions are there before their first event. Safe in every process at once."""
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from storage import partitions
+from storage.database import transaction
+from storage.errors import StorageError
+
+PERIOD_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+class Maintenance:
+    """A thread that makes the partitions of today and the days ahead, and repeats it."""
+
+    def __init__(self, engine: sa.Engine, partition_by: str, days_ahead: int) -> None:
+        self._engine = engine
+        self._partition_by = partition_by
+        self._days_ahead = days_ahead
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round runs at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round under way."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+        self._engine.dispose()
+
+    def run_once(self) -> None:
+        """One round. Raises DatabaseUnavailable."""
+        now = datetime.now(UTC)
+        days = [now + timedelta(days=day) for day in range(self._days_ahead + 1)]
+        with transaction(self._engine) as connection:
+            partitions.ensure(connection, days, self._partition_by)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.run_once()
+            except (StorageError, sa.exc.SQLAlchemyError) as error:
+                log.warning("maintenance waits: %s", error)
+            if self._stop.wait(PERIOD_SECONDS):
+                return

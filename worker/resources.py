@@ -1,0 +1,44 @@
+"""What a worker process keeps between drains: connections, made when first needed."""
+
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+
+import redis
+
+from storage.batch_writer import BatchWriter
+from storage.connections import connect
+from storage.database import writing_engine
+from storage.generations import Generations
+from storage.settings import StorageSettings
+from storage.wake import Waker
+from worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The doors a drain goes through, its settings, and the sign to stop after this batch."""
+
+    queue: redis.Redis
+    writer: BatchWriter
+    generations: Generations
+    waker: Waker
+    settings: WorkerSettings
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resources:
+    """Nothing is connected before its first use."""
+    return Resources(
+        queue=connect(storage.queue_url),
+        writer=BatchWriter(writing_engine(storage.database_url), storage.partition_by),
+        generations=Generations(connect(storage.control_url)),
+        waker=Waker(storage.queue_url, storage.control_url, storage.shards),
+        settings=settings,
+    )
+
+
+@cache
+def resources() -> Resources:
+    """This process's own."""
+    return open_resources(StorageSettings(), WorkerSettings())
