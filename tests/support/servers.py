@@ -64,7 +64,9 @@ class TestServers:
 
     def execute(self, statement: str, database: str = "activity") -> None:
         """Run one statement outside a transaction."""
-        engine = sa.create_engine(self.settings(database).database_url, isolation_level="AUTOCOMMIT")
+        engine = sa.create_engine(
+            self.settings(database).database_url, isolation_level="AUTOCOMMIT"
+        )
         with engine.connect() as connection:
             connection.execute(sa.text(statement))
         engine.dispose()

@@ -1,0 +1,65 @@
+# Two commands: `make up` runs everything from nothing, `make test` proves it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check format lock clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-dir DIR"
+	@exec $(BIN)/activity up $(ARGS)
+
+test: check  ## Check everything and run every test; options for pytest as ARGS="-k name"
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## Lint, formatting, types, and which package may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev  ## Put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The locks hold versions and hashes, for every platform and Python, and no address.
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade
+
+lock: $(VENV)/.dev  ## Renew the locked versions
+	$(BIN)/pip install --quiet uv
+	$(LOCK) pyproject.toml -o locks/runtime.txt
+	$(LOCK) pyproject.toml --extra embedded -o locks/up.txt
+	$(LOCK) pyproject.toml --extra dev -o locks/dev.txt
+	echo setuptools | $(LOCK) - -o locks/build.txt
+
+clean:  ## Remove the virtual environment and caches; the data stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+# --- the virtual environment, renewed when what it is made from changes
+
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: name one with make PYTHON=python3.x"; exit 1; }
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	echo "This Python has no venv module (Debian and Ubuntu: the package python3-venv)."; exit 1; }
+
+$(VENV)/.up: $(VENV)/pyvenv.cfg locks/up.txt locks/build.txt pyproject.toml
+	@echo "installing what the service needs ..."
+	@$(INSTALL) -r locks/up.txt -r locks/build.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/pyvenv.cfg locks/dev.txt locks/build.txt pyproject.toml
+	@echo "installing what the tests need ..."
+	@$(INSTALL) -r locks/dev.txt -r locks/build.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.up

@@ -1,0 +1,35 @@
+"""`activity api`: API processes with servers that run elsewhere."""
+
+from argparse import ArgumentParser, Namespace
+
+from cli import listener as listening
+from cli.commands.options import add_address, add_data_dir
+from cli.programs import API_STOP_SECONDS, api_processes
+from cli.running import keep_alive, urls_of_run
+from cli.settings import load_settings
+from cli.supervisor import Supervisor
+
+HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    add_address(parser)
+    parser.add_argument(
+        "--processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
+    )
+    add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
+
+
+def run(options: Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    settings = load_settings(
+        {"host": options.host, "port": options.port, "api_processes": options.processes}
+    )
+    urls = urls_of_run(options.data_dir)
+    with listening.listen(settings.host, settings.port) as listener:
+        url = listening.url(settings.host, listening.port_of(listener))
+        print(f"listening: {url}", flush=True)
+        processes = api_processes(settings.api_processes, listener.fileno(), urls)
+        keep_alive(Supervisor(processes), API_STOP_SECONDS)
+    return 0

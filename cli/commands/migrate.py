@@ -1,0 +1,37 @@
+"""`activity migrate`: bring a database to this version's tables, or back."""
+
+from argparse import ArgumentParser, Namespace
+
+from cli.commands.options import add_data_dir
+from cli.errors import CliError
+from cli.running import urls_of_run
+
+HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument(
+        "--to", metavar="REVISION", help="go back to this revision; `base` removes every table"
+    )
+    add_data_dir(parser, "use the database of the `activity up` that runs on this folder")
+
+
+def run(options: Namespace) -> int:
+    """Migrate. Raises `CliError` for an unknown revision, `DatabaseUnavailable`."""
+    # Here, because `--help` should not wait for SQLAlchemy and Alembic.
+    from alembic.util import CommandError
+
+    from storage import migrate
+    from storage.settings import StorageSettings
+
+    urls = urls_of_run(options.data_dir)
+    database_url = urls.database_url if urls else StorageSettings().database_url
+    try:
+        if options.to:
+            migrate.downgrade(database_url, options.to)
+        else:
+            migrate.upgrade(database_url)
+    except CommandError as error:
+        raise CliError(str(error)) from None
+    return 0

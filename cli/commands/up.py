@@ -1,0 +1,135 @@
+"""`activity up`: everything from nothing."""
+
+import logging
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+from cli import listener as listening
+from cli import state
+from cli.background import background
+from cli.commands.options import add_address, add_data_dir
+from cli.data_dir import data_folder
+from cli.embedded import Servers, prepare_folder, running_servers
+from cli.embedded.lock import folder_lock
+from cli.errors import StopRequested
+from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
+from cli.readiness import wait_until_ready
+from cli.settings import CliSettings, load_settings
+from cli.signals import StopSignals
+from cli.supervisor import TURN_SECONDS, Supervisor
+
+HELP = "run everything here: PostgreSQL, Valkey, migrations, API and workers"
+
+log = logging.getLogger(__name__)
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    add_address(parser)
+    add_data_dir(parser, "folder of the data and logs (ACTIVITY_DATA_DIR, .data)")
+    parser.add_argument(
+        "--api-processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
+    )
+    parser.add_argument("--workers", metavar="N", help="worker processes (ACTIVITY_WORKERS, 2)")
+
+
+def run(options: Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; 0 after an orderly stop."""
+    settings = load_settings(
+        {
+            "host": options.host,
+            "port": options.port,
+            "data_dir": options.data_dir,
+            "api_processes": options.api_processes,
+            "workers": options.workers,
+        }
+    )
+    with StopSignals() as signals, suppress(StopRequested):
+        _up(settings, signals)
+    return 0
+
+
+def _up(settings: CliSettings, signals: StopSignals) -> None:
+    layout, account = prepare_folder(data_folder(settings))
+    with ExitStack() as stack:
+        # The lock before the port: a run that is ending holds both.
+        lock_fd = stack.enter_context(folder_lock(layout.lock, pause=signals.pause))
+        # The port before the servers: it is the likeliest thing to be refused.
+        listener = stack.enter_context(listening.listen(settings.host, settings.port))
+        servers = stack.enter_context(
+            running_servers(layout, account, lock_fd, settings.queue_maxmemory, signals.pause)
+        )
+        stack.callback(state.remove, layout.state)
+        _migrate(servers)
+        Run(settings, listener.fileno(), listening.port_of(listener), servers).serve(signals)
+
+
+def _migrate(servers: Servers) -> None:
+    # Here, because `--help` and a refused option should not wait for SQLAlchemy and Alembic.
+    from storage.migrate import upgrade
+
+    upgrade(servers.urls.database_url)
+
+
+class Run:
+    """The processes of one `up`, on servers that run already."""
+
+    def __init__(
+        self, settings: CliSettings, listener_fd: int, port: int, servers: Servers
+    ) -> None:
+        self._host, self._port, self._servers = settings.host, port, servers
+        urls, inherited = servers.urls, (servers.lock_fd,)
+        self._keeper = Supervisor(servers.all, self._record)
+        self._workers = Supervisor(
+            worker_processes(settings.workers, urls, inherited), self._record
+        )
+        self._apis = Supervisor(
+            api_processes(settings.api_processes, listener_fd, urls, inherited), self._record
+        )
+
+    def serve(self, signals: StopSignals) -> None:
+        """Start, say when ready, keep everything alive; raises `StopRequested` at the end."""
+        with background(self._servers.urls):
+            try:
+                self._start()
+                wait_until_ready(self._host, self._port, self._turning(signals), self._logs)
+                print(f"ready: {listening.url(self._host, self._port)}", flush=True)
+                while True:
+                    self._turning(signals)(TURN_SECONDS)
+            finally:
+                self._stop()
+
+    def _start(self) -> None:
+        self._keeper.adopt([server.process for server in self._servers.all if server.process])
+        self._workers.start()
+        self._apis.start()
+
+    def _stop(self) -> None:
+        # The order of a shutdown. A second signal changes nothing of it.
+        # 1. The API processes stop accepting and finish what they accepted.
+        self._apis.stop(API_STOP_SECONDS)
+        # 2. The workers finish their batch; what is left stays in the queue, on the disk.
+        self._workers.stop(WORKER_STOP_SECONDS)
+        # 3. Sweeper and maintenance (`background`), 4. control, queue and PostgreSQL
+        # (`running_servers`) and 5. the lock follow as the blocks around us end.
+
+    def _turning(self, signals: StopSignals) -> Callable[[float], None]:
+        def turn(seconds: float) -> None:
+            for supervisor in (self._keeper, self._workers, self._apis):
+                supervisor.turn()
+            signals.pause(seconds)
+
+        return turn
+
+    def _record(self, role: str, pid: int) -> None:
+        log.debug("%s is process %d", role, pid)
+        processes = [("supervisor", os.getpid())]
+        for supervisor in (self._keeper, self._workers, self._apis):
+            processes += supervisor.pids()
+        url = listening.url(self._host, self._port)
+        state.write(self._servers.layout.state, state.State(url, self._servers.urls, processes))
+
+    def _logs(self) -> str:
+        return "\n".join(server.log_tail() for server in self._servers.all)

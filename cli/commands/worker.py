@@ -1,0 +1,27 @@
+"""`activity worker`: worker processes with servers that run elsewhere."""
+
+from argparse import ArgumentParser, Namespace
+
+from cli.background import background
+from cli.commands.options import add_data_dir
+from cli.programs import WORKER_STOP_SECONDS, worker_processes
+from cli.running import keep_alive, urls_of_run
+from cli.settings import load_settings
+from cli.supervisor import Supervisor
+
+HELP = "run worker processes, with the servers that ACTIVITY_*_URL names"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("--processes", metavar="N", help="worker processes (ACTIVITY_WORKERS, 2)")
+    add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
+
+
+def run(options: Namespace) -> int:
+    """Work until SIGINT or SIGTERM."""
+    settings = load_settings({"workers": options.processes})
+    urls = urls_of_run(options.data_dir)
+    with background(urls):
+        keep_alive(Supervisor(worker_processes(settings.workers, urls)), WORKER_STOP_SECONDS)
+    return 0

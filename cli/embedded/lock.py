@@ -1,0 +1,95 @@
+"""One run per data folder: a file lock that lives until the last process of a run is gone.
+
+Every child inherits the locked descriptor, so a run that was killed still holds its folder
+while its servers are dying, and nothing needs to be cleaned up afterwards.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.errors import DataFolderInUse
+from cli.processes import alive, with_file_open
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 15.0
+_LOOK_SECONDS = 0.1
+
+Pause = Callable[[float], None]
+
+
+@contextmanager
+def folder_lock(
+    path: Path, seconds: float = WAIT_SECONDS, pause: Pause = time.sleep
+) -> Iterator[int]:
+    """Hold the lock; gives its descriptor, to be passed on to every child.
+
+    Waits up to `seconds` for a run that is ending; raises `DataFolderInUse` after that.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _acquire(descriptor, path, seconds, pause)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a run, or what is left of one, holds the lock. Raises `OSError`."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared, so that two who look at the same time do not take each other for a run.
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> int | None:
+    """The pid of the run's parent, or, once that is gone, of a process it left behind."""
+    recorded = path.read_text().strip()
+    if recorded.isdigit() and alive(int(recorded)):
+        return int(recorded)
+    return next(iter(with_file_open(path)), None)
+
+
+def _acquire(descriptor: int, path: Path, seconds: float, pause: Pause) -> None:
+    deadline = time.monotonic() + seconds
+    waiting = False
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise DataFolderInUse(
+                f"the data folder {path.parent} is in use by {_name(path)}: stop that run, or "
+                "choose another folder with --data-dir"
+            )
+        if not waiting:
+            log.warning(
+                "the data folder %s is in use by %s; waiting up to %g s for it to end",
+                path.parent,
+                _name(path),
+                seconds,
+            )
+            waiting = True
+        pause(_LOOK_SECONDS)
+
+
+def _name(path: Path) -> str:
+    pid = holder(path)
+    return f"process {pid}" if pid else "another process"
+
+
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

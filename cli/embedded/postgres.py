@@ -1,0 +1,164 @@
+"""A PostgreSQL server on a unix socket, with the superuser and database `activity`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from cli.embedded.layout import private_folder
+from cli.embedded.lock import Pause
+from cli.embedded.server import READY_SECONDS, Place, Server
+from cli.errors import DataFolderInUse, ServerFailed
+from cli.processes import command_line
+from cli.spawn import end, kill
+
+NAME = "activity"
+_INITDB_OPTIONS = [
+    "-A",
+    "trust",
+    "-E",
+    "UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+]
+_INITDB_SECONDS = 120.0
+_QUIT_SECONDS = 5.0
+_MEMORY_TRIES = 20
+_MEMORY_SECONDS = 0.25
+
+# For a machine shared with the API and the workers. This build of PostgreSQL has no lz4.
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "wal_compression": "pglz",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Postgres(Server):
+    """The one PostgreSQL server."""
+
+    stop_signal = signal.SIGINT  # "fast": sessions are ended, and what they committed stays
+
+    def __init__(self, place: Place) -> None:
+        super().__init__("postgres", place)
+
+    @property
+    def folder(self) -> Path:
+        return self._place.layout.cluster
+
+    @property
+    def url(self) -> str:
+        """As SQLAlchemy reads it."""
+        return f"postgresql+psycopg2://{NAME}@/{NAME}?host={quote(str(self._place.run))}"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "postmaster.pid"
+
+    def prepare(self) -> None:
+        """Make the cluster under another name and rename it: a kill leaves no half cluster."""
+        if self.folder.exists():
+            return
+        making = self.folder.with_name("postgres.making")
+        if making.exists():
+            shutil.rmtree(making)
+        private_folder(making, self._place.account)
+        initdb = [str(self._place.programs.initdb), *_INITDB_OPTIONS, "-U", NAME]
+        self._finish([*initdb, "-D", str(making)], making)
+        self._create_database(making)
+        making.rename(self.folder)
+        _sync(self.folder.parent)
+
+    def argv(self) -> list[str]:
+        folders = '"' + str(self._place.run).replace('"', '""') + '"'
+        settings = {**_SETTINGS, "unix_socket_directories": folders}
+        pairs = [("-c", f"{name}={value}") for name, value in settings.items()]
+        options = [part for pair in pairs for part in pair]
+        return [str(self._place.programs.postgres), "-D", str(self.folder), *options]
+
+    def is_ready(self) -> bool:
+        """Whether line 8 of `postmaster.pid` says so: no connection is needed to ask."""
+        try:
+            lines = self._pid_file.read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        self._remove_stale_pid_file()
+        return super().spawn()
+
+    def wait_ready(self, pause: Pause = time.sleep, seconds: float = READY_SECONDS) -> None:
+        """As for any server; sessions that outlive a kill -9 of their server are waited for."""
+        for _ in range(_MEMORY_TRIES):
+            try:
+                return super().wait_ready(pause, seconds)
+            except ServerFailed as error:
+                if "pre-existing shared memory block" not in str(error):
+                    raise
+            pause(_MEMORY_SECONDS)
+            self.spawn()
+        return super().wait_ready(pause, seconds)
+
+    def stop(self) -> None:
+        """Fast; then at once, which costs a recovery at the next start; then by force."""
+        if self.process is None or end(self.process, self.stop_signal, self.stop_seconds):
+            return
+        if not end(self.process, signal.SIGQUIT, _QUIT_SECONDS):
+            kill(self.process)
+
+    def _remove_stale_pid_file(self) -> None:
+        """Remove what a killed server left: its pid may be another program's by now.
+
+        The run's lock is ours, so only a server that was started by hand can be meant; that
+        one is left alone. Raises `DataFolderInUse` then.
+        """
+        try:
+            pid = int(self._pid_file.read_text().split("\n", 1)[0])
+        except FileNotFoundError:
+            return
+        except ValueError:  # killed while it was written
+            pid = 0
+        if pid and str(self.folder) in command_line(pid):
+            raise DataFolderInUse(f"a PostgreSQL (process {pid}) already runs on {self.folder}")
+        self._pid_file.unlink(missing_ok=True)
+
+    def _create_database(self, cluster: Path) -> None:
+        """In single-user mode, so that a cluster that has its name is complete."""
+        single = [str(self._place.programs.postgres), "--single", "-D", str(cluster)]
+        with tempfile.TemporaryFile() as statement:
+            statement.write(f"CREATE DATABASE {NAME}\n".encode())
+            statement.seek(0)
+            self._finish([*single, "-c", "exit_on_error=on", "postgres"], cluster, statement)
+
+    def _finish(self, argv: list[str], folder: Path, source: IO[bytes] | None = None) -> None:
+        """Run a preparing program to its end."""
+        program = self._run(argv, cwd=folder, source=source)
+        try:
+            status = program.wait(_INITDB_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill(program)
+            raise self._failure("could not be prepared in time") from None
+        if status:
+            raise self._failure(f"could not be prepared: {Path(argv[0]).name} failed")
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

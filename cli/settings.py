@@ -1,0 +1,66 @@
+"""What `activity` may be told by options, `ACTIVITY_*` variables or `.env`, in this order."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cli.errors import UsageError
+
+
+class CliSettings(BaseSettings):
+    """Read from `ACTIVITY_*` environment variables or `.env`; options override them."""
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        5000, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
+    )
+    data_dir: Path = Field(
+        Path(".data"), description="Folder of the embedded servers' data, logs and sockets."
+    )
+    api_processes: int = Field(1, ge=1, le=64, description="API processes on the one address.")
+    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    queue_maxmemory: str = Field(
+        "1gb",
+        pattern=r"^[1-9][0-9]*(b|k|kb|m|mb|g|gb)?$",
+        description="Memory limit of the embedded queue in bytes, or with a unit (`mb`, `gb`).",
+    )
+
+
+def load_settings(options: Mapping[str, Any]) -> CliSettings:
+    """The settings with the given options (None: not given) on top.
+
+    Raises `UsageError` naming each option or variable that is not acceptable.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return CliSettings(**given)
+    except ValidationError as error:
+        raise UsageError(
+            "; ".join(_fault(one["loc"], one["msg"]) for one in error.errors())
+        ) from None
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(map(str, location))
+    return f"--{name.replace('_', '-')} (ACTIVITY_{name.upper()}): {message}"
+
+
+def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:
+    """Our environment for an API or worker process, with the addresses given on top.
+
+    `packages` is the folder its modules are looked up in first.
+    """
+    path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **urls}
+
+
+def server_environment() -> dict[str, str]:
+    """Our environment for PostgreSQL and Valkey: nothing of the caller's may configure them."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "ACTIVITY_", "LC_"))}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,66 @@
+"""Stop signals as something to wait for, so that they never break an order half way."""
+
+import os
+import select
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+from cli.errors import StopRequested
+
+
+class StopSignals:
+    """While entered, SIGINT, SIGTERM and SIGHUP only set `requested` and end a `wait`.
+
+    The end of a child ends a `wait` too. Main thread only.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __enter__(self) -> Self:
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+        self._old_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._old = {number: signal.signal(number, self._request) for number in _stop_signals()}
+        self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _no_more_than_wake)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_fd)
+        os.close(self._reading)
+        os.close(self._writing)
+
+    def wait(self, seconds: float) -> None:
+        """Wait up to `seconds`, less when a signal comes."""
+        if select.select([self._reading], [], [], seconds)[0]:
+            os.read(self._reading, 4096)
+
+    def pause(self, seconds: float) -> None:
+        """`wait`, but raises `StopRequested` once a stop signal has come."""
+        if not self.requested:
+            self.wait(seconds)
+        if self.requested:
+            raise StopRequested
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+
+def _stop_signals() -> list[signal.Signals]:
+    # A shell's `&` ignores SIGINT for us, and yet `kill -INT` must stop us; an ignored SIGHUP
+    # is someone's nohup and stays ignored.
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
+
+
+def _no_more_than_wake(number: int, frame: FrameType | None) -> None:
+    """A handler must exist for the wake-up to be written."""

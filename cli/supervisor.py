@@ -1,0 +1,137 @@
+"""Keeps programs alive: starts again what ends, stops all of them on request."""
+
+import logging
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cli.spawn import kill, spawn
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 5.0
+SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
+TURN_SECONDS = 0.2
+
+
+class Service(Protocol):
+    """What can be kept alive."""
+
+    @property
+    def role(self) -> str: ...
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it and return at once; raises `OSError` when that is impossible now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program of ours; `argv` starts with an absolute path."""
+
+    role: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    pass_fds: Sequence[int] = ()
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        return spawn(self.argv, self.env, pass_fds=self.pass_fds, death_signal=signal.SIGTERM)
+
+
+@dataclass
+class _Slot:
+    service: Service
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    backoff: float = FIRST_BACKOFF
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """One process per service. Call `turn` from the main thread at least every few 0.1 s."""
+
+    def __init__(
+        self, services: Sequence[Service], on_start: Callable[[str, int], None] | None = None
+    ) -> None:
+        """`on_start` is told the role and pid of every process started."""
+        self._slots = [_Slot(service) for service in services]
+        self._on_start = on_start
+
+    def start(self) -> None:
+        """Start every service."""
+        self.turn()
+
+    def adopt(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Take over processes that already run, in the order of the services."""
+        for slot, process in zip(self._slots, processes, strict=True):
+            slot.process, slot.started = process, time.monotonic()
+
+    def turn(self) -> None:
+        """Notice what ended, start what is due. Does not wait."""
+        for slot in self._slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                self._ended(slot, slot.process)
+            if slot.process is None and time.monotonic() >= slot.due:
+                self._start(slot)
+
+    def pids(self) -> list[tuple[str, int]]:
+        """Role and pid of each process that was running at the last turn."""
+        return [(slot.service.role, slot.process.pid) for slot in self._slots if slot.process]
+
+    def stop(self, seconds: float) -> None:
+        """SIGTERM to all, wait up to `seconds` in total, SIGKILL what is left."""
+        running = [slot.process for slot in self._slots if slot.process]
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("process %d did not stop within %g s: killed", process.pid, seconds)
+                kill(process)
+        for slot in self._slots:
+            slot.process = None
+
+    def _start(self, slot: _Slot) -> None:
+        slot.started = time.monotonic()
+        try:
+            slot.process = slot.service.spawn()
+        except OSError as error:
+            log.warning("cannot start %s: %s", slot.service.role, error)
+            self._postpone(slot)
+            return
+        if self._on_start:
+            self._on_start(slot.service.role, slot.process.pid)
+
+    def _ended(self, slot: _Slot, process: subprocess.Popen[bytes]) -> None:
+        slot.process = None
+        self._postpone(slot)
+        log.warning(
+            "%s (process %d) ended with %s; started again",
+            slot.service.role,
+            process.pid,
+            describe_end(process.returncode),
+        )
+
+    def _postpone(self, slot: _Slot) -> None:
+        now = time.monotonic()
+        if now - slot.started >= SETTLED_SECONDS:
+            slot.backoff = FIRST_BACKOFF
+        slot.due = now + slot.backoff
+        slot.backoff = min(slot.backoff * 2, LONGEST_BACKOFF)
+
+
+def describe_end(returncode: int) -> str:
+    """`status 1`, or `SIGKILL` for a process that a signal ended."""
+    if returncode >= 0:
+        return f"status {returncode}"
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"

@@ -1,0 +1,566 @@
+#!/usr/bin/env python3
+"""Fill the Activity Service with the history of a git repository: one event per commit.
+
+    python examples/git_history.py [REPO] [--url http://127.0.0.1:5000] [--environment NAME]
+                                   [--since DATE] [--concurrency 8]
+
+Needs Python 3.11 and git, nothing else. Every commit that HEAD reaches becomes exactly one event:
+
+component    the top folder of the change: of the commit's files the one with the most changed
+             lines, then the most files, then the first by name. A file at the top level counts
+             as "root"; so does a merge or an empty commit, which changes no file of its own
+environment  --environment, or the current branch ("detached" when HEAD is on none)
+email        the author's address if it is one that HTML (and so the service) calls valid and it
+             has at most 254 characters; else left out. `data.author_email` always has it as it was
+message      the subject, or "(no subject)"
+data         hash, author, author_email, authored_at, committed_at, files, insertions, deletions,
+             merge, paths
+
+Texts are cut so that no commit is refused for its size: the message at 8,192 characters, `paths`
+after 100 names or 16,384 characters, all else at 1,000. Bytes that are no UTF-8 become U+FFFD.
+
+An event that meets 503 or 429 is sent again after the `Retry-After` the service names; after a
+broken connection it is sent again with growing pauses. The run breaks off when the service has
+accepted nothing for 30 seconds. When only the answer was lost, sending again stores the event a
+second time under another id: until this example sends an `Idempotency-Key`, a run whose
+connection broke may leave such duplicates.
+
+Exit status: 0 all posted, 1 some refused or the run broke off, 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from itertools import count, islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+Event = dict[str, Any]
+
+ROOT = "root"
+MESSAGE_LIMIT = 8_192
+TEXT_LIMIT = 1_000
+PATHS_LIMIT = 100
+PATHS_CHARACTERS = 16_384
+EMAIL_LIMIT = 254
+RETRY_SECONDS = 30.0
+LONGEST_PAUSE = 60.0
+TIMEOUT_SECONDS = 10.0
+PROGRESS_SECONDS = 0.5
+CLEAR_LINE = "\r\x1b[K"
+
+# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+EMAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
+
+# NUL cannot occur in any of these; git folds the subject into one line.
+LOG_FIELDS = ("%H", "%P", "%an", "%ae", "%aI", "%cI", "%s")
+# git puts a line feed between a commit's header and its first count.
+NUMSTAT = re.compile(rb"\n?(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
+# What a user's configuration could change in the output, or run.
+GIT_CONFIG = ("log.showSignature=false", "log.showRoot=true", "diff.relative=false")
+
+
+class Trouble(Exception):
+    """The run cannot go on; the text is what the user reads."""
+
+
+# -- commits -> events -------------------------------------------------------------------------
+
+
+class Header(NamedTuple):
+    """What `LOG_FIELDS` ask git for, in that order."""
+
+    hash: str
+    parents: str
+    author: str
+    author_email: str
+    authored_at: str
+    committed_at: str
+    subject: str
+
+
+@dataclass
+class Commit:
+    """One commit; its files are counted as they pass by, only the first names are kept."""
+
+    header: Header
+    files: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    paths: list[str] = field(default_factory=list)
+    paths_characters: int = 0
+    folders: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+
+    def add_file(self, insertions: int, deletions: int, path: str) -> None:
+        self.files += 1
+        self.insertions += insertions
+        self.deletions += deletions
+        folder = self.folders[top_folder(path)]
+        folder[0] += insertions + deletions
+        folder[1] += 1
+        self._keep_path(path)
+
+    def _keep_path(self, path: str) -> None:
+        self.paths_characters += len(path)
+        if len(self.paths) < PATHS_LIMIT and self.paths_characters <= PATHS_CHARACTERS:
+            self.paths.append(path)
+
+    def component(self) -> str:
+        """The folder with the most changed lines, then files, then the first by name."""
+        if not self.folders:
+            return ROOT
+        return min(
+            self.folders, key=lambda name: (-self.folders[name][0], -self.folders[name][1], name)
+        )
+
+
+def top_folder(path: str) -> str:
+    """`storage/lua/append.lua` -> `storage`; what lies at the top level, or in a folder whose
+    name is blank (the service wants a component to be more than that), is "root"."""
+    folder, slash, _ = path.partition("/")
+    return clean(folder) if slash and folder.strip() else ROOT
+
+
+def clean(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Without what the service refuses: NUL and lone surrogates; at most `limit` characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:limit]
+
+
+def valid_email(address: str) -> bool:
+    return len(address) <= EMAIL_LIMIT and EMAIL.fullmatch(address) is not None
+
+
+def to_event(commit: Commit, environment: str) -> Event:
+    header = commit.header
+    event: Event = {
+        "component": commit.component(),
+        "environment": clean(environment),
+        "message": clean(header.subject, MESSAGE_LIMIT).strip() or "(no subject)",
+        "data": to_data(commit),
+    }
+    if valid_email(header.author_email):
+        event["email"] = header.author_email
+    return event
+
+
+def to_data(commit: Commit) -> dict[str, Any]:
+    header = commit.header
+    return {
+        "hash": header.hash,
+        "author": clean(header.author),
+        "author_email": clean(header.author_email),
+        "authored_at": header.authored_at,
+        "committed_at": header.committed_at,
+        "files": commit.files,
+        "insertions": commit.insertions,
+        "deletions": commit.deletions,
+        "merge": " " in header.parents,
+        "paths": commit.paths,
+    }
+
+
+# -- git's output -> commits -------------------------------------------------------------------
+
+
+def nul_separated(stream: IO[bytes]) -> Iterator[bytes]:
+    """The parts of a stream between NULs, read as they come."""
+    rest = b""
+    while chunk := stream.read(65_536):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def parse_log(tokens: Iterable[bytes]) -> Iterator[Commit]:
+    """Commits from the tokens of `git log -z --numstat --format=<LOG_FIELDS>`.
+
+    A commit is its header's fields, then per file `insertions TAB deletions TAB path`; a renamed
+    file leaves that path empty and sends the old and the new one after it. A header starts with a
+    hash, which never looks like a count, so no file name or subject can confuse the two.
+    """
+    tokens = iter(tokens)
+    token = next(tokens, None)
+    while token is not None:
+        fields = [token, *islice(tokens, len(LOG_FIELDS) - 1)]
+        if len(fields) < len(LOG_FIELDS):
+            return  # git broke off; its exit status says so
+        commit = Commit(Header(*map(_decode, fields)))
+        token = _read_files(tokens, commit)
+        yield commit
+
+
+def _read_files(tokens: Iterator[bytes], commit: Commit) -> bytes | None:
+    """Adds the files that follow to the commit; returns the first token that is none of them."""
+    for token in tokens:
+        counts = NUMSTAT.fullmatch(token)
+        if counts is None:
+            return token
+        insertions, deletions, path = counts.groups()
+        if not path:
+            _, path = next(tokens, b""), next(tokens, b"")
+        commit.add_file(_lines(insertions), _lines(deletions), _decode(path))
+    return None
+
+
+def _lines(count: bytes) -> int:
+    """git writes `-` for a binary file."""
+    return 0 if count == b"-" else int(count)
+
+
+def _decode(part: bytes) -> str:
+    return part.decode("utf-8", "replace")
+
+
+class Repository:
+    """A git repository, read with git's own commands; never through a shell."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path).resolve()
+        if not self.path.is_dir():
+            raise Trouble(f"{path} is not a folder")
+        self._ask("rev-parse", "--git-dir")
+
+    def branch(self) -> str:
+        try:
+            return self._ask("symbolic-ref", "--short", "-q", "HEAD")
+        except Trouble:
+            return "detached"
+
+    def head(self) -> str:
+        try:
+            return self._ask("rev-parse", "--verify", "-q", "HEAD^{commit}")
+        except Trouble:
+            raise Trouble(f"{self.path} has no commits yet") from None
+
+    def count(self, head: str, since: str | None) -> int:
+        return int(self._ask("rev-list", "--count", *_since(since), head, "--"))
+
+    def commits(self, head: str, since: str | None) -> Generator[Commit]:
+        """Oldest first, streamed: git's output is read only as fast as the commits are taken."""
+        command = self._command(
+            "log", "-z", "--reverse", "--numstat", "-M", "--no-ext-diff", "--no-textconv",
+            "--no-color", "--encoding=UTF-8", f"--format={'%x00'.join(LOG_FIELDS)}",
+            *_since(since), head, "--",
+        )  # fmt: skip
+        with tempfile.TemporaryFile() as complaints, self._start(command, complaints) as git:
+            assert git.stdout is not None
+            try:
+                yield from parse_log(nul_separated(git.stdout))
+            except BaseException:  # also when the reader wants no more
+                git.kill()
+                raise
+            if git.wait():
+                complaints.seek(0)
+                raise Trouble(f"git log: {_last_line(complaints.read())}")
+
+    def _start(self, command: list[str], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=complaints, stdin=subprocess.DEVNULL,
+            env=_git_environment(),
+        )  # fmt: skip
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            done = subprocess.run(
+                self._command(*arguments), capture_output=True, env=_git_environment(), check=False
+            )
+        except FileNotFoundError:
+            raise Trouble("git is not installed") from None
+        if done.returncode:
+            raise Trouble(f"{self.path}: {_last_line(done.stderr)}")
+        return os.fsdecode(done.stdout).strip()
+
+    def _command(self, *arguments: str) -> list[str]:
+        settings = [word for setting in GIT_CONFIG for word in ("-c", setting)]
+        return ["git", "-C", str(self.path), "--no-pager", *settings, *arguments]
+
+
+def _since(since: str | None) -> list[str]:
+    return [f"--since={since}"] if since else []
+
+
+def _git_environment() -> dict[str, str]:
+    """Ours, less what would point git at another repository (set inside hooks, for instance)."""
+    pointers = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE"}
+    return {name: value for name, value in os.environ.items() if name not in pointers}
+
+
+def _last_line(output: bytes) -> str:
+    lines = _decode(output).strip().splitlines()
+    return lines[-1] if lines else "git failed and did not say why"
+
+
+# -- events -> the service ---------------------------------------------------------------------
+
+
+@dataclass
+class Answer:
+    """What the service said; status 0: nothing, and the body tells why."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def asks_to_come_again(self) -> bool:
+        return self.status in (0, 429, 503)
+
+    def __str__(self) -> str:
+        return f"{self.status or 'no answer'}: {self._detail()}"
+
+    def _detail(self) -> str:
+        """What the RFC 9457 body says is wrong, in one line."""
+        try:
+            problem = json.loads(self.body)
+        except ValueError:
+            problem = None
+        if not isinstance(problem, dict):
+            return _decode(self.body[:200])
+        parts = [problem.get("detail") or problem.get("title"), problem.get("errors")]
+        return " ".join(p if isinstance(p, str) else json.dumps(p) for p in parts if p)
+
+
+class Client:
+    """One connection, kept open; used by one thread."""
+
+    def __init__(self, url: SplitResult) -> None:
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        self._base = url.path.rstrip("/")
+        self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
+
+    def get(self, path: str) -> Answer:
+        return self._ask("GET", path)
+
+    def post(self, path: str, event: Event) -> Answer:
+        return self._ask("POST", path, json.dumps(event, ensure_ascii=False).encode())
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"} if body else {}
+        try:
+            self._connection.request(method, self._base + path, body, headers)
+            response = self._connection.getresponse()
+            return Answer(response.status, response.read(), response.getheader("Retry-After"))
+        except (OSError, HTTPException) as failure:
+            self._connection.close()  # the next request opens a new one
+            text = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
+            return Answer(0, text.encode())
+
+
+class Feed:
+    """Hands the events to several threads one by one, so that none wait in memory."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._lock = threading.Lock()
+        self.stopped = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        while (event := self._take()) is not None:
+            yield event
+
+    def _take(self) -> Event | None:
+        with self._lock:
+            return None if self.stopped.is_set() else next(self._events, None)
+
+
+class Tally:
+    """What became of the events, and the line that says so while they go."""
+
+    def __init__(self, commits: int) -> None:
+        self.commits = commits
+        self.posted = 0
+        self.refused = 0
+        self.first_problem = ""
+        self.last_accepted = self._started = self._shown = time.monotonic()
+        self._lock = threading.Lock()
+
+    def count(self, event: Event, answer: Answer) -> None:
+        with self._lock:
+            if answer.accepted:
+                self.posted += 1
+                self.last_accepted = time.monotonic()
+            else:
+                self.refused += 1
+                problem = f"commit {event['data']['hash'][:12]}: {answer}"
+                self.first_problem = self.first_problem or problem
+            self._show_progress()
+
+    def summary(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-6)
+        done = f"posted {self.posted} events of {self.commits} commits"
+        return f"{done} in {seconds:.1f} s ({self.posted / seconds:.0f}/s)"
+
+    def _show_progress(self) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and now - self._shown >= PROGRESS_SECONDS:
+            self._shown = now
+            print(f"{CLEAR_LINE}{self.summary()}", end="", file=sys.stderr, flush=True)
+
+    def end_progress(self) -> None:
+        if sys.stderr.isatty():
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+def post_all(url: SplitResult, events: Iterator[Event], tally: Tally, concurrency: int) -> None:
+    """Posts with so many threads; the first trouble in one of them stops all, and is raised."""
+    feed = Feed(events)
+    with ThreadPoolExecutor(concurrency) as threads:
+        running = [threads.submit(post_some, url, feed, tally) for _ in range(concurrency)]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:  # also on Ctrl-C; when all went well nothing is left to stop
+            feed.stopped.set()
+    for future in running:
+        future.result()
+
+
+def post_some(url: SplitResult, feed: Feed, tally: Tally) -> None:
+    client = Client(url)
+    try:
+        for event in feed:
+            answer = post_patiently(client, event, feed, tally)
+            if answer:
+                tally.count(event, answer)
+    finally:
+        client.close()
+
+
+def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> Answer | None:
+    """The service's last word on the event; None when the run was stopped before it came."""
+    failing_since = 0.0
+    for attempt in count():
+        answer = client.post("/events", event)
+        if not answer.asks_to_come_again:
+            return answer
+        failing_since = failing_since or time.monotonic()
+        if time.monotonic() - max(failing_since, tally.last_accepted) > RETRY_SECONDS:
+            raise Trouble(f"nothing was accepted for {RETRY_SECONDS:.0f} s; {answer}")
+        if feed.stopped.wait(pause(answer, attempt)):
+            break
+    return None
+
+
+def pause(answer: Answer, attempt: int) -> float:
+    """Seconds: those asked for, at most 60; else (no header, or a date) 0.1, 0.2, 0.4 ... 5, each
+    shortened by up to half so that the threads spread out."""
+    asked = (answer.retry_after or "").strip()
+    if asked.isdecimal():
+        return min(float(asked), LONGEST_PAUSE)
+    return min(5.0, 0.1 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+# -- the command -------------------------------------------------------------------------------
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Post the history of a git repository, one event per commit."
+    )
+    parser.add_argument("repo", nargs="?", default=".", help="the repository (default: here)")
+    parser.add_argument(
+        "--url",
+        type=service_url,
+        default="http://127.0.0.1:5000",
+        help="where the service is (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--environment",
+        type=not_blank,
+        help="the events' environment (default: the current branch)",
+    )
+    parser.add_argument("--since", help='commits newer than this, as git reads it: "2 weeks ago"')
+    parser.add_argument(
+        "--concurrency",
+        type=thread_count,
+        default=8,
+        help="connections used at once, 1 to 64 (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def service_url(text: str) -> SplitResult:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http:// or https:// address")
+    try:
+        _ = url.port
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return url
+
+
+def not_blank(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be blank")
+    return text
+
+
+def thread_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 64")
+    return int(text)
+
+
+def require_service(url: SplitResult) -> None:
+    """One clear line when nobody is there, before any commit is read."""
+    client = Client(url)
+    answer = client.get("/health")
+    client.close()
+    if not answer.accepted:
+        raise Trouble(f"no Activity Service at {url.geturl()}; {answer}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    repository = Repository(arguments.repo)
+    head = repository.head()
+    environment = arguments.environment or repository.branch()
+    require_service(arguments.url)
+    tally = Tally(repository.count(head, arguments.since))
+    with closing(repository.commits(head, arguments.since)) as commits:
+        events = (to_event(commit, environment) for commit in commits)
+        try:
+            post_all(arguments.url, events, tally, arguments.concurrency)
+        finally:
+            tally.end_progress()
+            print(tally.summary())
+    if tally.refused:
+        print(f"{tally.refused} refused; the first: {tally.first_problem}", file=sys.stderr)
+    return 0 if tally.posted == tally.commits else 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    try:
+        return run(options)
+    except Trouble as trouble:
+        print(f"git_history: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

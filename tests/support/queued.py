@@ -1,0 +1,97 @@
+"""Events on the queue, and what became of them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import msgspec
+import redis
+import sqlalchemy as sa
+
+from storage import keys
+from storage.connections import connect_async
+from storage.event import Event, encode_event, id_text, new_id, now_ms, time_text
+from storage.intake import Intake
+from storage.settings import StorageSettings
+from storage.tables import dead_letters, events
+
+
+def make_event(
+    message: str = "a message",
+    ms: int | None = None,
+    component: str = "orders",
+    email: str | None = None,
+    data: bytes = b"null",
+) -> Event:
+    """An event created at `ms`, or now. Nothing is checked: it may be one the API would refuse."""
+    ms = now_ms() if ms is None else ms
+    raw = new_id(ms)
+    body = msgspec.Raw(data)
+    return Event(id_text(raw), time_text(ms), component, "production", message, email, body)
+
+
+def make_events(count: int) -> list[Event]:
+    """Different ones."""
+    return [make_event(f"message {number}") for number in range(count)]
+
+
+def id_bytes(event: Event) -> bytes:
+    """The 16 bytes by which the queue knows it."""
+    return UUID(event.id).bytes
+
+
+def append(
+    settings: StorageSettings, batch: Sequence[Event], shard: int = 0, oldest_ms: int | None = None
+) -> int:
+    """Put them on a shard as the API does; the generation of the drain to enqueue."""
+    items = [part for event in batch for part in (id_bytes(event), encode_event(event))]
+
+    async def run() -> int:
+        client = connect_async(settings.queue_url)
+        try:
+            oldest = now_ms() if oldest_ms is None else oldest_ms
+            return await Intake(client, settings.shards).append(shard, oldest, items)
+        finally:
+            await client.aclose()
+            await client.connection_pool.disconnect()
+
+    return asyncio.run(run())
+
+
+def state(queue: redis.Redis, shard: int = 0) -> dict[str, str]:
+    """The shard's state hash."""
+    found = queue.hgetall(keys.state(shard))
+    return {name.decode(): value.decode() for name, value in found.items()}  # type: ignore[union-attr]
+
+
+def backlog(queue: redis.Redis, shard: int = 0) -> int:
+    """Entries not yet stored."""
+    return int(queue.xlen(keys.stream(shard)))  # type: ignore[arg-type]
+
+
+def assert_balanced(queue: redis.Redis, shard: int = 0) -> None:
+    """Accepted = trimmed + backlog, and the index knows exactly what is queued."""
+    found = state(queue, shard)
+    waiting = backlog(queue, shard)
+    assert int(found.get("accepted", 0)) == int(found.get("trimmed", 0)) + waiting
+    assert queue.hlen(keys.ids(shard)) == waiting
+
+
+def stored_ids(engine: sa.Engine) -> Counter[str]:
+    """How often each id is in the events table."""
+    with engine.connect() as connection:
+        return Counter(map(str, connection.scalars(sa.select(events.c.id))))
+
+
+def dead_ids(engine: sa.Engine) -> Counter[str]:
+    """How often each id is a dead letter."""
+    with engine.connect() as connection:
+        return Counter(map(str, connection.scalars(sa.select(dead_letters.c.id))))
+
+
+def assert_stored_once(engine: sa.Engine, batch: Iterable[Event | str]) -> None:
+    """Exactly these are in the table, each once."""
+    wanted = Counter(item if isinstance(item, str) else item.id for item in batch)
+    found = stored_ids(engine)
+    assert found == wanted, f"missing {len(wanted - found)}, too many {len(found - wanted)}"

@@ -1,0 +1,116 @@
+"""Reading the history in-process: events made to measure, stored at once, read through History."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+import redis
+
+from api import cursors
+from api.history import History, Served
+from storage.batch_writer import BatchWriter
+from storage.connections import connect_async
+from storage.database import reading_engine, writing_engine
+from storage.event import Event, id_text, time_text
+from storage.event_store import EventStore
+from storage.filters import Filters
+from storage.intake import Intake
+from storage.page_cache import PageCache
+from storage.settings import StorageSettings
+
+T = TypeVar("T")
+
+_numbers = itertools.count()
+
+
+def made(
+    ms: int,
+    component: str = "orders",
+    environment: str = "production",
+    message: str = "an order was shipped",
+    email: str | None = None,
+    data: str = "null",
+    number: int | None = None,
+) -> Event:
+    """An event of that millisecond; within it `number` decides its place."""
+    number = next(_numbers) if number is None else number
+    raw = ms.to_bytes(6, "big") + b"\x70\x00\x80\x00" + number.to_bytes(6, "big")
+    return Event(
+        id_text(raw), time_text(ms), component, environment, message, email, msgspec.Raw(data)
+    )
+
+
+def store(settings: StorageSettings, events: Iterable[Event], size: int = 5_000) -> None:
+    """Straight into PostgreSQL, as a drain would, past queue and cache."""
+    engine = writing_engine(settings.database_url)
+    writer = BatchWriter(engine, settings.partition_by)
+    rest = list(events)
+    while rest:
+        part, rest = rest[:size], rest[size:]
+        writer.make_room(part)
+        with writer.batch(99, 1) as transaction:
+            transaction.insert(part)
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One API process's reading half, and the loop it lives on."""
+
+    runner: asyncio.Runner
+    history: History
+    cache: PageCache
+    intake: Intake
+    control: redis.Redis
+    queue: redis.Redis
+
+    def run(self, call: Awaitable[T]) -> T:
+        """Wait for it on the loop."""
+
+        async def wait() -> T:
+            return await call
+
+        return self.runner.run(wait())
+
+    def served(self, filters: Filters) -> Served:
+        """The page, and how it came about."""
+        return self.run(self.history.page(filters))
+
+    def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
+        """The page's events, and where the next one starts."""
+        return opened(self.served(filters))
+
+
+def opened(served: Served) -> tuple[list[dict[str, Any]], UUID | None]:
+    """What a page says."""
+    body = msgspec.json.decode(served.page.body)
+    cursor = body["next_cursor"]
+    return body["events"], None if cursor is None else cursors.decode(cursor)
+
+
+@contextmanager
+def reader(
+    settings: StorageSettings,
+    store: type[EventStore] = EventStore,
+    grace_ms: int = 0,
+    ttl_ms: int = 60_000,
+) -> Iterator[Reader]:
+    """History over these servers; a cache without grace unless one is given."""
+    with (
+        asyncio.Runner() as runner,
+        redis.Redis.from_url(settings.control_url) as control,
+        redis.Redis.from_url(settings.queue_url) as queue,
+    ):
+        cache = PageCache(connect_async(settings.control_url), ttl_ms, grace_ms)
+        intake = Intake(connect_async(settings.queue_url), settings.shards)
+        events = store(reading_engine(settings.database_url, settings.database_pool))
+        history = History(events, cache, intake, settings.database_pool)
+        yield Reader(runner, history, cache, intake, control, queue)
+        runner.run(cache.close())
+        runner.run(intake.close())
+        events.close()

@@ -1,0 +1,69 @@
+"""The documentation says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from api.settings import ApiSettings
+from cli.settings import CliSettings
+from storage import keys
+from storage.settings import StorageSettings
+from storage.tables import metadata
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+CLASSES: tuple[type[BaseSettings], ...] = (
+    StorageSettings,
+    ApiSettings,
+    WorkerSettings,
+    CliSettings,
+)
+
+
+def settings_rows() -> list[str]:
+    """The rows that docs/settings.md must have, in this order."""
+    return [
+        f"| `ACTIVITY_{name.upper()}` | `{field.default}` | {field.description} |"
+        for cls in CLASSES
+        for name, field in cls.model_fields.items()
+    ]
+
+
+def test_the_settings_page_lists_every_setting_with_its_default_and_meaning() -> None:
+    page = (ROOT / "docs/settings.md").read_text().splitlines()
+    assert [line for line in page if line.startswith("| `ACTIVITY_")] == settings_rows()
+
+
+def test_no_setting_has_two_homes() -> None:
+    names = [name for cls in CLASSES for name in cls.model_fields]
+    assert len(names) == len(set(names))
+
+
+def test_the_architecture_page_names_every_table() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    assert all(f"| `{table}` |" in page for table in metadata.tables)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        keys.stream(7).replace("7", "N"),
+        keys.state(7).replace("7", "N"),
+        keys.ids(7).replace("7", "N"),
+        keys.SHARD_COUNT,
+        keys.GENERATIONS,
+        keys.marks(7).replace("7", "<N>"),
+        keys.page("<digest>"),
+        keys.flight("<digest>"),
+    ],
+)
+def test_the_architecture_page_names_every_redis_key(key: str) -> None:
+    assert f"`{key}`" in (ROOT / "docs/architecture.md").read_text()
+
+
+def test_the_architecture_page_names_only_files_that_exist() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    for name in re.findall(r"`((?:storage|api|worker|cli|migrations|tests)/[\w./]*)`", page):
+        assert (ROOT / name).exists(), name
