@@ -4,16 +4,19 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api import openapi
 from api.fast_lane import FastLane
 from api.faults import Fault
 from api.paths import Paths
-from api.problems import Problem, of_storage
+from api.problems import MISTAKE, Problem, of_storage
 from api.respond import problem_response
 from api.routes import router
 from api.services import Services, open_services
@@ -56,8 +59,13 @@ def create_app(
     return Application(storage or StorageSettings(), settings or ApiSettings())
 
 
+class _FastAPI(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return openapi.corrected(super().openapi())
+
+
 def _fastapi(lifespan: object) -> FastAPI:
-    app = FastAPI(
+    app = _FastAPI(
         title="Activity Service",
         version=version("activity-service"),
         description=(
@@ -102,9 +110,26 @@ _HTTP_DETAILS = {
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = _HTTP_DETAILS.get(error.status_code, str(error.detail))
-    headers = [(k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()]
-    return problem_response(Problem(error.status_code, detail, headers=headers))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers = {"allow": ", ".join(_methods(request))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return problem_response(Problem(error.status_code, detail, headers=raw))
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method this path answers; Starlette names those of the first route only."""
+    asked = {method: {**request.scope, "method": method} for method in _METHODS}
+    found = [
+        method
+        for method, scope in asked.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+    return ["HEAD", *found] if "GET" in found else found
 
 
 async def _on_mistake(request: Request, error: Exception) -> Response:
-    return problem_response(Problem(500, "It was logged. The request may be sent again."))
+    return problem_response(MISTAKE)

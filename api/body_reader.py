@@ -1,11 +1,14 @@
 """Reading a request's body with a bound on its bytes and on its time."""
 
 import asyncio
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from api.problems import Problem
+
+LINGER_SECONDS = 2.0
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
@@ -39,6 +42,30 @@ async def _rest(body: bytearray, receive: Receive, limit: int) -> bytes:
     return bytes(body)
 
 
+def lingering(send: Send, receive: Receive) -> Send:
+    """A `send` that reads the rest of the body, for LINGER_SECONDS at most, before its end.
+
+    A connection that is closed on unread bytes is reset, and its client may never see the answer.
+    """
+
+    async def lingered(message: Message) -> None:
+        last = message["type"] == "http.response.body" and not message.get("more_body")
+        if last:
+            await send({**message, "more_body": True})
+            await _discard(receive)
+            message = {"type": "http.response.body"}
+        await send(message)
+
+    return lingered
+
+
+async def _discard(receive: Receive) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+
+
 def _part(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
@@ -59,5 +86,5 @@ def _too_large(limit: int) -> Problem:
 
 
 def _closing(status: int, detail: str) -> Problem:
-    """The rest of the body is not read, so the connection can't be used again."""
+    """The body is not read to its end, so the connection can't be used again."""
     return Problem(status, detail, headers=((b"connection", b"close"),))

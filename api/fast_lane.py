@@ -4,15 +4,19 @@ FastAPI's routing and models cost more than accepting itself. What is unusual, w
 falls through to the FastAPI route of the same path, which says precisely what is the matter.
 """
 
+import logging
+
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.body_reader import read_body
+from api.body_reader import lingering, read_body
 from api.event_body import parse
 from api.ingest import Ingest, location
-from api.problems import Problem, of_storage
+from api.problems import MISTAKE, Problem, of_storage
 from api.respond import send_problem
 from storage.errors import StorageError
+
+log = logging.getLogger(__name__)
 
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
@@ -33,14 +37,19 @@ class FastLane:
             return
         try:
             body = await read_body(scope, receive, self._event_bytes, self._body_seconds)
-            if not await self._posted(body, scope, send):
-                await self._app(scope, _replay(body, receive), send)
+            answered = await self._posted(body, scope, send)
         except Problem as problem:
-            await send_problem(send, problem)
+            await send_problem(lingering(send, receive), problem)
         except StorageError as error:
             await send_problem(send, of_storage(error))
         except ClientDisconnect:
             return
+        except Exception:
+            log.exception("POST /events")
+            await send_problem(send, MISTAKE)
+        else:
+            if not answered:
+                await self._app(scope, _replay(body, receive), send)
 
     async def _posted(self, body: bytes, scope: Scope, send: Send) -> bool:
         """Accept and answer a plainly good event; False for any other."""
@@ -63,6 +72,8 @@ def _is_plain_json(scope: Scope) -> bool:
     for name, value in scope["headers"]:
         if name == b"content-type":
             json = value.lower() in _JSON
+            if not json:
+                return False
         elif name == b"content-encoding":
             return False
     return json

@@ -27,6 +27,7 @@ class Flights(Generic[T]):
                 task = self._running[key] = asyncio.create_task(self._first(key, work))
             else:
                 task = self._next[key] = asyncio.create_task(self._after(before, key, work))
+            task.add_done_callback(_retrieve)
         # One asker that goes away must not end the run for the others.
         return await asyncio.shield(task)
 
@@ -34,15 +35,21 @@ class Flights(Generic[T]):
         try:
             return await work()
         finally:
-            self._leave(key)
+            if self._running.get(key) is asyncio.current_task():
+                del self._running[key]
 
     async def _after(
         self, before: asyncio.Task[T], key: str, work: Callable[[], Awaitable[T]]
     ) -> T:
-        await asyncio.wait([before])
-        self._running[key] = self._next.pop(key)
+        try:
+            await asyncio.wait([before])
+        finally:
+            following = self._next.pop(key)
+        self._running[key] = following
         return await self._first(key, work)
 
-    def _leave(self, key: str) -> None:
-        if self._running.get(key) is asyncio.current_task():
-            del self._running[key]
+
+def _retrieve(task: asyncio.Task[T]) -> None:
+    """Where all askers have gone away, nobody else looks at the failure: that is no mishap."""
+    if not task.cancelled():
+        task.exception()

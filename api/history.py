@@ -26,6 +26,8 @@ Verdict = Literal["HIT", "MISS", "BYPASS"]
 Receipt = Literal["queued", "stored", "dead"]
 T = TypeVar("T")
 
+_HORIZON_SECONDS = 0.5  # a queue that hangs must not hold up reading
+
 # Pauses, in seconds, while another process runs the query: 3 s in all, then we run it too.
 _PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
 
@@ -95,8 +97,9 @@ class History:
     async def _fill(self, filters: Filters, name: str, proof: list[str]) -> Served:
         """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
         try:
+            horizon = await self._horizon(filters)
             for pause in _PAUSES:
-                found = await self._cache.lookup_or_lead(name, proof)
+                found = await self._cache.lookup_or_lead(name, proof, horizon)
                 if isinstance(found, CachedPage):
                     return Served(found, "HIT")
                 if isinstance(found, Miss):
@@ -108,14 +111,14 @@ class History:
 
     async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
         try:
-            horizon = await self._horizon(filters)
             page, body = await self._in_thread(lambda: self._read(filters))
         except BaseException:
             await _quietly(self._cache.leave(name))
             raise
         end = window_end(filters, page)
-        sealed = end if end and horizon and end <= horizon else None
-        await _quietly(self._cache.keep(name, miss.generations, body, sealed))
+        closed = end is not None and end <= miss.horizon_ms
+        generations = miss.sealed if closed else miss.generations
+        await _quietly(self._cache.keep(name, generations, body))
         return Served(body, "MISS")
 
     async def _bypass(self, filters: Filters) -> Served:
@@ -126,14 +129,14 @@ class History:
         page = self._store.page(filters)
         return page, render(page)
 
-    async def _horizon(self, filters: Filters) -> int | None:
-        """Before the query; not asked for a page that is open to whatever comes."""
+    async def _horizon(self, filters: Filters) -> int:
+        """Everything created before it is stored; 0 for a page that is open to whatever comes."""
         if filters.end is None and filters.cursor is None and filters.order == "desc":
-            return None
-        try:
-            return await self._intake.horizon_ms()
-        except QueueUnavailable:
-            return None
+            return 0
+        with suppress(QueueUnavailable, TimeoutError):
+            async with asyncio.timeout(_HORIZON_SECONDS):
+                return await self._intake.horizon_ms()
+        return 0
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)

@@ -14,13 +14,20 @@ from storage.filters import DEFAULT_LIMIT, MAX_LIMIT
 
 Responses = dict[int | str, dict[str, Any]]
 
+_JSON = "application/json"
+_PROBLEM = "application/problem+json"
+_FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
+
+
+def _reference(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
 
 def _problem(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemAnswer"}
     return {
         "description": description,
         "model": ProblemAnswer,
-        "content": {"application/problem+json": {"schema": schema}},
+        "content": {_PROBLEM: {"schema": _reference("ProblemAnswer")}},
     }
 
 
@@ -65,7 +72,7 @@ POST_EVENT: dict[str, Any] = {
     "openapi_extra": {
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": EventBody.model_json_schema()}},
+            "content": {_JSON: {"schema": EventBody.model_json_schema()}},
         }
     },
 }
@@ -91,3 +98,18 @@ READY: Responses = {
     422: _problem("`for` is neither `accept` nor `query`."),
     503: {"description": "Not possible now.", "model": Readiness},
 }
+
+
+def corrected(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what FastAPI adds of itself: errors that are not problem documents."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, answer in list(operation["responses"].items()):
+                content = answer.get("content", {})
+                if _PROBLEM in content:
+                    content.pop(_JSON, None)
+                elif content.get(_JSON) == {"schema": _reference(_FASTAPIS_OWN[0])}:
+                    del operation["responses"][status]
+    for name in _FASTAPIS_OWN:
+        document["components"]["schemas"].pop(name, None)
+    return document

@@ -1,4 +1,7 @@
-"""Every path exists at the root and under `/api`, with and without a trailing slash."""
+"""Every path exists at the root and under `/api`, with and without a trailing slash.
+
+And whatever answers GET answers HEAD (RFC 9110, 9.3.2): the server leaves the body off.
+"""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +19,8 @@ class Paths:
             plain = plain_path(path)
             if plain != path:
                 scope = {**scope, "path": plain, "raw_path": plain.encode()}
+            if scope["method"] == "HEAD":
+                scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
 
 

@@ -59,6 +59,8 @@ def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
     return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))
 
 
+MISTAKE = Problem(500, "It was logged. The request may be sent again.")
+
 # The one table from what storage reports to what a client is told, most special first.
 _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),

@@ -4,10 +4,13 @@ import argparse
 import logging
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 
 from api.app import create_app
+from api.http_protocol import BoundedHeadProtocol
+from api.settings import ApiSettings
 
 SHUTDOWN_SECONDS = 10
 BACKLOG = 2048
@@ -19,12 +22,15 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
+    settings = ApiSettings()
     config = uvicorn.Config(
-        create_app(),
+        create_app(settings=settings),
         host=options.host,
         port=options.port,
         backlog=BACKLOG,
-        http="httptools",
+        http=partial(BoundedHeadProtocol, head_seconds=settings.body_seconds),  # type: ignore[arg-type]
+        ws="none",
+        proxy_headers=False,
         loop="uvloop",
         access_log=False,
         server_header=False,

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from api import openapi
 from api.event_body import explain
+from api.faults import Fault
 from api.health import Purpose, readiness
 from api.ingest import location
 from api.problems import Problem
@@ -39,7 +40,7 @@ async def get_events(request: Request) -> Response:
     served = await _services(request).history.page(_filters(request))
     etag = served.page.etag.decode()
     headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
-    if _matches(request.headers.get("if-none-match", ""), etag):
+    if _matches(",".join(request.headers.getlist("if-none-match")), etag):
         return Response(status_code=304, headers=headers)
     return Response(served.page.body, 200, headers, _JSON)
 
@@ -99,17 +100,16 @@ def _event_id(text: str) -> UUID:
 
 
 def _require_json(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != _JSON:
-        raise Problem(415, f"Send {_JSON}; this is {kind or 'without a content type'}.")
+    kinds = request.headers.getlist("content-type") or [""]
+    for kind in (kind.partition(";")[0].strip().lower() for kind in kinds):
+        if kind != _JSON:
+            raise Problem(415, f"Send {_JSON}; this is {kind or 'without a content type'}.")
     coding = request.headers.get("content-encoding", "identity")
     if coding.lower() != "identity":
         raise Problem(415, "Send the body as it is, without a content encoding.")
 
 
 def _require_no_parameters(request: Request) -> None:
-    from api.faults import Fault
-
     faults = [Fault("is not known here", parameter=name) for name in request.query_params]
     if faults:
         raise Problem(422, "Posting an event takes no parameters.", faults[:20])

@@ -19,7 +19,10 @@ class ApiSettings(BaseSettings):
         description="Events one API process holds while the queue writes; more are refused.",
     )
     body_seconds: float = Field(
-        30, gt=0, le=600, description="Seconds a client may take to send a request's body."
+        30,
+        gt=0,
+        le=600,
+        description="Seconds a client may take for a request's headers, and again for its body.",
     )
     cache_seconds: int = Field(
         300, ge=1, le=86_400, description="Seconds a cached page is kept at most."

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import partitions
-from storage.database import transaction
-from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, sqlstate
+from storage.database import driver_connection, transaction
+from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
 from storage.event import Event, encode_event
 from storage.tables import dead_letters, drain_fences
 
@@ -60,7 +60,7 @@ class BatchWriter:
             return connection.scalar(query) or 0
 
     def cut_off(self, shard: int) -> None:
-        """End the sessions of drains of this shard that stopped without giving it back.
+        """End the sessions that earlier drains of this shard have left behind.
 
         One that is paused in the middle of a COPY holds the shard's row until then.
         """
@@ -68,7 +68,8 @@ class BatchWriter:
             connection.execute(
                 sa.text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE application_name = :name AND pid <> pg_backend_pid()"
+                    "WHERE application_name = :name AND datname = current_database() "
+                    "AND pid <> pg_backend_pid()"
                 ),
                 {"name": _session_name(shard)},
             )
@@ -133,9 +134,7 @@ class BatchTransaction:
         return Outcome(stored, refused)
 
     def _copy(self, events: Sequence[Event]) -> int:
-        driver = self._connection.connection.driver_connection
-        assert driver is not None
-        with driver.cursor() as cursor:
+        with driver_connection(self._connection) as driver, driver.cursor() as cursor:
             cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
         stored = self._connection.execute(_INSERT).rowcount
         self._connection.execute(_EMPTY)
@@ -200,7 +199,7 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
         raise DatabaseUnavailable("a partition is missing") from error
     if not state.startswith(("22", "23", "54")):
         raise error
-    return f"{state}: {str(error.orig).splitlines()[0]}"
+    return f"{state}: {first_line(error)}"
 
 
 def _one_a_day(events: Sequence[Event]) -> Iterator[Event]:

@@ -35,4 +35,4 @@ def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
         socket_timeout=ANSWER_SECONDS,
         retry=AsyncRetry(NoBackoff(), 1),
     )
-    return redis.asyncio.Redis(connection_pool=pool)
+    return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 
 from storage.errors import database_errors
@@ -21,6 +23,11 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         pool,
         "activity-api",
         statement_timeout=READ_LIMIT_MS,
+        # Pages are fetched through a cursor. A statement is then one fetch, so the whole is
+        # bounded too; and without the fraction PostgreSQL would plan for a tenth of the page, and
+        # rather walk all of time for the first of a few rare rows than find them by their index.
+        transaction_timeout=READ_LIMIT_MS,
+        cursor_tuple_fraction=1,
         default_transaction_read_only="on",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
@@ -56,6 +63,22 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def driver_connection(connection: sa.Connection) -> Iterator[Any]:
+    """psycopg2's own connection, for COPY; its errors become SQLAlchemy's, which alone don't.
+
+    Raises DBAPIError, after which a connection that is lost is never used again.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        yield driver
+    except psycopg2.Error as error:
+        lost = bool(driver.closed)
+        if lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError(None, None, error, connection_invalidated=lost) from error
+
+
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     options = "".join(f" -c {key}={value}" for key, value in settings.items())
     return sa.create_engine(
@@ -67,6 +90,7 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
+            "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
             "options": f"-c timezone=UTC{options}",
             "keepalives_idle": 5,
             "keepalives_interval": 2,

@@ -7,6 +7,7 @@ StorageError
 │   ├── ControlUnavailable
 │   └── DatabaseUnavailable
 │       └── QueryTooSlow
+├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
 """
@@ -46,6 +47,10 @@ class QueryTooSlow(DatabaseUnavailable):
     """PostgreSQL cancelled the query at its time limit."""
 
 
+class DatabaseMismatch(StorageError):
+    """PostgreSQL's tables or this user's rights are not what this version needs: migrate."""
+
+
 class LeaseLost(StorageError):
     """The shard belongs to another drain by now; whatever was not committed is left to it."""
 
@@ -79,10 +84,14 @@ def control_errors() -> Iterator[None]:
 _TRANSIENT = ("08", "40", "53", "55", "57", "58", "25")
 _QUERY_CANCELED = "57014"
 
+# Classes that say a table, a column, a schema or a right is missing.
+_MISMATCH = ("42", "3F")
+
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn what says "PostgreSQL is away" into `DatabaseUnavailable`; let refusals pass."""
+    """Turn what says "PostgreSQL is away" into `DatabaseUnavailable`, and what says "not
+    migrated" into `DatabaseMismatch`; let refusals of values pass."""
     try:
         yield
     except sql_errors.TimeoutError as error:
@@ -93,9 +102,16 @@ def database_errors() -> Iterator[None]:
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
         if error.connection_invalidated or state is None or state.startswith(_TRANSIENT):
             raise DatabaseUnavailable(f"PostgreSQL can't answer now (SQLSTATE {state})") from error
+        if state.startswith(_MISMATCH):
+            raise DatabaseMismatch(f"{state}: {first_line(error)}") from error
         raise
 
 
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:
     """The five-character SQLSTATE of a driver error; None where the server sent none."""
     return getattr(error.orig, "pgcode", None)
+
+
+def first_line(error: sql_errors.DBAPIError) -> str:
+    """What PostgreSQL says is wrong, without its context."""
+    return (str(error.orig).splitlines() or [""])[0]

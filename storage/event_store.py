@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from storage.tables import dead_letters, events, lower_email
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
 _FETCH = 100
+_LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 _ROW = (
     events.c.id,
@@ -48,10 +49,9 @@ class EventStore:
             return _take(rows.execute(page_query(filters)), filters.limit)
 
     def find(self, event_id: UUID) -> Event | None:
-        """One stored event; its id tells its partition and place. Raises DatabaseUnavailable."""
-        query = sa.select(*_ROW).where(_is(events, event_id))
+        """One stored event. Raises DatabaseUnavailable."""
         with transaction(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(find_query(event_id)).one_or_none()
         return _event(row) if row else None
 
     def find_dead(self, event_id: UUID) -> Event | None:
@@ -77,6 +77,11 @@ def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
     if filters.order == "asc":
         return query.order_by(events.c.created_at.asc(), events.c.id.asc())
     return query.order_by(events.c.created_at.desc(), events.c.id.desc())
+
+
+def find_query(event_id: UUID) -> sa.Select[tuple[object, ...]]:
+    """The SELECT for one event: its id names its partition and its place there."""
+    return sa.select(*_ROW).where(_is(events, event_id))
 
 
 def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
@@ -113,7 +118,7 @@ def _contains(json: str) -> sa.ColumnElement[bool]:
 
 def _behind(cursor: UUID, order: str) -> list[sa.ColumnElement[bool]]:
     """The row comparison; beside it the plain bound on time, which prunes partitions."""
-    at = to_datetime(id_ms(cursor))
+    at = _instant(cursor)
     key = sa.tuple_(events.c.created_at, events.c.id)
     if order == "asc":
         return [key > sa.tuple_(at, cursor), events.c.created_at >= at]
@@ -121,8 +126,12 @@ def _behind(cursor: UUID, order: str) -> list[sa.ColumnElement[bool]]:
 
 
 def _is(table: sa.Table, event_id: UUID) -> sa.ColumnElement[bool]:
-    at: datetime = to_datetime(id_ms(event_id))
-    return sa.and_(table.c.created_at == at, table.c.id == event_id)
+    return sa.and_(table.c.created_at == _instant(event_id), table.c.id == event_id)
+
+
+def _instant(event_id: UUID) -> datetime:
+    """When it was made; an id that anybody can write may say a year past what datetime knows."""
+    return to_datetime(min(id_ms(event_id), _LAST_MS))
 
 
 def _take(rows: sa.CursorResult[tuple[object, ...]], limit: int) -> Page:

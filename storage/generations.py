@@ -13,25 +13,31 @@ class Generations:
     """The cache's generations on control, as the drains raise them.
 
     `oldest_ms` is the batch's earliest `created_at`: where that lies in a window thought closed,
-    every page becomes unfit.
+    every sealed page becomes unfit too. `fence` is the drain's: once a later one has marked, what
+    an older one says changes nothing.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def mark(self, shard: int, oldest_ms: int, buckets: Iterable[str]) -> None:
+    def mark(self, shard: int, oldest_ms: int, buckets: Iterable[str], fence: int) -> None:
         """From now on no page of these buckets is served, until `publish`.
 
         Comes before the commit: a page read from the cache between a commit and its publication
         would miss events that are committed. Raises ControlUnavailable.
         """
-        self._run("mark", shard, oldest_ms, buckets)
+        self._run("mark", shard, fence, oldest_ms, buckets)
 
-    def publish(self, shard: int, oldest_ms: int, buckets: Iterable[str]) -> None:
+    def publish(self, shard: int, oldest_ms: int, buckets: Iterable[str], fence: int) -> None:
         """The commit is done: pages read before it never match again. Raises ControlUnavailable."""
-        self._run("publish", shard, oldest_ms, buckets)
+        self._run("publish", shard, fence, oldest_ms, buckets)
 
-    def _run(self, script: str, shard: int, oldest_ms: int, buckets: Iterable[str]) -> None:
+    def _run(
+        self, script: str, shard: int, fence: int, oldest_ms: int, buckets: Iterable[str]
+    ) -> None:
         with control_errors():
             call = self._client.register_script(source(f"cache/{script}"))
-            call(keys=[keys.GENERATIONS, keys.marks(shard)], args=[oldest_ms, *sorted(buckets)])
+            call(
+                keys=[keys.GENERATIONS, keys.UNDERWAY, keys.marks(shard)],
+                args=[shard, fence, oldest_ms, *sorted(buckets)],
+            )

@@ -20,6 +20,7 @@ class Intake:
     def __init__(self, client: redis.asyncio.Redis, shards: int) -> None:
         self._client = client
         self._shards = self._most_shards = shards
+        self._announced = False
         self._append: AsyncScript = client.register_script(source("queue/append"))
         self._find: AsyncScript = client.register_script(source("queue/find"))
 
@@ -30,6 +31,7 @@ class Intake:
         """
         with queue_errors():
             await self._client.zadd(keys.SHARD_COUNT, {"count": self._shards}, gt=True)
+        self._announced = True
 
     async def append(self, shard: int, oldest_ms: int, items: Sequence[bytes]) -> int:
         """Put events on a shard; they are on the queue's disk when this returns.
@@ -39,6 +41,8 @@ class Intake:
         enqueue, 0 when one is on its way. Raises QueueUnavailable or QueueFull; then the events
         may be on the queue all the same if an answer was lost.
         """
+        if not self._announced:  # the queue was away at the start
+            await self.announce()
         with queue_errors():
             generation = await self._append(
                 keys=[keys.stream(shard), keys.state(shard), keys.ids(shard)],

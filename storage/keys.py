@@ -7,6 +7,7 @@ may touch them together.
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
 GENERATIONS = "cache:generations"  # control: hash, see lua/cache/common.lua
+UNDERWAY = "cache:underway"  # control: zset, shard -> oldest created_at (ms) about to be committed
 
 
 def stream(shard: int) -> str:
@@ -15,7 +16,7 @@ def stream(shard: int) -> str:
 
 
 def state(shard: int) -> str:
-    """Queue: hash `st exp gen fence accepted trimmed`, see lua/queue/common.lua."""
+    """Queue: hash `st exp gen fence open accepted trimmed`, see lua/queue/common.lua."""
     return f"events:{{{shard}}}:state"
 
 

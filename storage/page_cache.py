@@ -3,24 +3,30 @@
 A page is kept with the generations of its buckets, read before its query ran. Drains mark a
 bucket before a commit that may change its pages and raise its generation after it, so a page
 whose generations stand and whose buckets bear no mark is what PostgreSQL would answer now.
-A page whose window lies before the horizon is sealed: no event can still fall into it, and only
-the epoch is compared.
+A page whose window lies before the horizon is sealed: no event should still fall into it, and it
+stands for as long as none does. Whatever the clocks do, one that does is noticed: each horizon
+handed out is recorded before the query it is for, and held back by the batches then underway.
 """
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
+from redis.exceptions import OutOfMemoryError
 
 from storage import keys
-from storage.errors import control_errors
+from storage.errors import ControlUnavailable, control_errors
 from storage.scripts import source
 
-# After control lost its data, a commit underway then may have lost its marks: no page is served
-# until any such commit is over.
+# After control lost its data, a commit underway then may have lost its marks: until any such
+# commit is over no page is served, and what is read meanwhile never is.
 GRACE_MS = 10_000
 FLIGHT_MS = 12_000  # longer than PostgreSQL lets a query run; ends by itself if its process dies
+PATIENCE_SECONDS = 1.0  # a control that hangs must not hold up what PostgreSQL can answer
 MOST_BYTES = 4 * 1024 * 1024  # of a page worth keeping
 
 
@@ -34,9 +40,14 @@ class CachedPage:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No page may be served: run the query and keep it under these generations."""
+    """No page may be served: run the query and keep the page under these generations.
+
+    A page whose window ends at `horizon_ms` (ms since the epoch) or before: under `sealed`.
+    """
 
     generations: bytes
+    sealed: bytes
+    horizon_ms: int
 
 
 class Wait:
@@ -57,52 +68,48 @@ class PageCache:
 
     async def lookup(self, digest: str, buckets: list[str]) -> CachedPage | Miss:
         """The page if it may be served at this moment. Raises ControlUnavailable."""
-        found = await self._look(digest, buckets, 0)
+        found = await self._look(digest, buckets, 0, 0)
         assert not isinstance(found, Wait)  # nobody asked for the flight
         return found
 
-    async def lookup_or_lead(self, digest: str, buckets: list[str]) -> CachedPage | Miss | Wait:
+    async def lookup_or_lead(
+        self, digest: str, buckets: list[str], horizon_ms: int
+    ) -> CachedPage | Miss | Wait:
         """The same; a Miss also means: run the query here, then call `keep` or `leave`.
 
-        Raises ControlUnavailable.
+        `horizon_ms`: everything created before it (ms since the epoch) is stored; 0 when that is
+        not known. Raises ControlUnavailable.
         """
-        return await self._look(digest, buckets, FLIGHT_MS)
+        return await self._look(digest, buckets, FLIGHT_MS, horizon_ms)
 
-    async def keep(
-        self, digest: str, generations: bytes, page: CachedPage, sealed_ms: int | None
-    ) -> None:
+    async def keep(self, digest: str, generations: bytes, page: CachedPage) -> None:
         """Keep a page read under these generations and end its flight.
 
-        `sealed_ms`: the end of its window (ms since the epoch) when nothing can fall into it any
-        more. Raises ControlUnavailable; then the page is merely not kept.
+        Raises ControlUnavailable; then the page is merely not kept.
         """
         if len(page.body) > MOST_BYTES:
             await self.leave(digest)
             return
-        with control_errors():
-            await self._keep(
-                keys=[keys.GENERATIONS, keys.page(digest), keys.flight(digest)],
-                args=[
-                    generations,
-                    page.body,
-                    page.etag,
-                    self._ttl_ms,
-                    self._token,
-                    sealed_ms or 0,
-                ],
-            )
+        async with _in_time():
+            try:
+                await self._keep(
+                    keys=[keys.page(digest), keys.flight(digest)],
+                    args=[generations, page.body, page.etag, self._ttl_ms, self._token],
+                )
+            except OutOfMemoryError:  # the flight must end all the same
+                await self.leave(digest)
 
     async def leave(self, digest: str) -> None:
         """The query failed or its page is not kept: let others run it.
 
         Raises ControlUnavailable.
         """
-        with control_errors():
+        async with _in_time():
             await self._end_flight(keys=[keys.flight(digest)], args=[self._token])
 
     async def ping(self) -> None:
         """Raises ControlUnavailable when control can't be reached."""
-        with control_errors():
+        async with _in_time():
             await self._client.ping()
 
     async def close(self) -> None:
@@ -110,16 +117,27 @@ class PageCache:
         await self._client.aclose()
 
     async def _look(
-        self, digest: str, buckets: list[str], flight_ms: int
+        self, digest: str, buckets: list[str], flight_ms: int, horizon_ms: int
     ) -> CachedPage | Miss | Wait:
-        with control_errors():
+        async with _in_time():
             answer = await self._lookup(
-                keys=[keys.GENERATIONS, keys.page(digest), keys.flight(digest)],
-                args=[self._grace_us, flight_ms, self._token, *buckets],
+                keys=[keys.GENERATIONS, keys.UNDERWAY, keys.page(digest), keys.flight(digest)],
+                args=[self._grace_us, flight_ms, self._token, horizon_ms, *buckets],
             )
         match answer:
             case [b"hit", body, etag]:
                 return CachedPage(body, etag)
-            case [b"miss", generations]:
-                return Miss(generations)
+            case [b"miss", generations, sealed, horizon]:
+                return Miss(generations, sealed, horizon)
         return Wait()
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Turn what redis-py raises, and waiting for too long, into ControlUnavailable."""
+    with control_errors():
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                yield
+        except TimeoutError as error:
+            raise ControlUnavailable("control does not answer in time") from error

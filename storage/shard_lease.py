@@ -14,6 +14,9 @@ from storage.scripts import source
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
+# Entries read at once: of the greatest size they still fit into memory easily.
+_PIECE = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -44,11 +47,24 @@ class ShardLease:
         self.fence, self.took_over = int(fence), bool(taken_over)
         return self.fence > 0
 
-    def read(self, count: int) -> Batch | None:
-        """The oldest `count` entries; None when the shard is empty."""
+    def read(self, count: int, most_bytes: int) -> Batch | None:
+        """The oldest `count` entries, or fewer of about `most_bytes`; None when there are none."""
+        entries: list[Entry] = []
+        size = 0
+        while len(entries) < count and size < most_bytes:
+            wanted = min(_PIECE, count - len(entries))
+            piece = self._read_behind(entries, wanted)
+            entries += piece
+            size += sum(len(fields[b"e"]) for _, fields in piece)
+            if len(piece) < wanted:
+                break
+        return _batch(entries, size)
+
+    def _read_behind(self, entries: list[Entry], count: int) -> list[Entry]:
+        first = b"(" + entries[-1][0] if entries else b"-"
         with queue_errors():
-            entries = self._client.xrange(keys.stream(self._shard), count=count)
-            return _batch(cast(list[Entry], entries))
+            found = self._client.xrange(keys.stream(self._shard), min=first, count=count)
+        return cast(list[Entry], found)
 
     def wait(self, wait_ms: int) -> bool:
         """Wait up to `wait_ms` until the empty shard has an entry."""
@@ -67,7 +83,12 @@ class ShardLease:
         Raises LeaseLost: then another drain reads it again, which changes nothing.
         """
         shard_keys = [keys.stream(self._shard), keys.ids(self._shard)]
-        args: list[bytes | int] = [self.fence, self._lease_ms, _next_entry(batch.last_entry), *batch.ids]
+        args: list[bytes | int] = [
+            self.fence,
+            self._lease_ms,
+            _next_entry(batch.last_entry),
+            *batch.ids,
+        ]
         left = self._run("ack", shard_keys, args)
         if left < 0:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
@@ -87,13 +108,12 @@ class ShardLease:
             return call(keys=[keys.state(self._shard), *more_keys], args=args)
 
 
-def _batch(entries: list[Entry]) -> Batch | None:
+def _batch(entries: list[Entry], size: int) -> Batch | None:
     if not entries:
         return None
-    bodies = [fields[b"e"] for _, fields in entries]
-    events = [decode_event(body) for body in bodies]
+    events = [decode_event(fields[b"e"]) for _, fields in entries]
     ids = [bytes.fromhex(event.id.replace("-", "")) for event in events]
-    return Batch(events, ids, entries[-1][0], sum(map(len, bodies)))
+    return Batch(events, ids, entries[-1][0], size)
 
 
 def _next_entry(entry: bytes) -> bytes:

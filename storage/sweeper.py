@@ -37,5 +37,7 @@ class Sweeper:
                 if not away:
                     log.warning("sweeping pauses: %s", error)
                 away = True
+            except Exception:  # whatever it was: without a sweeper, a lost wake-up stays lost
+                log.exception("sweeping failed")
             else:
                 away = False

@@ -4,12 +4,16 @@ _FIRST = 128  # events of the greatest size still fit into memory easily
 
 
 class BatchSize:
-    """Learns the size of events from each batch: few large ones, or many small ones."""
+    """Learns from each batch, over all drains of a process: few large events, or many small."""
 
     def __init__(self, most_events: int, aim_bytes: int) -> None:
         self._most_events = most_events
         self._aim_bytes = aim_bytes
-        self.count = min(_FIRST, most_events)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Something failed, perhaps for the size of the batch."""
+        self.count = min(_FIRST, self._most_events)
 
     def learn(self, events: int, size: int) -> None:
         """A batch of so many events had `size` bytes. Grows fourfold at most, shrinks at once."""

@@ -15,7 +15,6 @@ from storage.batch_writer import Outcome
 from storage.errors import LeaseLost, StorageError
 from storage.event import created_ms
 from storage.shard_lease import Batch, ShardLease
-from worker.batch_size import BatchSize
 from worker.heartbeat import Heartbeat
 from worker.resources import Resources, resources
 
@@ -34,8 +33,8 @@ def drain(shard: int) -> str:
             return "busy"
         if lease.took_over:
             log.warning("shard %d: taking over from a drain that did not finish", shard)
-            kept.writer.cut_off(shard)
         with Heartbeat(lease, kept.settings.lease_ms):
+            kept.writer.cut_off(shard)
             Drain(kept, lease, shard).run()
         _pass_on(kept, lease, shard)
     except LeaseLost as error:
@@ -43,6 +42,7 @@ def drain(shard: int) -> str:
         return "lost"
     except StorageError as error:
         log.error("shard %d waits: %s", shard, error)
+        kept.size.start_over()
         with suppress(StorageError):
             lease.finish()  # not enqueued: the sweeper does, after a pause
         return "paused"
@@ -62,7 +62,6 @@ class Drain:
         self._kept = kept
         self._lease = lease
         self._shard = shard
-        self._size = BatchSize(kept.settings.batch_events, kept.settings.batch_bytes)
 
     def run(self) -> None:
         """Store batch after batch until the shard stays empty, the slice ends, or others wait.
@@ -71,7 +70,7 @@ class Drain:
         """
         end = time.monotonic() + self._kept.settings.slice_ms / 1000
         while not self._kept.stopping.is_set():
-            batch = self._lease.read(self._size.count)
+            batch = self._lease.read(self._kept.size.count, self._kept.settings.batch_bytes)
             if batch is None:
                 if not self._linger():
                     return
@@ -80,7 +79,7 @@ class Drain:
             if time.monotonic() > end or self._kept.waker.waiting():
                 return
             if len(batch.events) < self._kept.settings.batch_events * SMALL:
-                self._kept.stopping.wait(self._kept.settings.gather_ms / 1000)
+                time.sleep(self._kept.settings.gather_ms / 1000)
 
     def _linger(self) -> bool:
         """Whether events arrive before it is time to go idle or to make way."""
@@ -98,10 +97,10 @@ class Drain:
         self._kept.writer.make_room(batch.events)
         with self._kept.writer.batch(self._shard, self._lease.fence) as transaction:
             outcome = transaction.insert(batch.events)
-            self._kept.generations.mark(self._shard, oldest_ms, touched)
-        self._kept.generations.publish(self._shard, oldest_ms, touched)
+            self._kept.generations.mark(self._shard, oldest_ms, touched, self._lease.fence)
+        self._kept.generations.publish(self._shard, oldest_ms, touched, self._lease.fence)
         self._lease.acknowledge(batch)
-        self._size.learn(len(batch.events), batch.bytes)
+        self._kept.size.learn(len(batch.events), batch.bytes)
         self._report(outcome)
 
     def _report(self, outcome: Outcome) -> None:

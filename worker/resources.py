@@ -12,18 +12,24 @@ from storage.database import writing_engine
 from storage.generations import Generations
 from storage.settings import StorageSettings
 from storage.wake import Waker
+from worker.batch_size import BatchSize
 from worker.settings import WorkerSettings
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The doors a drain goes through, its settings, and the sign to stop after this batch."""
+    """The doors a drain goes through, its settings, and the sign to stop after this batch.
+
+    `stopping` is set by a signal handler, so it may be asked but never waited for: a handler that
+    interrupts `wait` in its own thread waits for its lock for ever.
+    """
 
     queue: redis.Redis
     writer: BatchWriter
     generations: Generations
     waker: Waker
     settings: WorkerSettings
+    size: BatchSize
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
@@ -35,6 +41,7 @@ def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resour
         generations=Generations(connect(storage.control_url)),
         waker=Waker(storage.queue_url, storage.control_url, storage.shards),
         settings=settings,
+        size=BatchSize(settings.batch_events, settings.batch_bytes),
     )
 
 

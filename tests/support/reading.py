@@ -106,11 +106,12 @@ def reader(
         redis.Redis.from_url(settings.control_url) as control,
         redis.Redis.from_url(settings.queue_url) as queue,
     ):
-        cache = PageCache(connect_async(settings.control_url), ttl_ms, grace_ms)
-        intake = Intake(connect_async(settings.queue_url), settings.shards)
+        clients = connect_async(settings.control_url), connect_async(settings.queue_url)
+        cache = PageCache(clients[0], ttl_ms, grace_ms)
+        intake = Intake(clients[1], settings.shards)
         events = store(reading_engine(settings.database_url, settings.database_pool))
         history = History(events, cache, intake, settings.database_pool)
         yield Reader(runner, history, cache, intake, control, queue)
-        runner.run(cache.close())
-        runner.run(intake.close())
+        for client in clients:
+            runner.run(client.aclose(close_connection_pool=True))
         events.close()

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
@@ -36,6 +36,7 @@ class TestServers:
 
     __test__ = False
     servers: Servers
+    _lent: list[str] = field(default_factory=list)
 
     def settings(self, database: str = TEMPLATE, **more: object) -> StorageSettings:
         """Settings that point at them."""
@@ -50,16 +51,22 @@ class TestServers:
 
     @contextmanager
     def fresh(self, **more: object) -> Iterator[StorageSettings]:
-        """Empty Redis servers and an empty, migrated database."""
+        """Empty Redis servers and an empty, migrated database, one borrower at a time.
+
+        A module that uses `running` can't use `settings` too: both would share the queue.
+        """
+        assert not self._lent, f"{self._lent[0]} still uses these servers"
         urls = self.servers.urls
         for url in (urls.queue_url, urls.control_url):
             with redis.Redis.from_url(url) as client:
                 client.flushall()
         name = f"test_{secrets.token_hex(6)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self._lent.append(name)
         try:
             yield self.settings(name, **more)
         finally:
+            self._lent.remove(name)
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def execute(self, statement: str, database: str = "activity") -> None:

@@ -32,6 +32,12 @@ class Service:
         """Where it serves."""
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
+    def answers(self, probe: str) -> bool:
+        """Whether it is good; fails at once when a process has ended."""
+        ended = [process.args for process in self.apis + self.workers if process.poll() is not None]
+        assert not ended, f"ended instead of serving: {ended}"
+        return self.http.get(probe).status_code == 200
+
     def start_api(self) -> None:
         """One more API process on the port."""
         fd = self.listener.fileno()
@@ -73,9 +79,13 @@ class Service:
 
 @contextmanager
 def service(
-    settings: StorageSettings, apis: int = 1, workers: int = 1, **more: object
+    settings: StorageSettings,
+    apis: int = 1,
+    workers: int = 1,
+    probe: str = "/health/ready",
+    **more: object,
 ) -> Iterator[Service]:
-    """A running service, ready to accept and to be queried."""
+    """A running service, for which `probe` answers 200: by default, ready to accept."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)
@@ -87,5 +97,5 @@ def service(
             running.start_api()
         for _ in range(workers):
             running.start_worker()
-        wait_until(lambda: http.get("/health/ready").status_code == 200, "the API to be ready")
+        wait_until(lambda: running.answers(probe), f"{probe} to be good")
         yield running

@@ -54,6 +54,7 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.ids(7).replace("7", "N"),
         keys.SHARD_COUNT,
         keys.GENERATIONS,
+        keys.UNDERWAY,
         keys.marks(7).replace("7", "<N>"),
         keys.page("<digest>"),
         keys.flight("<digest>"),

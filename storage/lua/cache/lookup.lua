@@ -1,29 +1,44 @@
 #!lua flags=allow-oom
 -- May this cached page be served, and if not, who runs its query?
--- KEYS 1 generations  2 page  3 flight
+-- KEYS 1 generations  2 underway  3 page  4 flight
 -- ARGV 1 grace_us after the epoch began  2 flight_ttl_ms, 0: don't ask to run the query
---      3 token of who asks  then the page's buckets
+--      3 token of who asks  4 horizon_ms, 0: unknown  then the page's buckets
 -- Returns {'hit', body, etag} | {'wait'} another process runs the query |
---         {'miss', generations}: run it, then store the page under these.
+--         {'miss', generations, sealed, horizon_ms}: run it, then keep the page under these
+--         generations; under `sealed` if its window ends no later than this horizon.
 local now = now_us()
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
   epoch = string.format('%.0f', now)
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
-local quiet = now - tonumber(epoch) >= tonumber(ARGV[1])
-local seen = {epoch}
-for i = 4, #ARGV do
-  local h = redis.call('HMGET', KEYS[1], ARGV[i], 'w:' .. ARGV[i])
-  seen[#seen + 1] = h[1] or '0'
-  if h[2] then quiet = false end
+local function look(kind, buckets)
+  local seen, marked = {kind, epoch}, false
+  for i, bucket in ipairs(buckets) do
+    local h = redis.call('HMGET', KEYS[1], bucket, 'w:' .. bucket)
+    seen[i + 2] = h[1] or '0'
+    marked = marked or h[2]
+  end
+  return table.concat(seen, ':'), marked
 end
-local generations = table.concat(seen, ':')
-local stored = redis.call('HGET', KEYS[2], 'generations')
-if stored and (stored == 'sealed:' .. epoch or (quiet and stored == generations)) then
-  local h = redis.call('HMGET', KEYS[2], 'body', 'etag')
-  return {'hit', h[1], h[2]}
+local open, marked = look('open', {unpack(ARGV, 5)})
+local sealed, breached = look('sealed', {'sealed'})
+if now - tonumber(epoch) < tonumber(ARGV[1]) then
+  open, sealed = 'none', 'none' -- a mark may be lost: what is read now is never served
+else
+  local page = redis.call('HMGET', KEYS[3], 'generations', 'body', 'etag')
+  if (page[1] == open and not marked) or (page[1] == sealed and not breached) then
+    return {'hit', page[2], page[3]}
+  end
 end
-if tonumber(ARGV[2]) > 0
-  and not redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[2]) then return {'wait'} end
-return {'miss', generations}
+if ARGV[2] == '0' then return {'miss', open, sealed, 0} end
+local leader = redis.call('SET', KEYS[4], ARGV[3], 'NX', 'GET', 'PX', ARGV[2])
+if leader and leader ~= ARGV[3] then return {'wait'} end
+-- A batch about to be committed holds the horizon back; a later one finds sealed_until.
+local horizon = tonumber(ARGV[4])
+local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+if oldest then horizon = math.min(horizon, tonumber(oldest)) end
+if horizon > tonumber(redis.call('HGET', KEYS[1], 'sealed_until') or '0') then
+  redis.call('HSET', KEYS[1], 'sealed_until', string.format('%.0f', horizon))
+end
+return {'miss', open, sealed, horizon}

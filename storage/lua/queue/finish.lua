@@ -3,6 +3,7 @@
 -- Returns -1 lease lost, 0 idle, else the generation of the next drain: the caller enqueues it,
 -- or leaves it to the sweeper, which acts once the TTL is over.
 if not holds(KEYS[1], ARGV[1]) then return -1 end
+redis.call('HDEL', KEYS[1], 'open')
 if redis.call('XLEN', KEYS[2]) == 0 then
   redis.call('HDEL', KEYS[1], 'st', 'exp')
   return 0

@@ -5,7 +5,7 @@
 -- Returns {gen, 0}: enqueue it; {0, gen}: look whether job gen still waits, then touch or call
 -- again with it; {0, 0}: nothing to do.
 local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'gen')
-if h[1] and tonumber(h[2]) > now_ms() then return {0, 0} end
+if h[1] and alive(h[2]) then return {0, 0} end
 if redis.call('XLEN', KEYS[2]) == 0 then
   redis.call('HDEL', KEYS[1], 'st', 'exp')
   return {0, 0}

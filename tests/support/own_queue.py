@@ -1,0 +1,25 @@
+"""A queue for one test, which may be small, away, or come later."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.embedded.binaries import installed_programs
+from cli.embedded.layout import create
+from cli.embedded.server import Place
+from cli.embedded.valkey import Valkey, queue_server
+from tests.support.servers import data_folder
+
+
+@contextmanager
+def own_queue(maxmemory: str = "64mb") -> Iterator[Valkey]:
+    """Not started yet: `start` and `stop` it as the test needs."""
+    with data_folder() as folder:
+        layout = create(folder, None)
+        lock = os.open(layout.lock, os.O_CREAT | os.O_RDWR)
+        valkey = queue_server(Place(layout, folder, installed_programs(), None, lock), maxmemory)
+        try:
+            yield valkey
+        finally:
+            valkey.stop()
+            os.close(lock)

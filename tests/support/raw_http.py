@@ -1,0 +1,70 @@
+"""HTTP by hand: requests that no well-behaved client would send."""
+
+import http.client
+import io
+import socket
+from dataclasses import dataclass
+
+from tests.support.service import Service
+
+SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, read to its end."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class _Stream(io.BufferedReader):
+    """What was received and not read yet outlives the answer that was read last."""
+
+    def makefile(self, mode: str) -> "_Stream":
+        """As a socket does for `HTTPResponse`, which closes its file after each answer."""
+        return self
+
+    def close(self) -> None:
+        """The connection closes it."""
+
+
+class Raw:
+    """One connection. A read that gets nothing for SECONDS fails the test: a hang."""
+
+    def __init__(self, running: Service) -> None:
+        self.socket = socket.create_connection(running.listener.getsockname(), SECONDS)
+        self._stream = _Stream(socket.SocketIO(self.socket, "r"))
+
+    def __enter__(self) -> "Raw":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()
+
+    def send(self, *parts: bytes) -> None:
+        """Send what the server still takes; it may have answered and gone already."""
+        try:
+            for part in parts:
+                self.socket.sendall(part)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def answer(self, method: str = "POST") -> Answer:
+        """The next answer."""
+        response = http.client.HTTPResponse(self._stream, method=method)  # type: ignore[arg-type]
+        response.begin()
+        return Answer(response.status, response.headers, response.read())
+
+    def is_closed(self) -> bool:
+        """Whether the server has closed in good order: an end, not a reset."""
+        return self._stream.read(1) == b""
+
+
+def request(
+    body: bytes = b"", method: bytes = b"POST", path: bytes = b"/events", *headers: bytes
+) -> bytes:
+    """A request's bytes; Content-Length only as given in the headers."""
+    lines = [method + b" " + path + b" HTTP/1.1", b"Host: x", *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

@@ -1,0 +1,281 @@
+"""What arrives during a call goes to the queue in the next, all at once; failures stay apart."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from api import group_commit
+from api.group_commit import GroupCommit
+from storage.errors import QueueFull, QueueUnavailable
+
+
+class Queue:
+    """An append that ends when told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, list[bytes]]] = []
+        self.ends: list[asyncio.Future[int]] = []
+        self.woken: list[tuple[int, int]] = []
+
+    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> int:
+        self.calls.append((shard, oldest_ms, items))
+        self.ends.append(asyncio.get_running_loop().create_future())
+        return await self.ends[-1]
+
+    def wake(self, shard: int, generation: int) -> None:
+        self.woken.append((shard, generation))
+
+    def group(self, most_pending: int = 100, shards: int = 4) -> GroupCommit:
+        return GroupCommit(self.append, shards, most_pending, self.wake)
+
+    @property
+    def bodies(self) -> list[list[bytes]]:
+        """The events of each call."""
+        return [items[1::2] for _, _, items in self.calls]
+
+
+async def settle() -> None:
+    """Until every task has gone as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def add(group: GroupCommit, body: bytes, ms: int = 1) -> asyncio.Task[None]:
+    return asyncio.create_task(group.add(b"id of " + body, body, ms))
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it; nothing may be left that the loop would complain of."""
+    complaints: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        await scenario()
+        await settle()
+        gc.collect()
+
+    asyncio.run(watched())
+    gc.collect()
+    assert complaints == []
+
+
+def test_what_arrives_during_a_call_goes_in_the_next_one_all_at_once() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        tasks = [add(group, b"1", 7)]
+        await settle()
+        tasks += [add(group, b"2", 9), add(group, b"3", 8)]
+        await settle()
+        assert queue.bodies == [[b"1"]]
+        queue.ends[0].set_result(0)
+        await settle()
+        assert queue.bodies == [[b"1"], [b"2", b"3"]]
+        assert [task.done() for task in tasks] == [True, False, False]
+        queue.ends[1].set_result(5)
+        await asyncio.gather(*tasks)
+        assert queue.calls[1][1:] == (8, [b"id of 2", b"2", b"id of 3", b"3"])
+        assert queue.woken == [(queue.calls[1][0], 5)]
+
+    run(scenario)
+
+
+def test_shards_take_turns() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group(shards=3)
+        for number in range(6):
+            task = add(group, b"%d" % number)
+            await settle()
+            queue.ends[number].set_result(0)
+            await task
+        shards = [shard for shard, _, _ in queue.calls]
+        assert sorted(shards[:3]) == [0, 1, 2]
+        assert shards[3:] == shards[:3]
+
+    run(scenario)
+
+
+def test_a_group_is_bounded_in_events_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
+    monkeypatch.setattr(group_commit, "GROUP_BYTES", 10)
+
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        sizes = [1, 1, 1, 1, 4, 5, 6, 40, 2]
+        tasks = [add(group, b"x" * size) for size in sizes]
+        for number in range(5):
+            await settle()
+            queue.ends[number].set_result(0)
+        await asyncio.gather(*tasks)
+        lengths = [[len(body) for body in bodies] for bodies in queue.bodies]
+        assert lengths == [[1, 1, 1], [1, 4, 5], [6], [40], [2]]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("error", [QueueUnavailable("away"), TypeError("a bug of ours")])
+def test_a_failure_fails_exactly_its_group(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        first = [add(group, b"1"), add(group, b"2")]
+        await settle()
+        second = add(group, b"3")
+        await settle()
+        queue.ends[0].set_exception(error)
+        await settle()
+        for task in first:
+            with pytest.raises(type(error)):
+                await task
+        assert queue.bodies == [[b"1", b"2"], [b"3"]]
+        queue.ends[1].set_result(0)
+        await second
+        await group.close()
+
+    run(scenario)
+    assert ("a group of 2 events failed" in caplog.text) == isinstance(error, TypeError)
+
+
+def test_a_wake_up_that_fails_fails_no_event(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        queue = Queue()
+
+        def broken(shard: int, generation: int) -> None:
+            raise RuntimeError("no thread to do it")
+
+        group = GroupCommit(queue.append, 1, 10, broken)
+        first = add(group, b"1")
+        await settle()
+        second = add(group, b"2")
+        queue.ends[0].set_result(1)
+        await settle()
+        queue.ends[1].set_result(0)
+        await asyncio.gather(first, second)
+
+    run(scenario)
+    assert "no thread to do it" in caplog.text
+
+
+def test_a_producer_that_goes_away_takes_nobody_with_it() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        gone_in_call, stays = add(group, b"1"), add(group, b"2")
+        await settle()
+        gone_waiting, also_stays = add(group, b"3"), add(group, b"4")
+        await settle()
+        gone_in_call.cancel()
+        gone_waiting.cancel()
+        await settle()
+        queue.ends[0].set_result(0)
+        await settle()
+        queue.ends[1].set_exception(QueueUnavailable("away"))
+        await stays
+        with pytest.raises(QueueUnavailable):
+            await also_stays
+        assert gone_in_call.cancelled()
+        assert gone_waiting.cancelled()
+
+    run(scenario)
+
+
+def test_no_more_events_are_held_than_allowed_those_in_the_call_included() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group(most_pending=3)
+        held = [add(group, b"1")]
+        await settle()
+        held += [add(group, b"2"), add(group, b"3")]
+        await settle()
+        with pytest.raises(QueueFull):
+            await add(group, b"4")
+        queue.ends[0].set_result(0)
+        await settle()
+        held.append(add(group, b"5"))
+        await settle()
+        queue.ends[1].set_result(0)
+        await settle()
+        queue.ends[2].set_result(0)
+        await asyncio.gather(*held)
+        assert queue.bodies == [[b"1"], [b"2", b"3"], [b"5"]]
+
+    run(scenario)
+
+
+def test_closing_waits_for_what_is_under_way_and_raises_nothing() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        await group.close()
+        first = add(group, b"1")
+        await settle()
+        second = add(group, b"2")
+        closing = asyncio.create_task(group.close())
+        await settle()
+        queue.ends[0].set_exception(TypeError("a bug of ours"))
+        await settle()
+        assert not closing.done()
+        queue.ends[1].set_result(0)
+        await closing
+        await second
+        with pytest.raises(TypeError):
+            await first
+
+    run(scenario)
+
+
+def test_closing_that_is_given_up_breaks_off_no_call() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        task = add(group, b"1")
+        await settle()
+        closing = asyncio.create_task(group.close())
+        await settle()
+        closing.cancel()
+        await settle()
+        queue.ends[0].set_result(0)
+        await task
+
+    run(scenario)
+
+
+def test_a_loop_that_shuts_down_leaves_no_producer_waiting() -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        tasks.append(add(group, b"1"))
+        await settle()
+        tasks.append(add(group, b"2"))
+        await settle()
+
+    run(scenario)
+    assert all(task.cancelled() for task in tasks)
+
+
+def test_when_only_the_call_is_cancelled_its_producers_and_those_behind_it_hear_of_it() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        tasks = [add(group, b"1")]
+        await settle()
+        tasks.append(add(group, b"2"))
+        await settle()
+        queue.ends[0].cancel()
+        await settle()
+        assert all(task.cancelled() for task in tasks)
+        again = add(group, b"3")
+        await settle()
+        queue.ends[1].set_result(0)
+        await again
+
+    run(scenario)
