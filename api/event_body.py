@@ -8,7 +8,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, islice
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, chain, islice
 from math import isinf
 from typing import Annotated, Any
 
@@ -21,7 +23,8 @@ from api.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
 
 DEPTH = 64
 DIGITS = 4300  # Python's own bound, and that of many other readers, on one number
-MOST_FAULTS = 100  # an answer should not be many times as large as the body
+MOST_FAULTS = 100  # an answer should not be many times as large as the body,
+_MOST_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
 _MOST_OF_A_NAME = 255
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARACTERS)]
@@ -67,7 +70,7 @@ def parse(body: bytes) -> EventIn | None:
         or not event.message.strip()
         or (event.email is not None and not _good_email(event.email))
         or _suspect(body)
-        or (body.count(b"[") + body.count(b"{") > DEPTH and _too_deep(body.decode()) is not None)
+        or _is_too_deep(body)
     ):
         return None
     return event
@@ -79,18 +82,18 @@ def explain(body: bytes, limit: int) -> EventIn:
     `limit`: bytes an event may have once its numbers are written out.
     """
     text = _text(body)
-    deep = _too_deep(text)
-    if deep is not None:
-        raise _invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=deep)])
-    value, growth = _json(text)
+    if _is_too_deep(body):
+        place = _place_of_too_deep(text)
+        raise _invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=place)])
+    value, growth, odd = _json(text)
     if not isinstance(value, _Members):
         raise _invalid([Fault("must be a JSON object with the event's fields", pointer="")])
-    faults = chain(_faults_of_values(value, ()), _faults_of_fields(value))
-    listed = list(islice(faults, MOST_FAULTS + 1))
-    if not listed and len(body) + growth > limit:
-        listed = [Fault(f"with its numbers written out exceeds {limit} bytes", pointer="/data")]
-    if listed:
-        raise _invalid(listed)
+    values = _faults_of_values(value, ()) if odd or _has_odd_text(text) else ()
+    faults = list(islice(chain(values, _faults_of_fields(value)), MOST_FAULTS + 1))
+    if not faults and len(body) + growth > limit:
+        faults = [Fault(f"with its numbers written out exceeds {limit} bytes", pointer="/data")]
+    if faults:
+        raise _invalid(faults)
     try:
         return _decode(body)
     except msgspec.ValidationError:  # of a repeated name the last value was good, another is not
@@ -102,11 +105,17 @@ def _good_email(email: str) -> bool:
 
 
 def _invalid(faults: list[Fault]) -> Problem:
-    count = len(faults)
-    if count > MOST_FAULTS:
-        detail = f"More than {MOST_FAULTS} things are wrong; these are the first of them."
-        return Problem(422, detail, faults[:MOST_FAULTS])
+    count, shown = len(faults), _shown(faults)
+    if shown < count:
+        detail = f"More than {shown} things are wrong; these are the first of them."
+        return Problem(422, detail, faults[:shown])
     return Problem(422, f"{count} {'thing is' if count == 1 else 'things are'} wrong.", faults)
+
+
+def _shown(faults: list[Fault]) -> int:
+    """How many of them an answer has room for: one at least."""
+    sizes = accumulate(len(fault.pointer or "") for fault in faults[:MOST_FAULTS])
+    return max(1, sum(size <= _MOST_CHARACTERS for size in sizes))
 
 
 def _text(body: bytes) -> str:
@@ -120,47 +129,57 @@ class _Members(list[tuple[str, Any]]):
     """An object's names and values, repeated names too: PostgreSQL reads each of them."""
 
 
-class _Number:
-    """A number that is not plainly good, as it is spelt: a float would lose digits.
+def _fault_of_number(literal: str, exponent: int) -> str | None:
+    """What is wrong with a number as it is spelt: a float would lose digits.
 
     An integer or decimal may have DIGITS digits. One with an exponent is a 64-bit float to most
     readers, so it must not be infinite there. Its exponent may be DIGITS at most, up or down:
     then it has at most 309 digits before the point and 8,600 after it once PostgreSQL has
     written it out, and `numeric` holds 131,072 and 16,383. That bound is for zeros too.
     """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        mantissa, _, exponent = text.lower().partition("e")
-        self._digits = len(mantissa.lstrip("-").replace(".", ""))
-        self.exponent = int(exponent.lstrip("+-0")[:5] or "0")  # without its sign
-
-    def fault(self) -> str | None:
-        if self._digits > DIGITS:
-            return f"has {self._digits} digits; at most {DIGITS} are kept"
-        if self.exponent > DIGITS:
-            return f"overflows: its exponent is beyond {DIGITS}"
-        if self.exponent and isinf(float(self._text)):
-            return "overflows: it is infinite as a 64-bit float"
-        return None
+    digits = len(literal.lower().partition("e")[0].lstrip("-").replace(".", ""))
+    if digits > DIGITS:
+        return f"has {digits} digits; at most {DIGITS} are kept"
+    if exponent > DIGITS:
+        return f"overflows: its exponent is beyond {DIGITS}"
+    if exponent and isinf(float(literal)):
+        return "overflows: it is infinite as a 64-bit float"
+    return None
 
 
-class _NotANumber:
-    """NaN or an infinity, which JSON does not have (RFC 8259, 6)."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+@dataclass(frozen=True, slots=True)
+class _BadNumber:
+    fault: str
 
 
-def _json(text: str) -> tuple[Any, int]:
-    """The value, and the bytes it gains when its numbers are written out without exponents."""
-    odd: list[_Number] = []
+# Nothing is wrong with such a number: it has few digits, and is far from infinite.
+_is_small = re.compile(r"[-0-9.]{1,200}[eE][-+]?([0-9]{1,2})").fullmatch
+
+
+def _json(text: str) -> tuple[Any, int, bool]:
+    """The value, the bytes it gains when its numbers are written out, whether one is bad."""
+    growth, bad = 0, False
 
     def number(literal: str) -> Any:
+        nonlocal growth, bad
         if len(literal) <= DIGITS and "e" not in literal and "E" not in literal:
             return 0  # plainly good; what it is matters to nobody here
-        odd.append(_Number(literal))
-        return odd[-1]
+        if small := _is_small(literal):
+            growth += int(small[1])
+            return 0
+        exponent = int(
+            literal.lower().partition("e")[2].lstrip("+-0")[:5] or "0"
+        )  # without its sign
+        growth += exponent
+        if fault := _fault_of_number(literal, exponent):
+            bad = True
+            return _BadNumber(fault)
+        return 0
+
+    def constant(literal: str) -> Any:
+        nonlocal bad
+        bad = True
+        return _BadNumber(f"{literal} is not a JSON number")  # RFC 8259, 6
 
     try:
         value = json.loads(
@@ -168,12 +187,16 @@ def _json(text: str) -> tuple[Any, int]:
             object_pairs_hook=_Members,
             parse_float=number,
             parse_int=number,
-            parse_constant=_NotANumber,
+            parse_constant=constant,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Problem(400, f"The body is not JSON: {error.msg} at {where}.") from None
-    return value, sum(number.exponent for number in odd)
+    return value, growth, bad
+
+
+# What may be a NUL or half of a surrogate pair: written otherwise they are not JSON, or not UTF-8.
+_has_odd_text = re.compile(r"\\u(?:0000|[dD][89a-fA-F])").search
 
 
 _Path = tuple[str | int, ...]
@@ -192,11 +215,8 @@ def _faults_of_values(value: Any, path: _Path) -> Iterator[Fault]:
                     yield from _faults_of_values(item, (*path, index))
         case str():
             yield from _faults_of_text(value, path)
-        case _Number():
-            if fault := value.fault():
-                yield Fault(fault, pointer=_pointer(path))
-        case _NotANumber():
-            yield Fault(f"{value.text} is not a JSON number", pointer=_pointer(path))
+        case _BadNumber():
+            yield Fault(value.fault, pointer=_pointer(path))
 
 
 def _faults_of_text(text: str, path: _Path, what: str = "") -> Iterator[Fault]:
@@ -216,8 +236,11 @@ def _encodes(text: str) -> bool:
 
 
 def _faults_of_fields(members: _Members) -> Iterator[Fault]:
+    known = {name: item for name, item in members if name in EventBody.model_fields}
+    others = (item for item in members if item[0] not in EventBody.model_fields)
+    unknown = {_printable(name): None for name, _ in islice(others, MOST_FAULTS + 1)}
     try:
-        EventBody.model_validate({_printable(name): item for name, item in members})
+        EventBody.model_validate(known | unknown)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
             if found["type"] != "string_unicode":  # surrogates, told of with the other values
@@ -252,12 +275,26 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+# Strings, and then whatever is no bracket.
+_remove_strings = partial(re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL).sub, b"")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def _is_too_deep(body: bytes) -> bool:
+    """Whether more than DEPTH arrays and objects are in each other, within the body's own."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH:
+        return False
+    brackets = _remove_strings(body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEPTH + 1
+
+
 # A string, possessive and with an optional closing quote so that it is linear, or a bracket.
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|[\[\]{}]', re.DOTALL)
 
 
-def _too_deep(text: str) -> str | None:
-    """The pointer to the field with more than DEPTH arrays and objects in each other, or None.
+def _place_of_too_deep(text: str) -> str:
+    """The pointer to the field with more than DEPTH arrays and objects in each other.
 
     Found without parsing: parsers fail on what is nested too deep, each in its own way.
     """
@@ -271,4 +308,4 @@ def _too_deep(text: str) -> str | None:
             depth -= 1
         elif depth == 1:
             name = token[1]
-    return None
+    raise AssertionError("only asked where something is too deep")

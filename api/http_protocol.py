@@ -1,83 +1,219 @@
-"""uvicorn's HTTP protocol with a bound on the head of a request, on its bytes and its time.
+"""uvicorn's HTTP protocol with bounds on what a client may send, and answers in order.
 
-Without it a client may send headers for ever: they are kept until they end.
+uvicorn keeps headers for as long as they come, a trailer's too, and pipelined requests however
+many; it answers a request that is not HTTP before those ahead of it, and reads nothing after one
+that asks for an upgrade. None of that is so here.
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.problems import MEDIA_TYPE, Problem
 
 HEAD_BYTES = 64 * 1024
+PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
 
-_REFUSAL = (
-    b"HTTP/1.1 %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\n"
-    b"connection: close\r\n\r\n%b"
-)
+_NOT_HTTP = Problem(400, "This is not a request of HTTP/1.1.")
+_TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
+_TOO_SLOW = Problem(408, "Its headers came too slowly.")
+_PERSIST = (b"close", b"keep-alive")
+_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+
+
+class _Flow(FlowControl):
+    """Does not read on, whoever asks for it, while there is enough to do."""
+
+    behind = False
+
+    def resume_reading(self) -> None:
+        if not self.behind:
+            super().resume_reading()
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """Refuses a head that is too long with 431, one that is too slow with 408, and hangs up."""
+    """Refuses a head that is too long with 431, one that is too slow with 408, and hangs up.
+
+    A body that nobody waits for, because its request was answered before it had come, may take
+    as long as a head.
+    """
+
+    flow: _Flow
 
     def __init__(self, *arguments: Any, head_seconds: float, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head_seconds = head_seconds
         self._head_is_open = False
-        self._head_bytes = 0
+        self._message_is_open = False
+        self._without_body = 0  # bytes of a head, or in a body since its last byte: its framing
+        self._unparsed = b""
+        self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._stop_clock()
+        self._unparsed = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count what belongs to a head that has not ended."""
-        super().data_received(data)
-        if not self._head_is_open:
+        """Parse, unless enough requests wait already."""
+        if self._refusal is not None:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large", "Its headers are too long.")
-        elif self._deadline is None:
-            self._start_clock()
+        if self._unparsed or len(data) > PIECE_BYTES:
+            self._unparsed += data
+            self._parse_what_waits()
+        else:
+            self._parse(data)
+        self._look_behind()
 
     def on_message_begin(self) -> None:
         """The parser saw the first byte of a request."""
-        self._head_is_open = True
+        self._unset_keepalive_if_required()
+        self._head_is_open = self._message_is_open = True
+        self._without_body = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The parser saw the end of its head."""
-        self._head_is_open = False
-        self._head_bytes = 0
-        if self._deadline is not None:
-            self._stop_clock()
+        if self.parser.should_upgrade():
+            return  # it stops now, and the head is parsed again without that
         super().on_headers_complete()
+        self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
+        self._head_is_open = False
+        self._without_body = 0
+        self._stop_clock()
+
+    def on_body(self, body: bytes) -> None:
+        """The parser saw a part of its body."""
+        self._without_body = -PIECE_BYTES  # the rest of this piece belongs to it
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The parser saw its end."""
+        if self.parser.should_upgrade():
+            return
+        self._message_is_open = False
+        self._stop_clock()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with what waits; its client has no more time for a body that is not wanted."""
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._refusal is not None:
+            if was_last:
+                self._hang_up(self._refusal)
+            return
+        self._parse_what_waits()
+        self._look_behind()
+        if self._message_is_open and self.cycle.response_complete:
+            self._start_clock()
+
+    def _parse_what_waits(self) -> None:
+        data, start = self._unparsed, 0
+        while start < len(data) and not self.pipeline and self._refusal is None:
+            self._parse(data[start : start + PIECE_BYTES])
+            start += PIECE_BYTES
+        self._unparsed = b"" if self._refusal else data[start:]
+
+    def _parse(self, piece: bytes) -> None:
+        self._feed(piece)
+        if not self._message_is_open or self._refusal is not None:
+            return
+        self._without_body += len(piece)
+        if self._without_body > HEAD_BYTES:
+            self._refuse(_TOO_LONG)
+        elif self._head_is_open and self._deadline is None:
+            self._start_clock()
+
+    def _feed(self, piece: bytes) -> None:
+        while piece:
+            try:
+                self.parser.feed_data(piece)
+                return
+            except httptools.HttpParserUpgrade as stop:
+                if self.parser.get_method() == b"CONNECT":
+                    self._refuse(_NOT_HTTP)
+                    return
+                piece = self._without_upgrade() + piece[stop.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(_NOT_HTTP)
+                return
+
+    def _without_upgrade(self) -> bytes:
+        """The head again, for a new parser: this one takes no body after a wish to upgrade.
+
+        A server may ignore that wish (RFC 9110, 7.8). Java's client has it in each first request.
+        """
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [token for token in value.split(b",") if token.strip().lower() in _PERSIST]
+                lines.append(b"connection: " + b",".join(kept))
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _look_behind(self) -> None:
+        """Read on, or not; a head that is not read on may take its time."""
+        was_behind = self.flow.behind
+        self.flow.behind = bool(self.pipeline or self._unparsed or self._refusal)
+        if self.flow.behind:
+            self.flow.pause_reading()
+            self._stop_clock()
+        elif was_behind:
+            self.flow.resume_reading()
+            if self._head_is_open:
+                self._start_clock()
 
     def _start_clock(self) -> None:
-        self._deadline = self.loop.call_later(
-            self._head_seconds, self._refuse, b"408 Request Timeout", "Its headers came too slowly."
-        )
+        self._stop_clock()
+        self._deadline = self.loop.call_later(self._head_seconds, self._refuse, _TOO_SLOW)
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, status: bytes, detail: str) -> None:
+    def _refuse(self, problem: Problem) -> None:
+        """Nothing more is read. Requests that came before are answered before."""
         self._stop_clock()
-        self._head_is_open = False
-        if self.transport.is_closing():
+        self._refusal, self._unparsed = problem, b""
+        if self._message_is_open and not self._head_is_open:
+            self._give_up_request(problem)
+        elif self.cycle is None or (self.cycle.response_complete and not self.pipeline):
+            self._hang_up(problem)
+
+    def _give_up_request(self, problem: Problem) -> None:
+        """End the request whose body can't be read to its end."""
+        if self.pipeline:
+            self.pipeline.popleft()  # the newest; those ahead of it are answered first
             return
-        body = (
-            f'{{"type":"about:blank","title":"{status[4:].decode()}",'
-            f'"status":{status[:3].decode()},"detail":"{detail}"}}'
-        ).encode()
-        self.transport.write(_REFUSAL % (status, len(body), body))
-        self.transport.close()
+        self.cycle.disconnected = True  # whoever reads its body is told so
+        self.cycle.message_event.set()
+        if self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._hang_up(problem)
+
+    def _hang_up(self, problem: Problem) -> None:
+        if not self.transport.is_closing():
+            body = problem.body()
+            line = STATUS_LINE[problem.status]
+            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body), body))
+            self.transport.close()

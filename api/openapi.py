@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.query_string import MAX_CHARACTERS, MAX_VALUES
 from api.schemas import (
     EventAnswer,
     EventBody,
@@ -23,45 +24,62 @@ def _reference(schema: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def _problem(description: str) -> dict[str, Any]:
+def _problem(description: str, **headers: dict[str, Any]) -> dict[str, Any]:
     return {
         "description": description,
         "model": ProblemAnswer,
         "content": {_PROBLEM: {"schema": _reference("ProblemAnswer")}},
+        **({"headers": headers} if headers else {}),
     }
+
+
+def _header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": {"type": "string", **schema}}
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-_MANY = {"type": "array", "items": {"type": "string"}}
+_TEXT = {"type": "string", "maxLength": MAX_CHARACTERS}
+# Not `maxItems`: blank values are ignored, however many.
+_MANY = {"type": "array", "items": _TEXT}
+_OBJECTS = {"type": "array", "items": {**_TEXT, "contentMediaType": _JSON}}
+_REPEATED = f"repeated (at most {MAX_VALUES} times): any of them."
 _DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
 
 _FILTERS = [
-    _parameter("component", "Equal to it; repeated: to any of them.", _MANY),
-    _parameter("environment", "Equal to it; repeated: to any of them.", _MANY),
-    _parameter("email", "Equal to it in any case; repeated: to any of them.", _MANY),
-    _parameter("message", "Contains it, in any case; repeated: any of them.", _MANY),
-    _parameter("data", "A JSON object that `data` contains; `data.<path>=value` too.", _MANY),
-    _parameter("from_date", f"Not before it. {_DATE}", {"type": "string"}),
-    _parameter("to_date", f"Before it; a day includes that day. {_DATE}", {"type": "string"}),
+    _parameter("component", f"Equal to it; {_REPEATED}", _MANY),
+    _parameter("environment", f"Equal to it; {_REPEATED}", _MANY),
+    _parameter("email", f"Equal to it in any case; {_REPEATED}", _MANY),
+    _parameter("message", f"A part of it, in any case; {_REPEATED}", _MANY),
+    _parameter("data", "A JSON object that `data` contains; `data.<path>=value` too.", _OBJECTS),
+    _parameter("from_date", f"Not before it. {_DATE}", _TEXT),
+    _parameter("to_date", f"Before it; a day includes that day. {_DATE}", _TEXT),
     _parameter(
         "limit",
         "Events on a page.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
-    _parameter("cursor", "`next_cursor` of the page before.", {"type": "string"}),
+    _parameter("cursor", "`next_cursor` of the page before.", _TEXT),
     _parameter("order", "By time.", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}),
 ]
 
-_AWAY = _problem("Not possible now; `Retry-After` says when to try again.")
+_RETRY = {"Retry-After": _header("Seconds until it may be tried again.", pattern="^[0-9]+$")}
+_AWAY = _problem("Not possible now; `Retry-After` says when to try again.", **_RETRY)
+_PAGE_HEADERS = {
+    "ETag": _header("Changes when the page does."),
+    "X-Cache": _header("How the page came about.", enum=["HIT", "MISS", "BYPASS"]),
+    "Cache-Control": _header("The page may be kept, but must be asked for.", const="no-cache"),
+}
 
 POST_EVENT: dict[str, Any] = {
     "status_code": 202,
     "tags": ["events"],
     "response_model": EventAnswer,
+    "response_description": "It is on disk, and will be stored once.",
     "responses": {
+        202: {"headers": {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}},
         400: _problem("Not JSON."),
         408: _problem("The body took too long to arrive."),
         413: _problem("Larger than one event may be."),
@@ -81,7 +99,11 @@ GET_EVENTS: dict[str, Any] = {
     "tags": ["events"],
     "response_model": PageAnswer,
     "responses": {
-        304: {"description": "Unchanged since the `ETag` given in `If-None-Match`."},
+        200: {"headers": _PAGE_HEADERS},
+        304: {
+            "description": "Unchanged since the `ETag` given in `If-None-Match`.",
+            "headers": _PAGE_HEADERS,
+        },
         422: _problem("A filter can't be understood: every fault is listed."),
         503: _AWAY,
     },
@@ -96,14 +118,29 @@ GET_EVENT: dict[str, Any] = {
 
 READY: Responses = {
     422: _problem("`for` is neither `accept` nor `query`."),
-    503: {"description": "Not possible now.", "model": Readiness},
+    503: {"description": "Not possible now.", "model": Readiness, "headers": _RETRY},
+}
+
+
+# What the HTTP protocol itself answers, before any route.
+_BEFORE_ANY_ROUTE = {
+    "400": "This is not HTTP/1.1.",
+    "408": "It took too long to arrive.",
+    "431": "The target and the headers are longer than 64 KiB together.",
 }
 
 
 def corrected(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without what FastAPI adds of itself: errors that are not problem documents."""
+    """The document without what FastAPI adds of itself: errors that are not problem documents.
+
+    And with what it can't know: the answers to what is hardly a request.
+    """
     for path in document["paths"].values():
         for operation in path.values():
+            for status, description in _BEFORE_ANY_ROUTE.items():
+                answer = _problem(description)
+                del answer["model"]
+                operation["responses"].setdefault(status, answer)
             for status, answer in list(operation["responses"].items()):
                 content = answer.get("content", {})
                 if _PROBLEM in content:

@@ -26,6 +26,7 @@ _TITLES = {
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "This media type is not understood"),
     422: ("invalid", "The request is not valid"),
+    431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "The service made a mistake"),
     503: ("unavailable", "The service can't do this right now"),
 }

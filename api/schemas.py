@@ -12,7 +12,12 @@ EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 
 # "Valid e-mail address" of the WHATWG HTML standard: what browsers accept.
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-is_email = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*").fullmatch
+_EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*"
+is_email = re.compile(_EMAIL).fullmatch
+
+# For the document only: what is wrong is said in other words than a pattern's.
+_NOT_BLANK: dict[str, Any] = {"pattern": r"\S"}
+_AN_EMAIL: dict[str, Any] = {"pattern": f"^{_EMAIL}$"}
 
 
 def _not_blank(value: str) -> str:
@@ -27,7 +32,17 @@ def _email(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_not_blank)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=NAME_CHARACTERS, json_schema_extra=_NOT_BLANK),
+    AfterValidator(_not_blank),
+]
+Message = Annotated[
+    str, Field(min_length=1, json_schema_extra=_NOT_BLANK), AfterValidator(_not_blank)
+]
+Email = Annotated[
+    str, Field(max_length=EMAIL_CHARACTERS, json_schema_extra=_AN_EMAIL), AfterValidator(_email)
+]
 
 
 class EventBody(BaseModel):
@@ -51,11 +66,9 @@ class EventBody(BaseModel):
 
     component: Name = Field(description="What the event is about: a part of a system.")
     environment: Name = Field(description="Where it happened: `production`, `staging`, a branch.")
-    message: Annotated[str, Field(min_length=1), AfterValidator(_not_blank)] = Field(
-        description="What happened, for people."
-    )
-    email: Annotated[str, Field(max_length=EMAIL_CHARACTERS), AfterValidator(_email)] | None = (
-        Field(None, description="Who did it (a valid e-mail address of the HTML standard).")
+    message: Message = Field(description="What happened, for people.")
+    email: Email | None = Field(
+        None, description="Who did it (a valid e-mail address of the HTML standard)."
     )
     data: Any = Field(
         None, description="Anything else, as JSON at most 64 deep; every digit is kept."

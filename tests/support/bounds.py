@@ -1,0 +1,77 @@
+"""What a process may take while it is ill-treated: memory, and time for others."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.service import Service
+
+GROWTH_BYTES = 64 * 1024 * 1024
+PAUSE_SECONDS = 2.0
+
+
+def resident(pid: int, name: str = "VmRSS") -> int:
+    """Bytes of a process: VmRSS now, VmHWM at most since the peak was forgotten."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no {name} of process {pid}")
+
+
+class Probe:
+    """Asks for /health all the time; remembers how long the slowest answer took."""
+
+    def __init__(self, running: Service) -> None:
+        self.worst = 0.0
+        self.answers = 0
+        self.failures: list[str] = []
+        self._url = running.url
+        self._stop = threading.Event()
+        self._began = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Probe":
+        self._thread.start()
+        assert self._began.wait(20)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=20, trust_env=False) as http:
+            while not self._stop.is_set():
+                start = time.monotonic()
+                try:
+                    status = http.get("/health").status_code
+                except httpx.TransportError as error:
+                    self.failures.append(repr(error))
+                else:
+                    self.answers += 1
+                    if status != 200:
+                        self.failures.append(str(status))
+                self.worst = max(self.worst, time.monotonic() - start)
+                self._began.set()
+                self._stop.wait(0.01)
+
+
+@contextmanager
+def within_bounds(running: Service, growth_bytes: int = GROWTH_BYTES) -> Iterator[Probe]:
+    """Its API process keeps its memory and answers probes quickly, all through the block."""
+    (api,) = running.apis
+    Path(f"/proc/{api.pid}/clear_refs").write_text("5")  # forget the peak: proc(5)
+    before = resident(api.pid)
+    with Probe(running) as probe:
+        yield probe
+    growth = resident(api.pid, "VmHWM") - before
+    print(f"grew by {growth / 1e6:.1f} MB, worst probe {probe.worst * 1000:.0f} ms")
+    assert api.poll() is None
+    assert not probe.failures
+    assert probe.answers
+    assert probe.worst < PAUSE_SECONDS
+    assert growth < growth_bytes
