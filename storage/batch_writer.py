@@ -114,27 +114,7 @@ class BatchTransaction:
 
         Raises RefusedShare when it refuses so much that poison can't be the reason.
         """
-        self._connection.execute(_STAGE)
-        stored = 0
-        refused: list[Refusal] = []
-        tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
-        pending = [events]
-        while pending:
-            part = pending.pop()
-            reason = None
-            try:
-                with self._connection.begin_nested():
-                    stored += self._copy(part)
-            except sa.exc.DBAPIError as error:
-                reason = _refusal(error)
-            if reason is None:
-                continue
-            if len(part) > 1:
-                pending += [part[len(part) // 2 :], part[: len(part) // 2]]
-                continue
-            refused.append(Refusal(part[0], reason))
-            if len(refused) > tolerated:
-                raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+        stored, refused = insert_events(self._connection, events)
         return Outcome(stored, refused, self._bury(refused))
 
     def account(self, batch: Batch, outcome: Outcome) -> None:
@@ -155,13 +135,6 @@ class BatchTransaction:
             )
         )
 
-    def _copy(self, events: Sequence[Event]) -> int:
-        with driver_connection(self._connection) as driver, driver.cursor() as cursor:
-            cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
-        stored = self._connection.execute(_INSERT).rowcount
-        self._connection.execute(_EMPTY)
-        return stored
-
     def _bury(self, refused: Sequence[Refusal]) -> int:
         buried = 0
         for refusal in refused:
@@ -175,6 +148,42 @@ class BatchTransaction:
             bury = insert(dead_letters).values(row).on_conflict_do_nothing()
             buried += self._connection.execute(bury).rowcount
         return buried
+
+
+def insert_events(connection: sa.Connection, events: Sequence[Event]) -> tuple[int, list[Refusal]]:
+    """Insert what is not there yet: the number of new rows, and what PostgreSQL refuses for good.
+
+    A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
+    are so many that poison can't be the reason.
+    """
+    connection.execute(_STAGE)
+    stored = 0
+    refused: list[Refusal] = []
+    tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
+    pending = [events]
+    while pending:
+        part = pending.pop()
+        try:
+            with connection.begin_nested():
+                stored += _copy(connection, part)
+            continue
+        except sa.exc.DBAPIError as error:
+            reason = _refusal(error)
+        if len(part) > 1:
+            pending += [part[len(part) // 2 :], part[: len(part) // 2]]
+            continue
+        refused.append(Refusal(part[0], reason))
+        if len(refused) > tolerated:
+            raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+    return stored, refused
+
+
+def _copy(connection: sa.Connection, events: Sequence[Event]) -> int:
+    with driver_connection(connection) as driver, driver.cursor() as cursor:
+        cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
+    stored = connection.execute(_INSERT).rowcount
+    connection.execute(_EMPTY)
+    return stored
 
 
 def copy_text(events: Sequence[Event]) -> bytes:

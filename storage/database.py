@@ -48,9 +48,9 @@ def writing_engine(url: str) -> sa.Engine:
     )
 
 
-def plain_engine(url: str) -> sa.Engine:
+def plain_engine(url: str, pool: int = 1) -> sa.Engine:
     """For migrations and maintenance: no limits but the connection's."""
-    return _engine(url, 1, "activity-maintenance")
+    return _engine(url, pool, "activity-maintenance")
 
 
 @contextmanager

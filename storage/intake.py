@@ -6,7 +6,6 @@ from typing import Any
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
 
 from storage import keys
 from storage.errors import KeyReused, QueueFull, QueueUnavailable, queue_errors
@@ -41,30 +40,6 @@ class Once:
         return int.from_bytes(self.key[:4], "big") % shards
 
 
-@dataclass(frozen=True, slots=True)
-class ShardState:
-    """One shard at one instant. `lag_seconds`: since its oldest entry came, 0 for none.
-
-    `state`: idle, queued, draining, or expired (the sweeper acts). `trouble`: why the last drain
-    paused, empty when it did not.
-    """
-
-    shard: int
-    accepted: int
-    trimmed: int
-    backlog: int
-    bytes: int
-    lag_seconds: float
-    state: str
-    trouble: str
-    since_ms: int
-
-    @property
-    def difference(self) -> int:
-        """What was accepted and is neither stored nor queued: 0, or events are lost."""
-        return self.accepted - self.trimmed - self.backlog
-
-
 class Intake:
     """Appends to and looks into the shards' streams. Safe for many tasks of one event loop."""
 
@@ -77,7 +52,6 @@ class Intake:
         self._announced = False
         self._append: AsyncScript = client.register_script(source("queue/append"))
         self._append_once: AsyncScript = client.register_script(source("queue/append_once"))
-        self._inspect: AsyncScript = client.register_script(source("queue/inspect"))
         self._find: AsyncScript = client.register_script(source("queue/find"))
 
     async def announce(self) -> None:
@@ -127,35 +101,6 @@ class Intake:
         if answer[: len(once.fingerprint)] != once.fingerprint:
             raise KeyReused("this idempotency key was used for another request")
         return answer[len(once.fingerprint) :]
-
-    async def inspect(self) -> list[ShardState]:
-        """Every shard as it is now, each at one instant."""
-        with queue_errors():
-            pipe = self._client.pipeline(transaction=False)
-            for shard in range(self._most_shards):
-                shard_keys = [keys.state(shard), keys.stream(shard)]
-                await self._inspect(keys=shard_keys, client=pipe)
-            *found, known = await self._with_shard_count(pipe)
-        if not known:
-            return await self.inspect()
-        return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
-
-    async def weaknesses(self) -> list[str]:
-        """How the queue is configured weaker than the promise needs; empty when it is not.
-
-        A server that does not tell (CONFIG is forbidden by some hosts) is a weakness too.
-        """
-        wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-        with queue_errors():
-            try:
-                found = await self._client.config_get(*wanted)
-            except ResponseError:
-                return ["the queue does not tell its configuration (CONFIG GET is refused)"]
-        return [
-            f"the queue has {name} {found.get(name)}, and needs {value}"
-            for name, value in wanted.items()
-            if found.get(name) != value
-        ]
 
     def _bounds(self, oldest_ms: int) -> list[int]:
         events, size = self._limits.events // self._shards, self._limits.bytes // self._shards
@@ -222,18 +167,3 @@ def _generation(answer: int) -> int:
     if answer in _REFUSALS:
         raise _REFUSALS[answer]()
     return int(answer)
-
-
-def _shard_state(shard: int, answer: list[Any]) -> ShardState:
-    accepted, trimmed, entries, size, waited_ms, state, trouble, since_ms = answer
-    return ShardState(
-        shard,
-        accepted,
-        trimmed,
-        entries,
-        size,
-        waited_ms / 1000,
-        state.decode(),
-        trouble.decode(errors="replace"),
-        since_ms,
-    )

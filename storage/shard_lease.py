@@ -105,7 +105,7 @@ class ShardLease:
 
         A caller that does not enqueue, because of `trouble`, leaves that to the sweeper.
         """
-        args = [self.fence, QUEUED_TTL_MS, trouble]
+        args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, trouble]
         generation = self._run("finish", [keys.stream(self._shard)], args)
         return max(int(generation), 0)
 

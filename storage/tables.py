@@ -55,9 +55,9 @@ drain_ledger = Table(
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("fence", BigInteger, nullable=False),
     Column("entry", Text, nullable=False, server_default="0-0"),
-    Column("stored", BigInteger, nullable=False, server_default="0"),
-    Column("duplicates", BigInteger, nullable=False, server_default="0"),
-    Column("dead", BigInteger, nullable=False, server_default="0"),
+    Column("stored", BigInteger, nullable=False, server_default=text("0")),
+    Column("duplicates", BigInteger, nullable=False, server_default=text("0")),
+    Column("dead", BigInteger, nullable=False, server_default=text("0")),
     Column("since", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
 )
 """What became of each shard's entries up to `entry`, each counted once; and the highest fence that

@@ -188,7 +188,7 @@ class World:
         self.reader.control.flushall()
         self.reader.queue.flushall()
         with self.writer._engine.begin() as connection:
-            connection.exec_driver_sql("DELETE FROM events; DELETE FROM drain_fences")
+            connection.exec_driver_sql("DELETE FROM events; DELETE FROM drain_ledger")
 
     @property
     def store(self) -> WatchedStore:
