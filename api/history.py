@@ -15,7 +15,8 @@ import msgspec
 from api import cursors
 from api.flights import Flights
 from storage import buckets
-from storage.errors import ControlUnavailable, QueueUnavailable
+from storage.database import ANSWER_SECONDS
+from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.event import Event, decode_event, id_ms, to_ms
 from storage.event_store import EventStore, Page
 from storage.filters import Filters, digest
@@ -140,7 +141,11 @@ class History:
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """The result of what may wait for PostgreSQL, as many at once as there are connections."""
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        except TimeoutError:  # the thread ends by itself, at its own limits
+            raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
 
 
 def render(page: Page) -> CachedPage:

@@ -60,6 +60,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._stop_clock()
         super().on_headers_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """What the parser can't read, as a problem document and with the usual reason."""
+        detail = "This is not HTTP/1.1. In a URL, characters beyond ASCII must be percent-encoded."
+        self._refuse(b"400 Bad Request", detail)
+
     def _start_clock(self) -> None:
         self._deadline = self.loop.call_later(
             self._head_seconds, self._refuse, b"408 Request Timeout", "Its headers came too slowly."

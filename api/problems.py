@@ -69,7 +69,8 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),
     (
         QueueUnavailable,
-        "The queue does not answer. The event was not acknowledged: send it again.",
+        "The queue does not answer. The event was not acknowledged, but may be stored all the "
+        "same: sent again with the same Idempotency-Key it counts once.",
     ),
     (QueryTooSlow, "The query took longer than allowed. Narrow it by date, or by another filter."),
     (DatabaseUnavailable, "History can't be read right now. Events are accepted all the same."),

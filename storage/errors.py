@@ -113,7 +113,9 @@ def database_errors() -> Iterator[None]:
         if state == _QUERY_CANCELED:
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
         if error.connection_invalidated or state is None or state.startswith(_TRANSIENT):
-            raise DatabaseUnavailable(f"PostgreSQL can't answer now (SQLSTATE {state})") from error
+            raise DatabaseUnavailable(
+                f"PostgreSQL can't answer now: {first_line(error)}"
+            ) from error
         if state.startswith(_MISMATCH):
             raise DatabaseMismatch(f"{state}: {first_line(error)}") from error
         raise
