@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
+# Headers that ask for something of their own.
+_UNUSUAL = (b"content-encoding", b"idempotency-key")
+
 
 class FastLane:
     """ASGI: answers a good event, hands on the rest."""
@@ -56,14 +59,14 @@ class FastLane:
         posted = None if scope["query_string"] or not _is_plain_json(scope) else parse(body)
         if posted is None:
             return False
-        event_id, answer = await self._ingest.accept(posted)
+        made = await self._ingest.accept(posted)
         headers = [
             (b"content-type", b"application/json"),
-            (b"content-length", str(len(answer)).encode()),
-            (b"location", location(event_id).encode()),
+            (b"content-length", str(len(made.body)).encode()),
+            (b"location", location(made.id).encode()),
         ]
         await send({"type": "http.response.start", "status": 202, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": made.body})
         return True
 
 
@@ -74,7 +77,7 @@ def _is_plain_json(scope: Scope) -> bool:
             json = value.lower() in _JSON
             if not json:
                 return False
-        elif name == b"content-encoding":
+        elif name in _UNUSUAL:
             return False
     return json
 

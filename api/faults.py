@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, and where: a JSON pointer into the body, or a parameter of the query."""
+    """What is wrong, and where: a JSON pointer into the body, a parameter, or a header."""
 
     detail: str
     pointer: str | None = None
     parameter: str | None = None
+    header: str | None = None

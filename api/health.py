@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from api.problems import of_storage
 from api.schemas import Dependency, Readiness
 from storage.errors import StorageError
 
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 0.9  # orchestrators give a probe one second
 
 Purpose = Literal["accept", "query"]
 Ping = Callable[[], Awaitable[None]]
@@ -29,7 +30,7 @@ async def _probe(ping: Ping) -> Dependency:
         async with asyncio.timeout(PROBE_SECONDS):
             await ping()
     except StorageError as error:
-        return Dependency(state="down", detail=type(error).__name__)
+        return Dependency(state="down", detail=of_storage(error).detail)
     except TimeoutError:
         return Dependency(state="down", detail=f"no answer within {PROBE_SECONDS:g} s")
     return Dependency(state="up")

@@ -15,7 +15,8 @@ import msgspec
 from api import cursors
 from api.flights import Flights
 from storage import buckets
-from storage.errors import ControlUnavailable, QueueUnavailable
+from storage.database import ANSWER_SECONDS
+from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.event import Event, decode_event, id_ms, to_ms
 from storage.event_store import EventStore, Page
 from storage.filters import Filters, digest
@@ -82,9 +83,9 @@ class History:
             queued, away = None, error
         if queued is not None:
             return decode_event(queued), "queued"
-        if stored := await self._in_thread(lambda: self._store.find(event_id)):
+        if stored := await self.in_thread(lambda: self._store.find(event_id)):
             return stored, "stored"
-        if dead := await self._in_thread(lambda: self._store.find_dead(event_id)):
+        if dead := await self.in_thread(lambda: self._store.find_dead(event_id)):
             return dead, "dead"
         if away:
             raise away
@@ -92,7 +93,7 @@ class History:
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when history can't be read."""
-        await self._in_thread(self._store.ping)
+        await self.in_thread(self._store.ping)
 
     async def _fill(self, filters: Filters, name: str, proof: list[str]) -> Served:
         """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
@@ -111,7 +112,7 @@ class History:
 
     async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
         try:
-            page, body = await self._in_thread(lambda: self._read(filters))
+            page, body = await self.in_thread(lambda: self._read(filters))
         except BaseException:
             await _quietly(self._cache.leave(name))
             raise
@@ -122,7 +123,7 @@ class History:
         return Served(body, "MISS")
 
     async def _bypass(self, filters: Filters) -> Served:
-        _, body = await self._in_thread(lambda: self._read(filters))
+        _, body = await self.in_thread(lambda: self._read(filters))
         return Served(body, "BYPASS")
 
     def _read(self, filters: Filters) -> tuple[Page, CachedPage]:
@@ -138,8 +139,13 @@ class History:
                 return await self._intake.horizon_ms()
         return 0
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """The result of what may wait for PostgreSQL, as many at once as there are connections."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        except TimeoutError:  # the thread ends by itself, at its own limits
+            raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
 
 
 def render(page: Page) -> CachedPage:

@@ -181,6 +181,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             if self._head_is_open:
                 self._start_clock()
 
+    def send_400_response(self, msg: str) -> None:
+        """What the parser can't read, as a problem document and with the usual reason."""
+        detail = "This is not HTTP/1.1. In a URL, characters beyond ASCII must be percent-encoded."
+        self._refuse(b"400 Bad Request", detail)
+
     def _start_clock(self) -> None:
         self._stop_clock()
         self._deadline = self.loop.call_later(self._head_seconds, self._refuse, _TOO_SLOW)

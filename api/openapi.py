@@ -82,16 +82,25 @@ POST_EVENT: dict[str, Any] = {
         202: {"headers": {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}},
         400: _problem("Not JSON."),
         408: _problem("The body took too long to arrive."),
+        409: _problem("The first request with this key is still under way."),
         413: _problem("Larger than one event may be."),
         415: _problem("Not `application/json`."),
         422: _problem("Not an event: every fault is listed."),
         503: _AWAY,
     },
     "openapi_extra": {
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key and body within 24 hours: the same event.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {_JSON: {"schema": EventBody.model_json_schema()}},
-        }
+        },
     },
 }
 

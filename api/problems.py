@@ -8,7 +8,9 @@ import msgspec
 from api.faults import Fault
 from storage.errors import (
     ControlUnavailable,
+    DatabaseMismatch,
     DatabaseUnavailable,
+    KeyReused,
     QueryTooSlow,
     QueueFull,
     QueueUnavailable,
@@ -23,6 +25,7 @@ _TITLES = {
     404: ("not-found", "There is nothing here"),
     405: ("method-not-allowed", "This path has no such method"),
     408: ("too-slow", "The request took too long to arrive"),
+    409: ("under-way", "The first request is still under way"),
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "This media type is not understood"),
     422: ("invalid", "The request is not valid"),
@@ -67,10 +70,12 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),
     (
         QueueUnavailable,
-        "The queue does not answer. The event was not acknowledged: send it again.",
+        "The queue does not answer. The event was not acknowledged, but may be stored all the "
+        "same: sent again with the same Idempotency-Key it counts once.",
     ),
     (QueryTooSlow, "The query took longer than allowed. Narrow it by date, or by another filter."),
     (DatabaseUnavailable, "History can't be read right now. Events are accepted all the same."),
+    (DatabaseMismatch, "The database is not of this version: it must be migrated."),
     (ControlUnavailable, "The cache does not answer."),
     (StorageError, "Storage can't do this right now."),
 )
@@ -78,7 +83,12 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
 
 def of_storage(error: StorageError) -> Problem:
     """What a client is told about a storage error."""
-    return unavailable(next(text for kind, text in _OF_STORAGE if isinstance(error, kind)))
+    if isinstance(error, KeyReused):
+        fault = Fault("was used for another request before", header="Idempotency-Key")
+        return Problem(422, "The same key must come with the same body.", [fault])
+    retry = error.retry_seconds if isinstance(error, QueueFull) else None
+    text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
+    return unavailable(text, retry or RETRY_SECONDS)
 
 
 def _without_none(fault: Fault) -> dict[str, str]:

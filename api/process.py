@@ -11,6 +11,7 @@ import uvicorn
 from api.app import create_app
 from api.http_protocol import BoundedHeadProtocol
 from api.settings import ApiSettings
+from storage.database import ANSWER_SECONDS, bound_waiting
 
 SHUTDOWN_SECONDS = 10
 BACKLOG = 2048
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
     settings = ApiSettings()
+    bound_waiting(ANSWER_SECONDS)
     config = uvicorn.Config(
         create_app(settings=settings),
         host=options.host,

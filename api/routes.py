@@ -11,10 +11,11 @@ from api import openapi
 from api.event_body import explain
 from api.faults import Fault
 from api.health import Purpose, readiness
+from api.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.ingest import location
 from api.problems import Problem
 from api.query_string import InvalidQuery, parse_filters
-from api.schemas import Liveness, Readiness
+from api.schemas import Liveness, Readiness, StatusAnswer
 from api.services import Services
 from storage.filters import Filters
 
@@ -29,9 +30,13 @@ async def post_event(request: Request) -> Response:
     _require_no_parameters(request)
     _require_json(request)
     services = _services(request)
-    posted = explain(await request.body(), services.settings.event_bytes)
-    event_id, body = await services.ingest.accept(posted)
-    return Response(body, 202, {"location": location(event_id)}, _JSON)
+    body = await request.body()
+    posted = explain(body, services.settings.event_bytes)
+    if keys := request.headers.getlist(IDEMPOTENCY_KEY):
+        made = await services.ingest.accept_once(keys, body, posted)
+    else:
+        made = await services.ingest.accept(posted)
+    return Response(made.body, 202, {"location": location(made.id)}, _JSON)
 
 
 @router.get("/events", **openapi.GET_EVENTS)
@@ -76,6 +81,12 @@ async def ready(
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
     return JSONResponse(answer.model_dump(exclude_none=True), status, headers)
+
+
+@router.get("/status", response_model=StatusAnswer, tags=["health"])
+async def status(request: Request) -> StatusAnswer:
+    """The backlog, the workers, and whether every accepted event is accounted for."""
+    return await _services(request).status.report()
 
 
 def _services(request: Request) -> Services:

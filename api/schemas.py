@@ -106,6 +106,7 @@ class FaultAnswer(BaseModel):
     detail: str
     pointer: str | None = Field(None, description="JSON pointer into the body.")
     parameter: str | None = Field(None, description="Name of the query parameter.")
+    header: str | None = Field(None, description="Name of the header.")
 
 
 class ProblemAnswer(BaseModel):
@@ -136,3 +137,49 @@ class Liveness(BaseModel):
     """This process lives."""
 
     status: Literal["healthy"] = "healthy"
+
+
+class ShardStatus(BaseModel):
+    """One shard. In the queue `accepted = trimmed + backlog`; PostgreSQL accounts for the rest."""
+
+    shard: int
+    state: Literal["idle", "queued", "draining", "expired"]
+    backlog: int = Field(description="Events that wait.")
+    bytes: int = Field(description="Their size.")
+    lag_seconds: float = Field(description="How long the oldest has waited.")
+    accepted: int
+    trimmed: int = Field(description="Events that left the queue, each after its commit.")
+    stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")
+    duplicates: int | None = Field(None, description="Events it had already.")
+    dead: int | None = Field(None, description="Events it refused: dead letters.")
+    trouble: str | None = Field(None, description="Why the last drain paused.")
+
+
+class Conservation(BaseModel):
+    """Whether every accepted event is stored, queued, a duplicate or a dead letter."""
+
+    balanced: bool | None = Field(description="null: PostgreSQL or the queue can't be asked.")
+    accepted: int
+    trimmed: int
+    backlog: int
+    queue_difference: int = Field(description="accepted - trimmed - backlog: 0.")
+    accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
+    underway: int | None = Field(
+        None, description="Committed, and about to leave the queue: accounted - trimmed."
+    )
+    since: datetime | None = Field(None, description="Counting began.")
+
+
+class StatusAnswer(BaseModel):
+    """How the service is doing."""
+
+    status: Literal["ok", "attention"]
+    attention: list[str] = Field(description="What somebody should look at.")
+    backlog: int
+    backlog_bytes: int
+    lag_seconds: float
+    stored_per_second: float
+    workers: int | None
+    dead_letters: int | None
+    conservation: Conservation | None
+    shards: list[ShardStatus]

@@ -1,21 +1,28 @@
 """What an API process holds while it serves, opened and closed in a written order."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
+from api.backlog_watch import BacklogWatch
 from api.group_commit import GroupCommit
 from api.health import Ping
 from api.history import History
+from api.idempotency import Idempotency
 from api.ingest import Ingest
 from api.settings import ApiSettings
+from api.status import Status
 from storage.connections import connect_async
 from storage.database import reading_engine
 from storage.errors import StorageError
 from storage.event_store import EventStore
-from storage.intake import Intake
+from storage.inspector import Inspector
+from storage.intake import Intake, Limits
+from storage.ledger import read_ledger
 from storage.page_cache import PageCache
 from storage.settings import StorageSettings
 from storage.sweeper import Sweeper
@@ -31,47 +38,66 @@ class Services:
     settings: ApiSettings
     ingest: Ingest
     history: History
+    status: Status
     pings: dict[str, Ping]
 
 
 @asynccontextmanager
 async def open_services(storage: StorageSettings, settings: ApiSettings) -> AsyncIterator[Services]:
     """Everything the routes need. Servers that are away now may come later: nothing fails here."""
-    intake = Intake(connect_async(storage.queue_url), storage.shards)
+    queue = connect_async(storage.queue_url)
+    limits = Limits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
+    intake = Intake(queue, storage.shards, limits)
+    inspector = Inspector(queue, storage.shards)
+    watch = BacklogWatch(inspector)
     cache = PageCache(
         connect_async(storage.control_url), settings.cache_seconds * 1000, settings.cache_grace_ms
     )
-    store = EventStore(reading_engine(storage.database_url, storage.database_pool))
+    engine = reading_engine(storage.database_url, storage.database_pool)
+    store = EventStore(engine)
     waking = ThreadPoolExecutor(1, "wake")
     waker = Waker(storage.queue_url, storage.control_url, storage.shards)
-    group_commit = GroupCommit(
-        intake.append,
-        storage.shards,
-        settings.pending_events,
-        lambda shard, generation: _wake(waking, waker, shard, generation),
-    )
+    wake = partial(_wake, waking, waker)
+    group_commit = GroupCommit(intake.append, storage.shards, settings.pending_events, wake)
+    idempotency = Idempotency(intake, storage.shards, wake)
     history = History(store, cache, intake, storage.database_pool)
     sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
-    try:
-        await intake.announce()
-    except StorageError as error:
-        log.warning("starting without the queue: %s", error)
+    status = Status(
+        inspector,
+        lambda: history.in_thread(lambda: read_ledger(engine)),
+        lambda: asyncio.wrap_future(waking.submit(waker.workers)),
+        watch,
+    )
+    await _greet(intake, inspector)
     sweeper.start()
+    watch.start()
     try:
         yield Services(
             settings,
-            Ingest(group_commit),
+            Ingest(group_commit, idempotency, watch),
             history,
+            status,
             {"queue": intake.announce, "control": cache.ping, "database": history.ping},
         )
     finally:
         # What was accepted is written first; then the wake-ups; then nothing needs a server.
         await group_commit.close()
+        await watch.stop()
         waking.shutdown()
         sweeper.stop()
         await intake.close()
         await cache.close()
         store.close()
+
+
+async def _greet(intake: Intake, inspector: Inspector) -> None:
+    """Make this process known to the queue, and say it loudly if that can't keep the promise."""
+    try:
+        await intake.announce()
+        for weakness in await inspector.weaknesses():
+            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", weakness)
+    except StorageError as error:
+        log.warning("starting without the queue: %s", error)
 
 
 def _wake(waking: ThreadPoolExecutor, waker: Waker, shard: int, generation: int) -> None:

@@ -18,6 +18,21 @@ class ApiSettings(BaseSettings):
         le=1_000_000,
         description="Events one API process holds while the queue writes; more are refused.",
     )
+    backlog_events: int = Field(
+        2_000_000,
+        ge=64,
+        description="Events that may wait in the queue, over all shards; more are refused.",
+    )
+    backlog_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=64 * 1024 * 1024,
+        description="Bytes of events that may wait in the queue, over all shards.",
+    )
+    idempotency_keys: int = Field(
+        1_000_000,
+        ge=64,
+        description="Idempotency keys remembered at once, each for 24 hours.",
+    )
     body_seconds: float = Field(
         30,
         gt=0,

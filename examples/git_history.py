@@ -21,14 +21,14 @@ after 100 names or 16,384 characters, all else at 1,000. Bytes that are no UTF-8
 
 An event that meets 503 or 429 is sent again after the `Retry-After` the service names; after a
 broken connection it is sent again with growing pauses. The run breaks off when the service has
-accepted nothing for 30 seconds. When only the answer was lost, sending again stores the event a
-second time under another id: until this example sends an `Idempotency-Key`, a run whose
-connection broke may leave such duplicates.
+accepted nothing for 30 seconds. Each event carries an `Idempotency-Key` made from its content, so
+that what is sent again within a day, by a second run too, counts once.
 
 Exit status: 0 all posted, 1 some refused or the run broke off, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -323,7 +323,7 @@ class Answer:
 
     @property
     def asks_to_come_again(self) -> bool:
-        return self.status in (0, 429, 503)
+        return self.status in (0, 409, 429, 503)
 
     def __str__(self) -> str:
         return f"{self.status or 'no answer'}: {self._detail()}"
@@ -352,15 +352,23 @@ class Client:
         return self._ask("GET", path)
 
     def post(self, path: str, event: Event) -> Answer:
-        return self._ask("POST", path, json.dumps(event, ensure_ascii=False).encode())
+        body = json.dumps(event, ensure_ascii=False).encode()
+        key = hashlib.sha256(body).hexdigest()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._ask("POST", path, body, headers)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        headers = {"Content-Type": "application/json"} if body else {}
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
         try:
-            self._connection.request(method, self._base + path, body, headers)
+            self._connection.request(method, self._base + path, body, headers or {})
             response = self._connection.getresponse()
             return Answer(response.status, response.read(), response.getheader("Retry-After"))
         except (OSError, HTTPException) as failure:

@@ -14,7 +14,8 @@ from storage import partitions
 from storage.database import driver_connection, transaction
 from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
 from storage.event import Event, encode_event
-from storage.tables import dead_letters, drain_fences
+from storage.shard_lease import Batch
+from storage.tables import dead_letters, drain_ledger
 
 _COLUMNS = "created_at, id, component, environment, message, email, data"
 _STAGE = sa.text("CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS")
@@ -39,10 +40,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch: rows new to the table, and refusals. The rest was there already."""
+    """What became of a batch: rows new to `events`, refusals, and how many of these are new to
+    `dead_letters`. The rest was there already."""
 
     stored: int
     refused: list[Refusal]
+    buried: int
 
 
 class BatchWriter:
@@ -56,7 +59,7 @@ class BatchWriter:
     def last_fence(self, shard: int) -> int:
         """The highest fence that has written for the shard, 0 for none."""
         with transaction(self._engine) as connection:
-            query = sa.select(drain_fences.c.fence).where(drain_fences.c.shard == shard)
+            query = sa.select(drain_ledger.c.fence).where(drain_ledger.c.shard == shard)
             return connection.scalar(query) or 0
 
     def cut_off(self, shard: int) -> None:
@@ -91,8 +94,8 @@ class BatchWriter:
         """
         try:
             with transaction(self._engine) as connection:
-                _claim(connection, shard, fence)
-                yield BatchTransaction(connection)
+                position = _claim(connection, shard, fence)
+                yield BatchTransaction(connection, shard, position)
         except DatabaseUnavailable:
             self._spans = []  # a partition may have been dropped meanwhile: look again
             raise
@@ -101,46 +104,39 @@ class BatchWriter:
 class BatchTransaction:
     """What a drain may do between claiming the shard and committing."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, shard: int, position: str) -> None:
         self._connection = connection
+        self._shard = shard
+        self._position = position
 
     def insert(self, events: Sequence[Event]) -> Outcome:
         """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
 
         Raises RefusedShare when it refuses so much that poison can't be the reason.
         """
-        self._connection.execute(_STAGE)
-        stored = 0
-        refused: list[Refusal] = []
-        tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
-        pending = [events]
-        while pending:
-            part = pending.pop()
-            reason = None
-            try:
-                with self._connection.begin_nested():
-                    stored += self._copy(part)
-            except sa.exc.DBAPIError as error:
-                reason = _refusal(error)
-            if reason is None:
-                continue
-            if len(part) > 1:
-                pending += [part[len(part) // 2 :], part[: len(part) // 2]]
-                continue
-            refused.append(Refusal(part[0], reason))
-            if len(refused) > tolerated:
-                raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
-        self._bury(refused)
-        return Outcome(stored, refused)
+        stored, refused = insert_events(self._connection, events)
+        return Outcome(stored, refused, self._bury(refused))
 
-    def _copy(self, events: Sequence[Event]) -> int:
-        with driver_connection(self._connection) as driver, driver.cursor() as cursor:
-            cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
-        stored = self._connection.execute(_INSERT).rowcount
-        self._connection.execute(_EMPTY)
-        return stored
+    def account(self, batch: Batch, outcome: Outcome) -> None:
+        """Enter the batch into the ledger: each entry once, however often it is read."""
+        fresh = batch.count_behind(self._position)
+        if not fresh:
+            return
+        ledger, buried = drain_ledger.c, outcome.buried
+        entry = batch.entries[-1].decode()
+        self._connection.execute(
+            drain_ledger.update()
+            .where(ledger.shard == self._shard)
+            .values(
+                entry=entry,
+                stored=ledger.stored + outcome.stored,
+                dead=ledger.dead + buried,
+                duplicates=ledger.duplicates + fresh - outcome.stored - buried,
+            )
+        )
 
-    def _bury(self, refused: Sequence[Refusal]) -> None:
+    def _bury(self, refused: Sequence[Refusal]) -> int:
+        buried = 0
         for refusal in refused:
             event = refusal.event
             row = {
@@ -149,7 +145,45 @@ class BatchTransaction:
                 "event": encode_event(event),
                 "reason": refusal.reason,
             }
-            self._connection.execute(insert(dead_letters).values(row).on_conflict_do_nothing())
+            bury = insert(dead_letters).values(row).on_conflict_do_nothing()
+            buried += self._connection.execute(bury).rowcount
+        return buried
+
+
+def insert_events(connection: sa.Connection, events: Sequence[Event]) -> tuple[int, list[Refusal]]:
+    """Insert what is not there yet: the number of new rows, and what PostgreSQL refuses for good.
+
+    A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
+    are so many that poison can't be the reason.
+    """
+    connection.execute(_STAGE)
+    stored = 0
+    refused: list[Refusal] = []
+    tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
+    pending = [events]
+    while pending:
+        part = pending.pop()
+        try:
+            with connection.begin_nested():
+                stored += _copy(connection, part)
+            continue
+        except sa.exc.DBAPIError as error:
+            reason = _refusal(error)
+        if len(part) > 1:
+            pending += [part[len(part) // 2 :], part[: len(part) // 2]]
+            continue
+        refused.append(Refusal(part[0], reason))
+        if len(refused) > tolerated:
+            raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+    return stored, refused
+
+
+def _copy(connection: sa.Connection, events: Sequence[Event]) -> int:
+    with driver_connection(connection) as driver, driver.cursor() as cursor:
+        cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
+    stored = connection.execute(_INSERT).rowcount
+    connection.execute(_EMPTY)
+    return stored
 
 
 def copy_text(events: Sequence[Event]) -> bytes:
@@ -176,16 +210,19 @@ def _escaped(value: str) -> str:
     return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], value)
 
 
-def _claim(connection: sa.Connection, shard: int, fence: int) -> None:
+def _claim(connection: sa.Connection, shard: int, fence: int) -> str:
+    """The last entry of the shard that is accounted for."""
     connection.execute(sa.text(f"SET LOCAL application_name = '{_session_name(shard)}'"))
-    claim = insert(drain_fences).values(shard=shard, fence=fence)
+    claim = insert(drain_ledger).values(shard=shard, fence=fence)
     claim = claim.on_conflict_do_update(
-        index_elements=[drain_fences.c.shard],
+        index_elements=[drain_ledger.c.shard],
         set_={"fence": claim.excluded.fence},
-        where=drain_fences.c.fence <= claim.excluded.fence,
+        where=drain_ledger.c.fence <= claim.excluded.fence,
     )
-    if connection.execute(claim).rowcount == 0:
+    position = connection.scalar(claim.returning(drain_ledger.c.entry))
+    if position is None:
         raise LeaseLost(f"a later drain than fence {fence} has written for shard {shard}")
+    return str(position)
 
 
 def _session_name(shard: int) -> str:

@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 CONNECT_SECONDS = 2.0
@@ -33,6 +34,8 @@ def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
         timeout=ANSWER_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
-        retry=AsyncRetry(NoBackoff(), 1),
+        # A connection that is cut is tried once more at once; one that is silent has taken its
+        # time already.
+        retry=AsyncRetry(NoBackoff(), 1, (ConnectionError,)),
     )
     return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself

@@ -1,16 +1,19 @@
 """The door to PostgreSQL: engines with every limit said, and the one way to run a transaction."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 import sqlalchemy as sa
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
 from storage.errors import database_errors
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
+ANSWER_SECONDS = 12.0  # of the API's patience: past what the server allows a query
 READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
 WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
@@ -48,9 +51,9 @@ def writing_engine(url: str) -> sa.Engine:
     )
 
 
-def plain_engine(url: str) -> sa.Engine:
+def plain_engine(url: str, pool: int = 1) -> sa.Engine:
     """For migrations and maintenance: no limits but the connection's."""
-    return _engine(url, 1, "activity-maintenance")
+    return _engine(url, pool, "activity-maintenance")
 
 
 @contextmanager
@@ -77,6 +80,22 @@ def driver_connection(connection: sa.Connection) -> Iterator[Any]:
         if lost:
             connection.invalidate(error)
         raise sa.exc.DBAPIError(None, None, error, connection_invalidated=lost) from error
+
+
+def bound_waiting(seconds: float) -> None:
+    """Let no answer of PostgreSQL be awaited longer than this, in this whole process.
+
+    The server's own limits end nothing when the server stands still. Raises OperationalError
+    where one is awaited too long. COPY can't be used in such a process.
+    """
+
+    def wait(connection: Any) -> None:
+        ready = {POLL_READ: ([connection], []), POLL_WRITE: ([], [connection])}
+        while (state := connection.poll()) != POLL_OK:
+            if not any(select.select(*ready[state], [], seconds)):
+                raise psycopg2.OperationalError(f"no answer within {seconds:g} s")
+
+    set_wait_callback(wait)
 
 
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:

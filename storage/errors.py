@@ -7,6 +7,7 @@ StorageError
 │   ├── ControlUnavailable
 │   └── DatabaseUnavailable
 │       └── QueryTooSlow
+├── KeyReused              an idempotency key came with another request than before
 ├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
@@ -32,7 +33,14 @@ class QueueUnavailable(Unavailable):
 
 
 class QueueFull(QueueUnavailable):
-    """The queue's memory limit is reached; it takes more once workers have drained it."""
+    """The backlog's limit or the queue's memory is reached; workers make room.
+
+    `retry_seconds`: when there should be room, None where nobody has reckoned it.
+    """
+
+    def __init__(self, message: str, retry_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class ControlUnavailable(Unavailable):
@@ -49,6 +57,10 @@ class QueryTooSlow(DatabaseUnavailable):
 
 class DatabaseMismatch(StorageError):
     """PostgreSQL's tables or this user's rights are not what this version needs: migrate."""
+
+
+class KeyReused(StorageError):
+    """An idempotency key came a second time, with another request."""
 
 
 class LeaseLost(StorageError):
@@ -101,7 +113,9 @@ def database_errors() -> Iterator[None]:
         if state == _QUERY_CANCELED:
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
         if error.connection_invalidated or state is None or state.startswith(_TRANSIENT):
-            raise DatabaseUnavailable(f"PostgreSQL can't answer now (SQLSTATE {state})") from error
+            raise DatabaseUnavailable(
+                f"PostgreSQL can't answer now: {first_line(error)}"
+            ) from error
         if state.startswith(_MISMATCH):
             raise DatabaseMismatch(f"{state}: {first_line(error)}") from error
         raise

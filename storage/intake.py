@@ -1,27 +1,57 @@
 """The queue as the API sees it: append events, find one that still waits, tell the horizon."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
 
 from storage import keys
-from storage.errors import QueueUnavailable, queue_errors
+from storage.errors import KeyReused, QueueFull, QueueUnavailable, queue_errors
 from storage.scripts import source
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
 GREATEST_AGE_MS = 30_000  # an event older than this is refused, never appended late
 
 
+ONCE_TTL_MS = 24 * 3600 * 1000  # how long an idempotency key is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of the whole backlog: events, their bytes, and idempotency keys remembered."""
+
+    events: int = 2_000_000
+    bytes: int = 512 * 1024 * 1024
+    keys: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key (16 bytes), the request it came with (16), and what to answer it later."""
+
+    key: bytes
+    fingerprint: bytes
+    answer: bytes
+
+    def shard(self, shards: int) -> int:
+        """The same for every request with this key."""
+        return int.from_bytes(self.key[:4], "big") % shards
+
+
 class Intake:
     """Appends to and looks into the shards' streams. Safe for many tasks of one event loop."""
 
-    def __init__(self, client: redis.asyncio.Redis, shards: int) -> None:
+    def __init__(
+        self, client: redis.asyncio.Redis, shards: int, limits: Limits | None = None
+    ) -> None:
         self._client = client
         self._shards = self._most_shards = shards
+        self._limits = limits or Limits()
         self._announced = False
         self._append: AsyncScript = client.register_script(source("queue/append"))
+        self._append_once: AsyncScript = client.register_script(source("queue/append_once"))
         self._find: AsyncScript = client.register_script(source("queue/find"))
 
     async def announce(self) -> None:
@@ -44,16 +74,37 @@ class Intake:
         if not self._announced:  # the queue was away at the start
             await self.announce()
         with queue_errors():
-            generation = await self._append(
-                keys=[keys.stream(shard), keys.state(shard), keys.ids(shard)],
-                args=[QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, *items],
+            answer = await self._append(keys=_keys(shard), args=[*self._bounds(oldest_ms), *items])
+        return _generation(answer)
+
+    async def append_once(self, once: Once, oldest_ms: int, items: Sequence[bytes]) -> int | bytes:
+        """The same, once for each idempotency key.
+
+        Returns the generation, or what `once.answer` was when the key was first seen. Raises
+        KeyReused when that was another request, and what `append` raises.
+        """
+        shard = once.shard(self._shards)
+        with queue_errors():
+            answer = await self._append_once(
+                keys=[*_keys(shard), keys.once(shard, once.key), keys.once_keys(shard)],
+                args=[
+                    *self._bounds(oldest_ms),
+                    once.fingerprint,
+                    ONCE_TTL_MS,
+                    self._limits.keys // self._shards,
+                    once.answer,
+                    *items,
+                ],
             )
-        if generation == -1:
-            raise QueueUnavailable(
-                f"the events are more than {GREATEST_AGE_MS // 1000} s older than the queue's "
-                "clock: the queue stood still, or this machine's clock is behind"
-            )
-        return int(generation)
+        if not isinstance(answer, bytes):
+            return _generation(answer)
+        if answer[: len(once.fingerprint)] != once.fingerprint:
+            raise KeyReused("this idempotency key was used for another request")
+        return answer[len(once.fingerprint) :]
+
+    def _bounds(self, oldest_ms: int) -> list[int]:
+        events, size = self._limits.events // self._shards, self._limits.bytes // self._shards
+        return [QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, events, size]
 
     async def find(self, event_id: bytes) -> bytes | None:
         """The JSON of a queued event by its 16 id bytes; None when no shard has it."""
@@ -95,3 +146,24 @@ class Intake:
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
+
+
+_REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
+    -1: lambda: QueueUnavailable(
+        f"the events are more than {GREATEST_AGE_MS // 1000} s older than the queue's clock: the "
+        "queue stood still, or this machine's clock is behind"
+    ),
+    -2: lambda: QueueFull("the backlog has reached its limit"),
+    -3: lambda: QueueFull("as many idempotency keys as allowed are remembered already"),
+}
+
+
+def _keys(shard: int) -> list[str]:
+    return [keys.stream(shard), keys.state(shard), keys.ids(shard)]
+
+
+def _generation(answer: int) -> int:
+    """The answer of a script that appends; raises what it refuses."""
+    if answer in _REFUSALS:
+        raise _REFUSALS[answer]()
+    return int(answer)

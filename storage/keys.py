@@ -16,7 +16,7 @@ def stream(shard: int) -> str:
 
 
 def state(shard: int) -> str:
-    """Queue: hash `st exp gen fence open accepted trimmed`, see lua/queue/common.lua."""
+    """Queue: hash see lua/queue/common.lua."""
     return f"events:{{{shard}}}:state"
 
 
@@ -25,9 +25,19 @@ def ids(shard: int) -> str:
     return f"events:{{{shard}}}:ids"
 
 
-def marks(shard: int) -> str:
-    """Control: set of the cache buckets a drain of this shard is about to change."""
-    return f"cache:marks:{shard}"
+def once(shard: int, key: bytes) -> str:
+    """Queue: what an idempotency key was used for, with a TTL: fingerprint, then the answer."""
+    return f"events:{{{shard}}}:once:{key.hex()}"
+
+
+def once_keys(shard: int) -> str:
+    """Queue: zset of the shard's idempotency records by the end of their time: bounds them."""
+    return f"events:{{{shard}}}:once"
+
+
+def marks(writer: int | str) -> str:
+    """Control: set of the cache buckets that a shard's drain, or a replay, is about to change."""
+    return f"cache:marks:{writer}"
 
 
 def page(digest: str) -> str:

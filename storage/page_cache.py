@@ -26,7 +26,7 @@ from storage.scripts import source
 # commit is over no page is served, and what is read meanwhile never is.
 GRACE_MS = 10_000
 FLIGHT_MS = 12_000  # longer than PostgreSQL lets a query run; ends by itself if its process dies
-PATIENCE_SECONDS = 1.0  # a control that hangs must not hold up what PostgreSQL can answer
+PATIENCE_SECONDS = 0.5  # a control that hangs must not hold up what PostgreSQL can answer
 MOST_BYTES = 4 * 1024 * 1024  # of a page worth keeping
 
 

@@ -1,5 +1,6 @@
 """The queue as a drain sees it: take a shard, read a batch, acknowledge it, give the shard back."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -24,8 +25,12 @@ class Batch:
 
     events: list[Event]
     ids: list[bytes]
-    last_entry: bytes
+    entries: list[bytes]
     bytes: int
+
+    def count_behind(self, position: str) -> int:
+        """How many of its entries come after that one of the stream (`0-0`: all)."""
+        return len(self.entries) - bisect_right(self.entries, _order(position.encode()), key=_order)
 
 
 class ShardLease:
@@ -86,7 +91,8 @@ class ShardLease:
         args: list[bytes | int] = [
             self.fence,
             self._lease_ms,
-            _next_entry(batch.last_entry),
+            _next_entry(batch.entries[-1]),
+            batch.bytes,
             *batch.ids,
         ]
         left = self._run("ack", shard_keys, args)
@@ -94,15 +100,16 @@ class ShardLease:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
         return int(left)
 
-    def finish(self, pause_ms: int = QUEUED_TTL_MS) -> int:
+    def finish(self, trouble: str = "") -> int:
         """Give the lease back: the generation of the next drain to enqueue, 0 when none is needed.
 
-        A caller that does not enqueue leaves that to the sweeper, after `pause_ms`.
+        A caller that does not enqueue, because of `trouble`, leaves that to the sweeper.
         """
-        generation = self._run("finish", [keys.stream(self._shard)], [self.fence, pause_ms])
+        args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, trouble]
+        generation = self._run("finish", [keys.stream(self._shard)], args)
         return max(int(generation), 0)
 
-    def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int]) -> Any:
+    def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int | str]) -> Any:
         with queue_errors():
             call = self._client.register_script(source(f"queue/{script}"))
             return call(keys=[keys.state(self._shard), *more_keys], args=args)
@@ -113,9 +120,14 @@ def _batch(entries: list[Entry], size: int) -> Batch | None:
         return None
     events = [decode_event(fields[b"e"]) for _, fields in entries]
     ids = [bytes.fromhex(event.id.replace("-", "")) for event in events]
-    return Batch(events, ids, entries[-1][0], size)
+    return Batch(events, ids, [entry for entry, _ in entries], size)
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    ms, seq = entry.split(b"-")
+    return int(ms), int(seq)
 
 
 def _next_entry(entry: bytes) -> bytes:
-    ms, seq = entry.split(b"-")
-    return b"%s-%d" % (ms, int(seq) + 1)
+    ms, seq = _order(entry)
+    return b"%d-%d" % (ms, seq + 1)

@@ -49,13 +49,19 @@ Index(
     postgresql_ops={"data": "jsonb_path_ops"},
 )
 
-drain_fences = Table(
-    "drain_fences",
+drain_ledger = Table(
+    "drain_ledger",
     metadata,
     Column("shard", Integer, primary_key=True, autoincrement=False),
     Column("fence", BigInteger, nullable=False),
+    Column("entry", Text, nullable=False, server_default="0-0"),
+    Column("stored", BigInteger, nullable=False, server_default=text("0")),
+    Column("duplicates", BigInteger, nullable=False, server_default=text("0")),
+    Column("dead", BigInteger, nullable=False, server_default=text("0")),
+    Column("since", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
 )
-"""The highest fence that has written for a shard: what a paused drain finds when it wakes up."""
+"""What became of each shard's entries up to `entry`, each counted once; and the highest fence that
+has written for it, which is what a paused drain finds when it wakes up."""
 
 dead_letters = Table(
     "dead_letters",

@@ -1,7 +1,7 @@
 """The wake-up: a drain is queued in RQ for every shard that has entries."""
 
 import redis
-from rq import Queue
+from rq import Queue, Worker
 
 from storage import keys
 from storage.connections import connect
@@ -54,6 +54,11 @@ class Waker:
         """Drains that wait in RQ's list."""
         with control_errors():
             return int(self._jobs.count)
+
+    def workers(self) -> int:
+        """Workers that RQ knows to live. Raises ControlUnavailable."""
+        with control_errors():
+            return int(Worker.count(queue=self._jobs))
 
     def _sweep_shard(self, shard: int) -> bool:
         generation, doubtful = self._wake(shard)

@@ -44,7 +44,7 @@ def drain(shard: int) -> str:
         log.error("shard %d waits: %s", shard, error)
         kept.size.start_over()
         with suppress(StorageError):
-            lease.finish()  # not enqueued: the sweeper does, after a pause
+            lease.finish(str(error))  # not enqueued: the sweeper does, after a pause
         return "paused"
     return "done"
 
@@ -97,6 +97,7 @@ class Drain:
         self._kept.writer.make_room(batch.events)
         with self._kept.writer.batch(self._shard, self._lease.fence) as transaction:
             outcome = transaction.insert(batch.events)
+            transaction.account(batch, outcome)
             self._kept.generations.mark(self._shard, oldest_ms, touched, self._lease.fence)
         self._kept.generations.publish(self._shard, oldest_ms, touched, self._lease.fence)
         self._lease.acknowledge(batch)

@@ -1,16 +1,21 @@
-"""`activity status`: what runs on a data folder."""
+"""`activity status`: what runs on a data folder, and how it is doing."""
 
+import http.client
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from cli import state
 from cli.commands.options import add_data_dir
 from cli.data_dir import data_folder
 from cli.settings import load_settings
 
-HELP = "list the processes of a running `activity up`"
+HELP = "list the processes of a running `activity up`, its backlog and its accounts"
+
+_ANSWER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -23,17 +28,21 @@ class Process:
 
 @dataclass(frozen=True)
 class Report:
-    """All that `status` says; its fields are the JSON form's."""
+    """All that `status` says; its fields are the JSON form's.
+
+    `service`: the answer of GET /status, None when no API process gives one.
+    """
 
     url: str
     processes: Sequence[Process]
+    service: dict[str, Any] | None
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
         rows = [f"{process.role:<12}{process.pid:>8}" for process in self.processes]
-        return "\n".join([self.url, *rows])
+        return "\n".join([self.url, *rows, "", *_service_rows(self.service)])
 
 
 def add(parser: ArgumentParser) -> None:
@@ -52,4 +61,42 @@ def run(options: Namespace) -> int:
 def report(data_dir: str | None) -> Report:
     """What runs on the folder that the option or the settings name."""
     found = state.running(data_folder(load_settings({"data_dir": data_dir})))
-    return Report(found.url, [Process(role, pid) for role, pid in found.processes])
+    processes = [Process(role, pid) for role, pid in found.processes]
+    return Report(found.url, processes, _ask(found.url))
+
+
+def _ask(url: str) -> dict[str, Any] | None:
+    """GET /status, past any proxy of the environment."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(
+        address.hostname or "", address.port, timeout=_ANSWER_SECONDS
+    )
+    try:
+        connection.request("GET", "/status")
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return answer if response.status == 200 else None
+
+
+def _service_rows(service: dict[str, Any] | None) -> list[str]:
+    if service is None:
+        return ["no API process answers"]
+    accounts = service["conservation"] or {}
+    names = ("accepted", "trimmed", "backlog", "queue_difference", "accounted", "underway")
+    shown = {
+        "backlog": f"{service['backlog']} events, {service['backlog_bytes']} bytes",
+        "lag": f"{service['lag_seconds']:.1f} s",
+        "stored": f"{service['stored_per_second']:.0f} a second",
+        "workers": service["workers"],
+        "dead letters": service["dead_letters"],
+        **{name.replace("_", " "): accounts.get(name) for name in names if name != "backlog"},
+        "balanced": accounts.get("balanced"),
+        "since": accounts.get("since"),
+        "status": service["status"],
+    }
+    rows = [f"{name:<18}{'unknown' if value is None else value}" for name, value in shown.items()]
+    return [*rows, *(f"  ! {text}" for text in service["attention"])]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.errors import FolderError
 from cli.spawn import Account
 
 # sun_path without its closing NUL.
@@ -51,13 +52,19 @@ class Layout:
 
 
 def create(root: Path, account: Account | None) -> Layout:
-    """Make the data folder if it is missing; raises `OSError`.
+    """Make the data folder if it is missing; raises `FolderError`.
 
     Others may pass through it (never list it) only where the servers run as another user.
     """
-    with open_umask():
-        root.mkdir(parents=True, exist_ok=True, mode=0o711 if account else 0o700)
-    (root / "log").mkdir(exist_ok=True, mode=0o700)
+    try:
+        with open_umask():
+            root.mkdir(parents=True, exist_ok=True, mode=0o711 if account else 0o700)
+        (root / "log").mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise FolderError(
+            f"the data folder {root} can't be made: {error.strerror} ({error.filename}); choose "
+            "another with --data-dir"
+        ) from None
     return Layout(root)
 
 

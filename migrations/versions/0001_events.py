@@ -1,4 +1,4 @@
-"""The events table, its partitions' template, the drains' fences and the dead letters."""
+"""The events table, its partitions' template, the drains' ledger and the dead letters."""
 
 from alembic import op
 
@@ -27,9 +27,14 @@ CREATE INDEX events_email ON events (lower(email COLLATE "C"), created_at DESC, 
 CREATE INDEX events_message ON events USING gin (message gin_trgm_ops);
 CREATE INDEX events_data ON events USING gin (data jsonb_path_ops);
 
-CREATE TABLE drain_fences (
+CREATE TABLE drain_ledger (
     shard integer PRIMARY KEY,
-    fence bigint NOT NULL
+    fence bigint NOT NULL,
+    entry text NOT NULL DEFAULT '0-0',
+    stored bigint NOT NULL DEFAULT 0,
+    duplicates bigint NOT NULL DEFAULT 0,
+    dead bigint NOT NULL DEFAULT 0,
+    since timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE dead_letters (
@@ -43,7 +48,7 @@ CREATE TABLE dead_letters (
 """
 
 # The extension stays: other tables of the same database may use it by now.
-_DOWN = "DROP TABLE dead_letters, drain_fences, events"
+_DOWN = "DROP TABLE dead_letters, drain_ledger, events"
 
 
 def upgrade() -> None:

@@ -41,3 +41,13 @@ def test_each_commit_is_found_by_the_hash_inside_its_data(running: Service) -> N
     for event in walk(running, environment="this")[:20]:
         found = walk(running, **{"data.hash": event["data"]["hash"]})  # type: ignore[index]
         assert event["id"] in [one["id"] for one in found]
+
+
+def test_running_it_again_doubles_nothing(running: Service) -> None:
+    example = [sys.executable, str(ROOT / "examples/git_history.py"), str(ROOT)]
+    before = len(walk(running, environment="this"))
+    subprocess.run([*example, "--url", running.url, "--environment", "this"], check=True)
+    marker = running.post(component="c", environment="that", message="behind the others")
+    running.wait_stored(marker["id"])
+    wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "an empty backlog")
+    assert len(walk(running, environment="this")) == before

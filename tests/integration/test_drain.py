@@ -684,7 +684,7 @@ def test_a_database_that_is_not_migrated_pauses_the_drain_until_it_is(
     batch = make_events(5)
     append(bench.settings, batch)
     worker = bench.worker()
-    for table in ("drain_fences", "events"):
+    for table in ("drain_ledger", "events"):
         with bench.engine.begin() as connection:
             connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO elsewhere"))
         assert bench.drain(worker) == "paused"

@@ -17,7 +17,7 @@ from cli.urls import Urls
 URLS = Urls("unix:///q", "unix:///c", "postgresql+psycopg2://activity@/activity?host=/run")
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "migrate", "status"])
+@pytest.mark.parametrize("command", ["up", "api", "worker", "migrate", "status", "dead-letters"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -64,13 +64,12 @@ def test_status_lists_only_what_lives(tmp_path: Path, capsys: pytest.CaptureFixt
         assert json.loads(capsys.readouterr().out) == {
             "url": "http://127.0.0.1:1",
             "processes": [{"role": "supervisor", "pid": os.getpid()}],
+            "service": None,
         }
         assert main(["status", "--data-dir", str(tmp_path)]) == 0
-        assert capsys.readouterr().out.split() == [
-            "http://127.0.0.1:1",
-            "supervisor",
-            str(os.getpid()),
-        ]
+        url, process, *_, end = capsys.readouterr().out.splitlines()
+        assert (url, end) == ("http://127.0.0.1:1", "no API process answers")
+        assert process.split() == ["supervisor", str(os.getpid())]
         assert state.running(tmp_path).urls == URLS
     assert main(["status", "--data-dir", str(tmp_path)]) == 1  # the file alone proves nothing
 

@@ -52,6 +52,8 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.stream(7).replace("7", "N"),
         keys.state(7).replace("7", "N"),
         keys.ids(7).replace("7", "N"),
+        keys.once(7, b"").replace("7", "N") + "<key>",
+        keys.once_keys(7).replace("7", "N"),
         keys.SHARD_COUNT,
         keys.GENERATIONS,
         keys.UNDERWAY,

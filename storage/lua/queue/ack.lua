@@ -1,13 +1,15 @@
 #!lua flags=allow-oom
 -- After the commit: forget what is stored, keep the lease.
 -- KEYS 1 state  2 stream  3 ids
--- ARGV 1 fence  2 lease_ms  3 first entry to keep  then the ids of what is forgotten
+-- ARGV 1 fence  2 lease_ms  3 first entry to keep  4 bytes and then the ids of what is forgotten
 -- Returns the entries left, or -1 when the lease is lost (nothing was changed).
 if not holds(KEYS[1], ARGV[1]) then return -1 end
 local gone = redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])
-for i = 4, #ARGV, 1000 do
+for i = 5, #ARGV, 1000 do
   redis.call('HDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
 redis.call('HINCRBY', KEYS[1], 'trimmed', gone)
+redis.call('HINCRBY', KEYS[1], 'bytes', -tonumber(ARGV[4]))
+redis.call('HDEL', KEYS[1], 'trouble')
 redis.call('HSET', KEYS[1], 'exp', now_ms() + tonumber(ARGV[2]))
 return redis.call('XLEN', KEYS[2])

@@ -5,6 +5,8 @@
 --   fence     bumped at each start: the token a drain must show to change anything
 --   open      there since a drain began, until it finished: a killed one leaves it
 --   accepted  events ever appended     trimmed  events ever stored and removed
+--   bytes     of the queued events     since    when the first was accepted (ms)
+--   trouble   why the last drain paused; absent when it did not
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
@@ -24,4 +26,34 @@ end
 local function holds(state, fence)
   local h = redis.call('HMGET', state, 'st', 'fence')
   return h[1] == 'r' and h[2] == fence
+end
+-- Why events can't be appended now, or nil. ARGV 2 to 5 are append.lua's; `last` is the one
+-- before the events.
+local function refused(state, stream, last)
+  if now_ms() - tonumber(ARGV[2]) > tonumber(ARGV[3]) then return -1 end
+  local count, size = (#ARGV - last) / 2, 0
+  for i = last + 2, #ARGV, 2 do size = size + #ARGV[i] end
+  if redis.call('XLEN', stream) + count > tonumber(ARGV[4]) then return -2 end
+  local bytes = tonumber(redis.call('HGET', state, 'bytes') or '0')
+  if bytes + size > tonumber(ARGV[5]) then return -2 end
+end
+-- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
+-- Returns the generation to enqueue, or 0.
+local function append(stream, state, ids, first)
+  local added, size = 0, 0
+  for i = first, #ARGV, 2 do
+    local entry = redis.call('XADD', stream, '*', 'e', ARGV[i + 1])
+    if redis.call('HSETNX', ids, ARGV[i], entry) == 1 then
+      added, size = added + 1, size + #ARGV[i + 1]
+    else
+      redis.call('XDEL', stream, entry) -- a retry whose first answer was lost
+    end
+  end
+  if redis.call('HINCRBY', state, 'accepted', added) == added then
+    redis.call('HSETNX', state, 'since', now_ms())
+  end
+  redis.call('HINCRBY', state, 'bytes', size)
+  -- A state that has expired is the sweeper's: it can see whether the job still waits.
+  if redis.call('HEXISTS', state, 'st') == 1 then return 0 end
+  return queued(state, ARGV[1])
 end

@@ -1,0 +1,132 @@
+"""What an operator asks: how much waits, who works, and is every event accounted for?"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from api.backlog_watch import BacklogWatch
+from api.schemas import Conservation, ShardStatus, StatusAnswer
+from storage.errors import StorageError
+from storage.inspector import Inspector, ShardState
+from storage.ledger import Ledger
+
+ANSWER_SECONDS = 3.0
+
+T = TypeVar("T")
+
+
+class Status:
+    """Asks each server and puts the answers side by side."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        ledger: Callable[[], Awaitable[Ledger]],
+        workers: Callable[[], Awaitable[int]],
+        watch: BacklogWatch,
+    ) -> None:
+        self._inspector = inspector
+        self._ledger = ledger
+        self._workers = workers
+        self._watch = watch
+
+    async def report(self) -> StatusAnswer:
+        """The whole answer; what can't be asked is null and named under `attention`."""
+        attention: list[str] = []
+        before = await _asked("queue", self._inspector.shards(), attention)
+        ledger, workers = await asyncio.gather(
+            _asked("database", self._ledger(), attention),
+            _asked("control", self._workers(), attention),
+        )
+        # Read again: PostgreSQL may know of events that came after the first look.
+        after = await _asked("queue", self._inspector.shards(), attention) if before else None
+        weak = await _asked("queue", self._inspector.weaknesses(), attention) if before else None
+        shards = before or []
+        attention += weak or []
+        attention += _troubles(shards, ledger, workers)
+        conservation = _conservation(shards, after or [], ledger) if before else None
+        if conservation and conservation.balanced is False:
+            attention.append("events are not accounted for: see conservation")
+        return StatusAnswer(
+            status="attention" if attention else "ok",
+            attention=list(dict.fromkeys(attention)),
+            backlog=sum(shard.backlog for shard in shards),
+            backlog_bytes=sum(shard.bytes for shard in shards),
+            lag_seconds=max((shard.lag_seconds for shard in shards), default=0.0),
+            stored_per_second=round(self._watch.stored_per_second, 1),
+            workers=workers,
+            dead_letters=ledger.dead_letters if ledger else None,
+            conservation=conservation,
+            shards=[_shard(shard, ledger) for shard in shards],
+        )
+
+
+async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T | None:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await question
+    except (StorageError, TimeoutError) as error:
+        attention.append(f"the {server} can't be asked: {type(error).__name__}")
+        return None
+
+
+def _troubles(
+    shards: Sequence[ShardState], ledger: Ledger | None, workers: int | None
+) -> list[str]:
+    found = [f"shard {shard.shard} waits: {shard.trouble}" for shard in shards if shard.trouble]
+    if workers == 0:
+        found.append("no worker runs: events are accepted and wait")
+    if ledger and ledger.dead_letters:
+        found.append(f"{ledger.dead_letters} dead letters wait for a decision")
+    return found
+
+
+def _conservation(
+    before: Sequence[ShardState], after: Sequence[ShardState], ledger: Ledger | None
+) -> Conservation:
+    """`before` was read before the ledger and `after` after it, so that, whatever goes on:
+    trimmed before <= accounted <= accepted after. Equal where nothing is under way."""
+    accounts = ledger.accounts if ledger else {}
+    accounted = sum(account.total for account in accounts.values()) if ledger else None
+    trimmed = sum(shard.trimmed for shard in before)
+    first = min((shard.since_ms for shard in before if shard.since_ms), default=None)
+    return Conservation(
+        balanced=_balanced(before, after, ledger) if ledger and after else None,
+        accepted=sum(shard.accepted for shard in before),
+        trimmed=trimmed,
+        backlog=sum(shard.backlog for shard in before),
+        queue_difference=sum(abs(shard.difference) for shard in before),
+        accounted=accounted,
+        underway=None if accounted is None else accounted - trimmed,
+        since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
+    )
+
+
+def _balanced(before: Sequence[ShardState], after: Sequence[ShardState], ledger: Ledger) -> bool:
+    for old, new in zip(before, after, strict=False):
+        account = ledger.accounts.get(old.shard)
+        total = account.total if account else 0
+        quiet = old == new and not new.backlog
+        if old.difference or not old.trimmed <= total <= new.accepted:
+            return False
+        if quiet and total != new.trimmed:
+            return False
+    return True
+
+
+def _shard(shard: ShardState, ledger: Ledger | None) -> ShardStatus:
+    account = ledger.accounts.get(shard.shard) if ledger else None
+    return ShardStatus(
+        shard=shard.shard,
+        state=shard.state,
+        backlog=shard.backlog,
+        bytes=shard.bytes,
+        lag_seconds=shard.lag_seconds,
+        accepted=shard.accepted,
+        trimmed=shard.trimmed,
+        stored=account.stored if account else 0 if ledger else None,
+        duplicates=account.duplicates if account else 0 if ledger else None,
+        dead=account.dead if account else 0 if ledger else None,
+        trouble=shard.trouble or None,
+    )

@@ -1,0 +1,100 @@
+"""`activity dead-letters`: look at what PostgreSQL refused, and decide."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from cli.commands.options import add_data_dir
+from cli.errors import CliError
+from cli.running import urls_of_run
+
+if TYPE_CHECKING:
+    from storage.dead_letters import DeadLetter, DeadLetters
+
+HELP = "list, show, replay or discard accepted events that PostgreSQL refused"
+
+_LISTED = 100
+_ALL = 1_000_000
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the actions."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help=f"the last {_LISTED}, the latest first")
+    one = actions.add_parser("show", help="one, with the event's original bytes")
+    replay = actions.add_parser("replay", help="try to store it, or all of them, again")
+    discard = actions.add_parser("discard", help="forget one for good")
+    for action in (one, discard):
+        action.add_argument("id", metavar="ID", type=UUID)
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", metavar="ID", type=UUID, nargs="?")
+    which.add_argument("--all", action="store_true", help="every dead letter")
+    for action in (listing, one, replay, discard):
+        add_data_dir(action, "use the servers of the `activity up` that runs on this folder")
+
+
+def run(options: Namespace) -> int:
+    """Do it; 1 when a replayed event was refused again."""
+    with _opened(options.data_dir) as letters:
+        if options.action == "list":
+            return _list(letters)
+        if options.action == "replay":
+            return _replay(letters, options.id)
+        letter = _the(letters, options.id)
+        if options.action == "show":
+            print(_text(letter), letter.event.decode(), sep="\n")
+        else:
+            letters.discard(letter.id)
+        return 0
+
+
+@contextmanager
+def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
+    # Here, because `--help` should not wait for SQLAlchemy and redis.
+    from storage.connections import connect
+    from storage.database import plain_engine
+    from storage.dead_letters import DeadLetters
+    from storage.generations import Generations
+    from storage.settings import StorageSettings
+
+    settings = StorageSettings()
+    if urls := urls_of_run(data_dir):
+        settings = settings.model_copy(update=vars(urls))
+    engine, control = plain_engine(settings.database_url, 2), connect(settings.control_url)
+    try:
+        yield DeadLetters(engine, settings.partition_by, Generations(control))
+    finally:
+        control.close()
+        engine.dispose()
+
+
+def _list(letters: "DeadLetters") -> int:
+    for letter in letters.newest(_LISTED):
+        print(_text(letter))
+    return 0
+
+
+def _replay(letters: "DeadLetters", event_id: UUID | None) -> int:
+    chosen = letters.newest(_ALL) if event_id is None else [_the(letters, event_id)]
+    refused = 0
+    for letter in chosen:
+        reason = letters.replay(letter)
+        refused += reason is not None
+        print(f"{letter.id}  {'stored' if reason is None else f'refused again: {reason}'}")
+    return 1 if refused else 0
+
+
+def _the(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
+    letter = letters.find(event_id)
+    if letter is None:
+        raise CliError(f"there is no dead letter {event_id}")
+    return letter
+
+
+def _text(letter: "DeadLetter") -> str:
+    component = json.loads(letter.event).get("component")
+    refused_at = letter.refused_at.isoformat(timespec="seconds")
+    return f"{letter.id}  {refused_at}  {component}  {letter.reason}"

@@ -1,0 +1,103 @@
+"""Dead letters: accepted events that PostgreSQL refused, until somebody decides about them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from storage import buckets
+from storage.batch_writer import BatchWriter, insert_events
+from storage.database import transaction
+from storage.errors import database_errors
+from storage.event import created_ms, decode_event
+from storage.generations import Generations
+from storage.tables import dead_letters
+
+# A replay marks the cache as a drain does, as a writer of its own beside the shards.
+_WRITER = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event's original bytes, and why PostgreSQL refused it."""
+
+    id: UUID
+    created_at: datetime
+    event: bytes
+    reason: str
+    refused_at: datetime
+
+
+class DeadLetters:
+    """What an operator may do with them. Every call raises DatabaseUnavailable."""
+
+    def __init__(self, engine: sa.Engine, partition_by: str, generations: Generations) -> None:
+        """`engine` must have two connections."""
+        self._engine = engine
+        self._writer = BatchWriter(engine, partition_by)
+        self._generations = generations
+
+    def newest(self, limit: int) -> Sequence[DeadLetter]:
+        """The `limit` that were refused last, the latest first."""
+        query = _letters().order_by(dead_letters.c.refused_at.desc()).limit(limit)
+        with transaction(self._engine) as connection:
+            return [_letter(row) for row in connection.execute(query)]
+
+    def find(self, event_id: UUID) -> DeadLetter | None:
+        """One, by its event's id."""
+        with transaction(self._engine) as connection:
+            row = connection.execute(_letters().where(dead_letters.c.id == event_id)).first()
+        return _letter(row) if row else None
+
+    def replay(self, letter: DeadLetter) -> str | None:
+        """Store the event after all; None when it is stored, else why it is refused again.
+
+        It stays a dead letter until it is stored. Raises ControlUnavailable too: the cache must
+        be told of the event before it is committed.
+        """
+        event = decode_event(letter.event)
+        changed, oldest_ms = buckets.of_events([event]), created_ms(event)
+        self._writer.make_room([event])
+        with self._one_at_a_time():
+            fence = self._generations.next_fence(_WRITER)
+            with transaction(self._engine) as connection:
+                _, refused = insert_events(connection, [event])
+                if not refused:
+                    connection.execute(_without(letter.id))
+                    self._generations.mark(_WRITER, oldest_ms, changed, fence)
+            # Also lifts the marks that a replay killed before this line has left behind.
+            self._generations.publish(_WRITER, oldest_ms, changed, fence)
+        return refused[0].reason if refused else None
+
+    def discard(self, event_id: UUID) -> bool:
+        """Forget one for good; False when there is none with this id."""
+        with transaction(self._engine) as connection:
+            return connection.execute(_without(event_id)).rowcount > 0
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Replays share one writer's marks, from before the commit until after it."""
+        with database_errors(), self._engine.connect() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('activity replay'))"))
+            try:
+                yield
+            finally:
+                connection.invalidate()  # ends the session, and with it the lock
+
+
+def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:
+    columns = dead_letters.c
+    return sa.select(
+        columns.id, columns.created_at, columns.event, columns.reason, columns.refused_at
+    )
+
+
+def _without(event_id: UUID) -> sa.Delete:
+    return dead_letters.delete().where(dead_letters.c.id == event_id)
+
+
+def _letter(row: sa.Row[tuple[UUID, datetime, bytes, str, datetime]]) -> DeadLetter:
+    return DeadLetter(row.id, row.created_at, bytes(row.event), row.reason, row.refused_at)

@@ -1,0 +1,90 @@
+"""The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis.asyncio
+from redis.commands.core import AsyncScript
+from redis.exceptions import ResponseError
+
+from storage import keys
+from storage.errors import queue_errors
+from storage.scripts import source
+
+_PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShardState:
+    """One shard at one instant.
+
+    `lag_seconds`: since its oldest entry came, 0 for none. `state`: idle, queued, draining, or
+    expired (the sweeper acts). `trouble`: why the last drain paused, empty when it did not.
+    `since_ms`: when its first event came, ms since the epoch, 0 for never.
+    """
+
+    shard: int
+    accepted: int
+    trimmed: int
+    backlog: int
+    bytes: int
+    lag_seconds: float
+    state: str
+    trouble: str
+    since_ms: int
+
+    @property
+    def difference(self) -> int:
+        """What was accepted and is neither stored nor queued: 0, or events are lost."""
+        return self.accepted - self.trimmed - self.backlog
+
+
+class Inspector:
+    """Reads and changes nothing. Safe for many tasks of one event loop."""
+
+    def __init__(self, client: redis.asyncio.Redis, shards: int) -> None:
+        self._client = client
+        self._shards = shards
+        self._inspect: AsyncScript = client.register_script(source("queue/inspect"))
+
+    async def shards(self) -> list[ShardState]:
+        """Every shard there ever was. Raises QueueUnavailable."""
+        with queue_errors():
+            most = await self._client.zscore(keys.SHARD_COUNT, "count")
+            pipe = self._client.pipeline(transaction=False)
+            for shard in range(max(self._shards, int(most or 0))):
+                await self._inspect(keys=[keys.state(shard), keys.stream(shard)], client=pipe)
+            found = await pipe.execute()
+        return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def weaknesses(self) -> list[str]:
+        """How the queue is configured weaker than the promise needs; empty when it is not.
+
+        A server that does not tell (some hosts refuse CONFIG) counts as one. Raises
+        QueueUnavailable.
+        """
+        with queue_errors():
+            try:
+                found = await self._client.config_get(*_PROMISED)
+            except ResponseError:
+                return ["the queue does not tell its configuration (CONFIG GET is refused)"]
+        return [
+            f"the queue has {name} {found.get(name)} and needs {value}"
+            for name, value in _PROMISED.items()
+            if found.get(name) != value
+        ]
+
+
+def _shard_state(shard: int, answer: list[Any]) -> ShardState:
+    accepted, trimmed, entries, size, waited_ms, state, trouble, since_ms = answer
+    return ShardState(
+        shard,
+        accepted,
+        trimmed,
+        entries,
+        size,
+        waited_ms / 1000,
+        state.decode(),
+        trouble.decode(errors="replace"),
+        since_ms,
+    )

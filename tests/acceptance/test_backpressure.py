@@ -1,0 +1,67 @@
+"""A backlog that has reached its limit: refused with the time to wait, and then taken again."""
+
+import redis
+
+from storage.settings import StorageSettings
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+EVENT = {"component": "c", "environment": "e", "message": "m"}
+
+
+def fill(running: Service) -> int:
+    """Post until the first refusal; how many were accepted."""
+    accepted = 0
+    while (answer := running.http.post("/events", json=EVENT)).status_code == 202:
+        accepted += 1
+    assert answer.status_code == 503
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert answer.headers["content-type"] == "application/problem+json"
+    return accepted
+
+
+def test_at_the_limit_of_events_producers_are_refused_and_served_again_after_a_drain(
+    settings: StorageSettings,
+) -> None:
+    with service(settings, workers=0, backlog_events=64) as running:
+        accepted = fill(running)
+        assert 48 <= accepted <= 64  # shards fill in turn, but for two of one group
+        running.start_worker()
+        wait_until(
+            lambda: running.http.post("/events", json=EVENT).status_code == 202, "room again"
+        )
+
+
+def test_what_is_refused_is_not_stored_and_what_was_accepted_is(settings: StorageSettings) -> None:
+    with service(settings, workers=0, backlog_events=64) as running:
+        accepted = fill(running)
+        running.start_worker()
+        wait_until(lambda: len(running.events(limit=1000)) >= accepted, "all to be stored")
+        assert len(running.events(limit=1000)) == accepted
+
+
+def test_at_the_limit_of_bytes_large_events_are_refused_and_small_ones_still_fit(
+    settings: StorageSettings,
+) -> None:
+    limit = 64 * 1024 * 1024
+    with service(settings, workers=0, backlog_bytes=limit) as running:
+        large = {**EVENT, "message": "x" * 250_000}
+        with redis.Redis.from_url(settings.queue_url) as queue:
+            for shard in range(settings.shards):  # as if so much were waiting
+                queue.hset(f"events:{{{shard}}}:state", "bytes", limit // settings.shards - 1000)
+        assert running.http.post("/events", json=large).status_code == 503
+        assert running.http.post("/events", json=EVENT).status_code == 202
+
+
+def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageSettings) -> None:
+    with service(settings, workers=0, backlog_events=64) as running:
+        fill(running)
+        with redis.Redis.from_url(settings.queue_url) as queue:
+
+            def told(stored: int) -> int:
+                """Pretend that workers have stored so many more; what a producer is told then."""
+                queue.hincrby("events:{0}:state", "trimmed", stored)
+                return int(running.http.post("/events", json=EVENT).headers["retry-after"])
+
+            wait_until(lambda: told(0) == 60, "nothing to be stored: the longest wait")
+            wait_until(lambda: told(1000) == 1, "much to be stored: the shortest")

@@ -1,0 +1,114 @@
+"""`GET /status`: the backlog, and the proof that every accepted event is accounted for."""
+
+from typing import Any
+
+import redis
+import sqlalchemy as sa
+
+from storage.settings import StorageSettings
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+EVENT = {"component": "c", "environment": "e", "message": "m"}
+
+
+def status(running: Service) -> dict[str, Any]:
+    answer = running.http.get("/status")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def quiet(running: Service) -> dict[str, Any]:
+    """The status once nothing waits."""
+    return wait_until(
+        lambda: found if (found := status(running))["backlog"] == 0 else {}, "an empty backlog"
+    )
+
+
+def test_both_sides_are_shown_and_balance(settings: StorageSettings) -> None:
+    with service(settings) as running:
+        for _ in range(50):
+            running.post(**EVENT)
+        found = quiet(running)
+        conservation = found["conservation"]
+        assert conservation["balanced"] is True
+        assert conservation["accepted"] == conservation["trimmed"] == 50
+        assert conservation["accounted"] == 50
+        assert (conservation["queue_difference"], conservation["underway"]) == (0, 0)
+        assert conservation["since"] is not None
+        assert sum(shard["stored"] for shard in found["shards"]) == 50
+        assert found["workers"] == 1
+        assert (found["status"], found["attention"]) == ("ok", [])
+
+
+def test_it_balances_at_every_moment_while_events_pour_in(settings: StorageSettings) -> None:
+    with service(settings) as running:
+        for _ in range(40):
+            for _ in range(25):
+                running.post(**EVENT)
+            assert status(running)["conservation"]["balanced"] is True
+        assert quiet(running)["conservation"]["accounted"] == 1000
+
+
+def test_without_a_worker_events_wait_and_that_is_said(settings: StorageSettings) -> None:
+    with service(settings, workers=0) as running:
+        for _ in range(10):
+            running.post(**EVENT)
+        found = wait_until(
+            lambda: found if (found := status(running))["lag_seconds"] > 0.2 else {}, "a lag"
+        )
+        assert found["backlog"] == 10
+        assert found["backlog_bytes"] > 1000
+        assert found["conservation"]["balanced"] is True
+        assert "no worker runs: events are accepted and wait" in found["attention"]
+
+
+def test_an_event_lost_from_the_queue_is_noticed(settings: StorageSettings) -> None:
+    with service(settings, workers=0) as running:
+        running.post(**EVENT)
+        with redis.Redis.from_url(settings.queue_url) as queue:
+            for shard in range(settings.shards):
+                queue.delete(f"events:{{{shard}}}")
+        found = status(running)
+        assert found["conservation"]["balanced"] is False
+        assert found["conservation"]["queue_difference"] == 1
+        assert found["status"] == "attention"
+
+
+def test_an_event_that_was_trimmed_and_never_committed_is_noticed(
+    settings: StorageSettings,
+) -> None:
+    with service(settings) as running:
+        running.post(**EVENT)
+        quiet(running)
+        engine = sa.create_engine(settings.database_url)
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE drain_ledger SET stored = 0"))
+        engine.dispose()
+        assert status(running)["conservation"]["balanced"] is False
+
+
+def test_a_queue_that_is_not_durable_is_said_loudly(settings: StorageSettings) -> None:
+    with redis.Redis.from_url(settings.queue_url) as queue, service(settings) as running:
+        queue.config_set("appendfsync", "everysec")
+        try:
+            assert status(running)["attention"] == [
+                "the queue has appendfsync everysec and needs always"
+            ]
+        finally:
+            queue.config_set("appendfsync", "always")
+        assert status(running)["attention"] == []
+
+
+def test_what_can_not_be_asked_is_unknown_and_named(settings: StorageSettings) -> None:
+    away = settings.model_copy(
+        update={"database_url": "postgresql+psycopg2://nobody@/nothing?host=/nowhere"}
+    )
+    with service(away, workers=0) as running:
+        running.post(**EVENT)
+        found = status(running)
+        assert found["backlog"] == 1
+        assert found["dead_letters"] is None
+        assert found["conservation"]["balanced"] is None
+        assert "the database can't be asked: DatabaseUnavailable" in found["attention"]

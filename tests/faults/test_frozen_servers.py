@@ -1,0 +1,82 @@
+"""Servers that neither answer nor hang up: nothing waits for them for ever."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from storage.settings import StorageSettings
+from tests.support.servers import TestServers
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+EVENT = {"component": "c", "environment": "e", "message": "m"}
+
+
+def with_children(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """The process and its children stand still."""
+    pids = with_children(pid)
+    for one in pids:
+        os.kill(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in pids:
+            os.kill(one, signal.SIGCONT)
+
+
+@pytest.fixture
+def running(settings: StorageSettings) -> Iterator[Service]:
+    with service(settings, cache_grace_ms=0) as started:
+        started.wait_stored(started.post(**EVENT)["id"])
+        yield started
+
+
+def test_while_postgresql_stands_still_readers_are_told_and_producers_notice_nothing(
+    running: Service, servers: TestServers
+) -> None:
+    assert running.events()  # connections are open, and a page is cached
+    pid = servers.servers.postgres.pid
+    assert pid is not None
+    with frozen(pid):
+        assert running.http.get("/events", params={"message": "not cached"}).status_code == 503
+        assert running.http.get("/events").headers["x-cache"] == "HIT"
+        accepted = [running.post(**EVENT) for _ in range(20)]
+        assert running.http.get("/health/ready").status_code == 200
+        assert running.http.get("/health/ready?for=query").status_code == 503
+    for event in accepted:
+        running.wait_stored(event["id"])
+    assert len(running.events()) == 21
+
+
+def test_while_the_queue_stands_still_producers_are_told_when_to_try_again(
+    running: Service, servers: TestServers
+) -> None:
+    pid = servers.servers.queue.pid
+    assert pid is not None
+    with frozen(pid):
+        answer = running.http.post("/events", json=EVENT)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert running.http.get("/health/ready").status_code == 503
+        assert running.http.get("/events").status_code == 200
+    wait_until(lambda: running.http.post("/events", json=EVENT).status_code == 202, "202 again")
+
+
+def test_while_control_stands_still_both_go_on(running: Service, servers: TestServers) -> None:
+    pid = servers.servers.control.pid
+    assert pid is not None
+    with frozen(pid):
+        event = running.post(**EVENT)
+        assert running.http.get("/events").headers["x-cache"] == "BYPASS"
+        assert running.http.get("/health/ready").status_code == 200
+    running.wait_stored(event["id"])
