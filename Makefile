@@ -15,7 +15,7 @@ up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-d
 	@exec $(BIN)/activity up $(ARGS)
 
 test: check  ## Check everything and run every test; options for pytest as ARGS="-k name"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, formatting, types, and which package may import which
 	$(BIN)/ruff check .

@@ -17,7 +17,10 @@ from api.problems import MEDIA_TYPE, Problem
 HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
 
-_NOT_HTTP = Problem(400, "This is not a request of HTTP/1.1.")
+_NOT_HTTP = Problem(
+    400,
+    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded.",
+)
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
 _PERSIST = (b"close", b"keep-alive")
@@ -180,11 +183,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             if self._head_is_open:
                 self._start_clock()
-
-    def send_400_response(self, msg: str) -> None:
-        """What the parser can't read, as a problem document and with the usual reason."""
-        detail = "This is not HTTP/1.1. In a URL, characters beyond ASCII must be percent-encoded."
-        self._refuse(b"400 Bad Request", detail)
 
     def _start_clock(self) -> None:
         self._stop_clock()

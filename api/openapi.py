@@ -94,7 +94,7 @@ POST_EVENT: dict[str, Any] = {
                 "name": "Idempotency-Key",
                 "in": "header",
                 "description": "The same key and body within 24 hours: the same event.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
             }
         ],
         "requestBody": {

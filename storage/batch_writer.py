@@ -45,7 +45,7 @@ class Outcome:
 
     stored: int
     refused: list[Refusal]
-    buried: int
+    buried: int = 0
 
 
 class BatchWriter:

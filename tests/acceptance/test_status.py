@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import redis
 import sqlalchemy as sa
 
@@ -112,3 +113,17 @@ def test_what_can_not_be_asked_is_unknown_and_named(settings: StorageSettings) -
         assert found["dead_letters"] is None
         assert found["conservation"]["balanced"] is None
         assert "the database can't be asked: DatabaseUnavailable" in found["attention"]
+
+
+def test_a_queue_that_is_not_durable_is_said_loudly_at_the_start(
+    settings: StorageSettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with redis.Redis.from_url(settings.queue_url) as queue:
+        queue.config_set("appendonly", "no")
+        try:
+            with service(settings, workers=0):
+                pass
+        finally:
+            queue.config_set("appendonly", "yes")
+    said = capfd.readouterr().err
+    assert "ACKNOWLEDGED EVENTS MAY BE LOST: the queue has appendonly no and needs yes" in said

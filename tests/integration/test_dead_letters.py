@@ -125,4 +125,7 @@ def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(
     status = poisoned.http.get("/status").json()
     assert (status["dead_letters"], status["backlog"]) == (0, 100)
     execute(settings, "DELETE FROM cause")
-    wait_until(lambda: len(poisoned.events(limit=200)) == 100, "all to be stored after all")
+    wait_until(lambda: poisoned.http.get("/status").json()["backlog"] == 0, "an empty backlog")
+    # A batch that was being halved when the cause went away may have set a few aside.
+    assert main(["dead-letters", "replay", "--all"]) == 0
+    assert len(poisoned.events(limit=200)) == 100
