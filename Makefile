@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format lock clean
+.PHONY: help up test chaos check format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,14 @@ up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-d
 
 test: check  ## Check everything and run every test; options for pytest as ARGS="-k name"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+SECONDS ?= 600
+SEED ?= 7
+RATE ?= 1050
+
+chaos: $(VENV)/.dev  ## Break everything under load: SECONDS=600 SEED=7 RATE=1050 REPORT=FILE
+	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) \
+		$(if $(REPORT),--report $(REPORT))
 
 check: $(VENV)/.dev  ## Lint, formatting, types, and which package may import which
 	$(BIN)/ruff check .

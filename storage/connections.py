@@ -4,6 +4,8 @@ redis-py's defaults (a 5 s timeout and ten hidden retries) would make a caller w
 knowing it, and repeat what must not be repeated blindly.
 """
 
+from typing import Any
+
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -26,6 +28,31 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Redis:
     )
 
 
+class _Reset:
+    """Says in redis-py's words what uvloop raises for a connection that the server has reset."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise ConnectionError(str(error)) from error
+
+
+class _Plain(_Reset, redis.asyncio.Connection):
+    pass
+
+
+class _Encrypted(_Reset, redis.asyncio.SSLConnection):
+    pass
+
+
+# Over a unix socket, the third kind, nothing is reset.
+_AWARE: dict[Any, Any] = {
+    redis.asyncio.Connection: _Plain,
+    redis.asyncio.SSLConnection: _Encrypted,
+}
+
+
 def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
     """A client for the event loop, with a bounded pool that waits instead of failing."""
     pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -38,4 +65,5 @@ def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
         # time already.
         retry=AsyncRetry(NoBackoff(), 1, (ConnectionError,)),
     )
+    pool.connection_class = _AWARE.get(pool.connection_class, pool.connection_class)
     return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself

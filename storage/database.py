@@ -9,7 +9,7 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
-from storage.errors import database_errors
+from storage.errors import database_errors, sqlstate
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
@@ -17,6 +17,7 @@ ANSWER_SECONDS = 12.0  # of the API's patience: past what the server allows a qu
 READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
 WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
+_READ_ONLY = "25006"
 
 
 def reading_engine(url: str, pool: int) -> sa.Engine:
@@ -63,7 +64,13 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises DatabaseUnavailable where PostgreSQL is away, or can't write at present.
     """
     with database_errors(), engine.begin() as connection:
-        yield connection
+        try:
+            yield connection
+        except sa.exc.DBAPIError as error:
+            # A session that began while the server was read-only (a failover) stays so for good.
+            if sqlstate(error) == _READ_ONLY:
+                connection.invalidate(error)
+            raise
 
 
 @contextmanager

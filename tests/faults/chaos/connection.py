@@ -1,0 +1,71 @@
+"""One keep-alive connection of the load generator: HTTP by hand, because it must cost little."""
+
+import asyncio
+from typing import Self
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 15.0  # longer than the service lets any client wait for its queue
+REQUESTS = 300  # then a new connection: a process that was started again gets its share
+
+
+class Unconnected(Exception):
+    """Nothing was sent: nobody listens."""
+
+
+class Unanswered(Exception):
+    """It was sent, and what became of it is unknown."""
+
+
+class Connection:
+    """Posts one body after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._left = REQUESTS
+
+    @classmethod
+    async def open(cls, port: int) -> Self:
+        """Raises Unconnected."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return cls(*await asyncio.open_connection("127.0.0.1", port))
+        except (OSError, TimeoutError) as error:
+            raise Unconnected(repr(error)) from error
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent on it."""
+        return self._left > 0
+
+    async def post(self, body: bytes) -> tuple[int, str]:
+        """Status and Location of the answer. Raises Unanswered; then it is of no use any more."""
+        self._left -= 1
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._writer.write(_request(body))
+                head = await self._reader.readuntil(b"\r\n\r\n")
+                status, headers = _parse(head)
+                await self._reader.readexactly(int(headers.get("content-length", "0")))
+        except (OSError, EOFError, TimeoutError) as error:
+            self._left = 0
+            raise Unanswered(repr(error)) from error
+        if headers.get("connection") == "close":
+            self._left = 0
+        return status, headers.get("location", "")
+
+    def close(self) -> None:
+        """Now, whatever is under way."""
+        self._writer.transport.abort()
+
+
+def _request(body: bytes) -> bytes:
+    return (
+        b"POST /events HTTP/1.1\r\nHost: chaos\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
+
+def _parse(head: bytes) -> tuple[int, dict[str, str]]:
+    first, *lines = head.decode("latin-1").rstrip().split("\r\n")
+    pairs = (line.split(":", 1) for line in lines)
+    return int(first.split(" ", 2)[1]), {name.lower(): value.strip() for name, value in pairs}

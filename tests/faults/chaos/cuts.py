@@ -1,0 +1,100 @@
+"""Faults between the distant processes and the servers, made by the proxies."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+from tests.faults.chaos.network import CONTROL, POSTGRES, QUEUE
+from tests.faults.chaos.proxy import Proxy
+from tests.faults.chaos.stack import Stack
+
+SERVERS = [[QUEUE], [CONTROL], [POSTGRES], [QUEUE, CONTROL, POSTGRES]]
+SHORTEST_DELAY, LONGEST_DELAY = 0.02, 0.3
+
+
+@contextmanager
+def cut(stack: Stack, rng: Random) -> Iterator[str]:
+    """Every connection ends; new ones are welcome."""
+    servers = rng.choice(SERVERS)
+    stack.network.change(servers, Proxy.cut)
+    yield _names(servers)
+
+
+@contextmanager
+def refuse(stack: Stack, rng: Random) -> Iterator[str]:
+    """Every connection ends, and nobody listens for a while."""
+
+    def away(proxy: Proxy) -> None:
+        proxy.refusing = True
+        proxy.cut()
+
+    with _changed(stack, servers := rng.choice(SERVERS), away, _listen):
+        yield _names(servers)
+
+
+@contextmanager
+def delay(stack: Stack, rng: Random) -> Iterator[str]:
+    """Each piece takes longer, both ways."""
+    seconds = rng.uniform(SHORTEST_DELAY, LONGEST_DELAY)
+    with _changed(stack, servers := rng.choice(SERVERS), _slow(seconds), _slow(0)):
+        yield f"{_names(servers)}, {seconds * 1000:.0f} ms"
+
+
+@contextmanager
+def answer_late(stack: Stack, rng: Random) -> Iterator[str]:
+    """What is asked arrives and is done; the answers come when it is over."""
+    with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_answers, Proxy.let_go):
+        yield _names(servers)
+
+
+@contextmanager
+def never_answer(stack: Stack, rng: Random) -> Iterator[str]:
+    """What is asked arrives and is done; the connections end without an answer."""
+    with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_answers, _end):
+        yield _names(servers)
+
+
+@contextmanager
+def ask_late(stack: Stack, rng: Random) -> Iterator[str]:
+    """What is asked arrives when it is over, when those who asked may have given up."""
+    with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_requests, Proxy.let_go):
+        yield _names(servers)
+
+
+@contextmanager
+def never_ask(stack: Stack, rng: Random) -> Iterator[str]:
+    """What is asked never arrives: a batch may be committed, and stay on the queue."""
+    with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_requests, _end):
+        yield _names(servers)
+
+
+Change = Callable[[Proxy], object]
+
+
+@contextmanager
+def _changed(stack: Stack, servers: list[str], change: Change, undo: Change) -> Iterator[None]:
+    stack.network.change(servers, change)
+    try:
+        yield
+    finally:
+        stack.network.change(servers, undo)
+
+
+def _slow(seconds: float) -> Change:
+    def change(proxy: Proxy) -> None:
+        proxy.delay_seconds = seconds
+
+    return change
+
+
+def _listen(proxy: Proxy) -> None:
+    proxy.refusing = False
+
+
+def _end(proxy: Proxy) -> None:
+    proxy.cut()
+    proxy.let_go()
+
+
+def _names(servers: list[str]) -> str:
+    return ", ".join(servers)

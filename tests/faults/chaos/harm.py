@@ -1,0 +1,104 @@
+"""Faults of the servers themselves: full, read-only, emptied, sessions ended."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import redis
+import sqlalchemy as sa
+
+from tests.faults.chaos.stack import Stack
+
+UNDO_SECONDS = 30
+_READ_ONLY = "default_transaction_read_only"
+_END_SESSIONS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+    "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+
+
+@contextmanager
+def fill_queue(stack: Stack, rng: Random) -> Iterator[str]:
+    """Its memory limit sinks below what it uses."""
+    share = rng.uniform(0.5, 0.98)
+    with stack.server(stack.urls.queue_url) as queue:
+        before = _limit(queue)
+        info: Any = queue.info("memory")
+        limit = int(info["used_memory"] * share)
+        queue.config_set("maxmemory", limit)
+    try:
+        yield f"{limit:,} bytes"
+    finally:
+        _undo(stack, lambda: _set_limit(stack, before))
+
+
+@contextmanager
+def read_only(stack: Stack, rng: Random) -> Iterator[str]:
+    """At once, for open sessions too, and for none once it is over."""
+    try:
+        _alter(stack, f"SYSTEM SET {_READ_ONLY} = 'on'")
+        yield "ALTER SYSTEM"
+    finally:
+        _undo(stack, lambda: _alter(stack, f"SYSTEM RESET {_READ_ONLY}"))
+
+
+@contextmanager
+def read_only_sessions(stack: Stack, rng: Random) -> Iterator[str]:
+    """Open sessions end, and those that begin now stay read-only, also once it is over.
+
+    As after a failover that leaves clients connected to what is a standby by then.
+    """
+    try:
+        _alter(stack, f"DATABASE activity SET {_READ_ONLY} = 'on'")
+        yield f"ALTER DATABASE, {_end_sessions(stack)} sessions ended"
+    finally:
+        _undo(stack, lambda: _alter(stack, f"DATABASE activity RESET {_READ_ONLY}"))
+
+
+@contextmanager
+def lose_control(stack: Stack, rng: Random) -> Iterator[str]:
+    """RQ's jobs and every cached page are gone."""
+    with stack.server(stack.urls.control_url) as control:
+        control.flushall()
+    yield "FLUSHALL"
+
+
+@contextmanager
+def end_sessions(stack: Stack, rng: Random) -> Iterator[str]:
+    """Whatever they are doing."""
+    yield f"{_end_sessions(stack)} sessions"
+
+
+def _end_sessions(stack: Stack) -> int:
+    with stack.database() as connection:
+        return int(connection.scalar(sa.text(_END_SESSIONS)) or 0)
+
+
+def _alter(stack: Stack, what: str) -> None:
+    with stack.database() as connection:
+        connection.execute(sa.text(f"ALTER {what}"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+
+
+def _limit(queue: redis.Redis) -> int:
+    found: Any = queue.config_get("maxmemory")
+    return int(found["maxmemory"])
+
+
+def _set_limit(stack: Stack, limit: int) -> None:
+    with stack.server(stack.urls.queue_url) as queue:
+        queue.config_set("maxmemory", limit)
+
+
+def _undo(stack: Stack, undo: Callable[[], None]) -> None:
+    """Until it works: the server may be just starting."""
+
+    def tried() -> bool:
+        try:
+            undo()
+        except (redis.RedisError, sa.exc.DBAPIError):
+            return False
+        return True
+
+    stack.wait(tried, "a fault to be undone", UNDO_SECONDS)

@@ -1,0 +1,51 @@
+"""What a kind of fault is, and which there are, in an order drawn by the seed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from random import Random
+
+from tests.faults.chaos import cuts, harm, kills
+from tests.faults.chaos.stack import Stack
+
+Fault = Callable[[Stack, Random], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`fault` injects when entered (telling what it chose) and undoes when left."""
+
+    name: str
+    fault: Fault
+    shortest: float = 0.0  # seconds between the two
+    longest: float = 0.0
+
+
+KINDS = [
+    Kind("kill -9 an API process", kills.kill_api),
+    Kind("kill -9 a worker that drains", kills.kill_worker),
+    Kind("kill -9 the supervisor", kills.kill_supervisor),
+    Kind("kill -9 the queue", kills.kill_queue),
+    Kind("kill -9 control", kills.kill_control),
+    Kind("kill -9 PostgreSQL", kills.kill_postgres),
+    Kind("pause a worker past its lease", kills.pause_worker, 4, 6),
+    Kind("pause the queue", kills.pause_queue, 1, 3),
+    Kind("cut connections", cuts.cut),
+    Kind("refuse connections", cuts.refuse, 0.5, 3),
+    Kind("delay connections", cuts.delay, 1, 3),
+    Kind("answers arrive late", cuts.answer_late, 1, 7),
+    Kind("answers never arrive", cuts.never_answer, 1, 7),
+    Kind("requests arrive late", cuts.ask_late, 1, 7),
+    Kind("requests never arrive", cuts.never_ask, 1, 7),
+    Kind("fill the queue", harm.fill_queue, 1, 3),
+    Kind("make PostgreSQL read-only", harm.read_only, 1, 3),
+    Kind("make new database sessions read-only", harm.read_only_sessions, 3, 4),
+    Kind("lose control's data", harm.lose_control),
+    Kind("end all database sessions", harm.end_sessions),
+]
+
+
+def draw(rng: Random, kinds: list[Kind]) -> Iterator[Kind]:
+    """Kinds without end, in rounds: each comes once in every round."""
+    while True:
+        yield from rng.sample(kinds, len(kinds))

@@ -1,0 +1,80 @@
+"""The proxies in front of queue, control and PostgreSQL, on an event loop in a thread."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import sqlalchemy as sa
+
+from cli.urls import Urls
+from tests.faults.chaos.proxy import Proxy
+
+QUEUE, CONTROL, POSTGRES = "queue", "control", "postgres"
+CALL_SECONDS = 10
+
+
+class Network:
+    """What lies between the distant processes and the servers. Called from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, urls: Urls) -> None:
+        self._loop = loop
+        self._proxies = {role: Proxy(path) for role, path in _sockets(urls).items()}
+
+    async def open(self) -> None:
+        """Listen; on the loop."""
+        for proxy in self._proxies.values():
+            await proxy.start()
+
+    async def close(self) -> None:
+        """Listen no more; on the loop."""
+        for proxy in self._proxies.values():
+            await proxy.close()
+
+    def change(self, roles: list[str], change: Callable[[Proxy], object]) -> None:
+        """Do this to the proxies of these servers; it is done on return."""
+
+        async def on_loop() -> None:
+            for role in roles:
+                change(self._proxies[role])
+
+        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(CALL_SECONDS)
+
+    @property
+    def urls(self) -> Urls:
+        """The servers, seen through the proxies."""
+        port = {role: proxy.port for role, proxy in self._proxies.items()}
+        return Urls(
+            f"redis://127.0.0.1:{port[QUEUE]}/0",
+            f"redis://127.0.0.1:{port[CONTROL]}/0",
+            f"postgresql+psycopg2://activity@127.0.0.1:{port[POSTGRES]}/activity?sslmode=disable",
+        )
+
+
+def _sockets(urls: Urls) -> dict[str, Path]:
+    postgres: Any = sa.make_url(urls.database_url).query["host"]
+    return {
+        QUEUE: Path(unquote(urlsplit(urls.queue_url).path)),
+        CONTROL: Path(unquote(urlsplit(urls.control_url).path)),
+        POSTGRES: Path(postgres) / ".s.PGSQL.5432",
+    }
+
+
+@contextmanager
+def network(urls: Urls) -> Iterator[Network]:
+    """Proxies that carry while the block runs."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="proxies")
+    found = Network(loop, urls)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(found.open(), loop).result(CALL_SECONDS)
+        yield found
+    finally:
+        asyncio.run_coroutine_threadsafe(found.close(), loop).result(CALL_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(CALL_SECONDS)
+        loop.close()

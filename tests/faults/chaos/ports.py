@@ -1,0 +1,25 @@
+"""Ports for the servers under test."""
+
+import random
+import socket
+
+# Below the range from which the system takes the ports of outgoing connections: one of those may
+# not sit on the service's port while the service is being started again.
+_LOWEST, _HIGHEST = 20_000, 32_000
+_TRIES = 100
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of 127.0.0.1 that nobody listens on."""
+    found = (port for port in random.sample(range(_LOWEST, _HIGHEST), _TRIES) if _is_free(port))
+    return [next(found) for _ in range(count)]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as plug:
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            plug.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,87 @@
+"""The report of a run, as Markdown that also reads well in a terminal."""
+
+import os
+import platform
+from collections import defaultdict
+
+from tests.faults.chaos.run import SLOW_SECONDS, Result
+
+
+def render(result: Result) -> str:
+    """All that a reader needs to believe it, or to run it again."""
+    verdict = "**passed**" if not result.problems else "**failed**"
+    parts = [
+        "# Reliability",
+        _what(result),
+        f"Verdict: {verdict}",
+        *(f"- {problem}" for problem in result.problems),
+        "## Events",
+        _table(["", "events"], _events(result)),
+        "## Faults",
+        _table(["fault", "times", "longest recovery"], _faults(result)),
+        _LEGEND,
+    ]
+    return "\n\n".join(part for part in parts if part).replace("\n\n- ", "\n- ") + "\n"
+
+
+_LEGEND = f"""A recovery is the time from the end of a fault (or from the kill) until events posted
+after that moment, to both addresses, are acknowledged and their receipts say `stored`. It must stay
+below {SLOW_SECONDS:g} s. *Unanswered* are requests that were under way when something was broken:
+their events may be stored, once; they are never sent again. *Unconnected* found nobody listening.
+*Lost* are acknowledged ids that are in neither `events` nor `dead_letters` (*waiting*: but on the
+queue, after the load has ended and it had a minute); *doubled* are numbers stored under two ids, or
+ids stored twice; *invented* are rows that nobody posted; *altered* are acknowledged ids that hold
+the content of another event; a *stale page* lacks what was stored before it was asked for."""
+
+
+def _what(result: Result) -> str:
+    options = result.options
+    command = f"make chaos SECONDS={options.seconds:g} SEED={options.seed} RATE={options.rate}"
+    posted, kinds = result.counts["posted"], len({fault.kind for fault in result.faults})
+    return (
+        f"`{command}` on {os.cpu_count()} cores ({platform.system()}, Python "
+        f"{platform.python_version()}): seed {options.seed}, {result.seconds:.0f} s, "
+        f"{posted / result.seconds:,.0f} events/s posted, {len(result.faults)} faults of "
+        f"{kinds} kinds."
+    )
+
+
+def _events(result: Result) -> list[list[str]]:
+    found, verdict = result.verdict.comparison, result.verdict
+    outcomes = dict(result.counts["outcomes"])
+    acknowledged = outcomes.pop("acknowledged", 0)
+    probes = found.acknowledged - acknowledged
+    rows: list[tuple[str, int]] = [
+        ("posted", result.counts["posted"]),
+        ("acknowledged", acknowledged),
+        *((_outcome(name), count) for name, count in sorted(outcomes.items())),
+        ("acknowledged probes, on top", probes),
+        ("stored", found.stored),
+        ("dead letters", found.dead),
+        ("doubled", len(found.doubled)),
+        ("waiting", len(found.waiting)),
+        ("lost", len(found.lost)),
+        ("invented", len(found.invented)),
+        ("altered", len(found.altered)),
+        ("shards out of balance", len(verdict.unbalanced)),
+        ("stale pages", len(verdict.stale)),
+    ]
+    return [[name, f"{count:,}"] for name, count in rows]
+
+
+def _outcome(name: str) -> str:
+    return f"refused with {name}" if name.isdigit() else name
+
+
+def _faults(result: Result) -> list[list[str]]:
+    recoveries: dict[str, list[float]] = defaultdict(list)
+    for fault in result.faults:
+        recoveries[fault.kind].append(fault.recovery)
+    rows = [[kind, str(len(all_)), f"{max(all_):.2f} s"] for kind, all_ in recoveries.items()]
+    longest = max((fault.recovery for fault in result.faults), default=0.0)
+    return [*sorted(rows), ["**all**", str(len(result.faults)), f"**{longest:.2f} s**"]]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    ruler = ["---", *["--:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ruler, *rows])

@@ -1,0 +1,148 @@
+"""One run: start, load, break and measure, stop, judge."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+from typing import Any
+
+from tests.faults.chaos import pages
+from tests.faults.chaos.kinds import KINDS, Kind, draw
+from tests.faults.chaos.ledger import read_ledger
+from tests.faults.chaos.probe import Probe
+from tests.faults.chaos.programs import StackFailed, load, read_counts
+from tests.faults.chaos.stack import Stack, run_folder, running_stack
+from tests.faults.chaos.verdict import Verdict, judge
+
+QUIETEST, QUIET = 0.1, 0.6  # seconds between two faults
+SLOW_SECONDS = 10.0
+LOGS = ("up", "distant-api", "distant-worker")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is to be done."""
+
+    seconds: float
+    seed: int
+    rate: int
+    kinds: Sequence[Kind] = tuple(KINDS)
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One fault and the seconds until the service had recovered from it."""
+
+    kind: str
+    note: str
+    recovery: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run showed."""
+
+    options: Options
+    seconds: float
+    faults: Sequence[Happened]
+    failures: Sequence[str]
+    counts: dict[str, Any]
+    verdict: Verdict
+
+    @property
+    def problems(self) -> list[str]:
+        """Why this run failed; empty when it did not."""
+        found, verdict = self.verdict.comparison, self.verdict
+        lists = {
+            "waiting": found.waiting,
+            "lost": found.lost,
+            "doubled": found.doubled,
+            "invented": found.invented,
+            "altered": found.altered,
+            "unbalanced": verdict.unbalanced,
+            "stale": verdict.stale,
+        }
+        wrong = [_summary(name, items) for name, items in lists.items() if items]
+        slow = [f for f in self.faults if f.recovery >= SLOW_SECONDS]
+        wrong += [f"slow: {f.kind} ({f.note}) took {f.recovery:.1f} s" for f in slow]
+        return [*self.failures, *wrong, *self._mistakes()]
+
+    def _mistakes(self) -> list[str]:
+        """Answers that a good event never deserves, whatever is broken."""
+        outcomes: dict[str, int] = self.counts["outcomes"]
+        wrong = {name: count for name, count in outcomes.items() if name.isdigit()}
+        wrong.pop("503", None)
+        return [f"{count} events were answered with {name}" for name, count in wrong.items()]
+
+
+def _summary(name: str, items: Sequence[str]) -> str:
+    return f"{name}: {len(items)}, the first: {'; '.join(items[:3])}"
+
+
+@dataclass
+class Breaking:
+    """Faults one after the other, until the time is over or one is not recovered from."""
+
+    stack: Stack
+    probe: Probe
+    options: Options
+    say: Say
+    faults: list[Happened] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def run(self) -> float:
+        """Break and measure; the seconds that took."""
+        rng = Random(self.options.seed)
+        start = time.monotonic()
+        for number, kind in enumerate(self._kinds(rng, start + self.options.seconds), 1):
+            self.say(f"{time.monotonic() - start:6.1f} s  {number:3}  {kind.name}")
+            try:
+                self._break(kind, rng)
+            except (AssertionError, StackFailed) as error:
+                self.failures.append(f"{kind.name}: {error}")
+                self.say(self._last_words())
+                break
+        return time.monotonic() - start
+
+    def _kinds(self, rng: Random, end: float) -> Iterator[Kind]:
+        """Each kind at least once, then until the time is over."""
+        drawn = draw(rng, list(self.options.kinds))
+        yield from islice(drawn, len(self.options.kinds))
+        while time.monotonic() < end:
+            yield next(drawn)
+
+    def _break(self, kind: Kind, rng: Random) -> None:
+        self.stack.hold(rng.uniform(QUIETEST, QUIET))
+        with kind.fault(self.stack, rng) as note:
+            self.stack.hold(rng.uniform(kind.shortest, kind.longest))
+        seconds = self.probe.recovery()
+        self.faults.append(Happened(kind.name, note, seconds))
+        self.say(f"{'':16}{note}: recovered in {seconds:.2f} s")
+        self.stack.wait_whole()
+        pages.visit(self.stack)
+
+    def _last_words(self) -> str:
+        folder = self.stack.folder
+        return "\n".join(f"--- {name} last said:\n{folder.tail(name)}" for name in LOGS)
+
+
+def run(options: Options, say: Say = print) -> Result:
+    """All of it. Raises StackFailed when the service does not even start."""
+    with run_folder(options.keep) as folder, running_stack(folder) as stack:
+        say(f"running on {folder.path}")
+        probe = Probe(stack)
+        probe.recovery()  # it works before anything is broken
+        with load(folder, options.rate, *stack.ports):
+            breaking = Breaking(stack, probe, options, say)
+            seconds = breaking.run()
+        counts = read_counts(folder)
+        say("judging")
+        promised = [*read_ledger(folder.ledger), *probe.promised]
+        posted = [range(counts["posted"]), range(-probe.posted, 0)]
+        verdict = judge(stack, promised, posted)
+        verdict = Verdict(verdict.comparison, verdict.unbalanced, [*verdict.stale, *probe.stale])
+        return Result(options, seconds, breaking.faults, breaking.failures, counts, verdict)

@@ -1,0 +1,145 @@
+"""The service under test as one thing: its processes, its servers, its two addresses."""
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+import sqlalchemy as sa
+
+from cli import state
+from cli.errors import NothingRuns
+from cli.supervisor import Supervisor
+from cli.urls import Urls
+from tests.faults.chaos.network import Network, network
+from tests.faults.chaos.ports import free_ports
+from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
+from tests.support.waiting import T, wait_until
+
+WHOLE_SECONDS = 30
+ROLES = ["api"] * API_PROCESSES + ["control", "postgres", "queue", "supervisor"]
+ROLES += ["worker"] * WORKERS
+_LOOK_SECONDS = 0.03
+
+_pause = threading.Event()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running service. Main thread only: its supervisor turns while something is waited for."""
+
+    folder: Folder
+    up: Up
+    distant: Supervisor
+    network: Network
+    urls: Urls
+    ports: tuple[int, int]  # the main address, and the distant API process
+
+    def wait(self, condition: Callable[[], T], what: str, seconds: float) -> T:
+        """The first truthy result. AssertionError past the deadline, StackFailed if `up` ends."""
+        end = time.monotonic() + seconds
+        while not (result := condition()):
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds:.0f} s: {what}; last: {result!r}")
+            self.hold(_LOOK_SECONDS)
+        return result
+
+    def hold(self, seconds: float) -> None:
+        """Keep what is as it is for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.up.check()
+            self.distant.turn()
+            _pause.wait(min(left, _LOOK_SECONDS))
+
+    def pids(self, role: str) -> list[int]:
+        """The processes of a role that live now, the distant ones too."""
+        found = [*self._running(), *self.distant.pids()]
+        return [pid for each, pid in found if each.removeprefix("distant-") == role]
+
+    def wait_whole(self) -> None:
+        """Until no process is missing."""
+        self.wait(self._is_whole, "every process to be there again", WHOLE_SECONDS)
+
+    @contextmanager
+    def server(self, url: str) -> Iterator[redis.Redis]:
+        """A direct connection to queue or control."""
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2) as client:
+            yield client
+
+    @contextmanager
+    def database(self) -> Iterator[sa.Connection]:
+        """A direct connection to PostgreSQL that commits each statement, and may always write."""
+        options = {"options": "-c default_transaction_read_only=off", "connect_timeout": 3}
+        engine = sa.create_engine(
+            self.urls.database_url, isolation_level="AUTOCOMMIT", connect_args=options
+        )
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _running(self) -> list[tuple[str, int]]:
+        with suppress(NothingRuns):
+            return list(state.running(self.folder.data).processes)
+        return []
+
+    def _is_whole(self) -> bool:
+        found = self._running()
+        roles = sorted(role for role, _ in found)
+        # The supervisor's pid, because a killed run's processes may still be seen dying.
+        return roles == ROLES and ("supervisor", self.up.pid) in found and self._distant_live()
+
+    def _distant_live(self) -> bool:
+        return len(self.distant.pids()) == 2
+
+
+def signal_process(pid: int, number: signal.Signals) -> None:
+    """Send it, unless the process is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+@contextmanager
+def run_folder(keep: bool = False) -> Iterator[Folder]:
+    """A folder that the servers' unprivileged user can reach; removed unless it is to be kept."""
+    path = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
+    path.chmod(0o755)
+    try:
+        yield Folder(path)
+    finally:
+        if not keep:
+            shutil.rmtree(path)
+
+
+@contextmanager
+def running_stack(folder: Folder) -> Iterator[Stack]:
+    """The service, whole and ready."""
+    main, distant_port = free_ports(2)
+    with ExitStack() as stack:
+        up = Up(folder, main)
+        stack.callback(up.stop)
+        up.start()
+        urls = _urls(folder, up)
+        between = stack.enter_context(network(urls))
+        keeper = stack.enter_context(distant(folder, distant_port, between.urls))
+        running = Stack(folder, up, keeper, between, urls, (main, distant_port))
+        running.wait_whole()
+        yield running
+
+
+def _urls(folder: Folder, up: Up) -> Urls:
+    def ready() -> bool:
+        up.check()
+        return "ready: " in folder.tail("up")
+
+    wait_until(ready, "`activity up` to be ready", 90)
+    return state.running(folder.data).urls

@@ -1,0 +1,112 @@
+"""The proof: once nothing moves any more, is everything that was promised there, exactly once?"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import redis
+import sqlalchemy as sa
+
+from storage import keys
+from tests.faults.chaos.client import get
+from tests.faults.chaos.compare import Comparison, Numbered, compare
+from tests.faults.chaos.pages import stale_pages
+from tests.faults.chaos.stack import Stack
+
+DRAINED_SECONDS = 60
+STATUS_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The comparison, and what else is wrong."""
+
+    comparison: Comparison
+    unbalanced: Sequence[str]
+    stale: Sequence[str]
+
+
+def judge(stack: Stack, promised: list[Numbered], posted: list[range]) -> Verdict:
+    """Wait until the backlog is empty (or for DRAINED_SECONDS), then compare everything."""
+    unbalanced = [*_undrained(stack), *_unbalanced(stack), *_unbalanced_by_status(stack)]
+    comparison = compare(promised, _stored(stack), _dead(stack), posted, _queued(stack))
+    return Verdict(comparison, unbalanced, stale_pages(stack))
+
+
+def _undrained(stack: Stack) -> list[str]:
+    def idle() -> bool:
+        try:
+            with stack.server(stack.urls.queue_url) as queue:
+                return not any(_backlog(queue, shard) for shard in _shards(queue))
+        except redis.RedisError:
+            return False
+
+    try:
+        stack.wait(idle, "the queue to be empty", DRAINED_SECONDS)
+    except AssertionError:
+        return [f"the queue is not empty after {DRAINED_SECONDS} s"]
+    return []
+
+
+def _unbalanced(stack: Stack) -> list[str]:
+    with stack.server(stack.urls.queue_url) as queue:
+        return [fault for shard in _shards(queue) for fault in _shard_faults(queue, shard)]
+
+
+def _shard_faults(queue: redis.Redis, shard: int) -> list[str]:
+    found = queue.hmget(keys.state(shard), "accepted", "trimmed")
+    accepted, trimmed = (int(value or 0) for value in found)
+    waiting, known = _backlog(queue, shard), queue.hlen(keys.ids(shard))
+    faults = []
+    if accepted != trimmed + waiting:
+        faults.append(f"shard {shard}: accepted {accepted}, trimmed {trimmed}, backlog {waiting}")
+    if known != waiting:
+        faults.append(f"shard {shard}: {waiting} queued, {known} in its index")
+    return faults
+
+
+def _unbalanced_by_status(stack: Stack) -> list[str]:
+    """What the service itself says of it, once it offers that."""
+    port = stack.ports[0]
+    if get(port, "/status").status == 404:
+        return []
+
+    def balanced() -> bool:
+        answer = get(port, "/status")
+        conservation = answer.json().get("conservation") if answer.status == 200 else None
+        return bool(conservation and conservation["balanced"])
+
+    try:
+        stack.wait(balanced, "/status to balance", STATUS_SECONDS)
+    except AssertionError:
+        return [f"GET /status: {get(port, '/status').body.decode()}"]
+    return []
+
+
+def _shards(queue: redis.Redis) -> range:
+    return range(int(queue.zscore(keys.SHARD_COUNT, "count") or 0))
+
+
+def _backlog(queue: redis.Redis, shard: int) -> int:
+    return int(queue.xlen(keys.stream(shard)))
+
+
+def _stored(stack: Stack) -> list[Numbered]:
+    query = "SELECT CAST(id AS text), CAST(data ->> 'n' AS bigint) FROM events"
+    with stack.database() as connection:
+        return [(event_id, number) for event_id, number in connection.execute(sa.text(query))]
+
+
+def _queued(stack: Stack) -> set[str]:
+    with stack.server(stack.urls.queue_url) as queue:
+        found: list[Any] = [each for n in _shards(queue) for each in queue.hkeys(keys.ids(n))]
+    return {str(UUID(bytes=raw)) for raw in found}
+
+
+def _dead(stack: Stack) -> list[Numbered]:
+    query = "SELECT CAST(id AS text), event FROM dead_letters"
+    with stack.database() as connection:
+        found = list(connection.execute(sa.text(query)))
+    return [(event_id, json.loads(bytes(event))["data"]["n"]) for event_id, event in found]

@@ -1,0 +1,189 @@
+"""A short run of the chaos, and proof that what it compares would be noticed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults.chaos.compare import Comparison, compare
+from tests.faults.chaos.kinds import KINDS, draw
+from tests.faults.chaos.ledger import open_ledger, read_ledger
+from tests.faults.chaos.proxy import Proxy
+from tests.faults.chaos.report import render
+from tests.faults.chaos.run import Options, run
+
+SEED = 3
+RATE = 200
+# The long run has these too; here they would take more time than there is.
+LEFT_OUT = (
+    "pause the queue",
+    "refuse connections",
+    "delay connections",
+    "answers arrive late",
+    "requests arrive late",
+)
+A_SECOND = 1.0
+
+PROMISED = [("a", 0), ("b", 1), ("c", 2)]
+
+
+def compared(stored: list[tuple[str, int]], dead: list[tuple[str, int]]) -> Comparison:
+    return compare(PROMISED, stored, dead, [range(5), range(-2, 0)])
+
+
+def test_nothing_acknowledged_is_lost_or_doubled_while_each_kind_of_fault_happens_once() -> None:
+    kinds = [replace(kind, longest=kind.shortest) for kind in KINDS if kind.name not in LEFT_OUT]
+    result = run(Options(seconds=0, seed=SEED, rate=RATE, kinds=kinds))
+    assert not result.problems, render(result)
+    assert {fault.kind for fault in result.faults} == {kind.name for kind in kinds}
+    assert result.verdict.comparison.acknowledged > RATE * result.seconds / 2
+
+
+def test_what_was_promised_or_only_posted_may_be_stored_or_dead_once() -> None:
+    found = compared([("a", 0), ("b", 1), ("x", 4), ("y", -2)], [("c", 2)])
+    assert not any((found.lost, found.doubled, found.invented, found.altered))
+    assert (found.acknowledged, found.stored, found.dead) == (3, 4, 1)
+
+
+def test_an_acknowledged_event_that_is_nowhere_is_lost() -> None:
+    assert compared([("a", 0), ("c", 2)], []).lost == ["b (n 1)"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "dead"),
+    [
+        ([*PROMISED, ("x", 1)], []),  # under another id
+        ([*PROMISED, ("b", 1)], []),  # under the same id, in another partition
+        (PROMISED, [("b", 1)]),  # stored and dead
+        ([*PROMISED, ("x", 4), ("y", 4)], []),  # never acknowledged, and twice
+    ],
+)
+def test_a_number_that_is_there_twice_is_doubled(
+    stored: list[tuple[str, int]], dead: list[tuple[str, int]]
+) -> None:
+    assert compared(stored, dead).doubled
+
+
+def test_an_event_that_is_still_on_the_queue_at_the_end_waits_and_is_not_lost() -> None:
+    found = compare(PROMISED, PROMISED[:2], [], [range(3)], {"c"})
+    assert (found.waiting, found.lost) == (["c (n 2)"], [])
+
+
+def test_a_row_that_nobody_posted_is_invented() -> None:
+    assert compared([*PROMISED, ("x", 5)], []).invented == ["x (n 5)"]
+
+
+def test_an_id_that_holds_another_events_content_is_altered() -> None:
+    assert compared([("a", 3), ("b", 1), ("c", 2)], []).altered == ["a was n 0, is n 3"]
+
+
+def test_one_id_promised_for_two_events_is_noticed() -> None:
+    assert compare([("a", 0), ("a", 1)], [("a", 0)], [], [range(2)]).doubled
+
+
+def test_a_seed_draws_the_same_faults_again_and_each_kind_in_every_round() -> None:
+    first, again = (list(islice(draw(Random(7), KINDS), 40)) for _ in range(2))
+    assert first == again
+    assert {kind.name for kind in first[: len(KINDS)]} == {kind.name for kind in KINDS}
+    assert first != list(islice(draw(Random(8), KINDS), 40))
+
+
+def test_a_promise_is_on_disk_before_the_ledger_is_closed(tmp_path: Path) -> None:
+    with open_ledger(tmp_path / "ledger") as ledger:
+        ledger.promised("a", 0)
+        ledger.promised("b", 1)
+        assert read_ledger(tmp_path / "ledger") == [("a", 0), ("b", 1)]
+
+
+Step = Callable[[Proxy, asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+
+
+def through_proxy(tmp_path: Path, step: Step) -> None:
+    """Run it on a connection to a server that echoes, through a proxy."""
+
+    async def connected() -> None:
+        async with echo_behind_proxy(tmp_path / "echo.sock") as proxy:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            try:
+                await asked(reader, writer, b"first")
+                await step(proxy, reader, writer)
+            finally:
+                writer.close()
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
+
+    asyncio.run(connected())
+
+
+@asynccontextmanager
+async def echo_behind_proxy(path: Path) -> AsyncIterator[Proxy]:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(100):
+            writer.write(piece)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_unix_server(echo, path)
+    proxy = Proxy(path)
+    await proxy.start()
+    try:
+        yield proxy
+    finally:
+        await proxy.close()
+        server.close()
+
+
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: bytes) -> None:
+    writer.write(what)
+    async with asyncio.timeout(A_SECOND):
+        assert await reader.readexactly(len(what)) == what
+
+
+@pytest.mark.parametrize("hold", [Proxy.hold_requests, Proxy.hold_answers])
+def test_what_the_proxy_holds_back_arrives_once_it_is_let_go(
+    tmp_path: Path, hold: Callable[[Proxy], None]
+) -> None:
+    async def step(
+        proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        hold(proxy)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asked(reader, writer, b"held"), 0.1)
+        proxy.let_go()
+        async with asyncio.timeout(A_SECOND):
+            assert await reader.readexactly(4) == b"held"
+
+    through_proxy(tmp_path, step)
+
+
+def test_a_cut_ends_connections_and_a_refusal_those_that_are_new(tmp_path: Path) -> None:
+    async def step(
+        proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        proxy.refusing = True
+        await asked(reader, writer, b"still there")
+        proxy.cut()
+        with pytest.raises((EOFError, ConnectionError)):
+            await asked(reader, writer, b"gone")
+        with pytest.raises((EOFError, ConnectionError)):
+            await asked(*await asyncio.open_connection("127.0.0.1", proxy.port), b"new")
+
+    through_proxy(tmp_path, step)
+
+
+def test_a_delay_makes_an_answer_late(tmp_path: Path) -> None:
+    async def step(
+        proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        proxy.delay_seconds = 0.1
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        await asked(reader, writer, b"slow")
+        assert clock() - start >= 0.2
+
+    through_proxy(tmp_path, step)
