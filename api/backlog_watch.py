@@ -19,6 +19,7 @@ class BacklogWatch:
         self._inspector = inspector
         self._rate = DrainRate()
         self._backlog = 0
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -26,9 +27,10 @@ class BacklogWatch:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """End."""
+        """End after the look under way, which is told and not cancelled: redis-py may take a
+        cancellation for a lost connection, and the loop would go on for ever."""
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.wait([self._task])
 
     @property
@@ -41,9 +43,11 @@ class BacklogWatch:
         return self._rate.seconds_for(-(-self._backlog // ROOM))
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             with suppress(QueueUnavailable):
                 shards = await self._inspector.shards()
                 self._backlog = sum(shard.backlog for shard in shards)
                 self._rate.observe(time.monotonic(), sum(shard.trimmed for shard in shards))
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._stopping.wait()

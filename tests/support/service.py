@@ -71,10 +71,16 @@ class Service:
 
     def stop(self) -> None:
         """Workers last, as in `activity up`."""
-        for process in [*self.apis, *self.workers]:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            process.wait(20)
+        processes = [*self.apis, *self.workers]
+        try:
+            for process in processes:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                process.wait(20)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
 
 
 @contextmanager
