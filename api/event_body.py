@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from api.faults import Fault
 from api.problems import Problem
 from api.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
+from storage.filters import MAX_DIGITS as DIGITS
+from storage.filters import MAX_JSON_DEPTH as DEPTH
 
-DEPTH = 64
-DIGITS = 4300  # Python's own bound, and that of many other readers, on one number
 MOST_FAULTS = 100  # an answer should not be many times as large as the body,
 _MOST_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
 _MOST_OF_A_NAME = 255

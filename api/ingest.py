@@ -1,7 +1,5 @@
 """Accepting: an event gets its id and its time, and is answered once it is on disk."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 from api.backlog_watch import BacklogWatch
@@ -29,22 +27,22 @@ class Ingest:
         Raises QueueUnavailable or QueueFull: then it was not acknowledged.
         """
         made = make_event(posted, now_ms())
-        with self._reckoning():
+        try:
             await self._group_commit.add(made.raw_id, made.body, made.created_ms)
+        except QueueFull as error:
+            raise self._reckoned(error) from error
         return made
 
     async def accept_once(self, keys: list[str], body: bytes, posted: EventIn) -> Made:
         """The same, once for each idempotency key. Raises Problem too."""
-        with self._reckoning():
-            return await self._idempotency.accept(keys, body, posted)
-
-    @contextmanager
-    def _reckoning(self) -> Iterator[None]:
-        """Whoever is refused for want of room is told when there will be some."""
         try:
-            yield
+            return await self._idempotency.accept(keys, body, posted)
         except QueueFull as error:
-            raise QueueFull(str(error), self._watch.retry_seconds()) from error
+            raise self._reckoned(error) from error
+
+    def _reckoned(self, error: QueueFull) -> QueueFull:
+        """Whoever is refused for want of room is told when there will be some."""
+        return QueueFull(str(error), self._watch.retry_seconds())
 
 
 def location(event_id: str | UUID) -> str:

@@ -22,7 +22,7 @@ MAX_LIMIT = 1000
 Order = Literal["asc", "desc"]
 
 MAX_JSON_DEPTH = 64
-MAX_DIGITS = 4300
+MAX_DIGITS = 4300  # Python's own bound, and that of many other readers, on one number
 
 # What PostgreSQL's numeric holds, and jsonb keeps numbers as numeric (table 8.2 of its manual;
 # tried on 18.6: 1e131071 and 1e-16383 are taken, 1e131072 and 1.0e-16383 are refused).
