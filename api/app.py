@@ -9,16 +9,16 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import openapi
+from api import openapi, posting, routes
 from api.fast_lane import FastLane
 from api.faults import Fault
 from api.paths import Paths
 from api.problems import MISTAKE, Problem, of_storage
-from api.respond import problem_response
-from api.routes import router
+from api.respond import ProblemResponse
 from api.services import Services, open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
@@ -48,8 +48,7 @@ class Application:
             yield
 
     def _fast_lane(self, services: Services) -> FastLane:
-        settings = self._settings
-        return FastLane(self.fastapi, services.ingest, settings.event_bytes, settings.body_seconds)
+        return FastLane(self.fastapi, services.ingest, services.limits.event)
 
 
 def create_app(
@@ -75,34 +74,37 @@ def _fastapi(lifespan: object) -> FastAPI:
         lifespan=lifespan,  # type: ignore[arg-type]
         redirect_slashes=False,
     )
-    app.include_router(router)
+    app.include_router(posting.router)
+    app.include_router(routes.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_mistake)
     return app
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return problem_response(error)
+    return ProblemResponse(error)
 
 
 async def _on_storage_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StorageError)
     log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem_response(of_storage(error))
+    return ProblemResponse(of_storage(error))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [Fault(e["msg"], parameter=str(e["loc"][-1])) for e in error.errors()]
-    return problem_response(Problem(422, "The request is not valid.", faults))
+    return ProblemResponse(Problem(422, "The request is not valid.", faults))
 
 
 _HTTP_DETAILS = {
-    404: "No such path. The paths are /events, /events/{id}, /health, /health/ready, /docs.",
+    404: "No such path. The paths are /events, /events/batch, /events/{id}, /health, "
+    "/health/ready, /docs.",
     405: "This path does not answer that method.",
 }
 
@@ -114,7 +116,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         headers = {"allow": ", ".join(_methods(request))}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return problem_response(Problem(error.status_code, detail, headers=raw))
+    return ProblemResponse(Problem(error.status_code, detail, headers=raw))
 
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -131,5 +133,9 @@ def _methods(request: Request) -> list[str]:
     return ["HEAD", *found] if "GET" in found else found
 
 
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    return Response()  # nobody is there to read it
+
+
 async def _on_mistake(request: Request, error: Exception) -> Response:
-    return problem_response(MISTAKE)
+    return ProblemResponse(MISTAKE)

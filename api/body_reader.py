@@ -1,45 +1,101 @@
-"""Reading a request's body with a bound on its bytes and on its time."""
+"""Reading a request's body with a bound on its bytes, packed and unpacked, and on its time."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from api.gunzip import Gunzip
 from api.problems import Problem
 
 LINGER_SECONDS = 2.0
 
 
-async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
-    """The whole body. Raises Problem 413 past `limit` bytes, 408 past `seconds`.
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bytes a body may have, unpacked or not; seconds it may take; what it is, for people."""
 
-    Raises ClientDisconnect when the client goes away first.
+    bytes: int
+    seconds: float
+    what: str
+
+
+async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
+    """The whole body, unpacked.
+
+    Raises Problem 413 past the bytes, 408 past the seconds, 400 and 415 for what can't be
+    unpacked; ClientDisconnect when the client goes away first.
     """
-    if _announced(scope) > limit:
-        raise _too_large(limit)
-    try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
-            body = _part(message)
-            if message.get("more_body"):
-                return await _rest(bytearray(body), receive, limit)
-    except TimeoutError:
-        raise _closing(408, f"The body did not arrive within {seconds:g} s.") from None
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+    return b"".join([piece async for piece in body_pieces(scope, receive, limits)])
 
 
-async def _rest(body: bytearray, receive: Receive, limit: int) -> bytes:
+async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIterator[bytes]:
+    """The same as it arrives, in pieces."""
+    unpack = Gunzip() if _is_gzip(scope) else _Plain()
+    if _announced(scope) > limits.bytes:
+        raise _too_large(limits)
+    end = asyncio.get_running_loop().time() + limits.seconds
+    packed = unpacked = 0
     more = True
     while more:
-        message = await receive()
-        body += _part(message)
+        message = await _next(receive, end, limits)
         more = message.get("more_body", False)
-        if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
+        packed += len(message["body"])
+        for piece in unpack.feed(message["body"]):
+            unpacked += len(piece)
+            if max(packed, unpacked) > limits.bytes:
+                raise _too_large(limits)
+            yield piece
+    unpack.finish()
+
+
+class _Plain:
+    """A body without a content coding."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        pass
+
+
+class Room:
+    """The bytes of batches that a process may hold at once, until they are answered."""
+
+    def __init__(self, limit: int) -> None:
+        self.free = limit
+
+    @contextmanager
+    def guest(self) -> Iterator["Guest"]:
+        """One batch: at the end of the block it holds nothing any more."""
+        guest = Guest(self)
+        try:
+            yield guest
+        finally:
+            self.free += guest.held
+
+
+class Guest:
+    """What one batch holds."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.held = 0
+
+    def take(self, count: int) -> None:
+        """Raises Problem 503 when there is not so much room; then nothing is taken."""
+        if count > self._room.free:
+            raise Problem(
+                503,
+                "Other batches are being read, as many as there is room for. Nothing of this one "
+                "was accepted.",
+                headers=(*_CLOSE, (b"retry-after", b"1")),
+            )
+        self._room.free -= count
+        self.held += count
 
 
 def lingering(send: Send, receive: Receive) -> Send:
@@ -66,11 +122,32 @@ async def _discard(receive: Receive) -> None:
                 pass
 
 
-def _part(message: Message) -> bytes:
+async def _next(receive: Receive, end: float, limits: BodyLimits) -> Message:
+    try:
+        async with asyncio.timeout_at(end):
+            message = await receive()
+    except TimeoutError:
+        raise _closing(408, f"The body did not arrive within {limits.seconds:g} s.") from None
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
-    part: bytes = message.get("body", b"")
-    return part
+    message.setdefault("body", b"")
+    return message
+
+
+def _is_gzip(scope: Scope) -> bool:
+    """Raises Problem 415 for any other content coding."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == _ENCODING]
+    codings = [coding.strip().lower() for value in values for coding in value.split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if not codings:
+        return False
+    if codings not in (["gzip"], ["x-gzip"]):  # RFC 9110, 8.4.1.3
+        detail = f"Send the body as it is, or with gzip; this is {', '.join(codings)[:100]}."
+        raise Problem(415, detail, headers=(*_CLOSE, (b"accept-encoding", b"gzip")))
+    return True
+
+
+_ENCODING = b"content-encoding"
 
 
 def _announced(scope: Scope) -> int:
@@ -81,10 +158,13 @@ def _announced(scope: Scope) -> int:
     return 0
 
 
-def _too_large(limit: int) -> Problem:
-    return _closing(413, f"The body is larger than the {limit} bytes that one event may have.")
+def _too_large(limits: BodyLimits) -> Problem:
+    return _closing(413, f"The body is larger than the {limits.bytes} bytes {limits.what}.")
+
+
+# The body is not read to its end, so the connection can't be used again.
+_CLOSE = ((b"connection", b"close"),)
 
 
 def _closing(status: int, detail: str) -> Problem:
-    """The body is not read to its end, so the connection can't be used again."""
-    return Problem(status, detail, headers=((b"connection", b"close"),))
+    return Problem(status, detail, headers=_CLOSE)

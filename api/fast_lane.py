@@ -9,7 +9,7 @@ import logging
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.body_reader import lingering, read_body
+from api.body_reader import BodyLimits, lingering, read_body
 from api.event_body import parse
 from api.ingest import Ingest, location
 from api.problems import MISTAKE, Problem, of_storage
@@ -21,26 +21,25 @@ log = logging.getLogger(__name__)
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = (b"content-encoding", b"idempotency-key")
+_UNUSUAL = (b"content-encoding", b"idempotency-key", b"ce-specversion")
 
 
 class FastLane:
     """ASGI: answers a good event, hands on the rest."""
 
-    def __init__(self, app: ASGIApp, ingest: Ingest, event_bytes: int, body_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, ingest: Ingest, limits: BodyLimits) -> None:
         self._app = app
         self._ingest = ingest
-        self._event_bytes = event_bytes
-        self._body_seconds = body_seconds
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/events":
+        if not _is_plain_post(scope):
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(scope, receive, self._event_bytes, self._body_seconds)
-            answered = await self._posted(body, scope, send)
+            body = await read_body(scope, receive, self._limits)
+            answered = await self._posted(body, send)
         except Problem as problem:
             await send_problem(lingering(send, receive), problem)
         except StorageError as error:
@@ -54,9 +53,9 @@ class FastLane:
             if not answered:
                 await self._app(scope, _replay(body, receive), send)
 
-    async def _posted(self, body: bytes, scope: Scope, send: Send) -> bool:
+    async def _posted(self, body: bytes, send: Send) -> bool:
         """Accept and answer a plainly good event; False for any other."""
-        posted = None if scope["query_string"] or not _is_plain_json(scope) else parse(body)
+        posted = parse(body)
         if posted is None:
             return False
         made = await self._ingest.accept(posted)
@@ -64,13 +63,20 @@ class FastLane:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(made.body)).encode()),
             (b"location", location(made.id).encode()),
+            (b"activity-ack", b"queued"),
         ]
         await send({"type": "http.response.start", "status": 202, "headers": headers})
         await send({"type": "http.response.body", "body": made.body})
         return True
 
 
-def _is_plain_json(scope: Scope) -> bool:
+def _is_plain_post(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/events":
+        return False
+    return not scope["query_string"] and _has_plain_headers(scope)
+
+
+def _has_plain_headers(scope: Scope) -> bool:
     json = False
     for name, value in scope["headers"]:
         if name == b"content-type":

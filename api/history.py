@@ -1,10 +1,9 @@
 """Reading: pages through the cache, one event by id wherever it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -12,19 +11,19 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from api import cursors
+from api import cursors, receipts
+from api.acknowledgement import Receipt
 from api.flights import Flights
 from storage import buckets
 from storage.database import ANSWER_SECONDS
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.event import Event, decode_event, id_ms, to_ms
-from storage.event_store import EventStore, Page
+from storage.event_store import EventStore, Fate, Page
 from storage.filters import Filters, digest
 from storage.intake import Intake
 from storage.page_cache import CachedPage, Miss, PageCache
 
 Verdict = Literal["HIT", "MISS", "BYPASS"]
-Receipt = Literal["queued", "stored", "dead"]
 T = TypeVar("T")
 
 _HORIZON_SECONDS = 0.5  # a queue that hangs must not hold up reading
@@ -69,27 +68,34 @@ class History:
             return Served(found, "HIT")
         return await self._flights.run(name, lambda: self._fill(filters, name, proof))
 
-    async def find(self, event_id: UUID) -> tuple[Event, Receipt] | None:
-        """An event and its receipt; None when it was never accepted.
+    async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
+        """Those of these events that were accepted, with their receipts.
 
         The queue is asked first: an event leaves it only after it was committed, so it can't be
         missed between the two. Raises DatabaseUnavailable or QueueUnavailable when the one that
         can't be asked might have it.
         """
         away: QueueUnavailable | None = None
+        found: dict[UUID, tuple[Event, Receipt]] = {}
         try:
-            queued = await self._intake.find(event_id.bytes)
+            queued = await self._intake.find([event_id.bytes for event_id in event_ids])
+            for raw_id, body in queued.items():
+                found[UUID(bytes=raw_id)] = (decode_event(body), "queued")
         except QueueUnavailable as error:
-            queued, away = None, error
-        if queued is not None:
-            return decode_event(queued), "queued"
-        if stored := await self.in_thread(lambda: self._store.find(event_id)):
-            return stored, "stored"
-        if dead := await self.in_thread(lambda: self._store.find_dead(event_id)):
-            return dead, "dead"
-        if away:
+            away = error
+        if rest := [event_id for event_id in event_ids if event_id not in found]:
+            found.update(await self.in_thread(lambda: self._store.find(rest)))
+        if away and len(found) < len(event_ids):
             raise away
-        return None
+        return found
+
+    async def receipts(self, event_ids: Sequence[UUID]) -> Served:
+        """These events and their receipts, never from the cache. Raises as `find` does."""
+        return Served(receipts.render(event_ids, await self.find(event_ids)), "BYPASS")
+
+    async def fates(self, event_ids: Sequence[UUID]) -> dict[UUID, Fate]:
+        """What became of those that have left the queue. Raises DatabaseUnavailable."""
+        return await self.in_thread(lambda: self._store.fates(event_ids))
 
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when history can't be read."""
@@ -151,8 +157,7 @@ class History:
 def render(page: Page) -> CachedPage:
     """A page as it is answered."""
     cursor = cursors.encode(UUID(page.events[-1].id)) if page.more else None
-    body = msgspec.json.encode(PageBody(page.events, cursor))
-    return CachedPage(body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode())
+    return receipts.tagged(msgspec.json.encode(PageBody(page.events, cursor)))
 
 
 def window_end(filters: Filters, page: Page) -> int | None:

@@ -1,25 +1,34 @@
 """`Idempotency-Key`: a producer may send a request again without it counting twice.
 
-The record of a key is written in the same script as the event it guards, so there is no moment
-at which one is on disk without the other. What is kept is the id: the same body gives the rest.
+The record of a key is written in the same script as the events it guards, so there is no moment
+at which one is on disk without the other. What is kept is the stamp that the ids come from: the
+same body gives the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from api.event_body import EventIn
 from api.faults import Fault
-from api.made import Made, make_event
+from api.made import Made, make_all, restamped
 from api.problems import Problem
-from storage.event import now_ms
-from storage.intake import Intake, Once
+from storage.event import Stamp, new_stamp
+from storage.intake import Intake, Once, Place, Repeated
 
 HEADER = "Idempotency-Key"
 KEY_CHARACTERS = 255
 
 
+class RequestKey(NamedTuple):
+    """A client's key, and 16 bytes that stand for the request it came with."""
+
+    key: str
+    fingerprint: bytes
+
+
 class Idempotency:
-    """Accepts one event for each key, across processes, for a day."""
+    """Accepts the events of one request for each key, across processes, for a day."""
 
     def __init__(self, intake: Intake, shards: int, wake: Callable[[int, int], None]) -> None:
         self._intake = intake
@@ -27,34 +36,38 @@ class Idempotency:
         self._wake = wake
         self._under_way: set[str] = set()
 
-    async def accept(self, keys: list[str], body: bytes, posted: EventIn) -> Made:
-        """The event this key stands for: made now, or when the key was first seen.
+    async def accept(self, key: RequestKey, posted: list[EventIn]) -> tuple[Sequence[Made], Place]:
+        """The events this key stands for: made now, or when the key was first seen.
 
-        Raises Problem 422 for a bad key or one that came with another body, 409 while its first
-        request is still under way; QueueUnavailable, QueueFull.
+        Raises Problem 409 while its first request is still under way; KeyReused, QueueUnavailable,
+        QueueFull.
         """
-        key = _the_key(keys)
-        if key in self._under_way:
+        if key.key in self._under_way:
             detail = "The first request with this Idempotency-Key is still under way."
             raise Problem(409, detail, headers=((b"retry-after", b"1"),))
-        self._under_way.add(key)
+        self._under_way.add(key.key)
         try:
-            return await self._accept(key, body, posted)
+            return await self._accept(key, posted)
         finally:
-            self._under_way.remove(key)
+            self._under_way.remove(key.key)
 
-    async def _accept(self, key: str, body: bytes, posted: EventIn) -> Made:
-        made = make_event(posted, now_ms())
-        once = Once(_digest(key.encode()), _digest(body), made.raw_id)
-        answer = await self._intake.append_once(once, made.created_ms, [made.raw_id, made.body])
-        if isinstance(answer, bytes):
-            return make_event(posted, int.from_bytes(answer[:6], "big"), answer)
-        if answer:
-            self._wake(once.shard(self._shards), answer)
-        return made
+    async def _accept(self, key: RequestKey, posted: list[EventIn]) -> tuple[Sequence[Made], Place]:
+        stamp = new_stamp()
+        made = make_all(posted, stamp)
+        once = Once(digest(key.key.encode()), key.fingerprint, stamp.pack())
+        items = [part for event in made for part in (event.raw_id, event.body)]
+        answer = await self._intake.append_once(once, stamp.created_ms, items)
+        if isinstance(answer, Repeated):
+            return restamped(made, Stamp.unpack(answer.answer)), answer.place
+        if answer.generation:
+            self._wake(answer.place.shard, answer.generation)
+        return made, answer.place
 
 
-def _the_key(keys: list[str]) -> str:
+def the_key(keys: Sequence[str]) -> str | None:
+    """The key of a request's headers of that name, None without any. Raises Problem 422."""
+    if not keys:
+        return None
     key = keys[0].strip() if len(keys) == 1 else ""
     if not key or len(key) > KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
         fault = Fault(
@@ -64,5 +77,6 @@ def _the_key(keys: list[str]) -> str:
     return key
 
 
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """16 bytes that stand for these."""
     return blake2b(data, digest_size=16).digest()

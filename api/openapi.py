@@ -2,20 +2,23 @@
 
 from typing import Any
 
-from api.query_string import MAX_CHARACTERS, MAX_VALUES
+from api.query_string import MAX_CHARACTERS, MAX_PAIRS, MAX_VALUES
 from api.schemas import (
+    BatchAnswer,
     EventAnswer,
     EventBody,
     EventWithReceipt,
     PageAnswer,
     ProblemAnswer,
     Readiness,
+    ReceiptsAnswer,
 )
 from storage.filters import DEFAULT_LIMIT, MAX_LIMIT
 
 Responses = dict[int | str, dict[str, Any]]
 
 _JSON = "application/json"
+_NDJSON = "application/x-ndjson"
 _PROBLEM = "application/problem+json"
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
@@ -63,6 +66,11 @@ _FILTERS = [
     ),
     _parameter("cursor", "`next_cursor` of the page before.", _TEXT),
     _parameter("order", "By time.", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}),
+    _parameter(
+        "id",
+        f"These events with their receipts (at most {MAX_PAIRS}), and no other parameter.",
+        {"type": "array", "items": {"type": "string"}},
+    ),
 ]
 
 _RETRY = {"Retry-After": _header("Seconds until it may be tried again.", pattern="^[0-9]+$")}
@@ -73,40 +81,109 @@ _PAGE_HEADERS = {
     "Cache-Control": _header("The page may be kept, but must be asked for.", const="no-cache"),
 }
 
+_PACKED = "As it is, or with `Content-Encoding: gzip`."
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body within 24 hours: the same answer, and it counts once.",
+    "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+_ACK = _parameter(
+    "ack",
+    "`stored` waits until the event is committed in PostgreSQL, for a few seconds at most.",
+    {"type": "string", "enum": ["queued", "stored"], "default": "queued"},
+)
+
+
+def _acked(level: str) -> dict[str, Any]:
+    return {"Activity-Ack": _header("The level that was reached.", const=level)}
+
+
+def _switch(name: str, description: str) -> dict[str, Any]:
+    return _parameter(name, description, {"type": "boolean", "default": False})
+
+
+_LOCATION = {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}
+_REFUSALS: Responses = {
+    400: _problem("It can't be read."),
+    408: _problem("The body took too long to arrive."),
+    409: _problem("The first request with this key is still under way."),
+    413: _problem("Larger than allowed."),
+    415: _problem(
+        "Another media type, or another content coding than gzip.",
+        **{"Accept-Encoding": {"schema": {"type": "string"}}},
+    ),
+    503: _AWAY,
+}
+
 POST_EVENT: dict[str, Any] = {
     "status_code": 202,
-    "tags": ["events"],
-    "response_model": EventAnswer,
+    "response_model": EventAnswer | EventWithReceipt,
     "response_description": "It is on disk, and will be stored once.",
     "responses": {
-        202: {"headers": {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}},
-        400: _problem("Not JSON."),
-        408: _problem("The body took too long to arrive."),
-        409: _problem("The first request with this key is still under way."),
-        413: _problem("Larger than one event may be."),
-        415: _problem("Not `application/json`."),
+        201: {
+            "description": "It is stored.",
+            "model": EventWithReceipt,
+            "headers": _LOCATION | _acked("stored"),
+        },
+        202: {"headers": _LOCATION | _acked("queued")},
+        **_REFUSALS,
         422: _problem("Not an event: every fault is listed."),
-        503: _AWAY,
     },
     "openapi_extra": {
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "The same key and body within 24 hours: the same event.",
-                "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-            }
-        ],
+        "parameters": [_ACK, _KEY],
         "requestBody": {
+            "description": _PACKED,
             "required": True,
             "content": {_JSON: {"schema": EventBody.model_json_schema()}},
         },
     },
 }
 
+_EVENTS = {"type": "array", "items": EventBody.model_json_schema(), "minItems": 1}
+_ENVELOPE = {
+    "type": "object",
+    "properties": {"events": _EVENTS},
+    "required": ["events"],
+    "additionalProperties": False,
+}
+
+POST_BATCH: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": BatchAnswer,
+    "response_description": "The good items are on disk, and will be stored once.",
+    "responses": {
+        200: {"description": "A dry run: nothing was accepted.", "model": BatchAnswer},
+        201: {
+            "description": "The good items are stored.",
+            "model": BatchAnswer,
+            "headers": _acked("stored"),
+        },
+        202: {"headers": _acked("queued")},
+        **_REFUSALS,
+        422: _problem("Nothing was accepted: `results`, if there are, says why of each item."),
+    },
+    "openapi_extra": {
+        "parameters": [
+            _switch("atomic", "All items or none."),
+            _switch("dry_run", "Only say what would become of each item."),
+            _ACK,
+            _KEY,
+        ],
+        "requestBody": {
+            "description": _PACKED,
+            "required": True,
+            "content": {
+                _JSON: {"schema": {"anyOf": [_EVENTS, _ENVELOPE]}},
+                _NDJSON: {"schema": {"type": "string", "description": "An event a line."}},
+            },
+        },
+    },
+}
+
 GET_EVENTS: dict[str, Any] = {
     "tags": ["events"],
-    "response_model": PageAnswer,
+    "response_model": PageAnswer | ReceiptsAnswer,
     "responses": {
         200: {"headers": _PAGE_HEADERS},
         304: {

@@ -1,6 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457), every fault with its location."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import msgspec
@@ -29,6 +29,7 @@ _TITLES = {
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "This media type is not understood"),
     422: ("invalid", "The request is not valid"),
+    424: ("held-back", "Others of this atomic batch are bad"),
     431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "The service made a mistake"),
     503: ("unavailable", "The service can't do this right now"),
@@ -43,8 +44,13 @@ class Problem(Exception):
     detail: str
     faults: Sequence[Fault] = ()
     headers: Sequence[tuple[bytes, bytes]] = field(default=())
+    more: Mapping[str, object] = field(default_factory=dict)  # extension members (RFC 9457, 3.2)
 
     def body(self) -> bytes:
+        """The problem document as JSON."""
+        return msgspec.json.encode(self.document())
+
+    def document(self) -> dict[str, object]:
         """The problem document."""
         name, title = _TITLES[self.status]
         document: dict[str, object] = {
@@ -55,7 +61,7 @@ class Problem(Exception):
         }
         if self.faults:
             document["errors"] = [_without_none(fault) for fault in self.faults]
-        return msgspec.json.encode(document)
+        return {**document, **self.more}
 
 
 def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:

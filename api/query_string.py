@@ -39,6 +39,7 @@ _KNOWN = (
     "cursor",
     "order",
     _DATA,
+    "id",  # by itself: api/id_query.py
 )
 _MAX_QUOTED = 60
 
@@ -86,6 +87,11 @@ def _filters(values: Values, faults: list[Fault]) -> Filters:
 
 
 # --- pairs of name and value -------------------------------------------------------------------
+
+
+def decoded_pairs(query_string: bytes, faults: list[Fault]) -> list[tuple[str, str]]:
+    """Every name and value; what can't be decoded is a fault. Raises InvalidQuery for too many."""
+    return list(_decoded(_bounded(query_string), faults))
 
 
 def _bounded(query_string: bytes) -> list[bytes]:

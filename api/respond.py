@@ -1,8 +1,9 @@
 """Sending a ready answer."""
 
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
+from api.body_reader import lingering
 from api.problems import MEDIA_TYPE, Problem
 
 
@@ -18,9 +19,15 @@ async def send_problem(send: Send, problem: Problem) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def problem_response(problem: Problem) -> Response:
+class ProblemResponse(Response):
     """The same for FastAPI's routes."""
-    response = Response(problem.body(), problem.status, media_type=MEDIA_TYPE.decode())
-    for name, value in problem.headers:
-        response.headers[name.decode()] = value.decode()
-    return response
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.body(), problem.status, media_type=MEDIA_TYPE.decode())
+        self._closes = (b"connection", b"close") in problem.headers
+        for name, value in problem.headers:
+            self.headers[name.decode()] = value.decode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; what the connection still brings is read before it is closed."""
+        await super().__call__(scope, receive, lingering(send, receive) if self._closes else send)

@@ -1,56 +1,35 @@
-"""The routes, as FastAPI and its OpenAPI document know them."""
+"""The routes that read, as FastAPI and its OpenAPI document know them."""
 
-import re
-from typing import Annotated, cast
+from typing import Annotated
 from uuid import UUID
 
-import anyio
-import anyio.to_thread
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api import openapi
-from api.event_body import EventIn, explain
-from api.faults import Fault
 from api.health import Purpose, readiness
-from api.idempotency import HEADER as IDEMPOTENCY_KEY
-from api.ingest import location
+from api.history import Served
+from api.id_query import is_uuid, parse_ids
 from api.problems import Problem
 from api.query_string import InvalidQuery, parse_filters
+from api.receipts import EventReceipt
 from api.schemas import Liveness, Readiness, StatusAnswer
-from api.services import Services
+from api.services import services_of
+from storage.event import encode_event
 from storage.filters import Filters
 
 router = APIRouter()
 
 _JSON = "application/json"
-_is_uuid = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
-
-# Saying what is wrong with a large body takes tens of milliseconds: not in the event loop.
-_LARGE_BODY = 16 * 1024
-_explaining = anyio.CapacityLimiter(2)
-
-
-@router.post("/events", **openapi.POST_EVENT)
-async def post_event(request: Request) -> Response:
-    """Accept an event: 202 once it is on disk, with the id and the time it was given."""
-    _require_no_parameters(request)
-    _require_json(request)
-    services = _services(request)
-    body = await request.body()
-    posted = await _explain(body, services.settings.event_bytes)
-    if keys := request.headers.getlist(IDEMPOTENCY_KEY):
-        made = await services.ingest.accept_once(keys, body, posted)
-    else:
-        made = await services.ingest.accept(posted)
-    return Response(made.body, 202, {"location": location(made.id)}, _JSON)
 
 
 @router.get("/events", **openapi.GET_EVENTS)
 async def get_events(request: Request) -> Response:
-    """History: the events that match every filter, newest first, a page at a time."""
-    served = await _services(request).history.page(_filters(request))
+    """History: the events that match every filter, newest first, a page at a time.
+
+    With `id`: these events and their receipts, in the order asked.
+    """
+    served = await _asked(request)
     etag = served.page.etag.decode()
     headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
     if _matches(",".join(request.headers.getlist("if-none-match")), etag):
@@ -61,12 +40,11 @@ async def get_events(request: Request) -> Response:
 @router.get("/events/{event_id}", **openapi.GET_EVENT)
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
-    found = await _services(request).history.find(_event_id(event_id))
+    wanted = _event_id(event_id)
+    found = (await services_of(request).history.find([wanted])).get(wanted)
     if found is None:
         raise Problem(404, "No event with this id was accepted.")
-    event, receipt = found
-    body = msgspec.json.encode({**msgspec.structs.asdict(event), "receipt": receipt})
-    return Response(body, 200, media_type=_JSON)
+    return Response(encode_event(EventReceipt.of(*found)), 200, media_type=_JSON)
 
 
 @router.get("/health", response_model=Liveness, tags=["health"])
@@ -84,7 +62,7 @@ async def ready(
     ] = "accept",
 ) -> Response:
     """Whether events can be accepted, or history be read, with each server's state."""
-    services = _services(request)
+    services = services_of(request)
     answer = await readiness(purpose, services.pings)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
@@ -94,49 +72,27 @@ async def ready(
 @router.get("/status", response_model=StatusAnswer, tags=["health"])
 async def status(request: Request) -> StatusAnswer:
     """The backlog, the workers, and whether every accepted event is accounted for."""
-    return await _services(request).status.report()
+    return await services_of(request).status.report()
 
 
-async def _explain(body: bytes, limit: int) -> EventIn:
-    if len(body) <= _LARGE_BODY:
-        return explain(body, limit)
-    return await anyio.to_thread.run_sync(explain, body, limit, limiter=_explaining)
-
-
-def _services(request: Request) -> Services:
-    return cast(Services, request.app.state.services)
-
-
-def _filters(request: Request) -> Filters:
+async def _asked(request: Request) -> Served:
+    """What the query string asks for: some events by id, or a page."""
+    query, history = request.scope["query_string"], services_of(request).history
     try:
-        return parse_filters(request.scope["query_string"])
+        ids = parse_ids(query)
+        filters = Filters() if ids else parse_filters(query)
     except InvalidQuery as error:
         raise Problem(422, "The query can't be understood.", error.faults) from None
+    return await (history.receipts(ids) if ids else history.page(filters))
 
 
 def _event_id(text: str) -> UUID:
-    if not _is_uuid(text):
+    if not is_uuid(text):
         raise Problem(404, "An event's id is a UUID; this is none.")
     event_id = UUID(text)
     if event_id.version != 7:
         raise Problem(404, "No event with this id was accepted: ids are UUIDs of version 7.")
     return event_id
-
-
-def _require_json(request: Request) -> None:
-    kinds = request.headers.getlist("content-type") or [""]
-    for kind in (kind.partition(";")[0].strip().lower() for kind in kinds):
-        if kind != _JSON:
-            raise Problem(415, f"Send {_JSON}; this is {kind or 'without a content type'}.")
-    codings = request.headers.getlist("content-encoding")
-    if any(coding.strip().lower() != "identity" for coding in codings):
-        raise Problem(415, "Send the body as it is, without a content encoding.")
-
-
-def _require_no_parameters(request: Request) -> None:
-    faults = [Fault("is not known here", parameter=name) for name in request.query_params]
-    if faults:
-        raise Problem(422, "Posting an event takes no parameters.", faults[:20])
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

@@ -100,6 +100,14 @@ class PageAnswer(BaseModel):
     next_cursor: str | None = Field(description="`cursor` of the next page; null: there is none.")
 
 
+class ReceiptsAnswer(BaseModel):
+    """Events asked for by id, in that order."""
+
+    events: list[EventWithReceipt]
+    next_cursor: None
+    missing: list[UUID] = Field(description="Ids of events that were never accepted.")
+
+
 class FaultAnswer(BaseModel):
     """One thing that is wrong, and where."""
 
@@ -117,6 +125,32 @@ class ProblemAnswer(BaseModel):
     status: int
     detail: str
     errors: list[FaultAnswer] | None = None
+
+
+class ItemProblem(ProblemAnswer):
+    """What is wrong with one item of a batch; pointers lead into the item."""
+
+    index: int | None = Field(None, description="The item's place in the batch, from 0.")
+    line: int | None = Field(None, description="Its line, from 1, where there are lines.")
+
+
+class VerdictAnswer(BaseModel):
+    """What became of one item of a batch."""
+
+    id: UUID | None = None
+    created_at: datetime | None = None
+    receipt: Literal["queued", "stored", "dead"] | None = None
+    valid: bool = Field(False, description="In a dry run: it would be accepted.")
+    error: ItemProblem | None = None
+
+
+class BatchAnswer(BaseModel):
+    """A verdict for each item, in the order sent."""
+
+    accepted: int
+    rejected: int
+    results: list[VerdictAnswer]
+    dry_run: bool = False
 
 
 class Dependency(BaseModel):

@@ -7,8 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
+from starlette.requests import Request
+
+from api.acknowledgement import Acknowledgement
 from api.backlog_watch import BacklogWatch
+from api.batch import BatchLimits
+from api.body_reader import BodyLimits, Room
 from api.group_commit import GroupCommit
 from api.health import Ping
 from api.history import History
@@ -16,12 +22,14 @@ from api.idempotency import Idempotency
 from api.ingest import Ingest
 from api.settings import ApiSettings
 from api.status import Status
+from api.stored_watch import StoredWatch
 from storage.connections import connect_async
 from storage.database import reading_engine
 from storage.errors import StorageError
 from storage.event_store import EventStore
 from storage.inspector import Inspector
-from storage.intake import Intake, Limits
+from storage.intake import Intake
+from storage.intake import Limits as BacklogLimits
 from storage.ledger import read_ledger
 from storage.page_cache import PageCache
 from storage.settings import StorageSettings
@@ -32,11 +40,32 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Of one posted event, of a batch's whole body, of its items."""
+
+    event: BodyLimits
+    batch: BodyLimits
+    items: BatchLimits
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> "Limits":
+        """As they are set."""
+        event, seconds = settings.event_bytes, settings.body_seconds
+        return cls(
+            BodyLimits(event, seconds, "that one event may have"),
+            BodyLimits(settings.post_batch_bytes, seconds, "that a batch may have"),
+            BatchLimits(settings.post_batch_events, event),
+        )
+
+
+@dataclass(frozen=True)
 class Services:
     """The parts that the routes use."""
 
-    settings: ApiSettings
+    limits: Limits
+    room: Room
     ingest: Ingest
+    acknowledgement: Acknowledgement
     history: History
     status: Status
     pings: dict[str, Ping]
@@ -46,8 +75,8 @@ class Services:
 async def open_services(storage: StorageSettings, settings: ApiSettings) -> AsyncIterator[Services]:
     """Everything the routes need. Servers that are away now may come later: nothing fails here."""
     queue = connect_async(storage.queue_url)
-    limits = Limits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
-    intake = Intake(queue, storage.shards, limits)
+    most = BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
+    intake = Intake(queue, storage.shards, most)
     inspector = Inspector(queue, storage.shards)
     watch = BacklogWatch(inspector)
     cache = PageCache(
@@ -61,6 +90,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     group_commit = GroupCommit(intake.append, storage.shards, settings.pending_events, wake)
     idempotency = Idempotency(intake, storage.shards, wake)
     history = History(store, cache, intake, storage.database_pool)
+    stored_watch = StoredWatch(intake)
     sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
     status = Status(
         inspector,
@@ -73,8 +103,10 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     watch.start()
     try:
         yield Services(
-            settings,
+            Limits.of(settings),
+            Room(settings.post_batch_memory_bytes),
             Ingest(group_commit, idempotency, watch),
+            Acknowledgement(stored_watch, history.fates, settings.ack_seconds),
             history,
             status,
             {"queue": intake.announce, "control": cache.ping, "database": history.ping},
@@ -82,12 +114,18 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     finally:
         # What was accepted is written first; then the wake-ups; then nothing needs a server.
         await group_commit.close()
+        await stored_watch.close()
         await watch.stop()
         waking.shutdown()
         sweeper.stop()
         await intake.close()
         await cache.close()
         store.close()
+
+
+def services_of(request: Request) -> Services:
+    """Those of the application that this request came to."""
+    return cast(Services, request.app.state.services)
 
 
 async def _greet(intake: Intake, inspector: Inspector) -> None:

@@ -12,6 +12,23 @@ class ApiSettings(BaseSettings):
     event_bytes: int = Field(
         256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Bytes of one posted event, at most."
     )
+    post_batch_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=64 * 1024,
+        le=256 * 1024 * 1024,
+        description="Bytes of one posted batch, unpacked, at most.",
+    )
+    post_batch_events: int = Field(
+        10_000, ge=1, le=100_000, description="Events of one posted batch, at most."
+    )
+    post_batch_memory_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=64 * 1024,
+        description="Bytes of batches one API process holds at once; more are told to come again.",
+    )
+    ack_seconds: float = Field(
+        5, gt=0, le=60, description="Seconds that `ack=stored` waits for the commit at most."
+    )
     pending_events: int = Field(
         20_000,
         ge=1,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
@@ -40,6 +40,27 @@ class Once:
         return int.from_bytes(self.key[:4], "big") % shards
 
 
+class Place(NamedTuple):
+    """Where events wait: they have left the shard once `position` events are trimmed from it."""
+
+    shard: int
+    position: int
+
+
+class Appended(NamedTuple):
+    """What an append did: the generation of the drain to enqueue, 0 when one is on its way."""
+
+    generation: int
+    place: Place
+
+
+class Repeated(NamedTuple):
+    """The idempotency key is known: what to answer, and where its events wait, at the latest."""
+
+    answer: bytes
+    place: Place
+
+
 class Intake:
     """Appends to and looks into the shards' streams. Safe for many tasks of one event loop."""
 
@@ -63,25 +84,26 @@ class Intake:
             await self._client.zadd(keys.SHARD_COUNT, {"count": self._shards}, gt=True)
         self._announced = True
 
-    async def append(self, shard: int, oldest_ms: int, items: Sequence[bytes]) -> int:
+    async def append(self, shard: int, oldest_ms: int, items: Sequence[bytes]) -> Appended:
         """Put events on a shard; they are on the queue's disk when this returns.
 
         `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same ids
-        after an answer was lost adds nothing twice. Returns the generation of the drain to
-        enqueue, 0 when one is on its way. Raises QueueUnavailable or QueueFull; then the events
-        may be on the queue all the same if an answer was lost.
+        after an answer was lost adds nothing twice. Raises QueueUnavailable or QueueFull; then
+        the events may be on the queue all the same if an answer was lost.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
         with queue_errors():
             answer = await self._append(keys=_keys(shard), args=[*self._bounds(oldest_ms), *items])
-        return _generation(answer)
+        return _appended(shard, answer)
 
-    async def append_once(self, once: Once, oldest_ms: int, items: Sequence[bytes]) -> int | bytes:
+    async def append_once(
+        self, once: Once, oldest_ms: int, items: Sequence[bytes]
+    ) -> Appended | Repeated:
         """The same, once for each idempotency key.
 
-        Returns the generation, or what `once.answer` was when the key was first seen. Raises
-        KeyReused when that was another request, and what `append` raises.
+        A key seen before: what `once.answer` was then. Raises KeyReused when that was another
+        request, and what `append` raises.
         """
         shard = once.shard(self._shards)
         with queue_errors():
@@ -96,26 +118,41 @@ class Intake:
                     *items,
                 ],
             )
-        if not isinstance(answer, bytes):
-            return _generation(answer)
-        if answer[: len(once.fingerprint)] != once.fingerprint:
+        if isinstance(answer, int) or not isinstance(answer[0], bytes):
+            return _appended(shard, answer)
+        record, position = answer
+        if record[: len(once.fingerprint)] != once.fingerprint:
             raise KeyReused("this idempotency key was used for another request")
-        return answer[len(once.fingerprint) :]
+        return Repeated(record[len(once.fingerprint) :], Place(shard, position))
 
     def _bounds(self, oldest_ms: int) -> list[int]:
         events, size = self._limits.events // self._shards, self._limits.bytes // self._shards
         return [QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, events, size]
 
-    async def find(self, event_id: bytes) -> bytes | None:
-        """The JSON of a queued event by its 16 id bytes; None when no shard has it."""
+    async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The JSON of those events that are queued, by their 16 id bytes."""
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
             for shard in range(self._most_shards):
                 shard_keys = [keys.ids(shard), keys.stream(shard)]
-                await self._find(keys=shard_keys, args=[event_id], client=pipe)
-            *found, known = await self._with_shard_count(pipe)
-        event = next((event for event in found if event is not None), None)
-        return await self.find(event_id) if event is None and not known else event
+                await self._find(keys=shard_keys, args=event_ids, client=pipe)
+            *answers, known = await self._with_shard_count(pipe)
+        if not known:
+            return await self.find(event_ids)
+        return {
+            event_id: event
+            for found in answers
+            for event_id, event in zip(event_ids, found, strict=True)
+            if event is not None
+        }
+
+    async def trimmed(self, shards: Sequence[int]) -> list[int]:
+        """How many events have left each of these shards, each after its commit."""
+        with queue_errors():
+            pipe = self._client.pipeline(transaction=False)
+            for shard in shards:
+                pipe.hget(keys.state(shard), "trimmed")
+            return [int(count or 0) for count in await pipe.execute()]
 
     async def horizon_ms(self) -> int:
         """Everything created before this instant (ms) is stored or will never be.
@@ -162,8 +199,9 @@ def _keys(shard: int) -> list[str]:
     return [keys.stream(shard), keys.state(shard), keys.ids(shard)]
 
 
-def _generation(answer: int) -> int:
+def _appended(shard: int, answer: Any) -> Appended:
     """The answer of a script that appends; raises what it refuses."""
-    if answer in _REFUSALS:
+    if isinstance(answer, int):
         raise _REFUSALS[answer]()
-    return int(answer)
+    generation, position = answer
+    return Appended(generation, Place(shard, position))

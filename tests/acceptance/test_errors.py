@@ -126,11 +126,12 @@ def test_json_is_understood_with_any_parameter_and_case(running: Service, kind: 
     assert post(running, content_type=kind).status_code == 202
 
 
-def test_a_compressed_event_is_refused_with_what_to_do(running: Service) -> None:
+def test_an_event_in_an_unknown_coding_is_refused_with_what_to_do(running: Service) -> None:
     response = post(
-        running, gzip.compress(BODY), content_type="application/json", content_encoding="gzip"
+        running, gzip.compress(BODY), content_type="application/json", content_encoding="zstd"
     )
-    assert "without a content encoding" in problem(response, 415)["detail"]
+    assert problem(response, 415)["detail"].startswith("Send the body as it is, or with gzip")
+    assert response.headers["accept-encoding"] == "gzip"
 
 
 def test_a_parameter_on_a_post_is_refused(running: Service) -> None:

@@ -129,3 +129,16 @@ def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(
     # A batch that was being halved when the cause went away may have set a few aside.
     assert main(["dead-letters", "replay", "--all"]) == 0
     assert len(poisoned.events(limit=200)) == 100
+
+
+def test_a_producer_that_waits_for_the_commit_is_not_told_that_a_dead_letter_is_stored(
+    poisoned: Service,
+) -> None:
+    items = [{**EVENT, "message": message} for message in ("good", "poison", "good too")]
+    answer = poisoned.http.post("/events/batch?ack=stored", json=items)
+    assert (answer.status_code, answer.headers["activity-ack"]) == (202, "queued")
+    results = answer.json()["results"]
+    receipts = [result["receipt"] for result in results]
+    assert receipts == ["stored", "dead", "stored"]
+    found = poisoned.by_ids([result["id"] for result in results])
+    assert [one["receipt"] for one in found["events"]] == receipts

@@ -186,8 +186,8 @@ def test_an_event_comes_back_as_it_was_posted(
     number = '{"big": 12345678901234567890123, "fine": 1.10, "e": 1e5}'
     event = made(NOW, "c", "e", "tab\t back\\slash \\N", "A@b.c", number)
     store(settings, [event, made(NOW)])
-    found = events.find(UUID(event.id))
-    assert found is not None
+    found, fate = events.find([UUID(event.id)])[UUID(event.id)]
+    assert fate == "stored"
     kept = ("id", "created_at", "component", "environment", "message", "email")
     assert [getattr(found, name) for name in kept] == [getattr(event, name) for name in kept]
     assert b"12345678901234567890123" in bytes(found.data)
@@ -250,8 +250,7 @@ def test_an_id_or_cursor_of_a_year_that_no_clock_shows_finds_nothing_and_breaks_
     store(settings, [event])
     for ms in (2**48 - 1, 253_402_300_800_000, 253_402_300_799_999):
         far = UUID(made(ms, number=0).id) if ms < 253_402_300_800_000 else UUID(int=ms << 80)
-        assert events.find(far) is None
-        assert events.find_dead(far) is None
+        assert events.find([far]) == events.fates([far]) == {}
         assert ids(events.page(Filters(cursor=far))) == [event.id]
         assert ids(events.page(Filters(cursor=far, order="asc"))) == []
     first = UUID(int=7 << 76 | 2 << 62)
@@ -261,6 +260,5 @@ def test_an_id_or_cursor_of_a_year_that_no_clock_shows_finds_nothing_and_breaks_
 
 def test_what_was_never_stored_is_not_found(events: EventStore) -> None:
     event_id = UUID(made(NOW).id)
-    assert events.find(event_id) is None
-    assert events.find_dead(event_id) is None
+    assert events.find([event_id]) == events.fates([event_id]) == {}
     assert events.page(Filters()) == event_store.Page([], more=False)

@@ -15,6 +15,7 @@ from storage.database import reading_engine
 from storage.event import Event, created_ms, to_datetime
 from storage.event_store import find_query, page_query
 from storage.filters import Filters
+from storage.tables import events
 from tests.support.reading import made, store
 from tests.support.servers import TestServers
 
@@ -153,7 +154,7 @@ def test_one_event_is_looked_up_by_the_key_of_its_partition(
     plan: Planner, stored: list[Event]
 ) -> None:
     for event in (stored[0], stored[-1]):
-        found = plan(find_query(UUID(event.id)))
+        found = plan(find_query(events, [UUID(event.id)], [events.c.data]))
         assert found.uses("pkey")
         assert found.partitions == {partition(created_ms(event))}
 

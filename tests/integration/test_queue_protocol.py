@@ -68,7 +68,7 @@ def touch(queue: redis.Redis, generation: int) -> object:
 
 
 def find(queue: redis.Redis, event_id: bytes) -> object:
-    return run(queue, "find", [keys.ids(0), keys.stream(0)], [event_id])
+    return run(queue, "find", [keys.ids(0), keys.stream(0)], [event_id])[0]
 
 
 def expire(queue: redis.Redis) -> None:

@@ -51,7 +51,7 @@ def append(
         client = connect_async(settings.queue_url)
         try:
             oldest = now_ms() if oldest_ms is None else oldest_ms
-            return await Intake(client, settings.shards).append(shard, oldest, items)
+            return (await Intake(client, settings.shards).append(shard, oldest, items)).generation
         finally:
             await client.aclose()
             await client.connection_pool.disconnect()

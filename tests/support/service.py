@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -61,6 +62,12 @@ class Service:
         response = self.http.get("/events", params=filters)  # type: ignore[arg-type]
         assert response.status_code == 200, response.text
         return response.json()["events"]  # type: ignore[no-any-return]
+
+    def by_ids(self, ids: list[str]) -> dict[str, Any]:
+        """The answer to a question for these events."""
+        response = self.http.get("/events", params=[("id", one) for one in ids])
+        assert response.status_code == 200, response.text
+        return response.json()  # type: ignore[no-any-return]
 
     def wait_stored(self, event_id: object) -> None:
         """Until the event's receipt says stored."""

@@ -9,7 +9,9 @@ import pytest
 
 from api import group_commit
 from api.group_commit import GroupCommit
+from api.made import Made
 from storage.errors import QueueFull, QueueUnavailable
+from storage.intake import Appended, Place
 
 
 class Queue:
@@ -20,10 +22,10 @@ class Queue:
         self.ends: list[asyncio.Future[int]] = []
         self.woken: list[tuple[int, int]] = []
 
-    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> int:
+    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
         self.calls.append((shard, oldest_ms, items))
         self.ends.append(asyncio.get_running_loop().create_future())
-        return await self.ends[-1]
+        return Appended(await self.ends[-1], Place(shard, len(self.calls)))
 
     def wake(self, shard: int, generation: int) -> None:
         self.woken.append((shard, generation))
@@ -43,8 +45,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def add(group: GroupCommit, body: bytes, ms: int = 1) -> asyncio.Task[None]:
-    return asyncio.create_task(group.add(b"id of " + body, body, ms))
+def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[Place]:
+    made = [Made(b"id of " + body, "", ms, "", body) for body in bodies]
+    return asyncio.create_task(group.add(made))
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -66,9 +69,9 @@ def test_what_arrives_during_a_call_goes_in_the_next_one_all_at_once() -> None:
     async def scenario() -> None:
         queue = Queue()
         group = queue.group()
-        tasks = [add(group, b"1", 7)]
+        tasks = [add(group, b"1", ms=7)]
         await settle()
-        tasks += [add(group, b"2", 9), add(group, b"3", 8)]
+        tasks += [add(group, b"2", ms=9), add(group, b"3", ms=8)]
         await settle()
         assert queue.bodies == [[b"1"]]
         queue.ends[0].set_result(0)
@@ -114,6 +117,38 @@ def test_a_group_is_bounded_in_events_and_bytes(monkeypatch: pytest.MonkeyPatch)
         await asyncio.gather(*tasks)
         lengths = [[len(body) for body in bodies] for bodies in queue.bodies]
         assert lengths == [[1, 1, 1], [1, 4, 5], [6], [40], [2]]
+
+    run(scenario)
+
+
+def test_the_events_of_one_request_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
+
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        many = (b"1", b"2", b"3", b"4", b"5")
+        tasks = [add(group, b"0"), add(group, *many), add(group, b"6"), add(group, b"7", b"8")]
+        for number in range(3):
+            await settle()
+            queue.ends[number].set_result(0)
+        places = await asyncio.gather(*tasks)
+        assert queue.bodies == [[b"0"], [*many], [b"6", b"7", b"8"]]
+        assert [place.position for place in places] == [1, 2, 3, 3]
+
+    run(scenario)
+
+
+def test_a_request_larger_than_what_may_wait_is_taken_when_there_is_any_room() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group(most_pending=2)
+        held = add(group, b"1", b"2", b"3")
+        await settle()
+        with pytest.raises(QueueFull):
+            await add(group, b"4")
+        queue.ends[0].set_result(0)
+        await held
 
     run(scenario)
 
@@ -248,7 +283,7 @@ def test_closing_that_is_given_up_breaks_off_no_call() -> None:
 
 
 def test_a_loop_that_shuts_down_leaves_no_producer_waiting() -> None:
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[Place]] = []
 
     async def scenario() -> None:
         queue = Queue()

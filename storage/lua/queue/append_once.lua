@@ -3,10 +3,11 @@
 -- KEYS 1 stream  2 state  3 ids  4 record of the key  5 keys: zset, by the end of their time (ms)
 -- ARGV 1 to 5 as for append.lua  6 fingerprint of the request (16 bytes)  7 ms a record is kept
 --      8 most records of the shard  9 what to answer a repeated request  then id, event ...
--- Returns what append.lua does, -3 when there is no room for another record, or the record of a
--- request with this key that was accepted before: its fingerprint and what to answer.
+-- Returns what append.lua does, -3 when there is no room for another record, or {the record of a
+-- request with this key that was accepted before: its fingerprint and what to answer; events ever
+-- appended}.
 local known = redis.call('GET', KEYS[4])
-if known then return known end
+if known then return {known, tonumber(redis.call('HGET', KEYS[2], 'accepted') or '0')} end
 local refusal = refused(KEYS[2], KEYS[1], 9)
 if refusal then return refusal end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms())

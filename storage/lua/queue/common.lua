@@ -38,7 +38,7 @@ local function refused(state, stream, last)
   if bytes + size > tonumber(ARGV[5]) then return -2 end
 end
 -- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
--- Returns the generation to enqueue, or 0.
+-- Returns {the generation to enqueue or 0, events ever appended: stored once so many are trimmed}.
 local function append(stream, state, ids, first)
   local added, size = 0, 0
   for i = first, #ARGV, 2 do
@@ -49,11 +49,10 @@ local function append(stream, state, ids, first)
       redis.call('XDEL', stream, entry) -- a retry whose first answer was lost
     end
   end
-  if redis.call('HINCRBY', state, 'accepted', added) == added then
-    redis.call('HSETNX', state, 'since', now_ms())
-  end
+  local accepted = redis.call('HINCRBY', state, 'accepted', added)
+  if accepted == added then redis.call('HSETNX', state, 'since', now_ms()) end
   redis.call('HINCRBY', state, 'bytes', size)
   -- A state that has expired is the sweeper's: it can see whether the job still waits.
-  if redis.call('HEXISTS', state, 'st') == 1 then return 0 end
-  return queued(state, ARGV[1])
+  if redis.call('HEXISTS', state, 'st') == 1 then return {0, accepted} end
+  return {queued(state, ARGV[1]), accepted}
 end

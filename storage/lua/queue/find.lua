@@ -1,7 +1,10 @@
 #!lua flags=no-writes
--- One queued event by its id. KEYS 1 ids  2 stream   ARGV 1 id (16 bytes)
--- Returns the event's JSON, or nil when it does not wait on this shard.
-local entry = redis.call('HGET', KEYS[1], ARGV[1])
-if not entry then return false end
-local found = redis.call('XRANGE', KEYS[2], entry, entry)
-return found[1] and found[1][2][2] or false
+-- Queued events by their ids. KEYS 1 ids  2 stream   ARGV ids (16 bytes each)
+-- Returns for each id its event's JSON, or nil when it does not wait on this shard.
+local found = {}
+for i, id in ipairs(ARGV) do
+  local entry = redis.call('HGET', KEYS[1], id)
+  local event = entry and redis.call('XRANGE', KEYS[2], entry, entry)[1]
+  found[i] = event and event[2][2] or false
+end
+return found

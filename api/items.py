@@ -1,0 +1,164 @@
+"""Cutting a batch's body into its items while it arrives. Pure."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from api.faults import Fault
+from api.problems import Problem
+
+
+class Item(NamedTuple):
+    """One item as it was sent; `line` counts from 1 where there are lines. None: too large."""
+
+    body: bytes | None
+    line: int | None = None
+
+
+class Lines:
+    """NDJSON: an item a line, however long the body. Blank lines are none."""
+
+    def __init__(self, item_bytes: int) -> None:
+        self._item_bytes = item_bytes
+        self._open = bytearray()  # the line that has not ended yet
+        self._open_is_too_large = False
+        self._line = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for their end."""
+        return len(self._open)
+
+    def feed(self, piece: bytes) -> Iterator[Item]:
+        """The items that end in this piece."""
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            yield from self._end(part)
+        self._keep(rest)
+
+    def finish(self) -> Iterator[Item]:
+        """The last line needs no end."""
+        yield from self._end(b"")
+
+    def _end(self, part: bytes) -> Iterator[Item]:
+        self._line += 1
+        if self._open or self._open_is_too_large:
+            self._keep(part)
+            part = bytes(self._open)
+        part = part.removesuffix(b"\r")
+        too_large = self._open_is_too_large or len(part) > self._item_bytes
+        self._open, self._open_is_too_large = bytearray(), False
+        if too_large:
+            yield Item(None, self._line)
+        elif part and not part.isspace():
+            yield Item(part, self._line)
+
+    def _keep(self, part: bytes) -> None:
+        self._open += part
+        if len(self._open) > self._item_bytes + 1:  # a CR may still come off
+            self._open.clear()
+            self._open_is_too_large = True
+
+
+class Array:
+    """JSON: an array, or `{"events": [...]}`. It is taken apart when it has come whole."""
+
+    def __init__(self, item_bytes: int) -> None:
+        self._item_bytes = item_bytes
+        self._body = bytearray()
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for their end."""
+        return len(self._body)
+
+    def feed(self, piece: bytes) -> Iterator[Item]:
+        """Nothing yet."""
+        self._body += piece
+        return iter(())
+
+    def finish(self) -> Iterator[Item]:
+        """The items. Raises Problem 400 where no array can be seen, 422 for anything else."""
+        body, self._body = bytes(self._body), bytearray()
+        for start, end in _places(body):
+            yield Item(body[start:end] if end - start <= self._item_bytes else None)
+
+
+_BLANK = rb"[ \t\r\n]*+"
+_STRING = rb'"(?:[^"\\]|\\.)*+"?'  # with an optional end, so that it is linear for any text
+_skip_blank = re.compile(_BLANK).match
+_skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|%b)*+' % _STRING, re.DOTALL).match
+_scalar = re.compile(rb"%b|[-+.\w]+" % _STRING, re.DOTALL).match
+_begin = re.compile(rb'%b(\{%b"events"%b:%b)?\[' % ((_BLANK,) * 4)).match
+_any_value = re.compile(rb'%b[{"\w-]' % _BLANK).match
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def _places(body: bytes) -> Iterator[tuple[int, int]]:
+    """Where each item begins and ends: found by brackets, whatever else is in the item.
+
+    A parser would need memory many times as large as the body, and stop at the first bad item.
+    """
+    begun = _begin(body)
+    if begun is None:
+        raise _no_array() if _any_value(body) else _not_json(body, 0, "an array")
+    at = _next(body, begun.end())
+    more = not body.startswith(b"]", at)
+    while more:
+        end = _end_of_item(body, at)
+        yield at, end
+        at = _next(body, end)
+        more = body.startswith(b",", at)
+        if more:
+            at = _next(body, at + 1)
+    at = _closed(body, at, b"]")
+    if begun[1]:
+        if body.startswith(b",", at):
+            raise _no_array()
+        at = _closed(body, at, b"}")
+    if at < len(body):
+        raise _not_json(body, at, "the end")
+
+
+def _end_of_item(body: bytes, start: int) -> int:
+    if body[start : start + 1] not in (b"{", b"["):
+        found = _scalar(body, start)
+        if found is None:
+            raise _not_json(body, start, "an item")
+        return found.end()
+    at, depth = start, 0
+    while at < len(body):
+        depth += _STEPS[body[at]]
+        at += 1
+        if depth == 0:
+            return at
+        at = _end(_skip_to_bracket(body, at))
+    raise _not_json(body, at, "the end of the item that began before")
+
+
+def _closed(body: bytes, at: int, bracket: bytes) -> int:
+    if not body.startswith(bracket, at):
+        raise _not_json(body, at, f"',' or '{bracket.decode()}'")
+    return _next(body, at + 1)
+
+
+def _next(body: bytes, at: int) -> int:
+    """Behind the blanks."""
+    return _end(_skip_blank(body, at))
+
+
+def _end(found: re.Match[bytes] | None) -> int:
+    assert found is not None  # these patterns match nothing, too
+    return found.end()
+
+
+def _not_json(body: bytes, at: int, expected: str) -> Problem:
+    line = body.count(b"\n", 0, at) + 1
+    column = at - body.rfind(b"\n", 0, at)
+    where = f"at line {line}, byte {column}"
+    return Problem(400, f"The body is not a JSON array: expected {expected} {where}.")
+
+
+def _no_array() -> Problem:
+    fault = "must be an array of events, or an object with nothing but such an array as events"
+    return Problem(422, "The body is no batch.", [Fault(fault, pointer="")])

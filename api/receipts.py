@@ -1,0 +1,44 @@
+"""Events with their receipts, as they are answered. Pure."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from uuid import UUID
+
+import msgspec
+
+from api.acknowledgement import Receipt
+from storage.event import Event
+from storage.page_cache import CachedPage
+
+Found = Mapping[UUID, tuple[Event, Receipt]]
+
+
+class EventReceipt(Event, frozen=True):
+    """An event, and what became of it."""
+
+    receipt: Receipt
+
+    @classmethod
+    def of(cls, event: Event, receipt: Receipt) -> "EventReceipt":
+        """That event with that receipt."""
+        return cls(**msgspec.structs.asdict(event), receipt=receipt)
+
+
+class Receipts(msgspec.Struct):
+    """The events asked for by id, in that order; `missing`: ids of events never accepted."""
+
+    events: list[EventReceipt]
+    next_cursor: None
+    missing: list[str]
+
+
+def render(event_ids: Sequence[UUID], found: Found) -> CachedPage:
+    """The answer for these ids."""
+    events = [EventReceipt.of(*found[one]) for one in event_ids if one in found]
+    missing = [str(one) for one in event_ids if one not in found]
+    return tagged(msgspec.json.encode(Receipts(events, None, missing)))
+
+
+def tagged(body: bytes) -> CachedPage:
+    """A body with its entity tag."""
+    return CachedPage(body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode())

@@ -1,0 +1,35 @@
+"""As many batches are read at once as there is room for."""
+
+from storage.settings import StorageSettings
+from tests.support.problems import problem
+from tests.support.raw_http import Raw, request
+from tests.support.service import service
+from tests.support.uploads import upload
+from tests.support.waiting import wait_until
+
+MIB = 1024 * 1024
+NDJSON = {"content-type": "application/x-ndjson"}
+HEAD = (b"POST", b"/events/batch", b"Content-Type: application/x-ndjson")
+
+
+def test_more_batches_than_there_is_room_for_are_told_to_come_again(
+    settings: StorageSettings,
+) -> None:
+    """Those that are slow hold no more than they have sent."""
+    body = upload(3 * MIB, 100)
+    length = b"Content-Length: %d" % len(body)
+
+    def one_is_refused_and_the_other_goes_on() -> bool:
+        with Raw(running) as slow:
+            slow.send(request(body[: 2 * MIB], *HEAD, length))
+            answer = running.http.post("/events/batch", content=body, headers=NDJSON)
+            if answer.status_code == 202:  # it came before the slow one was read so far
+                return False
+            assert "Other batches" in problem(answer, 503)["detail"]
+            assert answer.headers["retry-after"] == "1"
+            slow.send(body[2 * MIB :])
+            return slow.answer().status == 202
+
+    with service(settings, post_batch_memory_bytes=4 * MIB) as running:
+        wait_until(one_is_refused_and_the_other_goes_on, "the slow one to be read first")
+        assert running.http.post("/events/batch", content=body, headers=NDJSON).status_code == 202
