@@ -91,11 +91,13 @@ def test_the_openapi_document_is_whole(running: Service) -> None:
 
 def test_the_openapi_document_names_paths_parameters_and_answers(running: Service) -> None:
     paths = running.http.get("/openapi.json").json()["paths"]
-    assert {"/events", "/events/{event_id}", "/health", "/health/ready"} <= set(paths)
+    assert {"/events", "/events/batch", "/events/{event_id}", "/health", "/health/ready"} <= set(
+        paths
+    )
     filters = {parameter["name"] for parameter in paths["/events"]["get"]["parameters"]}
     assert filters == {
         *("component", "environment", "email", "message", "data", "from_date", "to_date"),
-        *("limit", "cursor", "order"),
+        *("limit", "cursor", "order", "id"),
     }
     posted = paths["/events"]["post"]
     assert {"202", "400", "408", "413", "415", "422", "503"} <= set(posted["responses"])
