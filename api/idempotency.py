@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from api.event_body import EventIn
 from api.faults import Fault
-from api.made import Made, make_all, restamped
+from api.made import Made, restamped
 from api.problems import Problem
-from storage.event import Stamp, new_stamp
+from storage.event import Stamp
 from storage.intake import Intake, Once, Place, Repeated
 
 HEADER = "Idempotency-Key"
@@ -36,24 +35,26 @@ class Idempotency:
         self._wake = wake
         self._under_way: set[str] = set()
 
-    async def accept(self, key: RequestKey, posted: list[EventIn]) -> tuple[Sequence[Made], Place]:
-        """The events this key stands for: made now, or when the key was first seen.
+    async def accept(
+        self, key: RequestKey, made: Sequence[Made], stamp: Stamp
+    ) -> tuple[Sequence[Made], Place]:
+        """The events this key stands for: these, or those of when the key was first seen.
 
-        Raises Problem 409 while its first request is still under way; KeyReused, QueueUnavailable,
-        QueueFull.
+        `stamp` is what they were made with. Raises Problem 409 while the key's first request is
+        still under way; KeyReused, QueueUnavailable, QueueFull.
         """
         if key.key in self._under_way:
             detail = "The first request with this Idempotency-Key is still under way."
             raise Problem(409, detail, headers=((b"retry-after", b"1"),))
         self._under_way.add(key.key)
         try:
-            return await self._accept(key, posted)
+            return await self._accept(key, made, stamp)
         finally:
             self._under_way.remove(key.key)
 
-    async def _accept(self, key: RequestKey, posted: list[EventIn]) -> tuple[Sequence[Made], Place]:
-        stamp = new_stamp()
-        made = make_all(posted, stamp)
+    async def _accept(
+        self, key: RequestKey, made: Sequence[Made], stamp: Stamp
+    ) -> tuple[Sequence[Made], Place]:
         once = Once(digest(key.key.encode()), key.fingerprint, stamp.pack())
         items = [part for event in made for part in (event.raw_id, event.body)]
         answer = await self._intake.append_once(once, stamp.created_ms, items)

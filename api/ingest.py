@@ -9,8 +9,10 @@ from api.event_body import EventIn
 from api.group_commit import GroupCommit
 from api.idempotency import Idempotency, RequestKey
 from api.made import Made, make_all, make_one
+from api.problems import Problem
 from storage.errors import QueueFull
 from storage.event import new_stamp
+from storage.intake import Limits as BacklogLimits
 from storage.intake import Place
 
 
@@ -25,11 +27,16 @@ class Ingest:
     """The way of one request's events from a parsed body to the answer."""
 
     def __init__(
-        self, group_commit: GroupCommit, idempotency: Idempotency, watch: BacklogWatch
+        self,
+        group_commit: GroupCommit,
+        idempotency: Idempotency,
+        watch: BacklogWatch,
+        most: BacklogLimits,
     ) -> None:
         self._group_commit = group_commit
         self._idempotency = idempotency
         self._watch = watch
+        self._most = most
 
     async def accept(self, posted: EventIn) -> Made:
         """The event, on the queue's disk when this returns.
@@ -45,13 +52,22 @@ class Ingest:
 
         In history they stand in this order. The list is emptied.
         """
+        stamp = new_stamp()
+        made = make_all(posted, stamp)
+        self._require_room_ever(made)
         if key is None:
-            made = make_all(posted, new_stamp())
             return Accepted(made, await self._append(made))
         try:
-            return Accepted(*await self._idempotency.accept(key, posted))
+            return Accepted(*await self._idempotency.accept(key, made, stamp))
         except QueueFull as error:
             raise self._reckoned(error) from error
+
+    def _require_room_ever(self, made: Sequence[Made]) -> None:
+        """What is more than an empty shard takes would be refused however often it is sent."""
+        events, size = self._most.events, self._most.bytes
+        if len(made) > events or sum(len(event.body) for event in made) > size:
+            detail = f"No more than {events} events and {size} bytes at once can be queued here."
+            raise Problem(413, detail)
 
     async def _append(self, made: Sequence[Made]) -> Place:
         try:

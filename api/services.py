@@ -105,7 +105,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
         yield Services(
             Limits.of(settings),
             Room(settings.post_batch_memory_bytes),
-            Ingest(group_commit, idempotency, watch),
+            Ingest(group_commit, idempotency, watch, intake.most),
             Acknowledgement(stored_watch, history.fates, settings.ack_seconds),
             history,
             status,

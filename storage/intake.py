@@ -26,6 +26,10 @@ class Limits:
     bytes: int = 512 * 1024 * 1024
     keys: int = 1_000_000
 
+    def of_shard(self, shards: int) -> "Limits":
+        """The part of one shard."""
+        return Limits(self.events // shards, self.bytes // shards, self.keys // shards)
+
 
 @dataclass(frozen=True, slots=True)
 class Once:
@@ -62,14 +66,17 @@ class Repeated(NamedTuple):
 
 
 class Intake:
-    """Appends to and looks into the shards' streams. Safe for many tasks of one event loop."""
+    """Appends to and looks into the shards' streams. Safe for many tasks of one event loop.
+
+    `most` is what one shard takes.
+    """
 
     def __init__(
         self, client: redis.asyncio.Redis, shards: int, limits: Limits | None = None
     ) -> None:
         self._client = client
         self._shards = self._most_shards = shards
-        self._limits = limits or Limits()
+        self.most = (limits or Limits()).of_shard(shards)
         self._announced = False
         self._append: AsyncScript = client.register_script(source("queue/append"))
         self._append_once: AsyncScript = client.register_script(source("queue/append_once"))
@@ -113,7 +120,7 @@ class Intake:
                     *self._bounds(oldest_ms),
                     once.fingerprint,
                     ONCE_TTL_MS,
-                    self._limits.keys // self._shards,
+                    self.most.keys,
                     once.answer,
                     *items,
                 ],
@@ -126,8 +133,7 @@ class Intake:
         return Repeated(record[len(once.fingerprint) :], Place(shard, position))
 
     def _bounds(self, oldest_ms: int) -> list[int]:
-        events, size = self._limits.events // self._shards, self._limits.bytes // self._shards
-        return [QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, events, size]
+        return [QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, self.most.events, self.most.bytes]
 
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """The JSON of those events that are queued, by their 16 id bytes."""

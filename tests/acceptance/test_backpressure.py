@@ -3,6 +3,7 @@
 import redis
 
 from storage.settings import StorageSettings
+from tests.support.problems import problem
 from tests.support.service import Service, service
 from tests.support.waiting import wait_until
 
@@ -65,3 +66,14 @@ def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageS
 
             wait_until(lambda: told(0) == 60, "nothing to be stored: the longest wait")
             wait_until(lambda: told(1000) == 1, "much to be stored: the shortest")
+
+
+def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
+    settings: StorageSettings,
+) -> None:
+    with service(settings, backlog_events=20 * settings.shards) as running:
+        items = [{"component": "a", "environment": "b", "message": "c"}] * 21
+        answer = running.http.post("/events/batch", json=items)
+        assert "No more than 20 events" in problem(answer, 413)["detail"]
+        answer = running.http.post("/events/batch?ack=stored", json=items[:20])
+        assert answer.status_code == 201
