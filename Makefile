@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos check format lock clean
+.PHONY: help up test chaos bench bench-quick check format lock clean
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-dir DIR"
 	@exec $(BIN)/activity up $(ARGS)
@@ -24,6 +24,14 @@ RATE ?= 1050
 chaos: $(VENV)/.dev  ## Break everything under load: SECONDS=600 SEED=7 RATE=1050 REPORT=FILE
 	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) \
 		$(if $(REPORT),--report $(REPORT))
+
+BENCH_DIR ?= .bench
+
+bench: $(VENV)/.dev  ## Measure everything in ten minutes, and half an hour more the first time
+	$(BIN)/python -m benchmarks --data-dir $(BENCH_DIR) $(ARGS)
+
+bench-quick: $(VENV)/.dev  ## The same in a minute, with less certainty and fewer rows
+	$(BIN)/python -m benchmarks --quick --data-dir $(BENCH_DIR) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, formatting, types, and which package may import which
 	$(BIN)/ruff check .

@@ -1,0 +1,151 @@
+"""Accepting: events a second that one API process acknowledges, beside an echo and RQ jobs.
+
+No worker runs meanwhile: what one process can accept is asked, not what two cores can share.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import httpx
+
+from benchmarks.bench import Bench, Rival, rival
+from benchmarks.events import EventMaker
+from benchmarks.figures import Figure, Part
+from benchmarks.load import Load, Request, run, write_requests
+from benchmarks.processes import cpu_seconds, greatest_resident_mib
+from benchmarks.rounds import alternate, ratio, spread
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+SINGLES = 4_000
+BATCH_CONNECTIONS = 8
+CONNECTIONS = (8, 64, 256)
+_MANY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One load: events a second, CPU time of the server side per event."""
+
+    events_per_second: float
+    cpu_us: float
+    load: Load
+
+
+@dataclass
+class Accepting:
+    """One run of the measurement."""
+
+    bench: Bench
+    ours: Service
+    measures: dict[str, Callable[[], Turn]] = field(default_factory=dict)
+
+    def add(self, name: str, url: str, requests: Path, connections: int, events: int) -> None:
+        """Measure posts of `events` events each."""
+        roots = [*self.bench.pids().values()]
+        self.measures[name] = lambda: self._turn(url, requests, connections, events, roots)
+
+    def _turn(
+        self, url: str, requests: Path, connections: int, events: int, servers: list[int]
+    ) -> Turn:
+        roots = [*servers, *self._processes]
+        self.bench.empty_queue()
+        before = cpu_seconds(roots)
+        load = run(url, requests, connections, self.bench.pace.seconds)
+        used = cpu_seconds(roots) - before
+        accepted = (load.requests - load.refused) * events
+        return Turn(load.rate * events, used / accepted * 1e6, load)
+
+    _processes: list[int] = field(default_factory=list)
+
+    def watch(self, *pids: int) -> None:
+        """Count these processes' CPU time."""
+        self._processes += pids
+
+
+def measure(bench: Bench) -> Part:
+    """Everything about accepting."""
+    singles = _singles(bench.folder)
+    with ExitStack() as stack:
+        settings = stack.enter_context(bench.servers.fresh())
+        env = {"ACTIVITY_QUEUE_URL": settings.queue_url}
+        ours = stack.enter_context(service(settings, workers=0))
+        echo = stack.enter_context(rival("echo", env))
+        typed = stack.enter_context(rival("typed_rq", env))
+        for one in (echo, typed):
+            _wait_for(one)
+        run_ = Accepting(bench, ours)
+        run_.watch(ours.apis[0].pid, echo.process.pid, typed.process.pid)
+        run_.add("echo", echo.url, singles, _MANY, 1)
+        for connections in CONNECTIONS:
+            run_.add(f"single_{connections}", ours.url, singles, connections, 1)
+        run_.add("typed_rq", typed.url, singles, _MANY, 1)
+        batches = _takes_batches(ours)
+        if batches:
+            for size in (100, 1000):
+                run_.add(f"batch_{size}", ours.url, _batches(bench.folder, size), 8, size)
+        turns = alternate(run_.measures, bench.pace.rounds)
+        memory = greatest_resident_mib(ours.apis[0].pid)
+    return _part(turns, memory, batches)
+
+
+def _part(turns: dict[str, list[Turn]], memory: float, batches: bool) -> Part:
+    rates = {name: [turn.events_per_second for turn in found] for name, found in turns.items()}
+    single = rates[f"single_{_MANY}"]
+    figures = [
+        Figure("accept_vs_echo", ratio(single, rates["echo"])),
+        Figure("accept_vs_rq", ratio(single, rates["typed_rq"])),
+        Figure("api_memory", spread([memory])),
+    ]
+    if batches:
+        figures.append(Figure("batch_vs_single", ratio(rates["batch_1000"], single)))
+    return Part("accepting", figures, {name: _detail(found) for name, found in turns.items()})
+
+
+def _detail(found: list[Turn]) -> dict[str, float]:
+    return {
+        "events_per_second": spread([turn.events_per_second for turn in found]).median,
+        "cpu_us_per_event": spread([turn.cpu_us for turn in found]).median,
+        "p50_ms": spread([turn.load.p50_ms for turn in found]).median,
+        "p99_ms": spread([turn.load.p99_ms for turn in found]).median,
+        "wrk_cores": spread([turn.load.cpu_seconds / turn.load.seconds for turn in found]).median,
+    }
+
+
+def _singles(folder: Path) -> Path:
+    made = islice(EventMaker("singles"), SINGLES)
+    return write_requests(
+        folder / "singles", (Request("POST", "/events", one.body()) for one in made)
+    )
+
+
+def _batches(folder: Path, size: int) -> Path:
+    events = iter(EventMaker(f"batches of {size}"))
+    bodies = (b"\n".join(one.body() for one in islice(events, size)) for _ in range(40))
+    kind = "application/x-ndjson"
+    return write_requests(
+        folder / f"batches-{size}", (Request("POST", "/events/batch", b, kind) for b in bodies)
+    )
+
+
+def _takes_batches(ours: Service) -> bool:
+    """Whether this version has the batch endpoint."""
+    body = EventMaker("one").make().body()
+    answer = ours.http.post(
+        "/events/batch", content=body, headers={"content-type": "application/x-ndjson"}
+    )
+    return answer.status_code == 202
+
+
+def _wait_for(one: Rival) -> None:
+    def answers() -> bool:
+        try:
+            httpx.post(one.url + "/events", json={}, timeout=20, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return True
+
+    wait_until(answers, f"{one.url} to answer")

@@ -1,0 +1,83 @@
+"""What is wanted, and what was read. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from benchmarks.rounds import Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One row of the table: `key` names the figure that is held against it."""
+
+    key: str
+    what: str
+    bound: float
+    sense: Literal["at least", "at most"]
+    unit: str = ""
+
+    def met(self, value: float) -> bool:
+        """Whether the value is good enough."""
+        return value >= self.bound if self.sense == "at least" else value <= self.bound
+
+
+WANTED = (
+    Wanted(
+        "accept_vs_echo",
+        "single POST accepted, 64 connections, one API process, AOF always / bare uvicorn echo",
+        0.50,
+        "at least",
+    ),
+    Wanted("accept_vs_rq", "the same / FastAPI + one RQ job per event", 8, "at least"),
+    Wanted(
+        "batch_vs_single",
+        "batch of 1,000 NDJSON, events/s / the same process's single POSTs",
+        6,
+        "at least",
+    ),
+    Wanted(
+        "store_vs_copy",
+        "stored/s by one drain / bare COPY, same table and indexes, 100,000 rows there",
+        0.80,
+        "at least",
+    ),
+    Wanted("store_vs_copy_full", "the same at the most rows there", 0.80, "at least"),
+    Wanted(
+        "cpu_vs_mq_bridge",
+        "CPU per event, accept + store, whole service / mq-bridge, same indexes",
+        1.0,
+        "at most",
+    ),
+    Wanted("cpu_faststream_vs_ours", "CPU per event, FastStream / ours", 4, "at least"),
+    Wanted(
+        "cached_vs_echo", "cached GET of 100 events / bare echo of the same body", 0.60, "at least"
+    ),
+    Wanted("query_p50", "uncached query shapes, p50", 15, "at most", "ms"),
+    Wanted("query_p99", "uncached query shapes, p99", 100, "at most", "ms"),
+    Wanted("query_max", "uncached query shapes, the slowest", 250, "at most", "ms"),
+    Wanted("store_full_vs_small", "stored/s at the most rows / at 100,000", 0.85, "at least"),
+    Wanted("deep_page", "page 1,000 by cursor / page 1", 1.5, "at most"),
+    Wanted("lag_p50", "lag at half load, p50", 100, "at most", "ms"),
+    Wanted("lag_p99", "lag at half load, p99", 1000, "at most", "ms"),
+    Wanted("api_memory", "resident memory of an API process at full load", 120, "at most", "MiB"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure that was read."""
+
+    key: str
+    value: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one measurement gave: the figures that count, and everything beside them."""
+
+    name: str
+    figures: list[Figure]
+    details: Mapping[str, Mapping[str, Any]]
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Keys of figures that could not be read, and why."""

@@ -1,0 +1,166 @@
+"""The whole service under load, as `activity up` runs it: what it takes, and how far behind it is.
+
+The limit is what it accepts while it stores too, on cores that all share. Lag is read at parts of
+it: an event is posted now and then, and asked for until a page shows it.
+"""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import redis
+
+from benchmarks.bench import Bench, pids_of
+from benchmarks.events import EventMaker
+from benchmarks.figures import Figure, Part
+from benchmarks.load import Request, Wrk, run, write_requests
+from benchmarks.processes import cpu_seconds, greatest_resident_mib, resident_mib
+from benchmarks.rounds import percentile, spread
+from storage import keys
+from storage.settings import StorageSettings
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+SHARES = {"quarter": 0.25, "half": 0.5, "nine tenths": 0.9}
+_CONNECTIONS = 64
+_PROBES = 2
+_LOOK_SECONDS = 0.005
+_GIVE_UP_SECONDS = 20.0
+_DRAIN_SECONDS = 300
+
+
+class Probe(threading.Thread):
+    """Posts an event and looks until it is there, again and again; keeps the seconds between."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._url = url
+        self._lags: list[float] = []
+        self._stop_asked = threading.Event()
+
+    def stop(self) -> list[float]:
+        """End after the event under way; the lags in milliseconds."""
+        self._stop_asked.set()
+        self.join(_GIVE_UP_SECONDS + 5)
+        return [lag * 1000 for lag in self._lags]
+
+    def run(self) -> None:
+        """Until told to stop."""
+        address = urlsplit(self._url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        number = 0
+        while not self._stop_asked.is_set():
+            number += 1
+            self._lags.append(_lag(connection, f"{self.name}-{number}@probe.example.com"))
+        connection.close()
+
+
+def _lag(connection: http.client.HTTPConnection, email: str) -> float:
+    event = {"component": "probe", "environment": "test", "message": "probe", "email": email}
+    headers = {"content-type": "application/json"}
+    _answer(connection, "POST", "/events", json.dumps(event), headers)
+    accepted = time.monotonic()
+    path = f"/events?limit=1&email={quote(email)}"
+    while not json.loads(_answer(connection, "GET", path))["events"]:
+        if time.monotonic() - accepted > _GIVE_UP_SECONDS:
+            break
+        time.sleep(_LOOK_SECONDS)
+    return time.monotonic() - accepted
+
+
+def _answer(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    connection.request(method, path, body, headers or {})
+    response = connection.getresponse()
+    content = response.read()
+    if response.status not in (200, 202):
+        raise RuntimeError(f"{method} {path}: {response.status} {content[:200]!r}")
+    return content
+
+
+def measure(bench: Bench) -> Part:
+    """Full load first, then parts of it."""
+    posts = write_requests(
+        bench.folder / "lag",
+        (Request("POST", "/events", one.body()) for one in islice(EventMaker("lag"), 4_000)),
+    )
+    with bench.servers.fresh() as settings, service(settings, workers=2) as ours:
+        wait_until(lambda: ours.answers("/health/ready?for=query"), "history to be readable")
+        run(ours.url, posts, _CONNECTIONS, 1)
+        _wait_drained(settings)
+        full = _full_load(bench, settings, ours, posts)
+        lags = {}
+        for name, share in SHARES.items():
+            lags[name] = _lag_at(bench, ours, posts, full["accepted_per_second"] * share)
+            _wait_drained(settings)
+    figures = [
+        Figure("lag_p50", spread([lags["half"]["p50_ms"]])),
+        Figure("lag_p99", spread([lags["half"]["p99_ms"]])),
+        Figure("cpu_us_per_event", spread([full["cpu_us_per_event"]])),
+    ]
+    return Part(
+        "whole", figures, {"full load": full, **{f"lag at {n}": v for n, v in lags.items()}}
+    )
+
+
+def _full_load(
+    bench: Bench, settings: StorageSettings, ours: Service, posts: Path
+) -> dict[str, float]:
+    roles = {**pids_of(ours), **{role: [pid] for role, pid in bench.pids().items()}}
+    before = {role: cpu_seconds(pids) for role, pids in roles.items()}
+    start = time.monotonic()
+    load = run(ours.url, posts, _CONNECTIONS, bench.pace.seconds * 2)
+    left = _backlog(settings)
+    memory = {f"{role}_mib": max(map(resident_mib, pids)) for role, pids in roles.items()}
+    _wait_drained(settings)
+    seconds = time.monotonic() - start
+    used = {role: cpu_seconds(pids) - before[role] for role, pids in roles.items()}
+    return {
+        "accepted_per_second": load.rate,
+        "stored_per_second": load.requests / seconds,
+        "left_at_the_end": left,
+        "cpu_us_per_event": sum(used.values()) / load.requests * 1e6,
+        **{f"{role}_cpu_us": one / load.requests * 1e6 for role, one in used.items()},
+        **memory,
+        "api_greatest_mib": max(map(greatest_resident_mib, roles["api"])),
+    }
+
+
+def _lag_at(bench: Bench, ours: Service, posts: Path, rate: float) -> dict[str, float]:
+    seconds = 4 if bench.pace.quick else 15
+    wrk = Wrk(ours.url, posts, _CONNECTIONS, seconds, rate)
+    time.sleep(0.5)  # let the load come up to its rate
+    probes = [Probe(ours.url, f"{rate:.0f}-{number}") for number in range(_PROBES)]
+    for probe in probes:
+        probe.start()
+    load = wrk.result()
+    lags = [lag for probe in probes for lag in probe.stop()]
+    return {"wanted_per_second": rate, "accepted_per_second": load.rate, **_percentiles(lags)}
+
+
+def _percentiles(lags: Sequence[float]) -> dict[str, float]:
+    return {
+        "p50_ms": percentile(lags, 0.5),
+        "p99_ms": percentile(lags, 0.99),
+        "max_ms": max(lags),
+        "samples": len(lags),
+    }
+
+
+def _backlog(settings: StorageSettings) -> int:
+    with redis.Redis.from_url(settings.queue_url) as client:
+        return sum(int(client.xlen(keys.stream(n))) for n in range(settings.shards))
+
+
+def _wait_drained(settings: StorageSettings) -> None:
+    wait_until(lambda: _backlog(settings) == 0, "the backlog to be stored", _DRAIN_SECONDS)

@@ -1,0 +1,56 @@
+"""What processes have used, from /proc (Linux): CPU time and memory, children included."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of the processes and all their children, the ended ones too."""
+    stats = _stats()
+    return sum(stats[pid][1] for pid in _trees(pids, stats)) / _TICKS
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of one process now (VmRSS). Raises OSError when it is gone."""
+    return _status(pid, "VmRSS:") / 1024
+
+
+def greatest_resident_mib(pid: int) -> float:
+    """The most it ever had resident (VmHWM). Raises OSError when it is gone."""
+    return _status(pid, "VmHWM:") / 1024
+
+
+def _status(pid: int, name: str) -> int:
+    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
+    raise OSError(f"process {pid} says no {name}")
+
+
+def _stats() -> dict[int, tuple[int, int]]:
+    """Of every process: its parent, and its own and its ended children's ticks."""
+    found = {}
+    for folder in _PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            found[int(folder.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    return found
+
+
+def _trees(roots: Iterable[int], stats: dict[int, tuple[int, int]]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, (parent, _) in stats.items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid in stats and pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return found

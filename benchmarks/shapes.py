@@ -1,0 +1,223 @@
+"""The questions that are asked of the history: each filter alone, frequent and rare, and together.
+
+Pure but for `samples`, which takes from the database what only it knows.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from benchmarks.events import (
+    FREQUENT_COMPONENT,
+    FREQUENT_ENVIRONMENT,
+    MIDDLING_COMPONENT,
+    RARE_COMPONENT,
+    RARE_ENVIRONMENT,
+    email,
+)
+from benchmarks.history import FIRST_DAY, History
+from storage.event import Event
+from storage.event_store import EventStore
+from storage.filters import Filters
+
+Make = Callable[[int], Filters]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of question; `make(n)` is the nth of its kind, so that none is asked twice soon."""
+
+    name: str
+    make: Make
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Some events that are there, and the cursors of pages far back."""
+
+    events: Sequence[Event]
+    deep: UUID
+    deep_frequent: UUID
+
+
+PAGES = 1_000
+
+
+def samples(store: EventStore, history: History, count: int = 200) -> Samples:
+    """Take them from all over its time; walks a thousand pages twice, largest pages at a time."""
+    spread = random.Random(history.rows)
+    span = timedelta(days=history.days).total_seconds()
+    events = [
+        _event_at(store, Filters(end=FIRST_DAY + timedelta(seconds=spread.uniform(60, span))))
+        for _ in range(count)
+    ]
+    back = min(PAGES * 100, history.rows // 4)
+    frequent = Filters(component=(FREQUENT_COMPONENT,))
+    return Samples(events, _behind(store, Filters(), back), _behind(store, frequent, back // 2))
+
+
+def shapes(found: Samples, history: History) -> list[Shape]:
+    """Every shape."""
+    events = found.events
+
+    def at(number: int) -> Event:
+        return events[number % len(events)]
+
+    def day(number: int) -> Filters:
+        start = FIRST_DAY + timedelta(days=number % history.days)
+        hours = number % 20
+        return Filters(start=start + timedelta(hours=hours), end=start + timedelta(hours=hours + 4))
+
+    return [
+        Shape("newest", lambda n: Filters(limit=100 - n % 50)),
+        Shape(
+            "component, frequent",
+            lambda n: Filters(component=(FREQUENT_COMPONENT,), limit=100 - n % 50),
+        ),
+        Shape(
+            "component, 1 in 100",
+            lambda n: Filters(component=(MIDDLING_COMPONENT,), limit=100 - n % 50),
+        ),
+        Shape(
+            "component, rare", lambda n: Filters(component=(RARE_COMPONENT,), limit=100 - n % 50)
+        ),
+        Shape(
+            "component, any of three",
+            lambda n: Filters(component=("auth", MIDDLING_COMPONENT, f"worker-{n % 48:02d}")),
+        ),
+        Shape(
+            "environment, frequent",
+            lambda n: Filters(environment=(FREQUENT_ENVIRONMENT,), limit=100 - n % 50),
+        ),
+        Shape(
+            "environment, rare",
+            lambda n: Filters(environment=(RARE_ENVIRONMENT,), limit=100 - n % 50),
+        ),
+        Shape("email, frequent", lambda n: Filters(email=(email(n),))),
+        Shape("email, rare", lambda n: Filters(email=(email(99_000 + n),))),
+        Shape("email, unknown", lambda n: Filters(email=(f"nobody{n}@example.com",))),
+        Shape(
+            "message, frequent word",
+            lambda n: Filters(message=(("failed", "retrying", "captured", "signed in")[n % 4],)),
+        ),
+        Shape("message, an order number", lambda n: Filters(message=(_number_in(at(n).message),))),
+        Shape(
+            "message, frequent trigrams, few matches",
+            lambda n: Filters(message=(f"version 2.{n % 40}.{n * 7 % 1000}",)),
+        ),
+        Shape(
+            "message, frequent trigrams, no match",
+            lambda n: Filters(
+                message=(
+                    ("declined by the carrier", "order captured", "signed by the issuer")[n % 3],
+                )
+            ),
+        ),
+        Shape("message, two letters", lambda n: Filters(message=(("ms", "RF", "EU")[n % 3],))),
+        Shape(
+            "data, frequent", lambda n: _data('{"customer":{"tier":"gold"}}', limit=100 - n % 50)
+        ),
+        Shape(
+            "data, 1 in 80", lambda n: _data('{"customer":{"country":"IS"}}', limit=100 - n % 50)
+        ),
+        Shape("data, rare", lambda n: _data(_order_of(at(n)))),
+        Shape(
+            "data, rare in a list",
+            lambda n: _data(
+                f'{{"trace":{{"steps":[{{"name":"step-{n % 300}","host":"n{n % 64}"}}]}}}}'
+            ),
+        ),
+        Shape(
+            "component and environment",
+            lambda n: Filters(component=("checkout",), environment=("canary",), limit=100 - n % 50),
+        ),
+        Shape(
+            "component rare, message frequent",
+            lambda n: Filters(component=("batch-import",), message=("failed",), limit=100 - n % 50),
+        ),
+        Shape(
+            "component frequent, data rare",
+            lambda n: _data(_order_of(at(n)), component=(FREQUENT_COMPONENT,)),
+        ),
+        Shape("email and component", lambda n: Filters(email=(email(n),), component=("payments",))),
+        Shape("email and message", lambda n: Filters(email=(email(n),), message=("failed",))),
+        Shape("four hours", day),
+        Shape(
+            "four hours and component", lambda n: replace(day(n), component=(MIDDLING_COMPONENT,))
+        ),
+        Shape("four hours and message", lambda n: replace(day(n), message=("failed",))),
+        Shape(
+            "oldest first",
+            lambda n: Filters(order="asc", component=("billing",), limit=100 - n % 50),
+        ),
+        Shape(
+            "page of 1,000", lambda n: Filters(component=(FREQUENT_COMPONENT,), limit=1000 - n % 50)
+        ),
+        Shape("page 1,000", lambda n: Filters(cursor=found.deep, limit=100 - n % 50)),
+        Shape(
+            "component frequent, message without match",
+            lambda n: Filters(
+                component=(FREQUENT_COMPONENT,),
+                message=("declined by the carrier",),
+                limit=100 - n % 50,
+            ),
+        ),
+        Shape(
+            "component and environment, few matches",
+            lambda n: Filters(
+                component=("catalog",), environment=(RARE_ENVIRONMENT,), limit=100 - n % 50
+            ),
+        ),
+        Shape(
+            "data, two frequent, few matches",
+            lambda n: _data('{"customer":{"tier":"platinum","country":"IS"}}', limit=100 - n % 50),
+        ),
+        Shape(
+            "message and data frequent, few matches",
+            lambda n: _data(
+                '{"customer":{"tier":"platinum"}}',
+                message=("is live in all regions",),
+                limit=100 - n % 50,
+            ),
+        ),
+        Shape("message, two letters, no match", lambda n: Filters(message=(("zq", "qz")[n % 2],))),
+        Shape(
+            "page 1,000 of a component",
+            lambda n: Filters(
+                component=(FREQUENT_COMPONENT,), cursor=found.deep_frequent, limit=100 - n % 50
+            ),
+        ),
+    ]
+
+
+def _event_at(store: EventStore, filters: Filters) -> Event:
+    return store.page(replace(filters, limit=1)).events[0]
+
+
+def _behind(store: EventStore, filters: Filters, count: int) -> UUID:
+    """The cursor of the page after `count` events."""
+    cursor: UUID | None = None
+    for _ in range(count // 1000):
+        page = store.page(replace(filters, cursor=cursor, limit=1000))
+        cursor = UUID(page.events[-1].id)
+    assert cursor is not None
+    return cursor
+
+
+def _number_in(message: str) -> str:
+    """The longest number in it: an order's, most of the time."""
+    digits = "".join(letter if letter.isdigit() else " " for letter in message)
+    return max(digits.split(), key=len)
+
+
+def _order_of(event: Event) -> str:
+    data = msgspec.json.decode(event.data) or {"order_id": 1}
+    return f'{{"order_id":{data["order_id"]}}}'
+
+
+def _data(containment: str, **others: object) -> Filters:
+    return Filters(data=((containment,),), **others)  # type: ignore[arg-type]

@@ -1,0 +1,208 @@
+"""Storing: rows a second by one drain, beside a bare COPY of the same rows into the same table.
+
+Both write to the day that the rows already there are of, behind the last of them, as new events
+do; in turns, on the same copy of the database.
+"""
+
+import asyncio
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from benchmarks.bench import Bench
+from benchmarks.events import EventMaker
+from benchmarks.figures import Figure, Part
+from benchmarks.history import FREE_MS, History
+from benchmarks.processes import cpu_seconds
+from benchmarks.rounds import ratio, spread
+from storage.batch_writer import copy_text
+from storage.connections import connect_async
+from storage.database import driver_connection, plain_engine
+from storage.event import Event, encode_event, now_ms
+from storage.intake import Intake
+from storage.settings import StorageSettings
+from tests.support.servers import environment
+
+COPIED_ROWS = 1_000_000  # up to this size each round has a fresh copy of the database
+_CHUNK = 1_000
+_COLUMNS = "created_at, id, component, environment, message, email, data"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Rows a second, and CPU time per row of all that took part."""
+
+    rate: float
+    cpu_us: float
+
+
+def measure(bench: Bench) -> Part:
+    """Every size that the pace asks for; the sizes take turns too."""
+    pace, sizes = bench.pace, bench.pace.sizes
+    found: dict[tuple[str, int], list[Turn]] = {}
+    for number in range(pace.rounds):
+        for size in sizes:
+            for kind, turn in _round(bench, size, number, pace.stored_rows).items():
+                found.setdefault((kind, size.rows), []).append(turn)
+    for size in sizes:
+        if size.rows > COPIED_ROWS:
+            _forget_new_rows(bench, size)
+    rates = {key: [turn.rate for turn in turns] for key, turns in found.items()}
+    most, least = sizes[-1].rows, sizes[0].rows
+    figures = [
+        Figure("store_vs_copy", ratio(rates["drain", least], rates["copy", least])),
+        Figure("store_vs_copy_full", ratio(rates["drain", most], rates["copy", most])),
+    ]
+    if most > least:
+        figures.append(
+            Figure("store_full_vs_small", ratio(rates["drain", most], rates["drain", least]))
+        )
+    return Part("storing", figures, {f"{k} at {n:,}": _detail(t) for (k, n), t in found.items()})
+
+
+def _detail(turns: Sequence[Turn]) -> dict[str, float]:
+    return {
+        "rows_per_second": spread([turn.rate for turn in turns]).median,
+        "cpu_us_per_row": spread([turn.cpu_us for turn in turns]).median,
+    }
+
+
+def _round(bench: Bench, size: History, number: int, rows: int) -> dict[str, Turn]:
+    """One turn of each, in an order that changes from round to round."""
+    with database_copy(bench, size) as settings, _drainer(settings) as process:
+        seed = f"{size.rows}/{number}/{time.time_ns()}" if size.rows > COPIED_ROWS else str(number)
+        makers = {kind: _rows(size, f"{kind}/{seed}", rows) for kind in ("drain", "copy")}
+        for kind in ("drain", "copy"):  # a copied database is cold, and the first to write pays
+            _write(
+                kind, bench, settings, process, list(_rows(size, f"warm {kind}/{seed}", rows // 2))
+            )
+        order = ("drain", "copy") if number % 2 == 0 else ("copy", "drain")
+        turns: dict[str, Turn] = {}
+        for kind in order:
+            turns[kind] = _write(kind, bench, settings, process, list(makers[kind]))
+        return turns
+
+
+def _write(
+    kind: str,
+    bench: Bench,
+    settings: StorageSettings,
+    process: subprocess.Popen[str],
+    events: Sequence[Event],
+) -> Turn:
+    if kind == "drain":
+        return _drain(bench, settings, process, events)
+    return _copy(bench, settings, events)
+
+
+def _rows(size: History, seed: str, count: int) -> Iterator[Event]:
+    """Events of the last minute of the last day, ten a millisecond."""
+    maker = EventMaker(f"stored/{size.rows}/{seed}")
+    start = int((size.last_day + timedelta(days=1)).timestamp() * 1000) - FREE_MS
+    for number, posted in enumerate(islice(maker, count)):
+        yield posted.event(maker.raw_id(start + number // 10))
+
+
+def _drain(
+    bench: Bench,
+    settings: StorageSettings,
+    process: subprocess.Popen[str],
+    events: Sequence[Event],
+) -> Turn:
+    bench.empty_queue()
+    asyncio.run(_append(settings, events))
+    pids = [process.pid, *bench.pids().values()]
+    before = cpu_seconds(pids)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write("\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise RuntimeError("the drain failed")
+    return Turn(len(events) / float(answer), (cpu_seconds(pids) - before) / len(events) * 1e6)
+
+
+async def _append(settings: StorageSettings, events: Sequence[Event]) -> None:
+    client = connect_async(settings.queue_url)
+    intake = Intake(client, 1)
+    rest = iter(events)
+    while chunk := list(islice(rest, _CHUNK)):
+        items = [part for event in chunk for part in (UUID(event.id).bytes, encode_event(event))]
+        await intake.append(0, now_ms(), items)
+    await intake.close()
+    await client.connection_pool.disconnect()
+
+
+def _copy(bench: Bench, settings: StorageSettings, events: Sequence[Event]) -> Turn:
+    text = io.BytesIO(copy_text(events))
+    postgres = [bench.pids()["postgres"]]
+    engine = plain_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    before, start = cpu_seconds(postgres), time.perf_counter()
+    with (
+        engine.begin() as connection,
+        driver_connection(connection) as driver,
+        driver.cursor() as cursor,
+    ):
+        cursor.copy_expert(f"COPY events ({_COLUMNS}) FROM STDIN", text, size=1 << 20)
+    seconds, used = time.perf_counter() - start, cpu_seconds(postgres) - before
+    engine.dispose()
+    return Turn(len(events) / seconds, used / len(events) * 1e6)
+
+
+@contextmanager
+def database_copy(bench: Bench, size: History) -> Iterator[StorageSettings]:
+    """With so many rows: a copy that nothing was added to yet, unless that would take too long."""
+    settings = bench.history(size)
+    if size.rows > COPIED_ROWS:
+        yield settings
+        return
+    name = f"copy_of_{size.database}"
+    bench.servers.execute(f"DROP DATABASE IF EXISTS {name}")
+    bench.servers.execute(f"CREATE DATABASE {name} TEMPLATE {size.database} STRATEGY file_copy")
+    try:
+        yield bench.servers.settings(name)
+    finally:
+        bench.servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _drainer(settings: StorageSettings) -> Iterator[subprocess.Popen[str]]:
+    env = environment(settings, linger_ms=0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.drainer"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        process.wait(20)
+
+
+def _forget_new_rows(bench: Bench, size: History) -> None:
+    """Take the stored rows out again, so that the database serves the next run."""
+    settings = bench.history(size)
+    engine = plain_engine(settings.database_url).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        start = size.last_day + timedelta(days=1) - timedelta(milliseconds=FREE_MS)
+        connection.execute(
+            sa.text("DELETE FROM events WHERE created_at >= :start"), {"start": start}
+        )
+        connection.execute(sa.text("VACUUM (ANALYZE) events"))
+    engine.dispose()
