@@ -1,0 +1,75 @@
+"""OTLP logs: from a request's body to the events to accept, and the records refused. Pure."""
+
+from dataclasses import dataclass, field
+
+from api import otlp_json, otlp_protobuf
+from api.event_body import EventIn, explain, parse
+from api.otlp_answers import MediaType
+from api.otlp_records import Refused
+from api.problems import Problem
+
+MOST_RECORDS = 10_000
+MOST_KEPT_BYTES = 32 * 1024 * 1024  # what is told once of a resource is kept with each record
+_MOST_FIELDS = 10 * MOST_RECORDS
+_MOST_VALUES = 2_000_000
+
+_MOST_REASONS = 5
+_MOST_CHARACTERS = 200  # of each
+
+
+@dataclass
+class Export:
+    """What one request holds."""
+
+    events: list[EventIn] = field(default_factory=list)
+    refused: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def why(self) -> str:
+        """The first reasons, each with the record's index in the request, from 0."""
+        shown = "; ".join(self.reasons)
+        more = "; ..." if self.refused > len(self.reasons) else ""
+        total = len(self.events) + self.refused
+        return f"{self.refused} of {total} log records were not kept: {shown}{more}"
+
+    def refuse(self, index: int, why: str) -> None:
+        """Count a record that can't be kept."""
+        self.refused += 1
+        if len(self.reasons) < _MOST_REASONS:
+            short = why if len(why) <= _MOST_CHARACTERS else why[: _MOST_CHARACTERS - 1] + "…"
+            self.reasons.append(f"record {index}: {short}")
+
+
+def read(body: bytes, media_type: MediaType, event_bytes: int) -> Export:
+    """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
+    if media_type == "application/x-protobuf":
+        texts = otlp_protobuf.event_texts(body, event_bytes, _MOST_FIELDS)
+    else:
+        texts = otlp_json.event_texts(body, event_bytes, _MOST_VALUES)
+    export = Export()
+    kept = 0
+    for index, text in enumerate(texts):
+        if index == MOST_RECORDS:
+            raise Problem(413, f"The request has more than {MOST_RECORDS} log records.")
+        if isinstance(text, Refused):
+            export.refuse(index, str(text))
+            continue
+        kept += len(text)
+        if kept > MOST_KEPT_BYTES:
+            raise Problem(413, f"As events the log records have over {MOST_KEPT_BYTES} bytes.")
+        _add(export, index, text, event_bytes)
+    return export
+
+
+def _add(export: Export, index: int, text: bytes, event_bytes: int) -> None:
+    """Keep the event, if it is one that can be kept: the same is asked of every event."""
+    if len(text) > event_bytes:
+        export.refuse(
+            index, f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
+        )
+        return
+    try:
+        export.events.append(parse(text) or explain(text, event_bytes))
+    except Problem as problem:
+        faults = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
+        export.refuse(index, f"as an event, {', '.join(faults)}")
