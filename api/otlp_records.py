@@ -13,9 +13,13 @@ UNKNOWN_SERVICE = "unknown_service"  # what SDKs call it (semantic conventions, 
 NO_ENVIRONMENT = "default"
 NO_MESSAGE = "(no message)"
 
-_SERVICE = ("service.name",)
-_ENVIRONMENT = ("deployment.environment.name", "deployment.environment")  # the second is older
-_EMAIL = ("user.email", "enduser.id")  # the second may be an address, or another name
+# An event's fields, and the attributes each is taken from: the first that is there and not blank.
+# The first two are the resource's, the last is the record's own.
+FIELDS = {
+    "component": ("service.name",),
+    "environment": ("deployment.environment.name", "deployment.environment"),  # the latter is older
+    "email": ("user.email", "enduser.id"),  # the latter may be an address, or any other name
+}
 _EVENT_NAME = ("event.name",)  # from before there was a field for it
 
 
@@ -60,8 +64,8 @@ class Described(NamedTuple):
 def origin_of(resource: Described, resource_url: str, scope: Described, scope_url: str) -> Origin:
     """The part of the mapping that is the same for many records."""
     return Origin(
-        _first(resource.attributes, _SERVICE) or UNKNOWN_SERVICE,
-        _first(resource.attributes, _ENVIRONMENT) or NO_ENVIRONMENT,
+        _first(resource.attributes, FIELDS["component"]) or UNKNOWN_SERVICE,
+        _first(resource.attributes, FIELDS["environment"]) or NO_ENVIRONMENT,
         _described(resource, resource_url),
         _described(scope, scope_url),
     )
@@ -109,7 +113,7 @@ def _message(record: Record) -> str:
 
 def _email(attributes: Mapping[str, Any]) -> str | None:
     """An address, if there is a valid one: never a reason to refuse a record."""
-    for name in _EMAIL:
+    for name in FIELDS["email"]:
         value = attributes.get(name)
         if isinstance(value, str) and len(value) <= EMAIL_CHARACTERS and is_email(value):
             return value
