@@ -197,6 +197,11 @@ def test_a_header_that_cannot_be_decoded_is_named(value: bytes, fault: str) -> N
     assert named(headers((b"ce-subject", value))) == {"ce-subject": fault}
 
 
+def test_a_header_that_cannot_be_decoded_is_wrong_in_one_way_only() -> None:
+    sent = headers((b"ce-specversion", b"%"), without="specversion")
+    assert len(refused(binary(sent, b"")).faults) == 1
+
+
 def test_what_is_wrong_with_headers_is_told_by_their_names() -> None:
     sent = [
         (b"ce-specversion", b"0.3"),
@@ -414,6 +419,8 @@ def test_an_answer_has_room_for_so_many_faults_and_says_when_there_are_more() ->
     assert len(many.faults) == MOST_FAULTS
     assert many.faults[0].pointer == "/id"
     assert many.detail.startswith("More than 100 things")
+    none_of_its_own = refused(structured(text(data=["\0"] * 500)))
+    assert none_of_its_own.detail == many.detail
     exact = refused(structured(text(data=["\0"] * MOST_FAULTS)))
     assert exact.detail == "100 things are wrong."
 
