@@ -55,14 +55,17 @@ class Mapped:
     places: Mapping[str, str]
     faults: Sequence[Fault] = ()
 
+    def plain(self, limit: int) -> EventIn | None:
+        """The event if it is good at first sight."""
+        return None if self.faults or len(self.body) > limit else parse(self.body)
+
     def event(self, limit: int) -> EventIn:
         """The event. Raises Problem: 413 past `limit` bytes, 422 with every fault."""
         if len(self.body) > limit:
             detail = f"As an event this has {len(self.body)} bytes; at most {limit} are kept."
             raise Problem(413, detail)
-        quick = None if self.faults else parse(self.body)
-        if quick is not None:
-            return quick
+        if plain := self.plain(limit):
+            return plain
         try:
             event = explain(self.body, limit)
         except Problem as problem:
@@ -88,6 +91,15 @@ def structured(body: bytes) -> Mapped:
     fields, places = of_attributes(attributes, _place)
     faults = [fault_at(_place(name), detail) for name, detail in _faults(members, attributes)]
     return Mapped(event_text(fields, body), places | {"/data": ""}, faults)
+
+
+def plainly_good(body: bytes, limit: int) -> EventIn | None:
+    """The event of a structured one that is good at first sight; None for any other."""
+    try:
+        mapped = structured(body)
+    except Problem:
+        return None
+    return mapped.plain(limit)
 
 
 def of_attributes(

@@ -16,6 +16,7 @@ from storage.filters import MAX_JSON_DEPTH as DEPTH
 Headers = Sequence[tuple[bytes, bytes]]
 
 _PREFIX = b"ce-"
+_OF_OTHER_MODES = b"application/cloudevents"
 _CONTENT_TYPE = "content-type"
 _TYPE = "datacontenttype"
 
@@ -30,8 +31,11 @@ _charset = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)', re.IGNORECASE).search
 
 
 def is_binary(headers: Headers) -> bool:
-    """Whether the request is a CloudEvent, if its content type is none of CloudEvents' own."""
-    return any(name in MARKS for name, _ in headers)
+    """Whether the request is a CloudEvent in this mode: the content type says which (3)."""
+    return not any(
+        name == b"content-type" and value.strip().lower().startswith(_OF_OTHER_MODES)
+        for name, value in headers
+    ) and any(name in MARKS for name, _ in headers)
 
 
 def binary(headers: Headers, body: bytes) -> Mapped:

@@ -1,20 +1,26 @@
 """OTLP logs: from a request's body to the events to accept, and the records refused. Pure."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from api import otlp_json, otlp_protobuf
 from api.event_body import EventIn, explain, parse
-from api.otlp_answers import MediaType
+from api.otlp_answers import PROTOBUF, MediaType
 from api.otlp_records import Refused
 from api.problems import Problem
 
-MOST_RECORDS = 10_000
-MOST_KEPT_BYTES = 32 * 1024 * 1024  # what is told once of a resource is kept with each record
-_MOST_FIELDS = 10 * MOST_RECORDS
-_MOST_VALUES = 2_000_000
-
+_FIELDS = 10  # of protobuf for each record, on the levels above them
+_VALUES = 200  # of JSON for each record
 _MOST_REASONS = 5
 _MOST_CHARACTERS = 200  # of each
+
+
+class Bounds(NamedTuple):
+    """Of one request. What it tells once of a resource is kept with each record: hence the last."""
+
+    records: int
+    record_bytes: int
+    kept_bytes: int
 
 
 @dataclass
@@ -22,6 +28,7 @@ class Export:
     """What one request holds."""
 
     events: list[EventIn] = field(default_factory=list)
+    kept_bytes: int = 0
     refused: int = 0
     reasons: list[str] = field(default_factory=list)
 
@@ -40,24 +47,23 @@ class Export:
             self.reasons.append(f"record {index}: {short}")
 
 
-def read(body: bytes, media_type: MediaType, event_bytes: int) -> Export:
+def read(body: bytes, media_type: MediaType, most: Bounds) -> Export:
     """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
-    if media_type == "application/x-protobuf":
-        texts = otlp_protobuf.event_texts(body, event_bytes, _MOST_FIELDS)
+    if media_type == PROTOBUF:
+        texts = otlp_protobuf.event_texts(body, most.record_bytes, _FIELDS * most.records)
     else:
-        texts = otlp_json.event_texts(body, event_bytes, _MOST_VALUES)
+        texts = otlp_json.event_texts(body, most.record_bytes, _VALUES * most.records)
     export = Export()
-    kept = 0
     for index, text in enumerate(texts):
-        if index == MOST_RECORDS:
-            raise Problem(413, f"The request has more than {MOST_RECORDS} log records.")
+        if index == most.records:
+            raise Problem(413, f"The request has more than {most.records} log records.")
         if isinstance(text, Refused):
             export.refuse(index, str(text))
             continue
-        kept += len(text)
-        if kept > MOST_KEPT_BYTES:
-            raise Problem(413, f"As events the log records have over {MOST_KEPT_BYTES} bytes.")
-        _add(export, index, text, event_bytes)
+        export.kept_bytes += len(text)
+        if export.kept_bytes > most.kept_bytes:
+            raise Problem(413, f"As events the log records have over {most.kept_bytes} bytes.")
+        _add(export, index, text, most.record_bytes)
     return export
 
 

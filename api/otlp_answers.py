@@ -13,10 +13,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from api.problems import Problem
 
 MediaType = Literal["application/x-protobuf", "application/json"]
+PROTOBUF: MediaType = "application/x-protobuf"
+JSON: MediaType = "application/json"
 
 _ENCODERS: dict[MediaType, Callable[[Message], bytes]] = {
-    "application/x-protobuf": lambda message: message.SerializeToString(),
-    "application/json": lambda message: MessageToJson(message, indent=None).encode(),
+    PROTOBUF: lambda message: message.SerializeToString(),
+    JSON: lambda message: MessageToJson(message, indent=None).encode(),
 }
 
 # google/rpc/code.proto names an HTTP status for each code. Clients go by the HTTP status.
