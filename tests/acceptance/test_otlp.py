@@ -2,29 +2,21 @@
 
 import gzip
 import json
-import logging
 import math
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-import requests
 from google.rpc.status_pb2 import Status
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http import Compression
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.resources import Resource
 
-from storage.settings import StorageSettings
+from tests.support.otlp import sdk
 from tests.support.problems import problem
 from tests.support.service import Service, service
 from tests.support.waiting import wait_until
@@ -72,26 +64,6 @@ def stored(running: Service, count: int, **filters: Any) -> list[dict[str, Any]]
 
 
 # --- the official SDK --------------------------------------------------------------------------
-
-
-@contextmanager
-def sdk(
-    running: Service, component: str, compression: Compression, **more: Any
-) -> Iterator[tuple[LoggerProvider, list[requests.Response]]]:
-    """A provider that exports to the service, and what the service answered."""
-    answers: list[requests.Response] = []
-    with requests.Session() as session:
-        session.hooks["response"].append(lambda response, **_: answers.append(response))
-        exporter = OTLPLogExporter(
-            f"{running.url}/v1/logs", compression=compression, session=session
-        )
-        resource = Resource({"service.name": component, "deployment.environment.name": "tests"})
-        provider = LoggerProvider(resource, shutdown_on_exit=False)
-        provider.add_log_record_processor(BatchLogRecordProcessor(exporter, **more))
-        try:
-            yield provider, answers
-        finally:
-            provider.shutdown()
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
@@ -157,31 +129,6 @@ def test_records_that_can_not_be_kept_are_counted_and_the_others_kept(running: S
     assert "record 2: it has 300" in partial.error_message
     found = stored(running, 2, component=component)
     assert [event["message"] for event in found] == ["one", "four"]
-
-
-def test_the_sdk_tries_again_while_the_queue_can_take_nothing(
-    settings: StorageSettings, caplog: pytest.LogCaptureFixture
-) -> None:
-    """503 and `Retry-After` are what it waits and comes again for: nothing is lost."""
-    full = {"backlog_events": 64, "workers": 0}
-    with service(settings, **full) as running:  # type: ignore[arg-type]
-        for shard in range(settings.shards * 64 + 200):
-            if running.http.post("/events", json=event(shard)).status_code == 503:
-                break
-        with sdk(running, "patient", Compression.NoCompression) as (provider, answers):
-            provider.get_logger("lib").emit(body="late")
-            running.start_worker()
-            caplog.set_level(logging.CRITICAL, "opentelemetry")
-            assert provider.force_flush()
-        assert answers[0].status_code == 503
-        assert int(answers[0].headers["retry-after"]) >= 1
-        assert Status.FromString(answers[0].content).message.startswith("The queue is full")
-        assert answers[-1].status_code == 200
-        stored(running, 1, component="patient")
-
-
-def event(number: int) -> dict[str, Any]:
-    return {"component": "filler", "environment": "e", "message": str(number)}
 
 
 # --- by hand -----------------------------------------------------------------------------------
