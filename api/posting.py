@@ -62,7 +62,9 @@ async def post_batch(request: Request) -> Response:
             raise batch_answer.held_back(batch)
         if options.dry_run:
             return Response(batch_answer.tried(batch), 200, media_type=JSON)
-        request_key = RequestKey(key, batch.fingerprint) if key else None
+        # The same bytes as another media type are another batch.
+        whole = kind.encode() + batch.fingerprint
+        request_key = RequestKey(key, digest(whole)) if key else None
         accepted = await services.ingest.accept_all(batch.good, request_key)
     receipts = await _receipts(services, options, accepted)
     return _answer(batch_answer.accepted(batch, accepted.made, receipts), receipts)
