@@ -213,7 +213,7 @@ def _pairs(pairs: Sequence[_KeyValue] | None, depth: int) -> dict[str, Any]:
 
 def _value(sent: _AnyValue | None, depth: int) -> Any:
     """As JSON has it, in so many arrays and objects already."""
-    if depth > DEPTH + 1:
+    if depth > DEPTH + 1:  # sooner than Python's own limit, which need not be msgspec's
         raise Refused(f"it is nested deeper than {DEPTH} levels")
     set_ = [name for name in _AnyValue.__struct_fields__ if getattr(sent, name, None) is not None]
     if len(set_) > 1:
