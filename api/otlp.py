@@ -28,6 +28,7 @@ class Export:
     """What one request holds."""
 
     events: list[EventIn] = field(default_factory=list)
+    records: int = 0  # whatever becomes of the events
     kept_bytes: int = 0
     refused: int = 0
     reasons: list[str] = field(default_factory=list)
@@ -36,8 +37,7 @@ class Export:
         """The first reasons, each with the record's index in the request, from 0."""
         shown = "; ".join(self.reasons)
         more = "; ..." if self.refused > len(self.reasons) else ""
-        total = len(self.events) + self.refused
-        return f"{self.refused} of {total} log records were not kept: {shown}{more}"
+        return f"{self.refused} of {self.records} log records were not kept: {shown}{more}"
 
     def refuse(self, index: int, why: str) -> None:
         """Count a record that can't be kept."""
@@ -57,6 +57,7 @@ def read(body: bytes, media_type: MediaType, most: Bounds) -> Export:
     for index, text in enumerate(texts):
         if index == most.records:
             raise Problem(413, f"The request has more than {most.records} log records.")
+        export.records += 1
         if isinstance(text, Refused):
             export.refuse(index, str(text))
             continue

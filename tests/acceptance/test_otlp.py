@@ -125,6 +125,7 @@ def test_records_that_can_not_be_kept_are_counted_and_the_others_kept(running: S
     assert answer.status_code == 200
     partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
     assert partial.rejected_log_records == 2
+    assert partial.error_message.startswith("2 of 4 log records were not kept: ")
     assert "record 1: as an event, /message contains a NUL character" in partial.error_message
     assert "record 2: it has 300" in partial.error_message
     found = stored(running, 2, component=component)
