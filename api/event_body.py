@@ -127,7 +127,7 @@ def _shown(faults: Sequence[Fault]) -> int:
     return max(1, sum(size <= _MOST_CHARACTERS for size in sizes))
 
 
-def utf8(body: bytes) -> str:
+def utf8(body: bytes | bytearray) -> str:
     """The body as text. Raises Problem 400 when it is none."""
     try:
         return body.decode()

@@ -92,6 +92,7 @@ _PAGE_HEADERS = {
 }
 
 _PACKED = "As it is, or with `Content-Encoding: gzip`."
+_BINARY = "The data of a CloudEvent in binary mode may have any type; its headers are `ce-...`."
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -143,7 +144,7 @@ POST_EVENT: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [_ACK, _KEY],
         "requestBody": {
-            "description": _PACKED,
+            "description": f"{_PACKED} {_BINARY}",
             "required": True,
             "content": {
                 _JSON: {"schema": EventBody.model_json_schema()},

@@ -47,7 +47,7 @@ class Export:
             self.reasons.append(f"record {index}: {short}")
 
 
-def read(body: bytes, media_type: MediaType, most: Bounds) -> Export:
+def read(body: bytes | bytearray, media_type: MediaType, most: Bounds) -> Export:
     """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
     if media_type == PROTOBUF:
         texts = otlp_protobuf.event_texts(body, most.record_bytes, _FIELDS * most.records)
@@ -76,7 +76,10 @@ def _add(export: Export, index: int, text: bytes, event_bytes: int) -> None:
         )
         return
     try:
-        export.events.append(parse(text) or explain(text, event_bytes))
+        event = parse(text) or explain(text, event_bytes)
     except Problem as problem:
         faults = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
         export.refuse(index, f"as an event, {', '.join(faults)}")
+    else:
+        event.data = event.data.copy()  # as a part of the text it would keep all of it
+        export.events.append(event)

@@ -94,7 +94,9 @@ _decode_record = msgspec.json.Decoder(_LogRecord).decode
 _decode_described = msgspec.json.Decoder(_Described | None).decode
 
 
-def event_texts(body: bytes, record_bytes: int, most_values: int) -> Iterator[bytes | Refused]:
+def event_texts(
+    body: bytes | bytearray, record_bytes: int, most_values: int
+) -> Iterator[bytes | Refused]:
     """Each record as the JSON of an event, or why there is none, in the order sent.
 
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
@@ -123,7 +125,7 @@ def _events(
             yield refused
 
 
-def _bound(body: bytes, most_values: int) -> None:
+def _bound(body: bytes | bytearray, most_values: int) -> None:
     """Two bytes can be a value that takes a hundred in memory: so many values are not begun."""
     if body.count(b",") > most_values and without_strings(body).count(b",") > most_values:
         raise Problem(413, f"The request has more than {most_values} values.")
@@ -134,7 +136,7 @@ _without_pairs = re.compile(rb"\\\\|\\u[dD][89aAbB]..\\u[dD][c-fC-F]..").sub
 _half_of_a_pair = re.compile(rb"\\u[dD][89a-fA-F]").search
 
 
-def _request(body: bytes) -> _Request:
+def _request(body: bytes | bytearray) -> _Request:
     try:
         return _decode_request(body)
     except msgspec.DecodeError as error:

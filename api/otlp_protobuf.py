@@ -27,7 +27,9 @@ _AnyMessage = TypeVar("_AnyMessage", bound=Message)
 _Parts = Sequence[memoryview]
 
 
-def event_texts(body: bytes, record_bytes: int, most_fields: int) -> Iterator[bytes | Refused]:
+def event_texts(
+    body: bytes | bytearray, record_bytes: int, most_fields: int
+) -> Iterator[bytes | Refused]:
     """Each record as the JSON of an event, or why there is none, in the order sent.
 
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is

@@ -42,20 +42,20 @@ async def post_logs(request: Request) -> Response:
 
 async def _accept(request: Request, services: Services, encoding: MediaType) -> otlp.Export:
     """Read and accept all of it, or raise."""
-    most = services.limits.records
     with services.room.guest() as guest:
-        body = await _body(request, services, guest)
-        # A record can have two bytes: there may be very many in any body.
-        export = await apart(lambda: otlp.read(body, encoding, most))
+        export = await _read(request, services, encoding, guest)
         guest.take(export.kept_bytes)
         if export.events:
             await services.ingest.accept_all(export.events)
     return export
 
 
-async def _body(request: Request, services: Services, guest: Guest) -> bytes:
-    pieces = []
+async def _read(
+    request: Request, services: Services, encoding: MediaType, guest: Guest
+) -> otlp.Export:
+    body = bytearray()
     async for piece in body_pieces(request.scope, request.receive, services.limits.batch):
         guest.take(len(piece))
-        pieces.append(piece)
-    return b"".join(pieces)
+        body += piece
+    # A record can have two bytes: there may be very many in any body.
+    return await apart(lambda: otlp.read(body, encoding, services.limits.records))

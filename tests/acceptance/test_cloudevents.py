@@ -12,7 +12,11 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1.conversion import to_binary, to_dict, to_structured
 from cloudevents.v1.http import CloudEvent as FormerEvent
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from tests.support.hostile import BODY, fuzz, mutations, talk
+from tests.support.hostile import post as by_hand
 from tests.support.problems import problem
 from tests.support.service import Service
 
@@ -232,3 +236,34 @@ def test_it_is_found_by_what_is_in_it(running: Service) -> None:
         {"data": '{"source":"/by/query"}'},
     ):
         assert len(running.events(**query)) == 1
+
+
+_names = st.sampled_from([*REQUIRED, "ce-time", "ce-datacontenttype", "ce-data", "CE-Subject"])
+_values = st.sampled_from(["1.0", "%", "%41", '"a', "%00", "", " ", "\t", "a" * 300])
+
+
+@fuzz(200)
+@given(
+    st.lists(
+        st.tuples(
+            _names.map(str.encode) | st.binary(max_size=4).map(lambda name: b"ce-" + name),
+            _values.map(str.encode) | st.binary(max_size=9),
+        ).filter(lambda header: not set(b"\r\n:") & set(header[0]) | set(b"\r\n") & set(header[1])),
+        max_size=9,
+    )
+)
+@example([(name.encode(), value.encode()) for name, value in REQUIRED.items()])
+def test_any_headers_are_answered(running: Service, headers: list[tuple[bytes, bytes]]) -> None:
+    lines = [name + b": " + value for name, value in headers]
+    assert talk(running, by_hand(BODY, *lines))[0].status in (202, 400, 422)
+
+
+@fuzz(200)
+@given(mutations([WHOLE]))
+def test_a_structured_one_that_was_garbled_is_kept_as_it_is_or_refused(
+    running: Service, body: bytes
+) -> None:
+    answer = running.http.post("/events", content=body, headers=STRUCTURED)
+    assert answer.status_code in (202, 400, 422)
+    if answer.status_code == 202:
+        assert body.strip() in answer.content
