@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from api.event_body import utf8, without_strings
-from api.otlp_records import Described, Origin, Record, Refused, event_text, of_float, origin_of
+from api.otlp_records import (
+    Described,
+    Record,
+    Refused,
+    Source,
+    attempt,
+    described,
+    event_text,
+    of_float,
+    source_of,
+)
 from api.problems import Problem
 from storage.filters import MAX_JSON_DEPTH as DEPTH
 
@@ -105,24 +115,31 @@ def event_texts(
     utf8(body)
     _bound(body, most_values)
     for resource_logs in _request(body).resource_logs or ():
+        source = attempt(_source, resource_logs, record_bytes)
         for scope_logs in resource_logs.scope_logs or ():
-            records = scope_logs.log_records or ()
-            try:
-                origin = _origin(resource_logs, scope_logs, record_bytes)
-            except Refused as refused:
-                yield from (refused for _ in records)
-            else:
-                yield from _events(origin, records, record_bytes)
+            scope = attempt(_scope, scope_logs, record_bytes)
+            for record in scope_logs.log_records or ():
+                if isinstance(source, Refused):
+                    yield source
+                elif isinstance(scope, Refused):
+                    yield scope
+                else:
+                    yield attempt(_event_text, source, scope, record, record_bytes)
 
 
-def _events(
-    origin: Origin, records: Sequence[msgspec.Raw], record_bytes: int
-) -> Iterator[bytes | Refused]:
-    for record in records:
-        try:
-            yield event_text(origin, _record(_parse(_decode_record, record, "it", record_bytes)))
-        except Refused as refused:
-            yield refused
+def _event_text(
+    source: Source, scope: msgspec.Raw | None, record: msgspec.Raw, most_bytes: int
+) -> bytes:
+    return event_text(source, scope, _record(_parse(_decode_record, record, "it", most_bytes)))
+
+
+def _source(sent: _ResourceLogs, most_bytes: int) -> Source:
+    resource = _described(sent.resource, "its resource", most_bytes)
+    return source_of(resource, sent.schema_url or "")
+
+
+def _scope(sent: _ScopeLogs, most_bytes: int) -> msgspec.Raw | None:
+    return described(_described(sent.scope, "its scope", most_bytes), sent.schema_url or "")
 
 
 def _bound(body: bytes | bytearray, most_values: int) -> None:
@@ -145,15 +162,6 @@ def _request(body: bytes | bytearray) -> _Request:
         raise _undecodable(why) from None
     except RecursionError:
         raise _undecodable("it is nested too deep to be read") from None
-
-
-def _origin(resource_logs: _ResourceLogs, scope_logs: _ScopeLogs, most_bytes: int) -> Origin:
-    return origin_of(
-        _described(resource_logs.resource, "its resource", most_bytes),
-        resource_logs.schema_url or "",
-        _described(scope_logs.scope, "its scope", most_bytes),
-        scope_logs.schema_url or "",
-    )
 
 
 def _described(raw: msgspec.Raw, what: str, most_bytes: int) -> Described:

@@ -10,12 +10,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from api.otlp_records import Described, Origin, Record, Refused, event_text, of_float, origin_of
+from api.otlp_records import (
+    Described,
+    Record,
+    Refused,
+    Source,
+    attempt,
+    described,
+    event_text,
+    of_float,
+    source_of,
+)
 from api.problems import Problem
 
 # The numbers of fields in ExportLogsServiceRequest, ResourceLogs and ScopeLogs.
@@ -25,6 +36,7 @@ _SCOPE, _LOG_RECORDS, _SCOPE_URL = 1, 2, 3
 
 _AnyMessage = TypeVar("_AnyMessage", bound=Message)
 _Parts = Sequence[memoryview]
+_Fields = dict[int, list[memoryview]]
 
 
 def event_texts(
@@ -37,40 +49,38 @@ def event_texts(
     """
     walk = _Walk(most_fields)
     for resource_logs in walk.fields(memoryview(body))[_RESOURCE_LOGS]:
-        of_resource = walk.fields(resource_logs)
-        for scope_logs in of_resource[_SCOPE_LOGS]:
-            of_scope = walk.fields(scope_logs)
-            try:
-                origin = _origin(of_resource, of_scope, record_bytes)
-            except Refused as refused:
-                yield from (refused for _ in of_scope[_LOG_RECORDS])
-            else:
-                yield from _events(origin, of_scope[_LOG_RECORDS], record_bytes)
+        parts = walk.fields(resource_logs)
+        source = attempt(_source, parts, record_bytes)
+        for scope_logs in parts[_SCOPE_LOGS]:
+            inner = walk.fields(scope_logs)
+            scope = attempt(_scope, inner, record_bytes)
+            for record in inner[_LOG_RECORDS]:
+                if isinstance(source, Refused):
+                    yield source
+                elif isinstance(scope, Refused):
+                    yield scope
+                else:
+                    yield attempt(_event_text, source, scope, record, record_bytes)
 
 
-def _events(origin: Origin, records: _Parts, record_bytes: int) -> Iterator[bytes | Refused]:
-    for record in records:
-        try:
-            yield event_text(origin, _record(_parse(LogRecord, [record], "it", record_bytes)))
-        except Refused as refused:
-            yield refused
+def _event_text(
+    source: Source, scope: msgspec.Raw | None, record: memoryview, most_bytes: int
+) -> bytes:
+    return event_text(source, scope, _record(_parse(LogRecord, [record], "it", most_bytes)))
 
 
-def _origin(
-    of_resource: dict[int, list[memoryview]],
-    of_scope: dict[int, list[memoryview]],
-    most_bytes: int,
-) -> Origin:
-    resource = _parse(Resource, of_resource[_RESOURCE], "its resource", most_bytes)
-    scope = _parse(InstrumentationScope, of_scope[_SCOPE], "its scope", most_bytes)
-    return origin_of(
-        Described(_pairs(resource.attributes), resource.dropped_attributes_count),
-        _url(of_resource[_RESOURCE_URL]),
-        Described(
-            _pairs(scope.attributes), scope.dropped_attributes_count, scope.name, scope.version
-        ),
-        _url(of_scope[_SCOPE_URL]),
-    )
+def _source(parts: _Fields, most_bytes: int) -> Source:
+    resource = _parse(Resource, parts[_RESOURCE], "its resource", most_bytes)
+    attributes = _pairs(resource.attributes)
+    sent = Described(attributes, resource.dropped_attributes_count)
+    return source_of(sent, _url(parts[_RESOURCE_URL]))
+
+
+def _scope(parts: _Fields, most_bytes: int) -> msgspec.Raw | None:
+    scope = _parse(InstrumentationScope, parts[_SCOPE], "its scope", most_bytes)
+    attributes = _pairs(scope.attributes)
+    sent = Described(attributes, scope.dropped_attributes_count, scope.name, scope.version)
+    return described(sent, _url(parts[_SCOPE_URL]))
 
 
 def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, most_bytes: int) -> _AnyMessage:
@@ -141,9 +151,9 @@ class _Walk:
         self._most_fields = most_fields
         self._left = most_fields
 
-    def fields(self, message: memoryview) -> dict[int, list[memoryview]]:
+    def fields(self, message: memoryview) -> _Fields:
         """The length-delimited fields by their numbers; all others are unknown here."""
-        found: dict[int, list[memoryview]] = defaultdict(list)
+        found: _Fields = defaultdict(list)
         at = 0
         while at < len(message):
             tag, at = _varint(message, at)

@@ -1,9 +1,9 @@
 """An OpenTelemetry log record, however it was encoded, and the event it becomes. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite, isnan
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -27,13 +27,24 @@ class Refused(Exception):
     """A record, or what it comes from, that can't be kept. Its text says why."""
 
 
-class Origin(NamedTuple):
-    """What the records of one scope of one resource have in common, `data`'s parts as JSON."""
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def attempt(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Refused:
+    """What it makes, or why it does not."""
+    try:
+        return make(*args, **kwargs)
+    except Refused as refused:
+        return refused
+
+
+class Source(NamedTuple):
+    """What the records of one resource have in common; the resource as JSON."""
 
     component: str
     environment: str
     resource: msgspec.Raw | None
-    scope: msgspec.Raw | None
 
 
 class Record(NamedTuple):
@@ -61,17 +72,29 @@ class Described(NamedTuple):
     version: str = ""
 
 
-def origin_of(resource: Described, resource_url: str, scope: Described, scope_url: str) -> Origin:
+def source_of(resource: Described, schema_url: str) -> Source:
     """The part of the mapping that is the same for many records."""
-    return Origin(
+    return Source(
         _first(resource.attributes, FIELDS["component"]) or UNKNOWN_SERVICE,
         _first(resource.attributes, FIELDS["environment"]) or NO_ENVIRONMENT,
-        _described(resource, resource_url),
-        _described(scope, scope_url),
+        described(resource, schema_url),
     )
 
 
-def event_text(origin: Origin, record: Record) -> bytes:
+def described(sent: Described, schema_url: str) -> msgspec.Raw | None:
+    """A resource or a scope as JSON; None when nothing is known of it."""
+    parts = {
+        "name": sent.name,
+        "version": sent.version,
+        "attributes": sent.attributes,
+        "dropped_attributes_count": sent.dropped_attributes,
+        "schema_url": schema_url,
+    }
+    known = {name: value for name, value in parts.items() if value}
+    return msgspec.Raw(msgspec.json.encode(known)) if known else None
+
+
+def event_text(source: Source, scope: msgspec.Raw | None, record: Record) -> bytes:
     """The record as the JSON of an event: the table of docs/formats.md."""
     message = _message(record)
     body = {} if record.body is None or record.body == message else {"body": record.body}
@@ -86,12 +109,12 @@ def event_text(origin: Origin, record: Record) -> bytes:
         "trace_id": _id(record.trace_id, 16),
         "span_id": _id(record.span_id, 8),
         "flags": record.flags,
-        "scope": origin.scope,
-        "resource": origin.resource,
+        "scope": scope,
+        "resource": source.resource,
     }
     event = {
-        "component": origin.component,
-        "environment": origin.environment,
+        "component": source.component,
+        "environment": source.environment,
         "message": message,
         "email": _email(record.attributes),
         "data": body | {name: value for name, value in rest.items() if value},
@@ -142,18 +165,6 @@ def of_float(value: float) -> float | str:
     if isfinite(value):
         return value
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _described(described: Described, schema_url: str) -> msgspec.Raw | None:
-    parts = {
-        "name": described.name,
-        "version": described.version,
-        "attributes": described.attributes,
-        "dropped_attributes_count": described.dropped_attributes,
-        "schema_url": schema_url,
-    }
-    known = {name: value for name, value in parts.items() if value}
-    return msgspec.Raw(msgspec.json.encode(known)) if known else None
 
 
 def _first(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:

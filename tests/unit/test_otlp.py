@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from api import otlp
 from api.event_body import EventIn
@@ -574,6 +574,16 @@ def test_a_body_of_nothing_but_tiny_parts_is_refused_without_being_built(name: s
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_maxrss - before.ru_maxrss < 100 * 1024  # KiB
     assert after.ru_utime - before.ru_utime < 3
+
+
+@BOTH
+def test_a_large_resource_of_many_scopes_is_read_once(media_type: MediaType) -> None:
+    sent = request(of_resource={str(number): number for number in range(4_000)})
+    sent.resource_logs[0].scope_logs.extend([ScopeLogs(schema_url="x")] * 10_000)
+    body = encoded(sent, media_type)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    assert not otlp.read(body, media_type, MOST).records
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3
 
 
 def test_text_with_many_commas_is_no_reason_to_refuse() -> None:
