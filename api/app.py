@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import openapi, posting, routes
+from api import openapi, otlp_routes, posting, routes
 from api.fast_lane import FastLane
 from api.faults import Fault
 from api.paths import Paths
@@ -75,6 +75,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(posting.router)
+    app.include_router(otlp_routes.router)
     app.include_router(routes.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
@@ -103,7 +104,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 _HTTP_DETAILS = {
-    404: "No such path. The paths are /events, /events/batch, /events/{id}, /health, "
+    404: "No such path. The paths are /events, /events/batch, /events/{id}, /v1/logs, /health, "
     "/health/ready, /docs.",
     405: "This path does not answer that method.",
 }

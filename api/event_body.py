@@ -7,7 +7,7 @@ everything that is wrong with the rest. A property test holds them against each 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain, islice
@@ -29,6 +29,7 @@ _MOST_OF_A_NAME = 255
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARACTERS)]
 _NULL = msgspec.Raw(b"null")
+_LEVELS = DEPTH + 1  # of `data`, within the event's own
 
 
 class EventIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,7 +71,7 @@ def parse(body: bytes) -> EventIn | None:
         or not event.message.strip()
         or (event.email is not None and not _good_email(event.email))
         or _suspect(body)
-        or _is_too_deep(body)
+        or is_too_deep(body, _LEVELS)
     ):
         return None
     return event
@@ -81,51 +82,60 @@ def explain(body: bytes, limit: int) -> EventIn:
 
     `limit`: bytes an event may have once its numbers are written out.
     """
-    text = _text(body)
-    if _is_too_deep(body):
-        place = _place_of_too_deep(text)
-        raise _invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=place)])
+    text = utf8(body)
+    if is_too_deep(body, _LEVELS):
+        place = place_of_too_deep(text, _LEVELS)
+        raise invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=place)])
     value, growth, odd = _json(text)
-    if not isinstance(value, _Members):
-        raise _invalid([Fault("must be a JSON object with the event's fields", pointer="")])
+    if not isinstance(value, Members):
+        raise invalid([Fault("must be a JSON object with the event's fields", pointer="")])
     values = _faults_of_values(value, ()) if odd or _has_odd_text(text) else ()
     faults = list(islice(chain(values, _faults_of_fields(value)), MOST_FAULTS + 1))
     if not faults and len(body) + growth > limit:
         faults = [Fault(f"with its numbers written out exceeds {limit} bytes", pointer="/data")]
     if faults:
-        raise _invalid(faults)
+        raise invalid(faults)
     try:
         return _decode(body)
     except msgspec.ValidationError:  # of a repeated name the last value was good, another is not
-        raise _invalid(list(_faults_of_repeated(value))) from None
+        raise invalid(list(_faults_of_repeated(value))) from None
+
+
+_FIRST_OF_THEM = "More than {} things are wrong; these are the first of them."
+
+
+def is_cut(problem: Problem) -> bool:
+    """Whether more is wrong than what the Problem tells."""
+    return problem.detail == _FIRST_OF_THEM.format(len(problem.faults))
 
 
 def _good_email(email: str) -> bool:
     return len(email) <= EMAIL_CHARACTERS and is_email(email) is not None
 
 
-def _invalid(faults: list[Fault]) -> Problem:
+def invalid(faults: Sequence[Fault], more: bool = False) -> Problem:
+    """The Problem with as many faults as an answer has room for; `more`: these are not all."""
     count, shown = len(faults), _shown(faults)
-    if shown < count:
-        detail = f"More than {shown} things are wrong; these are the first of them."
-        return Problem(422, detail, faults[:shown])
+    if shown < count or more:
+        return Problem(422, _FIRST_OF_THEM.format(shown), faults[:shown])
     return Problem(422, f"{count} {'thing is' if count == 1 else 'things are'} wrong.", faults)
 
 
-def _shown(faults: list[Fault]) -> int:
+def _shown(faults: Sequence[Fault]) -> int:
     """How many of them an answer has room for: one at least."""
     sizes = accumulate(len(fault.pointer or "") for fault in faults[:MOST_FAULTS])
     return max(1, sum(size <= _MOST_CHARACTERS for size in sizes))
 
 
-def _text(body: bytes) -> str:
+def utf8(body: bytes | bytearray) -> str:
+    """The body as text. Raises Problem 400 when it is none."""
     try:
         return body.decode()
     except UnicodeDecodeError as error:
         raise Problem(400, f"The body is not UTF-8: byte {error.start} is wrong.") from None
 
 
-class _Members(list[tuple[str, Any]]):
+class Members(list[tuple[str, Any]]):
     """An object's names and values, repeated names too: PostgreSQL reads each of them."""
 
 
@@ -181,10 +191,15 @@ def _json(text: str) -> tuple[Any, int, bool]:
         bad = True
         return _BadNumber(f"{literal} is not a JSON number")  # RFC 8259, 6
 
+    return read_json(text, number, constant), growth, bad
+
+
+def read_json(text: str, number: Callable[[str], Any], constant: Callable[[str], Any]) -> Any:
+    """The value, its numbers and NaN and infinities made by these. Raises Problem 400."""
     try:
-        value = json.loads(
+        return json.loads(
             text,
-            object_pairs_hook=_Members,
+            object_pairs_hook=Members,
             parse_float=number,
             parse_int=number,
             parse_constant=constant,
@@ -192,20 +207,19 @@ def _json(text: str) -> tuple[Any, int, bool]:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Problem(400, f"The body is not JSON: {error.msg} at {where}.") from None
-    return value, growth, bad
 
 
 # What may be a NUL or half of a surrogate pair: written otherwise they are not JSON, or not UTF-8.
 _has_odd_text = re.compile(r"\\u(?:0000|[dD][89a-fA-F])").search
 
 
-_Path = tuple[str | int, ...]
+Path = tuple[str | int, ...]
 
 
-def _faults_of_values(value: Any, path: _Path) -> Iterator[Fault]:
+def _faults_of_values(value: Any, path: Path) -> Iterator[Fault]:
     """What no JSON reader or PostgreSQL would take, wherever it stands."""
     match value:
-        case _Members():
+        case Members():
             for name, item in value:
                 yield from _faults_of_text(name, (*path, name), "its name ")
                 yield from _faults_of_values(item, (*path, name))
@@ -216,15 +230,15 @@ def _faults_of_values(value: Any, path: _Path) -> Iterator[Fault]:
         case str():
             yield from _faults_of_text(value, path)
         case _BadNumber():
-            yield Fault(value.fault, pointer=_pointer(path))
+            yield Fault(value.fault, pointer=pointer(path))
 
 
-def _faults_of_text(text: str, path: _Path, what: str = "") -> Iterator[Fault]:
+def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[Fault]:
     if "\0" in text:
         detail = f"{what}contains a NUL character, which can't be stored"
-        yield Fault(detail, pointer=_pointer(path))
+        yield Fault(detail, pointer=pointer(path))
     if not _encodes(text):
-        yield Fault(f"{what}contains half of a surrogate pair", pointer=_pointer(path))
+        yield Fault(f"{what}contains half of a surrogate pair", pointer=pointer(path))
 
 
 def _encodes(text: str) -> bool:
@@ -235,7 +249,7 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _faults_of_fields(members: _Members) -> Iterator[Fault]:
+def _faults_of_fields(members: Members) -> Iterator[Fault]:
     known = {name: item for name, item in members if name in EventBody.model_fields}
     others = (item for item in members if item[0] not in EventBody.model_fields)
     unknown = {_printable(name): None for name, _ in islice(others, MOST_FAULTS + 1)}
@@ -244,13 +258,13 @@ def _faults_of_fields(members: _Members) -> Iterator[Fault]:
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
             if found["type"] != "string_unicode":  # surrogates, told of with the other values
-                yield Fault(_detail(found["type"], found["msg"]), pointer=_pointer(found["loc"]))
+                yield Fault(_detail(found["type"], found["msg"]), pointer=pointer(found["loc"]))
 
 
-def _faults_of_repeated(members: _Members) -> Iterator[Fault]:
+def _faults_of_repeated(members: Members) -> Iterator[Fault]:
     for name, count in Counter(name for name, _ in members).items():
         if count > 1:
-            yield Fault("is given more than once, and not always right", pointer=_pointer((name,)))
+            yield Fault("is given more than once, and not always right", pointer=pointer((name,)))
 
 
 def _detail(kind: str, message: str) -> str:
@@ -261,7 +275,7 @@ def _detail(kind: str, message: str) -> str:
     return message.removeprefix("Value error, ").replace("String", "string").replace("Input", "it")
 
 
-def _pointer(path: _Path) -> str:
+def pointer(path: Path) -> str:
     """A JSON pointer (RFC 6901), printable and of bounded length whatever the names hold."""
     return "".join(f"/{_escaped(str(part))}" for part in path)
 
@@ -275,26 +289,26 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-# Strings, and then whatever is no bracket.
-_remove_strings = partial(re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL).sub, b"")
+without_strings = partial(re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL).sub, b"")
+# Whatever is left and is no bracket.
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def _is_too_deep(body: bytes) -> bool:
-    """Whether more than DEPTH arrays and objects are in each other, within the body's own."""
-    if body.count(b"[") + body.count(b"{") <= DEPTH:
+def is_too_deep(body: bytes, most: int) -> bool:
+    """Whether more than that many arrays and objects are in each other."""
+    if body.count(b"[") + body.count(b"{") <= most:
         return False
-    brackets = _remove_strings(body).translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEPTH + 1
+    brackets = without_strings(body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > most
 
 
 # A string, possessive and with an optional closing quote so that it is linear, or a bracket.
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|[\[\]{}]', re.DOTALL)
 
 
-def _place_of_too_deep(text: str) -> str:
-    """The pointer to the field with more than DEPTH arrays and objects in each other.
+def place_of_too_deep(text: str, most: int) -> str:
+    """The pointer to the field that makes for more than that many arrays and objects in each other.
 
     Found without parsing: parsers fail on what is nested too deep, each in its own way.
     """
@@ -302,8 +316,8 @@ def _place_of_too_deep(text: str) -> str:
     for token in _TOKEN.finditer(text):
         if token[0] in "[{":
             depth += 1
-            if depth > DEPTH + 1:
-                return _pointer((name,)) if text.lstrip().startswith("{") else ""
+            if depth > most:
+                return pointer((name,)) if text.lstrip().startswith("{") else ""
         elif token[0] in "]}":
             depth -= 1
         elif depth == 1:

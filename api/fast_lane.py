@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.body_reader import BodyLimits, lingering, read_body
+from api.cloudevents_binary import MARKS
 from api.event_body import parse
 from api.ingest import Ingest, location
 from api.problems import MISTAKE, Problem, of_storage
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = (b"content-encoding", b"idempotency-key", b"ce-specversion")
+_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key"}
 
 
 class FastLane:

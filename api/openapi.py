@@ -2,6 +2,16 @@
 
 from typing import Any
 
+from api.cloudevents import BATCH, STRUCTURED
+from api.openapi_formats import (
+    BYTES,
+    CLOUD_EVENT,
+    CLOUD_EVENTS,
+    LOGS_REQUEST,
+    LOGS_RESPONSE,
+    STATUS,
+)
+from api.otlp_answers import PROTOBUF
 from api.query_string import MAX_CHARACTERS, MAX_PAIRS, MAX_VALUES
 from api.schemas import (
     BatchAnswer,
@@ -82,6 +92,7 @@ _PAGE_HEADERS = {
 }
 
 _PACKED = "As it is, or with `Content-Encoding: gzip`."
+_BINARY = "The data of a CloudEvent in binary mode may have any type; its headers are `ce-...`."
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -133,9 +144,12 @@ POST_EVENT: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [_ACK, _KEY],
         "requestBody": {
-            "description": _PACKED,
+            "description": f"{_PACKED} {_BINARY}",
             "required": True,
-            "content": {_JSON: {"schema": EventBody.model_json_schema()}},
+            "content": {
+                _JSON: {"schema": EventBody.model_json_schema()},
+                STRUCTURED: {"schema": CLOUD_EVENT},
+            },
         },
     },
 }
@@ -176,7 +190,39 @@ POST_BATCH: dict[str, Any] = {
             "content": {
                 _JSON: {"schema": {"anyOf": [_EVENTS, _ENVELOPE]}},
                 _NDJSON: {"schema": {"type": "string", "description": "An event a line."}},
+                BATCH: {"schema": CLOUD_EVENTS},
             },
+        },
+    },
+}
+
+
+def _in_both(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {_JSON: {"schema": schema}, PROTOBUF: {"schema": BYTES}}}
+
+
+def _status(description: str, **more: Any) -> dict[str, Any]:
+    """An error as OTLP has it; 400 and 408 may come from before any route."""
+    answer = {"description": description, **_in_both(STATUS), **more}
+    answer["content"] |= {_PROBLEM: {"schema": _reference("ProblemAnswer")}}
+    return answer
+
+
+POST_LOGS: dict[str, Any] = {
+    "response_model": None,
+    "responses": {
+        200: {"description": "On disk, but for those that are counted.", **_in_both(LOGS_RESPONSE)},
+        400: _status("It can't be decoded."),
+        408: _status("The body took too long to arrive."),
+        413: _status("Larger than allowed."),
+        415: _REFUSALS[415],
+        503: _status("Not possible now.", headers=_RETRY),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "description": f"OTLP/HTTP. {_PACKED}",
+            "required": True,
+            **_in_both(LOGS_REQUEST),
         },
     },
 }
@@ -229,8 +275,8 @@ def corrected(document: dict[str, Any]) -> dict[str, Any]:
                 operation["responses"].setdefault(status, answer)
             for status, answer in list(operation["responses"].items()):
                 content = answer.get("content", {})
-                if _PROBLEM in content:
-                    content.pop(_JSON, None)
+                if content.get(_JSON) == {"schema": _reference("ProblemAnswer")}:
+                    del content[_JSON]
                 elif content.get(_JSON) == {"schema": _reference(_FASTAPIS_OWN[0])}:
                     del operation["responses"][status]
     for name in _FASTAPIS_OWN:

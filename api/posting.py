@@ -1,6 +1,7 @@
 """The routes that take events, as FastAPI and its OpenAPI document know them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -9,15 +10,17 @@ from api.acknowledgement import HEADER as ACK
 from api.acknowledgement import Ack, Receipt, reached
 from api.batch import Batch, BatchReader, Reading
 from api.body_reader import Guest, body_pieces, read_body
-from api.event_body import parse
+from api.cloudevents import BATCH, STRUCTURED, Mapped, plainly_good, structured
+from api.cloudevents_binary import binary, is_binary
+from api.event_body import EventIn, parse
 from api.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.idempotency import RequestKey, digest, the_key
 from api.ingest import Accepted, location
 from api.items import Array, Lines
+from api.media_type import media_type
 from api.post_options import OF_BATCH, OF_EVENT, PostOptions, post_options
-from api.problems import Problem
 from api.services import Services, services_of
-from api.thorough import explained
+from api.thorough import LARGE_BODY, aside, explained
 
 router = APIRouter(tags=["events"])
 
@@ -33,10 +36,9 @@ async def post_event(request: Request) -> Response:
     limits = services.limits.event
     body = await read_body(request.scope, request.receive, limits)
     options = post_options(request.query_params, OF_EVENT)
-    _media_type(request, JSON)
     key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
-    posted = parse(body) or await explained(body, limits.bytes)
-    request_key = RequestKey(key, digest(body)) if key else None
+    posted, text = await _read_event(request, body, limits.bytes)
+    request_key = RequestKey(key, digest(text)) if key else None
     accepted = await services.ingest.accept_all([posted], request_key)
     receipts = await _receipts(services, options, accepted)
     made = accepted.made[0]
@@ -49,7 +51,7 @@ async def post_event(request: Request) -> Response:
 async def post_batch(request: Request) -> Response:
     """Accept a batch: 202 once its good items are on disk, with a verdict for each item."""
     options = post_options(request.query_params, OF_BATCH)
-    kind = _media_type(request, JSON, NDJSON)
+    kind = media_type(request, JSON, NDJSON, BATCH)
     services = services_of(request)
     key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
     with services.room.guest() as guest:
@@ -60,7 +62,9 @@ async def post_batch(request: Request) -> Response:
             raise batch_answer.held_back(batch)
         if options.dry_run:
             return Response(batch_answer.tried(batch), 200, media_type=JSON)
-        request_key = RequestKey(key, batch.fingerprint) if key else None
+        # The same bytes as another media type are another batch.
+        whole = kind.encode() + batch.fingerprint
+        request_key = RequestKey(key, digest(whole)) if key else None
         accepted = await services.ingest.accept_all(batch.good, request_key)
     receipts = await _receipts(services, options, accepted)
     return _answer(batch_answer.accepted(batch, accepted.made, receipts), receipts)
@@ -82,24 +86,40 @@ async def _receipts(
     return await services.acknowledgement.receipts(accepted)
 
 
+async def _read_event(request: Request, body: bytes, limit: int) -> tuple[EventIn, bytes]:
+    """The event, and the text that stands for the whole of what was sent."""
+    read = _of_cloudevents(request)
+    if read is None:
+        return parse(body) or await explained(body, limit), body
+
+    def look() -> tuple[EventIn, bytes]:
+        mapped = read(body)
+        return mapped.event(limit), mapped.body
+
+    return await aside(len(body), look)
+
+
+def _of_cloudevents(request: Request) -> Callable[[bytes], Mapped] | None:
+    """How a CloudEvent's body is read; None when it is an event of ours. Raises Problem 415."""
+    headers = request.scope["headers"]
+    if is_binary(headers):
+        return partial(binary, headers)
+    return structured if media_type(request, JSON, STRUCTURED) == STRUCTURED else None
+
+
 async def _read_batch(request: Request, guest: Guest, kind: str) -> Batch:
     services = services_of(request)
     item_bytes = services.limits.event.bytes
     cutter = Lines(item_bytes) if kind == NDJSON else Array(item_bytes)
     reading = Reading(parse, lambda body: explained(body, item_bytes))
+    if kind == BATCH:
+        reading = Reading(
+            lambda body: None if len(body) > LARGE_BODY else plainly_good(body, item_bytes),
+            lambda body: aside(len(body), lambda: structured(body).event(item_bytes)),
+        )
     pieces = body_pieces(request.scope, request.receive, services.limits.batch)
     return await BatchReader(cutter, reading, services.limits.items, guest).read(pieces)
 
 
 def _with_receipt(body: bytes, receipt: Receipt) -> bytes:
     return body[:-1] + b',"receipt":"%s"}' % receipt.encode()
-
-
-def _media_type(request: Request, *known: str) -> str:
-    """The one of these that the body is sent as. Raises Problem 415 for any other."""
-    kinds = request.headers.getlist("content-type") or [""]
-    for kind in (kind.partition(";")[0].strip().lower() for kind in kinds):
-        if kind not in known:
-            told = kind[:100] or "without a content type"
-            raise Problem(415, f"Send {' or '.join(known)}; this is {told}.")
-    return kind

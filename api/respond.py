@@ -20,10 +20,13 @@ async def send_problem(send: Send, problem: Problem) -> None:
 
 
 class ProblemResponse(Response):
-    """The same for FastAPI's routes."""
+    """The same for FastAPI's routes; `body` tells the problem in another form."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.body(), problem.status, media_type=MEDIA_TYPE.decode())
+    def __init__(
+        self, problem: Problem, body: bytes | None = None, media_type: str = MEDIA_TYPE.decode()
+    ) -> None:
+        told = problem.body() if body is None else body
+        super().__init__(told, problem.status, media_type=media_type)
         self._closes = (b"connection", b"close") in problem.headers
         for name, value in problem.headers:
             self.headers[name.decode()] = value.decode()

@@ -17,7 +17,8 @@ is_email = re.compile(_EMAIL).fullmatch
 
 # For the document only: what is wrong is said in other words than a pattern's.
 _NOT_BLANK: dict[str, Any] = {"pattern": r"\S"}
-_AN_EMAIL: dict[str, Any] = {"pattern": f"^{_EMAIL}$"}
+EMAIL_PATTERN = f"^{_EMAIL}$"
+_AN_EMAIL: dict[str, Any] = {"pattern": EMAIL_PATTERN}
 
 
 def _not_blank(value: str) -> str:

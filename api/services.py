@@ -20,6 +20,7 @@ from api.health import Ping
 from api.history import History
 from api.idempotency import Idempotency
 from api.ingest import Ingest
+from api.otlp import Bounds
 from api.settings import ApiSettings
 from api.status import Status
 from api.stored_watch import StoredWatch
@@ -41,20 +42,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one posted event, of a batch's whole body, of its items."""
+    """Of one posted event, of a batch's whole body, of its items, of its log records."""
 
     event: BodyLimits
     batch: BodyLimits
     items: BatchLimits
+    records: Bounds
 
     @classmethod
     def of(cls, settings: ApiSettings) -> "Limits":
         """As they are set."""
         event, seconds = settings.event_bytes, settings.body_seconds
+        count, size = settings.post_batch_events, settings.post_batch_bytes
         return cls(
             BodyLimits(event, seconds, "that one event may have"),
-            BodyLimits(settings.post_batch_bytes, seconds, "that a batch may have"),
-            BatchLimits(settings.post_batch_events, event),
+            BodyLimits(size, seconds, "that a batch may have"),
+            BatchLimits(count, event),
+            Bounds(count, event, 2 * size),
         )
 
 

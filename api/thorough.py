@@ -19,6 +19,11 @@ async def aside(body_bytes: int, work: Callable[[], T]) -> T:
     """The result of work on a body of that size."""
     if body_bytes <= LARGE_BODY:
         return work()
+    return await apart(work)
+
+
+async def apart(work: Callable[[], T]) -> T:
+    """The same, however small the body."""
     return await anyio.to_thread.run_sync(work, limiter=_limiter)
 
 

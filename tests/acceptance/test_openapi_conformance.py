@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import schemathesis
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
@@ -27,6 +29,15 @@ DOCUMENT: dict[str, Any] = create_app(
     StorageSettings(_env_file=None),  # type: ignore[call-arg]
     ApiSettings(_env_file=None),  # type: ignore[call-arg]
 ).fastapi.openapi()
+
+# What is a message in protobuf, no JSON schema can say.
+_messages = st.builds(
+    lambda text: ExportLogsServiceRequest(
+        resource_logs=[{"scope_logs": [{"log_records": [{"body": {"string_value": text}}]}]}]
+    ).SerializeToString(),
+    st.text(st.characters(codec="utf-8")),
+)
+schemathesis.openapi.media_type("application/x-protobuf", _messages)
 
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 # That a NUL is refused wherever it stands, no JSON schema can say.
@@ -70,9 +81,19 @@ def _key_was_reused(case: schemathesis.Case, response: schemathesis.Response) ->
     return any("header" in fault for fault in response.json().get("errors", ()))
 
 
+def _a_float_is_no_integer(response: schemathesis.Response) -> bool:
+    """204.0 is an integer to JSON schema, but not to CloudEvents (JSON format, 2.2)."""
+    if response.status_code != 422:
+        return False
+    document = response.json()
+    items = [result.get("error", {}) for result in document.get("results", ())]
+    faults = [fault for told in (document, *items) for fault in told.get("errors", ())]
+    return bool(faults) and all("integer of 32 bits" in fault["detail"] for fault in faults)
+
+
 def _excluded(case: schemathesis.Case, response: schemathesis.Response) -> Iterator[CheckFunction]:
     """What schemathesis expects of a query and can't know better."""
-    if _key_was_reused(case, response):
+    if _key_was_reused(case, response) or _a_float_is_no_integer(response):
         yield positive_data_acceptance
     sent = parse_qsl(urlsplit(response.request.url).query, keep_blank_values=True)
     if any(not value.strip() for _, value in sent):
@@ -93,6 +114,8 @@ def test_the_operations_were_asked_for_what_is_right_and_for_what_is_wrong() -> 
         ("POST /events/batch", 202),
         ("POST /events/batch", 422),
         ("POST /events", 422),
+        ("POST /v1/logs", 200),
+        ("POST /v1/logs", 400),
         ("GET /events", 200),
         ("GET /events", 422),
         ("GET /events/{event_id}", 404),

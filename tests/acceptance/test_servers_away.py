@@ -4,12 +4,17 @@ Not in one module with the `running` service: its worker would take these tests'
 """
 
 import json
+import logging
 import secrets
 import signal
 
 import httpx
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http import Compression
 
 from storage.settings import StorageSettings
+from tests.support.otlp import sdk
 from tests.support.own_queue import own_queue
 from tests.support.problems import document, problem
 from tests.support.raw_http import Raw, request
@@ -46,6 +51,29 @@ def test_while_the_queue_is_away_a_post_is_told_to_retry_and_then_succeeds_witho
             queue.start()
             assert running.http.get(f"/events/{event_id}").json()["receipt"] == "queued"
             running.post(**EVENT)
+
+
+def test_an_opentelemetry_sdk_comes_again_until_the_queue_is_there(
+    settings: StorageSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "opentelemetry")  # it tells of each attempt
+    with own_queue() as queue:
+        away = settings.model_copy(update={"queue_url": queue.url})
+        with (
+            service(away, workers=0, probe="/health") as running,
+            sdk(running, "patient", Compression.Gzip, schedule_delay_millis=10) as (logs, answers),
+        ):
+            logs.get_logger("lib").emit(body="late")
+            wait_until(lambda: bool(answers), "the first attempt")
+            first = answers[0]
+            assert first.status_code == 503
+            assert first.headers["content-type"] == "application/x-protobuf"
+            assert int(first.headers["retry-after"]) > 0
+            assert "queue does not answer" in Status.FromString(first.content).message
+            queue.start()
+            wait_until(lambda: answers[-1].status_code == 200, "an attempt that is taken")
+            running.start_worker()
+            wait_until(lambda: len(running.events(component="patient")) == 1, "it to be stored")
 
 
 def test_a_full_queue_accepts_nothing_by_halves_and_keeps_what_it_has_accepted(

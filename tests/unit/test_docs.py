@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from api import cloudevents, otlp_records
+from api.services import Limits
 from api.settings import ApiSettings
 from cli.settings import CliSettings
 from storage import keys
@@ -70,3 +72,24 @@ def test_the_architecture_page_names_only_files_that_exist() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     for name in re.findall(r"`((?:storage|api|worker|cli|migrations|tests)/[\w./]*)`", page):
         assert (ROOT / name).exists(), name
+
+
+def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
+    page = (ROOT / "docs/formats.md").read_text()
+    for field, attributes in cloudevents.FIELDS.items():
+        assert f"| `{field}` | {listed(attributes)} |" in page
+    for field, attributes in otlp_records.FIELDS.items():
+        (row,) = re.findall(rf"\| `{field}` \| the .*", page)
+        assert listed(attributes) in row
+    for fixed in (
+        otlp_records.UNKNOWN_SERVICE,
+        otlp_records.NO_ENVIRONMENT,
+        otlp_records.NO_MESSAGE,
+    ):
+        assert f"else `{fixed}` |" in page
+    most = Limits.of(ApiSettings(_env_file=None)).records  # type: ignore[call-arg]
+    assert f"{most.records:,} records, or {most.kept_bytes >> 20} MiB as events" in page
+
+
+def listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,121 @@
+"""What is wrong with a CloudEvent's attributes (CloudEvents 1.0.2, 2 to 3). Pure.
+
+Not looked at, because nothing here depends on it and SDKs let it pass: whether `source` and
+`dataschema` are URIs, whether names are longer than the 20 characters they should have, and
+control characters other than those that can't be stored.
+"""
+
+import base64
+import re
+from calendar import monthrange
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+REQUIRED = ("specversion", "id", "source", "type")
+_STRINGS = (*REQUIRED, "datacontenttype", "dataschema", "subject", "time")
+_VERSION = "1.0"
+
+_is_name = re.compile(r"[a-z0-9]+").fullmatch
+_is_integer = re.compile(r"-?(?:0|[1-9]\d{0,9})", re.ASCII).fullmatch
+
+_HTTP_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_is_media_type = re.compile(
+    rf'{_HTTP_NAME}/{_HTTP_NAME}(?:\s*;\s*(?:{_HTTP_NAME}=(?:{_HTTP_NAME}|"(?:[^"\\]|\\.)*+"))?)*+\s*'
+).fullmatch
+_as_time = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))", re.ASCII
+).fullmatch
+
+
+class Number(str):
+    """A JSON number as it was spelt; NaN and infinities too."""
+
+    __slots__ = ()
+
+
+def faults_of_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each faulty attribute's name, and what is wrong with it. None is an unset attribute."""
+    for name in REQUIRED:
+        if attributes.get(name) is None:
+            yield name, "is required"
+    for name, value in attributes.items():
+        if not _is_name(name):
+            yield name, "is not an attribute's name: it may have the letters a-z and digits only"
+        elif value is not None and (fault := _fault_of_value(name, value)):
+            yield name, fault
+
+
+def fault_of_base64(value: Any) -> str | None:
+    """What is wrong with a `data_base64`."""
+    if not is_string(value):
+        return "must be a string"
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        return "is not base64 (RFC 4648, 4)"
+    return None
+
+
+def is_string(value: Any) -> bool:
+    """Whether it was a string in JSON."""
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
+def _fault_of_value(name: str, value: Any) -> str | None:
+    if name not in _STRINGS:
+        return _fault_of_extension(value)
+    if not is_string(value):
+        return "must be a string"
+    if not value:
+        return "must not be empty"
+    return _CHECKS[name](value) if name in _CHECKS else None
+
+
+def _fault_of_extension(value: Any) -> str | None:
+    """Extensions have the types of attributes, which are none of JSON's compound ones."""
+    if isinstance(value, Number):
+        if _is_integer(value) and -(2**31) <= int(value) < 2**31:
+            return None
+        return "must be an integer of 32 bits, if it is a number"
+    return None if isinstance(value, str | bool) else "must be a string, a boolean or an integer"
+
+
+def _fault_of_version(value: str) -> str | None:
+    return None if value == _VERSION else f"must be {_VERSION}, the version understood here"
+
+
+def _fault_of_media_type(value: str) -> str | None:
+    if _is_media_type(value):
+        return None
+    return "is not a media type (RFC 2046), such as application/json"
+
+
+def _fault_of_time(value: str) -> str | None:
+    parts = _as_time(value)
+    if parts and _is_on_the_calendar(*(int(part or 0) for part in parts.groups())):
+        return None
+    return "is not a time of RFC 3339, such as 2026-04-16T12:30:00Z"
+
+
+def _is_on_the_calendar(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, *offset: int
+) -> bool:
+    if not 1 <= month <= 12:
+        return False
+    days = monthrange(year or 4, month)[1]  # the year 0 was a leap year, too
+    off_hours, off_minutes = offset
+    return (
+        1 <= day <= days
+        and hour <= 23
+        and minute <= 59
+        and second <= 60  # a leap second
+        and off_hours <= 23
+        and off_minutes <= 59
+    )
+
+
+_CHECKS: dict[str, Callable[[str], str | None]] = {
+    "specversion": _fault_of_version,
+    "datacontenttype": _fault_of_media_type,
+    "time": _fault_of_time,
+}

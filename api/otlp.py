@@ -1,0 +1,85 @@
+"""OTLP logs: from a request's body to the events to accept, and the records refused. Pure."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from api import otlp_json, otlp_protobuf
+from api.event_body import EventIn, explain, parse
+from api.otlp_answers import PROTOBUF, MediaType
+from api.otlp_records import Refused
+from api.problems import Problem
+
+_FIELDS = 10  # of protobuf for each record, on the levels above them
+_VALUES = 200  # of JSON for each record
+_MOST_REASONS = 5
+_MOST_CHARACTERS = 200  # of each
+
+
+class Bounds(NamedTuple):
+    """Of one request. What it tells once of a resource is kept with each record: hence the last."""
+
+    records: int
+    record_bytes: int
+    kept_bytes: int
+
+
+@dataclass
+class Export:
+    """What one request holds."""
+
+    events: list[EventIn] = field(default_factory=list)
+    records: int = 0  # whatever becomes of the events
+    kept_bytes: int = 0
+    refused: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def why(self) -> str:
+        """The first reasons, each with the record's index in the request, from 0."""
+        shown = "; ".join(self.reasons)
+        more = "; ..." if self.refused > len(self.reasons) else ""
+        return f"{self.refused} of {self.records} log records were not kept: {shown}{more}"
+
+    def refuse(self, index: int, why: str) -> None:
+        """Count a record that can't be kept."""
+        self.refused += 1
+        if len(self.reasons) < _MOST_REASONS:
+            short = why if len(why) <= _MOST_CHARACTERS else why[: _MOST_CHARACTERS - 1] + "…"
+            self.reasons.append(f"record {index}: {short}")
+
+
+def read(body: bytes | bytearray, media_type: MediaType, most: Bounds) -> Export:
+    """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
+    if media_type == PROTOBUF:
+        texts = otlp_protobuf.event_texts(body, most.record_bytes, _FIELDS * most.records)
+    else:
+        texts = otlp_json.event_texts(body, most.record_bytes, _VALUES * most.records)
+    export = Export()
+    for index, text in enumerate(texts):
+        if index == most.records:
+            raise Problem(413, f"The request has more than {most.records} log records.")
+        export.records += 1
+        if isinstance(text, Refused):
+            export.refuse(index, str(text))
+            continue
+        export.kept_bytes += len(text)
+        if export.kept_bytes > most.kept_bytes:
+            raise Problem(413, f"As events the log records have over {most.kept_bytes} bytes.")
+        _add(export, index, text, most.record_bytes)
+    return export
+
+
+def _add(export: Export, index: int, text: bytes, event_bytes: int) -> None:
+    """Keep the event, if it is one that can be kept: the same is asked of every event."""
+    if len(text) > event_bytes:
+        export.refuse(
+            index, f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
+        )
+        return
+    try:
+        event = parse(text) or explain(text, event_bytes)
+    except Problem as problem:
+        faults = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
+        export.refuse(index, f"as an event, {', '.join(faults)}")
+    else:
+        event.data = event.data.copy()  # as a part of the text it would keep all of it
+        export.events.append(event)

@@ -1,0 +1,295 @@
+"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), taken apart and made into events. Pure.
+
+Unknown fields are ignored, null is unset, 64-bit integers are numbers or strings, enumerations are
+integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
+from math import isinf
+from typing import Any, TypeVar
+
+import msgspec
+
+from api.event_body import utf8, without_strings
+from api.otlp_records import (
+    Described,
+    Record,
+    Refused,
+    Source,
+    attempt,
+    described,
+    event_text,
+    of_float,
+    source_of,
+)
+from api.problems import Problem
+from storage.filters import MAX_JSON_DEPTH as DEPTH
+
+_Number = int | float | str | None
+_Sent = TypeVar("_Sent")
+
+_NULL = msgspec.Raw(b"null")
+
+
+class _Message(msgspec.Struct, rename="camel"):
+    """A message: its fields in lowerCamelCase, each unset when absent or null."""
+
+
+class _AnyValue(_Message):
+    string_value: str | None = None
+    bool_value: bool | None = None
+    int_value: _Number = None
+    double_value: _Number = None
+    array_value: "_ArrayValue | None" = None
+    kvlist_value: "_KeyValueList | None" = None
+    bytes_value: str | None = None
+
+
+class _KeyValue(_Message):
+    key: str | None = None
+    value: _AnyValue | None = None
+
+
+class _ArrayValue(_Message):
+    values: list[_AnyValue] | None = None
+
+
+class _KeyValueList(_Message):
+    values: list[_KeyValue] | None = None
+
+
+class _Described(_Message):
+    """Resource and InstrumentationScope."""
+
+    attributes: list[_KeyValue] | None = None
+    dropped_attributes_count: _Number = None
+    name: str | None = None
+    version: str | None = None
+
+
+class _LogRecord(_Message):
+    time_unix_nano: _Number = None
+    observed_time_unix_nano: _Number = None
+    severity_number: int | None = None
+    severity_text: str | None = None
+    body: _AnyValue | None = None
+    attributes: list[_KeyValue] | None = None
+    dropped_attributes_count: _Number = None
+    flags: _Number = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    event_name: str | None = None
+
+
+class _ScopeLogs(_Message):
+    scope: msgspec.Raw = _NULL
+    log_records: list[msgspec.Raw] | None = None
+    schema_url: str | None = None
+
+
+class _ResourceLogs(_Message):
+    resource: msgspec.Raw = _NULL
+    scope_logs: list[_ScopeLogs] | None = None
+    schema_url: str | None = None
+
+
+class _Request(_Message):
+    resource_logs: list[_ResourceLogs] | None = None
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_record = msgspec.json.Decoder(_LogRecord).decode
+_decode_described = msgspec.json.Decoder(_Described | None).decode
+
+
+def event_texts(
+    body: bytes | bytearray, record_bytes: int, most_values: int
+) -> Iterator[bytes | Refused]:
+    """Each record as the JSON of an event, or why there is none, in the order sent.
+
+    `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
+    no ExportLogsServiceRequest, 413 past `most_values` in the whole of it.
+    """
+    utf8(body)
+    _bound(body, most_values)
+    for resource_logs in _request(body).resource_logs or ():
+        source = attempt(_source, resource_logs, record_bytes)
+        for scope_logs in resource_logs.scope_logs or ():
+            scope = attempt(_scope, scope_logs, record_bytes)
+            for record in scope_logs.log_records or ():
+                if isinstance(source, Refused):
+                    yield source
+                elif isinstance(scope, Refused):
+                    yield scope
+                else:
+                    yield attempt(_event_text, source, scope, record, record_bytes)
+
+
+def _event_text(
+    source: Source, scope: msgspec.Raw | None, record: msgspec.Raw, most_bytes: int
+) -> bytes:
+    return event_text(source, scope, _record(_parse(_decode_record, record, "it", most_bytes)))
+
+
+def _source(sent: _ResourceLogs, most_bytes: int) -> Source:
+    resource = _described(sent.resource, "its resource", most_bytes)
+    return source_of(resource, sent.schema_url or "")
+
+
+def _scope(sent: _ScopeLogs, most_bytes: int) -> msgspec.Raw | None:
+    return described(_described(sent.scope, "its scope", most_bytes), sent.schema_url or "")
+
+
+def _bound(body: bytes | bytearray, most_values: int) -> None:
+    """Two bytes can be a value that takes a hundred in memory: so many values are not begun."""
+    if body.count(b",") > most_values and without_strings(body).count(b",") > most_values:
+        raise Problem(413, f"The request has more than {most_values} values.")
+
+
+# msgspec says of half a pair, which browsers send, whatever comes to its mind.
+_without_pairs = re.compile(rb"\\\\|\\u[dD][89aAbB]..\\u[dD][c-fC-F]..").sub
+_half_of_a_pair = re.compile(rb"\\u[dD][89a-fA-F]").search
+
+
+def _request(body: bytes | bytearray) -> _Request:
+    try:
+        return _decode_request(body)
+    except msgspec.DecodeError as error:
+        half = _half_of_a_pair(_without_pairs(b"", body))
+        why = "it has half of a surrogate pair" if half else f"{error}".rstrip(".")
+        raise _undecodable(why) from None
+    except RecursionError:
+        raise _undecodable("it is nested too deep to be read") from None
+
+
+def _described(raw: msgspec.Raw, what: str, most_bytes: int) -> Described:
+    sent = _parse(_decode_described, raw, what, most_bytes)
+    if sent is None:
+        return Described({}, 0)
+    try:
+        return Described(
+            _pairs(sent.attributes, 1),
+            _integer(sent.dropped_attributes_count, 0, 2**32, "droppedAttributesCount"),
+            sent.name or "",
+            sent.version or "",
+        )
+    except Refused as refused:
+        raise Refused(f"of {what}, {refused}") from None
+
+
+def _parse(
+    decode: Callable[[msgspec.Raw], _Sent], sent: msgspec.Raw, what: str, most_bytes: int
+) -> _Sent:
+    size = len(memoryview(sent))
+    if size > most_bytes:
+        raise Refused(f"{what} has {size} bytes; at most {most_bytes} are kept")
+    try:
+        return decode(sent)
+    except msgspec.DecodeError as error:
+        raise Refused(f"{what} can't be decoded: {error}") from None
+    except RecursionError:
+        raise Refused(f"{what} is nested deeper than {DEPTH} levels") from None
+
+
+def _record(sent: _LogRecord) -> Record:
+    return Record(
+        _integer(sent.time_unix_nano, 0, 2**64, "timeUnixNano"),
+        _integer(sent.observed_time_unix_nano, 0, 2**64, "observedTimeUnixNano"),
+        _integer(sent.severity_number, -(2**31), 2**31, "severityNumber"),
+        sent.severity_text or "",
+        _value(sent.body, 1),
+        _pairs(sent.attributes, 1),
+        _integer(sent.dropped_attributes_count, 0, 2**32, "droppedAttributesCount"),
+        _integer(sent.flags, 0, 2**32, "flags"),
+        _id(sent.trace_id),
+        _id(sent.span_id),
+        sent.event_name or "",
+    )
+
+
+def _id(text: str | None) -> bytes:
+    """An id that is none is as if it were not given, as the protocol says of wrong lengths."""
+    try:
+        return bytes.fromhex(text or "")
+    except ValueError:
+        return b""
+
+
+def _pairs(pairs: Sequence[_KeyValue] | None, depth: int) -> dict[str, Any]:
+    return {pair.key or "": _value(pair.value, depth + 1) for pair in pairs or ()}
+
+
+def _value(sent: _AnyValue | None, depth: int) -> Any:
+    """As JSON has it, in so many arrays and objects already."""
+    if depth > DEPTH + 1:  # sooner than Python's own limit, which need not be msgspec's
+        raise Refused(f"it is nested deeper than {DEPTH} levels")
+    set_ = [name for name in _AnyValue.__struct_fields__ if getattr(sent, name, None) is not None]
+    if len(set_) > 1:
+        raise Refused(f"a value in it has more than one of its fields: {', '.join(set_)}")
+    if sent is None or not set_:
+        return None
+    return _READ[set_[0]](sent, depth)
+
+
+_READ: dict[str, Callable[[Any, int], Any]] = {
+    "string_value": lambda sent, _: sent.string_value,
+    "bool_value": lambda sent, _: sent.bool_value,
+    "int_value": lambda sent, _: _integer(sent.int_value, -(2**63), 2**63, "intValue"),
+    "double_value": lambda sent, _: of_float(_double(sent.double_value)),
+    "array_value": lambda sent, depth: [
+        _value(value, depth + 1) for value in sent.array_value.values or ()
+    ],
+    "kvlist_value": lambda sent, depth: _pairs(sent.kvlist_value.values, depth),
+    "bytes_value": lambda sent, _: _bytes(sent.bytes_value),
+}
+
+_is_integer = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch
+_is_double = re.compile(r"-?\d{1,400}(?:\.\d{1,800})?(?:[eE][-+]?\d{1,4})?", re.ASCII).fullmatch
+
+
+def _integer(sent: _Number, least: int, end: int, name: str) -> int:
+    if sent is None:
+        return 0
+    if isinstance(sent, str):
+        value = int(sent) if _is_integer(sent) else None
+    elif isinstance(sent, float):
+        value = int(sent) if sent.is_integer() else None
+    else:
+        value = sent
+    if value is None or not least <= value < end:
+        raise Refused(f"{name} in it is no integer from {least} to {end - 1}")
+    return value
+
+
+def _double(sent: int | float | str) -> float:
+    if isinstance(sent, str):
+        if sent in ("NaN", "Infinity", "-Infinity"):
+            return float(sent)
+        value = float(sent) if _is_double(sent) else float("inf")
+    else:
+        value = _float(sent)
+    if isinf(value):
+        raise Refused("doubleValue in it is no 64-bit number")
+    return value
+
+
+def _float(sent: float) -> float:
+    try:
+        return float(sent)
+    except OverflowError:  # an integer
+        return float("inf")
+
+
+def _bytes(sent: str) -> str:
+    """Standard or URL-safe base64, with or without padding (protobuf's JSON mapping)."""
+    text = sent.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return b64encode(b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
+    except ValueError:
+        raise Refused("bytesValue in it is not base64") from None
+
+
+def _undecodable(why: str) -> Problem:
+    return Problem(400, f"The body is no ExportLogsServiceRequest in JSON: {why}.")

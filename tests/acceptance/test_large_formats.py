@@ -1,0 +1,132 @@
+"""What large or hostile logs and CloudEvents may take: memory, and time of others."""
+
+import gzip
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+
+from tests.support.bounds import within_bounds
+from tests.support.hostile import fuzz, mutations
+from tests.support.service import Service
+
+MIB = 1024 * 1024
+JSON = {"content-type": "application/json"}
+PROTOBUF = {"content-type": "application/x-protobuf"}
+CLOUDEVENTS = {"content-type": "application/cloudevents-batch+json"}
+
+
+def export(records: int, text: str) -> bytes:
+    """So many records in protobuf."""
+    sent = ExportLogsServiceRequest()
+    group = sent.resource_logs.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "large"
+    inner = group.scope_logs.add()
+    for _ in range(records):
+        inner.log_records.add().body.string_value = text
+    return sent.SerializeToString()
+
+
+@pytest.mark.parametrize("records", [10_000, 70])
+@pytest.mark.parametrize("packed", [False, True])
+def test_sixteen_mebibytes_of_logs_are_taken_within_bounds(
+    running: Service, records: int, packed: bool
+) -> None:
+    body = export(records, "x" * (16 * MIB // records - 20))
+    content = gzip.compress(body, 1) if packed else body
+    headers = PROTOBUF | ({"content-encoding": "gzip"} if packed else {})
+    # They are decoded by a thread, and what that frees is not at once of use to the others.
+    with within_bounds(running, 96 * MIB):
+        answer = running.http.post("/v1/logs", content=content, headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("items", [10_000, 1_200, 70])
+def test_sixteen_mebibytes_of_cloudevents_are_taken_within_bounds(
+    running: Service, items: int
+) -> None:
+    one = {"specversion": "1.0", "id": "1", "source": "/large", "type": "t", "data": ["x" * 30]}
+    one["data"] *= 16 * MIB // items // 34 - 5
+    body = json.dumps([one] * items).encode()
+    with within_bounds(running):
+        answer = running.http.post("/events/batch", content=body, headers=CLOUDEVENTS)
+        assert answer.json()["accepted"] == items
+
+
+def test_an_export_of_nothing_but_faults_is_answered_within_bounds(running: Service) -> None:
+    body = export(10_000, "x" * 1_500 + "\0")
+    with within_bounds(running):
+        answer = running.http.post("/v1/logs", content=body, headers=PROTOBUF)
+        partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
+        assert partial.rejected_log_records == 10_000
+        assert len(answer.content) < 2_000
+
+
+def delimited(number: int, content: bytes) -> bytes:
+    """A field of protobuf, by hand."""
+    size, length = len(content), b""
+    while size > 127:
+        length += bytes([size & 127 | 128])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+
+def in_json(records: bytes) -> bytes:
+    return b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[%b]}]}]}' % records
+
+
+FULL = 16 * MIB - 100
+HOSTILE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
+    "records": lambda: (delimited(1, delimited(2, b"\x12\x00" * (FULL // 2))), PROTOBUF),
+    "resources": lambda: (b"\x0a\x00" * (FULL // 2), PROTOBUF),
+    "unknown": lambda: (b"\x78\x01" * (FULL // 2), PROTOBUF),
+    "values": lambda: (
+        delimited(
+            1, delimited(2, delimited(2, delimited(5, delimited(5, b"\x0a\x00" * (FULL // 2)))))
+        ),
+        PROTOBUF,
+    ),
+    "many values": lambda: (
+        delimited(1, delimited(2, delimited(2, delimited(5, delimited(5, b"\x0a\x00" * 120_000))))),
+        PROTOBUF,
+    ),
+    "numbers in JSON": lambda: (in_json(b"0," * (FULL // 2) + b"0"), JSON),
+    "records in JSON": lambda: (in_json(b"{}," * (FULL // 3) + b"{}"), JSON),
+    "arrays in JSON": lambda: (in_json(b'{"a":[' + b"[]," * (FULL // 3) + b"0]}"), JSON),
+    "deep JSON": lambda: (in_json(b"[" * FULL), JSON),
+    "quotes": lambda: (in_json(b'"\\"' * (FULL // 3)), JSON),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_body_of_nothing_but_tiny_parts_is_answered_within_bounds(
+    running: Service, name: str
+) -> None:
+    body, headers = HOSTILE[name]()
+    with within_bounds(running):
+        answer = running.http.post("/v1/logs", content=body, headers=headers)
+        assert answer.status_code in (200, 400, 413)
+
+
+@fuzz(200)
+@given(mutations([export(3, "text")]))
+def test_an_export_in_protobuf_that_was_garbled_is_answered(running: Service, body: bytes) -> None:
+    assert running.http.post("/v1/logs", content=body, headers=PROTOBUF).status_code in (200, 400)
+
+
+_RECORD = {
+    "timeUnixNano": "1",
+    "body": {"kvlistValue": {"values": [{"key": "k", "value": {"intValue": 5}}]}},
+    "attributes": [{"key": "a", "value": {"arrayValue": {"values": [{"doubleValue": 0.5}]}}}],
+}
+
+
+@fuzz(200)
+@given(mutations([in_json(json.dumps(_RECORD).encode())]))
+def test_an_export_in_json_that_was_garbled_is_answered(running: Service, body: bytes) -> None:
+    assert running.http.post("/v1/logs", content=body, headers=JSON).status_code in (200, 400)

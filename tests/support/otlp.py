@@ -1,0 +1,34 @@
+"""The official OpenTelemetry SDK, exporting to a service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+
+from tests.support.service import Service
+
+
+@contextmanager
+def sdk(
+    running: Service, component: str, compression: Compression, **more: Any
+) -> Iterator[tuple[LoggerProvider, list[requests.Response]]]:
+    """A provider whose records go to the service in batches, and what the service answered."""
+    answers: list[requests.Response] = []
+    with requests.Session() as session:
+        session.trust_env = False
+        session.hooks["response"].append(lambda response, **_: answers.append(response))
+        url = f"{running.url}/v1/logs"
+        exporter = OTLPLogExporter(url, compression=compression, session=session)
+        resource = Resource({"service.name": component, "deployment.environment.name": "tests"})
+        provider = LoggerProvider(resource, shutdown_on_exit=False)
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter, **more))
+        try:
+            yield provider, answers
+        finally:
+            provider.shutdown()
