@@ -5,6 +5,9 @@ CliError                    exit 1: something could not be done
 ├── AddressError            the address to listen on can't be had
 ├── NotReady                the service did not become ready in time
 ├── NothingRuns             no `activity up` runs on this data folder
+├── SendError               events can't be sent as was asked
+│   ├── AlreadySending      another run sends the same file
+│   └── CannotResume        an interrupted run can't be gone on with as it stands
 └── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
     ├── NotInstalled        the wheels with their programs are missing
     ├── FolderError         the data folder can't be made
@@ -32,6 +35,18 @@ class NotReady(CliError):
 
 class NothingRuns(CliError):
     """No run holds the data folder that was named."""
+
+
+class SendError(CliError):
+    """Events can't be sent as was asked."""
+
+
+class AlreadySending(SendError):
+    """Another run holds the checkpoint of the file."""
+
+
+class CannotResume(SendError):
+    """The checkpoint of an interrupted run does not fit what is there now."""
 
 
 class EmbeddedError(CliError):

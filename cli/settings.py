@@ -25,6 +25,9 @@ class CliSettings(BaseSettings):
     )
     api_processes: int = Field(1, ge=1, le=64, description="API processes on the one address.")
     workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    url: str = Field(
+        "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
+    )
     queue_maxmemory: str = Field(
         "1gb",
         pattern=r"^[1-9][0-9]*(b|k|kb|m|mb|g|gb)?$",
@@ -49,6 +52,13 @@ def load_settings(options: Mapping[str, Any]) -> CliSettings:
 def _fault(location: tuple[int | str, ...], message: str) -> str:
     name = ".".join(map(str, location))
     return f"--{name.replace('_', '-')} (ACTIVITY_{name.upper()}): {message}"
+
+
+def state_folder() -> Path:
+    """Where a user's programs keep what should outlive a restart (XDG Base Directory)."""
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    base = named if named.is_absolute() else Path("~/.local/state").expanduser()
+    return base / "activity-service"
 
 
 def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:

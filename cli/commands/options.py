@@ -1,6 +1,7 @@
 """Options that several subcommands share. None means: not given, the settings decide."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 
 
 def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
@@ -14,3 +15,25 @@ def add_address(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--port", metavar="N", help="port to listen on, 0 for any (ACTIVITY_PORT, 5000)"
     )
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A type for an option: a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """A type for an option: a span of time."""
+    try:
+        span = float(text)
+    except ValueError:
+        span = -1.0
+    if not 0 <= span < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return span

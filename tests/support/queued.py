@@ -95,3 +95,9 @@ def assert_stored_once(engine: sa.Engine, batch: Iterable[Event | str]) -> None:
     wanted = Counter(item if isinstance(item, str) else item.id for item in batch)
     found = stored_ids(engine)
     assert found == wanted, f"missing {len(wanted - found)}, too many {len(found - wanted)}"
+
+
+def stored_messages(engine: sa.Engine) -> Counter[str]:
+    """How often each message is in the events table."""
+    with engine.connect() as connection:
+        return Counter(connection.scalars(sa.select(events.c.message)))

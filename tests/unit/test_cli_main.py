@@ -17,7 +17,9 @@ from cli.urls import Urls
 URLS = Urls("unix:///q", "unix:///c", "postgresql+psycopg2://activity@/activity?host=/run")
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "migrate", "status", "dead-letters"])
+@pytest.mark.parametrize(
+    "command", ["up", "api", "worker", "migrate", "status", "send", "dead-letters"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

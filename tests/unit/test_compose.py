@@ -18,7 +18,7 @@ from storage.settings import StorageSettings
 PROJECT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PACKAGES = {"api", "worker", "storage", "migrations", "cli"}
+PACKAGES = {"api", "worker", "storage", "migrations", "cli", "client"}
 OURS = ("api", "worker", "migrate")
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?(:\?[^}]*)?\}")

@@ -1,0 +1,110 @@
+"""How far a run has come, on disk, so that it can be gone on with after whatever ended it."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.errors import CannotResume
+
+FORMAT = 1
+_DIGEST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is, from its first batch to its last: the batches and their keys follow from it.
+
+    `run_id` random; `url`; `file` absolute; `size` and `head` (a digest of the first KBs) when it
+    began, it ends there; `batch` in lines; `rejected` the file for rejected lines, "" for none.
+    """
+
+    run_id: str
+    url: str
+    file: str
+    size: int
+    head: str
+    batch: int
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is: all before `offset` bytes and `lines` is done.
+
+    `tail`: a digest of the KBs before `offset`. `rejected_bytes`: what of the file for rejected
+    lines belongs to it. `at`: seconds since 1970.
+    """
+
+    offset: int
+    lines: int
+    accepted: int
+    rejected: int
+    tail: str
+    rejected_bytes: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run and its position."""
+
+    plan: Plan
+    position: Position
+
+
+def head_digest(file: BinaryIO, size: int) -> str:
+    """Of the first KBs of a file of that size."""
+    return _digest(file, 0, min(size, _DIGEST_BYTES))
+
+
+def tail_digest(file: BinaryIO, offset: int) -> str:
+    """Of the KBs before an offset."""
+    start = max(0, offset - _DIGEST_BYTES)
+    return _digest(file, start, offset - start)
+
+
+def read(path: Path) -> Checkpoint | None:
+    """The checkpoint; None where there is none. Raises CannotResume, OSError."""
+    try:
+        document = json.loads(path.read_text())
+        if document["format"] != FORMAT:
+            raise CannotResume(f"the checkpoint {path} is another version's: see --restart")
+        return Checkpoint(Plan(**document["plan"]), Position(**document["position"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise CannotResume(f"{path} is not a checkpoint of `activity send`") from None
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace it in one step; on disk when this returns. Raises OSError."""
+    writing = path.with_name(path.name + ".writing")
+    descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"format": FORMAT, **asdict(checkpoint)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    writing.replace(path)
+    _sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """The run is complete: the same file may be sent again. Raises OSError."""
+    path.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _digest(file: BinaryIO, start: int, size: int) -> str:
+    file.seek(start)
+    return hashlib.sha256(file.read(size)).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

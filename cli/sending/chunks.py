@@ -1,0 +1,122 @@
+"""Cutting input into what is sent together. Pure, but for reading it.
+
+Where a chunk ends follows from the bytes and `batch` alone, so that an interrupted run cuts the
+rest of its input as it would have.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from client.answers import Problem
+from client.event_line import EVENT_BYTES
+
+CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
+KEPT_BYTES = 1024  # of a line that is too long
+_PIECE_BYTES = 64 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class Rejected(NamedTuple):
+    """A line that is not stored: its number, why, and the line, or its beginning."""
+
+    line: int
+    problem: Problem
+    original: bytes
+
+
+@dataclass
+class Chunk:
+    """Some lines: bytes `start` to `end` of the input, lines `first` to `last`, counted from 1.
+
+    `events` are those worth sending, `numbers` their lines; `bad` are not.
+    """
+
+    start: int
+    end: int
+    first: int
+    last: int
+    events: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    bad: list[Rejected] = field(default_factory=list)
+
+
+class Chunks:
+    """Reads chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
+
+    `offset` and `lines`: what of the input lies before. `end`: the offset to stop at; None reads on
+    to the end of the input. Memory is bounded whatever the length of a line.
+    """
+
+    def __init__(
+        self, file: BinaryIO, batch: int, offset: int = 0, lines: int = 0, end: int | None = None
+    ) -> None:
+        self._file = file
+        self._batch = batch
+        self._offset = offset
+        self._lines = lines
+        self._end = end
+
+    def __iter__(self) -> Iterator[Chunk]:
+        while (chunk := self._next()) is not None:
+            yield chunk
+
+    def skip(self, lines: int) -> int:
+        """Pass over that many lines; the offset behind them."""
+        while self._lines < lines and self._read() is not None:
+            pass
+        return self._offset
+
+    def _next(self) -> Chunk | None:
+        chunk = Chunk(self._offset, self._offset, self._lines + 1, self._lines)
+        while not self._is_full(chunk) and (line := self._read()) is not None:
+            self._sort(line, chunk)
+            chunk.last, chunk.end = self._lines, self._offset
+        return chunk if chunk.last >= chunk.first else None
+
+    def _is_full(self, chunk: Chunk) -> bool:
+        lines, size = chunk.last - chunk.first + 1, chunk.end - chunk.start
+        return lines >= self._batch or size >= CHUNK_BYTES
+
+    def _read(self) -> bytes | None:
+        """The next line without its end, longer than EVENT_BYTES if it is too long; then only its
+        beginning."""
+        at_start = self._offset == 0
+        line = self._piece(EVENT_BYTES + len(_BOM) + len(b"\r\n"))
+        if not line:
+            return None
+        piece = line
+        while piece and not piece.endswith(b"\n"):
+            piece = self._piece(_PIECE_BYTES)
+        self._lines += 1
+        if at_start:
+            line = line.removeprefix(_BOM)
+        return line.removesuffix(b"\n").removesuffix(b"\r")
+
+    def _piece(self, size: int) -> bytes:
+        if self._end is not None:
+            size = min(size, self._end - self._offset)
+        piece = self._file.readline(size)
+        self._offset += len(piece)
+        return piece
+
+    def _sort(self, line: bytes, chunk: Chunk) -> None:
+        if not line or line.isspace():
+            return
+        problem = _fault(line)
+        if problem is None:
+            chunk.events.append(line)
+            chunk.numbers.append(self._lines)
+        else:
+            chunk.bad.append(Rejected(self._lines, problem, line[:KEPT_BYTES]))
+
+
+def _fault(line: bytes) -> Problem | None:
+    """What must not reach the service: it could make it refuse all that is sent with it."""
+    if len(line) > EVENT_BYTES:
+        return {"status": 413, "detail": f"the line has more than {EVENT_BYTES} bytes"}
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return {"status": 400, "detail": f"the line is not UTF-8: byte {error.start + 1} is wrong"}
+    return None

@@ -1,0 +1,116 @@
+"""From the options of `activity send` to its exit status."""
+
+import os
+import re
+import stat
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.errors import SendError, UsageError
+from cli.sending import single
+from cli.sending.resume import Wanted
+from cli.sending.run import Ending, Way
+from cli.sending.stream import Part, send_stream
+from cli.sending.summary import summary
+from cli.sending.whole_file import send_file, usual_checkpoint
+from client.answers import problem_text
+from client.errors import BadUrl, GaveUp
+
+STANDARD_INPUT = "-"
+
+_FAILED, _INTERRUPTED = 1, 130
+_BATCH, _CONNECTIONS = 1_000, 2
+_is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+
+
+def send_event(url: str, options: Namespace) -> int:
+    """One event; prints its id. Raises UsageError, SendError."""
+    line = single.line_of(
+        options.component, options.environment, options.message, options.email, options.data
+    )
+    with _plain_errors():
+        verdict = single.send_one(Way(url, 1, options.give_up), line)
+    if verdict.problem is not None:
+        raise SendError(f"rejected: {problem_text(verdict.problem)}")
+    print(single.as_json(verdict) if options.json else verdict.id)
+    return 0
+
+
+def send_input(url: str, options: Namespace) -> int:
+    """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
+    way = Way(url.rstrip("/"), options.connections or _CONNECTIONS, options.give_up)
+    with _plain_errors():
+        if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
+            return _send_stream(way, options)
+        return _send_file(way, options)
+
+
+def _send_file(way: Way, options: Namespace) -> int:
+    _refuse(options, ("skip_lines", "run_id"), "is for standard input; a file is gone on with")
+    file = Path(options.file).resolve()
+    wanted = Wanted(
+        way.url,
+        file,
+        options.batch or _BATCH,
+        Path(options.rejected).resolve() if options.rejected else None,
+        options.restart,
+        options.continue_anyway,
+    )
+    at = Path(options.checkpoint).resolve() if options.checkpoint else usual_checkpoint(file)
+    if file in (at, wanted.rejected) or at == wanted.rejected:
+        raise UsageError("FILE, --rejected and --checkpoint must be different files")
+    ending = send_file(way, wanted, at)
+    return _conclude(options, ending, way.url, "run the same command again to go on")
+
+
+def _send_stream(way: Way, options: Namespace) -> int:
+    without = ("checkpoint", "restart", "continue_anyway")
+    _refuse(options, without, "is for a file; what can be read once only has no checkpoint")
+    if options.run_id and not _is_run_id(options.run_id):
+        raise UsageError("--run-id is not one: letters, digits, - and _, at most 64")
+    rejected = Path(options.rejected) if options.rejected else None
+    part = Part(options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected)
+    ending, run_id = send_stream(way, part, _opened(options.file))
+    batch = f" --batch {options.batch}" if options.batch else ""
+    where = f"--skip-lines {ending.tally.lines} --run-id {run_id}{batch}"
+    how = f"send the same input with {where} to go on"
+    return _conclude(options, ending, way.url, how)
+
+
+def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -> int:
+    told = summary(url, ending)
+    print(told.as_json() if options.json else told.as_text())
+    if ending.is_complete:
+        return _FAILED if told.rejected else 0
+    what = "interrupted" if ending.interrupted else f"gave up, {ending.trouble}; ended"
+    print(f"activity: {what} after line {told.lines:,}; {how_to_go_on}", file=sys.stderr)
+    return _INTERRUPTED if ending.interrupted else _FAILED
+
+
+def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(options, name) not in (None, False):
+            raise UsageError(f"--{name.replace('_', '-')} {why}")
+
+
+def _opened(name: str) -> BinaryIO:
+    """Never to be closed: a thread may sit in a read of it when we are told to stop, and closing
+    waits for that; so would the interpreter's end, were it sys.stdin."""
+    descriptor = (
+        sys.stdin.fileno() if name == STANDARD_INPUT else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    )
+    return open(descriptor, "rb", closefd=False)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except BadUrl as error:
+        raise UsageError(f"--url (ACTIVITY_URL): {error}") from None
+    except GaveUp as error:
+        raise SendError(f"gave up: {error}") from None

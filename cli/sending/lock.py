@@ -1,0 +1,42 @@
+"""One run at a time for a checkpoint."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.errors import AlreadySending
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock file, which goes with the holder. Raises AlreadySending, OSError."""
+    descriptor = _acquire(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise AlreadySending(
+                f"another `activity send` is sending this file (it holds {path})"
+            ) from None
+        if _is_at(path, descriptor):
+            return descriptor
+        os.close(descriptor)  # its last holder removed it just before we got the lock
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,126 @@
+"""One run over some input: chunks out, outcomes in, until the end, a signal, or giving up."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cli.sending.chunks import Chunk, Chunks
+from cli.sending.outcome import Outcome, deliver
+from cli.sending.patience import Patience
+from cli.sending.pipeline import Pipeline
+from cli.sending.progress import Progress, Tally
+from cli.sending.rejects import Rejects
+from cli.signals import StopSignals
+from client.errors import GaveUp
+from client.transport import Transport
+
+SAVE_SECONDS = 0.5
+GRACE_SECONDS = 5.0  # for what is under way, once a run is told to stop
+LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to send. `give_up`: seconds without an answer after which to end; None: never."""
+
+    url: str
+    connections: int
+    give_up: float | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a run began and ended, and why; `trouble` is None for one that is complete or was
+    interrupted."""
+
+    start: Tally
+    tally: Tally
+    seconds: float
+    interrupted: bool = False
+    trouble: str | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to send."""
+        return not self.interrupted and self.trouble is None
+
+
+class Run:
+    """Sends chunks from `start` on under keys made from `run_id`.
+
+    `save` is called with how far it is, now and then and at the end. Raises BadUrl.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        run_id: str,
+        start: Tally,
+        rejects: Rejects,
+        progress: Progress,
+        save: Callable[[Tally], None],
+    ) -> None:
+        self._connections = way.connections
+        self._transport = Transport(way.url, way.connections, LONGEST_PAUSE)
+        self._patience = Patience(way.give_up)
+        self._run_id = run_id
+        self._start, self._tally = start, replace(start)
+        self._rejects = rejects
+        self._progress = progress
+        self._save = save
+        self._saved = time.monotonic()
+        self._ends_by: float | None = None
+
+    def send(self, chunks: Chunks) -> Ending:
+        """All of them. Raises OSError when they can't be read, or a file not be written."""
+        began = time.monotonic()
+        pipeline = Pipeline(iter(chunks), self._deliver, self._connections)
+        with StopSignals() as signals:
+            try:
+                self._follow(pipeline, signals)
+            finally:
+                self._save(self._tally)
+                self._transport.close()
+        ending = Ending(self._start, self._tally, time.monotonic() - began)
+        if signals.requested and not pipeline.is_complete:
+            return replace(ending, interrupted=True)
+        try:
+            pipeline.raise_failure()
+        except GaveUp as error:
+            return replace(ending, trouble=str(error))
+        return ending
+
+    def _follow(self, pipeline: Pipeline, signals: StopSignals) -> None:
+        for outcome in pipeline.outcomes():
+            if outcome is not None:
+                self._advance(outcome)
+            self._progress.update(self._tally, self._patience.trouble)
+            if signals.requested or pipeline.has_failed:
+                self._end(pipeline)
+                if outcome is None and (pipeline.is_idle or self._is_time_up()):
+                    break
+
+    def _deliver(self, chunk: Chunk) -> Outcome:
+        outcome = deliver(self._transport, self._run_id, chunk, self._patience.pause)
+        self._patience.answered()
+        return outcome
+
+    def _advance(self, outcome: Outcome) -> None:
+        self._tally.offset = outcome.end
+        self._tally.lines = outcome.last_line
+        self._tally.accepted += outcome.accepted
+        self._tally.rejected += len(outcome.rejected)
+        self._rejects.add(outcome.rejected)
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self._save(self._tally)
+            self._saved = time.monotonic()
+
+    def _end(self, pipeline: Pipeline) -> None:
+        """What is under way may still be answered; what waits for its next try may not."""
+        if self._ends_by is None:
+            self._ends_by = time.monotonic() + GRACE_SECONDS
+            pipeline.stop()
+            self._patience.stop()
+
+    def _is_time_up(self) -> bool:
+        return self._ends_by is not None and time.monotonic() >= self._ends_by

@@ -1,0 +1,39 @@
+"""Standard input, a pipe: what can be read once only."""
+
+import secrets
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.sending.chunks import Chunks
+from cli.sending.progress import Tally, progress
+from cli.sending.rejects import Rejects
+from cli.sending.run import Ending, Run, Way
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of the stream to send: all after `skip_lines` lines.
+
+    `run_id`: that of an earlier run over the same input, "" for a run of its own. With it, what the
+    earlier one had under way when it ended counts once all the same.
+    """
+
+    batch: int
+    skip_lines: int
+    run_id: str
+    rejected: Path | None
+
+
+def send_stream(way: Way, part: Part, file: BinaryIO) -> tuple[Ending, str]:
+    """Send what comes; how it ended and the run's id. Raises BadUrl, OSError."""
+    run_id = part.run_id or secrets.token_hex(12)
+    chunks = Chunks(file, part.batch)
+    start = Tally(chunks.skip(part.skip_lines), part.skip_lines)
+    with (
+        closing(progress(None, start)) as shown,
+        Rejects(part.rejected, None if part.skip_lines else 0, shown.say) as rejects,
+    ):
+        run = Run(way, run_id, start, rejects, shown, lambda tally: None)
+        return run.send(chunks), run_id

@@ -1,0 +1,106 @@
+"""A file, sent once however often the sending is interrupted."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.sending import checkpoint, lock, resume
+from cli.sending.checkpoint import Checkpoint, Plan, Position
+from cli.sending.chunks import Chunks
+from cli.sending.progress import Progress, Tally, progress
+from cli.sending.rejects import Rejects
+from cli.sending.resume import Wanted
+from cli.sending.run import Ending, Run, Way
+from cli.settings import state_folder
+
+
+def usual_checkpoint(file: Path) -> Path:
+    """Where the checkpoint of a file is when no place is named: in the user's state folder."""
+    name = hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return state_folder() / "send" / f"{name}.json"
+
+
+def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
+    """Send it, or what an interrupted run left of it; `at` is the checkpoint's place.
+
+    Raises AlreadySending, CannotResume, BadUrl, OSError.
+    """
+    at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (
+        lock.held(at.with_name(at.name + ".lock")),
+        wanted.file.open("rb") as file,
+        wanted.file.open("rb") as other,
+    ):
+        begun = resume.begin(at, wanted, other)
+        start = _tally(begun.position)
+        with closing(progress(begun.plan.size, start)) as shown:
+            _tell(shown, begun, wanted)
+            ending = _run(way, begun, start, file, shown, _Keeper(at, begun, other))
+            if ending.is_complete:
+                checkpoint.remove(at)
+                _tell_of_growth(shown, begun.plan, file)
+    return ending
+
+
+def _run(
+    way: Way, begun: Checkpoint, start: Tally, file: BinaryIO, shown: Progress, keeper: "_Keeper"
+) -> Ending:
+    plan, position = begun.plan, begun.position
+    rejected = Path(plan.rejected) if plan.rejected else None
+    with Rejects(rejected, position.rejected_bytes, shown.say) as rejects:
+        run = Run(way, plan.run_id, start, rejects, shown, keeper.saving(rejects))
+        file.seek(position.offset)
+        return run.send(Chunks(file, plan.batch, position.offset, position.lines, plan.size))
+
+
+class _Keeper:
+    """Keeps the checkpoint of a run. Its time is that of the last progress: what is under way was
+    sent after it, however often it is tried again."""
+
+    def __init__(self, at: Path, begun: Checkpoint, file: BinaryIO) -> None:
+        self._at = at
+        self._plan = begun.plan
+        self._offset = begun.position.offset
+        self._file = file
+
+    def saving(self, rejects: Rejects) -> Callable[[Tally], None]:
+        """What to call with how far it is; rejected lines are on disk before it says so."""
+
+        def save(tally: Tally) -> None:
+            if tally.offset == self._offset:
+                return
+            position = Position(
+                tally.offset,
+                tally.lines,
+                tally.accepted,
+                tally.rejected,
+                checkpoint.tail_digest(self._file, tally.offset),
+                rejects.sync(),
+                time.time(),
+            )
+            checkpoint.write(self._at, Checkpoint(self._plan, position))
+            self._offset = tally.offset
+
+        return save
+
+
+def _tally(position: Position) -> Tally:
+    return Tally(position.offset, position.lines, position.accepted, position.rejected)
+
+
+def _tell(shown: Progress, begun: Checkpoint, wanted: Wanted) -> None:
+    plan, position = begun.plan, begun.position
+    if position.offset:
+        shown.say(f"going on after line {position.lines:,}, where a run was interrupted")
+    if plan.batch != wanted.batch:
+        shown.say(f"in batches of {plan.batch:,} lines, as it began")
+
+
+def _tell_of_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
+    more = os.fstat(file.fileno()).st_size - plan.size
+    if more > 0:
+        shown.say(f"the file has grown by {more:,} bytes since; those were not sent")

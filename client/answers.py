@@ -1,0 +1,128 @@
+"""What an answer of the service means for the batch it was given to. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from client.backoff import retry_after
+
+Problem = Mapping[str, Any]
+"""Why an event was rejected: an `application/problem+json` object (RFC 9457)."""
+
+_ACCEPTED = frozenset({200, 201, 202})
+_AGAIN = frozenset({408, 409, 425, 429})
+_TOO_LARGE = 413
+_PLACES = frozenset({"index", "line"})
+_SHOWN_CHARACTERS = 200
+
+
+class Verdict(NamedTuple):
+    """What became of one event: accepted with an id and a time, or rejected with a problem."""
+
+    id: str | None = None
+    created_at: str | None = None
+    problem: Problem | None = None
+
+
+class Done(NamedTuple):
+    """Definite: a verdict for each event, in order."""
+
+    verdicts: list[Verdict]
+
+
+class Again(NamedTuple):
+    """Not decided. To be tried again, not before `seconds` have passed."""
+
+    reason: str
+    seconds: float = 0.0
+
+
+class Halve(NamedTuple):
+    """Refused as a whole for its size: nothing of it was accepted."""
+
+    problem: Problem
+
+
+class Reply(NamedTuple):
+    """What came over HTTP."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+Answer = Done | Again | Halve
+
+
+def read(reply: Reply, events: int) -> Answer:
+    """What the reply to a batch of that many events means."""
+    if reply.status >= 500 or reply.status in _AGAIN:
+        return Again(_refusal(reply), retry_after(reply.retry_after))
+    if reply.status == _TOO_LARGE:
+        return Halve(_problem(reply))
+    verdicts = _verdicts(reply.body, events)
+    if verdicts is not None:
+        return Done(verdicts)
+    if reply.status in _ACCEPTED:
+        # Not from the service, or cut off. The key makes it harmless to ask again.
+        return Again(f"an answer {reply.status} that is not the service's: {_shown(reply.body)}")
+    return Done([Verdict(problem=_problem(reply))] * events)
+
+
+def problem_text(problem: Problem) -> str:
+    """A problem in one line."""
+    faults = problem.get("errors")
+    if isinstance(faults, list) and faults:
+        return "; ".join(_fault_text(fault) for fault in faults)
+    return str(problem.get("detail") or problem.get("title") or problem.get("status") or problem)
+
+
+def _fault_text(fault: Any) -> str:
+    if not isinstance(fault, dict):
+        return str(fault)
+    place = fault.get("pointer") or fault.get("header") or fault.get("parameter")
+    detail = fault.get("detail", "is wrong")
+    return f"{place} {detail}" if place else str(detail)
+
+
+def _verdicts(body: bytes, events: int) -> list[Verdict] | None:
+    answer = _object(body)
+    results = answer.get("results") if answer else None
+    if not isinstance(results, list) or len(results) != events:
+        return None
+    if not all(isinstance(result, dict) for result in results):
+        return None
+    return [_verdict(result) for result in results]
+
+
+def _verdict(result: dict[str, Any]) -> Verdict:
+    if "error" not in result:
+        return Verdict(result.get("id"), result.get("created_at"))
+    problem = result["error"]
+    if not isinstance(problem, dict):
+        return Verdict(problem={"detail": str(problem)})
+    # Its place within the batch says nothing to those who sent an event.
+    return Verdict(problem={k: v for k, v in problem.items() if k not in _PLACES})
+
+
+def _problem(reply: Reply) -> Problem:
+    """The reply's own problem, or one made up for a server that says nothing of the kind."""
+    return _object(reply.body) or {"status": reply.status, "detail": _refusal(reply)}
+
+
+def _refusal(reply: Reply) -> str:
+    problem = _object(reply.body)
+    said = problem_text(problem) if problem else _shown(reply.body)
+    return f"answer {reply.status}: {said}" if said else f"answer {reply.status}"
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _shown(body: bytes) -> str:
+    return body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").strip()

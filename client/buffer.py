@@ -1,0 +1,187 @@
+"""Events that wait to be answered, between the threads that send and the one that posts."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from client.errors import BufferFull, ClientClosed, GaveUp
+from client.limits import Limits
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What became of the events so far.
+
+    sent       taken by `send`; always accepted + rejected + pending
+    accepted   the service has them on disk
+    rejected   the service refused them
+    pending    wait to be sent, or for an answer; after `close`: unsent, or unanswered
+    retries    requests that were made again
+    """
+
+    sent: int
+    accepted: int
+    rejected: int
+    pending: int
+    retries: int
+
+
+class Buffer:
+    """A bounded queue for any number of senders and one poster.
+
+    What was taken stays counted, against the bounds too, until it is settled: it may yet have to
+    be sent again.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # One that a signal handler may take while it interrupts its holder: they log, too.
+        self._lock = threading.RLock()
+        self._arrived = threading.Condition(self._lock)  # there is something to do for the poster
+        self._settled = threading.Condition(self._lock)  # there is something to see for flushers
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._bytes = 0
+        self._sent = self._accepted = self._rejected = self._retries = 0
+        self._flush_to = 0  # of `sent`: no lingering before that
+        self._deadline: float | None = None  # set once by `close`
+        self._ended = False
+        self._since: datetime | None = None
+        self._reason: str | None = None
+
+    @property
+    def stats(self) -> Stats:
+        """At this moment."""
+        with self._lock:
+            pending = self._sent - self._answered
+            return Stats(self._sent, self._accepted, self._rejected, pending, self._retries)
+
+    @property
+    def is_over(self) -> bool:
+        """Closed, and past the deadline: nothing may be sent any more."""
+        with self._lock:
+            return self._is_past_deadline()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the service does not take what is sent; None while it does."""
+        with self._lock:
+            return self._reason
+
+    def put(self, line: bytes) -> None:
+        """Add an event; never waits. Raises BufferFull or ClientClosed."""
+        with self._lock:
+            if self._deadline is not None:
+                raise ClientClosed("the client is closed")
+            self._check_room(len(line))
+            self._waiting.append(line)
+            self._waiting_bytes += len(line)
+            self._bytes += len(line)
+            self._sent += 1
+            if len(self._waiting) == 1 or self._is_batch_full:
+                self._arrived.notify()
+
+    def take(self) -> list[bytes] | None:
+        """The next batch: waits for one, and then a little for more. None: the end."""
+        with self._lock:
+            self._arrived.wait_for(lambda: self._waiting or self._deadline is not None)
+            if not self._must_go():
+                self._arrived.wait_for(self._must_go, self._limits.linger_seconds)
+            if not self._waiting or self._is_past_deadline():
+                return None
+            return self._cut()
+
+    def settle(self, lines: Sequence[bytes], rejected: int) -> None:
+        """These were answered: the service gives verdicts."""
+        with self._lock:
+            self._rejected += rejected
+            self._accepted += len(lines) - rejected
+            self._bytes -= sum(map(len, lines))
+            self._since = self._reason = None
+            self._settled.notify_all()
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Wait before the next try; `reason` is what went wrong with the last one.
+
+        The begin of `close` ends the wait, for one more try. Raises GaveUp at its deadline.
+        """
+        with self._lock:
+            self._reason = reason
+            self._since = self._since or datetime.now(UTC)
+            self._arrived.wait_for(*self._until_next_try(seconds))
+            if self._is_past_deadline():
+                raise GaveUp(reason)
+            self._retries += 1
+
+    def flush(self, seconds: float | None) -> bool:
+        """Wait until all that was sent before is answered; False when it was not in time."""
+        with self._lock:
+            wanted = self._sent
+            self._flush_to = wanted
+            self._arrived.notify()
+            self._settled.wait_for(lambda: self._answered >= wanted or self._ended, seconds)
+            return self._answered >= wanted
+
+    def close(self, seconds: float) -> float:
+        """Take no more; what waits may be sent for that long. The first call counts; the seconds
+        that are left of it."""
+        with self._lock:
+            if self._deadline is None:
+                self._deadline = time.monotonic() + seconds
+            self._arrived.notify()
+            return max(0.0, self._deadline - time.monotonic())
+
+    def end(self) -> None:
+        """Nobody posts any more: flushers need not wait."""
+        with self._lock:
+            self._ended = True
+            self._settled.notify_all()
+
+    def begin(self) -> None:
+        """Somebody posts."""
+        with self._lock:
+            self._ended = False
+
+    @property
+    def _answered(self) -> int:
+        return self._accepted + self._rejected
+
+    @property
+    def _is_batch_full(self) -> bool:
+        return (
+            len(self._waiting) >= self._limits.batch_events
+            or self._waiting_bytes >= self._limits.batch_bytes
+        )
+
+    def _check_room(self, size: int) -> None:
+        events = self._sent - self._answered
+        fits = self._bytes + size <= self._limits.buffer_bytes or events == 0
+        if events >= self._limits.buffer_events or not fits:
+            raise BufferFull(events, self._bytes, self._since, self._reason)
+
+    def _must_go(self) -> bool:
+        """Whether there is no point in waiting for more."""
+        flushing = self._answered < self._flush_to
+        return self._is_batch_full or flushing or self._deadline is not None
+
+    def _is_past_deadline(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _until_next_try(self, seconds: float) -> tuple[Callable[[], bool], float]:
+        if self._deadline is None:
+            return lambda: self._deadline is not None, seconds
+        return self._is_past_deadline, min(seconds, self._deadline - time.monotonic())
+
+    def _cut(self) -> list[bytes]:
+        lines = [self._waiting.popleft()]
+        size = len(lines[0])
+        while self._waiting and len(lines) < self._limits.batch_events:
+            size += len(self._waiting[0])
+            if size > self._limits.batch_bytes:
+                break
+            lines.append(self._waiting.popleft())
+        self._waiting_bytes -= sum(map(len, lines))
+        return lines

@@ -1,0 +1,98 @@
+"""An application's log records as events."""
+
+import logging
+import sys
+import threading
+
+from client.activity_client import ActivityClient
+from client.errors import BadEvent, BufferFull
+from client.log_event import event_component, event_data, event_message
+from client.seldom import Seldom
+from client.sender import LOGGER, WARN_SECONDS, is_sending
+
+_LAST_TRY_SECONDS = 1.0
+
+
+class ActivityHandler(logging.Handler):
+    """Sends each record as an event; never waits for the network, never raises.
+
+    `service`: its address, or a client, which the handler then leaves open. `environment`,
+    `component`: of the events; without them the client's, and the logger's name as component.
+
+    A record that finds the buffer full is dropped and counted in `dropped`; `handleError` says so,
+    once in 10 s at most. At the end of the process `logging.shutdown` sends what still waits.
+    Raises BadUrl, and BadEvent when no environment is given.
+    """
+
+    def __init__(
+        self,
+        service: str | ActivityClient,
+        *,
+        environment: str | None = None,
+        component: str | None = None,
+        level: int | str = logging.NOTSET,
+    ) -> None:
+        super().__init__(level)
+        self._owns_client = isinstance(service, str)
+        self._client = (
+            ActivityClient(service, close_at_exit=False) if isinstance(service, str) else service
+        )
+        self._environment = environment or self._client.environment
+        self._component = component or self._client.component
+        if self._environment is None:
+            raise BadEvent("an environment is needed, such as environment='production'")
+        self.dropped = 0
+        self._full = Seldom(WARN_SECONDS)
+        self._flushed_in_vain = False
+
+    @property
+    def client(self) -> ActivityClient:
+        """The client that it sends by."""
+        return self._client
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As any handler, but blind to what sending itself logs.
+
+        That is sorted out before the handler's lock is taken, which `logging.shutdown` holds while
+        it waits for the sending thread.
+        """
+        if record.name == LOGGER or is_sending(record.thread) or is_sending(threading.get_ident()):
+            return False
+        return bool(super().handle(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record. What goes wrong is counted and left to `handleError`."""
+        try:
+            self._send(record)
+        except BufferFull:
+            self.dropped += 1
+            if self._full.occasion() is not None:
+                self.handleError(record)
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - logging must not break who logs
+            self.dropped += 1
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until what was logged is answered, `limits.exit_seconds` of the client at most."""
+        self._flushed_in_vain = not self._client.flush(self._client.limits.exit_seconds)
+
+    def close(self) -> None:
+        """Send what waits, if the client is the handler's own; says on stderr what is lost."""
+        super().close()
+        if self._owns_client:
+            # `logging.shutdown` flushes first: waiting all that time again would help nobody.
+            left = self._client.finish(_LAST_TRY_SECONDS if self._flushed_in_vain else None)
+            if left is not None and sys.stderr is not None:
+                print(f"activity client: {left}", file=sys.stderr)
+
+    def _send(self, record: logging.LogRecord) -> None:
+        message = self.format(record) if self.formatter else record.getMessage()
+        self._client.send(
+            component=self._component or event_component(record),
+            environment=self._environment,
+            message=event_message(record, message),
+            data=event_data(record),
+        )
+        self._flushed_in_vain = False

@@ -1,0 +1,114 @@
+"""The posting half: batch after batch from the buffer to the service."""
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from client.answers import Problem, Verdict, problem_text
+from client.batch import Batch
+from client.buffer import Buffer
+from client.errors import GaveUp
+from client.seldom import Seldom
+from client.transport import Transport
+
+LOGGER = "activity_client"
+"""The name that this package logs under; `ActivityHandler` takes none of its records."""
+
+WARN_SECONDS = 10.0
+
+OnReject = Callable[[dict[str, Any], Problem], None]
+"""Called with an event that the service refused, and why; from the sending thread."""
+
+log = logging.getLogger(LOGGER)
+
+_sending_threads: set[int] = set()
+
+
+def is_sending(thread: int | None) -> bool:
+    """Whether the thread of that identifier posts events at this moment."""
+    return thread in _sending_threads
+
+
+def forget_sending_threads() -> None:
+    """In a forked child there are none."""
+    _sending_threads.clear()
+
+
+class Sender:
+    """Posts what the buffer holds."""
+
+    def __init__(self, buffer: Buffer, transport: Transport, on_reject: OnReject | None) -> None:
+        self._buffer = buffer
+        self._transport = transport
+        self._on_reject = on_reject or _warn_seldom()
+        self._batch: Batch | None = None  # outlives a thread that was killed by an error
+        self._running = threading.Lock()
+
+    def run(self) -> None:
+        """Until the buffer is closed and empty, or its deadline has passed; not if another thread
+        is at it."""
+        if not self._running.acquire(blocking=False):
+            return
+        self._buffer.begin()
+        try:
+            with _marked_as_sending():
+                while batch := self._next():
+                    self._send(batch)
+        except GaveUp:
+            pass  # whoever closed the buffer sees what is left in it
+        finally:
+            self._buffer.end()
+            self._transport.close()
+            self._running.release()
+
+    def _next(self) -> Batch | None:
+        if self._buffer.is_over:
+            return None
+        if self._batch is None and (lines := self._buffer.take()):
+            self._batch = Batch(uuid.uuid4().hex, lines)
+        return self._batch
+
+    def _send(self, batch: Batch) -> None:
+        verdicts = self._transport.deliver(batch, self._buffer.pause)
+        self._report(batch, verdicts)
+        rejected = sum(verdict.problem is not None for verdict in verdicts)
+        self._buffer.settle(batch.lines, rejected)
+        self._batch = None
+
+    def _report(self, batch: Batch, verdicts: list[Verdict]) -> None:
+        for line, verdict in zip(batch.lines, verdicts, strict=True):
+            if verdict.problem is not None:
+                self._report_one(json.loads(line), verdict.problem)
+
+    def _report_one(self, event: dict[str, Any], problem: Problem) -> None:
+        try:
+            self._on_reject(event, problem)
+        except Exception:
+            log.exception("on_reject failed; the event was rejected: %s", problem_text(problem))
+
+
+@contextmanager
+def _marked_as_sending() -> Iterator[None]:
+    thread = threading.get_ident()
+    _sending_threads.add(thread)
+    try:
+        yield
+    finally:
+        _sending_threads.discard(thread)
+
+
+def _warn_seldom() -> OnReject:
+    seldom = Seldom(WARN_SECONDS)
+
+    def warn(event: dict[str, Any], problem: Problem) -> None:
+        silent = seldom.occasion()
+        if silent is not None:
+            more = f" (and {silent} more before it)" if silent else ""
+            what = f"of {event['component']!r}: {event['message'][:200]!r}"
+            log.warning("an event was rejected%s: %s; %s", more, problem_text(problem), what)
+
+    return warn

@@ -1,0 +1,61 @@
+"""Running `activity send` as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "cli.main", "send"]
+
+
+def ndjson(path: Path, lines: int, **fields: object) -> Path:
+    """A file of that many events, with messages `m0`, `m1`, ..."""
+    event = {"component": "c", "environment": "e", **fields}
+    rows = (json.dumps({**event, "message": f"m{number}"}) for number in range(lines))
+    path.write_text("".join(f"{row}\n" for row in rows))
+    return path
+
+
+class SendCommand:
+    """`activity send` to one address, with a folder for its state."""
+
+    def __init__(self, url: str, state: Path) -> None:
+        self.state = state
+        ours = {"ACTIVITY_URL": url, "XDG_STATE_HOME": str(state)}
+        others = {k: v for k, v in os.environ.items() if not k.startswith("ACTIVITY_")}
+        self._env = {**others, **ours}
+
+    def start(
+        self, *options: object, command: Sequence[str] = COMMAND, **more: Any
+    ) -> subprocess.Popen[str]:
+        """In the background."""
+        return subprocess.Popen(
+            [*command, *map(str, options)],
+            env=self._env,
+            text=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+        )
+
+    def run(self, *options: object, **more: Any) -> subprocess.CompletedProcess[str]:
+        """To its end."""
+        return subprocess.run(
+            [*COMMAND, *map(str, options)],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **more,
+        )
+
+    def summary(self, *options: object, **more: Any) -> dict[str, Any]:
+        """Of a run, as JSON, with its exit status as `status`."""
+        ended = self.run(*options, "--json", **more)
+        assert ended.stdout, ended.stderr
+        return {**json.loads(ended.stdout), "status": ended.returncode}
+
+    def checkpoints(self) -> list[Path]:
+        """What lies in the state folder."""
+        return [path for path in self.state.rglob("*") if path.is_file()]
