@@ -11,6 +11,7 @@ from storage.errors import (
     DatabaseMismatch,
     DatabaseUnavailable,
     KeyReused,
+    KeysFull,
     QueryTooSlow,
     QueueFull,
     QueueUnavailable,
@@ -19,6 +20,7 @@ from storage.errors import (
 
 MEDIA_TYPE = b"application/problem+json"
 RETRY_SECONDS = 2
+KEYS_SECONDS = 60  # some of a day's keys may be forgotten by then
 
 _TITLES = {
     400: ("malformed", "The request can't be read"),
@@ -75,6 +77,11 @@ MISTAKE = Problem(500, "It was logged. The request may be sent again.")
 _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),
     (
+        KeysFull,
+        "As many Idempotency-Keys as allowed are remembered, each for 24 hours. Nothing was "
+        "accepted; without a key it would be, and whoever runs this service can allow more.",
+    ),
+    (
         QueueUnavailable,
         "The queue does not answer. The event was not acknowledged, but may be stored all the "
         "same: sent again with the same Idempotency-Key it counts once.",
@@ -92,9 +99,17 @@ def of_storage(error: StorageError) -> Problem:
     if isinstance(error, KeyReused):
         fault = Fault("was used for another request before", header="Idempotency-Key")
         return Problem(422, "The same key must come with the same body.", [fault])
-    retry = error.retry_seconds if isinstance(error, QueueFull) else None
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
-    return unavailable(text, retry or RETRY_SECONDS)
+    return unavailable(text, _retry_seconds(error))
+
+
+def _retry_seconds(error: StorageError) -> int:
+    match error:
+        case QueueFull(retry_seconds=int(seconds)):
+            return seconds
+        case KeysFull():
+            return KEYS_SECONDS
+    return RETRY_SECONDS
 
 
 def _without_none(fault: Fault) -> dict[str, str]:

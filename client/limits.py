@@ -17,7 +17,7 @@ class Limits:
     buffer_bytes: int = 32 * 1024 * 1024
     batch_events: int = 1_000
     batch_bytes: int = 1024 * 1024
-    linger_seconds: float = 0.1
+    linger_seconds: float = 0.5
     exit_seconds: float = 5.0
 
     def __post_init__(self) -> None:

@@ -3,7 +3,8 @@
 StorageError
 ├── Unavailable            try again later; nothing is wrong with what was asked
 │   ├── QueueUnavailable
-│   │   └── QueueFull
+│   │   ├── QueueFull
+│   │   └── KeysFull
 │   ├── ControlUnavailable
 │   └── DatabaseUnavailable
 │       └── QueryTooSlow
@@ -41,6 +42,10 @@ class QueueFull(QueueUnavailable):
     def __init__(self, message: str, retry_seconds: int | None = None) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class KeysFull(QueueUnavailable):
+    """As many idempotency keys as allowed are remembered already."""
 
 
 class ControlUnavailable(Unavailable):

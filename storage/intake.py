@@ -8,7 +8,7 @@ import redis.asyncio
 from redis.commands.core import AsyncScript
 
 from storage import keys
-from storage.errors import KeyReused, QueueFull, QueueUnavailable, queue_errors
+from storage.errors import KeyReused, KeysFull, QueueFull, QueueUnavailable, queue_errors
 from storage.scripts import source
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
@@ -197,7 +197,7 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
         "queue stood still, or this machine's clock is behind"
     ),
     -2: lambda: QueueFull("the backlog has reached its limit"),
-    -3: lambda: QueueFull("as many idempotency keys as allowed are remembered already"),
+    -3: lambda: KeysFull("as many idempotency keys as allowed are remembered already"),
 }
 
 

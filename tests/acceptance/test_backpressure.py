@@ -77,3 +77,20 @@ def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
         assert "No more than 20 events" in problem(answer, 413)["detail"]
         answer = running.http.post("/events/batch?ack=stored", json=items[:20])
         assert answer.status_code == 201
+
+
+def test_when_no_more_keys_can_be_remembered_that_is_said_and_events_without_are_taken(
+    settings: StorageSettings,
+) -> None:
+    with service(settings, idempotency_keys=64) as running:
+        statuses = []
+        while 503 not in statuses:
+            key = {"idempotency-key": f"key {len(statuses)}"}
+            answer = running.http.post("/events", json=EVENT, headers=key)
+            statuses.append(answer.status_code)
+        assert 16 <= statuses.count(202) <= 64  # so many on each shard
+        assert "Idempotency-Keys" in problem(answer, 503)["detail"]
+        assert answer.headers["retry-after"] == "60"
+        assert running.http.post("/events", json=EVENT).status_code == 202
+        again = running.http.post("/events", json=EVENT, headers={"idempotency-key": "key 0"})
+        assert again.status_code == 202
