@@ -1,5 +1,6 @@
 """How far an acknowledgement reaches: `queued` is on the queue's disk, `stored` committed."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal
@@ -30,11 +31,13 @@ class Acknowledgement:
 
         PostgreSQL is asked too: an event that left the queue may be a dead letter.
         """
+        ids = [UUID(bytes=made.raw_id) for made in accepted.made]
         fates: dict[UUID, Fate] = {}
-        if await self._watch.left(accepted.place, self._seconds):
-            with suppress(StorageError):
-                fates = await self._fates([UUID(bytes=made.raw_id) for made in accepted.made])
-        return [fates.get(UUID(bytes=made.raw_id), "queued") for made in accepted.made]
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._watch.left(accepted.place)
+                fates = await self._fates(ids)
+        return [fates.get(one, "queued") for one in ids]
 
 
 def reached(receipts: Sequence[Receipt]) -> Ack:

@@ -93,8 +93,10 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_storage_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StorageError)
-    log.warning("%s %s: %s", request.method, request.url.path, error)
-    return ProblemResponse(of_storage(error))
+    problem = of_storage(error)
+    if problem.status >= 500:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+    return ProblemResponse(problem)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -104,8 +106,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 _HTTP_DETAILS = {
-    404: "No such path. The paths are /events, /events/batch, /events/{id}, /v1/logs, /health, "
-    "/health/ready, /docs.",
+    404: "No such path. The paths are /events, /events/batch, /events/{id}, /v1/logs, /status, "
+    "/health, /health/ready, /openapi.json, /docs.",
     405: "This path does not answer that method.",
 }
 

@@ -17,6 +17,7 @@ from api.thorough import aside
 TURN = 100  # good items taken before other requests get a turn
 MOST_FAULTS = 10  # of an item
 MOST_FAULT_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
+_VERDICT_BYTES = 400  # what a refused item holds beside its problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class BatchLimits:
     items: int
     item_bytes: int
 
+    @property
+    def lines(self) -> int:
+        """Of NDJSON, the blank ones too."""
+        return 10 * self.items
+
+    @property
+    def brackets(self) -> int:
+        """Arrays and objects of JSON, those within the items too."""
+        return 100 * self.items
+
 
 @dataclass(slots=True)
 class Batch:
@@ -51,14 +62,18 @@ class Batch:
         self.good.append(event)
         self.count += 1
 
-    def refuse(self, item: Item, problem: Problem) -> None:
-        """The next item is not. Its faults are told unless there were very many before."""
+    def refuse(self, item: Item, problem: Problem) -> int:
+        """The next item is not. Its faults are told unless there were very many before.
+
+        The bytes that this takes.
+        """
         where = {"index": self.count} | ({} if item.line is None else {"line": item.line})
         told = problem.faults[:MOST_FAULTS] if self._fault_bytes < MOST_FAULT_BYTES else ()
         document = Problem(problem.status, problem.detail, told, more=where).body()
         self._fault_bytes += len(document) if told else 0
         self.problems[self.count] = msgspec.Raw(document)
         self.count += 1
+        return len(document) + _VERDICT_BYTES
 
 
 class BatchReader:
@@ -80,6 +95,7 @@ class BatchReader:
             self._guest.take(len(piece))
             hashed.update(piece)
             await self._judge_all(self._cutter.feed(piece))
+            await asyncio.sleep(0)  # many pieces may be here at once
         await self._judge_all(await aside(self._cutter.held, self._last_items))
         if not self._batch.count:
             raise Problem(422, "The batch holds no events.")
@@ -109,4 +125,4 @@ class BatchReader:
                 raise Problem(413, f"An event has {self._limits.item_bytes} bytes at most.")
             self._batch.take(await self._reading.closely(item.body))
         except Problem as problem:
-            self._batch.refuse(item, problem)
+            self._guest.take(self._batch.refuse(item, problem))

@@ -57,8 +57,13 @@ def held_back(batch: Batch) -> Problem:
     """Nothing was accepted, since the batch is atomic and some items are bad."""
     rejected = len(batch.problems)
     detail = f"{rejected} of {batch.count} items are bad, so none was accepted: it is all or none."
-    other = msgspec.Raw(Problem(424, "It is good, but others of this atomic batch are not.").body())
-    return _refused(detail, _in_order(batch, (Verdict(error=other) for _ in batch.good)))
+    good = (index for index in range(batch.count) if index not in batch.problems)
+    return _refused(detail, _in_order(batch, (Verdict(error=_other(index)) for index in good)))
+
+
+def _other(index: int) -> msgspec.Raw:
+    detail = "It is good, but others of this atomic batch are not."
+    return msgspec.Raw(Problem(424, detail, more={"index": index}).body())
 
 
 _ONE = "The one item is not a good event."

@@ -63,10 +63,13 @@ class _Plain:
 
 
 class Room:
-    """The bytes of batches that a process may hold at once, until they are answered."""
+    """The bytes of batches that a process may hold at once, until they are accepted.
+
+    One alone may hold what it needs: it has limits of its own.
+    """
 
     def __init__(self, limit: int) -> None:
-        self.free = limit
+        self.limit = self.free = limit
 
     @contextmanager
     def guest(self) -> Iterator["Guest"]:
@@ -87,7 +90,8 @@ class Guest:
 
     def take(self, count: int) -> None:
         """Raises Problem 503 when there is not so much room; then nothing is taken."""
-        if count > self._room.free:
+        others = self._room.limit - self._room.free - self.held
+        if others and count > self._room.free:
             raise Problem(
                 503,
                 "Other batches are being read, as many as there is room for. Nothing of this one "

@@ -22,6 +22,10 @@ class Accepted(NamedTuple):
     made: Sequence[Made]
     place: Place
 
+    def without_bodies(self) -> "Accepted":
+        """Enough to answer with, however long that is waited for."""
+        return Accepted([event._replace(body=b"") for event in self.made], self.place)
+
 
 class Ingest:
     """The way of one request's events from a parsed body to the answer."""

@@ -18,8 +18,9 @@ class Item(NamedTuple):
 class Lines:
     """NDJSON: an item a line, however long the body. Blank lines are none."""
 
-    def __init__(self, item_bytes: int) -> None:
+    def __init__(self, item_bytes: int, most_lines: int) -> None:
         self._item_bytes = item_bytes
+        self._most_lines = most_lines
         self._open = bytearray()  # the line that has not ended yet
         self._open_is_too_large = False
         self._line = 0
@@ -30,7 +31,9 @@ class Lines:
         return len(self._open)
 
     def feed(self, piece: bytes) -> Iterator[Item]:
-        """The items that end in this piece."""
+        """The items that end in this piece. Raises Problem 413 past the most lines."""
+        if self._line + piece.count(b"\n") > self._most_lines:
+            raise _too_much(f"{self._most_lines} lines")
         *ended, rest = piece.split(b"\n")
         for part in ended:
             yield from self._end(part)
@@ -47,14 +50,14 @@ class Lines:
             part = bytes(self._open)
         part = part.removesuffix(b"\r")
         too_large = self._open_is_too_large or len(part) > self._item_bytes
+        blank = not self._open_is_too_large and (not part or part.isspace())
         self._open, self._open_is_too_large = bytearray(), False
-        if too_large:
-            yield Item(None, self._line)
-        elif part and not part.isspace():
-            yield Item(part, self._line)
+        if not blank:
+            yield Item(None if too_large else part, self._line)
 
     def _keep(self, part: bytes) -> None:
-        self._open += part
+        if self._open or not part.isspace():  # blanks before an item are no part of it
+            self._open += part
         if len(self._open) > self._item_bytes + 1:  # a CR may still come off
             self._open.clear()
             self._open_is_too_large = True
@@ -63,8 +66,9 @@ class Lines:
 class Array:
     """JSON: an array, or `{"events": [...]}`. It is taken apart when it has come whole."""
 
-    def __init__(self, item_bytes: int) -> None:
+    def __init__(self, item_bytes: int, most_brackets: int) -> None:
         self._item_bytes = item_bytes
+        self._most_brackets = most_brackets
         self._body = bytearray()
 
     @property
@@ -78,14 +82,16 @@ class Array:
         return iter(())
 
     def finish(self) -> Iterator[Item]:
-        """The items. Raises Problem 400 where no array can be seen, 422 for anything else."""
+        """The items. Raises Problem 400 where no array can be seen, 422 for anything else, 413
+        past the most brackets."""
         body, self._body = bytes(self._body), bytearray()
-        for start, end in _places(body):
+        for start, end in _places(body, self._most_brackets):
             yield Item(body[start:end] if end - start <= self._item_bytes else None)
 
 
 _BLANK = rb"[ \t\r\n]*+"
-_STRING = rb'"(?:[^"\\]|\\.)*+"?'  # with an optional end, so that it is linear for any text
+# With an optional end, so that it is linear for any text.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _skip_blank = re.compile(_BLANK).match
 _skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|%b)*+' % _STRING, re.DOTALL).match
 _scalar = re.compile(rb"%b|[-+.\w]+" % _STRING, re.DOTALL).match
@@ -94,7 +100,7 @@ _any_value = re.compile(rb'%b[{"\w-]' % _BLANK).match
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def _places(body: bytes) -> Iterator[tuple[int, int]]:
+def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
     """Where each item begins and ends: found by brackets, whatever else is in the item.
 
     A parser would need memory many times as large as the body, and stop at the first bad item.
@@ -102,10 +108,11 @@ def _places(body: bytes) -> Iterator[tuple[int, int]]:
     begun = _begin(body)
     if begun is None:
         raise _no_array() if _any_value(body) else _not_json(body, 0, "an array")
+    walk = _Walk(body, most_brackets)
     at = _next(body, begun.end())
     more = not body.startswith(b"]", at)
     while more:
-        end = _end_of_item(body, at)
+        end = walk.end_of_item(at)
         yield at, end
         at = _next(body, end)
         more = body.startswith(b",", at)
@@ -120,20 +127,35 @@ def _places(body: bytes) -> Iterator[tuple[int, int]]:
         raise _not_json(body, at, "the end")
 
 
-def _end_of_item(body: bytes, start: int) -> int:
-    if body[start : start + 1] not in (b"{", b"["):
-        found = _scalar(body, start)
-        if found is None:
-            raise _not_json(body, start, "an item")
-        return found.end()
-    at, depth = start, 0
-    while at < len(body):
-        depth += _STEPS[body[at]]
-        at += 1
-        if depth == 0:
-            return at
-        at = _end(_skip_to_bracket(body, at))
-    raise _not_json(body, at, "the end of the item that began before")
+class _Walk:
+    """Finds where items end, over so many brackets at most: each costs a step of Python."""
+
+    def __init__(self, body: bytes, most_brackets: int) -> None:
+        self._body = body
+        self._most = self._left = 2 * most_brackets
+
+    def end_of_item(self, start: int) -> int:
+        """Behind the item that begins there."""
+        body = self._body
+        if body[start : start + 1] not in (b"{", b"["):
+            found = _scalar(body, start)
+            if found is None:
+                raise _not_json(body, start, "an item")
+            return found.end()
+        at, depth = start, 0
+        while at < len(body):
+            self._count()
+            depth += _STEPS[body[at]]
+            at += 1
+            if depth == 0:
+                return at
+            at = _end(_skip_to_bracket(body, at))
+        raise _not_json(body, at, "the end of the item that began before")
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _too_much(f"{self._most // 2} arrays and objects")
 
 
 def _closed(body: bytes, at: int, bracket: bytes) -> int:
@@ -162,3 +184,8 @@ def _not_json(body: bytes, at: int, expected: str) -> Problem:
 def _no_array() -> Problem:
     fault = "must be an array of events, or an object with nothing but such an array as events"
     return Problem(422, "The body is no batch.", [Fault(fault, pointer="")])
+
+
+def _too_much(most: str) -> Problem:
+    close = ((b"connection", b"close"),)
+    return Problem(413, f"A batch has at most {most}.", headers=close)

@@ -245,7 +245,11 @@ GET_EVENTS: dict[str, Any] = {
 GET_EVENT: dict[str, Any] = {
     "tags": ["events"],
     "response_model": EventWithReceipt,
-    "responses": {404: _problem("No such event was accepted."), 503: _AWAY},
+    "responses": {
+        404: _problem("No such event was accepted."),
+        405: _problem("`batch` is no id: batches are posted.", Allow=_header("The method.")),
+        503: _AWAY,
+    },
 }
 
 READY: Responses = {

@@ -62,10 +62,11 @@ async def post_batch(request: Request) -> Response:
             raise batch_answer.held_back(batch)
         if options.dry_run:
             return Response(batch_answer.tried(batch), 200, media_type=JSON)
-        # The same bytes as another media type are another batch.
-        whole = kind.encode() + batch.fingerprint
+        # The ids of a retry are those of the first request only if the same items are good: the
+        # limits may have changed meanwhile. And the same bytes may be of another media type.
+        whole = b"%b %b %a" % (kind.encode(), batch.fingerprint, sorted(batch.problems))
         request_key = RequestKey(key, digest(whole)) if key else None
-        accepted = await services.ingest.accept_all(batch.good, request_key)
+        accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
     receipts = await _receipts(services, options, accepted)
     return _answer(batch_answer.accepted(batch, accepted.made, receipts), receipts)
 
@@ -109,8 +110,11 @@ def _of_cloudevents(request: Request) -> Callable[[bytes], Mapped] | None:
 
 async def _read_batch(request: Request, guest: Guest, kind: str) -> Batch:
     services = services_of(request)
-    item_bytes = services.limits.event.bytes
-    cutter = Lines(item_bytes) if kind == NDJSON else Array(item_bytes)
+    limits = services.limits.items
+    item_bytes = limits.item_bytes
+    cutter = (
+        Lines(item_bytes, limits.lines) if kind == NDJSON else Array(item_bytes, limits.brackets)
+    )
     reading = Reading(parse, lambda body: explained(body, item_bytes))
     if kind == BATCH:
         reading = Reading(
@@ -118,7 +122,7 @@ async def _read_batch(request: Request, guest: Guest, kind: str) -> Batch:
             lambda body: aside(len(body), lambda: structured(body).event(item_bytes)),
         )
     pieces = body_pieces(request.scope, request.receive, services.limits.batch)
-    return await BatchReader(cutter, reading, services.limits.items, guest).read(pieces)
+    return await BatchReader(cutter, reading, limits, guest).read(pieces)
 
 
 def _with_receipt(body: bytes, receipt: Receipt) -> bytes:

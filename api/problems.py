@@ -98,7 +98,8 @@ def of_storage(error: StorageError) -> Problem:
     """What a client is told about a storage error."""
     if isinstance(error, KeyReused):
         fault = Fault("was used for another request before", header="Idempotency-Key")
-        return Problem(422, "The same key must come with the same body.", [fault])
+        detail = "The same key must come with the same body, and the same items of it be good."
+        return Problem(422, detail, [fault])
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 

@@ -87,6 +87,9 @@ async def _asked(request: Request) -> Served:
 
 
 def _event_id(text: str) -> UUID:
+    if text == "batch":
+        detail = "Batches are posted to this path."
+        raise Problem(405, detail, headers=((b"allow", b"POST"),))
     if not is_uuid(text):
         raise Problem(404, "An event's id is a UUID; this is none.")
     event_id = UUID(text)

@@ -17,20 +17,16 @@ class StoredWatch:
         self._waiting: dict[asyncio.Future[None], Place] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def left(self, place: Place, seconds: float) -> bool:
-        """Whether the events have left the queue, once they have or the time is over."""
+    async def left(self, place: Place) -> None:
+        """Return once the events have left the queue."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[future] = place
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            return False
+            await future
         finally:
-            self._waiting.pop(future, None)
-        return True
+            del self._waiting[future]
 
     async def close(self) -> None:
         """Return once nothing is under way any more."""

@@ -24,7 +24,11 @@ class StorageSettings(BaseSettings):
         description="PostgreSQL 17 or newer, as an SQLAlchemy address.",
     )
     shards: int = Field(
-        4, ge=1, le=64, description="Streams the events are spread over: the most drains at once."
+        4,
+        ge=1,
+        le=64,
+        description="Streams the events are spread over: the most drains at once. When it changes, "
+        "idempotency keys of before count anew.",
     )
     partition_by: Literal["day", "month"] = Field(
         "day", description="Span of one partition of the events table."

@@ -56,3 +56,22 @@ def test_an_upload_that_is_broken_off_accepts_nothing(running: Service) -> None:
         raw.socket.shutdown(socket.SHUT_WR)
         assert raw.is_closed()
     assert running.http.get("/status").json()["conservation"]["accepted"] == before
+
+
+@pytest.mark.parametrize("blank", [b"\n", b" \r\n", b"\t" * 300_000 + b"\n"])
+def test_blank_lines_without_end_hold_up_nobody(running: Service, blank: bytes) -> None:
+    body = gzip.compress(blank * (16 * MIB // len(blank)))
+    packed = NDJSON | {"content-encoding": "gzip"}
+    with within_bounds(running, 8 * MIB):
+        for _ in range(3):
+            answer = running.http.post("/events/batch", content=body, headers=packed)
+            assert answer.status_code in (413, 422)
+
+
+@pytest.mark.parametrize("dense", [b"[", b"[{},", b'{"":', b'{"":"","":[],'])
+def test_items_that_never_end_are_given_up(running: Service, dense: bytes) -> None:
+    body = gzip.compress(b"[" + dense * (16 * MIB // len(dense) - 1))
+    packed = {"content-type": "application/json", "content-encoding": "gzip"}
+    with within_bounds(running, 48 * MIB):
+        answer = running.http.post("/events/batch", content=body, headers=packed)
+        assert answer.status_code in (400, 413)

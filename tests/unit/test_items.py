@@ -39,7 +39,7 @@ def test_an_array_gives_the_items_that_a_parser_finds(
         {"events": items} if envelope else items, ensure_ascii=ascii_only, separators=separators
     )
     body = f"{blank}{text}{blank}".encode("utf-8", "surrogatepass")
-    found = [item.body for item in cut(Array(10_000), body, places)]
+    found = [item.body for item in cut(Array(10_000, 1_000), body, places)]
     assert None not in found
     joined = b"[%b]" % b",".join(one for one in found if one is not None)
     assert repr(json.loads(joined.decode("utf-8", "surrogatepass"))) == repr(items)
@@ -52,7 +52,7 @@ def test_lines_give_the_items_and_where_they_stood(
     items: list[Any], end: str, places: list[int]
 ) -> None:
     body = "".join(json.dumps(item) + end for item in items).encode()
-    found = cut(Lines(10_000), body, places)
+    found = cut(Lines(10_000, 1_000), body, places)
     assert repr(bodies(found)) == repr(items)
     step = end.count("\n")
     assert [item.line for item in found] == [1 + number * step for number in range(len(items))]
@@ -61,15 +61,15 @@ def test_lines_give_the_items_and_where_they_stood(
 @pytest.mark.parametrize("pieces", [range(0, 100, 7), [], range(100)])
 def test_an_item_is_too_large_by_one_byte(pieces: Iterable[int]) -> None:
     lines = b"1234567890\r\n12345678901\n1234567890"
-    assert bodies(cut(Lines(11), lines, pieces)) == [1234567890, 12345678901, 1234567890]
-    assert bodies(cut(Lines(10), lines, pieces)) == [1234567890, None, 1234567890]
+    assert bodies(cut(Lines(11, 1_000), lines, pieces)) == [1234567890, 12345678901, 1234567890]
+    assert bodies(cut(Lines(10, 1_000), lines, pieces)) == [1234567890, None, 1234567890]
     array = b"[1234567890 ,12345678901, 1234567890]"
-    assert bodies(cut(Array(10), array, pieces)) == [1234567890, None, 1234567890]
+    assert bodies(cut(Array(10, 1_000), array, pieces)) == [1234567890, None, 1234567890]
 
 
 def test_a_bad_item_does_not_spoil_the_others() -> None:
     body = b'[{"a":}, nul, {"b":"]"}, "\\"", {"c" 1}]'
-    assert [item.body for item in cut(Array(100), body)] == [
+    assert [item.body for item in cut(Array(100, 1_000), body)] == [
         b'{"a":}',
         b"nul",
         b'{"b":"]"}',
@@ -98,6 +98,22 @@ def test_a_bad_item_does_not_spoil_the_others() -> None:
 )
 def test_what_is_no_array_is_refused_where_that_shows(body: bytes, status: int, said: str) -> None:
     with pytest.raises(Problem) as caught:
-        cut(Array(100), body)
+        cut(Array(100, 1_000), body)
     assert caught.value.status == status
     assert said in caught.value.detail + "".join(fault.detail for fault in caught.value.faults)
+
+
+def test_lines_and_brackets_are_bounded_whatever_they_hold() -> None:
+    assert bodies(cut(Lines(10, 3), b"\n\n1")) == [1]
+    with pytest.raises(Problem, match="at most 3 lines"):
+        cut(Lines(10, 3), b"\n\n\n\n1", [2, 3])
+    assert bodies(cut(Array(10, 3), b"[[],{},[]]")) == [[], {}, []]
+    for body in (b"[[],[],[],[]]", b"[[[[[]]]]]", b'[{"a":[{},{},{}]}]'):
+        with pytest.raises(Problem, match="at most 3 arrays and objects"):
+            cut(Array(10, 3), body)
+
+
+def test_a_line_of_blanks_is_none_however_long_it_is() -> None:
+    body = b" " * 100 + b"\n" + b"\t" * 30 + b"1\n" + b" " * 100
+    for places in ((), range(0, 240, 7)):
+        assert bodies(cut(Lines(40, 100), body, places)) == [1]

@@ -1,0 +1,30 @@
+"""A batch that is sent again after the limits have changed is never answered with a lie."""
+
+import json
+
+import pytest
+
+from storage.settings import StorageSettings
+from tests.support.problems import problem
+from tests.support.service import service
+
+EVENT = {"component": "limits", "environment": "e"}
+ITEMS = [{**EVENT, "message": size * "x"} for size in (3, 3_000, 5)]
+BODY = "\n".join(map(json.dumps, ITEMS))
+HEADERS = {"content-type": "application/x-ndjson", "idempotency-key": "one"}
+
+
+@pytest.mark.parametrize("limits", [(1_024, 262_144), (262_144, 1_024)])
+def test_a_batch_of_which_other_items_are_good_now_is_refused(
+    settings: StorageSettings, limits: tuple[int, int]
+) -> None:
+    before, after = limits
+    with service(settings, event_bytes=before) as running:
+        first = running.http.post("/events/batch?ack=stored", content=BODY, headers=HEADERS)
+        assert first.status_code == 201
+    with service(settings, event_bytes=after) as running:
+        again = running.http.post("/events/batch?ack=stored", content=BODY, headers=HEADERS)
+        problem(again, 422)
+        stored = running.events(component="limits", order="asc")
+        ids = [result["id"] for result in first.json()["results"] if "id" in result]
+        assert [event["id"] for event in stored] == ids
