@@ -1,6 +1,6 @@
 """Reading the history: pages by filter, events by id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from storage.database import transaction
+from storage.database import TimeLeft, transaction
 from storage.event import Event, decode_event, id_ms, time_text, to_datetime, to_ms
 from storage.filters import Filters
 from storage.tables import dead_letters, events, lower_email
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
-_FETCH = 100
+_FETCH = 128  # rows a round trip, of the greatest size easily held; most pages need one
 _LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 _ROW = (
@@ -49,8 +49,7 @@ class EventStore:
     def page(self, filters: Filters) -> Page:
         """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
         with transaction(self._engine) as connection:
-            rows = connection.execution_options(stream_results=True, max_row_buffer=_FETCH)
-            return _take(rows.execute(page_query(filters)), filters.limit)
+            return _take(_fetch(connection, page_query(filters)), filters.limit)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Fate]]:
         """Those of these events that have left the queue. Raises DatabaseUnavailable."""
@@ -154,7 +153,18 @@ def _instant(event_id: UUID) -> datetime:
     return to_datetime(min(id_ms(event_id), _LAST_MS))
 
 
-def _take(rows: sa.CursorResult[tuple[object, ...]], limit: int) -> Page:
+def _fetch(
+    connection: sa.Connection, query: sa.Select[tuple[object, ...]]
+) -> Iterator[sa.Row[tuple[object, ...]]]:
+    """The rows, some at a time, all of them within the limit on time."""
+    time_left = TimeLeft()
+    rows = connection.execute(query, execution_options={"yield_per": _FETCH})
+    for part in rows.partitions():
+        yield from part
+        time_left.allow(connection)
+
+
+def _take(rows: Iterator[sa.Row[tuple[object, ...]]], limit: int) -> Page:
     taken: list[Event] = []
     size = 0
     for row in rows:
