@@ -35,6 +35,10 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         # tenth of the page, and rather walk all of time for the first of a few rare rows than
         # find them by their index.
         cursor_tuple_fraction=1,
+        # A bitmap of a million rows in a table of 5 GB fits. One that does not forgets which rows
+        # it means, and every row of its pages is looked at. Of memory this is only the bitmap's
+        # size, and no more at once than the process has connections.
+        work_mem="64MB",
         default_transaction_read_only="on",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
