@@ -112,7 +112,8 @@ class BatchTransaction:
     def insert(self, events: Sequence[Event], text: bytes | None = None) -> Outcome:
         """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
 
-        `text` is what `copy_text` makes of the events, where that is done already. Raises RefusedShare when it refuses so much that poison can't be the reason.
+        `text` is what `copy_text` makes of the events, where that is done already. Raises
+        RefusedShare when PostgreSQL refuses so much that poison can't be the reason.
         """
         stored, refused = insert_events(self._connection, events, text)
         return Outcome(stored, refused, self._bury(refused))
