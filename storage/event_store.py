@@ -68,6 +68,7 @@ class EventStore:
                 page = _walk(connection, filters, time_left)
                 if page:
                     return page
+                time_left.allow(connection)
                 connection.exec_driver_sql(FIND)
             return _page(connection, page_query(filters), filters.limit, time_left)
 
@@ -120,11 +121,7 @@ def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
 def _first(
     query: sa.Select[Any], source: sa.FromClause, filters: Filters, count: int
 ) -> sa.Select[Any]:
-    key = (source.c.created_at, source.c.id)
-    ordered = query.order_by(
-        *(column.asc() if filters.order == "asc" else column.desc() for column in key)
-    )
-    return ordered.limit(count)
+    return query.order_by(*_key(source, filters.order)).limit(count)
 
 
 def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ...]]:
@@ -132,11 +129,12 @@ def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ..
     page = rows.subquery("page")
     shown = [page.c[column.name] for column in events.c if column.name != "data"]
     data = sa.cast(page.c.data, sa.Text).label("data")
-    query = sa.select(*shown, data)
-    key = (page.c.created_at, page.c.id)
-    return query.order_by(
-        *(column.asc() if filters.order == "asc" else column.desc() for column in key)
-    )
+    return sa.select(*shown, data).order_by(*_key(page, filters.order))
+
+
+def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
+    key = (source.c.created_at, source.c.id)
+    return [column.asc() if order == "asc" else column.desc() for column in key]
 
 
 def find_query(
@@ -214,6 +212,7 @@ def _walk(connection: sa.Connection, filters: Filters, time_left: TimeLeft) -> P
     """The page, if walking fills it: what is frequent is found soon, and sorted already."""
     page = _page(connection, walk_query(filters, WALK), filters.limit, time_left)
     if not page.more and len(page.events) * WALK_FAR >= filters.limit * WALK:
+        time_left.allow(connection)
         page = _page(connection, walk_query(filters, WALK_FAR), filters.limit, time_left)
     return page if page.more else None
 
@@ -225,9 +224,7 @@ def _page(
     time_left: TimeLeft,
 ) -> Page:
     with connection.execute(query, execution_options={"yield_per": _FETCH}) as rows:
-        page = _take(_some_at_a_time(rows, connection, time_left), limit)
-    time_left.allow(connection)
-    return page
+        return _take(_some_at_a_time(rows, connection, time_left), limit)
 
 
 def _some_at_a_time(
