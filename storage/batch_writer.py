@@ -109,12 +109,13 @@ class BatchTransaction:
         self._shard = shard
         self._position = position
 
-    def insert(self, events: Sequence[Event]) -> Outcome:
+    def insert(self, events: Sequence[Event], text: bytes | None = None) -> Outcome:
         """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
 
-        Raises RefusedShare when it refuses so much that poison can't be the reason.
+        `text` is what `copy_text` makes of the events, where that is done already. Raises
+        RefusedShare when PostgreSQL refuses so much that poison can't be the reason.
         """
-        stored, refused = insert_events(self._connection, events)
+        stored, refused = insert_events(self._connection, events, text)
         return Outcome(stored, refused, self._bury(refused))
 
     def account(self, batch: Batch, outcome: Outcome) -> None:
@@ -150,7 +151,9 @@ class BatchTransaction:
         return buried
 
 
-def insert_events(connection: sa.Connection, events: Sequence[Event]) -> tuple[int, list[Refusal]]:
+def insert_events(
+    connection: sa.Connection, events: Sequence[Event], text: bytes | None = None
+) -> tuple[int, list[Refusal]]:
     """Insert what is not there yet: the number of new rows, and what PostgreSQL refuses for good.
 
     A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
@@ -165,7 +168,8 @@ def insert_events(connection: sa.Connection, events: Sequence[Event]) -> tuple[i
         part = pending.pop()
         try:
             with connection.begin_nested():
-                stored += _copy(connection, part)
+                ready = text if part is events else None
+                stored += _copy(connection, ready or copy_text(part))
             continue
         except sa.exc.DBAPIError as error:
             reason = _refusal(error)
@@ -178,9 +182,9 @@ def insert_events(connection: sa.Connection, events: Sequence[Event]) -> tuple[i
     return stored, refused
 
 
-def _copy(connection: sa.Connection, events: Sequence[Event]) -> int:
+def _copy(connection: sa.Connection, text: bytes) -> int:
     with driver_connection(connection) as driver, driver.cursor() as cursor:
-        cursor.copy_expert(_COPY, io.BytesIO(copy_text(events)), size=1 << 20)
+        cursor.copy_expert(_COPY, io.BytesIO(text), size=1 << 20)
     stored = connection.execute(_INSERT).rowcount
     connection.execute(_EMPTY)
     return stored

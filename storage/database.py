@@ -1,6 +1,7 @@
 """The door to PostgreSQL: engines with every limit said, and the one way to run a transaction."""
 
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
 ANSWER_SECONDS = 12.0  # of the API's patience: past what the server allows a query
 READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
+READ_GRACE_MS = 1_000  # on top, for a transaction: its statements must be what ends first
 WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
 _READ_ONLY = "25006"
@@ -27,11 +29,16 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         pool,
         "activity-api",
         statement_timeout=READ_LIMIT_MS,
-        # Pages are fetched through a cursor. A statement is then one fetch, so the whole is
-        # bounded too; and without the fraction PostgreSQL would plan for a tenth of the page, and
-        # rather walk all of time for the first of a few rare rows than find them by their index.
-        transaction_timeout=READ_LIMIT_MS,
+        # A transaction at its limit loses its connection, and with it the reason.
+        transaction_timeout=READ_LIMIT_MS + READ_GRACE_MS,
+        # Pages are fetched through a cursor. Without the fraction PostgreSQL would plan for a
+        # tenth of the page, and rather walk all of time for the first of a few rare rows than
+        # find them by their index.
         cursor_tuple_fraction=1,
+        # A bitmap of a million rows in a table of 5 GB fits. One that does not forgets which rows
+        # it means, and every row of its pages is looked at. Of memory this is only the bitmap's
+        # size, and no more at once than the process has connections.
+        work_mem="64MB",
         default_transaction_read_only="on",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
@@ -71,6 +78,18 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
             if sqlstate(error) == _READ_ONLY:
                 connection.invalidate(error)
             raise
+
+
+class TimeLeft:
+    """READ_LIMIT_MS from now on, for all the statements of a page together."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + READ_LIMIT_MS / 1000
+
+    def allow(self, connection: sa.Connection) -> None:
+        """Let the next statement have what is left; at least a little, so that it says so."""
+        left = max(1, int((self._end - time.monotonic()) * 1000))
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {left}")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Reading the history: pages by filter, events by id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from storage.database import transaction
+from storage.database import TimeLeft, transaction
 from storage.event import Event, decode_event, id_ms, time_text, to_datetime, to_ms
 from storage.filters import Filters
 from storage.tables import dead_letters, events, lower_email
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
-_FETCH = 100
+_FETCH = 128  # rows a round trip, of the greatest size easily held; most pages need one
 _LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 _ROW = (
@@ -28,6 +28,16 @@ _ROW = (
     sa.cast(events.c.data, sa.Text).label("data"),
 )
 _LETTER = (dead_letters.c.id, dead_letters.c.event)
+
+# Rows walked in the hope of a page; and where the page then seems to be within reach of it, the
+# second. Walking this far takes as long as finding some 10,000 rows all over the table.
+WALK = 4_000
+WALK_FAR = 80_000
+
+# Where walking did not fill the page, the planner may not try it again: often it thinks that what
+# matches is spread evenly, and then walks all of time for it. Left are bitmaps, sorted; partition
+# by partition, so that the newest may do.
+FIND = "SET LOCAL enable_indexscan = off"
 
 Fate = Literal["stored", "dead"]
 
@@ -47,10 +57,20 @@ class EventStore:
         self._engine = engine
 
     def page(self, filters: Filters) -> Page:
-        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
+        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow.
+
+        Several statements may be tried, but a page is the whole answer of one of them, so it is
+        what PostgreSQL holds at one moment, and later than this call.
+        """
         with transaction(self._engine) as connection:
-            rows = connection.execution_options(stream_results=True, max_row_buffer=_FETCH)
-            return _take(rows.execute(page_query(filters)), filters.limit)
+            time_left = TimeLeft()
+            if filters.message or filters.data:
+                page = _walk(connection, filters, time_left)
+                if page:
+                    return page
+                time_left.allow(connection)
+                connection.exec_driver_sql(FIND)
+            return _page(connection, page_query(filters), filters.limit, time_left)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Fate]]:
         """Those of these events that have left the queue. Raises DatabaseUnavailable."""
@@ -83,11 +103,38 @@ class EventStore:
 
 
 def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
-    """The one SELECT behind every page: keyset, never OFFSET, one row more than the limit."""
-    query = sa.select(*_ROW).where(*_conditions(filters)).limit(filters.limit + 1)
-    if filters.order == "asc":
-        return query.order_by(events.c.created_at.asc(), events.c.id.asc())
-    return query.order_by(events.c.created_at.desc(), events.c.id.desc())
+    """The SELECT behind every page: keyset, never OFFSET, one row more than the limit."""
+    rows = sa.select(events).where(*_narrow(filters), *_within(filters))
+    return _shown(_first(rows, events, filters, filters.limit + 1), filters)
+
+
+def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
+    """The same among the first `rows` only that any index has in the order of the page.
+
+    Its answer is the page if it is full: what lies behind them comes later.
+    """
+    walked = _first(sa.select(events).where(*_narrow(filters)), events, filters, rows).subquery()
+    found = sa.select(walked).where(*_within(filters, walked.c))
+    return _shown(_first(found, walked, filters, filters.limit + 1), filters)
+
+
+def _first(
+    query: sa.Select[Any], source: sa.FromClause, filters: Filters, count: int
+) -> sa.Select[Any]:
+    return query.order_by(*_key(source, filters.order)).limit(count)
+
+
+def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ...]]:
+    """The events' columns. `data` becomes text only here, behind the limit: not before a sort."""
+    page = rows.subquery("page")
+    shown = [page.c[column.name] for column in events.c if column.name != "data"]
+    data = sa.cast(page.c.data, sa.Text).label("data")
+    return sa.select(*shown, data).order_by(*_key(page, filters.order))
+
+
+def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
+    key = (source.c.created_at, source.c.id)
+    return [column.asc() if order == "asc" else column.desc() for column in key]
 
 
 def find_query(
@@ -108,24 +155,31 @@ def find_query(
     return sa.select(*columns).select_from(wanted.join(table, same)).where(within)
 
 
-def _conditions(filters: Filters) -> list[sa.ColumnElement[bool]]:
+def _narrow(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The conditions that an index answers in the order of the page."""
     found = [
         *_any_of(events.c.component, filters.component),
         *_any_of(events.c.environment, filters.environment),
         *_any_of(lower_email, filters.email),
     ]
-    if filters.message:
-        found.append(
-            sa.or_(*(events.c.message.icontains(part, autoescape=True) for part in filters.message))
-        )
-    for alternatives in filters.data:
-        found.append(sa.or_(*(_contains(json) for json in alternatives)))
     if filters.start is not None:
         found.append(events.c.created_at >= filters.start)
     if filters.end is not None:
         found.append(events.c.created_at < filters.end)
     if filters.cursor is not None:
         found += _behind(filters.cursor, filters.order)
+    return found
+
+
+def _within(filters: Filters, column: Any = events.c) -> list[sa.ColumnElement[bool]]:
+    """The conditions on what is inside a message or `data`."""
+    found = [
+        sa.or_(*(_contains(column.data, json) for json in alternatives))
+        for alternatives in filters.data
+    ]
+    if filters.message:
+        parts = (column.message.icontains(part, autoescape=True) for part in filters.message)
+        found.append(sa.or_(*parts))
     return found
 
 
@@ -136,8 +190,8 @@ def _any_of(column: sa.ColumnElement[str], values: Sequence[str]) -> list[sa.Col
     return [column == values[0] if len(values) == 1 else column.in_(values)]
 
 
-def _contains(json: str) -> sa.ColumnElement[bool]:
-    return events.c.data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
+def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
+    return data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
 
 
 def _behind(cursor: UUID, order: str) -> list[sa.ColumnElement[bool]]:
@@ -154,7 +208,35 @@ def _instant(event_id: UUID) -> datetime:
     return to_datetime(min(id_ms(event_id), _LAST_MS))
 
 
-def _take(rows: sa.CursorResult[tuple[object, ...]], limit: int) -> Page:
+def _walk(connection: sa.Connection, filters: Filters, time_left: TimeLeft) -> Page | None:
+    """The page, if walking fills it: what is frequent is found soon, and sorted already."""
+    page = _page(connection, walk_query(filters, WALK), filters.limit, time_left)
+    if not page.more and len(page.events) * WALK_FAR >= filters.limit * WALK:
+        time_left.allow(connection)
+        page = _page(connection, walk_query(filters, WALK_FAR), filters.limit, time_left)
+    return page if page.more else None
+
+
+def _page(
+    connection: sa.Connection,
+    query: sa.Select[tuple[object, ...]],
+    limit: int,
+    time_left: TimeLeft,
+) -> Page:
+    with connection.execute(query, execution_options={"yield_per": _FETCH}) as rows:
+        return _take(_some_at_a_time(rows, connection, time_left), limit)
+
+
+def _some_at_a_time(
+    rows: sa.CursorResult[tuple[object, ...]], connection: sa.Connection, time_left: TimeLeft
+) -> Iterator[sa.Row[tuple[object, ...]]]:
+    for part in rows.partitions():
+        yield from part
+        if len(part) == _FETCH:
+            time_left.allow(connection)
+
+
+def _take(rows: Iterator[sa.Row[tuple[object, ...]]], limit: int) -> Page:
     taken: list[Event] = []
     size = 0
     for row in rows:

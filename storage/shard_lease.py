@@ -52,21 +52,26 @@ class ShardLease:
         self.fence, self.took_over = int(fence), bool(taken_over)
         return self.fence > 0
 
-    def read(self, count: int, most_bytes: int) -> Batch | None:
-        """The oldest `count` entries, or fewer of about `most_bytes`; None when there are none."""
+    def read(self, count: int, most_bytes: int, behind: Batch | None = None) -> Batch | None:
+        """The oldest `count` entries, or fewer of about `most_bytes`; None when there are none.
+
+        With `behind`, those that come after that batch, which need not be acknowledged yet.
+        """
+        last = behind.entries[-1] if behind else None
         entries: list[Entry] = []
         size = 0
         while len(entries) < count and size < most_bytes:
             wanted = min(_PIECE, count - len(entries))
-            piece = self._read_behind(entries, wanted)
+            piece = self._read_behind(last, wanted)
             entries += piece
+            last = entries[-1][0] if entries else last
             size += sum(len(fields[b"e"]) for _, fields in piece)
             if len(piece) < wanted:
                 break
         return _batch(entries, size)
 
-    def _read_behind(self, entries: list[Entry], count: int) -> list[Entry]:
-        first = b"(" + entries[-1][0] if entries else b"-"
+    def _read_behind(self, last: bytes | None, count: int) -> list[Entry]:
+        first = b"(" + last if last else b"-"
         with queue_errors():
             found = self._client.xrange(keys.stream(self._shard), min=first, count=count)
         return cast(list[Entry], found)

@@ -3,19 +3,18 @@
 Each batch goes: read, claim the shard in PostgreSQL, insert, mark the cache, COMMIT, publish to
 the cache, acknowledge to the queue. Killed between any two of them, the next drain reads the
 same batch again: its rows are there already or not at all, marks and generations are set once
-more, and only then is the batch forgotten.
+more, and only then is the batch forgotten. The batch after it is read meanwhile.
 """
 
 import logging
 import time
 from contextlib import suppress
 
-from storage import buckets
 from storage.batch_writer import Outcome
 from storage.errors import LeaseLost, StorageError
-from storage.event import created_ms
-from storage.shard_lease import Batch, ShardLease
+from storage.shard_lease import ShardLease
 from worker.heartbeat import Heartbeat
+from worker.read_ahead import ReadAhead, Ready
 from worker.resources import Resources, resources
 
 log = logging.getLogger(__name__)
@@ -68,18 +67,23 @@ class Drain:
 
         Raises LeaseLost, or another StorageError when a server is away; nothing is lost by it.
         """
-        end = time.monotonic() + self._kept.settings.slice_ms / 1000
-        while not self._kept.stopping.is_set():
-            batch = self._lease.read(self._kept.size.count, self._kept.settings.batch_bytes)
-            if batch is None:
-                if not self._linger():
+        kept = self._kept
+        end = time.monotonic() + kept.settings.slice_ms / 1000
+        with ReadAhead(self._lease, kept.size, kept.settings.batch_bytes, self._goes_on) as ahead:
+            while not kept.stopping.is_set():
+                ready = ahead.next()
+                if ready is None:
+                    if not self._linger():
+                        return
+                    continue
+                self._store(ready)
+                if time.monotonic() > end or kept.waker.waiting():
                     return
-                continue
-            self._store(batch)
-            if time.monotonic() > end or self._kept.waker.waiting():
-                return
-            if len(batch.events) < self._kept.settings.batch_events * SMALL:
-                time.sleep(self._kept.settings.gather_ms / 1000)
+                if len(ready.batch.events) < kept.settings.batch_events * SMALL:
+                    time.sleep(kept.settings.gather_ms / 1000)
+
+    def _goes_on(self) -> bool:
+        return not self._kept.stopping.is_set() and not self._kept.waker.waiting()
 
     def _linger(self) -> bool:
         """Whether events arrive before it is time to go idle or to make way."""
@@ -91,17 +95,15 @@ class Drain:
                 return True
         return False
 
-    def _store(self, batch: Batch) -> None:
-        touched = buckets.of_events(batch.events)
-        oldest_ms = min(map(created_ms, batch.events))
+    def _store(self, ready: Ready) -> None:
+        batch, fence, generations = ready.batch, self._lease.fence, self._kept.generations
         self._kept.writer.make_room(batch.events)
-        with self._kept.writer.batch(self._shard, self._lease.fence) as transaction:
-            outcome = transaction.insert(batch.events)
+        with self._kept.writer.batch(self._shard, fence) as transaction:
+            outcome = transaction.insert(batch.events, ready.text)
             transaction.account(batch, outcome)
-            self._kept.generations.mark(self._shard, oldest_ms, touched, self._lease.fence)
-        self._kept.generations.publish(self._shard, oldest_ms, touched, self._lease.fence)
+            generations.mark(self._shard, ready.oldest_ms, ready.touched, fence)
+        generations.publish(self._shard, ready.oldest_ms, ready.touched, fence)
         self._lease.acknowledge(batch)
-        self._kept.size.learn(len(batch.events), batch.bytes)
         self._report(outcome)
 
     def _report(self, outcome: Outcome) -> None:

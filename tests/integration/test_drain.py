@@ -197,9 +197,9 @@ def failing_commit(
     claimed: list[None] = []
     claim = BatchTransaction.insert
 
-    def insert(self: BatchTransaction, events: list[Event]) -> Any:
+    def insert(self: BatchTransaction, *args: Any) -> Any:
         claimed.append(None)
-        return claim(self, events)
+        return claim(self, *args)
 
     def commit(connection: Any) -> None:
         if len(claimed) != 1:
@@ -594,8 +594,8 @@ def test_large_events_shrink_the_batch(bench: Bench, monkeypatch: pytest.MonkeyP
     sizes = []
     read = ShardLease.read
 
-    def spy(self: ShardLease, count: int, most_bytes: int) -> Any:
-        found = read(self, count, most_bytes)
+    def spy(self: ShardLease, *args: Any) -> Any:
+        found = read(self, *args)
         sizes.append(len(found.events) if found else 0)
         return found
 
@@ -605,6 +605,92 @@ def test_large_events_shrink_the_batch(bench: Bench, monkeypatch: pytest.MonkeyP
     assert sizes[:2] == [128, 4]
     assert bench.drain(worker) == "done"
     assert worker.size.count < 128, "what was learned is not forgotten with the drain"
+    bench.assert_all_well(batch)
+
+
+# Reading ahead
+
+
+def test_the_next_batch_is_read_while_this_one_is_stored_and_none_beyond_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_events(35)
+    append(bench.settings, batch)
+    gate = Gate()
+    sizes: list[int] = []
+    read = ShardLease.read
+
+    def spy(self: ShardLease, *args: Any) -> Any:
+        found = read(self, *args)
+        sizes.append(len(found.events) if found else 0)
+        return found
+
+    monkeypatch.setattr(ShardLease, "read", spy)
+    slow = bench.worker(batch_events=10)
+    running = Running(
+        bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
+    )
+    assert gate.reached.wait(20)
+    wait_until(lambda: len(sizes) == 2, "the second batch to be read before the first's commit")
+    assert backlog(bench.queue) == 35
+    gate.open.set()
+    assert running.join() == "done"
+    assert sizes == [10, 10, 10, 5, 0]
+    bench.assert_all_well(batch)
+
+
+@pytest.mark.parametrize("step", ["mark", "publish"])
+def test_what_was_read_ahead_is_forgotten_with_a_lost_lease_and_read_by_the_next_drain(
+    bench: Bench, step: str
+) -> None:
+    batch = make_events(30)
+    append(bench.settings, batch)
+    gate = Gate()
+    slow = bench.worker(batch_events=10)
+    running = Running(
+        bench, replace(slow, generations=before(slow.generations, step, gate.stop_here))
+    )
+    assert gate.reached.wait(20)
+    bench.expire()
+    assert bench.drain(bench.worker(batch_events=7)) == "done"
+    gate.open.set()
+    assert running.join() in ("lost", "paused")
+    bench.assert_all_well(batch)
+
+
+def test_nothing_is_read_ahead_when_the_drain_gives_way_anyway(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(bench.settings, make_events(30))
+    reads: list[None] = []
+    read = ShardLease.read
+    monkeypatch.setattr(
+        ShardLease, "read", lambda self, *args: reads.append(None) or read(self, *args)
+    )
+    worker = bench.worker(batch_events=10)
+    worker.waker.enqueue(1, 1)
+    assert bench.drain(worker) == "done"
+    assert len(reads) == 1
+
+
+def test_a_failure_of_reading_ahead_is_told_after_the_batch_before_it_is_stored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_events(30)
+    append(bench.settings, batch)
+    read = ShardLease.read
+
+    def fail_ahead(self: ShardLease, count: int, most_bytes: int, behind: Any) -> Any:
+        if behind:
+            raise QueueUnavailable("injected")
+        return read(self, count, most_bytes)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ShardLease, "read", fail_ahead)
+        assert bench.drain(bench.worker(batch_events=10)) == "paused"
+    assert_stored_once(bench.engine, batch[:10])
+    assert backlog(bench.queue) == 20
+    assert bench.drain(bench.worker()) == "done"
     bench.assert_all_well(batch)
 
 

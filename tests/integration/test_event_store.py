@@ -6,9 +6,11 @@ from uuid import UUID
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from storage import event_store
-from storage.database import reading_engine
+from storage.database import plain_engine, reading_engine, transaction
+from storage.errors import QueryTooSlow
 from storage.event import Event, now_ms, to_datetime
 from storage.event_store import EventStore
 from storage.filters import Filters
@@ -262,3 +264,40 @@ def test_what_was_never_stored_is_not_found(events: EventStore) -> None:
     event_id = UUID(made(NOW).id)
     assert events.find([event_id]) == events.fates([event_id]) == {}
     assert events.page(Filters()) == event_store.Page([], more=False)
+
+
+# --- time --------------------------------------------------------------------------------------
+
+
+def slow_down(settings: StorageSettings, seconds_a_row: float) -> None:
+    """Each event takes so long to read, in the order of a page."""
+    engine = plain_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE events RENAME TO kept"))
+        connection.execute(
+            sa.text(
+                "CREATE VIEW events AS SELECT created_at, id, component, environment, email, data, "
+                f"message || pg_sleep({seconds_a_row})::text AS message "
+                "FROM kept ORDER BY created_at DESC, id DESC"
+            )
+        )
+    engine.dispose()
+
+
+@pytest.mark.parametrize("seconds_a_row", [1, 0.002], ids=["one row", "many rows together"])
+def test_a_page_over_the_limit_is_too_slow_and_its_connection_stays(
+    settings: StorageSettings, monkeypatch: pytest.MonkeyPatch, seconds_a_row: float
+) -> None:
+    monkeypatch.setattr("storage.database.READ_LIMIT_MS", 400)
+    store(settings, [made(NOW) for _ in range(400)])
+    slow_down(settings, seconds_a_row)
+    engine = reading_engine(settings.database_url, 1)
+    session = sa.text("SELECT pg_backend_pid()")
+    with transaction(engine) as connection:
+        before = connection.scalar(session)
+    with pytest.raises(QueryTooSlow):
+        EventStore(engine).page(Filters(limit=1000))
+    with transaction(engine) as connection:
+        assert connection.scalar(session) == before
+        assert connection.scalar(sa.text("SHOW statement_timeout")) == "400ms"
+    engine.dispose()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from storage.database import reading_engine
 from storage.event import Event, created_ms, to_datetime
-from storage.event_store import find_query, page_query
+from storage.event_store import FIND, find_query, page_query, walk_query
 from storage.filters import Filters
 from storage.tables import events
 from tests.support.reading import made, store
@@ -62,9 +62,10 @@ class Plan:
         """Whether there is a node of that kind."""
         return any(node["Node Type"] == kind for node in self.nodes)
 
-    def uses(self, index: str) -> bool:
-        """Whether partitions are read by the index on that column, and only by it."""
-        return bool(self.indexes) and all(index in name for name in self.indexes + self.read_whole)
+    def uses(self, *columns: str) -> bool:
+        """Whether partitions are read by the indexes on these columns, and only by them."""
+        used = self.indexes + self.read_whole
+        return bool(used) and all(any(column in name for column in columns) for name in used)
 
     @property
     def read_whole(self) -> list[str]:
@@ -78,7 +79,7 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-Planner = Callable[[sa.Select[Any]], Plan]
+Planner = Callable[..., Plan]
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +108,9 @@ def plan(servers: TestServers, stored: list[Event]) -> Iterator[Planner]:
         servers.execute("VACUUM (ANALYZE) events", make_url(settings.database_url).database)
         engine = reading_engine(settings.database_url, 1)
 
-        def explain(query: sa.Select[Any]) -> Plan:
+        def explain(query: sa.Select[Any], before: str = "SELECT 1") -> Plan:
             with engine.connect() as connection:
+                connection.execute(sa.text(before))
                 return Plan(connection.execute(Explain(query)).scalar_one()[0]["Plan"])
 
         yield explain
@@ -148,6 +150,48 @@ def test_rare_values_are_found_by_their_index(
     plan: Planner, filters: dict[str, Any], index: str
 ) -> None:
     assert plan(page_query(Filters(**filters))).uses(index)
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"message": ("WENT to 77777",)}, "message"),
+        ({"data": (('{"n":7}',),)}, "data"),
+        ({"data": (('{"n":7}', '{"n":8}'),)}, "data"),
+        ({"component": ("component 7",), "message": ("WENT to 77777",)}, "component|message"),
+        ({"component": ("common",), "message": ("WENT to 77777",)}, "message"),
+        ({"component": ("common",), "data": (('{"n":7}',),)}, "data"),
+    ],
+)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_where_walking_did_not_do_what_matches_is_found_by_index_and_sorted(
+    plan: Planner, filters: dict[str, Any], index: str, order: str
+) -> None:
+    found = plan(page_query(Filters(order=order, **filters)), FIND)
+    assert found.has("Sort")
+    assert not found.has("Index Scan")
+    assert found.uses(*index.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({}, "pkey"),
+        ({"component": ("common",)}, "component"),
+        ({"environment": ("production",)}, "environment"),
+        ({"email": ("user7@example.com",)}, "lower"),
+    ],
+)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_walk_reads_in_the_order_of_the_page_and_knows_where_it_ends(
+    plan: Planner, filters: dict[str, Any], index: str, order: str
+) -> None:
+    asked = Filters(message=("went",), data=(('{"n":7}',),), order=order, **filters)
+    found = plan(walk_query(asked, 5))
+    assert found.uses(index, "pkey")
+    assert not found.has("Sort")
+    assert not found.has("Bitmap Heap Scan")
+    assert [node["Node Type"] for node in found.nodes].count("Limit") == 2
 
 
 def test_one_event_is_looked_up_by_the_key_of_its_partition(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.embedded.postgres import SETTINGS as EMBEDDED
 from storage.settings import StorageSettings
 
 PROJECT = Path(__file__).parents[2]
@@ -118,6 +119,14 @@ def test_every_service_has_a_health_check_or_says_why_not(name: str) -> None:
 
 def test_the_apis_health_check_asks_for_liveness_only() -> None:
     assert "http://127.0.0.1:5000/health'" in last("Dockerfile.api", "HEALTHCHECK")
+
+
+def test_postgres_writes_its_log_as_the_embedded_one_does() -> None:
+    server, *words = SERVICES["postgres"]["command"]
+    assert server == "postgres"
+    said = dict(word.split("=") for word in words if word != "-c")
+    assert said == {name: EMBEDDED[name] for name in said}
+    assert "wal_compression" in said
 
 
 def test_postgres_is_not_healthy_while_it_is_being_set_up() -> None:
