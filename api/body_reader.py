@@ -147,7 +147,7 @@ def _part(message: Message) -> bytes:
 
 
 def _has_coding(scope: Scope) -> bool:
-    return any(name == _ENCODING for name, _ in scope["headers"])
+    return _ENCODING in dict(scope["headers"])
 
 
 def _is_gzip(scope: Scope) -> bool:

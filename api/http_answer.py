@@ -1,9 +1,8 @@
 """uvicorn's request and answer, with an answer that is whole at once sent in one system call."""
 
-from typing import cast
+from typing import Any
 
 from starlette.types import Message
-from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 # All that a head may hold (RFC 9110, 5.5) but the ends of its lines.
@@ -18,19 +17,19 @@ class Cycle(RequestResponseCycle):
     Two writes are two system calls and may be two packets. What is unusual is left to uvicorn.
     """
 
-    _start: Message | None = None
+    _start: Any = None
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:
         """The next part of the answer."""
         start = self._start
         if message["type"] == "http.response.start" and not self.response_started:
-            self._start = cast(Message, message)
+            self._start = message
         elif start is None:
             await super().send(message)
         else:
             self._start = None
-            if not self._sent_whole(start, cast(Message, message)):
-                await super().send(cast(ASGISendEvent, start))
+            if not self._sent_whole(start, message):
+                await super().send(start)
                 await super().send(message)
 
     def _sent_whole(self, start: Message, end: Message) -> bool:

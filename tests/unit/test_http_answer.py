@@ -1,7 +1,6 @@
 """What reaches the connection: one write for an answer that is whole, and nothing unsound."""
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -11,38 +10,10 @@ from uvicorn.server import ServerState
 
 from api.body_reader import BodyLimits, read_body
 from api.http_protocol import BoundedHeadProtocol
+from tests.support.wire import Wire
 
 LENGTH = (b"content-length", b"2")
 REQUEST = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
-
-
-class Wire:
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        self.writes: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.writes.append(data)
-
-    def writelines(self, parts: Iterable[bytes]) -> None:
-        self.writes.append(b"".join(parts))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return default
-
-    def pause_reading(self) -> None:
-        """Nothing comes by itself."""
-
-    def resume_reading(self) -> None:
-        """Nothing comes by itself."""
 
 
 def exchange(app: ASGIApp, *pieces: bytes) -> Wire:
