@@ -1,4 +1,4 @@
-"""The ASGI application: paths, the fast lane, and FastAPI for everything else."""
+"""The ASGI application: paths, the fast lanes, and FastAPI for everything else."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import openapi, otlp_routes, posting, routes
 from api.fast_lane import FastLane
 from api.faults import Fault
+from api.page_lane import PageLane
 from api.paths import Paths
 from api.problems import MISTAKE, Problem, of_storage
 from api.respond import ProblemResponse
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Application:
-    """ASGI: FastAPI behind the paths and the fast lane, which exists while the service is open."""
+    """ASGI: FastAPI behind the paths and the fast lanes, which exist while the service is open."""
 
     def __init__(self, storage: StorageSettings, settings: ApiSettings) -> None:
         self._storage = storage
@@ -44,11 +45,12 @@ class Application:
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings) as services:
             app.state.services = services
-            self._front = Paths(self._fast_lane(services))
+            self._front = Paths(self._fast_lanes(services))
             yield
 
-    def _fast_lane(self, services: Services) -> FastLane:
-        return FastLane(self.fastapi, services.ingest, services.limits.event)
+    def _fast_lanes(self, services: Services) -> FastLane:
+        reading = PageLane(self.fastapi, services.history)
+        return FastLane(reading, services.ingest, services.limits.event)
 
 
 def create_app(

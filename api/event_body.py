@@ -44,8 +44,10 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True):
 
 _decode = msgspec.json.Decoder(EventIn).decode
 
-# Two patterns and a plain search: as one pattern they take three times as long.
-_has_exponent = re.compile(rb"[:,\[\s]-?\d[\d.]*[eE]").search
+# A pattern takes 10 ns a byte to find where it may begin, translating a tenth of that: so whatever
+# is part of a number becomes 0, what may stand before one a colon, and few places are left.
+_NUMBERS_ALIKE = bytes.maketrans(b"0123456789.E,[ \t\n\r\f\v", b"00000000000e::::::::")
+_has_exponent = re.compile(rb":-?0+e").search
 _has_many_digits = re.compile(rb"(?<!\d)\d{500}").search
 
 
@@ -53,7 +55,7 @@ def _suspect(body: bytes) -> bool:
     """What msgspec would take: an escaped NUL, a number with an exponent or very many digits."""
     return (
         rb"\u0000" in body
-        or _has_exponent(body) is not None
+        or _has_exponent(body.translate(_NUMBERS_ALIKE)) is not None
         or (len(body) > DIGITS and _has_many_digits(body) is not None)
     )
 

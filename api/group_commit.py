@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from api.made import Made
-from storage.errors import QueueFull, StorageError
+from storage.errors import QueueFull, ShardFull, StorageError
 from storage.intake import Appended, Place
 
 log = logging.getLogger(__name__)
@@ -15,11 +15,15 @@ log = logging.getLogger(__name__)
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 4 * 1024 * 1024
 
+# One shard is filled while its backlog is no larger: a fraction of a second's work for its drain.
+STAY_EVENTS = 2_000
+STAY_BYTES = 4 * 1024 * 1024
+
 Append = Callable[[int, int, list[bytes]], Awaitable[Appended]]
 
 
 class _Unit(NamedTuple):
-    """What is appended together or not at all: one request's events."""
+    """What is appended together or not at all: one request's events, all made at one time."""
 
     made: Sequence[Made]
     bytes: int
@@ -29,9 +33,11 @@ class _Unit(NamedTuple):
 class GroupCommit:
     """Collects the events of one event loop into calls of `append(shard, oldest_ms, items)`.
 
-    One call is under way at a time; shards take turns. `wake(shard, generation)` is told of each
-    drain that must be enqueued. Nothing is taken while `most_pending` events wait, in that call
-    and behind it.
+    One call is under way at a time. It goes to the shard of the call before, so that a quiet
+    service keeps one drain busy with large batches, until that shard has a backlog or fails: then
+    the next one's turn comes, so that a loaded service keeps all drains busy. `wake(shard,
+    generation)` is told of each drain that must be enqueued. Nothing is taken while `most_pending`
+    events wait, in that call and behind it.
     """
 
     def __init__(
@@ -55,7 +61,8 @@ class GroupCommit:
         if self._events >= self._most_pending:
             raise QueueFull("as many events as allowed wait for the queue already")
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Unit(made, sum(len(event.body) for event in made), future))
+        size = len(made[0].body) if len(made) == 1 else sum(len(event.body) for event in made)
+        self._pending.append(_Unit(made, size, future))
         self._events += len(made)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -71,7 +78,8 @@ class GroupCommit:
             while self._pending:
                 self._in_call = self._take()
                 await self._commit(self._in_call)
-                self._events -= sum(len(unit.made) for unit in self._in_call)
+                for unit in self._in_call:
+                    self._events -= len(unit.made)
         finally:
             for unit in self._in_call + self._pending:
                 unit.future.cancel()  # only where the loop is shut down is one not settled yet
@@ -92,20 +100,35 @@ class GroupCommit:
 
     async def _commit(self, group: list[_Unit]) -> None:
         """One call. Whatever fails in it fails this group, never the next."""
-        self._shard = (self._shard + 1) % self._shards
-        events = [event for unit in group for event in unit.made]
-        items = [part for event in events for part in (event.raw_id, event.body)]
-        oldest = min(event.created_ms for event in events)
+        items: list[bytes] = []
+        for unit in group:
+            for event in unit.made:
+                items += (event.raw_id, event.body)
+        oldest = min([unit.made[0].created_ms for unit in group])
         try:
-            generation, place = await self._append(self._shard, oldest, items)
-            _settle(group, place)
-            if generation:
-                self._wake(self._shard, generation)
-        except StorageError as error:
-            _settle(group, error)
+            appended = await self._append_where_room(oldest, items)
+            _settle(group, appended.place)
+            if appended.generation:
+                self._wake(appended.place.shard, appended.generation)
+            if appended.backlog_events > STAY_EVENTS or appended.backlog_bytes > STAY_BYTES:
+                self._move_on()
         except Exception as error:
-            log.exception("a group of %d events failed", len(events))
+            if not isinstance(error, StorageError):
+                log.exception("a group of %d events failed", len(items) // 2)
+            self._move_on()
             _settle(group, error)
+
+    async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
+        """To the shard whose turn it is or, where that is full, to the first one that is not."""
+        for _ in range(self._shards - 1):
+            try:
+                return await self._append(self._shard, oldest_ms, items)
+            except ShardFull:
+                self._move_on()
+        return await self._append(self._shard, oldest_ms, items)
+
+    def _move_on(self) -> None:
+        self._shard = (self._shard + 1) % self._shards
 
 
 def _settle(group: list[_Unit], outcome: Place | Exception) -> None:

@@ -21,7 +21,8 @@ from storage.event import Event, decode_event, id_ms, to_ms
 from storage.event_store import EventStore, Fate, Page
 from storage.filters import Filters, digest
 from storage.intake import Intake
-from storage.page_cache import CachedPage, Miss, PageCache
+from storage.page import CachedPage
+from storage.page_cache import Miss, PageCache
 
 Verdict = Literal["HIT", "MISS", "BYPASS"]
 T = TypeVar("T")
@@ -67,6 +68,13 @@ class History:
         if isinstance(found, CachedPage):
             return Served(found, "HIT")
         return await self._flights.run(name, lambda: self._fill(filters, name, proof))
+
+    async def held(self, name: str, proof: Sequence[str]) -> CachedPage | None:
+        """The page of that digest and those buckets if it is at hand and may be served now."""
+        try:
+            return await self._cache.held(name, proof)
+        except ControlUnavailable:
+            return None
 
     async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
         """Those of these events that were accepted, with their receipts.

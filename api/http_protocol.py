@@ -12,6 +12,8 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.body_reader import IS_HERE
+from api.http_answer import Cycle
 from api.problems import MEDIA_TYPE, Problem
 
 HEAD_BYTES = 64 * 1024
@@ -91,6 +93,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # it stops now, and the head is parsed again without that
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
         self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
         self._head_is_open = False
         self._without_body = 0
@@ -108,6 +111,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._message_is_open = False
         self._stop_clock()
         super().on_message_complete()
+        self.cycle.scope[IS_HERE] = True  # type: ignore[literal-required]
 
     def on_response_complete(self) -> None:
         """Go on with what waits; its client has no more time for a body that is not wanted."""

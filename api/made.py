@@ -32,7 +32,7 @@ class Made(NamedTuple):
 def make_one(posted: EventIn) -> Made:
     """The event of this moment."""
     created_ms = now_ms()
-    return _made(posted, new_id(created_ms), created_ms)
+    return _made(posted, new_id(created_ms), created_ms, time_text(created_ms))
 
 
 def make_all(posted: list[EventIn], stamp: Stamp) -> list[Made]:
@@ -41,9 +41,10 @@ def make_all(posted: list[EventIn], stamp: Stamp) -> list[Made]:
     Empties the list as it goes, so that a large batch is not held twice.
     """
     made = []
+    created_at = time_text(stamp.created_ms)
     posted.reverse()
     for raw_id in new_ids(stamp, len(posted)):
-        made.append(_made(posted.pop(), raw_id, stamp.created_ms))
+        made.append(_made(posted.pop(), raw_id, stamp.created_ms, created_at))
     return made
 
 
@@ -53,17 +54,18 @@ def restamped(made: Sequence[Made], stamp: Stamp) -> list[Made]:
     return [_restamped(one, raw_id, stamp) for one, raw_id in zip(made, ids, strict=True)]
 
 
-def _made(posted: EventIn, raw_id: bytes, created_ms: int) -> Made:
+def _made(posted: EventIn, raw_id: bytes, created_ms: int, created_at: str) -> Made:
+    text = id_text(raw_id)
     event = Event(
-        id_text(raw_id),
-        time_text(created_ms),
+        text,
+        created_at,
         posted.component,
         posted.environment,
         posted.message,
         posted.email,
         posted.data,
     )
-    return Made(raw_id, event.id, created_ms, event.created_at, encode_event(event))
+    return Made(raw_id, text, created_ms, created_at, encode_event(event))
 
 
 def _restamped(made: Made, raw_id: bytes, stamp: Stamp) -> Made:

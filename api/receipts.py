@@ -8,7 +8,7 @@ import msgspec
 
 from api.acknowledgement import Receipt
 from storage.event import Event
-from storage.page_cache import CachedPage
+from storage.page import CachedPage
 
 Found = Mapping[UUID, tuple[Event, Receipt]]
 

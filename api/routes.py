@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api import openapi
+from api.conditional import is_known
 from api.health import Purpose, readiness
 from api.history import Served
 from api.id_query import is_uuid, parse_ids
@@ -32,7 +33,7 @@ async def get_events(request: Request) -> Response:
     served = await _asked(request)
     etag = served.page.etag.decode()
     headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
-    if _matches(",".join(request.headers.getlist("if-none-match")), etag):
+    if is_known(etag, request.headers.getlist("if-none-match")):
         return Response(status_code=304, headers=headers)
     return Response(served.page.body, 200, headers, _JSON)
 
@@ -96,9 +97,3 @@ def _event_id(text: str) -> UUID:
     if event_id.version != 7:
         raise Problem(404, "No event with this id was accepted: ids are UUIDs of version 7.")
     return event_id
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    """RFC 9110, 13.1.2: weak comparison with any of the listed tags."""
-    tags = (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
-    return any(tag in (etag, "*") for tag in tags)

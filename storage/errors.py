@@ -4,6 +4,7 @@ StorageError
 ├── Unavailable            try again later; nothing is wrong with what was asked
 │   ├── QueueUnavailable
 │   │   ├── QueueFull
+│   │   │   └── ShardFull  other shards may have room
 │   │   └── KeysFull
 │   ├── ControlUnavailable
 │   └── DatabaseUnavailable
@@ -42,6 +43,10 @@ class QueueFull(QueueUnavailable):
     def __init__(self, message: str, retry_seconds: int | None = None) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class ShardFull(QueueFull):
+    """The shard's part of the backlog's limit is reached; another shard may have room."""
 
 
 class KeysFull(QueueUnavailable):

@@ -8,7 +8,13 @@ import redis.asyncio
 from redis.commands.core import AsyncScript
 
 from storage import keys
-from storage.errors import KeyReused, KeysFull, QueueFull, QueueUnavailable, queue_errors
+from storage.errors import (
+    KeyReused,
+    KeysFull,
+    QueueUnavailable,
+    ShardFull,
+    queue_errors,
+)
 from storage.scripts import source
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
@@ -52,10 +58,15 @@ class Place(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """What an append did: the generation of the drain to enqueue, 0 when one is on its way."""
+    """What an append did: the generation of the drain to enqueue, 0 when one is on its way.
+
+    The backlog is the shard's, in events and bytes.
+    """
 
     generation: int
     place: Place
+    backlog_events: int
+    backlog_bytes: int
 
 
 class Repeated(NamedTuple):
@@ -95,8 +106,8 @@ class Intake:
         """Put events on a shard; they are on the queue's disk when this returns.
 
         `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same ids
-        after an answer was lost adds nothing twice. Raises QueueUnavailable or QueueFull; then
-        the events may be on the queue all the same if an answer was lost.
+        after an answer was lost adds nothing twice. Raises QueueUnavailable, QueueFull, ShardFull;
+        then the events may be on the queue all the same if an answer was lost.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
@@ -196,7 +207,7 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
         f"the events are more than {GREATEST_AGE_MS // 1000} s older than the queue's clock: the "
         "queue stood still, or this machine's clock is behind"
     ),
-    -2: lambda: QueueFull("the backlog has reached its limit"),
+    -2: lambda: ShardFull("the backlog has reached its limit"),
     -3: lambda: KeysFull("as many idempotency keys as allowed are remembered already"),
 }
 
@@ -209,5 +220,5 @@ def _appended(shard: int, answer: Any) -> Appended:
     """The answer of a script that appends; raises what it refuses."""
     if isinstance(answer, int):
         raise _REFUSALS[answer]()
-    generation, position = answer
-    return Appended(generation, Place(shard, position))
+    generation, position, events, size = answer
+    return Appended(generation, Place(shard, position), events, size)

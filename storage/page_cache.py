@@ -10,7 +10,7 @@ handed out is recorded before the query it is for, and held back by the batches 
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,9 @@ from redis.exceptions import OutOfMemoryError
 
 from storage import keys
 from storage.errors import ControlUnavailable, control_errors
+from storage.held_pages import HeldPages
+from storage.page import CachedPage
+from storage.page_proofs import PageProofs
 from storage.scripts import source
 
 # After control lost its data, a commit underway then may have lost its marks: until any such
@@ -28,14 +31,6 @@ GRACE_MS = 10_000
 FLIGHT_MS = 12_000  # longer than PostgreSQL lets a query run; ends by itself if its process dies
 PATIENCE_SECONDS = 0.5  # a control that hangs must not hold up what PostgreSQL can answer
 MOST_BYTES = 4 * 1024 * 1024  # of a page worth keeping
-
-
-@dataclass(frozen=True, slots=True)
-class CachedPage:
-    """A page as it is answered: its JSON and its entity tag."""
-
-    body: bytes
-    etag: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +57,27 @@ class PageCache:
         self._ttl_ms = ttl_ms
         self._grace_us = grace_ms * 1000
         self._token = secrets.token_hex(8)
+        self._held = HeldPages()
+        self._proofs = PageProofs(self._ask)
+        self._current: AsyncScript = client.register_script(source("cache/current"))
         self._lookup: AsyncScript = client.register_script(source("cache/lookup"))
         self._keep: AsyncScript = client.register_script(source("cache/keep_page"))
         self._end_flight: AsyncScript = client.register_script(source("cache/end_flight"))
+
+    async def held(self, digest: str, buckets: Sequence[str]) -> CachedPage | None:
+        """The page if its body is in this process and may be served at this moment.
+
+        Raises ControlUnavailable; then the next ones are looked up, where each waits but once.
+        """
+        page = self._held.get(digest)
+        if page is None:
+            return None
+        try:
+            etag = await self._proofs.etag(digest, buckets)
+        except ControlUnavailable:
+            self._held.clear()
+            raise
+        return page if etag == page.etag else None
 
     async def lookup(self, digest: str, buckets: list[str]) -> CachedPage | Miss:
         """The page if it may be served at this moment. Raises ControlUnavailable."""
@@ -98,6 +111,8 @@ class PageCache:
                 )
             except OutOfMemoryError:  # the flight must end all the same
                 await self.leave(digest)
+            else:
+                self._held.hold(digest, page)
 
     async def leave(self, digest: str) -> None:
         """The query failed or its page is not kept: let others run it.
@@ -116,6 +131,18 @@ class PageCache:
         """Give the connections back."""
         await self._client.aclose()
 
+    async def _ask(
+        self, digests: Sequence[str], buckets: Sequence[Sequence[str]]
+    ) -> list[bytes | None]:
+        named: list[int | str] = [self._grace_us]
+        for of_page in buckets:
+            named += (len(of_page), *of_page)
+        async with _in_time():
+            etags: list[bytes | None] = await self._current(
+                keys=[keys.GENERATIONS, *map(keys.page, digests)], args=named
+            )
+        return etags
+
     async def _look(
         self, digest: str, buckets: list[str], flight_ms: int, horizon_ms: int
     ) -> CachedPage | Miss | Wait:
@@ -126,7 +153,9 @@ class PageCache:
             )
         match answer:
             case [b"hit", body, etag]:
-                return CachedPage(body, etag)
+                page = CachedPage(body, etag)
+                self._held.hold(digest, page)
+                return page
             case [b"miss", generations, sealed, horizon]:
                 return Miss(generations, sealed, horizon)
         return Wait()

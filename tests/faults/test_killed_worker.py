@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 
 import pytest
 import redis
@@ -42,10 +43,14 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
 
 
 def post_some(running: Service, count: int) -> list[str]:
-    return [
-        str(running.post(component="some", environment="test", message="x")["id"])
+    """Onto every shard if they are many: a key decides which; else a process stays with one."""
+    event = {"component": "some", "environment": "test", "message": "x"}
+    answers = [
+        running.http.post("/events", json=event, headers={"idempotency-key": token_hex()})
         for _ in range(count)
     ]
+    assert {answer.status_code for answer in answers} == {202}
+    return [answer.json()["id"] for answer in answers]
 
 
 def running_shards(queue: redis.Redis, settings: StorageSettings) -> list[int]:
@@ -225,7 +230,7 @@ def test_a_job_that_rq_forgot_while_it_waited_is_queued_again(
     settings: StorageSettings, queue: redis.Redis, control: redis.Redis, engine: sa.Engine
 ) -> None:
     with service(settings, workers=0) as running:
-        ids = post_some(running, 10)
+        ids = post_some(running, 50)
         wait_until(lambda: control.llen(RQ_LIST) == settings.shards, "the drains to be queued")
         jobs = list(control.scan_iter("rq:job:*"))
         control.delete(*jobs)  # its ttl is over; its id stays in the list
@@ -238,7 +243,7 @@ def test_wake_ups_that_control_lost_are_repeated(
     settings: StorageSettings, queue: redis.Redis, control: redis.Redis, engine: sa.Engine
 ) -> None:
     with service(settings, workers=0) as running:
-        ids = post_some(running, 10)
+        ids = post_some(running, 50)
         wait_until(lambda: control.llen(RQ_LIST) == settings.shards, "the drains to be queued")
         control.delete(*control.scan_iter("rq:*"))
         running.start_worker()

@@ -35,7 +35,8 @@ from storage.event import Event, created_ms, encode_event, now_ms, to_datetime
 from storage.event_store import EventStore, Page
 from storage.filters import Filters, digest, lower_ascii
 from storage.generations import Generations
-from storage.page_cache import CachedPage, Miss
+from storage.page import CachedPage
+from storage.page_cache import Miss
 from storage.settings import StorageSettings
 from storage.shard_lease import ShardLease
 from tests.support.reading import Reader, made, opened, reader
@@ -51,6 +52,8 @@ EXAMPLES = 80
 STEP_COUNT = 40
 WORTHWHILE = (
     "HIT",
+    "held",
+    "held, refused",
     "MISS",
     "sealed HIT",
     "asked twice, quiet",
@@ -185,6 +188,7 @@ class World:
     seen: Counter[str] = field(default_factory=Counter)
 
     def empty(self) -> None:
+        self.reader.cache._held.clear()
         self.reader.control.flushall()
         self.reader.queue.flushall()
         with self.writer._engine.begin() as connection:
@@ -369,8 +373,18 @@ class CacheMachine(RuleBasedStateMachine):
         return self.check_page(filters)[0]
 
     def check_page(self, filters: Filters) -> tuple[str, UUID | None]:
+        held = self.world.reader.held(filters)
+        if held is not None:
+            self.world.seen["held"] += 1
+            self.check_served(filters, Served(held, "HIT"))
+        elif digest(filters) in self.world.reader.cache._held._pages:
+            self.world.seen["held, refused"] += 1
         served = self.world.reader.served(filters)
         self.note(filters, served)
+        assert held is None or served == Served(held, "HIT")
+        return self.check_served(filters, served)
+
+    def check_served(self, filters: Filters, served: Served) -> tuple[str, UUID | None]:
         known = self.committed if served.verdict == "HIT" else self.at_query
         events, cursor = opened(served)
         expected, more = page_of(list(known.values()), filters)
@@ -521,7 +535,11 @@ def keep(world: World, generations: bytes) -> None:
 
 
 def is_served(world: World, bucket: str) -> bool:
-    return isinstance(world.reader.run(world.reader.cache.lookup(NAME, [bucket])), CachedPage)
+    cache, run = world.reader.cache, world.reader.run
+    held = run(cache.held(NAME, [bucket]))
+    found = run(cache.lookup(NAME, [bucket]))
+    assert held is None or held == found
+    return isinstance(found, CachedPage)
 
 
 def test_no_page_is_served_between_a_commit_and_its_publication(world: World) -> None:

@@ -20,7 +20,8 @@ from storage.event import Event, encode_event, now_ms, to_datetime
 from storage.event_store import Page
 from storage.filters import Filters, digest
 from storage.generations import Generations
-from storage.page_cache import CachedPage, Miss, PageCache, Wait
+from storage.page import CachedPage
+from storage.page_cache import Miss, PageCache, Wait
 from storage.settings import StorageSettings
 from tests.support.reading import Reader, made, opened, reader, store
 from tests.support.waiting import wait_until
@@ -193,6 +194,101 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
         assert not is_hit(read, careful)
         keep(read, lead(read, careful).generations)
         assert is_hit(read, careful)
+
+
+# --- bodies held in the process ----------------------------------------------------------------
+
+
+def held(read: Reader, cache: PageCache | None = None) -> CachedPage | None:
+    return read.run((cache or read.cache).held(NAME, OF))
+
+
+def test_a_held_page_is_served_only_while_control_says_so(
+    read: Reader, generations: Generations
+) -> None:
+    assert held(read) is None
+    keep(read, lead(read).generations)
+    assert held(read) == PAGE
+    generations.mark(SHARD, now_ms(), ["component:2"], fence=1)
+    assert held(read) is None
+    generations.publish(SHARD, now_ms(), ["component:2"], fence=1)
+    assert held(read) is None
+    keep(read, lead(read).generations)
+    assert held(read) == PAGE
+    read.control.delete(keys.page(NAME))
+    assert held(read) is None
+
+
+def test_a_held_page_that_another_process_has_replaced_is_not_served(
+    read: Reader, settings: StorageSettings
+) -> None:
+    newer = CachedPage(b"{}", b'"newer"')
+    miss = lead(read)
+    keep(read, miss.generations)
+    with another(read, settings) as other:
+        read.run(other.keep(NAME, miss.generations, newer))
+        assert held(read) is None
+        assert held(read, other) == newer
+    assert read.run(read.cache.lookup(NAME, OF)) == newer
+    assert held(read) == newer
+
+
+def test_a_held_page_is_not_served_in_the_grace_after_a_loss(
+    read: Reader, settings: StorageSettings
+) -> None:
+    with another(read, settings, grace_ms=60_000) as careful:
+        read.run(careful.keep(NAME, lead(read).generations, PAGE))
+        assert held(read, careful) is None
+    with another(read, settings) as bold:
+        assert read.run(bold.lookup(NAME, OF)) == PAGE
+        assert held(read, bold) == PAGE
+        read.control.flushall()
+        assert held(read, bold) is None
+
+
+def test_a_sealed_page_is_held_until_its_window_is_breached(
+    read: Reader, generations: Generations
+) -> None:
+    keep(read, lead(read, horizon_ms=now_ms() - 60_000).sealed)
+    store_batch(generations, *OF)
+    assert held(read) == PAGE
+    generations.mark(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
+    assert held(read) is None
+    generations.publish(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
+    assert held(read) is None
+
+
+def test_many_pages_are_asked_about_at_once_each_by_its_own_buckets(
+    read: Reader, generations: Generations
+) -> None:
+    names = {f"{n:032}": [f"component:{n}", f"component:{n + 1}"] for n in range(20)}
+    for name, proof in names.items():
+        miss = read.run(read.cache.lookup(name, proof))
+        read.run(read.cache.keep(name, miss.generations, CachedPage(name.encode(), b'"t"')))
+    store_batch(generations, "component:7")
+
+    async def all_of_them() -> list[CachedPage | None]:
+        return await asyncio.gather(*(read.cache.held(*asked) for asked in names.items()))
+
+    before = read.control.info("commandstats")["cmdstat_evalsha"]["calls"]
+    found = read.run(all_of_them())
+    assert read.control.info("commandstats")["cmdstat_evalsha"]["calls"] <= before + 2
+    for number, (name, page) in enumerate(zip(names, found, strict=True)):
+        assert (page and page.body) == (None if number in (6, 7) else name.encode())
+
+
+def test_while_control_is_away_nothing_is_held(
+    read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(read, lead(read).generations)
+    monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 0.05)
+    read.control.client_pause(300)
+    with pytest.raises(ControlUnavailable):
+        held(read)
+    assert held(read) is None  # without waiting again
+    monkeypatch.undo()
+    assert is_hit(read)
+    assert held(read) == PAGE
 
 
 # --- sealed pages ------------------------------------------------------------------------------

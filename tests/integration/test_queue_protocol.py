@@ -145,6 +145,31 @@ def test_appending_the_same_ids_again_adds_nothing(
     assert_balanced(queue)
 
 
+def test_an_id_that_comes_twice_in_one_call_is_appended_once(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    first, second = make_events(2)
+    append(settings, [first, first, second, first])
+    assert backlog(queue) == 2
+    assert queue.hlen(keys.ids(0)) == 2
+    assert_balanced(queue)
+
+
+def test_a_long_append_is_retried_like_a_short_one(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    batch = make_events(9_001)  # more than Lua can unpack at once
+    append(settings, batch[::3])
+    append(settings, batch)
+    append(settings, batch)
+    assert backlog(queue) == queue.hlen(keys.ids(0)) == 9_001
+    for one in (batch[0], batch[4_500], batch[-1]):
+        entry = queue.hget(keys.ids(0), id_bytes(one))
+        [(_, fields)] = queue.xrange(keys.stream(0), entry, entry)
+        assert one.id.encode() in fields[b"e"]
+    assert_balanced(queue)
+
+
 def test_append_refuses_what_is_too_old_without_writing(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:

@@ -13,13 +13,15 @@ import redis
 
 from api import cursors
 from api.history import History, Served
+from storage import buckets
 from storage.batch_writer import BatchWriter
 from storage.connections import connect_async
 from storage.database import reading_engine, writing_engine
 from storage.event import Event, id_text, time_text
 from storage.event_store import EventStore
-from storage.filters import Filters
+from storage.filters import Filters, digest
 from storage.intake import Intake
+from storage.page import CachedPage
 from storage.page_cache import PageCache
 from storage.settings import StorageSettings
 
@@ -80,6 +82,10 @@ class Reader:
     def served(self, filters: Filters) -> Served:
         """The page, and how it came about."""
         return self.run(self.history.page(filters))
+
+    def held(self, filters: Filters) -> CachedPage | None:
+        """The page if the process holds it and may serve it."""
+        return self.run(self.history.held(digest(filters), buckets.of_page(filters)))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
         """The page's events, and where the next one starts."""

@@ -19,3 +19,13 @@ end
 local function overtaken(generations, shard, fence)
   return tonumber(redis.call('HGET', generations, 'f:' .. shard) or '0') > tonumber(fence)
 end
+-- The generations of these buckets as a page is kept under them, and whether one bears a mark.
+local function look(generations, epoch, kind, buckets)
+  local seen, marked = {kind, epoch}, false
+  for i, bucket in ipairs(buckets) do
+    local h = redis.call('HMGET', generations, bucket, 'w:' .. bucket)
+    seen[i + 2] = h[1] or '0'
+    marked = marked or h[2]
+  end
+  return table.concat(seen, ':'), marked
+end

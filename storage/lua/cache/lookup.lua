@@ -12,17 +12,8 @@ if not epoch then
   epoch = string.format('%.0f', now)
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
-local function look(kind, buckets)
-  local seen, marked = {kind, epoch}, false
-  for i, bucket in ipairs(buckets) do
-    local h = redis.call('HMGET', KEYS[1], bucket, 'w:' .. bucket)
-    seen[i + 2] = h[1] or '0'
-    marked = marked or h[2]
-  end
-  return table.concat(seen, ':'), marked
-end
-local open, marked = look('open', {unpack(ARGV, 5)})
-local sealed, breached = look('sealed', {'sealed'})
+local open, marked = look(KEYS[1], epoch, 'open', {unpack(ARGV, 5)})
+local sealed, breached = look(KEYS[1], epoch, 'sealed', {'sealed'})
 if now - tonumber(epoch) < tonumber(ARGV[1]) then
   open, sealed = 'none', 'none' -- a mark may be lost: what is read now is never served
 else

@@ -4,7 +4,7 @@
 -- KEYS 1 stream  2 state  3 ids
 -- ARGV 1 queued_ttl_ms  2 oldest created_at (ms)  3 greatest age (ms)  4, 5 most events and bytes
 --      of the shard's backlog  then id, event, id, event ...
--- Returns {the generation to enqueue, 0 when a drain is on its way; events ever appended}, or a
--- refusal (nothing is appended): -1 too old, and what is older than that age is never appended
--- later; -2 full.
+-- Returns {the generation to enqueue, 0 when a drain is on its way; events ever appended; events and
+-- bytes of the backlog}, or a refusal (nothing is appended): -1 too old, and what is older than that
+-- age is never appended later; -2 full.
 return refused(KEYS[2], KEYS[1], 5) or append(KEYS[1], KEYS[2], KEYS[3], 6)

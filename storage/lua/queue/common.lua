@@ -37,22 +37,42 @@ local function refused(state, stream, last)
   local bytes = tonumber(redis.call('HGET', state, 'bytes') or '0')
   if bytes + size > tonumber(ARGV[5]) then return -2 end
 end
--- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
--- Returns {the generation to enqueue or 0, events ever appended: stored once so many are trimmed}.
-local function append(stream, state, ids, first)
-  local added, size = 0, 0
-  for i = first, #ARGV, 2 do
-    local entry = redis.call('XADD', stream, '*', 'e', ARGV[i + 1])
-    if redis.call('HSETNX', ids, ARGV[i], entry) == 1 then
-      added, size = added + 1, size + #ARGV[i + 1]
-    else
-      redis.call('XDEL', stream, entry) -- a retry whose first answer was lost
+-- Most arguments of one command: Lua's stack has room for 8,000.
+local CHUNK = 2000
+-- Which of the ids ARGV[first], ARGV[first + 2] ... are in the index already: {position = true}.
+local function known(ids, first)
+  local found = {}
+  for from = first, #ARGV, 2 * CHUNK do
+    local asked = {}
+    for i = from, math.min(from + 2 * CHUNK - 1, #ARGV), 2 do asked[#asked + 1] = ARGV[i] end
+    for n, entry in ipairs(redis.call('HMGET', ids, unpack(asked))) do
+      if entry then found[from + 2 * (n - 1)] = true end
     end
+  end
+  return found
+end
+-- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
+-- What is known, or comes twice, is a retry whose first answer was lost: it is not added again.
+-- Returns {the generation to enqueue or 0, events ever appended: stored once so many are trimmed,
+-- events and bytes of the backlog}.
+local function append(stream, state, ids, first)
+  local skip, entries, added, size = known(ids, first), {}, 0, 0
+  for i = first, #ARGV, 2 do
+    if not skip[i] and not skip[ARGV[i]] then
+      skip[ARGV[i]] = true
+      entries[#entries + 1] = ARGV[i]
+      entries[#entries + 1] = redis.call('XADD', stream, '*', 'e', ARGV[i + 1])
+      added, size = added + 1, size + #ARGV[i + 1]
+    end
+  end
+  for i = 1, #entries, CHUNK do
+    redis.call('HSET', ids, unpack(entries, i, math.min(i + CHUNK - 1, #entries)))
   end
   local accepted = redis.call('HINCRBY', state, 'accepted', added)
   if accepted == added then redis.call('HSETNX', state, 'since', now_ms()) end
-  redis.call('HINCRBY', state, 'bytes', size)
+  local bytes = redis.call('HINCRBY', state, 'bytes', size)
   -- A state that has expired is the sweeper's: it can see whether the job still waits.
-  if redis.call('HEXISTS', state, 'st') == 1 then return {0, accepted} end
-  return {queued(state, ARGV[1]), accepted}
+  local generation = 0
+  if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
+  return {generation, accepted, redis.call('XLEN', stream), bytes}
 end

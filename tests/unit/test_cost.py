@@ -1,0 +1,154 @@
+"""What the hot paths cost, without a clock: Python calls, writes and calls of a server a request.
+
+The counts are the same in each run, and hardly differ between versions of Python. A change that
+makes them larger by more than the margin has to be worth it: then look at what the failure lists,
+and write the new counts here; so too when a change has made them smaller.
+"""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any, cast
+
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from api.body_reader import BodyLimits
+from api.fast_lane import FastLane
+from api.group_commit import GroupCommit
+from api.http_protocol import BoundedHeadProtocol
+from api.ingest import Ingest
+from api.page_lane import PageLane
+from api.paths import Paths
+from storage.held_pages import HeldPages
+from storage.intake import Appended, Place
+from storage.page import CachedPage
+from storage.page_proofs import PageProofs
+from tests.support.wire import Wire
+
+POST_CALLS = 67.6
+GET_CALLS = 49.4
+MARGIN = 1.05
+
+EVENT = (
+    b'{"component":"orders","environment":"production","message":"order 17 shipped",'
+    b'"email":"jo@example.com","data":{"order":17,"total":12.5,"lines":[1,2,3]}}'
+)
+POST = (
+    b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(EVENT), EVENT)
+)
+GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+TOGETHER = 16  # connections that send at the same time
+ROUNDS = 10
+COUNTED = ("api.", "storage.", "uvicorn.")
+
+
+async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("the fast lanes answer this")
+
+
+class Servers:
+    """Queue and control that answer at once; `calls` counts how often they are asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.held = HeldPages()
+        self.proofs = PageProofs(self.etags)
+        commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
+        self.ingest = Ingest(commit, *cast(Any, (None, None, None)))
+
+    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+        self.calls += 1
+        await asyncio.sleep(0)
+        return Appended(0, Place(shard, 1), 0, 0)
+
+    async def etags(self, digests: Any, buckets: Any) -> list[bytes | None]:
+        self.calls += 1
+        await asyncio.sleep(0)
+        return [b'"tag"'] * len(digests)
+
+    async def held_page(self, digest: str, buckets: Any) -> CachedPage | None:
+        if self.held.get(digest) is None:
+            self.held.hold(digest, CachedPage(b"x" * 60_000, b'"tag"'))
+        await self.proofs.etag(digest, buckets)
+        return self.held.get(digest)
+
+    def app(self) -> ASGIApp:
+        history = cast(Any, type("Held", (), {"held": staticmethod(self.held_page)}))
+        limits = BodyLimits(262_144, 30, "here")
+        return Paths(FastLane(PageLane(unwanted, history), self.ingest, limits))
+
+
+class Calls:
+    """Counts the Python functions that are called, as `sys.setprofile` tells of them."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_globals["__name__"].startswith(COUNTED):
+            self.counts[frame.f_code.co_qualname] += 1
+
+    async def during(self, work: Callable[[], Awaitable[None]]) -> None:
+        sys.setprofile(self)
+        try:
+            await work()
+        finally:
+            sys.setprofile(None)
+
+
+def measured(request: bytes) -> tuple[Counter[str], int, int]:
+    """Calls of Python functions, writes, and calls of a server, of ROUNDS * TOGETHER requests."""
+    calls, servers = Calls(), Servers()
+    wires = [Wire() for _ in range(TOGETHER)]
+
+    async def scenario() -> None:
+        config = Config(cast(Any, servers.app()), log_level="critical", access_log=False)
+        config.proxy_headers = False
+        config.load()
+        state = ServerState()
+        connections = [BoundedHeadProtocol(config, state, {}, head_seconds=30) for _ in wires]
+        for connection, wire in zip(connections, wires, strict=True):
+            connection.connection_made(cast(Any, wire))
+
+        async def round_() -> None:
+            for connection in connections:
+                connection.data_received(request)
+            await asyncio.gather(*state.tasks)
+
+        await round_()  # what is done once is no cost of a request
+        servers.calls = 0
+        for wire in wires:
+            wire.writes.clear()
+        for _ in range(ROUNDS):
+            await calls.during(round_)
+        for connection in connections:
+            connection.connection_lost(None)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service has it
+        runner.run(scenario())
+    return calls.counts, sum(len(wire.writes) for wire in wires), servers.calls
+
+
+def assert_cost(request: bytes, limit: float) -> None:
+    counts, writes, server_calls = measured(request)
+    requests = ROUNDS * TOGETHER
+    assert writes == requests
+    assert server_calls == ROUNDS  # one for all that came together
+    a_request = sum(counts.values()) / requests
+    listed = "\n".join(f"{n / requests:6.2f} {name}" for name, n in counts.most_common(60))
+    print(f"{a_request:.1f} calls a request\n{listed}")
+    assert a_request <= limit * MARGIN, f"{a_request:.1f} calls a request, not {limit}\n{listed}"
+
+
+def test_a_good_event_takes_one_write_a_share_of_one_append_and_few_calls() -> None:
+    assert_cost(POST, POST_CALLS)
+
+
+def test_a_held_page_takes_one_write_a_share_of_one_proof_and_few_calls() -> None:
+    assert_cost(GET, GET_CALLS)
