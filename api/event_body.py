@@ -291,7 +291,7 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-without_strings = partial(re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL).sub, b"")
+_without_strings = partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL).sub, b"")
 # Whatever is left and is no bracket.
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -301,7 +301,7 @@ def is_too_deep(body: bytes, most: int) -> bool:
     """Whether more than that many arrays and objects are in each other."""
     if body.count(b"[") + body.count(b"{") <= most:
         return False
-    brackets = without_strings(body).translate(None, _NO_BRACKETS)
+    brackets = _without_strings(body).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > most
 
 

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from api import otlp_json, otlp_protobuf
 from api.event_body import EventIn, explain, parse
 from api.otlp_answers import PROTOBUF, MediaType
+from api.otlp_budget import Budget, Budgets
 from api.otlp_records import Refused
 from api.problems import Problem
 
-_FIELDS = 10  # of protobuf for each record, on the levels above them
-_VALUES = 200  # of JSON for each record
 _MOST_REASONS = 5
 _MOST_CHARACTERS = 200  # of each
 
@@ -49,10 +48,9 @@ class Export:
 
 def read(body: bytes | bytearray, media_type: MediaType, most: Bounds) -> Export:
     """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
-    if media_type == PROTOBUF:
-        texts = otlp_protobuf.event_texts(body, most.record_bytes, _FIELDS * most.records)
-    else:
-        texts = otlp_json.event_texts(body, most.record_bytes, _VALUES * most.records)
+    budgets = Budgets(most.records)
+    decoder = otlp_protobuf if media_type == PROTOBUF else otlp_json
+    texts = decoder.event_texts(body, most.record_bytes, budgets)
     export = Export()
     for index, text in enumerate(texts):
         if index == most.records:
@@ -64,11 +62,11 @@ def read(body: bytes | bytearray, media_type: MediaType, most: Bounds) -> Export
         export.kept_bytes += len(text)
         if export.kept_bytes > most.kept_bytes:
             raise Problem(413, f"As events the log records have over {most.kept_bytes} bytes.")
-        _add(export, index, text, most.record_bytes)
+        _add(export, index, text, most.record_bytes, budgets.faults)
     return export
 
 
-def _add(export: Export, index: int, text: bytes, event_bytes: int) -> None:
+def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budget) -> None:
     """Keep the event, if it is one that can be kept: the same is asked of every event."""
     if len(text) > event_bytes:
         export.refuse(
@@ -78,8 +76,9 @@ def _add(export: Export, index: int, text: bytes, event_bytes: int) -> None:
     try:
         event = parse(text) or explain(text, event_bytes)
     except Problem as problem:
-        faults = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
-        export.refuse(index, f"as an event, {', '.join(faults)}")
+        faults.take(len(problem.faults))
+        told = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
+        export.refuse(index, f"as an event, {', '.join(told)}")
     else:
         event.data = event.data.copy()  # as a part of the text it would keep all of it
         export.events.append(event)

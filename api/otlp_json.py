@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from api.event_body import utf8, without_strings
+from api.json_scan import has_half_of_a_pair, has_more_commas, require_utf8
+from api.otlp_budget import Budget, Budgets
 from api.otlp_records import (
     Described,
     Record,
@@ -86,13 +87,13 @@ class _LogRecord(_Message):
 class _ScopeLogs(_Message):
     scope: msgspec.Raw = _NULL
     log_records: list[msgspec.Raw] | None = None
-    schema_url: str | None = None
+    schema_url: msgspec.Raw = _NULL
 
 
 class _ResourceLogs(_Message):
     resource: msgspec.Raw = _NULL
     scope_logs: list[_ScopeLogs] | None = None
-    schema_url: str | None = None
+    schema_url: msgspec.Raw = _NULL
 
 
 class _Request(_Message):
@@ -102,75 +103,86 @@ class _Request(_Message):
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_record = msgspec.json.Decoder(_LogRecord).decode
 _decode_described = msgspec.json.Decoder(_Described | None).decode
+_decode_text = msgspec.json.Decoder(str | None).decode
 
 
 def event_texts(
-    body: bytes | bytearray, record_bytes: int, most_values: int
+    body: bytes | bytearray, record_bytes: int, budgets: Budgets
 ) -> Iterator[bytes | Refused]:
     """Each record as the JSON of an event, or why there is none, in the order sent.
 
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
-    no ExportLogsServiceRequest, 413 past `most_values` in the whole of it.
+    no ExportLogsServiceRequest, 413 past the budgets.
     """
-    utf8(body)
-    _bound(body, most_values)
+    require_utf8(body)
+    if has_more_commas(body, budgets.elements.most, _DEPTHS_OF_ELEMENTS):
+        raise budgets.elements.exceeded()
+    values = budgets.values
     for resource_logs in _request(body).resource_logs or ():
-        source = attempt(_source, resource_logs, record_bytes)
+        budgets.groups.take()
+        source, of_source = values.metered(_source, resource_logs, record_bytes, values)
         for scope_logs in resource_logs.scope_logs or ():
-            scope = attempt(_scope, scope_logs, record_bytes)
+            budgets.groups.take()
+            scope, of_scope = values.metered(_scope, scope_logs, record_bytes, values)
             for record in scope_logs.log_records or ():
                 if isinstance(source, Refused):
                     yield source
                 elif isinstance(scope, Refused):
                     yield scope
                 else:
-                    yield attempt(_event_text, source, scope, record, record_bytes)
+                    values.take(of_source + of_scope)
+                    yield attempt(_event_text, source, scope, record, record_bytes, values)
+
+
+# Within so many arrays and objects are the commas between resources, scopes and records. There are
+# no others but between a resource's attributes, and what is unknown.
+_DEPTHS_OF_ELEMENTS = (2, 4, 6)
 
 
 def _event_text(
-    source: Source, scope: msgspec.Raw | None, record: msgspec.Raw, most_bytes: int
+    source: Source,
+    scope: msgspec.Raw | None,
+    record: msgspec.Raw,
+    most_bytes: int,
+    values: Budget,
 ) -> bytes:
-    return event_text(source, scope, _record(_parse(_decode_record, record, "it", most_bytes)))
+    sent = _parse(_decode_record, record, "it", most_bytes)
+    return event_text(source, scope, _record(sent, values))
 
 
-def _source(sent: _ResourceLogs, most_bytes: int) -> Source:
-    resource = _described(sent.resource, "its resource", most_bytes)
-    return source_of(resource, sent.schema_url or "")
+def _source(sent: _ResourceLogs, most_bytes: int, values: Budget) -> Source:
+    resource = _described(sent.resource, "its resource", most_bytes, values)
+    return source_of(resource, _url(sent.schema_url, most_bytes))
 
 
-def _scope(sent: _ScopeLogs, most_bytes: int) -> msgspec.Raw | None:
-    return described(_described(sent.scope, "its scope", most_bytes), sent.schema_url or "")
+def _scope(sent: _ScopeLogs, most_bytes: int, values: Budget) -> msgspec.Raw | None:
+    scope = _described(sent.scope, "its scope", most_bytes, values)
+    return described(scope, _url(sent.schema_url, most_bytes))
 
 
-def _bound(body: bytes | bytearray, most_values: int) -> None:
-    """Two bytes can be a value that takes a hundred in memory: so many values are not begun."""
-    if body.count(b",") > most_values and without_strings(body).count(b",") > most_values:
-        raise Problem(413, f"The request has more than {most_values} values.")
-
-
-# msgspec says of half a pair, which browsers send, whatever comes to its mind.
-_without_pairs = re.compile(rb"\\\\|\\u[dD][89aAbB]..\\u[dD][c-fC-F]..").sub
-_half_of_a_pair = re.compile(rb"\\u[dD][89a-fA-F]").search
+def _url(sent: msgspec.Raw, most_bytes: int) -> str:
+    return _parse(_decode_text, sent, "its schema URL", most_bytes) or ""
 
 
 def _request(body: bytes | bytearray) -> _Request:
     try:
         return _decode_request(body)
     except msgspec.DecodeError as error:
-        half = _half_of_a_pair(_without_pairs(b"", body))
+        # msgspec says of half a pair, which browsers send, whatever comes to its mind.
+        half = has_half_of_a_pair(body)
         why = "it has half of a surrogate pair" if half else f"{error}".rstrip(".")
         raise _undecodable(why) from None
     except RecursionError:
         raise _undecodable("it is nested too deep to be read") from None
 
 
-def _described(raw: msgspec.Raw, what: str, most_bytes: int) -> Described:
+def _described(raw: msgspec.Raw, what: str, most_bytes: int, values: Budget) -> Described:
     sent = _parse(_decode_described, raw, what, most_bytes)
     if sent is None:
         return Described({}, 0)
     try:
         return Described(
-            _pairs(sent.attributes, 1),
+            _pairs(sent.attributes, 1, values),
             _integer(sent.dropped_attributes_count, 0, 2**32, "droppedAttributesCount"),
             sent.name or "",
             sent.version or "",
@@ -193,14 +205,14 @@ def _parse(
         raise Refused(f"{what} is nested deeper than {DEPTH} levels") from None
 
 
-def _record(sent: _LogRecord) -> Record:
+def _record(sent: _LogRecord, values: Budget) -> Record:
     return Record(
         _integer(sent.time_unix_nano, 0, 2**64, "timeUnixNano"),
         _integer(sent.observed_time_unix_nano, 0, 2**64, "observedTimeUnixNano"),
         _integer(sent.severity_number, -(2**31), 2**31, "severityNumber"),
         sent.severity_text or "",
-        _value(sent.body, 1),
-        _pairs(sent.attributes, 1),
+        _value(sent.body, 1, values),
+        _pairs(sent.attributes, 1, values),
         _integer(sent.dropped_attributes_count, 0, 2**32, "droppedAttributesCount"),
         _integer(sent.flags, 0, 2**32, "flags"),
         _id(sent.trace_id),
@@ -217,32 +229,41 @@ def _id(text: str | None) -> bytes:
         return b""
 
 
-def _pairs(pairs: Sequence[_KeyValue] | None, depth: int) -> dict[str, Any]:
-    return {pair.key or "": _value(pair.value, depth + 1) for pair in pairs or ()}
+def _pairs(pairs: Sequence[_KeyValue] | None, depth: int, values: Budget) -> dict[str, Any]:
+    values.take(1 + len(pairs or ()))
+    return {pair.key or "": _value(pair.value, depth + 1, values) for pair in pairs or ()}
 
 
-def _value(sent: _AnyValue | None, depth: int) -> Any:
+def _array(items: Sequence[_AnyValue] | None, depth: int, values: Budget) -> list[Any]:
+    values.take(1 + len(items or ()))
+    return [_value(item, depth + 1, values) for item in items or ()]
+
+
+def _value(sent: _AnyValue | None, depth: int, values: Budget) -> Any:
     """As JSON has it, in so many arrays and objects already."""
     if depth > DEPTH + 1:  # sooner than Python's own limit, which need not be msgspec's
         raise Refused(f"it is nested deeper than {DEPTH} levels")
-    set_ = [name for name in _AnyValue.__struct_fields__ if getattr(sent, name, None) is not None]
-    if len(set_) > 1:
-        raise Refused(f"a value in it has more than one of its fields: {', '.join(set_)}")
-    if sent is None or not set_:
+    if sent is None:
         return None
-    return _READ[set_[0]](sent, depth)
+    fields = msgspec.structs.astuple(sent)
+    if len(fields) - fields.count(None) > 1:
+        set_ = (name for name, value in zip(_READ, fields, strict=True) if value is not None)
+        raise Refused(f"a value in it has more than one of its fields: {', '.join(set_)}")
+    for read, value in zip(_READ.values(), fields, strict=True):
+        if value is not None:
+            return read(value, depth, values)
+    return None
 
 
-_READ: dict[str, Callable[[Any, int], Any]] = {
-    "string_value": lambda sent, _: sent.string_value,
-    "bool_value": lambda sent, _: sent.bool_value,
-    "int_value": lambda sent, _: _integer(sent.int_value, -(2**63), 2**63, "intValue"),
-    "double_value": lambda sent, _: of_float(_double(sent.double_value)),
-    "array_value": lambda sent, depth: [
-        _value(value, depth + 1) for value in sent.array_value.values or ()
-    ],
-    "kvlist_value": lambda sent, depth: _pairs(sent.kvlist_value.values, depth),
-    "bytes_value": lambda sent, _: _bytes(sent.bytes_value),
+# By the fields of `_AnyValue`, in their order.
+_READ: dict[str, Callable[[Any, int, Budget], Any]] = {
+    "string_value": lambda sent, *_: sent,
+    "bool_value": lambda sent, *_: sent,
+    "int_value": lambda sent, *_: _integer(sent, -(2**63), 2**63, "intValue"),
+    "double_value": lambda sent, *_: of_float(_double(sent)),
+    "array_value": lambda sent, depth, values: _array(sent.values, depth, values),
+    "kvlist_value": lambda sent, depth, values: _pairs(sent.values, depth, values),
+    "bytes_value": lambda sent, *_: _bytes(sent),
 }
 
 _is_integer = re.compile(r"-?\d{1,20}", re.ASCII).fullmatch

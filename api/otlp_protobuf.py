@@ -7,7 +7,7 @@ to the protobuf library: two bytes can be a whole record, so that library makes 
 
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from api.otlp_budget import Budget, Budgets
 from api.otlp_records import (
     Described,
     Record,
@@ -40,56 +41,62 @@ _Fields = dict[int, list[memoryview]]
 
 
 def event_texts(
-    body: bytes | bytearray, record_bytes: int, most_fields: int
+    body: bytes | bytearray, record_bytes: int, budgets: Budgets
 ) -> Iterator[bytes | Refused]:
     """Each record as the JSON of an event, or why there is none, in the order sent.
 
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
-    no ExportLogsServiceRequest, 413 past `most_fields` on the outer levels.
+    no ExportLogsServiceRequest, 413 past the budgets.
     """
-    walk = _Walk(most_fields)
-    for resource_logs in walk.fields(memoryview(body))[_RESOURCE_LOGS]:
-        parts = walk.fields(resource_logs)
-        source = attempt(_source, parts, record_bytes)
+    values = budgets.values
+    for resource_logs in _fields(memoryview(body), budgets.fields)[_RESOURCE_LOGS]:
+        budgets.groups.take()
+        parts = _fields(resource_logs, budgets.fields)
+        source, of_source = values.metered(_source, parts, record_bytes, values)
         for scope_logs in parts[_SCOPE_LOGS]:
-            inner = walk.fields(scope_logs)
-            scope = attempt(_scope, inner, record_bytes)
+            budgets.groups.take()
+            inner = _fields(scope_logs, budgets.fields)
+            scope, of_scope = values.metered(_scope, inner, record_bytes, values)
             for record in inner[_LOG_RECORDS]:
                 if isinstance(source, Refused):
                     yield source
                 elif isinstance(scope, Refused):
                     yield scope
                 else:
-                    yield attempt(_event_text, source, scope, record, record_bytes)
+                    values.take(of_source + of_scope)
+                    yield attempt(_event_text, source, scope, record, record_bytes, values)
 
 
 def _event_text(
-    source: Source, scope: msgspec.Raw | None, record: memoryview, most_bytes: int
+    source: Source,
+    scope: msgspec.Raw | None,
+    record: memoryview,
+    most_bytes: int,
+    values: Budget,
 ) -> bytes:
-    return event_text(source, scope, _record(_parse(LogRecord, [record], "it", most_bytes)))
+    sent = _parse(LogRecord, [record], "it", most_bytes)
+    return event_text(source, scope, _record(sent, values))
 
 
-def _source(parts: _Fields, most_bytes: int) -> Source:
+def _source(parts: _Fields, most_bytes: int, values: Budget) -> Source:
     resource = _parse(Resource, parts[_RESOURCE], "its resource", most_bytes)
-    attributes = _pairs(resource.attributes)
+    attributes = _pairs(resource.attributes, values)
     sent = Described(attributes, resource.dropped_attributes_count)
-    return source_of(sent, _url(parts[_RESOURCE_URL]))
+    return source_of(sent, _url(parts[_RESOURCE_URL], most_bytes))
 
 
-def _scope(parts: _Fields, most_bytes: int) -> msgspec.Raw | None:
+def _scope(parts: _Fields, most_bytes: int, values: Budget) -> msgspec.Raw | None:
     scope = _parse(InstrumentationScope, parts[_SCOPE], "its scope", most_bytes)
-    attributes = _pairs(scope.attributes)
+    attributes = _pairs(scope.attributes, values)
     sent = Described(attributes, scope.dropped_attributes_count, scope.name, scope.version)
-    return described(sent, _url(parts[_SCOPE_URL]))
+    return described(sent, _url(parts[_SCOPE_URL], most_bytes))
 
 
 def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, most_bytes: int) -> _AnyMessage:
     """The message; of a field that was sent in parts, the parts are merged by joining them."""
-    data = b"".join(parts)
-    if len(data) > most_bytes:
-        raise Refused(f"{what} has {len(data)} bytes; at most {most_bytes} are kept")
+    _require_room(sum(map(len, parts)), what, most_bytes)
     try:
-        return kind.FromString(data)
+        return kind.FromString(b"".join(parts))
     except DecodeError:
         raise Refused(
             f"{what} can't be decoded: it is cut off, or has text that is not UTF-8, "
@@ -97,21 +104,29 @@ def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, most_bytes: int) -
         ) from None
 
 
-def _url(parts: _Parts) -> str:
+def _require_room(size: int, what: str, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise Refused(f"{what} has {size} bytes; at most {most_bytes} are kept")
+
+
+def _url(parts: _Parts, most_bytes: int) -> str:
+    if not parts:
+        return ""
+    _require_room(len(parts[-1]), "its schema URL", most_bytes)
     try:
-        return str(parts[-1], "utf-8") if parts else ""
+        return str(parts[-1], "utf-8")
     except UnicodeDecodeError:
         raise Refused("its schema URL is not UTF-8") from None
 
 
-def _record(sent: LogRecord) -> Record:
+def _record(sent: LogRecord, values: Budget) -> Record:
     return Record(
         sent.time_unix_nano,
         sent.observed_time_unix_nano,
         sent.severity_number,
         sent.severity_text,
-        _value(sent.body),
-        _pairs(sent.attributes),
+        _value(sent.body, values),
+        _pairs(sent.attributes, values),
         sent.dropped_attributes_count,
         sent.flags,
         sent.trace_id,
@@ -120,11 +135,17 @@ def _record(sent: LogRecord) -> Record:
     )
 
 
-def _pairs(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def _pairs(pairs: Sequence[KeyValue], values: Budget) -> dict[str, Any]:
+    values.take(1 + len(pairs))
+    return {pair.key: _value(pair.value, values) for pair in pairs}
 
 
-def _value(sent: AnyValue) -> Any:
+def _array(items: Sequence[AnyValue], values: Budget) -> list[Any]:
+    values.take(1 + len(items))
+    return [_value(item, values) for item in items]
+
+
+def _value(sent: AnyValue, values: Budget) -> Any:
     """As JSON has it; the library lets nothing deeper than 100 messages come here."""
     match sent.WhichOneof("value"):
         case "string_value":
@@ -136,44 +157,30 @@ def _value(sent: AnyValue) -> Any:
         case "double_value":
             return of_float(sent.double_value)
         case "array_value":
-            return [_value(value) for value in sent.array_value.values]
+            return _array(sent.array_value.values, values)
         case "kvlist_value":
-            return _pairs(sent.kvlist_value.values)
+            return _pairs(sent.kvlist_value.values, values)
         case "bytes_value":
             return b64encode(sent.bytes_value).decode()
     return None  # unset, or a reference into a table that only profiles have
 
 
-class _Walk:
-    """Reads the wire format of messages, so many fields at most."""
-
-    def __init__(self, most_fields: int) -> None:
-        self._most_fields = most_fields
-        self._left = most_fields
-
-    def fields(self, message: memoryview) -> _Fields:
-        """The length-delimited fields by their numbers; all others are unknown here."""
-        found: _Fields = defaultdict(list)
-        at = 0
-        while at < len(message):
-            tag, at = _varint(message, at)
-            number, wire_type = tag >> 3, tag & 7
-            if not 0 < number < 1 << 29:
-                raise _undecodable(f"there is no field {number}")
-            start, at = _extent(message, at, wire_type)
-            if at > len(message):
-                raise _undecodable("it ends within a field")
-            if wire_type == _DELIMITED:
-                found[number].append(message[start:at])
-            self._count()
-        return found
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise Problem(
-                413, f"The request has more than {self._most_fields} records, scopes and resources."
-            )
+def _fields(message: memoryview, budget: Budget) -> _Fields:
+    """A message's length-delimited fields by their numbers; all others are unknown here."""
+    found: _Fields = defaultdict(list)
+    at = 0
+    while at < len(message):
+        budget.take()
+        tag, at = _varint(message, at)
+        number, wire_type = tag >> 3, tag & 7
+        if not 0 < number < 1 << 29:
+            raise _undecodable(f"there is no field {number}")
+        start, at = _extent(message, at, wire_type)
+        if at > len(message):
+            raise _undecodable("it ends within a field")
+        if wire_type == _DELIMITED:
+            found[number].append(message[start:at])
+    return found
 
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5

@@ -1,5 +1,6 @@
 """What a process may take while it is ill-treated: memory, and time for others."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ def resident(pid: int, name: str = "VmRSS") -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise AssertionError(f"no {name} of process {pid}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has had of the processors: utime and stime of proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Probe:

@@ -558,6 +558,16 @@ MANY = {
         JSON,
     ),
     "resources in JSON": (b'{"resourceLogs":[' + b"{}," * (HUGE // 3) + b"{}]}", JSON),
+    "two million resources in JSON": (b'{"resourceLogs":[' + b"{}," * 2_000_000 + b"{}]}", JSON),
+    "strings in JSON": (b'{"resourceLogs":[' + b'"",,' * (HUGE // 4) + b"]}", JSON),
+    "many records of many values": (
+        enveloped(*[delimited(5, delimited(5, delimited(1, b"") * 100_000))] * 64),
+        PROTOBUF,
+    ),
+    "records of many faults": (
+        enveloped(*[delimited(5, delimited(5, delimited(1, b"\x0a\x01\0") * 300))] * 9_999),
+        PROTOBUF,
+    ),
     "unknown values in JSON": (b'{"x":[' + b"0," * (HUGE // 2) + b"0]}", JSON),
 }
 
@@ -584,6 +594,95 @@ def test_a_large_resource_of_many_scopes_is_read_once(media_type: MediaType) -> 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     assert not otlp.read(body, media_type, MOST).records
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3
+
+
+@BOTH
+def test_so_many_resources_and_scopes_are_taken_and_not_one_more(media_type: MediaType) -> None:
+    sent = ExportLogsServiceRequest(resource_logs=[{}] * (2 * MOST.records - 1))
+    sent.resource_logs[-1].scope_logs.add().log_records.add()
+    assert len(read(sent, media_type).events) == 1
+    for one_more in (sent.resource_logs, sent.resource_logs[0].scope_logs):
+        one_more.add()  # type: ignore[attr-defined]
+        problem = refusal(encoded(sent, media_type), media_type)
+        assert problem.status == 413
+        assert problem.detail == "The request has more than 20000 resources and scopes."
+        del one_more[-1]
+
+
+FEW = MOST._replace(records=10)
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["body", "attributes", "of_resource", "of_scope"])
+def test_values_are_bounded_with_those_that_each_record_repeats(
+    media_type: MediaType, where: str
+) -> None:
+    def sent(count: int) -> bytes:
+        values = {"in": list(range(count - 10)), **{str(number): 0 for number in range(5)}}
+        of_record = {where: values} if where in ("body", "attributes") else {}
+        of_origin = {} if of_record else {where: values}
+        made = request(*[log_record(**of_record)] * 10, **of_origin)
+        return encoded(made, media_type)
+
+    assert len(otlp.read(sent(80), media_type, FEW).events) == 10
+    with pytest.raises(Problem) as caught:
+        otlp.read(sent(105), media_type, FEW)
+    assert caught.value.status == 413
+    assert caught.value.detail == "The request has more than 1000 values."
+
+
+@BOTH
+def test_an_array_in_arrays_costs_as_much_as_two_values(media_type: MediaType) -> None:
+    body = encoded(request(log_record([[]] * 490)), media_type)
+    assert len(otlp.read(body, media_type, FEW).events) == 1
+    with pytest.raises(Problem):
+        otlp.read(encoded(request(log_record([[]] * 510)), media_type), media_type, FEW)
+
+
+@BOTH
+def test_faults_are_bounded(media_type: MediaType) -> None:
+    bad = log_record(["\0"] * 45)
+    export = otlp.read(encoded(request(bad, bad), media_type), media_type, FEW)
+    assert export.refused == 2
+    with pytest.raises(Problem) as caught:
+        otlp.read(encoded(request(bad, bad, bad), media_type), media_type, FEW)
+    assert caught.value.status == 413
+    assert caught.value.detail == "The request has more than 100 faults."
+
+
+@BOTH
+def test_a_schema_url_may_be_as_large_as_an_event_too(media_type: MediaType) -> None:
+    sent = request(log_record("m"))
+    sent.resource_logs[0].schema_url = "u" * 1_000
+    assert len(read(sent, media_type).events) == 1
+    sent.resource_logs[0].schema_url = "u" * (LIMIT + 1)
+    assert "its schema URL has 26" in read(sent, media_type).why()
+    sent.resource_logs[0].schema_url = ""
+    sent.resource_logs[0].scope_logs[0].schema_url = "u" * (LIMIT + 1)
+    assert "its schema URL has 26" in read(sent, media_type).why()
+
+
+def test_what_stands_between_resources_scopes_and_records_is_bounded_in_json() -> None:
+    most = FEW.records * 40
+    for start, end in (
+        (b'{"resourceLogs":[', b"]}"),
+        (b'{"resourceLogs":[{"scopeLogs":[', b"]}]}"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[', b"]}]}]}"),
+    ):
+        with pytest.raises(Problem) as caught:
+            otlp.read(start + b"{}," * (most + 1) + b"{}" + end, JSON, FEW)
+        assert caught.value.status == 413
+        assert caught.value.detail == "The request has more than 400 records, scopes and resources."
+    unknown = b'{"x":{"resourceLogs":[[[[[' + b"{}," * (most + 1) + b"{}" + b"]]]]]}}"
+    assert not otlp.read(unknown, JSON, FEW).records
+
+
+@pytest.mark.parametrize("before", [rb"\\\\", rb"\ud83d\ude00", "ü".encode(), rb"\\ud800"])
+def test_half_of_a_pair_is_told_wherever_it_stands_and_nothing_else_is(before: bytes) -> None:
+    for many in (1, 200_000):
+        for half in (rb"\ud83d", rb"\ude00", rb"\uD83D\u0041", rb"\ud83d\ud83d"):
+            assert "half of a" in refusal(b'{"x":"' + before * many + half + b'"}', JSON).detail
+        assert "half of a" not in refusal(b'{"x":"' + before * many + b'"', JSON).detail
 
 
 def test_text_with_many_commas_is_no_reason_to_refuse() -> None:
