@@ -19,7 +19,7 @@ class Budget:
 
     def __init__(self, most: int, what: str) -> None:
         self.most = most
-        self._what = what
+        self.what = what
         self._left = most
 
     def take(self, count: int = 1) -> None:
@@ -30,7 +30,7 @@ class Budget:
 
     def exceeded(self) -> Problem:
         """What is told then."""
-        return Problem(413, f"The request has more than {self.most} {self._what}.")
+        return Problem(413, f"The request has more than {self.most} {self.what}.")
 
     def metered(
         self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs

@@ -7,6 +7,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from api import cloudevents, otlp_records
+from api.otlp_budget import Budgets
 from api.services import Limits
 from api.settings import ApiSettings
 from cli.settings import CliSettings
@@ -88,7 +89,10 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     ):
         assert f"else `{fixed}` |" in page
     most = Limits.of(ApiSettings(_env_file=None)).records  # type: ignore[call-arg]
-    assert f"{most.records:,} records, or {most.kept_bytes >> 20} MiB as events" in page
+    assert f"{most.records:,} records, {most.kept_bytes >> 20} MiB as events" in page
+    budgets = Budgets(most.records)
+    for budget in (budgets.groups, budgets.values, budgets.faults):
+        assert f"{budget.most:,} {budget.what}" in page
 
 
 def listed(names: tuple[str, ...]) -> str:
