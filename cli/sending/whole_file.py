@@ -35,13 +35,16 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
         wanted.file.open("rb") as file,
         wanted.file.open("rb") as other,
     ):
+        is_new = wanted.restart or not at.exists()
         begun = resume.begin(at, wanted, other)
         start = _tally(begun.position)
         with closing(progress(begun.plan.size, start)) as shown:
             _tell(shown, begun, wanted)
             ending = _run(way, begun, start, file, shown, _Keeper(at, begun, other))
-            if ending.is_complete:
+            # Where nothing was taken there is nothing to go on with: any address will do then.
+            if ending.is_complete or (is_new and ending.took_nothing):
                 checkpoint.remove(at)
+            if ending.is_complete:
                 _tell_of_growth(shown, begun.plan, file)
     return ending
 

@@ -237,6 +237,61 @@ def test_told_to_stop_it_does_not_wait_for_the_next_try(
     assert ended(process)[0] == 130
 
 
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 415, 422, 501])
+def test_a_refusal_that_is_not_about_the_lines_ends_the_run_and_rejects_none(
+    stub: StubService, send: SendCommand, tmp_path: Path, status: int
+) -> None:
+    stub.otherwise = accept_some(3, refuse(status))
+    file = ndjson(tmp_path / "events", 100)
+    ran = send.run(file, "--batch", 10, "--connections", 1)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("30 accepted, 0 rejected")
+    assert ran.stderr == (
+        f"activity: refused: POST {stub.url}/events/batch: answer {status}: told to say {status}; "
+        f"is {stub.url} an Activity Service?; ended after line 30; run the same command again to "
+        "go on\n"
+    )
+    stub.otherwise = StubService.accept
+    again = send.summary(file)
+    assert (again["after_line"], again["accepted"], again["rejected"]) == (30, 100, 0)
+    assert sorted(stub.messages) == sorted(messages(100))
+
+
+def test_what_answers_200_and_is_no_service_ends_the_run_too(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.otherwise = lambda stub, request: Reply(200, "welcome to the hotel")
+    summary = send.summary(ndjson(tmp_path / "events", 10))
+    assert (summary["status"], summary["complete"]) == (1, False)
+    assert (summary["lines"], summary["accepted"], summary["rejected"]) == (0, 0, 0)
+    assert send.checkpoints()
+
+
+def test_a_run_of_which_nothing_was_taken_binds_the_file_to_no_address(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    file = ndjson(tmp_path / "events", 10)
+    for url in ("http://127.0.0.1:9", "nowhere"):
+        ran = send.run(file, "--url", url, "--give-up", 0)
+        assert "has sent" not in ran.stderr
+        assert send.checkpoints() == []
+    stub.otherwise = refuse(404)
+    assert "ended before anything was taken" in send.run(file, "--url", f"{stub.url}/no").stderr
+    stub.otherwise = StubService.accept
+    assert send.summary(file)["accepted"] == 10
+
+
+def test_a_run_without_an_answer_binds_the_file_to_its_address(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.otherwise = lose_the_answer
+    file = ndjson(tmp_path / "events", 10)
+    assert send.run(file, "--give-up", 0).returncode == 1
+    ran = send.run(file, "--url", "http://127.0.0.1:9")
+    assert f"an interrupted run has begun to send it to {stub.url}, not to" in ran.stderr
+    assert "0 lines" not in ran.stderr
+
+
 def test_two_runs_on_one_file_at_once_are_one_too_many(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:
@@ -358,6 +413,14 @@ def test_one_event_is_sent_and_its_id_printed(stub: StubService, send: SendComma
     assert b'"data":{"n":  1.50}' in stub.requests[-1].body
     assert json.loads(send.run(*EVENT, "--json").stdout)["id"] == "id-2"
     assert len(stub.stored) == 2
+
+
+def test_one_event_at_a_wrong_address_is_told(stub: StubService, send: SendCommand) -> None:
+    stub.otherwise = refuse(404)
+    ran = send.run(*EVENT)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("activity: error: refused: POST http")
+    assert "answer 404" in ran.stderr
 
 
 def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand) -> None:
