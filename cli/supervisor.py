@@ -133,7 +133,7 @@ class Supervisor:
 
 def pause_after(ends: int, longest: float) -> float:
     """Seconds before the next start, after that many ends in a row."""
-    return min(FIRST_BACKOFF * 2 ** min(ends - 1, 32), longest)
+    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), longest)
 
 
 def describe_end(returncode: int) -> str:

@@ -1,6 +1,7 @@
 """`activity send` against a service that answers as it is told."""
 
 import contextlib
+import gzip
 import json
 import os
 import pty
@@ -87,7 +88,7 @@ def test_rejected_lines_are_told_counted_and_written_down(
     file.write_bytes(b"\r\n".join(lines))
     ran = send.run(file, "--rejected", rejected)
     assert ran.returncode == 1
-    assert ran.stdout.startswith("3 accepted, 4 rejected (")
+    assert ran.stdout.startswith("3 accepted, 4 rejected, 1 blank line (")
     assert ran.stderr.splitlines() == [
         "line 3: /message is bad",
         "line 4: the line is not UTF-8: byte 3 is wrong",
@@ -219,7 +220,8 @@ def test_told_to_stop_it_says_how_far_it_is_and_goes_on_there(
     stub.otherwise = StubService.accept
     again = send.run(file, "--connections", 1)
     assert "going on after line 50, where a run was interrupted" in again.stderr
-    assert again.stdout.startswith("100 accepted")
+    assert again.stdout.startswith("50 accepted, 0 rejected in this run (")
+    assert again.stdout.endswith("; 100 accepted, 0 rejected in all\n")
     assert stub.messages == messages(100)
 
 
@@ -350,6 +352,10 @@ def test_what_is_added_while_a_run_is_interrupted_is_not_its_own(
     assert "the file has grown by 53 bytes since; those were not sent" in ran.stderr
     assert stub.messages == messages(10)
     assert not at.exists()
+    how, _, arguments = ran.stderr.rstrip().partition("To send them: ")[2].partition(" | activity ")
+    rest = subprocess.run(["/bin/sh", "-c", how], capture_output=True, text=True, check=True).stdout
+    assert send.summary(*arguments.split()[1:], input=rest)["accepted"] == 1
+    assert stub.messages == [*messages(10), "late"]
 
 
 def test_standard_input_is_sent_as_it_comes(stub: StubService, send: SendCommand) -> None:
@@ -390,6 +396,21 @@ def test_it_ends_while_it_waits_for_standard_input(stub: StubService, send: Send
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     assert "interrupted after line 1;" in process.communicate()[1]
+
+
+def test_what_is_packed_is_not_sent_but_told_how_to(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    plain, packed = ndjson(tmp_path / "plain", 10), tmp_path / "some events.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    ran = send.run(packed)
+    assert ran.returncode == 1
+    assert ran.stderr == f"activity: error: this is gzip: gzip -dc '{packed}' | activity send -\n"
+    with packed.open("rb") as file:
+        ran = send.run("-", stdin=file)
+    assert ran.returncode == 1
+    assert ran.stderr == "activity: error: this is gzip: gzip -dc FILE | activity send -\n"
+    assert (stub.requests, send.checkpoints()) == ([], [])
 
 
 def test_a_pipe_by_name_is_read_like_standard_input(
@@ -433,7 +454,8 @@ def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand
     ("options", "text"),
     [
         ([], "--component, --environment, --message missing"),
-        (["--component", "c"], "--environment, --message missing"),
+        (["--component", "c"], "--environment, --message missing: an event needs them"),
+        (["--component", "c", "--message", "m"], "--environment missing: an event needs it;"),
         (["-", *EVENT], "--component makes one event: give it or a FILE, not both"),
         ([*EVENT, "--batch", "5"], "--batch is for a FILE"),
         ([*EVENT, "--data", "{"], "--data is not JSON"),
