@@ -106,10 +106,33 @@ def test_a_full_buffer_never_raises_but_is_counted_and_told_once(
         for number in range(20):
             logger.info("m%d", number)
         assert handler.dropped == 15
-        assert capsys.readouterr().err.count("Logging error") == 1
+        [said] = capsys.readouterr().err.splitlines()
+        assert said.startswith("activity client: log records are dropped (1 so far): the buffer")
+        assert "Limits(buffer_events=...)" in said
         stub.start()
         assert client.flush(20)
     assert stub.messages == [f"m{number}" for number in range(5)]
+
+
+def test_a_full_buffer_is_not_told_where_logging_is_to_be_silent(
+    stub: StubService,
+    logger: logging.Logger,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    stub.stop()
+    with closing(
+        ActivityClient(stub.url, environment="e", limits=Limits(buffer_events=1))
+    ) as client:
+        handler = ActivityHandler(client)
+        logger.addHandler(handler)
+        logger.info("one")
+        logger.info("too many")
+        assert handler.dropped == 1
+        assert capsys.readouterr().err == ""
+        stub.start()
+        assert client.flush(20)
 
 
 def test_a_record_that_can_not_be_formatted_never_raises_into_the_application(
