@@ -26,7 +26,8 @@ class ActivityHandler(logging.Handler):
 
     A record that finds the buffer full is dropped and counted in `dropped`; a line on stderr says
     so, once in 10 s at most, unless `logging.raiseExceptions` is false. At the end of the process
-    `logging.shutdown` sends what still waits. Raises BadUrl, and BadEvent when no environment is given.
+    `logging.shutdown` sends what still waits. Raises BadUrl, and BadEvent when no
+    environment is given.
     """
 
     def __init__(

@@ -93,7 +93,7 @@ class Transport:
         return answer
 
     def _asked(self, reason: str) -> str:
-        return f"POST {self._endpoint}: {reason}; is {self._url} an Activity Service?"
+        return f"POST {self._endpoint}: {reason.rstrip('.')}; is {self._url} an Activity Service?"
 
     def _post(self, batch: Batch) -> Answer:
         headers, body = batch.request

@@ -90,7 +90,8 @@ def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -
     what = "interrupted" if ending.interrupted else f"{ending.trouble}; ended"
     nothing = ending.took_nothing and not told.lines
     where = "before anything was taken" if nothing else f"after line {told.lines:,}"
-    print(f"activity: {what} {where}; {how_to_go_on}", file=sys.stderr)
+    how = "run the command again" if nothing else how_to_go_on
+    print(f"activity: {what} {where}; {how}", file=sys.stderr)
     return _INTERRUPTED if ending.interrupted else _FAILED
 
 

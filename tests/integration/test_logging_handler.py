@@ -8,12 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 
 import pytest
 
 from client import ActivityClient, ActivityHandler, BadEvent, Limits
 from tests.support.stub_service import StubService, refuse, stub_service
 from tests.support.waiting import wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -248,6 +251,22 @@ def test_what_is_lost_at_the_end_is_told_on_stderr(stub: StubService) -> None:
     assert f"activity client: not acknowledged in time by {stub.url}: " in stderr
     assert "Events left: 3" in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/client.md"])
+def test_the_first_example_runs_as_it_stands(stub: StubService, page: str) -> None:
+    text = (CHECKOUT / page).read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    assert "http://127.0.0.1:5000" in code
+    subprocess.run(
+        [sys.executable, "-c", code.replace("http://127.0.0.1:5000", stub.url)],
+        cwd=CHECKOUT,
+        timeout=60,
+        check=True,
+    )
+    [event] = stub.stored
+    assert (event["component"], event["environment"]) == ("billing", "production")
+    assert event["data"]["extra"] == {"invoice": 1042}
 
 
 def test_threads_that_log_all_the_time_lose_nothing(
