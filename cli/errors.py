@@ -6,6 +6,7 @@ CliError                    exit 1: something could not be done
 ├── NotReady                the service did not become ready in time
 ├── NothingRuns             no `activity up` runs on this data folder
 ├── SendError               events can't be sent as was asked
+│   ├── RequestRefused      what answers does not speak of events: not the service, or no right
 │   ├── AlreadySending      another run sends the same file
 │   └── CannotResume        an interrupted run can't be gone on with as it stands
 └── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
@@ -39,6 +40,10 @@ class NothingRuns(CliError):
 
 class SendError(CliError):
     """Events can't be sent as was asked."""
+
+
+class RequestRefused(SendError):
+    """The answer to a request says nothing about the lines in it."""
 
 
 class AlreadySending(SendError):

@@ -1,5 +1,6 @@
 """What `activity api` and `activity worker` have in common."""
 
+import logging
 from pathlib import Path
 
 from cli import state
@@ -8,6 +9,8 @@ from cli.signals import StopSignals
 from cli.supervisor import TURN_SECONDS, Supervisor
 from cli.urls import Urls
 
+log = logging.getLogger(__name__)
+
 
 def urls_of_run(data_dir: str | None) -> Urls | None:
     """The addresses of the run on this folder; None without a folder: the settings decide.
@@ -15,6 +18,30 @@ def urls_of_run(data_dir: str | None) -> Urls | None:
     Raises `NothingRuns`.
     """
     return state.running(Path(data_dir)).urls if data_dir else None
+
+
+def tell_where_servers_are(urls: Urls | None, name: str) -> None:
+    """Say once how to name the servers of `activity up`, when the one that `name` (`queue_url`,
+    `control_url`) of the settings names does not answer; who needs it waits for it."""
+    if urls is not None:
+        return
+    # Here, because `--help` should not wait for redis.
+    from storage.connections import connect
+    from storage.errors import StorageError, control_errors
+    from storage.settings import StorageSettings
+
+    server = connect(getattr(StorageSettings(), name))
+    try:
+        with control_errors():
+            server.ping()
+    except StorageError:
+        log.warning(
+            "nothing answers at ACTIVITY_%s; for the servers of `make up` on this machine give "
+            "--data-dir DIR (.data unless it was told another)",
+            name.upper(),
+        )
+    finally:
+        server.close()
 
 
 def keep_alive(supervisor: Supervisor, stop_seconds: float) -> None:

@@ -51,7 +51,10 @@ def running(data_dir: Path) -> State:
     layout = Layout(data_dir.expanduser().resolve())
     # A file alone proves nothing: a kill -9 leaves it, and its pids belong to others by now.
     if not is_held(layout.lock):
-        raise NothingRuns(f"nothing runs on the data folder {layout.root}")
+        raise NothingRuns(
+            f"nothing runs on the data folder {layout.root}; --data-dir names another "
+            "(ACTIVITY_DATA_DIR for `up` and `status`)"
+        )
     try:
         state = _read(layout.state)
     except FileNotFoundError:

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
+LONGEST_AFTER_ERROR = 30.0  # who ended by itself, with an error, is likely to do so again
 SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
 TURN_SECONDS = 0.2
 
@@ -47,7 +48,7 @@ class _Slot:
     service: Service
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    backoff: float = FIRST_BACKOFF
+    ends: int = 0  # in a row, none of them after a life of SETTLED_SECONDS
     due: float = field(default=0.0)
 
 
@@ -104,27 +105,35 @@ class Supervisor:
             slot.process = slot.service.spawn()
         except OSError as error:
             log.warning("cannot start %s: %s", slot.service.role, error)
-            self._postpone(slot)
+            self._postpone(slot, LONGEST_BACKOFF)
             return
         if self._on_start:
             self._on_start(slot.service.role, slot.process.pid)
 
     def _ended(self, slot: _Slot, process: subprocess.Popen[bytes]) -> None:
         slot.process = None
-        self._postpone(slot)
+        failed = process.returncode > 0
+        self._postpone(slot, LONGEST_AFTER_ERROR if failed else LONGEST_BACKOFF)
+        if slot.ends.bit_count() > 1:
+            return  # said the 1st, 2nd, 4th, 8th time, and so on
         log.warning(
-            "%s (process %d) ended with %s; started again",
+            "%s (process %d) ended with %s%s; started again",
             slot.service.role,
             process.pid,
             describe_end(process.returncode),
+            f", {slot.ends} times in a row" if slot.ends > 1 else "",
         )
 
-    def _postpone(self, slot: _Slot) -> None:
+    def _postpone(self, slot: _Slot, longest: float) -> None:
         now = time.monotonic()
-        if now - slot.started >= SETTLED_SECONDS:
-            slot.backoff = FIRST_BACKOFF
-        slot.due = now + slot.backoff
-        slot.backoff = min(slot.backoff * 2, LONGEST_BACKOFF)
+        settled = now - slot.started >= SETTLED_SECONDS
+        slot.ends = 1 if settled else slot.ends + 1
+        slot.due = now + pause_after(slot.ends, longest)
+
+
+def pause_after(ends: int, longest: float) -> float:
+    """Seconds before the next start, after that many ends in a row."""
+    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), longest)
 
 
 def describe_end(returncode: int) -> str:

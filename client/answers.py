@@ -9,8 +9,8 @@ from client.backoff import retry_after
 Problem = Mapping[str, Any]
 """Why an event was rejected: an `application/problem+json` object (RFC 9457)."""
 
-_ACCEPTED = frozenset({200, 201, 202})
 _AGAIN = frozenset({408, 409, 425, 429})
+_NOT_IMPLEMENTED = 501  # no service of ours, and it won't become one
 _TOO_LARGE = 413
 _PLACES = frozenset({"index", "line"})
 _SHOWN_CHARACTERS = 200
@@ -31,10 +31,23 @@ class Done(NamedTuple):
 
 
 class Again(NamedTuple):
-    """Not decided. To be tried again, not before `seconds` have passed."""
+    """Not decided. To be tried again, not before `seconds` have passed.
+
+    `untaken`: the request certainly did not arrive.
+    """
 
     reason: str
     seconds: float = 0.0
+    untaken: bool = False
+
+
+class Refused(NamedTuple):
+    """The request was answered in a way that says nothing about the events in it: a wrong address,
+    no right, something that is not the service. They may be good. `untaken`: not one was taken."""
+
+    reason: str
+    seconds: float = 0.0
+    untaken: bool = True
 
 
 class Halve(NamedTuple):
@@ -49,24 +62,23 @@ class Reply(NamedTuple):
     status: int
     retry_after: str | None
     body: bytes
+    location: str | None = None
 
 
-Answer = Done | Again | Halve
+Answer = Done | Again | Refused | Halve
 
 
 def read(reply: Reply, events: int) -> Answer:
     """What the reply to a batch of that many events means."""
-    if reply.status >= 500 or reply.status in _AGAIN:
+    if (reply.status >= 500 and reply.status != _NOT_IMPLEMENTED) or reply.status in _AGAIN:
         return Again(_refusal(reply), retry_after(reply.retry_after))
     if reply.status == _TOO_LARGE:
         return Halve(_problem(reply))
     verdicts = _verdicts(reply.body, events)
     if verdicts is not None:
         return Done(verdicts)
-    if reply.status in _ACCEPTED:
-        # Not from the service, or cut off. The key makes it harmless to ask again.
-        return Again(f"an answer {reply.status} that is not the service's: {_shown(reply.body)}")
-    return Done([Verdict(problem=_problem(reply))] * events)
+    untaken = reply.status >= 300  # else somebody between us and the service may have garbled it
+    return Refused(_refusal(reply), retry_after(reply.retry_after), untaken)
 
 
 def problem_text(problem: Problem) -> str:
@@ -113,7 +125,8 @@ def _problem(reply: Reply) -> Problem:
 def _refusal(reply: Reply) -> str:
     problem = _object(reply.body)
     said = problem_text(problem) if problem else _shown(reply.body)
-    return f"answer {reply.status}: {said}" if said else f"answer {reply.status}"
+    where = f" (go to {reply.location})" if reply.location else ""
+    return f"answer {reply.status}{where}: {said}" if said else f"answer {reply.status}{where}"
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -125,4 +138,5 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 
 def _shown(body: bytes) -> str:
-    return body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").strip()
+    """The beginning, in one line."""
+    return " ".join(body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())

@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from contextlib import suppress
 
 from client.activity_client import ActivityClient
 from client.errors import BadEvent, BufferFull
@@ -11,6 +12,10 @@ from client.seldom import Seldom
 from client.sender import LOGGER, WARN_SECONDS, is_sending
 
 _LAST_TRY_SECONDS = 1.0
+_FULL = (
+    "activity client: log records are dropped ({dropped} so far): {full}. For more room: "
+    "ActivityHandler(ActivityClient(url, limits=Limits(buffer_events=...)), ...)"
+)
 
 
 class ActivityHandler(logging.Handler):
@@ -19,9 +24,10 @@ class ActivityHandler(logging.Handler):
     `service`: its address, or a client, which the handler then leaves open. `environment`,
     `component`: of the events; without them the client's, and the logger's name as component.
 
-    A record that finds the buffer full is dropped and counted in `dropped`; `handleError` says so,
-    once in 10 s at most. At the end of the process `logging.shutdown` sends what still waits.
-    Raises BadUrl, and BadEvent when no environment is given.
+    A record that finds the buffer full is dropped and counted in `dropped`; a line on stderr says
+    so, once in 10 s at most, unless `logging.raiseExceptions` is false. At the end of the process
+    `logging.shutdown` sends what still waits. Raises BadUrl, and BadEvent when no
+    environment is given.
     """
 
     def __init__(
@@ -64,10 +70,10 @@ class ActivityHandler(logging.Handler):
         """Send the record. What goes wrong is counted and left to `handleError`."""
         try:
             self._send(record)
-        except BufferFull:
+        except BufferFull as full:
             self.dropped += 1
             if self._full.occasion() is not None:
-                self.handleError(record)
+                self._tell(full)
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001 - logging must not break who logs
@@ -86,6 +92,12 @@ class ActivityHandler(logging.Handler):
             left = self._client.finish(_LAST_TRY_SECONDS if self._flushed_in_vain else None)
             if left is not None and sys.stderr is not None:
                 print(f"activity client: {left}", file=sys.stderr)
+
+    def _tell(self, full: BufferFull) -> None:
+        """As `handleError` would, but for the traceback, which says nothing about this."""
+        if logging.raiseExceptions and sys.stderr is not None:
+            with suppress(OSError):
+                print(_FULL.format(dropped=self.dropped, full=full), file=sys.stderr)
 
     def _send(self, record: logging.LogRecord) -> None:
         message = self.format(record) if self.formatter else record.getMessage()

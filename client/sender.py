@@ -47,6 +47,7 @@ class Sender:
         self._on_reject = on_reject or _warn_seldom()
         self._batch: Batch | None = None  # outlives a thread that was killed by an error
         self._running = threading.Lock()
+        self._is_refused = False  # and that was said
 
     def run(self) -> None:
         """Until the buffer is closed and empty, or its deadline has passed; not if another thread
@@ -73,11 +74,19 @@ class Sender:
         return self._batch
 
     def _send(self, batch: Batch) -> None:
-        verdicts = self._transport.deliver(batch, self._buffer.pause)
+        verdicts = self._transport.deliver(batch, self._buffer.pause, self._wait_refused)
+        self._is_refused = False
         self._report(batch, verdicts)
         rejected = sum(verdict.problem is not None for verdict in verdicts)
         self._buffer.settle(batch.lines, rejected)
         self._batch = None
+
+    def _wait_refused(self, seconds: float, reason: str) -> None:
+        """The events may be good: they wait, as for a service that is away, and that is said."""
+        if not self._is_refused:
+            self._is_refused = True
+            log.warning("events wait, requests are refused: %s", reason)
+        self._buffer.pause(seconds, reason)
 
     def _report(self, batch: Batch, verdicts: list[Verdict]) -> None:
         for line, verdict in zip(batch.lines, verdicts, strict=True):

@@ -1,12 +1,19 @@
 """One batch over HTTP, again and again until the answer is definite."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, TimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    TimeoutError,
+)
 from urllib3.util import Timeout, parse_url
 
-from client.answers import Again, Answer, Done, Halve, Reply, Verdict, read
+from client.answers import Again, Answer, Done, Halve, Refused, Reply, Verdict, read
 from client.backoff import Backoff
 from client.batch import Batch
 from client.errors import BadUrl
@@ -31,19 +38,29 @@ class Transport:
     def __init__(
         self, url: str, connections: int = 1, longest_pause: float = LONGEST_PAUSE
     ) -> None:
-        self._endpoint = f"{_checked(url)}/events/batch"
+        self._url = service_address(url)
+        self._endpoint = f"{self._url}/events/batch"
         self._longest_pause = longest_pause
+        self._lock = threading.Lock()
+        self._perhaps_taken = 0  # requests, those under way too
         self._pools = urllib3.PoolManager(
             maxsize=connections,
             retries=False,
             timeout=Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
         )
 
-    def deliver(self, batch: Batch, pause: Pause) -> list[Verdict]:
+    @property
+    def took_nothing(self) -> bool:
+        """Whether it is certain that nothing of what was posted so far arrived and was taken."""
+        with self._lock:
+            return self._perhaps_taken == 0
+
+    def deliver(self, batch: Batch, pause: Pause, refused: Pause) -> list[Verdict]:
         """The service's verdict for each event of the batch, in order.
 
         Lost answers, refused connections, 408, 409, 429 and 5xx are tried again, under the same
         key and byte for byte, for as long as `pause` returns; what that raises is raised here.
+        `refused` is called in its place for an answer that says nothing about the events.
         """
         backoff = Backoff(self._longest_pause)
         while True:
@@ -54,27 +71,46 @@ class Transport:
                     return [Verdict(problem=problem)]
                 case Halve():
                     first, second = batch.halves()
-                    return self.deliver(first, pause) + self.deliver(second, pause)
+                    return self.deliver(first, pause, refused) + self.deliver(
+                        second, pause, refused
+                    )
                 case Again(reason, seconds):
                     pause(backoff.next(seconds), reason)
+                case Refused(reason, seconds):
+                    refused(backoff.next(seconds), self._asked(reason))
 
     def close(self) -> None:
         """Close idle connections."""
         self._pools.clear()
 
     def _attempt(self, batch: Batch) -> Answer:
+        with self._lock:
+            self._perhaps_taken += 1
+        answer = self._post(batch)
+        if isinstance(answer, Again | Refused) and answer.untaken:
+            with self._lock:
+                self._perhaps_taken -= 1
+        return answer
+
+    def _asked(self, reason: str) -> str:
+        return f"POST {self._endpoint}: {reason.rstrip('.')}; is {self._url} an Activity Service?"
+
+    def _post(self, batch: Batch) -> Answer:
         headers, body = batch.request
         try:
             response = self._pools.urlopen(
                 "POST", self._endpoint, body=_pieces(body), headers=headers, redirect=False
             )
         except (HTTPError, OSError) as error:
-            return Again(_reason(error))
-        reply = Reply(response.status, response.headers.get("Retry-After"), response.data)
+            untaken = isinstance(error, NewConnectionError | ConnectTimeoutError)
+            return Again(_reason(error), untaken=untaken)
+        told = response.headers
+        reply = Reply(response.status, told.get("Retry-After"), response.data, told.get("Location"))
         return read(reply, len(batch.lines))
 
 
-def _checked(url: str) -> str:
+def service_address(url: str) -> str:
+    """The address without a slash at its end. Raises BadUrl."""
     try:
         parts = parse_url(url)
     except LocationParseError:

@@ -491,8 +491,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--url",
         type=service_url,
-        default="http://127.0.0.1:5000",
-        help="where the service is (default: %(default)s)",
+        default=os.environ.get("ACTIVITY_URL") or "http://127.0.0.1:5000",
+        help="where the service is (default: ACTIVITY_URL, else http://127.0.0.1:5000)",
     )
     parser.add_argument(
         "--environment",
@@ -538,7 +538,10 @@ def require_service(url: SplitResult) -> None:
     answer = client.get("/health")
     client.close()
     if not answer.accepted:
-        raise Trouble(f"no Activity Service at {url.geturl()}; {answer}")
+        raise Trouble(
+            f"no Activity Service at {url.geturl()}; {answer}. Another is named with --url or "
+            "ACTIVITY_URL"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -43,10 +43,15 @@ class Maintenance:
             partitions.ensure(connection, days, self._partition_by)
 
     def _run(self) -> None:
+        away = False
         while True:
             try:
                 self.run_once()
             except (StorageError, sa.exc.SQLAlchemyError) as error:
-                log.warning("maintenance waits: %s", error)
+                if not away:
+                    log.warning("maintenance waits: %s", error)
+                away = True
+            else:
+                away = False
             if self._stop.wait(PERIOD_SECONDS):
                 return

@@ -11,9 +11,11 @@ from storage.settings import StorageSettings
 from storage.wake import rq_queue
 from worker import logs
 from worker.resources import resources
+from worker.waiting import wait_for
 
 WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5
+_INTERRUPTED = 130
 
 
 class DrainWorker(SimpleWorker):
@@ -34,10 +36,11 @@ class DrainWorker(SimpleWorker):
 
 
 def run() -> None:
-    """Work until SIGTERM or SIGINT, or until control is away for too long for RQ."""
+    """Wait for control, and work until SIGTERM or SIGINT, or until it is away too long for RQ."""
     logs.set_up()
     control = connect(StorageSettings().control_url, answer_seconds=WORKER_TTL)
     try:
+        wait_for(control)
         worker = DrainWorker(
             [rq_queue(control)],
             connection=control,
@@ -48,3 +51,5 @@ def run() -> None:
         worker.work(logging_level="WARNING")
     except redis.exceptions.RedisError as error:
         sys.exit(f"worker: control (ACTIVITY_CONTROL_URL) does not answer: {error}")
+    except KeyboardInterrupt:  # while it waited; RQ has its own way
+        sys.exit(_INTERRUPTED)

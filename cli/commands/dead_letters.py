@@ -1,6 +1,7 @@
 """`activity dead-letters`: look at what PostgreSQL refused, and decide."""
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,8 +73,11 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
 
 
 def _list(letters: "DeadLetters") -> int:
-    for letter in letters.newest(_LISTED):
+    found = letters.newest(_LISTED)
+    for letter in found:
         print(_text(letter))
+    if not found:
+        print("no dead letters", file=sys.stderr)
     return 0
 
 

@@ -82,7 +82,8 @@ def _check(options: Namespace) -> None:
         raise UsageError(f"{_option(of_input[0])} is for a FILE (- is standard input)")
     missing = [_option(name) for name in _EVENT[:_REQUIRED] if name not in of_event]
     if options.file is None and missing:
-        raise UsageError(f"{', '.join(missing)} missing: an event needs them; or name a FILE")
+        them = "them" if len(missing) > 1 else "it"
+        raise UsageError(f"{', '.join(missing)} missing: an event needs {them}; or name a FILE")
 
 
 def _option(name: str) -> str:

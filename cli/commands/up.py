@@ -12,12 +12,14 @@ from cli.background import background
 from cli.commands.options import add_address, add_data_dir
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
+from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.errors import StopRequested
 from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
 from cli.readiness import wait_until_ready
 from cli.settings import CliSettings, load_settings
 from cli.signals import StopSignals
+from cli.spawn import Account
 from cli.supervisor import TURN_SECONDS, Supervisor
 
 HELP = "run everything here: PostgreSQL, Valkey, migrations, API and workers"
@@ -53,6 +55,15 @@ def run(options: Namespace) -> int:
 
 def _up(settings: CliSettings, signals: StopSignals) -> None:
     layout, account = prepare_folder(data_folder(settings))
+    try:
+        _serve(settings, signals, layout, account)
+    except StopRequested:
+        print(f"stopped; the data is in {layout.root}", flush=True)
+
+
+def _serve(
+    settings: CliSettings, signals: StopSignals, layout: Layout, account: Account | None
+) -> None:
     with ExitStack() as stack:
         # The lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(folder_lock(layout.lock, pause=signals.pause))

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from cli.background import background
 from cli.commands.options import add_data_dir
 from cli.programs import WORKER_STOP_SECONDS, worker_processes
-from cli.running import keep_alive, urls_of_run
+from cli.running import keep_alive, tell_where_servers_are, urls_of_run
 from cli.settings import load_settings
 from cli.supervisor import Supervisor
 
@@ -22,6 +22,7 @@ def run(options: Namespace) -> int:
     """Work until SIGINT or SIGTERM."""
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
+    tell_where_servers_are(urls, "control_url")
     with background(urls):
         keep_alive(Supervisor(worker_processes(settings.workers, urls)), WORKER_STOP_SECONDS)
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from cli.errors import SendError
 from client.answers import Problem
 from client.event_line import EVENT_BYTES
 
@@ -15,6 +16,7 @@ CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
 KEPT_BYTES = 1024  # of a line that is too long
 _PIECE_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 
 
 class Rejected(NamedTuple):
@@ -45,7 +47,8 @@ class Chunks:
     """Reads chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
 
     `offset` and `lines`: what of the input lies before. `end`: the offset to stop at; None reads on
-    to the end of the input. Memory is bounded whatever the length of a line.
+    to the end of the input. Memory is bounded whatever the length of a line. Reading raises
+    SendError for input that is packed, OSError.
     """
 
     def __init__(
@@ -85,6 +88,8 @@ class Chunks:
         line = self._piece(EVENT_BYTES + len(_BOM) + len(b"\r\n"))
         if not line:
             return None
+        if at_start:
+            refuse_gzip(line, "FILE")
         piece = line
         while piece and not piece.endswith(b"\n"):
             piece = self._piece(_PIECE_BYTES)
@@ -109,6 +114,12 @@ class Chunks:
             chunk.numbers.append(self._lines)
         else:
             chunk.bad.append(Rejected(self._lines, problem, line[:KEPT_BYTES]))
+
+
+def refuse_gzip(beginning: bytes, name: str) -> None:
+    """Raises SendError with the remedy, where input begins so; no event does."""
+    if beginning.startswith(_GZIP):
+        raise SendError(f"this is gzip: gzip -dc {name} | activity send -")
 
 
 def _fault(line: bytes) -> Problem | None:

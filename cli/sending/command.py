@@ -19,6 +19,7 @@ from cli.sending.summary import summary
 from cli.sending.whole_file import send_file, usual_checkpoint
 from client.answers import problem_text
 from client.errors import BadUrl, GaveUp
+from client.transport import service_address
 
 STANDARD_INPUT = "-"
 
@@ -42,7 +43,7 @@ def send_event(url: str, options: Namespace) -> int:
 
 def send_input(url: str, options: Namespace) -> int:
     """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
-    way = Way(url.rstrip("/"), options.connections or _CONNECTIONS, options.give_up)
+    way = Way(_address(url), options.connections or _CONNECTIONS, options.give_up)
     with _plain_errors():
         if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
             return _send_stream(way, options)
@@ -86,9 +87,18 @@ def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -
     print(told.as_json() if options.json else told.as_text())
     if ending.is_complete:
         return _FAILED if told.rejected else 0
-    what = "interrupted" if ending.interrupted else f"gave up, {ending.trouble}; ended"
-    print(f"activity: {what} after line {told.lines:,}; {how_to_go_on}", file=sys.stderr)
+    what = "interrupted" if ending.interrupted else f"{ending.trouble}; ended"
+    nothing = ending.took_nothing and not told.lines
+    where = "before anything was taken" if nothing else f"after line {told.lines:,}"
+    how = "run the command again" if nothing else how_to_go_on
+    print(f"activity: {what} {where}; {how}", file=sys.stderr)
     return _INTERRUPTED if ending.interrupted else _FAILED
+
+
+def _address(url: str) -> str:
+    """Raises UsageError, before anything is begun."""
+    with _plain_errors():
+        return service_address(url)
 
 
 def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cli.sending.chunks import Chunk, Rejected
+from cli.sending.patience import stop_refused
 from client.answers import Verdict
 from client.batch import Batch
 from client.transport import Pause, Transport
@@ -19,11 +20,14 @@ class Outcome:
 
 
 def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Outcome:
-    """Send a chunk under the key that it has in this run, whichever process sends it."""
+    """Send a chunk under the key that it has in this run, whichever process sends it.
+
+    Raises RequestRefused, and what `pause` raises.
+    """
     verdicts = []
     if chunk.events:
         batch = Batch(f"{run_id}-{chunk.start}", chunk.events)
-        verdicts = transport.deliver(batch, pause)
+        verdicts = transport.deliver(batch, pause, stop_refused)
     return _outcome(chunk, verdicts)
 
 

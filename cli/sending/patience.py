@@ -3,7 +3,13 @@
 import threading
 import time
 
+from cli.errors import RequestRefused
 from client.errors import GaveUp
+
+
+def stop_refused(seconds: float, reason: str) -> None:
+    """Who watches can mend a wrong address better than any waiting. Raises RequestRefused."""
+    raise RequestRefused(f"refused: {reason}")
 
 
 class Patience:

@@ -58,7 +58,7 @@ def _plan(wanted: Wanted, file: BinaryIO) -> Plan:
 
 def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> None:
     plan, position = found.plan, found.position
-    after = f"an interrupted run has sent {position.lines:,} lines of it"
+    after = f"an interrupted run {_done(position)}"
     if plan.file != str(wanted.file):
         raise CannotResume(f"{path} is the checkpoint of an interrupted run of {plan.file}")
     if plan.url != wanted.url:
@@ -74,9 +74,19 @@ def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> Non
     if not _is_the_same(found, file):
         raise CannotResume(
             f"{wanted.file} has changed since {after}: what is there now can't be gone on with. "
-            "Send all of it with --restart; what was sent before is then there twice"
+            f"Send all of it with --restart; {_twice(position)} is then there twice"
         )
     _check_age(position, wanted.anyway)
+
+
+def _done(position: Position) -> str:
+    if position.lines:
+        return f"has sent {position.lines:,} lines of it"
+    return "has begun to send it"
+
+
+def _twice(position: Position) -> str:
+    return "what was sent before" if position.lines else "what of it arrived without an answer"
 
 
 def _check_age(position: Position, anyway: bool) -> None:

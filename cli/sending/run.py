@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cli.errors import RequestRefused
 from cli.sending.chunks import Chunk, Chunks
 from cli.sending.outcome import Outcome, deliver
 from cli.sending.patience import Patience
@@ -31,13 +32,14 @@ class Way:
 @dataclass(frozen=True)
 class Ending:
     """Where a run began and ended, and why; `trouble` is None for one that is complete or was
-    interrupted."""
+    interrupted. `took_nothing`: it is certain that nothing that it sent was taken."""
 
     start: Tally
     tally: Tally
     seconds: float
     interrupted: bool = False
     trouble: str | None = None
+    took_nothing: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -81,14 +83,22 @@ class Run:
             finally:
                 self._save(self._tally)
                 self._transport.close()
-        ending = Ending(self._start, self._tally, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        ending = Ending(self._start, self._tally, seconds, took_nothing=self.took_nothing)
         if signals.requested and not pipeline.is_complete:
             return replace(ending, interrupted=True)
         try:
             pipeline.raise_failure()
         except GaveUp as error:
+            return replace(ending, trouble=f"gave up, {error}")
+        except RequestRefused as error:
             return replace(ending, trouble=str(error))
         return ending
+
+    @property
+    def took_nothing(self) -> bool:
+        """Whether it is certain that nothing of what was sent so far was taken."""
+        return self._transport.took_nothing
 
     def _follow(self, pipeline: Pipeline, signals: StopSignals) -> None:
         for outcome in pipeline.outcomes():

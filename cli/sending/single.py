@@ -5,7 +5,7 @@ import sys
 import uuid
 
 from cli.errors import UsageError
-from cli.sending.patience import Patience
+from cli.sending.patience import Patience, stop_refused
 from cli.sending.run import LONGEST_PAUSE, Way
 from client.answers import Verdict
 from client.batch import Batch
@@ -26,7 +26,7 @@ def line_of(
 
 
 def send_one(way: Way, line: bytes) -> Verdict:
-    """The service's verdict. Raises BadUrl, GaveUp."""
+    """The service's verdict. Raises BadUrl, GaveUp, RequestRefused."""
     patience = Patience(way.give_up)
 
     def pause(seconds: float, reason: str) -> None:
@@ -36,7 +36,7 @@ def send_one(way: Way, line: bytes) -> Verdict:
 
     transport = Transport(way.url, longest_pause=LONGEST_PAUSE)
     try:
-        return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause)[0]
+        return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]
     finally:
         transport.close()
 

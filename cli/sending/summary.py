@@ -10,9 +10,9 @@ from cli.sending.run import Ending
 class Summary:
     """Its fields are the JSON form's.
 
-    `accepted`, `rejected`, `lines`: of all runs over this input together. `seconds`,
-    `events_per_second`: of this one, which began after line `after_line`. `complete`: nothing is
-    left to send.
+    `accepted`, `rejected`, `lines`: of all runs over this input together. `run_accepted`,
+    `run_rejected`, `run_blank` (lines that were passed over), `seconds`, `events_per_second`: of
+    this one, which began after line `after_line`. `complete`: nothing is left to send.
     """
 
     url: str
@@ -21,6 +21,9 @@ class Summary:
     accepted: int
     rejected: int
     after_line: int
+    run_accepted: int
+    run_rejected: int
+    run_blank: int
     seconds: float
     events_per_second: float
 
@@ -29,13 +32,23 @@ class Summary:
 
     def as_text(self) -> str:
         rate = f"{self.seconds:.1f} s, {self.events_per_second:,.0f} events a second"
-        return f"{self.accepted:,} accepted, {self.rejected:,} rejected ({rate})"
+        said = _counts(self.run_accepted, self.run_rejected)
+        if self.run_blank:
+            said += f", {self.run_blank:,} blank {'line' if self.run_blank == 1 else 'lines'}"
+        if self.run_accepted == self.accepted and self.run_rejected == self.rejected:
+            return f"{said} ({rate})"
+        return f"{said} in this run ({rate}); {_counts(self.accepted, self.rejected)} in all"
+
+
+def _counts(accepted: int, rejected: int) -> str:
+    return f"{accepted:,} accepted, {rejected:,} rejected"
 
 
 def summary(url: str, ending: Ending) -> Summary:
     """Of a run that ended so."""
     tally, start = ending.tally, ending.start
-    events = tally.accepted + tally.rejected - start.accepted - start.rejected
+    accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
+    events = accepted + rejected
     return Summary(
         url,
         ending.is_complete,
@@ -43,6 +56,9 @@ def summary(url: str, ending: Ending) -> Summary:
         tally.accepted,
         tally.rejected,
         start.lines,
+        accepted,
+        rejected,
+        tally.lines - start.lines - events,
         round(ending.seconds, 3),
         round(events / max(ending.seconds, 1e-9), 1),
     )

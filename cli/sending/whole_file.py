@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from cli.sending import checkpoint, lock, resume
 from cli.sending.checkpoint import Checkpoint, Plan, Position
-from cli.sending.chunks import Chunks
+from cli.sending.chunks import Chunks, refuse_gzip
 from cli.sending.progress import Progress, Tally, progress
 from cli.sending.rejects import Rejects
 from cli.sending.resume import Wanted
@@ -27,7 +28,7 @@ def usual_checkpoint(file: Path) -> Path:
 def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
     """Send it, or what an interrupted run left of it; `at` is the checkpoint's place.
 
-    Raises AlreadySending, CannotResume, BadUrl, OSError.
+    Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
     at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
@@ -35,13 +36,17 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
         wanted.file.open("rb") as file,
         wanted.file.open("rb") as other,
     ):
+        refuse_gzip(other.read(2), shlex.quote(str(wanted.file)))
+        is_new = wanted.restart or not at.exists()
         begun = resume.begin(at, wanted, other)
         start = _tally(begun.position)
         with closing(progress(begun.plan.size, start)) as shown:
             _tell(shown, begun, wanted)
             ending = _run(way, begun, start, file, shown, _Keeper(at, begun, other))
-            if ending.is_complete:
+            # Where nothing was taken there is nothing to go on with: any address will do then.
+            if ending.is_complete or (is_new and ending.took_nothing):
                 checkpoint.remove(at)
+            if ending.is_complete:
                 _tell_of_growth(shown, begun.plan, file)
     return ending
 
@@ -103,4 +108,8 @@ def _tell(shown: Progress, begun: Checkpoint, wanted: Wanted) -> None:
 def _tell_of_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
     more = os.fstat(file.fileno()).st_size - plan.size
     if more > 0:
-        shown.say(f"the file has grown by {more:,} bytes since; those were not sent")
+        rest = f"tail -c +{plan.size + 1} {shlex.quote(plan.file)}"
+        shown.say(
+            f"the file has grown by {more:,} bytes since; those were not sent. To send them: "
+            f"{rest} | activity send - --url {shlex.quote(plan.url)}"
+        )

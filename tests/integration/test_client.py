@@ -17,6 +17,7 @@ from tests.support.stub_service import (
     LOST,
     Reply,
     StubService,
+    accept,
     lose_the_answer,
     refuse,
     stub_service,
@@ -162,19 +163,34 @@ def test_each_rejected_event_is_reported_with_its_problem(stub: StubService) -> 
     assert (client.stats.accepted, client.stats.rejected) == (2, 2)
 
 
-def test_a_batch_that_is_refused_as_a_whole_is_reported_and_the_next_is_sent(
-    stub: StubService, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("status", [401, 404, 405, 415, 422, 501])
+def test_a_refusal_that_is_not_about_the_events_loses_none_and_is_said_once(
+    stub: StubService, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    stub.script += [refuse(401)]
-    with client_of(stub) as client:
+    stub.script += [refuse(status), refuse(status), refuse(status)]
+    rejected: list[Problem] = []
+    with client_of(stub, on_reject=lambda event, problem: rejected.append(problem)) as client:
         send_all(client, "1", "2")
         assert client.flush(20)
-        send_all(client, "3")
-        assert client.flush(20)
-    assert stub.messages == ["3"]
-    assert client.stats.rejected == 2
+    assert stub.messages == ["1", "2"]
+    assert (client.stats.accepted, rejected) == (2, [])
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert said == "an event was rejected: told to say 401; of 'c': '1'"
+    assert said == (
+        f"events wait, requests are refused: POST {stub.url}/events/batch: answer {status}: "
+        f"told to say {status}; is {stub.url} an Activity Service?"
+    )
+
+
+def test_a_warning_is_not_all_that_tells_of_a_refusal(stub: StubService) -> None:
+    stub.otherwise = refuse(404)
+    client = client_of(stub, limits=Limits(buffer_events=1))
+    send_all(client, "m")
+    wait_until(lambda: client.stats.retries > 0, "a refusal")
+    with pytest.raises(BufferFull, match=r"not taken any since .* answer 404"):
+        client.send(message="one too many")
+    stub.otherwise = accept
+    assert client.close(20)
+    assert stub.messages == ["m"]
 
 
 def test_an_on_reject_that_fails_stops_nothing(

@@ -100,6 +100,8 @@ def test_a_replay_stores_it_once_the_cause_is_gone_and_cached_pages_show_it(
 def test_a_discarded_one_is_gone(poisoned: Service, capsys: pytest.CaptureFixture[str]) -> None:
     event_id = bury(poisoned)
     assert main(["dead-letters", "discard", str(event_id)]) == 0
+    assert main(["dead-letters", "list"]) == 0
+    assert capsys.readouterr() == ("", "no dead letters\n")
     assert poisoned.http.get(f"/events/{event_id}").status_code == 404
     assert main(["dead-letters", "discard", str(event_id)]) == 1
     assert "there is no dead letter" in capsys.readouterr().err

@@ -8,12 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 
 import pytest
 
 from client import ActivityClient, ActivityHandler, BadEvent, Limits
 from tests.support.stub_service import StubService, refuse, stub_service
 from tests.support.waiting import wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -106,10 +109,33 @@ def test_a_full_buffer_never_raises_but_is_counted_and_told_once(
         for number in range(20):
             logger.info("m%d", number)
         assert handler.dropped == 15
-        assert capsys.readouterr().err.count("Logging error") == 1
+        [said] = capsys.readouterr().err.splitlines()
+        assert said.startswith("activity client: log records are dropped (1 so far): the buffer")
+        assert "Limits(buffer_events=...)" in said
         stub.start()
         assert client.flush(20)
     assert stub.messages == [f"m{number}" for number in range(5)]
+
+
+def test_a_full_buffer_is_not_told_where_logging_is_to_be_silent(
+    stub: StubService,
+    logger: logging.Logger,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    stub.stop()
+    with closing(
+        ActivityClient(stub.url, environment="e", limits=Limits(buffer_events=1))
+    ) as client:
+        handler = ActivityHandler(client)
+        logger.addHandler(handler)
+        logger.info("one")
+        logger.info("too many")
+        assert handler.dropped == 1
+        assert capsys.readouterr().err == ""
+        stub.start()
+        assert client.flush(20)
 
 
 def test_a_record_that_can_not_be_formatted_never_raises_into_the_application(
@@ -225,6 +251,22 @@ def test_what_is_lost_at_the_end_is_told_on_stderr(stub: StubService) -> None:
     assert f"activity client: not acknowledged in time by {stub.url}: " in stderr
     assert "Events left: 3" in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/client.md"])
+def test_the_first_example_runs_as_it_stands(stub: StubService, page: str) -> None:
+    text = (CHECKOUT / page).read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    assert "http://127.0.0.1:5000" in code
+    subprocess.run(
+        [sys.executable, "-c", code.replace("http://127.0.0.1:5000", stub.url)],
+        cwd=CHECKOUT,
+        timeout=60,
+        check=True,
+    )
+    [event] = stub.stored
+    assert (event["component"], event["environment"]) == ("billing", "production")
+    assert event["data"]["extra"] == {"invoice": 1042}
 
 
 def test_threads_that_log_all_the_time_lose_nothing(

@@ -1,6 +1,7 @@
 """`activity send` against a service that answers as it is told."""
 
 import contextlib
+import gzip
 import json
 import os
 import pty
@@ -87,7 +88,7 @@ def test_rejected_lines_are_told_counted_and_written_down(
     file.write_bytes(b"\r\n".join(lines))
     ran = send.run(file, "--rejected", rejected)
     assert ran.returncode == 1
-    assert ran.stdout.startswith("3 accepted, 4 rejected (")
+    assert ran.stdout.startswith("3 accepted, 4 rejected, 1 blank line (")
     assert ran.stderr.splitlines() == [
         "line 3: /message is bad",
         "line 4: the line is not UTF-8: byte 3 is wrong",
@@ -219,7 +220,8 @@ def test_told_to_stop_it_says_how_far_it_is_and_goes_on_there(
     stub.otherwise = StubService.accept
     again = send.run(file, "--connections", 1)
     assert "going on after line 50, where a run was interrupted" in again.stderr
-    assert again.stdout.startswith("100 accepted")
+    assert again.stdout.startswith("50 accepted, 0 rejected in this run (")
+    assert again.stdout.endswith("; 100 accepted, 0 rejected in all\n")
     assert stub.messages == messages(100)
 
 
@@ -235,6 +237,61 @@ def test_told_to_stop_it_does_not_wait_for_the_next_try(
     wait_until(lambda: stub.requests, "the first try")
     process.terminate()
     assert ended(process)[0] == 130
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 415, 422, 501])
+def test_a_refusal_that_is_not_about_the_lines_ends_the_run_and_rejects_none(
+    stub: StubService, send: SendCommand, tmp_path: Path, status: int
+) -> None:
+    stub.otherwise = accept_some(3, refuse(status))
+    file = ndjson(tmp_path / "events", 100)
+    ran = send.run(file, "--batch", 10, "--connections", 1)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("30 accepted, 0 rejected")
+    assert ran.stderr == (
+        f"activity: refused: POST {stub.url}/events/batch: answer {status}: told to say {status}; "
+        f"is {stub.url} an Activity Service?; ended after line 30; run the same command again to "
+        "go on\n"
+    )
+    stub.otherwise = StubService.accept
+    again = send.summary(file)
+    assert (again["after_line"], again["accepted"], again["rejected"]) == (30, 100, 0)
+    assert sorted(stub.messages) == sorted(messages(100))
+
+
+def test_what_answers_200_and_is_no_service_ends_the_run_too(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.otherwise = lambda stub, request: Reply(200, "welcome to the hotel")
+    summary = send.summary(ndjson(tmp_path / "events", 10))
+    assert (summary["status"], summary["complete"]) == (1, False)
+    assert (summary["lines"], summary["accepted"], summary["rejected"]) == (0, 0, 0)
+    assert send.checkpoints()
+
+
+def test_a_run_of_which_nothing_was_taken_binds_the_file_to_no_address(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    file = ndjson(tmp_path / "events", 10)
+    for url in ("http://127.0.0.1:9", "nowhere"):
+        ran = send.run(file, "--url", url, "--give-up", 0)
+        assert "has sent" not in ran.stderr
+        assert send.checkpoints() == []
+    stub.otherwise = refuse(404)
+    assert "ended before anything was taken" in send.run(file, "--url", f"{stub.url}/no").stderr
+    stub.otherwise = StubService.accept
+    assert send.summary(file)["accepted"] == 10
+
+
+def test_a_run_without_an_answer_binds_the_file_to_its_address(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.otherwise = lose_the_answer
+    file = ndjson(tmp_path / "events", 10)
+    assert send.run(file, "--give-up", 0).returncode == 1
+    ran = send.run(file, "--url", "http://127.0.0.1:9")
+    assert f"an interrupted run has begun to send it to {stub.url}, not to" in ran.stderr
+    assert "0 lines" not in ran.stderr
 
 
 def test_two_runs_on_one_file_at_once_are_one_too_many(
@@ -295,6 +352,10 @@ def test_what_is_added_while_a_run_is_interrupted_is_not_its_own(
     assert "the file has grown by 53 bytes since; those were not sent" in ran.stderr
     assert stub.messages == messages(10)
     assert not at.exists()
+    how, _, arguments = ran.stderr.rstrip().partition("To send them: ")[2].partition(" | activity ")
+    rest = subprocess.run(["/bin/sh", "-c", how], capture_output=True, text=True, check=True).stdout
+    assert send.summary(*arguments.split()[1:], input=rest)["accepted"] == 1
+    assert stub.messages == [*messages(10), "late"]
 
 
 def test_standard_input_is_sent_as_it_comes(stub: StubService, send: SendCommand) -> None:
@@ -337,6 +398,21 @@ def test_it_ends_while_it_waits_for_standard_input(stub: StubService, send: Send
     assert "interrupted after line 1;" in process.communicate()[1]
 
 
+def test_what_is_packed_is_not_sent_but_told_how_to(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    plain, packed = ndjson(tmp_path / "plain", 10), tmp_path / "some events.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    ran = send.run(packed)
+    assert ran.returncode == 1
+    assert ran.stderr == f"activity: error: this is gzip: gzip -dc '{packed}' | activity send -\n"
+    with packed.open("rb") as file:
+        ran = send.run("-", stdin=file)
+    assert ran.returncode == 1
+    assert ran.stderr == "activity: error: this is gzip: gzip -dc FILE | activity send -\n"
+    assert (stub.requests, send.checkpoints()) == ([], [])
+
+
 def test_a_pipe_by_name_is_read_like_standard_input(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:
@@ -360,6 +436,14 @@ def test_one_event_is_sent_and_its_id_printed(stub: StubService, send: SendComma
     assert len(stub.stored) == 2
 
 
+def test_one_event_at_a_wrong_address_is_told(stub: StubService, send: SendCommand) -> None:
+    stub.otherwise = refuse(404)
+    ran = send.run(*EVENT)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("activity: error: refused: POST http")
+    assert "answer 404" in ran.stderr
+
+
 def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand) -> None:
     ran = send.run(*EVENT[:-1], "bad")
     assert ran.returncode == 1
@@ -370,7 +454,8 @@ def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand
     ("options", "text"),
     [
         ([], "--component, --environment, --message missing"),
-        (["--component", "c"], "--environment, --message missing"),
+        (["--component", "c"], "--environment, --message missing: an event needs them"),
+        (["--component", "c", "--message", "m"], "--environment missing: an event needs it;"),
         (["-", *EVENT], "--component makes one event: give it or a FILE, not both"),
         ([*EVENT, "--batch", "5"], "--batch is for a FILE"),
         ([*EVENT, "--data", "{"], "--data is not JSON"),

@@ -11,7 +11,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ from cli.embedded import embedded_servers
 from cli.embedded.lock import is_held
 from cli.processes import alive
 from cli.spawn import spawn
-from cli.supervisor import FIRST_BACKOFF, Command, Supervisor
+from cli.supervisor import FIRST_BACKOFF, Command, Supervisor, pause_after
+from storage.connections import connect
 from tests.support.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -92,6 +93,57 @@ def test_a_child_that_ends_at_once_is_started_less_and_less_often() -> None:
     first, second, third = starts
     assert second - first >= FIRST_BACKOFF
     assert third - second >= 2 * FIRST_BACKOFF
+
+
+def test_who_goes_on_ending_is_spoken_of_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cli.supervisor.FIRST_BACKOFF", 0.0)
+    starts: list[int] = []
+    supervisor = Supervisor(
+        [Command("brief", ["/bin/false"], ENV)], lambda _, pid: starts.append(pid)
+    )
+    wait_until(turning(supervisor, lambda: len(starts) == 9), "8 ends")
+    supervisor.stop(5)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"brief (process {starts[0]}) ended with status 1; started again",
+        f"brief (process {starts[1]}) ended with status 1, 2 times in a row; started again",
+        f"brief (process {starts[3]}) ended with status 1, 4 times in a row; started again",
+        f"brief (process {starts[7]}) ended with status 1, 8 times in a row; started again",
+    ]
+
+
+def test_pauses_between_starts_have_a_bound() -> None:
+    assert [pause_after(ends, 5.0) for ends in (1, 2, 3, 6, 10**6)] == [0.2, 0.4, 0.8, 5.0, 5.0]
+
+
+def test_workers_without_servers_say_so_once_and_work_when_there_are(folder: Path) -> None:
+    data = folder / "data"
+    with embedded_servers(data) as servers:
+        urls = servers.urls
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "worker", "--processes", "1"],
+        cwd=CHECKOUT,
+        env={**ENV, **urls.environment()},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    try:
+        while not any("waiting for control (ACTIVITY_CONTROL_URL)" in line for line in said):
+            said.append(process.stderr.readline())
+        with embedded_servers(data), closing(connect(urls.control_url)) as control:
+            wait_until(lambda: control.scard("rq:workers"), "the worker to work")
+            process.terminate()
+            said += process.communicate(timeout=60)[1].splitlines()
+    finally:
+        process.kill()
+        process.wait()
+    assert sum("nothing answers at ACTIVITY_CONTROL_URL" in line for line in said) == 1
+    assert any("`make up` on this machine give --data-dir" in line for line in said)
+    assert not [line for line in said if "ended with" in line]
+    assert process.returncode == 0
 
 
 def test_what_cannot_be_started_now_is_tried_again() -> None:
@@ -317,7 +369,8 @@ def test_up_says_when_it_is_ready_and_stops_in_its_order(
     assert (up.data_dir / "state.json").stat().st_mode & 0o777 == 0o600
     up.process.send_signal(how)
     up.process.send_signal(how)
-    assert up.end() == ""
+    out, err = up.process.communicate(timeout=60)
+    assert (out, err) == (f"stopped; the data is in {up.data_dir}\n", "")
     assert up.process.returncode == 0
     assert up.diary.read_text().splitlines() == [
         "api stops",
@@ -328,7 +381,7 @@ def test_up_says_when_it_is_ready_and_stops_in_its_order(
     assert not any(alive(pid) for pids in processes.values() for pid in pids)
     gone = activity("status", up.data_dir)
     assert gone.returncode == 1
-    assert gone.stderr == f"activity: error: nothing runs on the data folder {up.data_dir}\n"
+    assert gone.stderr.startswith(f"activity: error: nothing runs on the data folder {up.data_dir}")
 
 
 def test_up_starts_again_whatever_is_killed(folder: Path, ups: Callable[..., Up]) -> None:

@@ -50,7 +50,10 @@ def test_a_folder_on_which_nothing_runs_is_said_to_be_so(
 ) -> None:
     assert main([*command, "--data-dir", str(tmp_path)]) == 1
     said = capsys.readouterr()
-    assert said.err == f"activity: error: nothing runs on the data folder {tmp_path}\n"
+    assert said.err == (
+        f"activity: error: nothing runs on the data folder {tmp_path}; --data-dir names another "
+        "(ACTIVITY_DATA_DIR for `up` and `status`)\n"
+    )
     assert said.out == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from client.answers import Again, Done, Halve, Reply, Verdict, problem_text, read
+from client.answers import Again, Done, Halve, Refused, Reply, Verdict, problem_text, read
 from client.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after
 from client.batch import GZIP_FROM_BYTES, Batch
 from client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
@@ -133,19 +133,21 @@ def test_too_large_is_halved() -> None:
     assert read(reply(413, {"detail": "large"}), 2) == Halve({"detail": "large"})
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 415, 422])
-def test_any_other_refusal_is_the_verdict_on_each_event(status: int) -> None:
-    problem = {"detail": "no"}
-    assert read(reply(status, problem), 2) == Done([Verdict(problem=problem)] * 2)
-    [verdict] = read(Reply(status, None, b"<html>"), 1)[0]
-    assert verdict.problem == {"status": status, "detail": f"answer {status}: <html>"}
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 415, 422, 501])
+def test_a_refusal_without_verdicts_says_nothing_about_the_events(status: int) -> None:
+    assert read(reply(status, {"detail": "no"}), 2) == Refused(f"answer {status}: no")
+    page = Reply(status, "7", b"<html>\n <head>", "https://b/")
+    told = f"answer {status} (go to https://b/): <html> <head>"
+    assert read(page, 1) == Refused(told, 7.0)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b'{"results": [{}]}', b'{"results": [1, 2]}']
 )
 def test_a_good_status_without_a_verdict_for_each_event_is_no_answer(body: bytes) -> None:
-    assert isinstance(read(Reply(202, None, body), 2), Again)
+    answer = read(Reply(202, None, body), 2)
+    assert isinstance(answer, Refused)
+    assert not answer.untaken  # by whoever garbled the service's own answer
 
 
 def test_a_problem_is_told_in_one_line() -> None:

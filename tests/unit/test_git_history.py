@@ -421,8 +421,26 @@ def test_one_line_says_when_nobody_is_there(
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err == (
-        f"git_history: no Activity Service at {url}; no answer: Connection refused\n"
+        f"git_history: no Activity Service at {url}; no answer: Connection refused. Another is "
+        "named with --url or ACTIVITY_URL\n"
     )
+
+
+def test_the_address_is_an_option_or_else_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def url(*arguments: str) -> str:
+        return str(git_history.parse_arguments(list(arguments)).url.geturl())
+
+    monkeypatch.delenv("ACTIVITY_URL", raising=False)
+    assert url() == "http://127.0.0.1:5000"
+    monkeypatch.setenv("ACTIVITY_URL", "http://there:1")
+    assert url() == "http://there:1"
+    assert url("--url", "http://here:2") == "http://here:2"
+    monkeypatch.setenv("ACTIVITY_URL", "nowhere")
+    with pytest.raises(SystemExit):
+        url()
+    assert "'nowhere' is not an http:// or https:// address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["nowhere", "no repository", "no commits"])

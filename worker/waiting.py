@@ -1,0 +1,29 @@
+"""Waiting for control before there is anything to do without it."""
+
+import logging
+import time
+
+import redis
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def wait_for(control: redis.Redis) -> None:
+    """Return once it answers. That it does not is said once, however long it takes."""
+    pause = FIRST_PAUSE
+    while (error := _fault(control)) is not None:
+        if pause == FIRST_PAUSE:
+            log.warning("waiting for control (ACTIVITY_CONTROL_URL): %s", error)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _fault(control: redis.Redis) -> redis.RedisError | None:
+    try:
+        control.ping()
+    except redis.RedisError as error:
+        return error
+    return None
