@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
-LONGEST_AFTER_ERROR = 30.0  # who ended by itself, with an error, is likely to do so again
 SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
 TURN_SECONDS = 0.2
 
@@ -105,15 +104,14 @@ class Supervisor:
             slot.process = slot.service.spawn()
         except OSError as error:
             log.warning("cannot start %s: %s", slot.service.role, error)
-            self._postpone(slot, LONGEST_BACKOFF)
+            self._postpone(slot)
             return
         if self._on_start:
             self._on_start(slot.service.role, slot.process.pid)
 
     def _ended(self, slot: _Slot, process: subprocess.Popen[bytes]) -> None:
         slot.process = None
-        failed = process.returncode > 0
-        self._postpone(slot, LONGEST_AFTER_ERROR if failed else LONGEST_BACKOFF)
+        self._postpone(slot)
         if slot.ends.bit_count() > 1:
             return  # said the 1st, 2nd, 4th, 8th time, and so on
         log.warning(
@@ -124,16 +122,16 @@ class Supervisor:
             f", {slot.ends} times in a row" if slot.ends > 1 else "",
         )
 
-    def _postpone(self, slot: _Slot, longest: float) -> None:
+    def _postpone(self, slot: _Slot) -> None:
         now = time.monotonic()
         settled = now - slot.started >= SETTLED_SECONDS
         slot.ends = 1 if settled else slot.ends + 1
-        slot.due = now + pause_after(slot.ends, longest)
+        slot.due = now + pause_after(slot.ends)
 
 
-def pause_after(ends: int, longest: float) -> float:
+def pause_after(ends: int) -> float:
     """Seconds before the next start, after that many ends in a row."""
-    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), longest)
+    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), LONGEST_BACKOFF)
 
 
 def describe_end(returncode: int) -> str:
