@@ -81,10 +81,10 @@ LOGS_REQUEST: Schema = _message(
                     "`ScopeLogs`.",
                     scope={"description": "`InstrumentationScope`."},
                     logRecords=_many({"description": "`LogRecord`."}),
-                    schemaUrl=_unset(_text("Of the scope and the records.")),
+                    schemaUrl={"description": "Of the scope and the records, a text."},
                 )
             ),
-            schemaUrl=_unset(_text("Of the resource.")),
+            schemaUrl={"description": "Of the resource, a text."},
         )
     ),
 )
