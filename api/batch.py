@@ -11,7 +11,7 @@ import msgspec
 from api.body_reader import Guest
 from api.event_body import EventIn
 from api.items import Array, Item, Lines
-from api.problems import Problem
+from api.problems import Problem, closing
 from api.thorough import aside
 
 TURN = 100  # good items taken before other requests get a turn
@@ -110,7 +110,7 @@ class BatchReader:
         for item in items:
             if self._batch.count == self._limits.items:
                 detail = f"A batch holds {self._limits.items} events at most."
-                raise Problem(413, detail, headers=((b"connection", b"close"),))
+                raise closing(413, detail)
             event = None if item.body is None else self._reading.quick(item.body)
             if event is None:
                 await self._look_closely(item)

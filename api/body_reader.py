@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from api.gunzip import Gunzip
-from api.problems import Problem
+from api.problems import Problem, closing
 
 LINGER_SECONDS = 2.0
 
@@ -101,11 +101,11 @@ class Guest:
         """Raises Problem 503 when there is not so much room; then nothing is taken."""
         others = self._room.limit - self._room.free - self.held
         if others and count > self._room.free:
-            raise Problem(
+            raise closing(
                 503,
                 "Other batches are being read, as many as there is room for. Nothing of this one "
                 "was accepted.",
-                headers=(*_CLOSE, (b"retry-after", b"1")),
+                (b"retry-after", b"1"),
             )
         self._room.free -= count
         self.held += count
@@ -140,7 +140,7 @@ async def _next(receive: Receive, end: float, limits: BodyLimits) -> Message:
         async with asyncio.timeout_at(end):
             return await receive()
     except TimeoutError:
-        raise _closing(408, f"The body did not arrive within {limits.seconds:g} s.") from None
+        raise closing(408, f"The body did not arrive within {limits.seconds:g} s.") from None
 
 
 def _part(message: Message) -> bytes:
@@ -163,7 +163,7 @@ def _is_gzip(scope: Scope) -> bool:
         return False
     if codings not in (["gzip"], ["x-gzip"]):  # RFC 9110, 8.4.1.3
         detail = f"Send the body as it is, or with gzip; this is {', '.join(codings)[:100]}."
-        raise Problem(415, detail, headers=(*_CLOSE, (b"accept-encoding", b"gzip")))
+        raise closing(415, detail, (b"accept-encoding", b"gzip"))
     return True
 
 
@@ -179,12 +179,4 @@ def _announced(scope: Scope) -> int:
 
 
 def _too_large(limits: BodyLimits) -> Problem:
-    return _closing(413, f"The body is larger than the {limits.bytes} bytes {limits.what}.")
-
-
-# The body is not read to its end, so the connection can't be used again.
-_CLOSE = ((b"connection", b"close"),)
-
-
-def _closing(status: int, detail: str) -> Problem:
-    return Problem(status, detail, headers=_CLOSE)
+    return closing(413, f"The body is larger than the {limits.bytes} bytes {limits.what}.")

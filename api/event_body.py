@@ -18,6 +18,7 @@ import msgspec
 from pydantic import ValidationError
 
 from api.faults import Fault
+from api.json_scan import STEPS, STRING
 from api.problems import Problem
 from api.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
 from storage.filters import MAX_DIGITS as DIGITS
@@ -291,10 +292,9 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-_without_strings = partial(re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL).sub, b"")
+_without_strings = partial(re.compile(STRING, re.DOTALL).sub, b"")
 # Whatever is left and is no bracket.
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def is_too_deep(body: bytes, most: int) -> bool:
@@ -302,7 +302,7 @@ def is_too_deep(body: bytes, most: int) -> bool:
     if body.count(b"[") + body.count(b"{") <= most:
         return False
     brackets = _without_strings(body).translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > most
+    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > most
 
 
 # A string, possessive and with an optional closing quote so that it is linear, or a bracket.

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from api.faults import Fault
-from api.problems import Problem
+from api.json_scan import STEPS, STRING
+from api.problems import Problem, closing
 
 
 class Item(NamedTuple):
@@ -90,14 +91,11 @@ class Array:
 
 
 _BLANK = rb"[ \t\r\n]*+"
-# With an optional end, so that it is linear for any text.
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _skip_blank = re.compile(_BLANK).match
-_skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|%b)*+' % _STRING, re.DOTALL).match
-_scalar = re.compile(rb"%b|[-+.\w]+" % _STRING, re.DOTALL).match
+_skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|%b)*+' % STRING, re.DOTALL).match
+_scalar = re.compile(rb"%b|[-+.\w]+" % STRING, re.DOTALL).match
 _begin = re.compile(rb'%b(\{%b"events"%b:%b)?\[' % ((_BLANK,) * 4)).match
 _any_value = re.compile(rb'%b[{"\w-]' % _BLANK).match
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
@@ -145,7 +143,7 @@ class _Walk:
         at, depth = start, 0
         while at < len(body):
             self._count()
-            depth += _STEPS[body[at]]
+            depth += STEPS[body[at]]
             at += 1
             if depth == 0:
                 return at
@@ -187,5 +185,4 @@ def _no_array() -> Problem:
 
 
 def _too_much(most: str) -> Problem:
-    close = ((b"connection", b"close"),)
-    return Problem(413, f"A batch has at most {most}.", headers=close)
+    return closing(413, f"A batch has at most {most}.")

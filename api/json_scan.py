@@ -13,7 +13,10 @@ from api.problems import Problem
 PIECE_BYTES = 256 * 1024
 
 _COMMA = ord(",")
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+# A string, with an optional end, so that it is linear for any text.
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+# How deep each bracket leads.
+STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b"[]{},")
 
 
@@ -39,7 +42,7 @@ def has_more_commas(body: bytes | bytearray, most: int, depths: Container[int]) 
             if char == _COMMA:
                 found += depth in depths
             else:
-                depth += _STEPS[char]
+                depth += STEPS[char]
         if found > most:
             return True
     return False

@@ -66,6 +66,14 @@ class Problem(Exception):
         return {**document, **self.more}
 
 
+CLOSE = (b"connection", b"close")
+
+
+def closing(status: int, detail: str, *headers: tuple[bytes, bytes]) -> Problem:
+    """For a body that is not read to its end, so that the connection can't be used again."""
+    return Problem(status, detail, headers=(CLOSE, *headers))
+
+
 def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
     """503, with when to try again."""
     return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))

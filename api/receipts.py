@@ -1,7 +1,6 @@
 """Events with their receipts, as they are answered. Pure."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from uuid import UUID
 
 import msgspec
@@ -36,9 +35,4 @@ def render(event_ids: Sequence[UUID], found: Found) -> CachedPage:
     """The answer for these ids."""
     events = [EventReceipt.of(*found[one]) for one in event_ids if one in found]
     missing = [str(one) for one in event_ids if one not in found]
-    return tagged(msgspec.json.encode(Receipts(events, None, missing)))
-
-
-def tagged(body: bytes) -> CachedPage:
-    """A body with its entity tag."""
-    return CachedPage(body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode())
+    return CachedPage.of(msgspec.json.encode(Receipts(events, None, missing)))

@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.body_reader import lingering
-from api.problems import MEDIA_TYPE, Problem
+from api.problems import CLOSE, MEDIA_TYPE, Problem
 
 
 async def send_problem(send: Send, problem: Problem) -> None:
@@ -27,7 +27,7 @@ class ProblemResponse(Response):
     ) -> None:
         told = problem.body() if body is None else body
         super().__init__(told, problem.status, media_type=media_type)
-        self._closes = (b"connection", b"close") in problem.headers
+        self._closes = CLOSE in problem.headers
         for name, value in problem.headers:
             self.headers[name.decode()] = value.decode()
 
