@@ -588,10 +588,9 @@ def test_a_drain_that_is_stopping_already_passes_its_shard_on(bench: Bench) -> N
     assert bench.jobs() == [b"drain-0-2"]
 
 
-def test_large_events_shrink_the_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = [make_event("x" * 20_000) for _ in range(150)]
-    append(bench.settings, batch)
-    sizes = []
+def sizes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events each read of a shard finds, from now on."""
+    sizes: list[int] = []
     read = ShardLease.read
 
     def spy(self: ShardLease, *args: Any) -> Any:
@@ -600,6 +599,13 @@ def test_large_events_shrink_the_batch(bench: Bench, monkeypatch: pytest.MonkeyP
         return found
 
     monkeypatch.setattr(ShardLease, "read", spy)
+    return sizes
+
+
+def test_large_events_shrink_the_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = [make_event("x" * 20_000) for _ in range(150)]
+    append(bench.settings, batch)
+    sizes = sizes_read(monkeypatch)
     worker = bench.worker(batch_bytes=100_000)
     assert bench.drain(worker) == "done"
     assert sizes[:2] == [128, 4]
@@ -617,15 +623,7 @@ def test_the_next_batch_is_read_while_this_one_is_stored_and_none_beyond_it(
     batch = make_events(35)
     append(bench.settings, batch)
     gate = Gate()
-    sizes: list[int] = []
-    read = ShardLease.read
-
-    def spy(self: ShardLease, *args: Any) -> Any:
-        found = read(self, *args)
-        sizes.append(len(found.events) if found else 0)
-        return found
-
-    monkeypatch.setattr(ShardLease, "read", spy)
+    sizes = sizes_read(monkeypatch)
     slow = bench.worker(batch_events=10)
     running = Running(
         bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
