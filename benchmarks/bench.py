@@ -79,12 +79,17 @@ class Bench:
             client.flushall()
         with redis.Redis.from_url(urls.queue_url) as client:
             client.flushall()
+            _wait_for_rewrite(client)  # the server begins one itself when its file has grown
             client.bgrewriteaof()
-            wait_until(
-                lambda: not client.info("persistence")["aof_rewrite_in_progress"],
-                "the queue's file to be rewritten",
-                60,
-            )
+            _wait_for_rewrite(client)
+
+
+def _wait_for_rewrite(client: redis.Redis) -> None:
+    wait_until(
+        lambda: not client.info("persistence")["aof_rewrite_in_progress"],
+        "the queue's file to be rewritten",
+        60,
+    )
 
 
 @contextmanager
