@@ -13,7 +13,6 @@ async function main() {
     serverURL: `http://127.0.0.1:${port}/parse`,
     allowClientClassCreation: true,
     logLevel: 'error',
-    logsFolder: null,
     silent: true,
   });
   await parse.start();
