@@ -17,13 +17,14 @@ WAIT_FOR_CONNECTION_SECONDS = 3
 ANSWER_SECONDS = 12.0  # of the API's patience: past what the server allows a query
 READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
 READ_GRACE_MS = 1_000  # on top, for a transaction: its statements must be what ends first
+_LITTLE_MS = 50  # too little time to tell the server of
 WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
 _READ_ONLY = "25006"
 
 
 def reading_engine(url: str, pool: int) -> sa.Engine:
-    """For queries: read-only transactions, cancelled after READ_LIMIT_MS."""
+    """For queries: read-only transactions that see one moment, cancelled after READ_LIMIT_MS."""
     return _engine(
         url,
         pool,
@@ -40,6 +41,7 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         # size, and no more at once than the process has connections.
         work_mem="64MB",
         default_transaction_read_only="on",
+        default_transaction_isolation=r"repeatable\ read",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
     )
@@ -84,12 +86,15 @@ class TimeLeft:
     """READ_LIMIT_MS from now on, for all the statements of a page together."""
 
     def __init__(self) -> None:
+        self._allowed = READ_LIMIT_MS  # as the connection begins
         self._end = time.monotonic() + READ_LIMIT_MS / 1000
 
     def allow(self, connection: sa.Connection) -> None:
         """Let the next statement have what is left; at least a little, so that it says so."""
         left = max(1, int((self._end - time.monotonic()) * 1000))
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {left}")
+        if left < self._allowed - _LITTLE_MS:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {left}")
+            self._allowed = left
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Reading the history: pages by filter, events by id."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -30,14 +31,17 @@ _ROW = (
 _LETTER = (dead_letters.c.id, dead_letters.c.event)
 
 # Rows walked in the hope of a page; and where the page then seems to be within reach of it, the
-# second. Walking this far takes as long as finding some 10,000 rows all over the table.
+# second: walking this far takes as long as finding what matches in the nearest part.
 WALK = 4_000
-WALK_FAR = 80_000
+WALK_FAR = 20_000
 
 # Where walking did not fill the page, the planner may not try it again: often it thinks that what
-# matches is spread evenly, and then walks all of time for it. Left are bitmaps, sorted; partition
-# by partition, so that the newest may do.
+# matches is spread evenly, and then walks all of time for it. Left are bitmaps, sorted.
 FIND = "SET LOCAL enable_indexscan = off"
+
+# A bitmap gives all that matches or nothing. So the nearest part of time is tried first, so many
+# times as long as what the walked rows spanned.
+NEAR = 100
 
 Fate = Literal["stored", "dead"]
 
@@ -59,18 +63,14 @@ class EventStore:
     def page(self, filters: Filters) -> Page:
         """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow.
 
-        Several statements may be tried, but a page is the whole answer of one of them, so it is
-        what PostgreSQL holds at one moment, and later than this call.
+        It may take several statements; all see what PostgreSQL holds at one moment, and later than
+        this call.
         """
         with transaction(self._engine) as connection:
             time_left = TimeLeft()
             if filters.message or filters.data:
-                page = _walk(connection, filters, time_left)
-                if page:
-                    return page
-                time_left.allow(connection)
-                connection.exec_driver_sql(FIND)
-            return _page(connection, page_query(filters), filters.limit, time_left)
+                return _search(connection, filters, time_left)
+            return _page(_read(connection, page_query(filters), time_left), filters.limit)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Fate]]:
         """Those of these events that have left the queue. Raises DatabaseUnavailable."""
@@ -111,11 +111,19 @@ def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
 def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
     """The same among the first `rows` only that any index has in the order of the page.
 
-    Its answer is the page if it is full: what lies behind them comes later.
+    Its answer is the page if it is full, or if there are no more rows.
     """
     walked = _first(sa.select(events).where(*_narrow(filters)), events, filters, rows).subquery()
     found = sa.select(walked).where(*_within(filters, walked.c))
     return _shown(_first(found, walked, filters, filters.limit + 1), filters)
+
+
+def span_query(filters: Filters, rows: int) -> sa.Select[int, Any, Any]:
+    """How many rows `walk_query` looks at, and the times of the earliest and the latest."""
+    narrow = sa.select(events.c.created_at, events.c.id).where(*_narrow(filters))
+    walked = _first(narrow, events, filters, rows).subquery()
+    at = walked.c.created_at
+    return sa.select(sa.func.count(at), sa.func.min(at), sa.func.max(at))
 
 
 def _first(
@@ -208,42 +216,67 @@ def _instant(event_id: UUID) -> datetime:
     return to_datetime(min(id_ms(event_id), _LAST_MS))
 
 
-def _walk(connection: sa.Connection, filters: Filters, time_left: TimeLeft) -> Page | None:
-    """The page, if walking fills it: what is frequent is found soon, and sorted already."""
-    page = _page(connection, walk_query(filters, WALK), filters.limit, time_left)
+def _search(connection: sa.Connection, filters: Filters, time_left: TimeLeft) -> Page:
+    """The page, by walking where that fills it: what is frequent is found soon, and sorted."""
+    page = _walk(connection, filters, WALK, time_left)
     if not page.more and len(page.events) * WALK_FAR >= filters.limit * WALK:
-        time_left.allow(connection)
-        page = _page(connection, walk_query(filters, WALK_FAR), filters.limit, time_left)
-    return page if page.more else None
+        page = _walk(connection, filters, WALK_FAR, time_left)
+    if page.more:
+        return page
+    time_left.allow(connection)
+    count, earliest, latest = connection.execute(span_query(filters, WALK)).one()
+    if count < WALK:
+        return page
+    connection.exec_driver_sql(FIND)
+    return _page(_find(connection, parts(filters, earliest, latest), time_left), filters.limit)
 
 
-def _page(
-    connection: sa.Connection,
-    query: sa.Select[tuple[object, ...]],
-    limit: int,
-    time_left: TimeLeft,
-) -> Page:
+def _walk(connection: sa.Connection, filters: Filters, rows: int, time_left: TimeLeft) -> Page:
+    return _page(_read(connection, walk_query(filters, rows), time_left), filters.limit)
+
+
+def parts(filters: Filters, earliest: datetime, latest: datetime) -> Iterator[Filters]:
+    """The same question of the near part of time, then of the rest.
+
+    `earliest` and `latest`: of the first WALK rows in that order that an index has.
+    """
+    near, far = (earliest, latest) if filters.order == "asc" else (latest, earliest)
+    at, span = to_ms(near), to_ms(far) - to_ms(near)
+    edge = to_datetime(min(max(at + NEAR * span, 0), _LAST_MS))
+    before = replace(filters, end=min(edge, filters.end or edge))
+    behind = replace(filters, start=max(edge, filters.start or edge))
+    yield from (before, behind) if filters.order == "asc" else (behind, before)
+
+
+Rows = Generator[sa.Row[tuple[object, ...]], None, None]
+
+
+def _find(connection: sa.Connection, asked: Iterator[Filters], time_left: TimeLeft) -> Rows:
+    for part in asked:
+        yield from _read(connection, page_query(part), time_left)
+
+
+def _read(
+    connection: sa.Connection, query: sa.Select[tuple[object, ...]], time_left: TimeLeft
+) -> Rows:
+    time_left.allow(connection)
     with connection.execute(query, execution_options={"yield_per": _FETCH}) as rows:
-        return _take(_some_at_a_time(rows, connection, time_left), limit)
+        for some in rows.partitions():
+            yield from some
+            if len(some) == _FETCH:
+                time_left.allow(connection)
 
 
-def _some_at_a_time(
-    rows: sa.CursorResult[tuple[object, ...]], connection: sa.Connection, time_left: TimeLeft
-) -> Iterator[sa.Row[tuple[object, ...]]]:
-    for part in rows.partitions():
-        yield from part
-        if len(part) == _FETCH:
-            time_left.allow(connection)
-
-
-def _take(rows: Iterator[sa.Row[tuple[object, ...]]], limit: int) -> Page:
+def _page(rows: Rows, limit: int) -> Page:
+    """As many of the rows as a page takes; no more of them are read."""
     taken: list[Event] = []
     size = 0
-    for row in rows:
-        if len(taken) == limit or size > PAGE_BYTES:
-            return Page(taken, more=True)
-        taken.append(_event(row))
-        size += len(row.message) + len(row.data or "")
+    with closing(rows):
+        for row in rows:
+            if len(taken) == limit or size > PAGE_BYTES:
+                return Page(taken, more=True)
+            taken.append(_event(row))
+            size += len(row.message) + len(row.data or "")
     return Page(taken, more=False)
 
 

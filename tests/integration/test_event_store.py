@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -301,3 +302,92 @@ def test_a_page_over_the_limit_is_too_slow_and_its_connection_stays(
         assert connection.scalar(session) == before
         assert connection.scalar(sa.text("SHOW statement_timeout")) == "400ms"
     engine.dispose()
+
+
+# --- searching the near part of time, then the rest ----------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Filters]:
+    """The parts that are asked for, once few rows are walked before."""
+    found: list[Filters] = []
+    parts = event_store.parts
+
+    def noted(*arguments: Any) -> Iterator[Filters]:
+        for part in parts(*arguments):
+            found.append(part)
+            yield part
+
+    monkeypatch.setattr(event_store, "WALK", 4)
+    monkeypatch.setattr(event_store, "WALK_FAR", 4)
+    monkeypatch.setattr(event_store, "NEAR", 5)
+    monkeypatch.setattr(event_store, "parts", noted)
+    return found
+
+
+def some_rare(count: int = 40) -> list[Event]:
+    return [
+        made(NOW + number * 1000, message="usual" if number % 9 else "rare")
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_page_found_in_two_parts_is_what_there_was_at_one_moment(
+    settings: StorageSettings,
+    events: EventStore,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: list[Filters],
+    order: Literal["asc", "desc"],
+) -> None:
+    there = some_rare()
+    store(settings, there)
+    parts = event_store.parts
+
+    def while_others_store(*arguments: Any) -> Iterator[Filters]:
+        for part in parts(*arguments):
+            yield part
+            store(settings, [made(NOW + n * 1000 + 500, message="rare") for n in range(40)])
+
+    monkeypatch.setattr(event_store, "parts", while_others_store)
+    found = events.page(Filters(message=("rare",), order=order))
+    assert len(asked) == 2
+    wanted = [one.id for one in there if one.message == "rare"]
+    assert ids(found) == (wanted if order == "asc" else wanted[::-1])
+
+
+def test_a_page_that_the_near_part_fills_looks_no_further(
+    settings: StorageSettings, events: EventStore, asked: list[Filters]
+) -> None:
+    store(settings, some_rare())
+    assert len(events.page(Filters(message=("rare",), limit=1)).events) == 1
+    assert len(asked) == 1
+
+
+def test_where_few_rows_are_left_walking_them_is_all(
+    settings: StorageSettings, events: EventStore, asked: list[Filters]
+) -> None:
+    store(settings, some_rare(3))
+    assert len(events.page(Filters(message=("rare",))).events) == 1
+    assert not asked
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_parts_meet_and_keep_to_the_dates_that_were_asked_for(
+    order: Literal["asc", "desc"],
+) -> None:
+    start, end = to_datetime(NOW - 10**9), to_datetime(NOW + 10**9)
+    asked = Filters(message=("x",), start=start, end=end, order=order)
+    first, second = event_store.parts(asked, to_datetime(NOW), to_datetime(NOW + 1000))
+    if order == "desc":
+        first, second = second, first
+    assert (first.start, second.end) == (start, end)
+    assert first.end == second.start
+
+
+def test_a_near_part_past_all_dates_is_all() -> None:
+    earliest, latest = to_datetime(0), to_datetime(10**14)
+    first, _ = event_store.parts(Filters(message=("x",), order="asc"), earliest, latest)
+    assert first.start is None
+    assert first.end is not None
+    assert first.end.year == 9999

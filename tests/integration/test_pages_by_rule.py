@@ -119,7 +119,9 @@ def contains(value: Any, part: Any) -> bool:
     return bool(value == part)
 
 
-@pytest.mark.parametrize(("walk", "walk_far"), [(4_000, 80_000), (20, 200), (1, 2)])
+@pytest.mark.parametrize(
+    ("walk", "walk_far", "near"), [(4_000, 20_000, 100), (20, 100, 2), (2, 2, 1), (2, 3, 50)]
+)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
     events: EventStore,
@@ -127,10 +129,12 @@ def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
     monkeypatch: pytest.MonkeyPatch,
     walk: int,
     walk_far: int,
+    near: int,
     seed: int,
 ) -> None:
     monkeypatch.setattr(event_store, "WALK", walk)
     monkeypatch.setattr(event_store, "WALK_FAR", walk_far)
+    monkeypatch.setattr(event_store, "NEAR", near)
     spread = random.Random(seed)
     pages = 0
     for _ in range(QUESTIONS):

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from storage.database import reading_engine
 from storage.event import Event, created_ms, to_datetime
-from storage.event_store import FIND, find_query, page_query, walk_query
+from storage.event_store import FIND, find_query, page_query, parts, walk_query
 from storage.filters import Filters
 from storage.tables import events
 from tests.support.reading import made, store
@@ -192,6 +192,20 @@ def test_a_walk_reads_in_the_order_of_the_page_and_knows_where_it_ends(
     assert not found.has("Sort")
     assert not found.has("Bitmap Heap Scan")
     assert [node["Node Type"] for node in found.nodes].count("Limit") == 2
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_near_part_of_time_leaves_out_the_other_partitions(
+    plan: Planner, stored: list[Event], order: Literal["asc", "desc"]
+) -> None:
+    some = stored[:20] if order == "asc" else stored[-20:]
+    earliest, latest = (to_datetime(created_ms(one)) for one in (some[0], some[-1]))
+    near, rest = parts(Filters(message=("went",), order=order), earliest, latest)
+    days = [partition(FIRST_MS + day * DAY_MS) for day in range(DAYS)]
+    if order == "desc":
+        days.reverse()
+    assert plan(page_query(near), FIND).partitions == set(days[:1])
+    assert plan(page_query(rest), FIND).partitions == set(days)
 
 
 def test_one_event_is_looked_up_by_the_key_of_its_partition(
