@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos bench bench-quick check format lock clean
+.PHONY: help up test chaos bench bench-quick bench-peers check format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev  ## Measure everything in ten minutes, and half an hour more
 
 bench-quick: $(VENV)/.dev  ## The same in a minute, with less certainty and fewer rows
 	$(BIN)/python -m benchmarks --quick --data-dir $(BENCH_DIR) $(ARGS)
+
+bench-peers: $(VENV)/.dev  ## Beside three systems that do the same, installed below BENCH_DIR
+	$(BIN)/python -m benchmarks.peers --data-dir $(BENCH_DIR) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, formatting, types, and which package may import which
 	$(BIN)/ruff check .

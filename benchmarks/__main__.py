@@ -12,7 +12,7 @@ from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
 from benchmarks.report import report
-from benchmarks.results import gather, last_committed, write
+from benchmarks.results import PEERS, gather, last_committed, write
 
 PARTS: dict[str, Callable[[Bench], Part]] = {
     "accepting": accepting.measure,
@@ -41,7 +41,7 @@ def main() -> int:
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     results = gather(parts, options.quick, time.monotonic() - start, day, _UNMEASURED)
     path = _RESULTS / ("quick.json" if options.quick else "full.json")
-    print(report(results, last_committed(path)))
+    print(report(results, last_committed(path), last_committed(PEERS)))
     if set(options.only) == set(PARTS):
         write(path, results)
     return 0

@@ -9,16 +9,29 @@ from benchmarks.rounds import Spread
 CHANGED = 0.10  # a smaller difference from the last run is the machine's
 
 
-def report(results: Results, last: Results | None = None) -> str:
+def report(
+    results: Results,
+    last: Results | None = None,
+    peers: Results | None = None,
+    wanted: Sequence[Wanted] = WANTED,
+) -> str:
     """Everything: the table that counts, then what was read beside it."""
-    parts = [_heading(results), table(results, last), changes(results, last)]
+    parts = [_heading(results), table(results, last, peers, wanted), changes(results, last)]
     parts += [details(name, rows) for name, rows in results.details.items()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(results: Results, last: Results | None = None) -> str:
-    """Each figure beside the wanted one, its range over the rounds, and the last committed one."""
-    rows = [_row(wanted, results, last) for wanted in WANTED]
+def table(
+    results: Results,
+    last: Results | None = None,
+    peers: Results | None = None,
+    wanted: Sequence[Wanted] = WANTED,
+) -> str:
+    """Each figure beside the wanted one, its range over the rounds, and the last committed one.
+
+    What only the run beside the peers measures is taken from the last of those.
+    """
+    rows = [_row(one, results, last, peers) for one in wanted]
     head = ["what", "wanted", "measured", "range", "met"] + (["last"] if last else [])
     return _markdown(head, [row[: len(head)] for row in rows])
 
@@ -59,16 +72,21 @@ def _heading(results: Results) -> str:
     )
 
 
-def _row(wanted: Wanted, results: Results, last: Results | None) -> list[str]:
+def _row(
+    wanted: Wanted, results: Results, last: Results | None, peers: Results | None
+) -> list[str]:
     bound = f"{wanted.sense} {number(wanted.bound)}{_unit(wanted)}"
     before = last.figures.get(wanted.key) if last else None
     old = number(before.median) if before else ""
-    found = results.figures.get(wanted.key)
+    found, whence = results.figures.get(wanted.key), ""
+    if found is None and peers is not None:
+        found, whence = peers.figures.get(wanted.key), f" (on {peers.day} by `make bench-peers`)"
     if found is None:
         reason = results.unmeasured.get(wanted.key, "its part was left out")
         return [wanted.what, bound, f"not measured: {reason}", "", "", old]
     met = "yes" if wanted.met(found.median) else "**no**"
-    return [wanted.what, bound, f"{number(found.median)}{_unit(wanted)}", _range(found), met, old]
+    measured = f"{number(found.median)}{_unit(wanted)}{whence}"
+    return [wanted.what, bound, measured, _range(found), met, old]
 
 
 def _range(found: Spread) -> str:

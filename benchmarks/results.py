@@ -11,6 +11,9 @@ import msgspec
 from benchmarks.figures import Part
 from benchmarks.rounds import Spread
 
+PEERS = Path("benchmarks/results/peers.json")
+"""What the last run beside the peers has read."""
+
 Details = dict[str, dict[str, dict[str, float]]]
 
 

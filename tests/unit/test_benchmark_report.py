@@ -45,6 +45,20 @@ def test_what_was_not_measured_says_why() -> None:
     assert "not measured: it could not be installed" in table(results())
 
 
+def test_what_only_the_run_beside_the_peers_measures_comes_from_the_last_of_those() -> None:
+    peers = msgspec.structs.replace(results(cpu_vs_mq_bridge=0.9), day="2026-11-20")
+    row = line(table(results(), None, peers), "mq-bridge")
+    assert "| 0.9 (on 2026-11-20 by `make bench-peers`) | 0.81 to 0.99 | yes |" in row
+    assert "not measured" in line(table(results(), None, peers), "FastStream")
+
+
+def test_the_run_beside_the_peers_shows_its_own_rows_only() -> None:
+    own = [wanted for wanted in WANTED if wanted.key == "cpu_vs_mq_bridge"]
+    text = table(results(cpu_vs_mq_bridge=1.5), wanted=own)
+    assert "| at most 1 | 1.5 | 1.35 to 1.65 | **no** |" in text
+    assert len(text.splitlines()) == 3
+
+
 def test_only_a_change_of_a_tenth_is_told_and_which_way() -> None:
     before = results(accept_vs_echo=0.5, query_p50=10, deep_page=1.0)
     now = results(accept_vs_echo=0.6, query_p50=12, deep_page=1.05)
