@@ -139,7 +139,7 @@ class PageCache:
             named += (len(of_page), *of_page)
         async with _in_time():
             etags: list[bytes | None] = await self._current(
-                keys=[keys.GENERATIONS, *map(keys.page, digests)], args=named
+                keys=[keys.GENERATIONS, keys.UNDERWAY, *map(keys.page, digests)], args=named
             )
         return etags
 

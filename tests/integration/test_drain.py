@@ -103,8 +103,6 @@ class Bench:
         self.assert_no_marks()
 
     def assert_no_marks(self) -> None:
-        fields = self.control.hkeys(keys.GENERATIONS)
-        assert [name for name in fields if name.startswith(b"w:")] == []  # type: ignore[union-attr]
         assert not self.control.exists(keys.marks(0), keys.UNDERWAY)
 
 

@@ -12,8 +12,9 @@ if not epoch then
   epoch = string.format('%.0f', now)
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
-local open, marked = look(KEYS[1], epoch, 'open', {unpack(ARGV, 5)})
-local sealed, breached = look(KEYS[1], epoch, 'sealed', {'sealed'})
+local shards = redis.call('ZRANGE', KEYS[2], 0, -1)
+local open, marked = look(KEYS[1], shards, epoch, 'open', {unpack(ARGV, 5)})
+local sealed, breached = look(KEYS[1], shards, epoch, 'sealed', {'sealed'})
 if now - tonumber(epoch) < tonumber(ARGV[1]) then
   open, sealed = 'none', 'none' -- a mark may be lost: what is read now is never served
 else

@@ -5,10 +5,5 @@
 if overtaken(KEYS[1], ARGV[1], ARGV[2]) then return end -- such a drain can't commit any more
 redis.call('HSET', KEYS[1], 'f:' .. ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
-local function mark(bucket)
-  if redis.call('SADD', KEYS[3], bucket) == 1 then
-    redis.call('HINCRBY', KEYS[1], 'w:' .. bucket, 1)
-  end
-end
-for i = 4, #ARGV do mark(ARGV[i]) end
-if late(KEYS[1], ARGV[3]) then mark('sealed') end
+redis.call('SADD', KEYS[3], unpack(ARGV, 4))
+if late(KEYS[1], ARGV[3]) then redis.call('SADD', KEYS[3], 'sealed') end

@@ -7,12 +7,7 @@ if overtaken(KEYS[1], ARGV[1], ARGV[2]) then return end -- the marks are the lat
 local raise = {}
 for i = 4, #ARGV do raise[ARGV[i]] = true end
 if late(KEYS[1], ARGV[3]) then raise.sealed = true end
-for _, bucket in ipairs(redis.call('SMEMBERS', KEYS[3])) do
-  raise[bucket] = true
-  if redis.call('HINCRBY', KEYS[1], 'w:' .. bucket, -1) < 1 then
-    redis.call('HDEL', KEYS[1], 'w:' .. bucket)
-  end
-end
+for _, bucket in ipairs(redis.call('SMEMBERS', KEYS[3])) do raise[bucket] = true end
 for bucket in pairs(raise) do redis.call('HINCRBY', KEYS[1], bucket, 1) end
 if raise.sealed then redis.call('HDEL', KEYS[1], 'sealed_until') end
 redis.call('ZREM', KEYS[2], ARGV[1])
