@@ -58,15 +58,20 @@ class GroupCommit:
 
         Raises QueueUnavailable, QueueFull.
         """
-        if self._events >= self._most_pending:
-            raise QueueFull("as many events as allowed wait for the queue already")
+        return await self.submit(made)
+
+    def submit(self, made: Sequence[Made]) -> asyncio.Future[Place]:
+        """The same for who has a callback, and fails only in the future."""
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        if self._events >= self._most_pending:
+            future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
+            return future
         size = len(made[0].body) if len(made) == 1 else sum(len(event.body) for event in made)
         self._pending.append(_Unit(made, size, future))
         self._events += len(made)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await future
+        return future
 
     async def close(self) -> None:
         """Return once nothing is under way any more."""

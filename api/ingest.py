@@ -1,5 +1,6 @@
 """Accepting: events get their ids and their time, and are answered once they are on disk."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -42,14 +43,13 @@ class Ingest:
         self._watch = watch
         self._most = most
 
-    async def accept(self, posted: EventIn) -> Made:
-        """The event, on the queue's disk when this returns.
+    def submit(self, posted: EventIn) -> tuple[Made, asyncio.Future[Place]]:
+        """The event, and where it waits once it is on the queue's disk.
 
-        Raises QueueUnavailable or QueueFull: then it was not acknowledged.
+        The future fails with QueueUnavailable or QueueFull: then it was not acknowledged.
         """
         made = make_one(posted)
-        await self._append((made,))
-        return made
+        return made, self._group_commit.submit((made,))
 
     async def accept_all(self, posted: list[EventIn], key: RequestKey | None = None) -> Accepted:
         """All of them or none, once for each idempotency key. Raises Problem too.
@@ -64,7 +64,7 @@ class Ingest:
         try:
             return Accepted(*await self._idempotency.accept(key, made, stamp))
         except QueueFull as error:
-            raise self._reckoned(error) from error
+            raise self.reckoned(error) from error
 
     def _require_room_ever(self, made: Sequence[Made]) -> None:
         """What is more than an empty shard takes would be refused however often it is sent."""
@@ -77,9 +77,9 @@ class Ingest:
         try:
             return await self._group_commit.add(made)
         except QueueFull as error:
-            raise self._reckoned(error) from error
+            raise self.reckoned(error) from error
 
-    def _reckoned(self, error: QueueFull) -> QueueFull:
+    def reckoned(self, error: QueueFull) -> QueueFull:
         """Whoever is refused for want of room is told when there will be some."""
         return QueueFull(str(error), self._watch.retry_seconds())
 
