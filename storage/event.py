@@ -96,6 +96,7 @@ def created_ms(event: Event) -> int:
     return int(event.id[:8] + event.id[9:13], 16)
 
 
+@lru_cache(maxsize=4)
 def time_text(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-11-24T05:28:53.120Z`."""
     second, rest = divmod(ms, 1000)
