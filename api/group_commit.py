@@ -6,7 +6,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from api.made import Made
 from storage.errors import QueueFull, ShardFull, StorageError
 from storage.intake import Appended, Place
 
@@ -25,7 +24,9 @@ Append = Callable[[int, int, list[bytes]], Awaitable[Appended]]
 class _Unit(NamedTuple):
     """What is appended together or not at all: one request's events, all made at one time."""
 
-    made: Sequence[Made]
+    items: Sequence[bytes]  # id, event, id, event ...
+    created_ms: int
+    events: int
     bytes: int
     future: asyncio.Future[Place]
 
@@ -53,17 +54,18 @@ class GroupCommit:
         self._events = 0  # in both
         self._task: asyncio.Task[None] | None = None
 
-    async def add(self, made: Sequence[Made]) -> Place:
+    async def add(self, items: Sequence[bytes], created_ms: int) -> Place:
         """Where the events wait, once they are on the queue's disk: all in one call, or none.
 
-        Raises QueueUnavailable, QueueFull.
+        `items` is id, event, id, event ..., all made at that time. Raises QueueUnavailable,
+        QueueFull.
         """
         if self._events >= self._most_pending:
             raise QueueFull("as many events as allowed wait for the queue already")
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        size = len(made[0].body) if len(made) == 1 else sum(len(event.body) for event in made)
-        self._pending.append(_Unit(made, size, future))
-        self._events += len(made)
+        size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
+        self._pending.append(_Unit(items, created_ms, len(items) // 2, size, future))
+        self._events += len(items) // 2
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         return await future
@@ -79,7 +81,7 @@ class GroupCommit:
                 self._in_call = self._take()
                 await self._commit(self._in_call)
                 for unit in self._in_call:
-                    self._events -= len(unit.made)
+                    self._events -= unit.events
         finally:
             for unit in self._in_call + self._pending:
                 unit.future.cancel()  # only where the loop is shut down is one not settled yet
@@ -90,7 +92,7 @@ class GroupCommit:
         """The first of what waits, as much as one call takes, whatever the size of the first."""
         events = size = count = 0
         for unit in self._pending:
-            events += len(unit.made)
+            events += unit.events
             size += unit.bytes
             if count and (events > GROUP_EVENTS or size > GROUP_BYTES):
                 break
@@ -102,9 +104,8 @@ class GroupCommit:
         """One call. Whatever fails in it fails this group, never the next."""
         items: list[bytes] = []
         for unit in group:
-            for event in unit.made:
-                items += (event.raw_id, event.body)
-        oldest = min([unit.made[0].created_ms for unit in group])
+            items += unit.items
+        oldest = min([unit.created_ms for unit in group])
         try:
             appended = await self._append_where_room(oldest, items)
             _settle(group, appended.place)

@@ -9,7 +9,6 @@ import pytest
 
 from api import group_commit
 from api.group_commit import GroupCommit
-from api.made import Made
 from storage.errors import QueueFull, QueueUnavailable, ShardFull
 from storage.intake import Appended, Place
 
@@ -49,8 +48,8 @@ async def settle() -> None:
 
 
 def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[Place]:
-    made = [Made(b"id of " + body, "", ms, "", body) for body in bodies]
-    return asyncio.create_task(group.add(made))
+    items = [part for body in bodies for part in (b"id of " + body, body)]
+    return asyncio.create_task(group.add(items, ms))
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
