@@ -319,6 +319,25 @@ def test_two_calls_leave_a_shard_once(outcome: tuple[int, int] | Exception) -> N
 
 
 @pytest.mark.usefixtures("two_calls")
+def test_a_call_that_ends_late_does_not_give_the_turn_back() -> None:
+    async def scenario() -> None:
+        queue = Queue()
+        group = queue.group()
+        tasks = [add(group, *[b"x"] * 3) for _ in range(3)]
+        await settle()
+        first = queue.calls[0][0]
+        for number in (1, 2, 0):
+            queue.ends[number].set_exception(QueueUnavailable("away"))
+            await settle()
+        await asyncio.wait(tasks)
+        assert all(task.exception() for task in tasks)
+        shards = await one_after_the_other(queue, group, 1)
+        assert shards == [first, first, (first + 1) % 4, (first + 2) % 4]
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("two_calls")
 def test_closing_waits_for_both_calls_and_what_is_behind_them() -> None:
     async def scenario() -> None:
         queue = Queue()
