@@ -62,7 +62,7 @@ def _suspect(text: bytes) -> bool:
     return (
         (b"\\" in text and rb"\u0000" in text)
         or (b"0e0" in digits and _has_exponent(text.translate(_NUMBERS_ALIKE)) is not None)
-        or (_MANY_DIGITS in digits and _has_many_digits(text) is not None)
+        or (len(text) > DIGITS and _MANY_DIGITS in digits and _has_many_digits(text) is not None)
     )
 
 
