@@ -31,7 +31,7 @@ class Acknowledgement:
 
         PostgreSQL is asked too: an event that left the queue may be a dead letter.
         """
-        ids = [UUID(bytes=made.raw_id) for made in accepted.made]
+        ids = [UUID(bytes=raw_id) for raw_id in accepted.made.raw_ids]
         fates: dict[UUID, Fate] = {}
         with suppress(StorageError, TimeoutError):
             async with asyncio.timeout(self._seconds):

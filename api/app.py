@@ -1,4 +1,4 @@
-"""The ASGI application: paths, the fast lanes, and FastAPI for everything else."""
+"""The ASGI application: paths, the lanes, and FastAPI for everything else."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -14,13 +14,13 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import openapi, otlp_routes, posting, routes
-from api.fast_lane import FastLane
 from api.faults import Fault
 from api.page_lane import PageLane
 from api.paths import Paths
+from api.post_lane import PostLane
 from api.problems import MISTAKE, Problem, of_storage
 from api.respond import ProblemResponse
-from api.services import Services, open_services
+from api.services import open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
 from storage.settings import StorageSettings
@@ -29,13 +29,17 @@ log = logging.getLogger(__name__)
 
 
 class Application:
-    """ASGI: FastAPI behind the paths and the fast lanes, which exist while the service is open."""
+    """ASGI: FastAPI behind the paths and the lane for reading, which is there while it serves.
+
+    The protocol asks `post_lane` before it asks this.
+    """
 
     def __init__(self, storage: StorageSettings, settings: ApiSettings) -> None:
         self._storage = storage
         self._settings = settings
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
+        self.post_lane: PostLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the lifespan."""
@@ -45,12 +49,9 @@ class Application:
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings) as services:
             app.state.services = services
-            self._front = Paths(self._fast_lanes(services))
+            self._front = Paths(PageLane(self.fastapi, services.history))
+            self.post_lane = PostLane(services.ingest, services.limits.event.bytes)
             yield
-
-    def _fast_lanes(self, services: Services) -> FastLane:
-        reading = PageLane(self.fastapi, services.history)
-        return FastLane(reading, services.ingest, services.limits.event)
 
 
 def create_app(

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
-
-import msgspec
 
 from api.body_reader import Guest
 from api.event_body import EventIn
-from api.items import Array, Item, Lines
+from api.items import Array, Cut, Item, Lines
 from api.problems import Problem, closing
 from api.thorough import aside
 
-TURN = 100  # good items taken before other requests get a turn
+# Good items taken before other requests get a turn, and their bytes if they are taken together.
+TURN = 100
+TURN_BYTES = 256 * 1024
 MOST_FAULTS = 10  # of an item
 MOST_FAULT_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
 _VERDICT_BYTES = 400  # what a refused item holds beside its problem
@@ -22,9 +21,10 @@ _VERDICT_BYTES = 400  # what a refused item holds beside its problem
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How an item becomes an event: `quick` takes what is plainly good, and None is for the rest,
-    of which `closely` says what is wrong."""
+    """How items become events: `together` takes them if all are plainly good, `quick` one that is,
+    and None is for the rest; `closely` says what is wrong with one."""
 
+    together: Callable[[list[bytes]], list[EventIn] | None]
     quick: Callable[[bytes], EventIn | None]
     closely: Callable[[bytes], Awaitable[EventIn]]
 
@@ -51,16 +51,15 @@ class BatchLimits:
 class Batch:
     """The good items in the order they came, and for each other one, by its index, its problem."""
 
-    fingerprint: bytes = b""  # 16 bytes that stand for its text
     count: int = 0
     good: list[EventIn] = field(default_factory=list)
-    problems: dict[int, msgspec.Raw] = field(default_factory=dict)
+    problems: dict[int, bytes] = field(default_factory=dict)
     _fault_bytes: int = 0
 
-    def take(self, event: EventIn) -> None:
-        """The next item is good."""
-        self.good.append(event)
-        self.count += 1
+    def take(self, *events: EventIn) -> None:
+        """The next items are good."""
+        self.good += events
+        self.count += len(events)
 
     def refuse(self, item: Item, problem: Problem) -> int:
         """The next item is not. Its faults are told unless there were very many before.
@@ -71,7 +70,7 @@ class Batch:
         told = problem.faults[:MOST_FAULTS] if self._fault_bytes < MOST_FAULT_BYTES else ()
         document = Problem(problem.status, problem.detail, told, more=where).body()
         self._fault_bytes += len(document) if told else 0
-        self.problems[self.count] = msgspec.Raw(document)
+        self.problems[self.count] = document
         self.count += 1
         return len(document) + _VERDICT_BYTES
 
@@ -90,34 +89,40 @@ class BatchReader:
 
     async def read(self, pieces: AsyncIterator[bytes]) -> Batch:
         """The whole batch. Raises Problem when it can't be taken apart or is too large."""
-        hashed = blake2b(digest_size=16)
         async for piece in pieces:
             self._guest.take(len(piece))
-            hashed.update(piece)
             await self._judge_all(self._cutter.feed(piece))
             await asyncio.sleep(0)  # many pieces may be here at once
         await self._judge_all(await aside(self._cutter.held, self._last_items))
         if not self._batch.count:
             raise Problem(422, "The batch holds no events.")
-        self._batch.fingerprint = hashed.digest()
         return self._batch
 
-    def _last_items(self) -> list[Item]:
+    def _last_items(self) -> Cut:
         """No more of them than show that there are too many."""
-        return list(islice(self._cutter.finish(), self._limits.items + 1))
+        return Cut.of(islice(self._cutter.finish(), self._limits.items + 1))
 
-    async def _judge_all(self, items: Iterable[Item]) -> None:
+    async def _judge_all(self, cut: Cut) -> None:
+        if self._batch.count + len(cut.bodies) > self._limits.items:
+            raise closing(413, f"A batch holds {self._limits.items} events at most.")
+        for part in cut.parts(TURN):
+            events = None
+            if sum(map(len, part.bodies)) <= TURN_BYTES:
+                events = self._reading.together(part.bodies)
+            if events is None:
+                await self._judge_each(part)
+            else:
+                self._batch.take(*events)
+            await asyncio.sleep(0)
+
+    async def _judge_each(self, items: Iterable[Item]) -> None:
         for item in items:
-            if self._batch.count == self._limits.items:
-                detail = f"A batch holds {self._limits.items} events at most."
-                raise closing(413, detail)
             event = None if item.body is None else self._reading.quick(item.body)
             if event is None:
                 await self._look_closely(item)
+                await asyncio.sleep(0)
             else:
                 self._batch.take(event)
-            if event is None or self._batch.count % TURN == 0:
-                await asyncio.sleep(0)
 
     async def _look_closely(self, item: Item) -> None:
         try:

@@ -1,56 +1,38 @@
-"""The answer to a batch: a verdict for each item, in the order they were sent. Pure."""
+"""The answer to a batch: a verdict for each item, in the order they were sent. Pure.
 
-from collections.abc import Iterator, Sequence
+Made of bytes: most of an answer is the same few words for each item.
+"""
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from api.acknowledgement import Receipt
 from api.batch import Batch
-from api.made import Made
+from api.made import MadeAll
 from api.problems import Problem
+from storage.event import time_text
 
 
-class Verdict(msgspec.Struct, omit_defaults=True):
-    """Of one item: what it became, or what is wrong with it."""
-
-    id: str | None = None
-    created_at: str | None = None
-    receipt: Receipt | None = None
-    valid: bool = False
-    error: msgspec.Raw | None = None
-
-
-class BatchBody(msgspec.Struct, omit_defaults=True):
-    """The whole answer."""
-
-    accepted: int
-    rejected: int
-    results: list[Verdict]
-    dry_run: bool = False
-
-
-def accepted(batch: Batch, made: Sequence[Made], receipts: Sequence[Receipt] | None) -> bytes:
+def accepted(batch: Batch, made: MadeAll, receipts: Sequence[Receipt] | None) -> bytes:
     """Some or all were accepted; receipts are told where they were waited for."""
-    told: Sequence[Receipt | None] = receipts or [None] * len(made)
-    good = (
-        Verdict(event.id, event.created_at, receipt)
-        for event, receipt in zip(made, told, strict=True)
-    )
-    return _encoded(BatchBody(len(made), len(batch.problems), _in_order(batch, good)))
+    verdict = b'{"id":"%%b","created_at":"%b"%%b}' % time_text(made.created_ms).encode()
+    told = [b""] * len(made.ids) if receipts is None else map(_receipt, receipts)
+    good = [verdict % one for one in zip(made.ids, told, strict=True)]
+    return _body(batch, len(good), _in_order(batch, good))
 
 
 def tried(batch: Batch) -> bytes:
     """What would become of each item."""
-    good = (Verdict(valid=True) for _ in batch.good)
-    results = _in_order(batch, good)
-    return _encoded(BatchBody(len(batch.good), len(batch.problems), results, dry_run=True))
+    results = _in_order(batch, [b'{"valid":true}'] * len(batch.good))
+    return _body(batch, len(batch.good), results, b',"dry_run":true')
 
 
 def none_good(batch: Batch) -> Problem:
     """Nothing was accepted, since no item is good."""
     rejected = len(batch.problems)
     detail = f"None of the {rejected} items is a good event." if rejected > 1 else _ONE
-    return _refused(detail, _in_order(batch, iter(())))
+    return _refused(detail, batch, [])
 
 
 def held_back(batch: Batch) -> Problem:
@@ -58,24 +40,42 @@ def held_back(batch: Batch) -> Problem:
     rejected = len(batch.problems)
     detail = f"{rejected} of {batch.count} items are bad, so none was accepted: it is all or none."
     good = (index for index in range(batch.count) if index not in batch.problems)
-    return _refused(detail, _in_order(batch, (Verdict(error=_other(index)) for index in good)))
+    return _refused(detail, batch, map(_other, good))
 
 
-def _other(index: int) -> msgspec.Raw:
+def _receipt(receipt: Receipt) -> bytes:
+    return b',"receipt":"%b"' % receipt.encode()
+
+
+def _other(index: int) -> bytes:
     detail = "It is good, but others of this atomic batch are not."
-    return msgspec.Raw(Problem(424, detail, more={"index": index}).body())
+    return _error(Problem(424, detail, more={"index": index}).body())
+
+
+def _error(problem: bytes) -> bytes:
+    return b'{"error":%b}' % problem
 
 
 _ONE = "The one item is not a good event."
-_encoded = msgspec.json.Encoder().encode
 
 
-def _refused(detail: str, results: list[Verdict]) -> Problem:
-    return Problem(422, detail, more={"accepted": 0, "rejected": len(results), "results": results})
+def _body(batch: Batch, count: int, results: bytes, more: bytes = b"") -> bytes:
+    numbers = (count, len(batch.problems))
+    return b'{"accepted":%d,"rejected":%d,"results":%b%b}' % (*numbers, results, more)
 
 
-def _in_order(batch: Batch, good: Iterator[Verdict]) -> list[Verdict]:
-    return [
-        Verdict(error=batch.problems[index]) if index in batch.problems else next(good)
-        for index in range(batch.count)
-    ]
+def _refused(detail: str, batch: Batch, good: Iterable[bytes]) -> Problem:
+    results = msgspec.Raw(_in_order(batch, good))
+    return Problem(422, detail, more={"accepted": 0, "rejected": batch.count, "results": results})
+
+
+def _in_order(batch: Batch, good: Iterable[bytes]) -> bytes:
+    """All verdicts, as a JSON array; `good` are those of the good items."""
+    verdicts = good
+    if batch.problems:
+        others = iter(good)
+        verdicts = (
+            _error(batch.problems[index]) if index in batch.problems else next(others)
+            for index in range(batch.count)
+        )
+    return b"[%b]" % b",".join(verdicts)

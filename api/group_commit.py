@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from api.made import Made
 from storage.errors import QueueFull, ShardFull, StorageError
 from storage.intake import Appended, Place
 
@@ -14,6 +15,10 @@ log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 4 * 1024 * 1024
+
+# Events that must wait for a call to begin, by the calls that are under way. The second one is for
+# batches: the queue has work while this process prepares the next call, and the other way round.
+ENOUGH = (1, 500, math.inf)
 
 # One shard is filled while its backlog is no larger: a fraction of a second's work for its drain.
 STAY_EVENTS = 2_000
@@ -25,7 +30,9 @@ Append = Callable[[int, int, list[bytes]], Awaitable[Appended]]
 class _Unit(NamedTuple):
     """What is appended together or not at all: one request's events, all made at one time."""
 
-    made: Sequence[Made]
+    items: Sequence[bytes]  # id, event, id, event ...
+    created_ms: int
+    events: int
     bytes: int
     future: asyncio.Future[Place]
 
@@ -33,11 +40,11 @@ class _Unit(NamedTuple):
 class GroupCommit:
     """Collects the events of one event loop into calls of `append(shard, oldest_ms, items)`.
 
-    One call is under way at a time. It goes to the shard of the call before, so that a quiet
-    service keeps one drain busy with large batches, until that shard has a backlog or fails: then
-    the next one's turn comes, so that a loaded service keeps all drains busy. `wake(shard,
-    generation)` is told of each drain that must be enqueued. Nothing is taken while `most_pending`
-    events wait, in that call and behind it.
+    One call is under way at a time, or two while much waits. It goes to the shard of the call
+    before, so that a quiet service keeps one drain busy with large batches, until that shard has a
+    backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
+    busy. `wake(shard, generation)` is told of each drain that must be enqueued. Nothing is taken
+    while `most_pending` events wait, in calls and behind them.
     """
 
     def __init__(
@@ -49,48 +56,55 @@ class GroupCommit:
         self._wake = wake
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
         self._pending: list[_Unit] = []
-        self._in_call: list[_Unit] = []
-        self._events = 0  # in both
-        self._task: asyncio.Task[None] | None = None
+        self._waiting = 0  # events of those
+        self._events = 0  # those in calls too
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def add(self, made: Sequence[Made]) -> Place:
+    async def add(self, items: Sequence[bytes], created_ms: int) -> Place:
         """Where the events wait, once they are on the queue's disk: all in one call, or none.
 
-        Raises QueueUnavailable, QueueFull.
+        `items` is id, event, id, event ..., all made at that time. Raises QueueUnavailable,
+        QueueFull.
         """
-        if self._events >= self._most_pending:
-            raise QueueFull("as many events as allowed wait for the queue already")
+        return await self.submit(items, created_ms)
+
+    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
+        """The same for who has a callback, and fails only in the future."""
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        size = len(made[0].body) if len(made) == 1 else sum(len(event.body) for event in made)
-        self._pending.append(_Unit(made, size, future))
-        self._events += len(made)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        return await future
+        if self._events >= self._most_pending:
+            future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
+            return future
+        size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
+        self._pending.append(_Unit(items, created_ms, len(items) // 2, size, future))
+        self._waiting += len(items) // 2
+        self._events += len(items) // 2
+        if self._waiting >= ENOUGH[len(self._tasks)]:
+            self._tasks.add(asyncio.create_task(self._run()))
+        return future
 
     async def close(self) -> None:
         """Return once nothing is under way any more."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _run(self) -> None:
+        """One call after the other while enough waits."""
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            while self._pending:
-                self._in_call = self._take()
-                await self._commit(self._in_call)
-                for unit in self._in_call:
-                    self._events -= len(unit.made)
+            while self._waiting >= ENOUGH[len(self._tasks) - 1]:
+                await self._commit(self._take())
         finally:
-            for unit in self._in_call + self._pending:
-                unit.future.cancel()  # only where the loop is shut down is one not settled yet
-            self._in_call, self._pending, self._events = [], [], 0
-            self._task = None
+            self._tasks.remove(task)
+            if not self._tasks:
+                _give_up(self._pending)  # only where the loop is shut down are there any
+                self._pending, self._waiting, self._events = [], 0, 0
 
     def _take(self) -> list[_Unit]:
         """The first of what waits, as much as one call takes, whatever the size of the first."""
         events = size = count = 0
         for unit in self._pending:
-            events += len(unit.made)
+            events += unit.events
             size += unit.bytes
             if count and (events > GROUP_EVENTS or size > GROUP_BYTES):
                 break
@@ -102,33 +116,53 @@ class GroupCommit:
         """One call. Whatever fails in it fails this group, never the next."""
         items: list[bytes] = []
         for unit in group:
-            for event in unit.made:
-                items += (event.raw_id, event.body)
-        oldest = min([unit.made[0].created_ms for unit in group])
+            items += unit.items
+        count = len(items) // 2
+        self._waiting -= count
+        oldest = min([unit.created_ms for unit in group])
         try:
             appended = await self._append_where_room(oldest, items)
             _settle(group, appended.place)
             if appended.generation:
                 self._wake(appended.place.shard, appended.generation)
-            if appended.backlog_events > STAY_EVENTS or appended.backlog_bytes > STAY_BYTES:
-                self._move_on()
         except Exception as error:
             if not isinstance(error, StorageError):
-                log.exception("a group of %d events failed", len(items) // 2)
-            self._move_on()
+                log.exception("a group of %d events failed", count)
             _settle(group, error)
+        except asyncio.CancelledError:
+            _give_up(group)
+            raise
+        finally:
+            self._events -= count
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
         """To the shard whose turn it is or, where that is full, to the first one that is not."""
-        for _ in range(self._shards - 1):
-            try:
-                return await self._append(self._shard, oldest_ms, items)
-            except ShardFull:
-                self._move_on()
-        return await self._append(self._shard, oldest_ms, items)
+        *others, last = [(self._shard + step) % self._shards for step in range(self._shards)]
+        for shard in others:
+            with suppress(ShardFull):
+                return await self._append_to(shard, oldest_ms, items)
+        return await self._append_to(last, oldest_ms, items)
 
-    def _move_on(self) -> None:
-        self._shard = (self._shard + 1) % self._shards
+    async def _append_to(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+        try:
+            appended = await self._append(shard, oldest_ms, items)
+        except Exception:
+            self._leave(shard)
+            raise
+        if appended.backlog_events > STAY_EVENTS or appended.backlog_bytes > STAY_BYTES:
+            self._leave(shard)
+        return appended
+
+    def _leave(self, shard: int) -> None:
+        """The next one's turn comes, once for all calls that were to this one."""
+        if self._shard == shard:
+            self._shard = (shard + 1) % self._shards
+
+
+def _give_up(units: list[_Unit]) -> None:
+    """Nobody is left waiting where the loop is shut down."""
+    for unit in units:
+        unit.future.cancel()
 
 
 def _settle(group: list[_Unit], outcome: Place | Exception) -> None:

@@ -95,9 +95,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
         self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
-        self._head_is_open = False
-        self._without_body = 0
-        self._stop_clock()
+        self._end_head()
 
     def on_body(self, body: bytes) -> None:
         """The parser saw a part of its body."""
@@ -123,10 +121,17 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             if was_last:
                 self._hang_up(self._refusal)
             return
-        self._parse_what_waits()
+        if self._unparsed:
+            self._parse_what_waits()
         self._look_behind()
         if self._message_is_open and self.cycle.response_complete:
             self._start_clock()
+
+    def _end_head(self) -> None:
+        self._head_is_open = False
+        self._without_body = 0
+        if self._deadline is not None:
+            self._stop_clock()
 
     def _parse_what_waits(self) -> None:
         data, start = self._unparsed, 0
@@ -137,9 +142,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _parse(self, piece: bytes) -> None:
         self._feed(piece)
-        if not self._message_is_open or self._refusal is not None:
-            return
-        self._without_body += len(piece)
+        if self._message_is_open and self._refusal is None:
+            self._on_unfinished(len(piece))
+
+    def _on_unfinished(self, size: int) -> None:
+        """The request goes on after these bytes."""
+        self._without_body += size
         if self._without_body > HEAD_BYTES:
             self._refuse(_TOO_LONG)
         elif self._head_is_open and self._deadline is None:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from api.faults import Fault
-from api.made import Made, restamped
+from api.made import MadeAll, restamped
 from api.problems import Problem
 from storage.event import Stamp
 from storage.intake import Intake, Once, Place, Repeated
@@ -35,9 +35,7 @@ class Idempotency:
         self._wake = wake
         self._under_way: set[str] = set()
 
-    async def accept(
-        self, key: RequestKey, made: Sequence[Made], stamp: Stamp
-    ) -> tuple[Sequence[Made], Place]:
+    async def accept(self, key: RequestKey, made: MadeAll, stamp: Stamp) -> tuple[MadeAll, Place]:
         """The events this key stands for: these, or those of when the key was first seen.
 
         `stamp` is what they were made with. Raises Problem 409 while the key's first request is
@@ -52,12 +50,9 @@ class Idempotency:
         finally:
             self._under_way.remove(key.key)
 
-    async def _accept(
-        self, key: RequestKey, made: Sequence[Made], stamp: Stamp
-    ) -> tuple[Sequence[Made], Place]:
+    async def _accept(self, key: RequestKey, made: MadeAll, stamp: Stamp) -> tuple[MadeAll, Place]:
         once = Once(digest(key.key.encode()), key.fingerprint, stamp.pack())
-        items = [part for event in made for part in (event.raw_id, event.body)]
-        answer = await self._intake.append_once(once, stamp.created_ms, items)
+        answer = await self._intake.append_once(once, stamp.created_ms, made.items())
         if isinstance(answer, Repeated):
             return restamped(made, Stamp.unpack(answer.answer)), answer.place
         if answer.generation:

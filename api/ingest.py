@@ -1,5 +1,6 @@
 """Accepting: events get their ids and their time, and are answered once they are on disk."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -8,7 +9,7 @@ from api.backlog_watch import BacklogWatch
 from api.event_body import EventIn
 from api.group_commit import GroupCommit
 from api.idempotency import Idempotency, RequestKey
-from api.made import Made, make_all, make_one
+from api.made import Made, MadeAll, make_all, make_one
 from api.problems import Problem
 from storage.errors import QueueFull
 from storage.event import new_stamp
@@ -19,12 +20,12 @@ from storage.intake import Place
 class Accepted(NamedTuple):
     """Events on the queue's disk, and where they wait there."""
 
-    made: Sequence[Made]
+    made: MadeAll
     place: Place
 
     def without_bodies(self) -> "Accepted":
         """Enough to answer with, however long that is waited for."""
-        return Accepted([event._replace(body=b"") for event in self.made], self.place)
+        return Accepted(self.made._replace(bodies=[]), self.place)
 
 
 class Ingest:
@@ -42,14 +43,13 @@ class Ingest:
         self._watch = watch
         self._most = most
 
-    async def accept(self, posted: EventIn) -> Made:
-        """The event, on the queue's disk when this returns.
+    def submit(self, posted: EventIn) -> tuple[Made, asyncio.Future[Place]]:
+        """The event, and where it waits once it is on the queue's disk.
 
-        Raises QueueUnavailable or QueueFull: then it was not acknowledged.
+        The future fails with QueueUnavailable or QueueFull: then it was not acknowledged.
         """
         made = make_one(posted)
-        await self._append((made,))
-        return made
+        return made, self._group_commit.submit((made.raw_id, made.body), made.created_ms)
 
     async def accept_all(self, posted: list[EventIn], key: RequestKey | None = None) -> Accepted:
         """All of them or none, once for each idempotency key. Raises Problem too.
@@ -60,26 +60,26 @@ class Ingest:
         made = make_all(posted, stamp)
         self._require_room_ever(made)
         if key is None:
-            return Accepted(made, await self._append(made))
+            return Accepted(made, await self._append(made.items(), made.created_ms))
         try:
             return Accepted(*await self._idempotency.accept(key, made, stamp))
         except QueueFull as error:
-            raise self._reckoned(error) from error
+            raise self.reckoned(error) from error
 
-    def _require_room_ever(self, made: Sequence[Made]) -> None:
+    def _require_room_ever(self, made: MadeAll) -> None:
         """What is more than an empty shard takes would be refused however often it is sent."""
         events, size = self._most.events, self._most.bytes
-        if len(made) > events or sum(len(event.body) for event in made) > size:
+        if len(made.bodies) > events or sum(map(len, made.bodies)) > size:
             detail = f"No more than {events} events and {size} bytes at once can be queued here."
             raise Problem(413, detail)
 
-    async def _append(self, made: Sequence[Made]) -> Place:
+    async def _append(self, items: Sequence[bytes], created_ms: int) -> Place:
         try:
-            return await self._group_commit.add(made)
+            return await self._group_commit.add(items, created_ms)
         except QueueFull as error:
-            raise self._reckoned(error) from error
+            raise self.reckoned(error) from error
 
-    def _reckoned(self, error: QueueFull) -> QueueFull:
+    def reckoned(self, error: QueueFull) -> QueueFull:
         """Whoever is refused for want of room is told when there will be some."""
         return QueueFull(str(error), self._watch.retry_seconds())
 

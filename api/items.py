@@ -1,7 +1,8 @@
 """Cutting a batch's body into its items while it arrives. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.faults import Fault
@@ -14,6 +15,30 @@ class Item(NamedTuple):
 
     body: bytes | None
     line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Items one after the other: their texts, empty where one is too large, and their lines."""
+
+    bodies: list[bytes]
+    lines: list[int | None]
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "Cut":
+        """These items."""
+        found = list(items)
+        return cls([item.body or b"" for item in found], [item.line for item in found])
+
+    def __iter__(self) -> Iterator[Item]:
+        """One by one."""
+        for body, line in zip(self.bodies, self.lines, strict=True):
+            yield Item(body or None, line)
+
+    def parts(self, size: int) -> Iterator["Cut"]:
+        """At most so many at a time."""
+        for at in range(0, len(self.bodies), size):
+            yield Cut(self.bodies[at : at + size], self.lines[at : at + size])
 
 
 class Lines:
@@ -31,30 +56,34 @@ class Lines:
         """Bytes that wait for their end."""
         return len(self._open)
 
-    def feed(self, piece: bytes) -> Iterator[Item]:
+    def feed(self, piece: bytes) -> Cut:
         """The items that end in this piece. Raises Problem 413 past the most lines."""
         if self._line + piece.count(b"\n") > self._most_lines:
             raise _too_much(f"{self._most_lines} lines")
         *ended, rest = piece.split(b"\n")
-        for part in ended:
-            yield from self._end(part)
+        cut = self._end(ended) if ended else Cut([], [])
         self._keep(rest)
+        return cut
 
     def finish(self) -> Iterator[Item]:
         """The last line needs no end."""
-        yield from self._end(b"")
+        return iter(self._end([b""]))
 
-    def _end(self, part: bytes) -> Iterator[Item]:
-        self._line += 1
-        if self._open or self._open_is_too_large:
-            self._keep(part)
-            part = bytes(self._open)
-        part = part.removesuffix(b"\r")
-        too_large = self._open_is_too_large or len(part) > self._item_bytes
-        blank = not self._open_is_too_large and (not part or part.isspace())
+    def _end(self, lines: list[bytes]) -> Cut:
+        """These lines end; the first may have begun before. Blank ones are no items."""
+        self._keep(lines[0])
+        lines[0] = bytes(self._open)
+        items = [at for at, line in enumerate(lines) if line and not line.isspace()]
+        if self._open_is_too_large:
+            lines[0] = b""
+            items = [0, *(at for at in items if at)]
+        bodies = [lines[at].removesuffix(b"\r") for at in items]
+        if max(map(len, bodies), default=0) > self._item_bytes:
+            bodies = [body if len(body) <= self._item_bytes else b"" for body in bodies]
+        cut = Cut(bodies, [self._line + 1 + at for at in items])
         self._open, self._open_is_too_large = bytearray(), False
-        if not blank:
-            yield Item(None if too_large else part, self._line)
+        self._line += len(lines)
+        return cut
 
     def _keep(self, part: bytes) -> None:
         if self._open or not part.isspace():  # blanks before an item are no part of it
@@ -77,10 +106,10 @@ class Array:
         """Bytes that wait for their end."""
         return len(self._body)
 
-    def feed(self, piece: bytes) -> Iterator[Item]:
+    def feed(self, piece: bytes) -> Cut:
         """Nothing yet."""
         self._body += piece
-        return iter(())
+        return Cut([], [])
 
     def finish(self) -> Iterator[Item]:
         """The items. Raises Problem 400 where no array can be seen, 422 for anything else, 413

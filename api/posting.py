@@ -1,7 +1,8 @@
 """The routes that take events, as FastAPI and its OpenAPI document know them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,7 +13,7 @@ from api.batch import Batch, BatchReader, Reading
 from api.body_reader import Guest, body_pieces, read_body
 from api.cloudevents import BATCH, STRUCTURED, Mapped, plainly_good, structured
 from api.cloudevents_binary import binary, is_binary
-from api.event_body import EventIn, parse
+from api.event_body import EventIn, parse, parse_all
 from api.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.idempotency import RequestKey, digest, the_key
 from api.ingest import Accepted, location
@@ -41,9 +42,9 @@ async def post_event(request: Request) -> Response:
     request_key = RequestKey(key, digest(text)) if key else None
     accepted = await services.ingest.accept_all([posted], request_key)
     receipts = await _receipts(services, options, accepted)
-    made = accepted.made[0]
-    headers = {"location": location(made.id)}
-    answer = made.body if receipts is None else _with_receipt(made.body, receipts[0])
+    [event_id], [event] = accepted.made.ids, accepted.made.bodies
+    headers = {"location": location(event_id.decode())}
+    answer = event if receipts is None else _with_receipt(event, receipts[0])
     return _answer(answer, receipts, headers)
 
 
@@ -54,18 +55,21 @@ async def post_batch(request: Request) -> Response:
     kind = media_type(request, JSON, NDJSON, BATCH)
     services = services_of(request)
     key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
+    text = blake2b(digest_size=16) if key else None
     with services.room.guest() as guest:
-        batch = await _read_batch(request, guest, kind)
+        batch = await _read_batch(request, guest, kind, text)
         if not batch.good:
             raise batch_answer.none_good(batch)
         if options.atomic and batch.problems:
             raise batch_answer.held_back(batch)
         if options.dry_run:
             return Response(batch_answer.tried(batch), 200, media_type=JSON)
-        # The ids of a retry are those of the first request only if the same items are good: the
-        # limits may have changed meanwhile. And the same bytes may be of another media type.
-        whole = b"%b %b %a" % (kind.encode(), batch.fingerprint, sorted(batch.problems))
-        request_key = RequestKey(key, digest(whole)) if key else None
+        request_key = None
+        if key and text:
+            # The ids of a retry are those of the first request only if the same items are good: the
+            # limits may have changed meanwhile. And the same bytes may be of another media type.
+            whole = b"%b %b %a" % (kind.encode(), text.digest(), sorted(batch.problems))
+            request_key = RequestKey(key, digest(whole))
         accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
     receipts = await _receipts(services, options, accepted)
     return _answer(batch_answer.accepted(batch, accepted.made, receipts), receipts)
@@ -108,21 +112,33 @@ def _of_cloudevents(request: Request) -> Callable[[bytes], Mapped] | None:
     return structured if media_type(request, JSON, STRUCTURED) == STRUCTURED else None
 
 
-async def _read_batch(request: Request, guest: Guest, kind: str) -> Batch:
+async def _read_batch(request: Request, guest: Guest, kind: str, text: blake2b | None) -> Batch:
+    """`text` is fed all that is read."""
     services = services_of(request)
     limits = services.limits.items
     item_bytes = limits.item_bytes
     cutter = (
         Lines(item_bytes, limits.lines) if kind == NDJSON else Array(item_bytes, limits.brackets)
     )
-    reading = Reading(parse, lambda body: explained(body, item_bytes))
+    reading = Reading(parse_all, parse, lambda body: explained(body, item_bytes))
     if kind == BATCH:
         reading = Reading(
+            lambda bodies: None,
             lambda body: None if len(body) > LARGE_BODY else plainly_good(body, item_bytes),
             lambda body: aside(len(body), lambda: structured(body).event(item_bytes)),
         )
     pieces = body_pieces(request.scope, request.receive, services.limits.batch)
+    if text is not None:
+        pieces = _heard(pieces, text.update)
     return await BatchReader(cutter, reading, limits, guest).read(pieces)
+
+
+async def _heard(
+    pieces: AsyncIterator[bytes], hear: Callable[[bytes], None]
+) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        hear(piece)
+        yield piece
 
 
 def _with_receipt(body: bytes, receipt: Receipt) -> bytes:

@@ -4,12 +4,12 @@ import argparse
 import logging
 import socket
 import sys
-from functools import partial
+from typing import Any
 
 import uvicorn
 
 from api.app import create_app
-from api.http_protocol import BoundedHeadProtocol
+from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
 
@@ -25,12 +25,17 @@ def main(arguments: list[str] | None = None) -> None:
     )
     settings = ApiSettings()
     bound_waiting(ANSWER_SECONDS)
+    app = create_app(settings=settings)
+
+    def connection(**options: Any) -> LaneProtocol:
+        return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
+
     config = uvicorn.Config(
-        create_app(settings=settings),
+        app,
         host=options.host,
         port=options.port,
         backlog=BACKLOG,
-        http=partial(BoundedHeadProtocol, head_seconds=settings.body_seconds),  # type: ignore[arg-type]
+        http=connection,  # type: ignore[arg-type]
         ws="none",
         proxy_headers=False,
         loop="uvloop",

@@ -105,7 +105,7 @@ class Intake:
     async def append(self, shard: int, oldest_ms: int, items: Sequence[bytes]) -> Appended:
         """Put events on a shard; they are on the queue's disk when this returns.
 
-        `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same ids
+        `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same items
         after an answer was lost adds nothing twice. Raises QueueUnavailable, QueueFull, ShardFull;
         then the events may be on the queue all the same if an answer was lost.
         """

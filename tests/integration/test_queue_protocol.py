@@ -145,6 +145,22 @@ def test_appending_the_same_ids_again_adds_nothing(
     assert_balanced(queue)
 
 
+def test_a_call_that_comes_again_when_a_part_of_it_is_stored_adds_nothing_that_still_waits(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    batch = make_events(3)
+    append(settings, batch)
+    lease = begun(queue)
+    found = lease.read(2, MUCH)
+    assert found is not None
+    lease.acknowledge(found)
+    append(settings, batch)
+    found = ShardLease(queue, 0, LEASE_MS).read(10, MUCH)
+    assert found is not None
+    assert sorted(event.id for event in found.events) == sorted(event.id for event in batch)
+    assert_balanced(queue)
+
+
 def test_an_id_that_comes_twice_in_one_call_is_appended_once(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from api.acknowledgement import Acknowledgement, Receipt, reached
 from api.ingest import Accepted
-from api.made import Made
+from api.made import MadeAll
 from storage.errors import DatabaseMismatch
 from storage.event import new_ids, new_stamp
 from storage.event_store import Fate
 from storage.intake import Place
 
 IDS = new_ids(new_stamp(), 3)
-ACCEPTED = Accepted([Made(raw, "", 0, "", b"") for raw in IDS], Place(0, 3))
+ACCEPTED = Accepted(MadeAll(0, IDS, [], []), Place(0, 3))
 
 
 class Watch:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api.event_body import DEPTH, DIGITS, MOST_FAULTS, EventIn, explain, parse
+from api.event_body import DEPTH, DIGITS, MOST_FAULTS, EventIn, explain, parse, parse_all
 from api.problems import Problem
 
 LIMIT = 256 * 1024
@@ -35,7 +35,7 @@ def body(**changes: Any) -> bytes:
 
 def refusal(posted: bytes, status: int = 422, limit: int = LIMIT) -> Problem:
     """The Problem that explains why it is refused; `parse` does not take it either."""
-    assert parse(posted) is None
+    assert parse(posted) is parse_all([body(), posted]) is parse_all([posted, body()]) is None
     with pytest.raises(Problem) as caught:
         explain(posted, limit)
     assert caught.value.status == status
@@ -80,6 +80,8 @@ def steps(value: Any) -> Iterator[tuple[str, Any]]:
 def hold_against_each_other(posted: bytes) -> None:
     """`explain` takes all that `parse` takes, as the same event, and says what is wrong else."""
     quick, slow = parse(posted), verdict(posted)
+    together = parse_all([body(), posted, body()])
+    assert together == (None if quick is None else [parse(body()), quick, parse(body())])
     if isinstance(slow, Problem):
         assert quick is None
         assert slow.status in (400, 422)

@@ -40,8 +40,11 @@ end
 -- Most arguments of one command: Lua's stack has room for 8,000.
 local CHUNK = 2000
 -- Which of the ids ARGV[first], ARGV[first + 2] ... are in the index already: {position = true}.
+-- A call is sent again as it was, and its last event leaves the shard last: if neither that one nor
+-- the first is known, none is.
 local function known(ids, first)
-  local found = {}
+  local found, ends = {}, redis.call('HMGET', ids, ARGV[first], ARGV[#ARGV - 1])
+  if not ends[1] and not ends[2] then return found end
   for from = first, #ARGV, 2 * CHUNK do
     local asked = {}
     for i = from, math.min(from + 2 * CHUNK - 1, #ARGV), 2 do asked[#asked + 1] = ARGV[i] end

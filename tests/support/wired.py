@@ -1,0 +1,165 @@
+"""The service's protocol on a wire and a queue that does as it is told: no network, no servers."""
+
+import asyncio
+import http.client
+import io
+import re
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from api.app import create_app
+from api.group_commit import GroupCommit
+from api.ingest import Ingest
+from api.lane_protocol import LaneProtocol
+from api.post_lane import PostLane
+from api.services import Limits
+from api.settings import ApiSettings
+from storage.intake import Appended, Place
+from storage.intake import Limits as BacklogLimits
+from storage.settings import StorageSettings
+from tests.support.wire import Wire
+
+EVENT_BYTES = 2048
+RETRY_SECONDS = 7
+TURNS = 10_000  # of the loop, after which nothing more will come
+DATE = b"Tue, 24 Nov 2026 09:00:00 GMT"
+
+_SETTINGS = ApiSettings(_env_file=None, event_bytes=EVENT_BYTES)  # type: ignore[call-arg]
+_APP = create_app(StorageSettings(_env_file=None), _SETTINGS)  # type: ignore[call-arg]
+_CONFIG = Config(_APP, log_level="critical", access_log=False)
+_CONFIG.load()
+
+
+class Answer(NamedTuple):
+    """One answer; what differs from event to event is masked, and so is the order of headers."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Wired:
+    """One connection. `requests` counts what came to FastAPI, `appended` is what the queue got,
+    `closed`: whether the service had closed it when the client went away."""
+
+    def __init__(
+        self, with_lane: bool = True, keep_alive: float = 75, head_seconds: float = 30
+    ) -> None:
+        self.wire = Wire()
+        self.requests = 0
+        self.closed = False
+        self.appended: list[bytes] = []
+        self.error: BaseException | None = None
+        self.writes_at_once = True
+        self.goes_on = asyncio.Event()  # what the queue waits for otherwise
+        limits = Limits.of(_SETTINGS)
+        watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
+        self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
+        ingest = Ingest(self.commit, *cast(Any, (None, watch)), BacklogLimits())
+        _APP.fastapi.state.services = SimpleNamespace(limits=limits, ingest=ingest)
+        self.state = ServerState()
+        self.state.default_headers = [(b"date", DATE)]
+        _CONFIG.configure_logging()  # pytest gives its access log a handler
+        lane = PostLane(ingest, limits.event.bytes) if with_lane else None
+        self.protocol = LaneProtocol(_CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds)
+        self.protocol.app = self._app
+        self.protocol.timeout_keep_alive = cast(Any, keep_alive)
+        self.protocol.connection_made(cast(Any, self.wire))
+
+    async def send(self, *pieces: bytes) -> None:
+        """As so many packets, one right behind the other; then until all is done that can be."""
+        for piece in pieces:
+            self.protocol.data_received(piece)
+        for _ in range(TURNS):
+            if not self.is_busy:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError(f"not answered: {self.sent!r}")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is under way that does not wait for the queue, or for a reader."""
+        waits = self.protocol.flow.write_paused or not self.writes_at_once or self.wire.closed
+        return not waits and not (self.protocol.cycle is None or self.is_answered)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all that came has its answer."""
+        return self.protocol.cycle.response_complete and not self.state.tasks
+
+    async def hang_up(self) -> None:
+        """The client goes away."""
+        self.closed = self.wire.closed
+        self.wire.closed = True
+        self.protocol.connection_lost(ConnectionResetError())
+        await steps()
+
+    @property
+    def sent(self) -> bytes:
+        """All that was written."""
+        return b"".join(self.wire.writes)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """The answers written so far."""
+        stream = _Stream(self.sent)
+        found = []
+        while stream.tell() < len(self.sent):
+            response = http.client.HTTPResponse(cast(Any, stream), method="POST")
+            response.begin()
+            headers = {name.lower(): _masked(value) for name, value in response.getheaders()}
+            found.append(Answer(response.status, headers, _masked(response.read().decode())))
+        return found
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.requests += 1
+        await _APP(scope, receive, send)
+
+    async def _append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+        self.appended += items[1::2]
+        if not self.writes_at_once:
+            await self.goes_on.wait()
+        await asyncio.sleep(0)
+        if self.error:
+            raise self.error
+        return Appended(0, Place(shard, 1), 0, 0)
+
+
+class _Stream(io.BytesIO):
+    def makefile(self, mode: str) -> "_Stream":
+        return self
+
+    def close(self) -> None:
+        """The next answer is read from it."""
+
+
+_IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _masked(text: str) -> Any:
+    return _TIMES.sub("<time>", _IDS.sub("<id>", text))
+
+
+async def steps(count: int = 50) -> None:
+    """So many turns of the loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it; the loop may complain of nothing."""
+    complaints: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        await scenario()
+        await steps()
+
+    asyncio.run(watched())
+    assert complaints == []
