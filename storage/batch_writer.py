@@ -90,11 +90,11 @@ class BatchWriter:
 
     def make_room(self, events: Sequence[Event]) -> None:
         """Make the partitions the events need, if maintenance has not made them ahead of time."""
-        days = {datetime.fromisoformat(event.created_at) for event in _one_a_day(events)}
-        if all(partitions.covers(self._spans, day) for day in days):
+        hours = {datetime.fromisoformat(event.created_at) for event in _one_an_hour(events)}
+        if all(partitions.covers(self._spans, hour) for hour in hours):
             return
         with transaction(self._engine) as connection:
-            self._spans = partitions.ensure(connection, days, self._partition_by)
+            self._spans = partitions.ensure(connection, hours, self._partition_by)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
@@ -258,6 +258,6 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
     return f"{state}: {first_line(error)}"
 
 
-def _one_a_day(events: Sequence[Event]) -> Iterator[Event]:
-    """One event of each day: what decides which partitions are needed."""
-    return iter({event.created_at[:10]: event for event in events}.values())
+def _one_an_hour(events: Sequence[Event]) -> Iterator[Event]:
+    """One event of each hour, the shortest partition: what decides which ones are needed."""
+    return iter({event.created_at[:13]: event for event in events}.values())
