@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -217,12 +217,16 @@ def copy_text(events: Sequence[Event]) -> bytes:
 
 
 def _row(event: Event) -> str:
-    data = bytes(event.data).decode()
+    email, data = event.email, str(event.data, "utf-8")
+    values: Iterable[str] = (event.component, event.environment, event.message, email or "", data)
+    # Hardly any has to be escaped: all are looked at once, and each by itself only where one has.
+    together = "\t".join(values)
+    if "\\" in together or "\n" in together or "\r" in together or together.count("\t") > 4:
+        values = map(_escaped, values)
+    component, environment, message, email_text, data_text = values
     return (
-        f"{event.created_at}\t{event.id}\t{_escaped(event.component)}\t"
-        f"{_escaped(event.environment)}\t{_escaped(event.message)}\t"
-        f"{_NULL if event.email is None else _escaped(event.email)}\t"
-        f"{_NULL if data == 'null' else _escaped(data)}\n"
+        f"{event.created_at}\t{event.id}\t{component}\t{environment}\t{message}\t"
+        f"{_NULL if email is None else email_text}\t{_NULL if data == 'null' else data_text}\n"
     )
 
 
