@@ -154,7 +154,11 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
 def _replace_if_lost(driver: Any, *_: object) -> None:
     """A server that ends an idle session says so, and nothing else unasked: so what can be read
     tells as much as a ping would, which costs a round trip for each transaction."""
-    told = select.poll()
-    told.register(driver, select.POLLIN)
-    if told.poll(0):
+    if driver.closed or _readable(driver):
         raise sa.exc.InvalidatePoolError
+
+
+def _readable(driver: Any) -> bool:
+    answers = select.poll()
+    answers.register(driver, select.POLLIN)
+    return bool(answers.poll(0))
