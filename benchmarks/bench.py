@@ -32,7 +32,7 @@ class Pace:
     quick: bool
     rounds: int
     seconds: float  # of one load
-    sizes: tuple[History, ...]  # what is there when more is stored
+    there: Mapping[str, History]  # what is there when more is stored
     stored_rows: int
     read: History  # what is asked
 
@@ -41,7 +41,7 @@ QUICK = Pace(
     quick=True,
     rounds=2,
     seconds=1,
-    sizes=(History(100_000, 1),),
+    there={"few": History(100_000, 1)},
     stored_rows=20_000,
     read=History(100_000, 1),
 )
@@ -49,8 +49,13 @@ FULL = Pace(
     quick=False,
     rounds=5,
     seconds=3,
-    sizes=(History(100_000, 1), History(1_000_000, 1), History(10_000_000, 1)),
-    stored_rows=60_000,
+    there={
+        "few": History(100_000, 1),
+        "days": History(10_000_000, 30),
+        "one day": History(10_000_000, 1),
+        "by hour": History(10_000_000, 1, "hour"),
+    },
+    stored_rows=30_000,
     read=History(10_000_000, 30),
 )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
@@ -20,12 +21,12 @@ from sqlalchemy.engine import make_url
 from benchmarks.events import VERSION, EventMaker
 from storage.batch_writer import copy_text
 from storage.database import driver_connection, plain_engine
-from storage.event import Event
+from storage.event import Event, to_ms
 from storage.migrate import upgrade
+from storage.partitions import Span, existing, name_of
 
 FIRST_DAY = datetime(2026, 10, 1, tzinfo=UTC)
-DAY_MS = 86_400_000
-FREE_MS = 60_000  # the end of each day is left free, for events that are added and taken out again
+FREE_MS = 60_000  # the end of each span is left free, for events that are added and taken out again
 BUILDERS = 2
 _CHUNK = 20_000
 _COLUMNS = "created_at, id, component, environment, message, email, data"
@@ -33,35 +34,45 @@ _COLUMNS = "created_at, id, component, environment, message, email, data"
 
 @dataclass(frozen=True)
 class History:
-    """So many events, spread evenly over so many days, a partition each."""
+    """So many events, spread evenly over so many days, a partition for each day or hour."""
 
     rows: int
     days: int
+    partition_by: Literal["day", "hour"] = "day"
 
     @property
     def database(self) -> str:
         """Its name; another version's rows lie under another one."""
-        return f"history_v{VERSION}_{self.rows}_{self.days}"
+        by = "" if self.partition_by == "day" else f"_by_{self.partition_by}"
+        return f"history_v{VERSION}_{self.rows}_{self.days}{by}"
 
     @property
-    def last_day(self) -> datetime:
-        """The start of its last day."""
-        return FIRST_DAY + timedelta(days=self.days - 1)
+    def end(self) -> datetime:
+        """The end of its last day."""
+        return FIRST_DAY + timedelta(days=self.days)
 
-    def rows_of(self, day: int) -> int:
-        """How many fall on a day."""
-        return self.rows // self.days + (day < self.rows % self.days)
+    @property
+    def spans(self) -> list[Span]:
+        """Those of its partitions, in order."""
+        step = timedelta(days=1) if self.partition_by == "day" else timedelta(hours=1)
+        starts = (FIRST_DAY + step * number for number in range((self.end - FIRST_DAY) // step))
+        return [(start, start + step) for start in starts]
+
+    def rows_of(self, number: int) -> int:
+        """How many lie in one of its spans."""
+        spans = len(self.spans)
+        return self.rows // spans + (number < self.rows % spans)
 
 
-def events_of(history: History, day: int) -> Iterator[Event]:
-    """The events of one of its days, in order of time."""
-    maker = EventMaker(f"{history.rows}/{history.days}/{day}")
-    count = history.rows_of(day)
-    start = int((FIRST_DAY + timedelta(days=day)).timestamp() * 1000)
-    spread = random.Random(day)
-    times = sorted(spread.randrange(DAY_MS - FREE_MS) for _ in range(count))
+def events_of(history: History, number: int) -> Iterator[Event]:
+    """The events of one of its spans, in order of time."""
+    maker = EventMaker(f"{history.rows}/{history.days}/{number}")
+    start, end = history.spans[number]
+    width_ms = (end - start) // timedelta(milliseconds=1) - FREE_MS
+    spread = random.Random(number)
+    times = sorted(spread.randrange(width_ms) for _ in range(history.rows_of(number)))
     for ms in times:
-        yield maker.make().event(maker.raw_id(start + ms))
+        yield maker.make().event(maker.raw_id(to_ms(start) + ms))
 
 
 def build(history: History, server_url: str) -> str:
@@ -72,13 +83,14 @@ def build(history: History, server_url: str) -> str:
     url = make_url(server_url).set(database=history.database).render_as_string(False)
     _create_database(server_url, history.database)
     upgrade(url)
-    missing = sorted(set(range(history.days)) - _days_there(url))
+    there = _spans_there(url)
+    missing = [number for number, span in enumerate(history.spans) if span not in there]
     if missing:
         # Not forked: this process holds connections.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(BUILDERS, len(missing)), context) as pool:
-            for day in pool.map(partial(_build_day, history, url), missing):
-                print(f"  {history.database}: day {day + 1} of {history.days}", flush=True)
+            for number in pool.map(partial(_build_span, history, url), missing):
+                print(f"  {history.database}: {number + 1} of {len(history.spans)}", flush=True)
         _run(url, "VACUUM (ANALYZE) events")
     return url
 
@@ -94,18 +106,12 @@ def _create_database(server_url: str, name: str) -> None:
     engine.dispose()
 
 
-def _days_there(url: str) -> set[int]:
+def _spans_there(url: str) -> list[Span]:
     engine = plain_engine(url)
     with engine.connect() as connection:
-        names = connection.scalars(
-            sa.text(
-                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
-                "WHERE i.inhparent = 'events'::regclass"
-            )
-        ).all()
+        found = existing(connection)
     engine.dispose()
-    days = [datetime.strptime(name.split("_")[1], "%Y%m%d").replace(tzinfo=UTC) for name in names]
-    return {(day - FIRST_DAY).days for day in days}
+    return found
 
 
 def _run(url: str, statement: str) -> None:
@@ -116,16 +122,15 @@ def _run(url: str, statement: str) -> None:
     engine.dispose()
 
 
-def _build_day(history: History, url: str, day: int) -> int:
-    start = FIRST_DAY + timedelta(days=day)
-    end = start + timedelta(days=1)
-    name = f"events_{start:%Y%m%d}_{end:%Y%m%d}"
+def _build_span(history: History, url: str, number: int) -> int:
+    start, end = history.spans[number]
+    name = name_of((start, end))
     engine = plain_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL maintenance_work_mem = '1GB'"))
         connection.execute(sa.text(f"CREATE TABLE {name} (LIKE events INCLUDING ALL)"))
         indexes = _take_indexes(connection, name)
-        _copy(connection, name, events_of(history, day))
+        _copy(connection, name, events_of(history, number))
         for statement in indexes:
             connection.execute(sa.text(statement))
         connection.execute(
@@ -135,7 +140,7 @@ def _build_day(history: History, url: str, day: int) -> int:
             )
         )
     engine.dispose()
-    return day
+    return number
 
 
 def _take_indexes(connection: sa.Connection, table: str) -> list[str]:

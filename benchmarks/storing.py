@@ -1,6 +1,6 @@
 """Storing: rows a second by one drain, beside a bare COPY of the same rows into the same table.
 
-Both write to the day that the rows already there are of, behind the last of them, as new events
+Both write to the last partition of the rows already there, behind the last of them, as new events
 do; in turns, on the same copy of the database.
 """
 
@@ -9,7 +9,7 @@ import io
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,12 +27,17 @@ from benchmarks.rounds import ratio, spread
 from storage.batch_writer import copy_text
 from storage.connections import connect_async
 from storage.database import driver_connection, plain_engine
-from storage.event import Event, encode_event, now_ms
+from storage.event import Event, encode_event, now_ms, to_ms
 from storage.intake import Intake
 from storage.settings import StorageSettings
 from tests.support.servers import environment
 
 COPIED_ROWS = 1_000_000  # up to this size each round has a fresh copy of the database
+_BESIDE = {
+    "days": "store_full_vs_small",
+    "one day": "store_day_vs_small",
+    "by hour": "store_hours_vs_small",
+}
 _CHUNK = 1_000
 _COLUMNS = "created_at, id, component, environment, message, email, data"
 
@@ -46,27 +51,32 @@ class Turn:
 
 
 def measure(bench: Bench) -> Part:
-    """Every size that the pace asks for; the sizes take turns too."""
-    pace, sizes = bench.pace, bench.pace.sizes
-    found: dict[tuple[str, int], list[Turn]] = {}
+    """Every history that the pace asks for; they take turns too."""
+    pace, there = bench.pace, bench.pace.there
+    found: dict[tuple[str, str], list[Turn]] = {}
     for number in range(pace.rounds):
-        for size in sizes:
+        for name, size in there.items():
             for kind, turn in _round(bench, size, number, pace.stored_rows).items():
-                found.setdefault((kind, size.rows), []).append(turn)
-    for size in sizes:
+                found.setdefault((kind, name), []).append(turn)
+    for size in there.values():
         if size.rows > COPIED_ROWS:
             _forget_new_rows(bench, size)
+    details = {f"{kind}, {name}": _detail(turns) for (kind, name), turns in found.items()}
+    return Part("storing", _figures(found), details)
+
+
+def _figures(found: Mapping[tuple[str, str], Sequence[Turn]]) -> list[Figure]:
     rates = {key: [turn.rate for turn in turns] for key, turns in found.items()}
-    most, least = sizes[-1].rows, sizes[0].rows
-    figures = [
-        Figure("store_vs_copy", ratio(rates["drain", least], rates["copy", least])),
-        Figure("store_vs_copy_full", ratio(rates["drain", most], rates["copy", most])),
+    full = "days" if ("drain", "days") in rates else "few"
+    return [
+        Figure("store_vs_copy", ratio(rates["drain", "few"], rates["copy", "few"])),
+        Figure("store_vs_copy_full", ratio(rates["drain", full], rates["copy", full])),
+        *(
+            Figure(key, ratio(rates["drain", name], rates["drain", "few"]))
+            for name, key in _BESIDE.items()
+            if ("drain", name) in rates
+        ),
     ]
-    if most > least:
-        figures.append(
-            Figure("store_full_vs_small", ratio(rates["drain", most], rates["drain", least]))
-        )
-    return Part("storing", figures, {f"{k} at {n:,}": _detail(t) for (k, n), t in found.items()})
 
 
 def _detail(turns: Sequence[Turn]) -> dict[str, float]:
@@ -105,9 +115,9 @@ def _write(
 
 
 def _rows(size: History, seed: str, count: int) -> Iterator[Event]:
-    """Events of the last minute of the last day, ten a millisecond."""
+    """Events of the last minute, ten a millisecond."""
     maker = EventMaker(f"stored/{size.rows}/{seed}")
-    start = int((size.last_day + timedelta(days=1)).timestamp() * 1000) - FREE_MS
+    start = to_ms(size.end) - FREE_MS
     for number, posted in enumerate(islice(maker, count)):
         yield posted.event(maker.raw_id(start + number // 10))
 
@@ -200,7 +210,7 @@ def _forget_new_rows(bench: Bench, size: History) -> None:
     settings = bench.history(size)
     engine = plain_engine(settings.database_url).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        start = size.last_day + timedelta(days=1) - timedelta(milliseconds=FREE_MS)
+        start = size.end - timedelta(milliseconds=FREE_MS)
         connection.execute(
             sa.text("DELETE FROM events WHERE created_at >= :start"), {"start": start}
         )

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +15,34 @@ from storage.database import driver_connection, transaction
 from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
 from storage.event import Event, encode_event
 from storage.shard_lease import Batch
-from storage.tables import dead_letters, drain_ledger
+from storage.tables import dead_letters
 
 _COLUMNS = "created_at, id, component, environment, message, email, data"
-_STAGE = sa.text("CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS")
-_COPY = f"COPY staging ({_COLUMNS}) FROM STDIN"
-_INSERT = sa.text(
-    f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging ON CONFLICT DO NOTHING"
-)
-_EMPTY = sa.text("DELETE FROM staging")
+
+_LAST_FENCE = "SELECT fence FROM drain_ledger WHERE shard = %(shard)s"
+_CUT_OFF = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(session)s
+    AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+# Several statements in one text are one round trip; the last one's answer is what is returned.
+_CLAIM = """
+    SET LOCAL application_name = %(session)s;
+    INSERT INTO drain_ledger (shard, fence) VALUES (%(shard)s, %(fence)s)
+    ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence
+    WHERE drain_ledger.fence <= excluded.fence RETURNING entry
+"""
+_COPY = f"SAVEPOINT part; COPY {{table}} ({_COLUMNS}) FROM STDIN"
+_UNDO = "ROLLBACK TO SAVEPOINT part"
+_STAGE = """
+    CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS;
+    DELETE FROM staging
+"""
+_INSERT = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging ON CONFLICT DO NOTHING"
+_ACCOUNT = """
+    UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
+    dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s
+"""
+_UNIQUE_VIOLATION = "23505"
 
 # A few bad rows are poison; more of them than this, in number and share, is something else.
 _TOLERATED_ROWS = 10
@@ -59,8 +78,7 @@ class BatchWriter:
     def last_fence(self, shard: int) -> int:
         """The highest fence that has written for the shard, 0 for none."""
         with transaction(self._engine) as connection:
-            query = sa.select(drain_ledger.c.fence).where(drain_ledger.c.shard == shard)
-            return connection.scalar(query) or 0
+            return connection.exec_driver_sql(_LAST_FENCE, {"shard": shard}).scalar() or 0
 
     def cut_off(self, shard: int) -> None:
         """End the sessions that earlier drains of this shard have left behind.
@@ -68,22 +86,15 @@ class BatchWriter:
         One that is paused in the middle of a COPY holds the shard's row until then.
         """
         with transaction(self._engine) as connection:
-            connection.execute(
-                sa.text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE application_name = :name AND datname = current_database() "
-                    "AND pid <> pg_backend_pid()"
-                ),
-                {"name": _session_name(shard)},
-            )
+            connection.exec_driver_sql(_CUT_OFF, {"session": _session_name(shard)})
 
     def make_room(self, events: Sequence[Event]) -> None:
         """Make the partitions the events need, if maintenance has not made them ahead of time."""
-        days = {datetime.fromisoformat(event.created_at) for event in _one_a_day(events)}
-        if all(partitions.covers(self._spans, day) for day in days):
+        hours = {datetime.fromisoformat(event.created_at) for event in _one_an_hour(events)}
+        if all(partitions.covers(self._spans, hour) for hour in hours):
             return
         with transaction(self._engine) as connection:
-            self._spans = partitions.ensure(connection, days, self._partition_by)
+            self._spans = partitions.ensure(connection, hours, self._partition_by)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
@@ -123,18 +134,14 @@ class BatchTransaction:
         fresh = batch.count_behind(self._position)
         if not fresh:
             return
-        ledger, buried = drain_ledger.c, outcome.buried
-        entry = batch.entries[-1].decode()
-        self._connection.execute(
-            drain_ledger.update()
-            .where(ledger.shard == self._shard)
-            .values(
-                entry=entry,
-                stored=ledger.stored + outcome.stored,
-                dead=ledger.dead + buried,
-                duplicates=ledger.duplicates + fresh - outcome.stored - buried,
-            )
-        )
+        counts = {
+            "shard": self._shard,
+            "entry": batch.entries[-1].decode(),
+            "stored": outcome.stored,
+            "dead": outcome.buried,
+            "duplicates": fresh - outcome.stored - outcome.buried,
+        }
+        self._connection.exec_driver_sql(_ACCOUNT, counts)
 
     def _bury(self, refused: Sequence[Refusal]) -> int:
         buried = 0
@@ -159,20 +166,19 @@ def insert_events(
     A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
     are so many that poison can't be the reason.
     """
-    connection.execute(_STAGE)
     stored = 0
     refused: list[Refusal] = []
     tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
     pending = [events]
     while pending:
         part = pending.pop()
+        ready = text if part is events else None
         try:
-            with connection.begin_nested():
-                ready = text if part is events else None
-                stored += _copy(connection, ready or copy_text(part))
+            stored += _store(connection, ready or copy_text(part))
             continue
         except sa.exc.DBAPIError as error:
             reason = _refusal(error)
+        connection.exec_driver_sql(_UNDO)
         if len(part) > 1:
             pending += [part[len(part) // 2 :], part[: len(part) // 2]]
             continue
@@ -182,12 +188,27 @@ def insert_events(
     return stored, refused
 
 
-def _copy(connection: sa.Connection, text: bytes) -> int:
+def _store(connection: sa.Connection, text: bytes) -> int:
+    """Insert what is not there yet; the number of new rows.
+
+    Nearly always all are new, and go straight into the table. Only where one is there already
+    they take another way, which costs more.
+    """
+    try:
+        return _copy(connection, "events", text)
+    except sa.exc.DBAPIError as error:
+        if sqlstate(error) != _UNIQUE_VIOLATION:
+            raise
+    connection.exec_driver_sql(_UNDO)
+    connection.exec_driver_sql(_STAGE)
+    _copy(connection, "staging", text)
+    return connection.exec_driver_sql(_INSERT).rowcount
+
+
+def _copy(connection: sa.Connection, table: str, text: bytes) -> int:
     with driver_connection(connection) as driver, driver.cursor() as cursor:
-        cursor.copy_expert(_COPY, io.BytesIO(text), size=1 << 20)
-    stored = connection.execute(_INSERT).rowcount
-    connection.execute(_EMPTY)
-    return stored
+        cursor.copy_expert(_COPY.format(table=table), io.BytesIO(text), size=1 << 20)
+        return int(cursor.rowcount)
 
 
 def copy_text(events: Sequence[Event]) -> bytes:
@@ -196,12 +217,16 @@ def copy_text(events: Sequence[Event]) -> bytes:
 
 
 def _row(event: Event) -> str:
-    data = bytes(event.data).decode()
+    email, data = event.email, str(event.data, "utf-8")
+    values: Iterable[str] = (event.component, event.environment, event.message, email or "", data)
+    # Hardly any has to be escaped: all are looked at once, and each by itself only where one has.
+    together = "\t".join(values)
+    if "\\" in together or "\n" in together or "\r" in together or together.count("\t") > 4:
+        values = map(_escaped, values)
+    component, environment, message, email_text, data_text = values
     return (
-        f"{event.created_at}\t{event.id}\t{_escaped(event.component)}\t"
-        f"{_escaped(event.environment)}\t{_escaped(event.message)}\t"
-        f"{_NULL if event.email is None else _escaped(event.email)}\t"
-        f"{_NULL if data == 'null' else _escaped(data)}\n"
+        f"{event.created_at}\t{event.id}\t{component}\t{environment}\t{message}\t"
+        f"{_NULL if email is None else email_text}\t{_NULL if data == 'null' else data_text}\n"
     )
 
 
@@ -216,14 +241,8 @@ def _escaped(value: str) -> str:
 
 def _claim(connection: sa.Connection, shard: int, fence: int) -> str:
     """The last entry of the shard that is accounted for."""
-    connection.execute(sa.text(f"SET LOCAL application_name = '{_session_name(shard)}'"))
-    claim = insert(drain_ledger).values(shard=shard, fence=fence)
-    claim = claim.on_conflict_do_update(
-        index_elements=[drain_ledger.c.shard],
-        set_={"fence": claim.excluded.fence},
-        where=drain_ledger.c.fence <= claim.excluded.fence,
-    )
-    position = connection.scalar(claim.returning(drain_ledger.c.entry))
+    claim = {"session": _session_name(shard), "shard": shard, "fence": fence}
+    position = connection.exec_driver_sql(_CLAIM, claim).scalar()
     if position is None:
         raise LeaseLost(f"a later drain than fence {fence} has written for shard {shard}")
     return str(position)
@@ -243,6 +262,6 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
     return f"{state}: {first_line(error)}"
 
 
-def _one_a_day(events: Sequence[Event]) -> Iterator[Event]:
-    """One event of each day: what decides which partitions are needed."""
-    return iter({event.created_at[:10]: event for event in events}.values())
+def _one_an_hour(events: Sequence[Event]) -> Iterator[Event]:
+    """One event of each hour, the shortest partition: what decides which ones are needed."""
+    return iter({event.created_at[:13]: event for event in events}.values())

@@ -4,7 +4,7 @@ An event lands in one bucket for each of component, environment and email, and i
 that filters by one of them can only be changed by events of its values' buckets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from zlib import crc32
 
 from storage.event import Event
@@ -14,19 +14,19 @@ BUCKETS = 1024  # for each filter: bounds the number of counters whatever values
 ALL = "all"
 
 
-def _bucket(kind: str, value: str) -> str:
-    return f"{kind}:{crc32(value.encode()) % BUCKETS}"
+def _buckets(kind: str, values: Iterable[str]) -> set[str]:
+    return {f"{kind}:{n}" for n in {crc32(value.encode()) % BUCKETS for value in values}}
 
 
-def of_events(events: Iterable[Event]) -> set[str]:
+def of_events(events: Sequence[Event]) -> set[str]:
     """The buckets of a batch."""
-    found = {ALL}
-    for event in events:
-        found.add(_bucket("component", event.component))
-        found.add(_bucket("environment", event.environment))
-        if event.email is not None:
-            found.add(_bucket("email", lower_ascii(event.email)))
-    return found
+    emails = {lower_ascii(event.email) for event in events if event.email is not None}
+    return {
+        ALL,
+        *_buckets("component", {event.component for event in events}),
+        *_buckets("environment", {event.environment for event in events}),
+        *_buckets("email", emails),
+    }
 
 
 def of_page(filters: Filters) -> list[str]:
@@ -37,5 +37,5 @@ def of_page(filters: Filters) -> list[str]:
         ("environment", filters.environment),
     ):
         if values:
-            return sorted({_bucket(kind, value) for value in values})
+            return sorted(_buckets(kind, values))
     return [ALL]

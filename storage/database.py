@@ -131,12 +131,11 @@ def bound_waiting(seconds: float) -> None:
 
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     options = "".join(f" -c {key}={value}" for key, value in settings.items())
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "application_name": name,
@@ -148,3 +147,18 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
             "tcp_user_timeout": 10_000,
         },
     )
+    sa.event.listen(engine, "checkout", _replace_if_lost)
+    return engine
+
+
+def _replace_if_lost(driver: Any, *_: object) -> None:
+    """A server that ends an idle session says so, and nothing else unasked: so what can be read
+    tells as much as a ping would, which costs a round trip for each transaction."""
+    if driver.closed or _readable(driver):
+        raise sa.exc.InvalidatePoolError
+
+
+def _readable(driver: Any) -> bool:
+    answers = select.poll()
+    answers.register(driver, select.POLLIN)
+    return bool(answers.poll(0))

@@ -104,7 +104,7 @@ def digest(filters: Filters) -> str:
 
 def lower_ascii(text: str) -> str:
     """Lower A-Z and nothing else, as PostgreSQL's lower() does under the C collation."""
-    return text.translate(_TO_LOWER)
+    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 def canonical_json(text: str) -> str:

@@ -1,8 +1,10 @@
 """Partitions of the events table: made ahead of time, so that no event finds its place missing."""
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 import sqlalchemy as sa
 
@@ -13,27 +15,43 @@ _LIST = sa.text(
 )
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity partitions'))")
 
+_UNITS = ("month", "day", "hour")
+_HOURS_AHEAD = 24  # each partition costs every query a little, the empty ones too
+
 Span = tuple[datetime, datetime]
 
 
 def span_of(instant: datetime, unit: str) -> Span:
-    """The day or month (`unit`) around an instant in UTC: its start and, exclusive, its end."""
-    day = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """The hour, day or month (`unit`) around an instant in UTC: its start and, exclusive, its end.
+
+    No hour lies in two of them.
+    """
+    hour = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if unit == "hour":
+        return hour, hour + timedelta(hours=1)
+    day = hour.replace(hour=0)
     if unit == "day":
         return day, day + timedelta(days=1)
     first = day.replace(day=1)
     return first, (first + timedelta(days=32)).replace(day=1)
 
 
+def ahead(now: datetime, days: int, unit: str) -> list[datetime]:
+    """Instants of the spans that begin within so many days; of hours, within one day."""
+    if unit == "hour":
+        return [now + timedelta(hours=hour) for hour in range(_HOURS_AHEAD + 1)]
+    return [now + timedelta(days=day) for day in range(days + 1)]
+
+
 def existing(connection: sa.Connection) -> list[Span]:
-    """The spans there are partitions for."""
+    """The spans there are partitions for, in order."""
     bounds = connection.scalars(_LIST).all()
     found = (_BOUNDS.search(text) for text in bounds)
-    return [(_instant(match[1]), _instant(match[2])) for match in found if match]
+    return sorted((_instant(match[1]), _instant(match[2])) for match in found if match)
 
 
 def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -> list[Span]:
-    """Make the partitions that these instants miss; returns every span there is then.
+    """Make the partitions that these instants miss; returns every span there is then, in order.
 
     Runs inside the caller's transaction, one process at a time. Attaching a finished table,
     instead of creating it as a partition, does not wait for queries that run.
@@ -42,25 +60,32 @@ def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -
     spans = existing(connection)
     for instant in sorted(instants):
         if not covers(spans, instant):
-            spans.append(_create(connection, _free_span(spans, instant, unit)))
+            insort(spans, _create(connection, _free_span(spans, instant, unit)))
     return spans
 
 
-def covers(spans: Iterable[Span], instant: datetime) -> bool:
-    """Whether one of the spans holds the instant."""
-    return any(start <= instant < end for start, end in spans)
+def covers(spans: Sequence[Span], instant: datetime) -> bool:
+    """Whether one of the spans, which are in order, holds the instant."""
+    at = bisect_right(spans, instant, key=itemgetter(0))
+    return at > 0 and instant < spans[at - 1][1]
 
 
-def _free_span(spans: list[Span], instant: datetime, unit: str) -> Span:
-    """The instant's span; its day alone where days of that month exist from an earlier setting."""
-    start, end = span_of(instant, unit)
-    taken = any(a < end and start < b for a, b in spans)
-    return span_of(instant, "day") if taken else (start, end)
+def _free_span(spans: Sequence[Span], instant: datetime, unit: str) -> Span:
+    """The instant's span; a shorter one where such ones of it exist from an earlier setting."""
+    units = _UNITS[_UNITS.index(unit) :]
+    wider = (span_of(instant, each) for each in units[:-1])
+    free = (span for span in wider if not _overlaps(spans, span))
+    return next(free, span_of(instant, units[-1]))
+
+
+def _overlaps(spans: Iterable[Span], span: Span) -> bool:
+    start, end = span
+    return any(a < end and start < b for a, b in spans)
 
 
 def _create(connection: sa.Connection, span: Span) -> Span:
     start, end = span
-    name = f"events_{start:%Y%m%d}_{end:%Y%m%d}"
+    name = name_of(span)
     connection.execute(sa.text(f"CREATE TABLE {name} (LIKE events INCLUDING ALL)"))
     connection.execute(
         sa.text(
@@ -69,6 +94,13 @@ def _create(connection: sa.Connection, span: Span) -> Span:
         )
     )
     return span
+
+
+def name_of(span: Span) -> str:
+    """The name of the span's table."""
+    midnights = all(instant.hour == 0 for instant in span)
+    start, end = (f"{instant:{'%Y%m%d' if midnights else '%Y%m%d%H'}}" for instant in span)
+    return f"events_{start}_{end}"
 
 
 def _instant(text: str) -> datetime:

@@ -30,8 +30,9 @@ class StorageSettings(BaseSettings):
         description="Streams the events are spread over: the most drains at once. When it changes, "
         "idempotency keys of before count anew.",
     )
-    partition_by: Literal["day", "month"] = Field(
-        "day", description="Span of one partition of the events table."
+    partition_by: Literal["hour", "day", "month"] = Field(
+        "day",
+        description="Span of one partition of the events table: `hour`, `day` or `month`.",
     )
     database_pool: int = Field(
         8, ge=1, le=100, description="PostgreSQL connections a process may hold."

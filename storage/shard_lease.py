@@ -65,7 +65,7 @@ class ShardLease:
             piece = self._read_behind(last, wanted)
             entries += piece
             last = entries[-1][0] if entries else last
-            size += sum(len(fields[b"e"]) for _, fields in piece)
+            size += sum([len(fields[b"e"]) for _, fields in piece])
             if len(piece) < wanted:
                 break
         return _batch(entries, size)

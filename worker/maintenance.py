@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance:
-    """A thread that makes the partitions of today and the days ahead, and repeats it."""
+    """A thread that makes the partitions of now and of what is ahead, and repeats it."""
 
     def __init__(self, engine: sa.Engine, partition_by: str, days_ahead: int) -> None:
         self._engine = engine
@@ -37,10 +37,9 @@ class Maintenance:
 
     def run_once(self) -> None:
         """One round. Raises DatabaseUnavailable."""
-        now = datetime.now(UTC)
-        days = [now + timedelta(days=day) for day in range(self._days_ahead + 1)]
+        wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
-            partitions.ensure(connection, days, self._partition_by)
+            partitions.ensure(connection, wanted, self._partition_by)
 
     def _run(self) -> None:
         away = False

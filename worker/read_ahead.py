@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from types import TracebackType
 
 from storage import buckets
@@ -72,6 +73,6 @@ class ReadAhead:
             batch,
             text=copy_text(batch.events),
             touched=buckets.of_events(batch.events),
-            oldest_ms=min(map(created_ms, batch.events)),
+            oldest_ms=created_ms(min(batch.events, key=attrgetter("id"))),  # ids begin with time
             full=len(batch.events) == count or batch.bytes >= self._most_bytes,
         )

@@ -43,5 +43,8 @@ class WorkerSettings(BaseSettings):
         description="Bytes of events in one transaction that a drain aims at.",
     )
     partitions_ahead: int = Field(
-        7, ge=1, le=366, description="Days ahead for which partitions are made."
+        7,
+        ge=1,
+        le=366,
+        description="Days ahead for which partitions are made; of hours at most one.",
     )

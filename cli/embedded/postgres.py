@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from cli.embedded.layout import private_folder
 from cli.embedded.lock import Pause
+from cli.embedded.memory import memory_mib
 from cli.embedded.server import READY_SECONDS, Place, Server
 from cli.errors import DataFolderInUse, ServerFailed
 from cli.processes import command_line
@@ -39,7 +40,7 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
+    "shared_buffers": "256MB",  # where memory is small
     "max_wal_size": "4GB",
     "wal_compression": "off",
     "fsync": "on",
@@ -47,6 +48,20 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+_LEAST_BUFFERS_MIB = 256
+_MOST_BUFFERS_MIB = 2048
+_SHARE_OF_MEMORY = 8
+
+
+def buffers_mib(memory: int) -> int:
+    """PostgreSQL's share of so many MiB of memory.
+
+    The indexes of the partition that is written to are touched all over: a page that finds no
+    place is written out for another one, and read again soon.
+    """
+    return max(_LEAST_BUFFERS_MIB, min(memory // _SHARE_OF_MEMORY, _MOST_BUFFERS_MIB))
 
 
 class Postgres(Server):
@@ -86,7 +101,11 @@ class Postgres(Server):
 
     def argv(self) -> list[str]:
         folders = '"' + str(self._place.run).replace('"', '""') + '"'
-        settings = {**SETTINGS, "unix_socket_directories": folders}
+        settings = {
+            **SETTINGS,
+            "shared_buffers": f"{buffers_mib(memory_mib())}MB",
+            "unix_socket_directories": folders,
+        }
         pairs = [("-c", f"{name}={value}") for name, value in settings.items()]
         options = [part for pair in pairs for part in pair]
         return [str(self._place.programs.postgres), "-D", str(self.folder), *options]

@@ -732,6 +732,28 @@ def test_postgresql_going_away_during_a_batch_pauses_the_drain(
     bench.assert_all_well(batch)
 
 
+def test_a_session_that_postgresql_ended_between_two_batches_is_replaced_without_a_pause(
+    bench: Bench, servers: TestServers
+) -> None:
+    batch = make_events(20)
+    append(bench.settings, batch)
+    worker = bench.worker(batch_events=10)
+    idle = "FROM pg_stat_activity WHERE application_name = 'activity-drain'"
+
+    def end() -> None:
+        servers.execute(f"SELECT pg_terminate_backend(pid) {idle}")
+        wait_until(lambda: not count(bench.engine, f"SELECT count(*) {idle}"), "its end")
+
+    broken = replace(worker, generations=before(worker.generations, "publish", end))
+    assert bench.drain(broken) == "done"
+    bench.assert_all_well(batch)
+
+
+def count(engine: sa.Engine, query: str) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(sa.text(query)) or 0
+
+
 def test_a_connection_lost_in_the_middle_of_copy_pauses_the_drain(
     bench: Bench, servers: TestServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

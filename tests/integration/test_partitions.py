@@ -65,6 +65,8 @@ def partition_of(engine: sa.Engine, event: Event) -> str:
 @pytest.mark.parametrize(
     ("unit", "instant", "start", "end"),
     [
+        ("hour", utc(2026, 11, 24, 13, 5), utc(2026, 11, 24, 13), utc(2026, 11, 24, 14)),
+        ("hour", utc(2026, 12, 31, 23), utc(2026, 12, 31, 23), utc(2027, 1, 1)),
         ("day", utc(2026, 11, 24, 13, 5), utc(2026, 11, 24), utc(2026, 11, 25)),
         ("day", utc(2028, 2, 28), utc(2028, 2, 28), utc(2028, 2, 29)),
         ("day", utc(2026, 12, 31, 23, 59, 59, 999_999), utc(2026, 12, 31), utc(2027, 1, 1)),
@@ -73,7 +75,7 @@ def partition_of(engine: sa.Engine, event: Event) -> str:
         ("month", utc(2026, 1, 1), utc(2026, 1, 1), utc(2026, 2, 1)),
     ],
 )
-def test_the_span_around_an_instant_is_its_day_or_month(
+def test_the_span_around_an_instant_is_its_hour_day_or_month(
     unit: str, instant: datetime, start: datetime, end: datetime
 ) -> None:
     assert span_of(instant, unit) == (start, end)
@@ -84,7 +86,7 @@ def test_an_instant_of_another_zone_belongs_to_its_day_in_utc() -> None:
     assert span_of(tokyo, "day") == (utc(2026, 11, 23), utc(2026, 11, 24))
 
 
-@pytest.mark.parametrize("unit", ["day", "month"])
+@pytest.mark.parametrize("unit", ["hour", "day", "month"])
 def test_what_is_made_is_found_again_as_it_was_made(engine: sa.Engine, unit: str) -> None:
     wanted = [utc(2026, 12, 31, 12), utc(2027, 1, 1), utc(2027, 3, 1)]
     expected = sorted({span_of(instant, unit) for instant in wanted})
@@ -109,6 +111,34 @@ def test_months_that_exist_stay_when_days_are_wanted_later(engine: sa.Engine) ->
     assert spans(engine) == [
         (utc(2026, 11, 1), utc(2026, 12, 1)),
         (utc(2026, 12, 1), utc(2026, 12, 2)),
+    ]
+
+
+def test_days_that_exist_stay_when_hours_are_wanted_later(engine: sa.Engine) -> None:
+    made(engine, [utc(2026, 11, 24)], "day")
+    made(engine, [utc(2026, 11, 24, 23, 59), utc(2026, 11, 25)], "hour")
+    assert spans(engine) == [
+        (utc(2026, 11, 24), utc(2026, 11, 25)),
+        (utc(2026, 11, 25), utc(2026, 11, 25, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "later"),
+    [
+        ("day", (utc(2026, 11, 25), utc(2026, 11, 26))),
+        ("month", (utc(2026, 11, 25), utc(2026, 11, 26))),
+    ],
+)
+def test_hours_that_exist_stay_when_more_is_wanted_later(
+    engine: sa.Engine, unit: str, later: Span
+) -> None:
+    made(engine, [utc(2026, 11, 24, 13)], "hour")
+    made(engine, [utc(2026, 11, 24, 13, 30), utc(2026, 11, 24, 15), utc(2026, 11, 25, 7)], unit)
+    assert spans(engine) == [
+        (utc(2026, 11, 24, 13), utc(2026, 11, 24, 14)),
+        (utc(2026, 11, 24, 15), utc(2026, 11, 24, 16)),
+        later,
     ]
 
 
@@ -191,6 +221,27 @@ def test_an_event_of_the_last_and_of_the_first_millisecond_find_their_own_month(
     assert partition_of(engine, first) == "events_20270101_20270201"
 
 
+def test_an_event_of_the_last_and_of_the_first_millisecond_find_their_own_hour(
+    engine: sa.Engine, writing: sa.Engine
+) -> None:
+    last = event_at(utc(2026, 11, 24, 23, 59, 59, 999_000))
+    first = event_at(utc(2026, 11, 25))
+    assert write(BatchWriter(writing, "hour"), [last, first]) == 2
+    assert partition_of(engine, last) == "events_2026112423_2026112500"
+    assert partition_of(engine, first) == "events_2026112500_2026112501"
+
+
+def test_a_batch_over_many_hours_finds_the_partition_of_each(
+    engine: sa.Engine, writing: sa.Engine
+) -> None:
+    writer = BatchWriter(writing, "hour")
+    batch = [event_at(utc(2026, 11, 24) + timedelta(minutes=25 * n)) for n in range(60)]
+    assert write(writer, batch[::2]) == 30
+    assert write(writer, batch) == 30
+    assert_stored_once(engine, batch)
+    assert len(spans(engine)) == 25
+
+
 def test_an_event_of_a_day_far_away_makes_its_own(engine: sa.Engine, writing: sa.Engine) -> None:
     far = [event_at(utc(1971, 1, 1)), event_at(utc(2400, 2, 29))]
     assert write(BatchWriter(writing, "day"), far) == 2
@@ -216,6 +267,17 @@ def test_maintenance_makes_today_and_the_days_ahead(engine: sa.Engine) -> None:
     assert covers(found, before)
     assert covers(found, before + timedelta(days=3))
     assert len(found) in (4, 5)
+
+
+def test_maintenance_makes_this_hour_and_those_of_a_day_ahead(engine: sa.Engine) -> None:
+    before = datetime.now(UTC)
+    maintenance = Maintenance(engine, "hour", 7)
+    maintenance.run_once()
+    maintenance.run_once()
+    found = spans(engine)
+    assert covers(found, before)
+    assert covers(found, before + timedelta(hours=24))
+    assert len(found) in (25, 26)
 
 
 def test_maintenance_begins_at_once_and_survives_a_database_that_is_away(

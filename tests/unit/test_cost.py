@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any, cast
 
 import uvloop
@@ -23,14 +23,20 @@ from api.lane_protocol import LaneProtocol
 from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
+from storage.event import encode_event
 from storage.held_pages import HeldPages
 from storage.intake import Appended, Place
 from storage.page import CachedPage
 from storage.page_proofs import PageProofs
+from storage.shard_lease import ShardLease
+from tests.support.queued import make_event
 from tests.support.wire import Wire
+from worker.batch_size import BatchSize
+from worker.read_ahead import ReadAhead
 
 POST_CALLS = 46.6
 GET_CALLS = 48.4
+STORED_CALLS = 2.2
 MARGIN = 1.05
 
 EVENT = (
@@ -42,10 +48,11 @@ POST = (
     b"Content-Length: %d\r\n\r\n%b" % (len(EVENT), EVENT)
 )
 GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+EVENTS = 128  # in a batch
 TOGETHER = 16  # connections that send at the same time
 ROUNDS = 10
 TURNS = 20  # of the loop, after which each has its answer
-COUNTED = ("api.", "storage.", "uvicorn.")
+COUNTED = ("api.", "storage.", "uvicorn.", "worker.")
 
 
 async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,14 +101,24 @@ class Calls:
             self.counts[frame.f_code.co_qualname] += 1
 
     async def during(self, work: Callable[[], Awaitable[None]]) -> None:
-        sys.setprofile(self)
-        try:
+        with self:
             await work()
-        finally:
-            sys.setprofile(None)
+
+    def __enter__(self) -> None:
+        sys.setprofile(self)
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+
+    def assert_a_share(self, of: int, limit: float) -> None:
+        """So many calls for each of what they were made for, at most."""
+        share = sum(self.counts.values()) / of
+        listed = "\n".join(f"{n / of:6.2f} {name}" for name, n in self.counts.most_common(60))
+        print(f"{share:.1f} calls\n{listed}")
+        assert share <= limit * MARGIN, f"{share:.1f} calls each, not {limit}\n{listed}"
 
 
-def measured(request: bytes) -> tuple[Counter[str], int, int]:
+def measured(request: bytes) -> tuple[Calls, int, int]:
     """Calls of Python functions, writes, and calls of a server, of ROUNDS * TOGETHER requests."""
     calls, servers = Calls(), Servers()
     wires = [Wire() for _ in range(TOGETHER)]
@@ -133,22 +150,31 @@ def measured(request: bytes) -> tuple[Counter[str], int, int]:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service has it
         runner.run(scenario())
-    return calls.counts, sum(len(wire.writes) for wire in wires), servers.calls
+    return calls, sum(len(wire.writes) for wire in wires), servers.calls
 
 
 def assert_cost(request: bytes, limit: float) -> None:
-    counts, writes, server_calls = measured(request)
+    calls, writes, server_calls = measured(request)
     requests = ROUNDS * TOGETHER
     assert writes == requests
     assert server_calls == ROUNDS  # one for all that came together
-    a_request = sum(counts.values()) / requests
-    listed = "\n".join(f"{n / requests:6.2f} {name}" for name, n in counts.most_common(60))
-    print(f"{a_request:.1f} calls a request\n{listed}")
-    assert a_request <= limit * MARGIN, f"{a_request:.1f} calls a request, not {limit}\n{listed}"
+    calls.assert_a_share(requests, limit)
 
 
 def test_a_good_event_takes_one_write_a_share_of_one_append_and_few_calls() -> None:
     assert_cost(POST, POST_CALLS)
+
+
+def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
+    batch = [make_event(str(n), email=f"{n}@example.com") for n in range(EVENTS)]
+    entries = [(b"%d-0" % n, {b"e": encode_event(event)}) for n, event in enumerate(batch)]
+    queue = cast(Any, SimpleNamespace(xrange=lambda *_, **__: entries))
+    calls = Calls()
+    with ReadAhead(ShardLease(queue, 0, 1), BatchSize(EVENTS, 1), 1 << 20, bool) as ahead, calls:
+        ready = ahead.next()
+    assert ready
+    assert len(ready.batch.events) == EVENTS
+    calls.assert_a_share(EVENTS, STORED_CALLS)
 
 
 def test_a_held_page_takes_one_write_a_share_of_one_proof_and_few_calls() -> None:

@@ -1,0 +1,89 @@
+"""A relay in front of a server, which counts how often the server was asked."""
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_CHUNK = 1 << 16
+
+
+class Relay:
+    """Passes on what clients and a server say to each other; one at a time is enough.
+
+    `turns` counts round trips: how often a client spoke after the server had, or first.
+    """
+
+    def __init__(self, path: Path, server: str) -> None:
+        self.turns = 0
+        self._server = server
+        self._selector = selectors.DefaultSelector()
+        self._others: dict[socket.socket, socket.socket] = {}
+        self._asking: dict[socket.socket, bool] = {}  # of each client: did it speak last?
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._end, self._ended = socket.socketpair()
+        for one in (self._listener, self._ended):
+            self._selector.register(one, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="relay")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        self._end.close()
+        self._thread.join(10)
+        for one in (self._listener, self._ended, *self._others):
+            one.close()
+        self._selector.close()
+
+    def _run(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._ended:
+                    return
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj in self._others:
+                    self._pass_on(key.fileobj)  # type: ignore[arg-type]
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._server)
+        self._others |= {client: server, server: client}
+        self._asking[client] = False
+        for one in (client, server):
+            self._selector.register(one, selectors.EVENT_READ)
+
+    def _pass_on(self, speaker: socket.socket) -> None:
+        said = speaker.recv(_CHUNK)
+        listener = self._others[speaker]
+        if not said:
+            self._hang_up(speaker, listener)
+            return
+        if speaker in self._asking:
+            self.turns += not self._asking[speaker]
+            self._asking[speaker] = True
+        else:
+            self._asking[listener] = False
+        listener.sendall(said)
+
+    def _hang_up(self, *both: socket.socket) -> None:
+        for one in both:
+            self._selector.unregister(one)
+            self._others.pop(one)
+            self._asking.pop(one, None)
+            one.close()
+
+
+@contextmanager
+def relay(path: Path, server: str) -> Iterator[Relay]:
+    """A relay that listens on a unix socket, in front of a server that does."""
+    running = Relay(path, server)
+    try:
+        yield running
+    finally:
+        running.close()
