@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from storage import partitions
+from storage import message_grams, partitions
 from storage.database import driver_connection, transaction
 from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
 from storage.event import Event, encode_event
@@ -185,6 +185,7 @@ def insert_events(
         refused.append(Refusal(part[0], reason))
         if len(refused) > tolerated:
             raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+    message_grams.mark(connection, events)
     return stored, refused
 
 

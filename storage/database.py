@@ -130,6 +130,8 @@ def bound_waiting(seconds: float) -> None:
 
 
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
+    # Whatever the server's default: what a writer asks behind its insert must see the present.
+    settings.setdefault("default_transaction_isolation", r"read\ committed")
     options = "".join(f" -c {key}={value}" for key, value in settings.items())
     engine = sa.create_engine(
         url,

@@ -10,9 +10,11 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
+from storage import message_grams
 from storage.database import TimeLeft, transaction
 from storage.event import Event, decode_event, id_ms, time_text, to_datetime, to_ms
 from storage.filters import Filters
+from storage.partitions import Span
 from storage.tables import dead_letters, events, lower_email
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
@@ -227,8 +229,11 @@ def _search(connection: sa.Connection, filters: Filters, time_left: TimeLeft) ->
     count, earliest, latest = connection.execute(span_query(filters, WALK)).one()
     if count < WALK:
         return page
+    time_left.allow(connection)
+    absent = message_grams.without(connection, filters.message)
     connection.exec_driver_sql(FIND)
-    return _page(_find(connection, parts(filters, earliest, latest), time_left), filters.limit)
+    asked = _left(parts(filters, earliest, latest), absent)
+    return _page(_find(connection, asked, time_left), filters.limit)
 
 
 def _walk(connection: sa.Connection, filters: Filters, rows: int, time_left: TimeLeft) -> Page:
@@ -246,6 +251,14 @@ def parts(filters: Filters, earliest: datetime, latest: datetime) -> Iterator[Fi
     before = replace(filters, end=min(edge, filters.end or edge))
     behind = replace(filters, start=max(edge, filters.start or edge))
     yield from (before, behind) if filters.order == "asc" else (behind, before)
+
+
+def _left(asked: Iterator[Filters], absent: Sequence[Span]) -> Iterator[Filters]:
+    """The same questions but of the spans that hold nothing of what is asked for."""
+    for part in asked:
+        ranges = list(message_grams.ranges(part.start, part.end, absent))
+        for start, end in ranges if part.order == "asc" else reversed(ranges):
+            yield replace(part, start=start, end=end)
 
 
 Rows = Generator[sa.Row[tuple[object, ...]], None, None]

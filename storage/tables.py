@@ -7,12 +7,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData()
 
@@ -73,3 +74,23 @@ dead_letters = Table(
     Column("refused_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
 )
 """Accepted events that PostgreSQL refuses: the event's original bytes, and why."""
+
+message_spans = Table(
+    "message_spans",
+    metadata,
+    Column("start_at", TIMESTAMP(timezone=True), primary_key=True),
+    Column("end_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("build", UUID(as_uuid=True), nullable=False, server_default=text("gen_random_uuid()")),
+    Column("lengths", ARRAY(SmallInteger)),
+    Column("late", TIMESTAMP(timezone=True)),
+)
+"""Spans whose messages' grams are recorded, of these `lengths`; none yet where it is only announced
+that `build` reads it. Not to be relied on once an event has come `late`."""
+
+message_grams = Table(
+    "message_grams",
+    metadata,
+    Column("gram", Text(collation="C"), primary_key=True),
+    Column("span", TIMESTAMP(timezone=True), primary_key=True),
+)
+"""Every gram that is in a message of the span which begins then."""

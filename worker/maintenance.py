@@ -1,4 +1,5 @@
-"""Maintenance: partitions are there before their first event. Safe in every process at once."""
+"""Maintenance: partitions are there before their first event, records of what past messages hold
+soon after their last. Safe in every process at once."""
 
 import logging
 import threading
@@ -6,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from storage import partitions
+from storage import message_grams, partitions
 from storage.database import transaction
 from storage.errors import StorageError
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance:
-    """A thread that makes the partitions of now and of what is ahead, and repeats it."""
+    """A thread that makes partitions and records which are missing, and repeats it."""
 
     def __init__(self, engine: sa.Engine, partition_by: str, days_ahead: int) -> None:
         self._engine = engine
@@ -40,6 +41,7 @@ class Maintenance:
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
             partitions.ensure(connection, wanted, self._partition_by)
+        message_grams.record_next(self._engine)
 
     def _run(self) -> None:
         away = False

@@ -18,7 +18,7 @@ from rq.timeouts import JobTimeoutException
 from storage import keys
 from storage.batch_writer import BatchTransaction, BatchWriter
 from storage.connections import connect
-from storage.database import plain_engine, writing_engine
+from storage.database import plain_engine, transaction, writing_engine
 from storage.errors import (
     ControlUnavailable,
     DatabaseUnavailable,
@@ -26,8 +26,10 @@ from storage.errors import (
     QueueUnavailable,
     RefusedShare,
 )
-from storage.event import Event, now_ms
+from storage.event import Event, now_ms, to_datetime
 from storage.generations import Generations
+from storage.message_grams import record_next, without
+from storage.partitions import covers
 from storage.settings import StorageSettings
 from storage.shard_lease import ShardLease
 from storage.wake import DRAIN_QUEUE, Waker
@@ -533,6 +535,20 @@ def test_a_lingering_drain_picks_up_late_events_without_a_new_job(bench: Bench) 
     worker.stopping.set()
     assert running.join() == "done"
     bench.assert_all_well([*early, *late])
+
+
+def test_an_event_that_is_drained_days_late_is_in_no_span_that_searches_leave_out(
+    bench: Bench,
+) -> None:
+    days_ago = now_ms() - 3 * 86_400_000
+    for message in ("in time", "late"):
+        append(bench.settings, [make_event(message, days_ago)])
+        bench.drain(bench.worker())
+        while record_next(bench.engine):
+            pass
+        with transaction(bench.engine) as connection:
+            found = without(connection, ["la"])
+        assert covers(found, to_datetime(days_ago)) == (message == "in time")
 
 
 def test_a_lingering_drain_makes_way_for_another(bench: Bench) -> None:
