@@ -22,6 +22,8 @@ class Cycle(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         """The next part of the answer."""
         start = self._start
+        if self.transport.is_closing():  # uvicorn tells only the newest request that nobody reads
+            self.disconnected = True
         if message["type"] == "http.response.start" and not self.response_started:
             self._start = message
         elif start is None:
