@@ -25,12 +25,20 @@ class Cycle(RequestResponseCycle):
         if message["type"] == "http.response.start" and not self.response_started:
             self._start = message
         elif start is None:
-            await super().send(message)
+            await self._send(message)
         else:
             self._start = None
             if not self._sent_whole(start, message):
-                await super().send(start)
-                await super().send(message)
+                await self._send(start)
+                await self._send(message)
+
+    async def _send(self, message: Any) -> None:
+        """As uvicorn does, which tells only the newest request that its client has gone."""
+        if self.flow.write_paused:
+            await self.flow.drain()
+        if self.transport.is_closing():
+            self.disconnected = True
+        await super().send(message)
 
     def _sent_whole(self, start: Message, end: Message) -> bool:
         """Whether it could be sent at once; else nothing was done."""
@@ -39,6 +47,7 @@ class Cycle(RequestResponseCycle):
             end["type"] != "http.response.body"
             or end.get("more_body")
             or self.disconnected
+            or self.transport.is_closing()
             or self.flow.write_paused
             or not self.keep_alive
             or self.access_log

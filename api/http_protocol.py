@@ -124,8 +124,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self._unparsed:
             self._parse_what_waits()
         self._look_behind()
-        if self._message_is_open and self.cycle.response_complete:
-            self._start_clock()
+        if self._message_is_open:  # begun before this answer: it is not idle
+            self._unset_keepalive_if_required()
+            if self.cycle.response_complete:
+                self._start_clock()
 
     def _end_head(self) -> None:
         self._head_is_open = False

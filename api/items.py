@@ -41,6 +41,9 @@ class Cut:
             yield Cut(self.bodies[at : at + size], self.lines[at : at + size])
 
 
+_BLANKS = b" \t\r"  # of JSON (RFC 8259, 2) within a line
+
+
 class Lines:
     """NDJSON: an item a line, however long the body. Blank lines are none."""
 
@@ -73,7 +76,8 @@ class Lines:
         """These lines end; the first may have begun before. Blank ones are no items."""
         self._keep(lines[0])
         lines[0] = bytes(self._open)
-        items = [at for at, line in enumerate(lines) if line and not line.isspace()]
+        lines = [line.lstrip(_BLANKS) for line in lines]
+        items = [at for at, line in enumerate(lines) if line]
         if self._open_is_too_large:
             lines[0] = b""
             items = [0, *(at for at in items if at)]
@@ -86,8 +90,8 @@ class Lines:
         return cut
 
     def _keep(self, part: bytes) -> None:
-        if self._open or not part.isspace():  # blanks before an item are no part of it
-            self._open += part
+        # Blanks before an item are no part of it, wherever the network has cut them.
+        self._open += part if self._open else part.lstrip(_BLANKS)
         if len(self._open) > self._item_bytes + 1:  # a CR may still come off
             self._open.clear()
             self._open_is_too_large = True

@@ -128,3 +128,39 @@ def test_a_body_is_read_whole_whether_it_comes_with_its_head_or_later(cut: int) 
     wire = exchange(app, REQUEST[:cut], REQUEST[cut:])
     assert read == [b"abc"]
     assert len(wire.writes) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("reads", [True, False])
+def test_nobody_is_answered_who_has_gone(count: int, is_told: bool, reads: bool) -> None:
+    """uvloop raises for a write to them, which would be logged as a mistake of ours."""
+    wire = Wire()
+
+    async def scenario() -> None:
+        gone = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await gone.wait()
+            await answering(start(LENGTH), body(b"ok"))(scope, receive, send)
+
+        config = Config(cast(Any, app), log_level="critical", access_log=False)
+        config.load()
+        state = ServerState()
+        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30)
+        protocol.connection_made(cast(Any, wire))
+        protocol.data_received(count * REQUEST)
+        if not reads:
+            protocol.pause_writing()
+            gone.set()
+            for _ in range(5):
+                await asyncio.sleep(0)
+        wire.closed = True
+        if is_told:
+            protocol.connection_lost(None)
+        gone.set()
+        protocol.resume_writing()
+        await asyncio.wait(state.tasks)
+
+    asyncio.run(scenario())
+    assert wire.writes == []

@@ -117,3 +117,19 @@ def test_a_line_of_blanks_is_none_however_long_it_is() -> None:
     body = b" " * 100 + b"\n" + b"\t" * 30 + b"1\n" + b" " * 100
     for places in ((), range(0, 240, 7)):
         assert bodies(cut(Lines(40, 100), body, places)) == [1]
+
+
+@given(
+    st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\v", b"1", b"1234567"]), max_size=12),
+    st.lists(st.integers(0, 30)),
+)
+def test_lines_are_the_same_wherever_the_network_has_cut_them(
+    parts: list[bytes], places: list[int]
+) -> None:
+    body = b"".join(parts)
+    assert cut(Lines(6, 1_000), body, places) == cut(Lines(6, 1_000), body)
+
+
+def test_blanks_before_an_item_are_no_part_of_its_size() -> None:
+    found = cut(Lines(4, 1_000), b" \t1234\r\n" + b" " * 9 + b"1234\n   \n 12345")
+    assert [item.body for item in found] == [b"1234", b"1234", None]

@@ -463,3 +463,16 @@ def test_a_connection_that_is_idle_after_an_event_is_closed() -> None:
         assert wired.state.total_requests == 1
 
     run(scenario)
+
+
+@pytest.mark.parametrize("place", [1, len(GOOD) - len(BODY) - 1])
+def test_a_request_that_has_begun_is_no_idleness(place: int) -> None:
+    async def scenario() -> None:
+        wired = Wired(keep_alive=0)
+        await wired.send(GOOD + GOOD[:place])
+        await steps()
+        assert not wired.wire.closed
+        await wired.send(GOOD[place:])
+        assert [answer.status for answer in wired.answers] == [202, 202]
+
+    run(scenario)
