@@ -203,6 +203,26 @@ def test_over_ten_and_over_a_tenth_refused_stores_and_buries_nothing(
     assert writer.last_fence(0) == 0
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
+    writer: BatchWriter, again: bool
+) -> None:
+    """By the hundred, where much of it is poison or there already, they take minutes."""
+    batch = make_events(20)
+    if again:
+        write(writer, batch)
+    writer.make_room(batch)
+
+    def halve_and_look() -> None:
+        with writer.batch(0, 1) as transaction:
+            outcome = transaction.insert([*batch[:7], POISON["NUL"], *batch[7:]])
+            assert (outcome.stored, len(outcome.refused)) == (0 if again else 20, 1)
+            transaction._connection.exec_driver_sql("RELEASE SAVEPOINT part")
+
+    with pytest.raises(sa.exc.DBAPIError, match='"part" does not exist'):
+        halve_and_look()
+
+
 # What is not a refusal
 
 
