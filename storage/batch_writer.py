@@ -32,7 +32,8 @@ _CLAIM = """
     WHERE drain_ledger.fence <= excluded.fence RETURNING entry
 """
 _COPY = f"SAVEPOINT part; COPY {{table}} ({_COLUMNS}) FROM STDIN"
-_UNDO = "ROLLBACK TO SAVEPOINT part"
+_KEEP = "RELEASE SAVEPOINT part"
+_UNDO = f"ROLLBACK TO SAVEPOINT part; {_KEEP}"
 _STAGE = """
     CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS;
     DELETE FROM staging
@@ -175,6 +176,8 @@ def insert_events(
         ready = text if part is events else None
         try:
             stored += _store(connection, ready or copy_text(part))
+            if part is not events:  # savepoints inside each other by the hundred take minutes
+                connection.exec_driver_sql(_KEEP)
             continue
         except sa.exc.DBAPIError as error:
             reason = _refusal(error)

@@ -21,6 +21,7 @@ _LITTLE_MS = 50  # too little time to tell the server of
 WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
 _READ_ONLY = "25006"
+_USED = "used"  # in what the pool remembers of a connection: it was lent before
 
 
 def reading_engine(url: str, pool: int) -> sa.Engine:
@@ -153,11 +154,15 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     return engine
 
 
-def _replace_if_lost(driver: Any, *_: object) -> None:
+def _replace_if_lost(driver: Any, record: Any, _: object) -> None:
     """A server that ends an idle session says so, and nothing else unasked: so what can be read
     tells as much as a ping would, which costs a round trip for each transaction."""
     if driver.closed or _readable(driver):
-        raise sa.exc.InvalidatePoolError
+        if _USED in record.info:
+            raise sa.exc.InvalidatePoolError
+        # Of several in turn the pool would say that the caller used it wrongly.
+        raise psycopg2.OperationalError("the server ended the session as soon as it began")
+    record.info[_USED] = True
 
 
 def _readable(driver: Any) -> bool:

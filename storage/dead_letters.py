@@ -1,7 +1,6 @@
 """Dead letters: accepted events that PostgreSQL refused, until somebody decides about them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,13 +10,13 @@ import sqlalchemy as sa
 from storage import buckets
 from storage.batch_writer import BatchWriter, insert_events
 from storage.database import transaction
-from storage.errors import database_errors
 from storage.event import created_ms, decode_event
 from storage.generations import Generations
 from storage.tables import dead_letters
 
 # A replay marks the cache as a drain does, as a writer of its own beside the shards.
 _WRITER = "replay"
+_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity replay'))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,6 @@ class DeadLetters:
     """What an operator may do with them. Every call raises DatabaseUnavailable."""
 
     def __init__(self, engine: sa.Engine, partition_by: str, generations: Generations) -> None:
-        """`engine` must have two connections."""
         self._engine = engine
         self._writer = BatchWriter(engine, partition_by)
         self._generations = generations
@@ -61,31 +59,23 @@ class DeadLetters:
         event = decode_event(letter.event)
         changed, oldest_ms = buckets.of_events([event]), created_ms(event)
         self._writer.make_room([event])
-        with self._one_at_a_time():
+        with transaction(self._engine) as connection:
+            # Replays share one writer's marks. A later fence is only given out when this
+            # transaction is over: so what it marks counts, and is lifted after it alone.
+            connection.execute(_ONE_AT_A_TIME)
             fence = self._generations.next_fence(_WRITER)
-            with transaction(self._engine) as connection:
-                _, refused = insert_events(connection, [event])
-                if not refused:
-                    connection.execute(_without(letter.id))
-                    self._generations.mark(_WRITER, oldest_ms, changed, fence)
-            # Also lifts the marks that a replay killed before this line has left behind.
-            self._generations.publish(_WRITER, oldest_ms, changed, fence)
+            _, refused = insert_events(connection, [event])
+            if not refused:
+                connection.execute(_without(letter.id))
+                self._generations.mark(_WRITER, oldest_ms, changed, fence)
+        # Also lifts the marks of a replay that was killed before this line, or overtaken.
+        self._generations.publish(_WRITER, oldest_ms, changed, fence)
         return refused[0].reason if refused else None
 
     def discard(self, event_id: UUID) -> bool:
         """Forget one for good; False when there is none with this id."""
         with transaction(self._engine) as connection:
             return connection.execute(_without(event_id)).rowcount > 0
-
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Replays share one writer's marks, from before the commit until after it."""
-        with database_errors(), self._engine.connect() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('activity replay'))"))
-            try:
-                yield
-            finally:
-                connection.invalidate()  # ends the session, and with it the lock
 
 
 def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:

@@ -243,10 +243,8 @@ def _record(engine: sa.Engine, span: Span, build: UUID) -> bool:
         connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})"))
         if not connection.scalar(_STILL_OURS, ours):
             return False
-        lengths = _read(connection, span)
         with connection.begin_nested() as keeping:
-            connection.execute(_EMPTY, ours)
-            connection.execute(_KEEP, {**ours, "lengths": lengths})
+            lengths = _keep(connection, span)
             # Last, because from here to the commit an event that comes late waits.
             recorded = connection.execute(_RECORD, {**ours, "lengths": lengths}).rowcount > 0
             if not recorded:
@@ -254,20 +252,28 @@ def _record(engine: sa.Engine, span: Span, build: UUID) -> bool:
     return recorded
 
 
+def _keep(connection: sa.Connection, span: Span) -> list[int]:
+    """Read the span and keep its grams; of which lengths they are all there."""
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(_LIMITS.format(_STEP_LIMIT_MS))
+            lengths = _read(connection, span)
+            connection.execute(_EMPTY, {"start": span[0]})
+            connection.execute(_KEEP, {"start": span[0], "lengths": lengths})
+    except sa.exc.DBAPIError as error:
+        if sqlstate(error) not in _TOO_MUCH:
+            raise
+        return []
+    return lengths
+
+
 def _read(connection: sa.Connection, span: Span) -> list[int]:
     """Collect the span's grams in `found_grams`; of which lengths they are all there."""
     connection.execute(_COLLECT)
     (start, end), lengths = span, LENGTHS
     edges = [start + (end - start) * step / _STEPS for step in range(_STEPS + 1)]
-    try:
-        with connection.begin_nested():
-            connection.exec_driver_sql(_LIMITS.format(_STEP_LIMIT_MS))
-            for step in pairwise(edges):
-                asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MOST_GRAMS}
-                many = connection.scalars(_READ, asked).all()
-                lengths = [length for length in lengths if length not in many]
-    except sa.exc.DBAPIError as error:
-        if sqlstate(error) not in _TOO_MUCH:
-            raise
-        return []
+    for step in pairwise(edges):
+        asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MOST_GRAMS}
+        many = connection.scalars(_READ, asked).all()
+        lengths = [length for length in lengths if length not in many]
     return lengths

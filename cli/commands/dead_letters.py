@@ -64,7 +64,7 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     settings = StorageSettings()
     if urls := urls_of_run(data_dir):
         settings = settings.model_copy(update=vars(urls))
-    engine, control = plain_engine(settings.database_url, 2), connect(settings.control_url)
+    engine, control = plain_engine(settings.database_url), connect(settings.control_url)
     try:
         yield DeadLetters(engine, settings.partition_by, Generations(control))
     finally:

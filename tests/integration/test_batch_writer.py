@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -202,6 +203,26 @@ def test_over_ten_and_over_a_tenth_refused_stores_and_buries_nothing(
     assert writer.last_fence(0) == 0
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
+    writer: BatchWriter, again: bool
+) -> None:
+    """By the hundred, where much of it is poison or there already, they take minutes."""
+    batch = make_events(20)
+    if again:
+        write(writer, batch)
+    writer.make_room(batch)
+
+    def halve_and_look() -> None:
+        with writer.batch(0, 1) as transaction:
+            outcome = transaction.insert([*batch[:7], POISON["NUL"], *batch[7:]])
+            assert (outcome.stored, len(outcome.refused)) == (0 if again else 20, 1)
+            transaction._connection.exec_driver_sql("RELEASE SAVEPOINT part")
+
+    with pytest.raises(sa.exc.DBAPIError, match='"part" does not exist'):
+        halve_and_look()
+
+
 # What is not a refusal
 
 
@@ -235,6 +256,26 @@ def test_a_database_that_takes_no_writes_now_refuses_nothing_for_good(
         assert connection.scalar(sa.select(sa.func.count()).select_from(dead_letters)) == 0
     servers.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     writing.dispose()
+    assert write(writer, batch).stored == 3
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_server_that_ends_each_session_as_it_begins_is_away(
+    servers: TestServers, writing: sa.Engine, engine: sa.Engine, used: bool
+) -> None:
+    def end(driver: Any, *_: object) -> None:
+        servers.execute(f"SELECT pg_terminate_backend({driver.info.backend_pid}, 5000)")
+
+    writer = BatchWriter(writing, "day")
+    batch = make_events(3)
+    if used:
+        write(writer, make_events(1))
+        end(writing.raw_connection().driver_connection)
+    sa.event.listen(writing, "connect", end)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            write(writer, batch)
+    sa.event.remove(writing, "connect", end)
     assert write(writer, batch).stored == 3
 
 

@@ -274,6 +274,19 @@ def test_what_takes_too_long_is_given_up_and_not_tried_again(
     assert record_all(engine) == []
 
 
+@pytest.mark.parametrize("step", ["_EMPTY", "_KEEP"])
+def test_what_takes_too_long_to_keep_is_given_up_too_and_holds_up_no_other(
+    engine: sa.Engine, there: list[Event], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    slow = "SELECT FROM pg_sleep(60) WHERE CAST(:start AS timestamptz) IS NOT NULL"
+    monkeypatch.setattr(message_grams, "_STEP_LIMIT_MS", 500)
+    with monkeypatch.context() as patch:
+        patch.setattr(message_grams, step, sa.text(slow))
+        assert record_next(engine) == (PAST, PAST + DAY)
+    assert record_all(engine) == [(PAST - DAY, PAST)]
+    assert left_out(engine, "zebra") == [(PAST - DAY, PAST)]
+
+
 # --- events that come late ---------------------------------------------------------------------
 
 
