@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import message_grams, partitions
-from storage.database import driver_connection, transaction
+from storage.database import WRITE_LIMIT_MS, driver_connection, transaction
 from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
 from storage.event import Event, encode_event
 from storage.shard_lease import Batch
@@ -165,8 +166,10 @@ def insert_events(
     """Insert what is not there yet: the number of new rows, and what PostgreSQL refuses for good.
 
     A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
-    are so many that poison can't be the reason.
+    are so many that poison can't be the reason, DatabaseUnavailable when it takes too long.
     """
+    # PostgreSQL itself forgets a transaction's limit at its first error (seen in 18.6).
+    end = time.monotonic() + WRITE_LIMIT_MS / 1000
     stored = 0
     refused: list[Refusal] = []
     tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
@@ -181,6 +184,8 @@ def insert_events(
             continue
         except sa.exc.DBAPIError as error:
             reason = _refusal(error)
+        if time.monotonic() > end:
+            raise DatabaseUnavailable("a batch with refused events took too long")
         connection.exec_driver_sql(_UNDO)
         if len(part) > 1:
             pending += [part[len(part) // 2 :], part[: len(part) // 2]]

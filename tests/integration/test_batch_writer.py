@@ -226,6 +226,18 @@ def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
 # What is not a refusal
 
 
+def test_a_batch_that_is_halved_for_too_long_is_tried_again_later(
+    writer: BatchWriter, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = [*make_events(20), POISON["NUL"]]
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.batch_writer.WRITE_LIMIT_MS", 0)
+        with pytest.raises(DatabaseUnavailable, match="too long"):
+            write(writer, batch)
+        assert stored_ids(engine) == dead_ids(engine) == {}
+    assert write(writer, batch).stored == 20
+
+
 def test_a_missing_partition_is_made_at_the_next_try(
     writer: BatchWriter, engine: sa.Engine
 ) -> None:
