@@ -60,16 +60,12 @@ class GroupCommit:
         self._events = 0  # those in calls too
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def add(self, items: Sequence[bytes], created_ms: int) -> Place:
+    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
         """Where the events wait, once they are on the queue's disk: all in one call, or none.
 
-        `items` is id, event, id, event ..., all made at that time. Raises QueueUnavailable,
-        QueueFull.
+        `items` is id, event, id, event ..., all made at that time. The future fails with
+        QueueUnavailable, QueueFull.
         """
-        return await self.submit(items, created_ms)
-
-    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
-        """The same for who has a callback, and fails only in the future."""
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         if self._events >= self._most_pending:
             future.set_exception(QueueFull("as many events as allowed wait for the queue already"))

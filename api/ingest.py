@@ -1,7 +1,6 @@
 """Accepting: events get their ids and their time, and are answered once they are on disk."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -59,9 +58,10 @@ class Ingest:
         stamp = new_stamp()
         made = make_all(posted, stamp)
         self._require_room_ever(made)
-        if key is None:
-            return Accepted(made, await self._append(made.items(), made.created_ms))
         try:
+            if key is None:
+                place = await self._group_commit.submit(made.items(), made.created_ms)
+                return Accepted(made, place)
             return Accepted(*await self._idempotency.accept(key, made, stamp))
         except QueueFull as error:
             raise self.reckoned(error) from error
@@ -72,12 +72,6 @@ class Ingest:
         if len(made.bodies) > events or sum(map(len, made.bodies)) > size:
             detail = f"No more than {events} events and {size} bytes at once can be queued here."
             raise Problem(413, detail)
-
-    async def _append(self, items: Sequence[bytes], created_ms: int) -> Place:
-        try:
-            return await self._group_commit.add(items, created_ms)
-        except QueueFull as error:
-            raise self.reckoned(error) from error
 
     def reckoned(self, error: QueueFull) -> QueueFull:
         """Whoever is refused for want of room is told when there will be some."""

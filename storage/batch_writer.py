@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from storage import message_grams, partitions
 from storage.database import WRITE_LIMIT_MS, driver_connection, transaction
 from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
-from storage.event import Event, encode_event
+from storage.event import Event, encode_event, hours_of
 from storage.shard_lease import Batch
 from storage.tables import dead_letters
 
@@ -92,7 +92,7 @@ class BatchWriter:
 
     def make_room(self, events: Sequence[Event]) -> None:
         """Make the partitions the events need, if maintenance has not made them ahead of time."""
-        hours = {datetime.fromisoformat(event.created_at) for event in _one_an_hour(events)}
+        hours = hours_of(events)  # no partition is shorter
         if all(partitions.covers(self._spans, hour) for hour in hours):
             return
         with transaction(self._engine) as connection:
@@ -269,8 +269,3 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
     if not state.startswith(("22", "23", "54")):
         raise error
     return f"{state}: {first_line(error)}"
-
-
-def _one_an_hour(events: Sequence[Event]) -> Iterator[Event]:
-    """One event of each hour, the shortest partition: what decides which ones are needed."""
-    return iter({event.created_at[:13]: event for event in events}.values())

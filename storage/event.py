@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import shake_256
@@ -82,6 +82,12 @@ def _id(head: bytes, bits: bytes) -> bytes:
     raw[6] = _VERSION[raw[6]]
     raw[8] = _VARIANT[raw[8]]
     return bytes(raw)
+
+
+def hours_of(events: Iterable[Event]) -> list[datetime]:
+    """The hours that these events fall into, by their starts, in order."""
+    hours = {event.created_at[:13] for event in events}
+    return [datetime.fromisoformat(f"{hour}:00Z") for hour in sorted(hours)]
 
 
 # What those bytes become that hold the version and the variant beside random bits.

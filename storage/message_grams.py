@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from storage import partitions
 from storage.database import transaction
 from storage.errors import sqlstate
-from storage.event import Event
+from storage.event import Event, hours_of
 from storage.partitions import Span
 
 Range = tuple[datetime | None, datetime | None]
@@ -132,8 +132,7 @@ _WITHOUT = sa.text(f"""
 
 def mark(connection: sa.Connection, events: Iterable[Event]) -> None:
     """Say that these events are in no record, in the transaction that has inserted them."""
-    hours = {event.created_at[:13] for event in events}
-    connection.execute(_MARK, {"hours": [f"{hour}:00Z" for hour in sorted(hours)]})
+    connection.execute(_MARK, {"hours": hours_of(events)})
 
 
 # --- whoever searches --------------------------------------------------------------------------

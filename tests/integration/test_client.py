@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,15 +19,8 @@ from tests.support.stub_service import (
     accept,
     lose_the_answer,
     refuse,
-    stub_service,
 )
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def stub() -> Iterator[StubService]:
-    with stub_service() as started:
-        yield started
 
 
 def client_of(stub: StubService, **more: Any) -> ActivityClient:

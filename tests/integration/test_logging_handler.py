@@ -13,16 +13,10 @@ from pathlib import Path
 import pytest
 
 from client import ActivityClient, ActivityHandler, BadEvent, Limits
-from tests.support.stub_service import StubService, refuse, stub_service
+from tests.support.stub_service import StubService, refuse
 from tests.support.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def stub() -> Iterator[StubService]:
-    with stub_service() as started:
-        yield started
 
 
 @pytest.fixture

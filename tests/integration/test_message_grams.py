@@ -17,14 +17,14 @@ from storage.batch_writer import BatchWriter, insert_events
 from storage.connections import connect
 from storage.database import plain_engine, reading_engine, transaction, writing_engine
 from storage.dead_letters import DeadLetters
-from storage.event import Event, encode_event, to_ms
+from storage.event import Event, to_ms
 from storage.event_store import EventStore
 from storage.filters import Filters
 from storage.generations import Generations
 from storage.message_grams import record_next, without
 from storage.partitions import Span
 from storage.settings import StorageSettings
-from storage.tables import dead_letters
+from tests.support.queued import bury
 from tests.support.reading import made, store
 from tests.support.servers import TestServers
 from tests.support.waiting import wait_until
@@ -333,15 +333,7 @@ def test_a_dead_letter_that_is_replayed_is_found(
     letter = event(OTHER)
     with connect(settings.control_url) as control:
         letters = DeadLetters(engine, "day", Generations(control))
-        with transaction(engine) as connection:
-            connection.execute(
-                dead_letters.insert().values(
-                    created_at=datetime.fromisoformat(letter.created_at),
-                    id=letter.id,
-                    event=encode_event(letter),
-                    reason="none any longer",
-                )
-            )
+        bury(engine, letter)
         found = letters.find(UUID(letter.id))
         assert found
         assert letters.replay(found) is None

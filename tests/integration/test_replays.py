@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +12,11 @@ import sqlalchemy as sa
 from storage.connections import connect
 from storage.database import plain_engine, transaction
 from storage.dead_letters import DeadLetters
-from storage.event import Event, encode_event, now_ms
+from storage.event import Event, now_ms
 from storage.filters import Filters
 from storage.generations import Generations
 from storage.settings import StorageSettings
-from storage.tables import dead_letters
+from tests.support.queued import bury
 from tests.support.reading import made, reader
 from tests.support.servers import TestServers
 from tests.support.waiting import wait_until
@@ -38,18 +37,6 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
     found = plain_engine(settings.database_url, 5)
     yield found
     found.dispose()
-
-
-def bury(engine: sa.Engine, event: Event) -> None:
-    with transaction(engine) as connection:
-        connection.execute(
-            dead_letters.insert().values(
-                created_at=datetime.fromisoformat(event.created_at),
-                id=event.id,
-                event=encode_event(event),
-                reason="none any longer",
-            )
-        )
 
 
 def replay(engine: sa.Engine, event: Event, generations: Generations) -> None:

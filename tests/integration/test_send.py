@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,15 +22,8 @@ from tests.support.stub_service import (
     StubService,
     lose_the_answer,
     refuse,
-    stub_service,
 )
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def stub() -> Iterator[StubService]:
-    with stub_service() as started:
-        yield started
 
 
 @pytest.fixture

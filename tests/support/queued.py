@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from storage import keys
 from storage.connections import connect_async
+from storage.database import transaction
 from storage.event import Event, encode_event, id_text, new_id, now_ms, time_text
 from storage.intake import Intake
 from storage.settings import StorageSettings
@@ -101,3 +103,16 @@ def stored_messages(engine: sa.Engine) -> Counter[str]:
     """How often each message is in the events table."""
     with engine.connect() as connection:
         return Counter(connection.scalars(sa.select(events.c.message)))
+
+
+def bury(engine: sa.Engine, event: Event) -> None:
+    """Make it a dead letter, as a drain does whose database refuses it."""
+    with transaction(engine) as connection:
+        connection.execute(
+            dead_letters.insert().values(
+                created_at=datetime.fromisoformat(event.created_at),
+                id=event.id,
+                event=encode_event(event),
+                reason="none any longer",
+            )
+        )

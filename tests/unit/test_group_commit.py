@@ -50,7 +50,11 @@ async def settle() -> None:
 
 def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[Place]:
     items = [part for body in bodies for part in (b"id of " + body, body)]
-    return asyncio.create_task(group.add(items, ms))
+
+    async def appended() -> Place:
+        return await group.submit(items, ms)
+
+    return asyncio.create_task(appended())
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
