@@ -51,6 +51,7 @@ FULL = Pace(
     seconds=3,
     there={
         "few": History(100_000, 1),
+        "a million": History(1_000_000, 1),
         "days": History(10_000_000, 30),
         "one day": History(10_000_000, 1),
         "by hour": History(10_000_000, 1, "hour"),
