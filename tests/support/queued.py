@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -73,11 +74,12 @@ def backlog(queue: redis.Redis, shard: int = 0) -> int:
 
 
 def assert_balanced(queue: redis.Redis, shard: int = 0) -> None:
-    """Accepted = trimmed + backlog, and the index knows exactly what is queued."""
+    """Accepted = trimmed + backlog; the index and the bytes tell exactly what is queued."""
     found = state(queue, shard)
-    waiting = backlog(queue, shard)
-    assert int(found.get("accepted", 0)) == int(found.get("trimmed", 0)) + waiting
-    assert queue.hlen(keys.ids(shard)) == waiting
+    entries: Any = queue.xrange(keys.stream(shard))
+    assert int(found.get("accepted", 0)) == int(found.get("trimmed", 0)) + len(entries)
+    assert queue.hlen(keys.ids(shard)) == len(entries)
+    assert int(found.get("bytes", 0)) == sum(len(fields[b"e"]) for _, fields in entries)
 
 
 def stored_ids(engine: sa.Engine) -> Counter[str]:

@@ -9,7 +9,10 @@ for i = 5, #ARGV, 1000 do
   redis.call('HDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
 redis.call('HINCRBY', KEYS[1], 'trimmed', gone)
-redis.call('HINCRBY', KEYS[1], 'bytes', -tonumber(ARGV[4]))
+-- A call that is sent again, because its answer was lost, finds nothing to forget.
+if gone > 0 then redis.call('HINCRBY', KEYS[1], 'bytes', -tonumber(ARGV[4])) end
 redis.call('HDEL', KEYS[1], 'trouble')
 redis.call('HSET', KEYS[1], 'exp', now_ms() + tonumber(ARGV[2]))
-return redis.call('XLEN', KEYS[2])
+local left = redis.call('XLEN', KEYS[2])
+if left == 0 then redis.call('HSET', KEYS[1], 'bytes', 0) end -- nothing wrong lasts
+return left
