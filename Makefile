@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos bench bench-quick bench-peers check format lock clean
+.PHONY: help up test test-fast explore chaos bench bench-quick bench-peers check format lock clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,17 @@ up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-d
 
 test: check  ## Check everything and run every test; options for pytest as ARGS="-k name"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# Every unit test, and for each promise the tests that hold it on real servers.
+FAST := tests/unit tests/acceptance/test_round_trip.py \
+	$(addprefix tests/integration/test_,queue_protocol.py batch_writer.py drain.py page_cache.py)
+
+test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: about a minute
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
+
+explore: $(VENV)/.dev  ## Run the property tests on examples never tried before, as each night should
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q -n 2 --dist loadfile -m hypothesis $(ARGS)
 
 SECONDS ?= 600
 SEED ?= 7

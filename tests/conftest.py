@@ -1,11 +1,19 @@
 """Fixtures that all kinds of tests share."""
 
+import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from storage.settings import StorageSettings
 from tests.support.servers import TestServers, test_servers
+
+# `gate`: the same examples in each run, so that a change is judged by what it changes. `explore`:
+# new ones each time (`make explore`). No deadline: other programs may keep the machine busy.
+hypothesis.settings.register_profile("gate", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 
 @pytest.fixture(scope="session")

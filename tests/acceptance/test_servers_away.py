@@ -190,7 +190,7 @@ def test_a_body_that_stalls_is_given_up_and_others_are_served_meanwhile(
 
 def states(running: Service, purpose: str, status: int) -> dict[str, str]:
     """The state of each server, in an answer of that status."""
-    answer = running.http.get("/health/ready", params={"for": purpose}, timeout=4.5)
+    answer = running.http.get("/health/ready", params={"for": purpose}, timeout=10)
     assert answer.status_code == status
     assert answer.json()["status"] == ("ready" if status == 200 else "unavailable")
     assert ("retry-after" in answer.headers) == (status == 503)

@@ -97,7 +97,7 @@ def test_the_flight_of_a_process_that_died_ends_by_itself(
         wait_until(
             lambda: isinstance(read.run(other.lookup_or_lead(NAME, OF, 0)), Miss),
             "the dead leader's flight to end",
-            seconds=2,
+            seconds=8,
         )
 
 
@@ -446,7 +446,7 @@ def test_a_server_that_hangs_does_not_hold_up_what_postgresql_can_answer(
         with reader(settings.model_copy(update={silent: url})) as read:
             start = time.monotonic()
             served = read.served(Filters(end=to_datetime(now_ms() - 60_000)))
-            assert time.monotonic() - start < 4
+            assert time.monotonic() - start < 20
     assert served.verdict == verdict
     assert opened(served)[0][0]["id"] == event.id
 
@@ -464,9 +464,10 @@ def test_after_answers_that_came_too_late_each_asker_still_gets_its_own_page(
         return await asyncio.gather(*lookups, return_exceptions=True)
 
     monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 0.05)
-    read.control.client_pause(400)
+    read.control.client_pause(60_000, all=False)  # scripts wait; what ends the pause does not
     assert all(isinstance(late, ControlUnavailable) for late in read.run(ask_all()))
-    monkeypatch.undo()
+    read.control.client_unpause()
+    monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 60)
     for _ in range(3):
         assert read.run(ask_all()) == list(pages.values())
 

@@ -162,7 +162,11 @@ def _handler(stub: StubService) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers["content-length"]))
+            length = int(headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed: the service accepts nothing of it
+                self.close_connection = True
+                return
             reply = stub.answer(Request(self.path, headers, body))
             if reply.status == 0:
                 self.close_connection = True

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _pause = threading.Event()
 
 
-def wait_until(condition: Callable[[], T], what: str, seconds: float = 20) -> T:
+def wait_until(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
     """The first truthy result of `condition`; AssertionError naming `what` past the deadline."""
     deadline = time.monotonic() + seconds
     while True:
