@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MAX_SHARDS = 64
+
 
 class StorageSettings(BaseSettings):
     """Read from `ACTIVITY_*` environment variables or `.env`."""
@@ -26,7 +28,7 @@ class StorageSettings(BaseSettings):
     shards: int = Field(
         4,
         ge=1,
-        le=64,
+        le=MAX_SHARDS,
         description="Streams the events are spread over: the most drains at once. When it changes, "
         "idempotency keys of before count anew.",
     )
