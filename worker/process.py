@@ -1,8 +1,10 @@
 """One worker process: an RQ worker that runs drains in itself, one after the other."""
 
+import argparse
 import logging
 import sys
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import redis
 from rq import SimpleWorker
@@ -16,7 +18,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 from storage.connections import connect
 from storage.settings import StorageSettings
 from storage.wake import DRAIN_QUEUE, JOB_SECONDS
-from worker import logs
+from worker import liveness, logs
 from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
 from worker.resources import resources
@@ -25,6 +27,7 @@ from worker.waiting import wait_for
 WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5
 _INTERRUPTED = 130
+_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,9 @@ class DrainWorker(SimpleWorker):
     """
 
     queue_class = DrainQueue
+
+    # RQ would pause up to 60 s between two tries to reach control.
+    max_connection_wait_time = 5.0
 
     def _set_ip_address(self, connection: redis.Redis) -> None:
         """Not told: RQ would ask CLIENT INFO, and redis-py can't read its answer where the path
@@ -74,13 +80,23 @@ class DrainWorker(SimpleWorker):
         ours = key.startswith(self.redis_worker_namespace_prefix.encode())
         return ours and bool(self.connection.exists(key))
 
+    def heartbeat(self, *arguments: Any, **options: Any) -> None:
+        """RQ calls it each time it asks for work, before and after each job."""
+        try:
+            super().heartbeat(*arguments, **options)
+        except _AWAY:
+            liveness.moved(liveness.WAITING)
+            raise
+        liveness.moved(liveness.IDLE)
+
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM or SIGINT: the drain ends after its current batch."""
         resources().stopping.set()
 
 
-def run() -> None:
+def run(arguments: list[str] | None = None) -> None:
     """Wait for control, and work until SIGTERM or SIGINT, or until it is away too long for RQ."""
+    liveness.write_to(_options(arguments).liveness)
     logs.set_up()
     control = connect(StorageSettings().control_url, answer_seconds=WORKER_TTL)
     try:
@@ -97,3 +113,9 @@ def run() -> None:
         sys.exit(f"worker: control (ACTIVITY_CONTROL_URL) does not answer: {error}")
     except KeyboardInterrupt:  # while it waited; RQ has its own way
         sys.exit(_INTERRUPTED)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m worker", description=__doc__)
+    parser.add_argument("--liveness", type=Path, help="file to write signs of life to")
+    return parser.parse_args(arguments)

@@ -5,6 +5,8 @@ import time
 
 import redis
 
+from worker import liveness
+
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 
@@ -15,6 +17,7 @@ def wait_for(control: redis.Redis) -> None:
     """Return once it answers. That it does not is said once, however long it takes."""
     pause = FIRST_PAUSE
     while (error := _fault(control)) is not None:
+        liveness.moved(liveness.WAITING)
         if pause == FIRST_PAUSE:
             log.warning("waiting for control (ACTIVITY_CONTROL_URL): %s", error)
         time.sleep(pause)
