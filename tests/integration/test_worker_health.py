@@ -16,7 +16,13 @@ from cli import probes
 from cli.embedded import embedded_servers
 from cli.urls import Urls
 from storage.connections import connect
+from storage.settings import StorageSettings
 from tests.support import waiting
+from tests.support.queued import append, make_events
+from worker import liveness
+from worker.drain import drain
+from worker.resources import open_resources
+from worker.settings import WorkerSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = Urls(
@@ -111,3 +117,18 @@ def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
         never = says("", healthy=True)
         with pytest.raises(AssertionError, match="not within"):
             wait_until(never, "a worker that can't work is called healthy", seconds=5)
+
+
+def test_a_drain_moves_with_each_batch(
+    settings: StorageSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drain of a long backlog is not taken for one that stands still."""
+    quiet = WorkerSettings(_env_file=None, batch_events=10, linger_ms=0, gather_ms=0)  # type: ignore[call-arg]
+    worker = open_resources(settings, quiet)
+    monkeypatch.setattr("worker.drain.resources", lambda: worker)
+    said: list[str] = []
+    monkeypatch.setattr(liveness, "moved", said.append)
+    append(settings, make_events(40))
+    assert drain(0) == "done"
+    assert len(said) >= 4
+    assert set(said) == {"shard 0"}
