@@ -72,6 +72,8 @@ def _judge(files: Sequence[Path], now: float) -> Health:
 def _fault(name: str, sign: liveness.Sign | None, now: float) -> str | None:
     if sign is None or sign.activity == liveness.STARTING:
         return f"{name} has not started yet"
+    if sign.activity == liveness.REFUSED:
+        return f"{name} is refused by control: a wrong password or a missing right"
     still = now - sign.moved
     if still > STILL_SECONDS:
         return f"{name} has not moved for {still:.0f} s ({sign.activity})"

@@ -14,6 +14,7 @@ from pathlib import Path
 STARTING = "starting"
 IDLE = "idle"
 WAITING = "waiting for control"
+REFUSED = "refused by control"  # a wrong password or a missing right
 
 _WRITE_SECONDS = 2.0  # write the same activity again after this
 

@@ -22,7 +22,7 @@ from worker import liveness, logs
 from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
 from worker.resources import resources
-from worker.waiting import wait_for
+from worker.waiting import activity_after, wait_for
 
 WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5
@@ -84,8 +84,8 @@ class DrainWorker(SimpleWorker):
         """RQ calls it each time it asks for work, before and after each job."""
         try:
             super().heartbeat(*arguments, **options)
-        except _AWAY:
-            liveness.moved(liveness.WAITING)
+        except _AWAY as error:
+            liveness.moved(activity_after(error))
             raise
         liveness.moved(liveness.IDLE)
 

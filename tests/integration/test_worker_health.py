@@ -119,6 +119,18 @@ def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
             wait_until(never, "a worker that can't work is called healthy", seconds=5)
 
 
+def test_workers_with_a_wrong_password_are_unhealthy(folder: Path, start: Start) -> None:
+    """Else a deployment with it would be called a success."""
+    with embedded_servers(folder / "data") as servers:
+        with closing(connect(servers.urls.control_url)) as control:
+            control.execute_command("ACL", "SETUSER", "default", "resetpass", ">right")
+        start(servers.urls)
+        wait_until(says("refused by control", healthy=False), "the probe sees the refusal")
+        with closing(connect(f"{servers.urls.control_url}&password=right")) as control:
+            control.execute_command("ACL", "SETUSER", "default", "nopass")
+        wait_until(says("idle"), "the worker waits for work")
+
+
 def test_a_drain_moves_with_each_batch(
     settings: StorageSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
