@@ -11,7 +11,8 @@ READY_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _SHOWN_CHARACTERS = 2000
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+# "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "localhost", "": "localhost"}  # noqa: S104 - read, not bound
 
 
 def wait_until_ready(

@@ -162,6 +162,13 @@ def test_the_address_is_the_one_the_api_is_told(
     assert [len(stub.paths) for stub in (in_file, in_environment, of_run)] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_api_on_every_address_is_found_also_without_ipv6(
+    host: str, stub_api: Callable[..., StubApi]
+) -> None:
+    assert main(["health", "api", "--host", host, "--port", str(stub_api().port)]) == 0
+
+
 @pytest.mark.parametrize("what", ["api", "worker"])
 def test_a_folder_on_which_nothing_runs_is_unhealthy(
     what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
