@@ -215,6 +215,9 @@ class StatusAnswer(BaseModel):
     lag_seconds: float
     stored_per_second: float
     workers: int | None
+    refused_jobs: int | None = Field(
+        description="Entries of RQ's list that were no drains and were dropped, lately."
+    )
     dead_letters: int | None
     conservation: Conservation | None
     shards: list[ShardStatus]

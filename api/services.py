@@ -99,7 +99,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     status = Status(
         inspector,
         lambda: history.in_thread(lambda: read_ledger(engine)),
-        lambda: asyncio.wrap_future(waking.submit(waker.workers)),
+        lambda: asyncio.wrap_future(waking.submit(waker.crew)),
         watch,
     )
     await _greet(intake, inspector)

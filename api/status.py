@@ -10,6 +10,7 @@ from api.schemas import Conservation, ShardStatus, StatusAnswer
 from storage.errors import StorageError
 from storage.inspector import Inspector, ShardState
 from storage.ledger import Ledger
+from storage.wake import Crew
 
 ANSWER_SECONDS = 3.0
 
@@ -23,28 +24,28 @@ class Status:
         self,
         inspector: Inspector,
         ledger: Callable[[], Awaitable[Ledger]],
-        workers: Callable[[], Awaitable[int]],
+        crew: Callable[[], Awaitable[Crew]],
         watch: BacklogWatch,
     ) -> None:
         self._inspector = inspector
         self._ledger = ledger
-        self._workers = workers
+        self._crew = crew
         self._watch = watch
 
     async def report(self) -> StatusAnswer:
         """The whole answer; what can't be asked is null and named under `attention`."""
         attention: list[str] = []
         before = await _asked("queue", self._inspector.shards(), attention)
-        ledger, workers = await asyncio.gather(
+        ledger, crew = await asyncio.gather(
             _asked("database", self._ledger(), attention),
-            _asked("control", self._workers(), attention),
+            _asked("control", self._crew(), attention),
         )
         # Read again: PostgreSQL may know of events that came after the first look.
         after = await _asked("queue", self._inspector.shards(), attention) if before else None
         weak = await _asked("queue", self._inspector.weaknesses(), attention) if before else None
         shards = before or []
         attention += weak or []
-        attention += _troubles(shards, ledger, workers)
+        attention += _troubles(shards, ledger, crew)
         conservation = _conservation(shards, after or [], ledger) if before else None
         if conservation and conservation.balanced is False:
             attention.append("events are not accounted for: see conservation")
@@ -55,7 +56,8 @@ class Status:
             backlog_bytes=sum(shard.bytes for shard in shards),
             lag_seconds=max((shard.lag_seconds for shard in shards), default=0.0),
             stored_per_second=round(self._watch.stored_per_second, 1),
-            workers=workers,
+            workers=crew.workers if crew else None,
+            refused_jobs=crew.refused_jobs if crew else None,
             dead_letters=ledger.dead_letters if ledger else None,
             conservation=conservation,
             shards=[_shard(shard, ledger) for shard in shards],
@@ -71,12 +73,15 @@ async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T
         return None
 
 
-def _troubles(
-    shards: Sequence[ShardState], ledger: Ledger | None, workers: int | None
-) -> list[str]:
+def _troubles(shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None) -> list[str]:
     found = [f"shard {shard.shard} waits: {shard.trouble}" for shard in shards if shard.trouble]
-    if workers == 0:
+    if crew and not crew.workers:
         found.append("no worker runs: events are accepted and wait")
+    if crew and crew.refused_jobs:
+        found.append(
+            f"{crew.refused_jobs} entries of RQ's list were no drains and were dropped: somebody "
+            "else writes to control"
+        )
     if ledger and ledger.dead_letters:
         found.append(f"{ledger.dead_letters} dead letters wait for a decision")
     return found

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
-from cli.commands import api, dead_letters, migrate, send, status, up, worker
+from cli.commands import api, dead_letters, health, migrate, send, status, up, worker
 from cli.errors import CliError, UsageError
 from storage.errors import StorageError
 
@@ -31,6 +31,7 @@ _COMMANDS: dict[str, Subcommand] = {
     "worker": worker,
     "migrate": migrate,
     "status": status,
+    "health": health,
     "send": send,
     "dead-letters": dead_letters,
 }

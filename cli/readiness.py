@@ -8,10 +8,11 @@ from cli.errors import NotReady
 
 PROBES = ("/health/ready", "/health/ready?for=query")
 READY_SECONDS = 60.0
-_ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _SHOWN_CHARACTERS = 2000
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+# "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "localhost", "": "localhost"}  # noqa: S104 - read, not bound
 
 
 def wait_until_ready(
@@ -28,7 +29,7 @@ def wait_until_ready(
     """
     deadline = time.monotonic() + seconds
     for path in PROBES:
-        while (answer := _probe(_ANY.get(host, host), port, path)) is not None:
+        while (answer := probe(host, port, path)) is not None:
             if time.monotonic() >= deadline:
                 raise NotReady(
                     f"GET {path} did not answer 200 within {seconds:g} s; last: {answer}\n{logs()}"
@@ -36,9 +37,12 @@ def wait_until_ready(
             between(_LOOK_SECONDS)
 
 
-def _probe(host: str, port: int, path: str) -> str | None:
-    """None when ready, else what came instead. Proxies of the environment are not asked."""
-    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
+def probe(host: str, port: int, path: str, seconds: float = ANSWER_SECONDS) -> str | None:
+    """None when ready, else what came instead. Proxies of the environment are not asked.
+
+    `host` is an address that a service listens on: one that means all of them means this machine.
+    """
+    connection = http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

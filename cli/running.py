@@ -11,6 +11,12 @@ from cli.urls import Urls
 
 log = logging.getLogger(__name__)
 
+_NAMED = "trying again until it does"
+_NOT_NAMED = (
+    "for the servers of `make up` on this machine give --data-dir DIR (.data unless it was told "
+    "another)"
+)
+
 
 def urls_of_run(data_dir: str | None) -> Urls | None:
     """The addresses of the run on this folder; None without a folder: the settings decide.
@@ -21,8 +27,9 @@ def urls_of_run(data_dir: str | None) -> Urls | None:
 
 
 def tell_where_servers_are(urls: Urls | None, name: str) -> None:
-    """Say once how to name the servers of `activity up`, when the one that `name` (`queue_url`,
-    `control_url`) of the settings names does not answer; who needs it waits for it."""
+    """Say once that the server which `name` (`queue_url`, `control_url`) of the settings names does
+    not answer. Who needs it waits for it. `--data-dir` is advice only for those who have named no
+    server: in a container there is no folder to name."""
     if urls is not None:
         return
     # Here, because `--help` should not wait for redis.
@@ -30,16 +37,14 @@ def tell_where_servers_are(urls: Urls | None, name: str) -> None:
     from storage.errors import StorageError, control_errors
     from storage.settings import StorageSettings
 
-    server = connect(getattr(StorageSettings(), name))
+    settings = StorageSettings()
+    server = connect(getattr(settings, name))
     try:
         with control_errors():
             server.ping()
-    except StorageError:
-        log.warning(
-            "nothing answers at ACTIVITY_%s; for the servers of `make up` on this machine give "
-            "--data-dir DIR (.data unless it was told another)",
-            name.upper(),
-        )
+    except StorageError as error:
+        advice = _NAMED if name in settings.model_fields_set else _NOT_NAMED
+        log.warning("nothing answers at ACTIVITY_%s: %s; %s", name.upper(), error.__cause__, advice)
     finally:
         server.close()
 

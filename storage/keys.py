@@ -9,6 +9,8 @@ SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ev
 GENERATIONS = "cache:generations"  # control: hash, see lua/cache/common.lua
 UNDERWAY = "cache:underway"  # control: zset, shard -> oldest created_at (ms) about to be committed
 
+REFUSED_JOBS = "rq:refused:drain"  # control: how many entries of RQ's list were no drains, TTL
+
 
 def stream(shard: int) -> str:
     """Queue: the shard's events, one entry each, field `e` = the event's JSON."""

@@ -1,7 +1,12 @@
 """The wake-up: a drain is queued in RQ for every shard that has entries."""
 
+import json
+from dataclasses import dataclass
+
 import redis
-from rq import Queue, Worker
+from rq import Queue
+from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage import keys
 from storage.connections import connect
@@ -15,8 +20,21 @@ JOB_SECONDS = 300  # a hint nobody picks up, and a failed one, are forgotten aft
 
 
 def rq_queue(control: redis.Redis) -> Queue:
-    """RQ's one queue: with two, a worker killed between pop and start would lose the job."""
-    return Queue(DRAIN_QUEUE, connection=control)
+    """RQ's one queue. Jobs are JSON: whoever can write to control must not choose what is run."""
+    return Queue(DRAIN_QUEUE, connection=control, serializer=JSONSerializer)
+
+
+def drain_call(shard: int) -> bytes:
+    """What RQ writes for the call of a shard's drain; a worker runs nothing else."""
+    return json.dumps([DRAIN, None, [shard], {}]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers that live, and the entries of RQ's list that they dropped lately: no drains."""
+
+    workers: int
+    refused_jobs: int
 
 
 class Waker:
@@ -55,10 +73,13 @@ class Waker:
         with control_errors():
             return int(self._jobs.count)
 
-    def workers(self) -> int:
-        """Workers that RQ knows to live. Raises ControlUnavailable."""
+    def crew(self) -> Crew:
+        """Who works, as RQ knows it. Raises ControlUnavailable."""
+        control = self._jobs.connection
         with control_errors():
-            return int(Worker.count(queue=self._jobs))
+            workers = control.scard(WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE)
+            refused = control.get(keys.REFUSED_JOBS)
+        return Crew(int(workers), int(refused or 0))
 
     def _sweep_shard(self, shard: int) -> bool:
         generation, doubtful = self._wake(shard)

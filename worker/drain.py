@@ -13,6 +13,7 @@ from contextlib import suppress
 from storage.batch_writer import Outcome
 from storage.errors import LeaseLost, StorageError
 from storage.shard_lease import ShardLease
+from worker import liveness
 from worker.heartbeat import Heartbeat
 from worker.read_ahead import ReadAhead, Ready
 from worker.resources import Resources, resources
@@ -68,9 +69,11 @@ class Drain:
         Raises LeaseLost, or another StorageError when a server is away; nothing is lost by it.
         """
         kept = self._kept
+        activity = f"shard {self._shard}"
         end = time.monotonic() + kept.settings.slice_ms / 1000
         with ReadAhead(self._lease, kept.size, kept.settings.batch_bytes, self._goes_on) as ahead:
             while not kept.stopping.is_set():
+                liveness.moved(activity)
                 ready = ahead.next()
                 if ready is None:
                     if not self._linger():

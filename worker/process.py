@@ -1,48 +1,108 @@
 """One worker process: an RQ worker that runs drains in itself, one after the other."""
 
+import argparse
+import logging
 import sys
+from pathlib import Path
+from typing import Any, cast
 
 import redis
 from rq import SimpleWorker
 from rq.job import Job
+from rq.queue import Queue
+from rq.timeouts import JobTimeoutException
+from rq.utils import now
+from rq.worker import WorkerStatus
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from storage.connections import connect
 from storage.settings import StorageSettings
-from storage.wake import rq_queue
-from worker import logs
+from storage.wake import DRAIN_QUEUE, JOB_SECONDS
+from worker import liveness, logs
+from worker.admission import DrainQueue, drain_queue
+from worker.drain import drain
 from worker.resources import resources
-from worker.waiting import wait_for
+from worker.waiting import activity_after, wait_for
 
 WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5
 _INTERRUPTED = 130
+_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+
+log = logging.getLogger(__name__)
 
 
 class DrainWorker(SimpleWorker):
-    """Without a fork per job; tells a running drain when it should stop."""
+    """RQ's list, worker registry, heartbeat and signals, around drains.
+
+    RQ's other features are off, because each of them lets whoever can write to control run code
+    here, stop the worker, or keep it busy: commands by pub/sub (`stop-job` would kill the process
+    group), callbacks, dependents, results, retries, repeats, groups, rate limits, webhooks.
+    """
+
+    queue_class = DrainQueue
+
+    # RQ would pause up to 60 s between two tries to reach control.
+    max_connection_wait_time = 5.0
 
     def _set_ip_address(self, connection: redis.Redis) -> None:
         """Not told: RQ would ask CLIENT INFO, and redis-py can't read its answer where the path
         of a unix socket has a blank."""
         self.ip_address = "unknown"
 
-    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Seconds; RQ's own answer is the job's time limit and a minute on top."""
-        return WORKER_TTL
+    def subscribe(self) -> None:
+        """Listen to no commands."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the drain. The lease says who drains, so RQ need not know what became of it."""
+        (shard,) = job.args
+        self.set_state(WorkerStatus.BUSY)
+        self.heartbeat(WORKER_TTL)
+        try:
+            with self.death_penalty_class(JOB_SECONDS, JobTimeoutException, job_id=job.id):
+                drain(shard)
+        except Exception:
+            log.exception("the drain of shard %d failed", shard)
+        self.connection.delete(job.key)
+        self.set_state(WorkerStatus.IDLE)
+
+    def run_maintenance_tasks(self) -> None:
+        """Forget the workers that ended without a word."""
+        self.last_cleaned_at = now()  # type: ignore[assignment]
+        registry = WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE
+        members = cast(set[bytes], self.connection.smembers(registry))
+        gone = [name for name in members if not self._lives(name)]
+        if gone:
+            self.connection.srem(registry, *gone)
+            self.connection.srem(REDIS_WORKER_KEYS, *gone)
+
+    def _lives(self, key: bytes) -> bool:
+        ours = key.startswith(self.redis_worker_namespace_prefix.encode())
+        return ours and bool(self.connection.exists(key))
+
+    def heartbeat(self, *arguments: Any, **options: Any) -> None:
+        """RQ calls it each time it asks for work, before and after each job."""
+        try:
+            super().heartbeat(*arguments, **options)
+        except _AWAY as error:
+            liveness.moved(activity_after(error))
+            raise
+        liveness.moved(liveness.IDLE)
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM or SIGINT: the drain ends after its current batch."""
         resources().stopping.set()
 
 
-def run() -> None:
+def run(arguments: list[str] | None = None) -> None:
     """Wait for control, and work until SIGTERM or SIGINT, or until it is away too long for RQ."""
+    liveness.write_to(_options(arguments).liveness)
     logs.set_up()
     control = connect(StorageSettings().control_url, answer_seconds=WORKER_TTL)
     try:
         wait_for(control)
         worker = DrainWorker(
-            [rq_queue(control)],
+            [drain_queue(control)],
             connection=control,
             worker_ttl=WORKER_TTL,
             maintenance_interval=MAINTENANCE_SECONDS,
@@ -53,3 +113,9 @@ def run() -> None:
         sys.exit(f"worker: control (ACTIVITY_CONTROL_URL) does not answer: {error}")
     except KeyboardInterrupt:  # while it waited; RQ has its own way
         sys.exit(_INTERRUPTED)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m worker", description=__doc__)
+    parser.add_argument("--liveness", type=Path, help="file to write signs of life to")
+    return parser.parse_args(arguments)

@@ -3,8 +3,9 @@
 import logging
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from cli import listener as listening
 from cli import state
@@ -15,6 +16,7 @@ from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.errors import StopRequested
+from cli.liveness_folder import liveness_files
 from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
 from cli.readiness import wait_until_ready
 from cli.settings import CliSettings, load_settings
@@ -74,7 +76,9 @@ def _serve(
         )
         stack.callback(state.remove, layout.state)
         _migrate(servers)
-        Run(settings, listener.fileno(), listening.port_of(listener), servers).serve(signals)
+        liveness = stack.enter_context(liveness_files(settings.workers))
+        port = listening.port_of(listener)
+        Run(settings, listener.fileno(), port, servers, liveness).serve(signals)
 
 
 def _migrate(servers: Servers) -> None:
@@ -88,13 +92,18 @@ class Run:
     """The processes of one `up`, on servers that run already."""
 
     def __init__(
-        self, settings: CliSettings, listener_fd: int, port: int, servers: Servers
+        self,
+        settings: CliSettings,
+        listener_fd: int,
+        port: int,
+        servers: Servers,
+        liveness: Sequence[Path],
     ) -> None:
         self._host, self._port, self._servers = settings.host, port, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._keeper = Supervisor(servers.all, self._record)
         self._workers = Supervisor(
-            worker_processes(settings.workers, urls, inherited), self._record
+            worker_processes(settings.workers, urls, inherited, liveness), self._record
         )
         self._apis = Supervisor(
             api_processes(settings.api_processes, listener_fd, urls, inherited), self._record

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from cli.background import background
 from cli.commands.options import add_data_dir
+from cli.liveness_folder import liveness_files
 from cli.programs import WORKER_STOP_SECONDS, worker_processes
 from cli.running import keep_alive, tell_where_servers_are, urls_of_run
 from cli.settings import load_settings
@@ -23,6 +24,7 @@ def run(options: Namespace) -> int:
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
     tell_where_servers_are(urls, "control_url")
-    with background(urls):
-        keep_alive(Supervisor(worker_processes(settings.workers, urls)), WORKER_STOP_SECONDS)
+    with background(urls), liveness_files(settings.workers) as files:
+        workers = worker_processes(settings.workers, urls, liveness=files)
+        keep_alive(Supervisor(workers), WORKER_STOP_SECONDS)
     return 0

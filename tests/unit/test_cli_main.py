@@ -18,7 +18,7 @@ URLS = Urls("unix:///q", "unix:///c", "postgresql+psycopg2://activity@/activity?
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "api", "worker", "migrate", "status", "send", "dead-letters"]
+    "command", ["up", "api", "worker", "migrate", "status", "health", "send", "dead-letters"]
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

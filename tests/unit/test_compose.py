@@ -1,6 +1,8 @@
 """What an operator relies on in `compose.yaml` and the Dockerfiles, read without Docker."""
 
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,17 +14,35 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
+from api.settings import ApiSettings
 from cli.embedded.postgres import SETTINGS as EMBEDDED
+from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS
 from storage.settings import StorageSettings
+from worker.settings import WorkerSettings
 
 PROJECT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+EXTERNAL: dict[str, Any] = yaml.safe_load((PROJECT / "compose.external.yaml").read_text())
+EVERY_SERVICE = [
+    pytest.param(service, name, id=f"{file}-{name}")
+    for file, compose in (("compose", COMPOSE), ("external", EXTERNAL))
+    for name, service in compose["services"].items()
+]
 PACKAGES = {"api", "worker", "storage", "migrations", "cli", "client"}
 OURS = ("api", "worker", "migrate")
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
-VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?(:\?[^}]*)?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^{}]*))?(:\?[^{}]*)?\}")
+REQUIRED = "${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env}"
+PASSWORDS = {
+    "postgres": REQUIRED,
+    "queue": f"${{QUEUE_PASSWORD:-{REQUIRED}}}",
+    "control": f"${{CONTROL_PASSWORD:-{REQUIRED}}}",
+}
+URLS = {"ACTIVITY_QUEUE_URL", "ACTIVITY_CONTROL_URL", "ACTIVITY_DATABASE_URL"}
+SECRETS = {"ACTIVITY_QUEUE_PASSWORD", "ACTIVITY_CONTROL_PASSWORD", "PGPASSWORD"}
 
 
 def server_options(service: str) -> dict[str, str]:
@@ -63,12 +83,6 @@ def last(dockerfile: str, name: str) -> str:
     return [arguments for found, arguments in instructions(dockerfile) if found == name][-1]
 
 
-def has_healthcheck(service: dict[str, Any]) -> bool:
-    if "build" in service:
-        return last(service["build"]["dockerfile"], "HEALTHCHECK") != "NONE"
-    return "test" in service.get("healthcheck", {})
-
-
 def test_the_queue_fsyncs_every_event_and_evicts_none() -> None:
     options = server_options("queue")
     assert options["--appendonly"] == "yes"
@@ -89,8 +103,8 @@ def test_control_persists_nothing_and_evicts_what_may_go() -> None:
 
 def test_queue_and_control_are_two_servers() -> None:
     environment = SERVICES["worker"]["environment"]
-    assert environment["ACTIVITY_QUEUE_URL"] == "redis://queue:6379/0"
-    assert environment["ACTIVITY_CONTROL_URL"] == "redis://control:6379/0"
+    assert environment["ACTIVITY_QUEUE_URL"] == "redis://activity-queue@queue:6379/0"
+    assert environment["ACTIVITY_CONTROL_URL"] == "redis://activity-control@control:6379/0"
 
 
 def test_events_lie_on_named_volumes_where_the_images_keep_their_data() -> None:
@@ -111,14 +125,33 @@ def test_only_the_api_is_published_and_by_default_to_this_machine() -> None:
     assert all(SERVICES[name]["networks"] == ["data"] for name in SERVICES.keys() - {"api"})
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_every_service_has_a_health_check_or_says_why_not(name: str) -> None:
-    reason = SERVICES[name].get("x-no-healthcheck", "")
-    assert has_healthcheck(SERVICES[name]) != (len(reason) > 20)
+@pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
+def test_every_service_that_stays_has_a_health_check(service: dict[str, Any], name: str) -> None:
+    """In the compose file: an image in the OCI format has none."""
+    if name == "migrate":  # else it had the workers', from their image
+        assert service["healthcheck"] == {"disable": True}
+    else:
+        assert service["healthcheck"].keys() == {
+            "test",
+            "interval",
+            "timeout",
+            "retries",
+            "start_period",
+        }
 
 
-def test_the_apis_health_check_asks_for_liveness_only() -> None:
-    assert "http://127.0.0.1:5000/health'" in last("Dockerfile.api", "HEALTHCHECK")
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_our_health_checks_are_cheap_and_the_same_everywhere(name: str) -> None:
+    """They ask for what only a new process could mend: no server that is away gets one killed."""
+    wanted = ["activity", "health", *(["api", "--live"] if name == "api" else ["worker"])]
+    for compose in (COMPOSE, EXTERNAL):
+        assert compose["services"][name]["healthcheck"]["test"] == ["CMD", *wanted]
+    options, _, command = last(f"Dockerfile.{name}", "HEALTHCHECK").partition(" CMD ")
+    assert json.loads(command) == wanted
+    of_compose = SERVICES[name]["healthcheck"]
+    for option in options.split():
+        key, _, value = option.removeprefix("--").partition("=")
+        assert str(of_compose[key.replace("-", "_")]) == value
 
 
 def test_postgres_writes_its_log_as_the_embedded_one_does() -> None:
@@ -134,14 +167,19 @@ def test_postgres_is_not_healthy_while_it_is_being_set_up() -> None:
     assert "--host=127.0.0.1" in SERVICES["postgres"]["healthcheck"]["test"]
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_confined(name: str) -> None:
-    service = SERVICES[name]
+@pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
+def test_every_service_is_confined(service: dict[str, Any], name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["init"] is True
     assert not {"cap_add", "privileged", "pid", "network_mode", "devices"} & service.keys()
     assert any(mount.startswith("/tmp:") for mount in service["tmpfs"])
+
+
+@pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
+def test_no_log_fills_the_disk(service: dict[str, Any], name: str) -> None:
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -151,12 +189,14 @@ def test_no_service_runs_as_root(name: str) -> None:
         assert SERVICES[name]["user"] not in ("0", "root")
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_every_service_gets_time_to_stop_and_is_started_again(name: str) -> None:
+@pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
+def test_every_service_gets_time_to_stop_and_is_started_again(
+    service: dict[str, Any], name: str
+) -> None:
     """Ours more than the 30 s after which `activity` itself ends what does not stop."""
-    grace = "40s" if name in ("api", "worker") else "30s"
-    assert SERVICES[name]["stop_grace_period"] == grace
-    assert SERVICES[name]["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    assert service["stop_grace_period"] == ("40s" if name in ("api", "worker") else "30s")
+    assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    assert max(API_STOP_SECONDS, WORKER_STOP_SECONDS) < 40
 
 
 def test_workers_wait_for_the_migrations_and_these_for_postgres() -> None:
@@ -170,9 +210,11 @@ def test_the_api_starts_while_the_database_is_away() -> None:
     assert SERVICES["api"]["depends_on"].keys() == {"queue", "control"}
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_every_image_can_be_replaced_and_none_of_others_floats(name: str) -> None:
-    variable = VARIABLE.fullmatch(SERVICES[name]["image"])
+@pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
+def test_every_image_can_be_replaced_and_none_of_others_floats(
+    service: dict[str, Any], name: str
+) -> None:
+    variable = VARIABLE.fullmatch(service["image"])
     assert variable is not None
     default = variable[2]
     if name not in OURS:
@@ -180,33 +222,138 @@ def test_every_image_can_be_replaced_and_none_of_others_floats(name: str) -> Non
 
 
 def test_migrations_run_from_the_workers_image() -> None:
-    assert SERVICES["migrate"]["image"] == SERVICES["worker"]["image"]
+    for compose in (COMPOSE, EXTERNAL):
+        assert compose["services"]["migrate"]["image"] == compose["services"]["worker"]["image"]
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_only_settings_that_exist_are_set(name: str) -> None:
-    known = {f"ACTIVITY_{setting.upper()}" for setting in StorageSettings.model_fields}
-    given = {key for key in SERVICES[name]["environment"] if key.startswith("ACTIVITY_")}
-    assert given == {"ACTIVITY_QUEUE_URL", "ACTIVITY_CONTROL_URL", "ACTIVITY_DATABASE_URL"}
-    assert given <= known
+def environment_of(compose: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = compose["services"][name]["environment"]
+    return found
+
+
+def variables(*settings: type[BaseSettings]) -> set[str]:
+    return {f"ACTIVITY_{name.upper()}" for one in settings for name in one.model_fields}
+
+
+@pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])
+def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
+    compose: dict[str, Any],
+) -> None:
+    """A setting that is new belongs into both files."""
+    storage = variables(StorageSettings) | {"PGPASSWORD"}
+    assert environment_of(compose, "api").keys() == storage | variables(ApiSettings) | {
+        "ACTIVITY_API_PROCESSES"
+    }
+    assert environment_of(compose, "worker").keys() == storage | variables(WorkerSettings) | {
+        "ACTIVITY_WORKERS"
+    }
+    assert environment_of(compose, "migrate").keys() == {"ACTIVITY_DATABASE_URL", "PGPASSWORD"}
+    for name in OURS:
+        assert "env_file" not in compose["services"][name]  # it would hand on all of .env
+        set_here = {key for key, value in environment_of(compose, name).items() if value}
+        assert set_here <= URLS | SECRETS
+
+
+def test_each_password_reaches_only_those_who_need_it() -> None:
+    needed = {
+        "postgres": {"POSTGRES_PASSWORD": "postgres"},
+        "queue": {"REDISCLI_AUTH": "queue"},
+        "control": {"REDISCLI_AUTH": "control"},
+        "migrate": {"PGPASSWORD": "postgres"},
+    }
+    needed["api"] = needed["worker"] = {
+        "PGPASSWORD": "postgres",
+        "ACTIVITY_QUEUE_PASSWORD": "queue",
+        "ACTIVITY_CONTROL_PASSWORD": "control",
+    }
+    for name, service in SERVICES.items():
+        environment = service["environment"]
+        given = {key: value for key, value in environment.items() if "PASSWORD" in str(value)}
+        assert given == {key: PASSWORDS[whose] for key, whose in needed[name].items()}
+        rest = [service[key] for key in service.keys() - {"environment"}]
+        assert not [text for text in texts(rest) if "PASSWORD" in text]
 
 
 def test_no_secret_is_written_down() -> None:
-    required = "${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env}"
-    assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"] == required
-    assert {SERVICES[name]["environment"]["PGPASSWORD"] for name in OURS} == {required}
-    assert not [text for text in texts(COMPOSE) if re.search(r"://[^/\s]*:[^/\s]*@", text)]
+    for compose in (COMPOSE, EXTERNAL):
+        assert not [text for text in texts(compose) if re.search(r"://[^/\s]*:[^/\s]*@", text)]
     for dockerfile in DOCKERFILES:
         assert not re.search("PASSWORD|SECRET|TOKEN", (PROJECT / dockerfile).read_text())
+
+
+@pytest.mark.parametrize("role", ["queue", "control"])
+def test_valkey_lets_one_user_in_and_shows_no_password_in_ps(role: str, tmp_path: Path) -> None:
+    service = SERVICES[role]
+    environment = service["environment"]
+    assert (environment["VALKEY_USER"], environment["VALKEY_RULES"].split()[:4]) == (
+        f"activity-{role}",
+        ["resetkeys", "~events:*", "resetchannels", "-@all"]
+        if role == "queue"
+        else ["resetkeys", "~rq:*", "~cache:*", "resetchannels"],
+    )
+    given = {**environment, "REDISCLI_AUTH": "p@ss %w'\"#", "PATH": os.defpath}
+    words = [
+        word.replace("$$", "$").replace("/tmp/", f"{tmp_path}/") for word in service["entrypoint"]
+    ]
+    ran = subprocess.run([*words, "echo"], env=given, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"--aclfile {tmp_path}/users.acl\n"
+    hashed = hashlib.sha256(given["REDISCLI_AUTH"].encode()).hexdigest()
+    assert (tmp_path / "users.acl").read_text().splitlines() == [
+        "user default off",
+        f"user activity-{role} on #{hashed} {environment['VALKEY_RULES']}",
+    ]
+    assert (tmp_path / "users.acl").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_users_of_queue_and_control_have_the_fewest_rights() -> None:
+    page = (PROJECT / "docs/security.md").read_text()
+    for role in ("queue", "control"):
+        (block,) = re.findall(rf"```\nuser activity-{role} on >PASSWORD ([^`]*)```", page)
+        words = SERVICES[role]["environment"]["VALKEY_RULES"].split()
+        assert words == block.replace("\\\n", " ").split()
 
 
 def test_the_example_of_env_names_every_variable_and_no_password() -> None:
     example = (PROJECT / ".env.example").read_text()
     named = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, re.MULTILINE))
-    used = {found[1]: found[2] for text in texts(COMPOSE) for found in VARIABLE.finditer(text)}
-    assert named.pop("POSTGRES_PASSWORD") == ""
-    assert used.pop("POSTGRES_PASSWORD") is None
-    assert named == used
+    used = {
+        found[1]: found[2] or ""
+        for text in texts([COMPOSE, EXTERNAL])
+        for found in VARIABLE.finditer(text)
+    }
+    assert named.keys() == used.keys() | {"QUEUE_PASSWORD", "CONTROL_PASSWORD"} | SECRETS
+    assert {value for name, value in named.items() if "PASSWORD" in name} == {""}
+    defaults = {name: value for name, value in used.items() if value}
+    assert defaults == {name: named[name] for name in defaults}
+
+
+def test_external_servers_are_the_only_difference_of_the_other_file() -> None:
+    assert EXTERNAL["services"].keys() == set(OURS)
+    for name, service in EXTERNAL["services"].items():
+        differs = {"networks", "depends_on", "environment"}
+        same = SERVICES[name].keys() - differs
+        assert service.keys() - differs == same
+        assert {key: service[key] for key in same} == {key: SERVICES[name][key] for key in same}
+        assert "networks" not in service
+        assert environment_of(EXTERNAL, name).keys() == environment_of(COMPOSE, name).keys()
+    waits = {"migrate": {"condition": "service_completed_successfully"}}
+    assert EXTERNAL["services"]["worker"]["depends_on"] == waits
+    assert "depends_on" not in EXTERNAL["services"]["api"]
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.external.yaml"])
+def test_compose_itself_accepts_the_file(file: str, tmp_path: Path) -> None:
+    compose = ["docker", "compose", "--project-directory", str(tmp_path), "-f", PROJECT / file]
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"]).returncode:
+        pytest.skip("no docker compose here")
+    for wanted in (False, True):
+        if wanted:
+            urls = "".join(f"{name}=redis://host\n" for name in URLS)
+            (tmp_path / ".env").write_text(f"POSTGRES_PASSWORD=p@ss/w:%41 x\n{urls}")
+        done = subprocess.run(
+            [*compose, "config", "-q"], cwd=tmp_path, env={"PATH": os.environ["PATH"]}
+        )
+        assert (done.returncode == 0) is wanted
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
@@ -230,7 +377,11 @@ def test_an_image_runs_as_a_numeric_user_without_a_shell(dockerfile: str) -> Non
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_an_image_holds_only_what_the_lock_names(dockerfile: str) -> None:
     runs = [json.loads(arguments) for name, arguments in instructions(dockerfile) if name == "RUN"]
-    _, dependencies, build_tool, wheel, project = runs
+    build, final, dependencies, build_tool, wheel, project = runs
+    assert build == ["python3", "-m", "venv", "/opt/build"]
+    assert final == ["python3", "-m", "venv", "--without-pip", "/opt/venv"]
+    # Nothing is installed into the base's own Python: a distribution's forbids it (PEP 668).
+    assert {step[0] for step in runs[2:]} == {"/opt/build/bin/pip"}
     for step, lock in ((dependencies, "locks/runtime.txt"), (build_tool, "locks/build.txt")):
         assert "--require-hashes" in step
         assert step[-2:] == ["-r", lock]

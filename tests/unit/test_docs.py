@@ -58,6 +58,7 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.once(7, b"").replace("7", "N") + "<key>",
         keys.once_keys(7).replace("7", "N"),
         keys.SHARD_COUNT,
+        keys.REFUSED_JOBS,
         keys.GENERATIONS,
         keys.UNDERWAY,
         keys.marks(7).replace("7", "<N>"),

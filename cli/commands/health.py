@@ -1,0 +1,85 @@
+"""`activity health`: one check, cheap enough to be a container's health check every few seconds."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from cli import probes
+from cli.commands.options import add_data_dir
+from cli.errors import NothingRuns, UsageError
+from cli.probe_settings import setting
+
+HELP = "check one process: exit 0 when it is healthy, else 1 and a line that says why"
+
+_STATE_FILE = "state.json"  # in a data folder: `cli.embedded.layout`, whose import is slow
+_PATHS = {"api": "/health/ready", "query": "/health/ready?for=query"}
+_LIVE = "/health"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument(
+        "what",
+        choices=("api", "worker", "query"),
+        help="api: can events be accepted? query: can history be read? worker: do the worker "
+        "processes of this user on this machine move?",
+    )
+    parser.add_argument("--live", action="store_true", help="api: only whether it answers at all")
+    parser.add_argument("--host", help="address of the API (ACTIVITY_HOST, 127.0.0.1)")
+    parser.add_argument("--port", metavar="N", help="port of the API (ACTIVITY_PORT, 5000)")
+    add_data_dir(parser, "check the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: Namespace) -> int:
+    """Print what was found; 0 when that is healthy."""
+    found = _check(options)
+    print(_as_json(options.what, found) if options.json else f"{options.what}: {found.detail}")
+    return 0 if found.healthy else 1
+
+
+def _check(options: Namespace) -> probes.Health:
+    try:
+        if options.what == "worker":
+            return probes.worker_health(_supervisor(options))
+        path = _LIVE if options.live else _PATHS[options.what]
+        return probes.api_health(_address(options), path)
+    except NothingRuns as error:
+        return probes.Health(False, str(error))
+
+
+def _as_json(what: str, found: probes.Health) -> str:
+    return json.dumps({"what": what, "healthy": found.healthy, "detail": found.detail})
+
+
+def _address(options: Namespace) -> probes.Address:
+    data_dir = _data_dir(options)
+    if data_dir and not (options.host or options.port):
+        return probes.address_of(_state(data_dir)["url"])
+    port = options.port or setting("port", "5000")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"--port (ACTIVITY_PORT): {port!r} is not a port number")
+    return probes.Address(options.host or setting("host", "127.0.0.1"), int(port))
+
+
+def _supervisor(options: Namespace) -> int | None:
+    data_dir = _data_dir(options)
+    if not data_dir:
+        return None
+    processes = _state(data_dir)["processes"]
+    return next((one["pid"] for one in processes if one["role"] == "supervisor"), None)
+
+
+def _data_dir(options: Namespace) -> str:
+    return options.data_dir or setting("data_dir", "")
+
+
+def _state(data_dir: str) -> dict[str, Any]:
+    """Read the state file of the run. A killed run's is told by who does not answer."""
+    path = Path(data_dir).expanduser() / _STATE_FILE
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise NothingRuns(f"nothing runs on the data folder {data_dir}: {error}") from None
+    return state

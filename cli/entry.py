@@ -1,0 +1,34 @@
+"""The entry of the console script: a probe must not wait for the imports of all the others."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+BAD_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `activity` with these arguments; returns its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["health"]:
+        return _health(given[1:])
+    from cli.main import main as other
+
+    return other(given)
+
+
+def _health(arguments: Sequence[str]) -> int:
+    from cli.commands import health
+    from cli.errors import UsageError
+
+    parser = argparse.ArgumentParser("activity health", description=health.HELP)
+    health.add(parser)
+    try:
+        return health.run(parser.parse_args(arguments))
+    except UsageError as error:
+        print(f"activity: error: {error}", file=sys.stderr)
+        return BAD_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The folder in which the worker processes of one supervisor leave their liveness files.
+
+    <TMPDIR or /tmp>/activity-<uid>/         this user's alone
+        <pid of the supervisor>/             locked while the supervisor lives
+            worker-0, worker-1, ...          written by the workers (`worker.liveness`)
+
+The lock is on the folder itself, so that it ends with the supervisor however that ends, and
+systemd-tmpfiles leaves the folder alone. Standard library only: a probe reads it.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def user_folder() -> Path:
+    """Return where this user's supervisors have their folders; it need not exist."""
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"activity-{os.geteuid()}"  # noqa: S108
+
+
+@contextmanager
+def liveness_files(workers: int) -> Iterator[Sequence[Path]]:
+    """Give each worker the path of its file, within a folder that exists until the end.
+
+    Gives no path where the folder can't be made: workers work without being probed.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(_supervisor_folder())
+        except OSError as error:
+            log.warning("`activity health worker` can't be answered: %s", error)
+            yield []
+            return
+        yield [folder / f"worker-{number}" for number in range(workers)]
+
+
+def running_folders() -> list[Path]:
+    """Return the folder of each supervisor of this user that lives. Raises `OSError`."""
+    parent = user_folder()
+    _check(parent)
+    return [folder for folder in _folders(parent) if _is_locked(folder)]
+
+
+@contextmanager
+def _supervisor_folder() -> Iterator[Path]:
+    parent = user_folder()
+    parent.mkdir(mode=0o700, exist_ok=True)
+    _check(parent)
+    folder = parent / str(os.getpid())
+    with ExitStack() as stack:
+        with _locked(parent):  # nobody takes the new folder for a dead one before it is locked
+            _remove_dead(parent)
+            folder.mkdir(mode=0o700)
+            stack.enter_context(_locked(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(parent: Path) -> None:
+    """Refuse a folder that another user could have put there: /tmp is everybody's."""
+    found = parent.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not ours or found.st_mode & 0o077:
+        raise PermissionError(f"{parent} is not a folder of this user alone")
+
+
+def _remove_dead(parent: Path) -> None:
+    for folder in _folders(parent):
+        if not _is_locked(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(folder for folder in parent.iterdir() if folder.name.isdecimal())
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # its supervisor has just removed it
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,149 @@
+"""The whole service works with the rights that docs/security.md gives it, and with no more."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from storage.database import plain_engine
+from storage.dead_letters import DeadLetters
+from storage.generations import Generations
+from storage.settings import StorageSettings
+from tests.support.queued import bury, make_event
+from tests.support.service import Service, service
+from tests.support.waiting import wait_until
+
+PAGE = Path(__file__).parents[2] / "docs/security.md"
+EVENT = {"component": "c", "environment": "e", "message": "m"}
+
+
+def rights(role: str) -> list[str]:
+    """What the page says for that server, as ACL SETUSER reads it."""
+    (block,) = re.findall(rf"```\n(user activity-{role} [^`]*)```", PAGE.read_text())
+    return re.sub(r"\\\n", " ", block).split()[2:]
+
+
+def restricted(url: str, role: str) -> str:
+    """The address for a user of that server who has these rights only."""
+    password = "its password"
+    with redis.Redis.from_url(url) as server:
+        words = [f">{password}" if word.startswith(">") else word for word in rights(role)]
+        server.execute_command("ACL", "SETUSER", f"activity-{role}", "reset", *words)
+        server.execute_command("ACL", "LOG", "RESET")
+    return f"{url}&username=activity-{role}&password={password.replace(' ', '%20')}"
+
+
+@pytest.fixture
+def few_rights(settings: StorageSettings) -> Iterator[StorageSettings]:
+    urls = {
+        "queue_url": restricted(settings.queue_url, "queue"),
+        "control_url": restricted(settings.control_url, "control"),
+    }
+    try:
+        yield settings.model_copy(update=urls)
+    finally:
+        for role in ("queue", "control"):
+            with redis.Redis.from_url(getattr(settings, f"{role}_url")) as server:
+                server.execute_command("ACL", "DELUSER", f"activity-{role}")
+
+
+def denied(settings: StorageSettings) -> list[object]:
+    """What a server has refused, by its own log."""
+    found: list[object] = []
+    for url in (settings.queue_url, settings.control_url):
+        with redis.Redis.from_url(url) as server:
+            found += server.execute_command("ACL", "LOG")
+    return found
+
+
+def use_everything(running: Service) -> None:
+    """Each way to post, to read and to ask."""
+    for n in range(20):
+        running.post(**EVENT, data={"n": n})
+    for _ in range(2):
+        sent = running.http.post("/events", json=EVENT, headers={"idempotency-key": "k"})
+        assert sent.status_code == 202
+    stored = running.http.post("/events?ack=stored", json=EVENT)
+    assert stored.status_code in (201, 202)
+    running.wait_stored(stored.json()["id"])
+    assert running.by_ids([stored.json()["id"]])["missing"] == []
+    wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "all to be stored", 60)
+    past = {"to_date": "2020-01-01"}
+    for query in ({}, {"message": "m"}, past, past):
+        assert running.http.get("/events", params=query).status_code == 200
+    cached = wait_until(
+        lambda: running.http.get("/events").headers["x-cache"] == "HIT", "a cached page", 60
+    )
+    assert cached
+    found = running.http.get("/status").json()
+    assert (found["status"], found["attention"]) == ("ok", [])
+    for purpose in ("accept", "query"):
+        ready = running.http.get("/health/ready", params={"for": purpose}).json()
+        assert {each["state"] for each in ready["dependencies"].values()} == {"up"}
+
+
+def replay_one(settings: StorageSettings) -> None:
+    engine = plain_engine(settings.database_url)
+    with closing(redis.Redis.from_url(settings.control_url)) as control:
+        letter = make_event()
+        bury(engine, letter)
+        letters = DeadLetters(engine, settings.partition_by, Generations(control))
+        assert letters.replay(letters.newest(1)[0]) is None
+    engine.dispose()
+
+
+def test_everything_works_with_the_rights_of_the_page(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    with service(few_rights, apis=2, cache_grace_ms=0) as running:
+        use_everything(running)
+        replay_one(few_rights)
+        killed = running.workers.pop()
+        killed.kill()  # its hint is lost: a sweep repeats it
+        killed.wait()
+        for _ in range(20):
+            running.post(**EVENT)
+        running.start_worker()
+        wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "a sweep", 60)
+    assert denied(settings) == []
+
+
+@pytest.mark.parametrize(("role", "folder"), [("queue", "queue"), ("control", "cache")])
+def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) -> None:
+    scripts = (Path(__file__).parents[2] / "storage/lua" / folder).glob("*.lua")
+    called = {
+        name.lower() for each in scripts for name in re.findall(r"call\('(\w+)'", each.read_text())
+    }
+    assert called
+    assert called <= {word.removeprefix("+") for word in rights(role)}
+
+
+@pytest.mark.parametrize(
+    ("role", "command"),
+    [
+        ("queue", ["FLUSHALL"]),
+        ("queue", ["DEL", "events:{0}"]),
+        ("queue", ["CONFIG", "SET", "appendonly", "no"]),
+        ("queue", ["SET", "another", "key"]),
+        ("queue", ["KEYS", "*"]),
+        ("queue", ["SUBSCRIBE", "channel"]),
+        ("queue", ["EVAL", "return redis.call('SET', 'another', 'key')", "0"]),
+        ("control", ["FLUSHALL"]),
+        ("control", ["CONFIG", "GET", "*"]),
+        ("control", ["SET", "another", "key"]),
+        ("control", ["KEYS", "*"]),
+        ("control", ["PUBLISH", "rq:pubsub:worker", "shutdown"]),
+        ("control", ["ACL", "LIST"]),
+    ],
+)
+def test_nothing_else_is_allowed(
+    few_rights: StorageSettings, role: str, command: list[str]
+) -> None:
+    with (
+        redis.Redis.from_url(getattr(few_rights, f"{role}_url")) as server,
+        pytest.raises(redis.ResponseError, match=r"(?i)no permission|can't access"),
+    ):
+        server.execute_command(*command)

@@ -1,0 +1,24 @@
+"""A server that is away for hours does not fill a worker's log."""
+
+import logging
+
+import pytest
+
+from worker import logs
+
+AWAY = "Worker %s: could not connect to Redis instance: %s retrying in %d seconds..."
+
+
+def passes(once: logs.OnceAMinute, text: str) -> bool:
+    record = logging.LogRecord("rq.worker", logging.ERROR, "", 0, text, (), None)
+    return once.filter(record)
+
+
+def test_that_control_is_away_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    once = logs.OnceAMinute()
+    assert [passes(once, AWAY) for _ in range(3)] == [True, False, False]
+    assert passes(once, "another thing")
+    now += 61
+    assert [passes(once, AWAY) for _ in range(3)] == [True, False, False]

@@ -1,0 +1,133 @@
+"""Which entries of RQ's list are run: the drain of one shard, and nothing else.
+
+Whoever can write to control can put any function into RQ's list. RQ would import and call it, and
+its callbacks too. So nothing that control holds decides what is called: an entry is compared with
+the one call that is allowed, byte for byte, and nothing of it is unpickled or imported.
+"""
+
+import logging
+import re
+import zlib
+from collections.abc import Iterable
+from typing import Any, cast
+
+import redis
+from rq import Queue
+from rq.job import Job
+
+from storage import keys
+from storage.settings import MAX_SHARDS
+from storage.wake import DRAIN, DRAIN_QUEUE, JOB_SECONDS, drain_call, rq_queue
+
+REMEMBERED_SECONDS = 3600  # how long refused entries are counted after the last one
+_MAX_PACKED_BYTES = 512  # of a call: what RQ writes has about 60
+_MAX_CALL_BYTES = 512
+_ID = re.compile(rb"drain-(0|[1-9][0-9]?)-[1-9][0-9]{0,15}")
+_SHOWN_BYTES = 80
+
+log = logging.getLogger(__name__)
+
+
+class DrainQueue(Queue):
+    """RQ's list as a worker reads it. What is no drain is dropped, logged and counted."""
+
+    _refused = 0  # by this process
+
+    @classmethod
+    def dequeue_any(
+        cls,
+        queues: Iterable[Queue],
+        timeout: int | None,
+        connection: redis.Redis,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[Job, Queue] | None:
+        """The next drain; raises DequeueTimeout when none comes within `timeout` seconds.
+
+        Without RQ's intermediate list: a drain that is lost here is queued again by the sweeper.
+        """
+        (queue,) = queues
+        while (popped := cls.lpop([queue.key], timeout, connection=connection)) is not None:
+            job = cls._admitted(connection, popped[1])
+            if job is not None:
+                return job, queue
+        return None
+
+    @classmethod
+    def _admitted(cls, connection: redis.Redis, job_id: bytes) -> Job | None:
+        shard = shard_of(job_id)
+        if shard is None:
+            cls._refuse(connection, job_id)
+            return None
+        key = Job.key_for(job_id.decode())
+        call = _call(connection, key)
+        if call is None:  # RQ has forgotten it: its TTL is over
+            return None
+        if call != drain_call(shard):
+            connection.delete(key)
+            cls._refuse(connection, job_id)
+            return None
+        return _job(connection, job_id.decode(), shard)
+
+    @classmethod
+    def _refuse(cls, connection: redis.Redis, job_id: bytes) -> None:
+        cls._refused += 1
+        if cls._refused.bit_count() == 1:  # the 1st, 2nd, 4th, 8th time, and so on
+            log.error(
+                "SOMEBODY ELSE WRITES TO CONTROL: an entry of RQ's list is no drain and was "
+                "dropped (%d so far): %r",
+                cls._refused,
+                job_id[:_SHOWN_BYTES],
+            )
+        connection.incr(keys.REFUSED_JOBS)
+        connection.expire(keys.REFUSED_JOBS, REMEMBERED_SECONDS)
+
+
+def drain_queue(connection: redis.Redis) -> DrainQueue:
+    """RQ's one queue, for a worker."""
+    serializer = rq_queue(connection).serializer
+    return DrainQueue(DRAIN_QUEUE, connection=connection, serializer=serializer)
+
+
+def shard_of(job_id: bytes) -> int | None:
+    """The shard of a drain's job id; None for any other id."""
+    match = _ID.fullmatch(job_id)
+    shard = int(match[1]) if match else MAX_SHARDS
+    return shard if shard < MAX_SHARDS else None
+
+
+def _call(connection: redis.Redis, key: str) -> bytes | None:
+    """The job's call as it was before RQ compressed it, `b""` where it can't be a drain's.
+
+    None where there is no such job.
+    """
+    try:
+        size = connection.hstrlen(key, "data")
+        if not size:
+            return None
+        packed = connection.hget(key, "data") if size <= _MAX_PACKED_BYTES else None
+    except redis.ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return b""
+    return _unpacked(cast(bytes, packed or b""))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, _MAX_CALL_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _job(connection: redis.Redis, job_id: str, shard: int) -> Job:
+    """RQ's job, of which nothing comes from control but the id."""
+    return Job.create(
+        DRAIN,
+        args=(shard,),
+        id=job_id,
+        connection=connection,
+        origin=DRAIN_QUEUE,
+        timeout=JOB_SECONDS,
+        description=f"drain shard {shard}",
+    )
