@@ -7,6 +7,12 @@ from cli.errors import UsageError
 from cli.settings import load_settings
 
 HELP = "send one event, or a file with one JSON event a line"
+EXAMPLES = (
+    "activity send events.ndjson  # interrupted or with mended lines: run it again",
+    "activity send events.ndjson --rejected rejected.ndjson",
+    "gzip -dc events.ndjson.gz | activity send -",
+    "activity send --component billing --environment test --message 'A test'",
+)
 
 _EVENT = ("component", "environment", "message", "email", "data")
 _INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
@@ -20,7 +26,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--url", help="the service (ACTIVITY_URL, http://127.0.0.1:5000)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument(
-        "--give-up", type=seconds, metavar="SECONDS", help="end when nothing was taken for so long"
+        "--give-up", type=seconds, metavar="SECONDS", help="give up after SECONDS without progress"
     )
     _add_event(parser)
     _add_input(parser)

@@ -130,9 +130,8 @@ def _tell(shown: Progress, begun: Begun, wanted: Wanted) -> None:
     if begun.finished is not None:
         before = begun.finished.position
         shown.say(
-            f"{before.accepted:,} lines are stored already and unchanged; sending what was not "
-            f"accepted: {before.rejected:,} rejected lines, and what was added after line "
-            f"{before.lines:,}"
+            f"already stored and unchanged: {before.accepted:,}; sending what was rejected "
+            f"({before.rejected:,}) or added after line {before.lines:,}"
         )
     if position.offset:
         shown.say(f"going on after line {position.lines:,}, where a run was interrupted")

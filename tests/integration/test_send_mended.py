@@ -31,7 +31,7 @@ def test_the_same_command_sends_only_the_mended_lines(
     )
     events(file, ["a", "mended, longer", "", "b", "bad still", "c"])
     again = send.run(file)
-    assert "3 lines are stored already and unchanged" in again.stderr
+    assert "already stored and unchanged: 3; sending" in again.stderr
     assert again.stdout.startswith("1 accepted, 1 rejected in this run (")
     assert "; 4 accepted, 1 rejected in all\n" in again.stdout
     events(file, ["a", "mended, longer", "", "b", "", "c"])  # given up
