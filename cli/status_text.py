@@ -80,7 +80,9 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
     yield "Storing", f"{number(service.get('stored_per_second'))} events a second"
     yield "Workers", number(service.get("workers"))
     yield "Dead letters", number(service.get("dead_letters"))
-    since = f" since {accounts['since']}" if accounts.get("since") else ""
+    since = (
+        f" since {accounts['since'][:19].replace('T', ' ')} UTC" if accounts.get("since") else ""
+    )
     yield "Accepted", f"{number(accounts.get('accepted'))} events{since}"
     yield (
         "In PostgreSQL",

@@ -44,8 +44,8 @@ def _add_event(parser: ArgumentParser) -> None:
 def _add_input(parser: ArgumentParser) -> None:
     group = parser.add_argument_group(
         "a file or standard input",
-        "The same command goes on with a file whose sending was interrupted, in any way; each line "
-        "is stored once.",
+        "After an interruption of any kind, run the same command again: each line is stored once.\n"
+        "After mending rejected lines in place too: only what was not accepted is sent.",
     )
     group.add_argument(
         "--batch", type=whole_number(1, _MOST_LINES), metavar="LINES", help="sent at once (1000)"
@@ -56,9 +56,15 @@ def _add_input(parser: ArgumentParser) -> None:
         metavar="N",
         help="in parallel (2)",
     )
-    group.add_argument("--rejected", metavar="FILE", help="write rejected lines there, as NDJSON")
+    group.add_argument(
+        "--rejected",
+        metavar="FILE",
+        help="write rejected lines there, ready to be mended and sent; reasons to FILE.reasons",
+    )
     group.add_argument("--checkpoint", metavar="FILE", help="where to note how far it is")
-    group.add_argument("--restart", action="store_true", help="forget an interrupted run")
+    group.add_argument(
+        "--restart", action="store_true", help="forget earlier runs and send the whole file"
+    )
     group.add_argument(
         "--continue-anyway", action="store_true", help="go on with one that is over a day old"
     )

@@ -44,7 +44,7 @@ def test_the_verdict_comes_first_and_figures_are_readable() -> None:
         "Storing        21,500 events a second",
         "Workers        2",
         "Dead letters   0",
-        "Accepted       1,234,567 events since 2026-11-01T00:00:00Z",
+        "Accepted       1,234,567 events since 2026-11-01 00:00:00 UTC",
         "In PostgreSQL  1,222,322 accounted for (stored, duplicates, dead letters), 100 of them "
         "about to leave the queue",
         "Balance        every event is accounted for",
