@@ -26,6 +26,14 @@ class Parser(argparse.ArgumentParser):
             parsers[-1].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options
 
+    def actions(self) -> Iterator[argparse.Action]:
+        """Every option and argument, those of all commands too."""
+        for action in self._actions:
+            yield action
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    yield from parser.actions()
+
     def error(self, message: str) -> NoReturn:
         """Raise BadArguments with the usage of the command that was meant."""
         raise BadArguments(message, self.format_usage())

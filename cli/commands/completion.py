@@ -22,5 +22,10 @@ def run(options: Namespace) -> int:
 
     from cli import main
 
-    print(shtab.complete(main.parser(), options.shell))
+    parser = main.parser()
+    completers = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+    for action in parser.actions():
+        if action.metavar in completers:
+            action.complete = completers[action.metavar]  # type: ignore[attr-defined]
+    print(shtab.complete(parser, options.shell))
     return 0

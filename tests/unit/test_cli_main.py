@@ -110,6 +110,38 @@ def test_a_shell_completes_every_command(shell: str, capsys: pytest.CaptureFixtu
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("st", ["status"]),
+        ("dead-letters re", ["replay"]),
+        ("send --rej", ["--rejected"]),
+        ("send ev", ["events.ndjson"]),
+        ("up --data-dir da", ["data"]),
+        ("completion f", ["fish"]),
+    ],
+)
+def test_bash_completes_commands_options_and_files(
+    typed: str, expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events.ndjson").touch()
+    (tmp_path / "data").mkdir()
+    main(["completion", "bash"])
+    words = ["activity", *typed.split()]
+    asked = (
+        f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}; "
+        '_shtab_activity; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    ended = subprocess.run(
+        ["bash", "-c", f"{capsys.readouterr().out}\n{asked}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split() == expected
+
+
 def test_watching_goes_on_while_nothing_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
