@@ -16,6 +16,7 @@ from storage.event import Stamp
 from storage.intake import Intake, Once, Place, Repeated
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"  # on an answer that repeats the first request's
 KEY_CHARACTERS = 255
 
 
@@ -35,8 +36,11 @@ class Idempotency:
         self._wake = wake
         self._under_way: set[str] = set()
 
-    async def accept(self, key: RequestKey, made: MadeAll, stamp: Stamp) -> tuple[MadeAll, Place]:
-        """The events this key stands for: these, or those of when the key was first seen.
+    async def accept(
+        self, key: RequestKey, made: MadeAll, stamp: Stamp
+    ) -> tuple[MadeAll, Place, bool]:
+        """The events this key stands for: these, or those of when the key was first seen; and
+        whether they are the latter.
 
         `stamp` is what they were made with. Raises Problem 409 while the key's first request is
         still under way; KeyReused, QueueUnavailable, QueueFull.
@@ -50,14 +54,16 @@ class Idempotency:
         finally:
             self._under_way.remove(key.key)
 
-    async def _accept(self, key: RequestKey, made: MadeAll, stamp: Stamp) -> tuple[MadeAll, Place]:
+    async def _accept(
+        self, key: RequestKey, made: MadeAll, stamp: Stamp
+    ) -> tuple[MadeAll, Place, bool]:
         once = Once(digest(key.key.encode()), key.fingerprint, stamp.pack())
         answer = await self._intake.append_once(once, stamp.created_ms, made.items())
         if isinstance(answer, Repeated):
-            return restamped(made, Stamp.unpack(answer.answer)), answer.place
+            return restamped(made, Stamp.unpack(answer.answer)), answer.place, True
         if answer.generation:
             self._wake(answer.place.shard, answer.generation)
-        return made, answer.place
+        return made, answer.place, False
 
 
 def the_key(keys: Sequence[str]) -> str | None:

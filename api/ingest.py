@@ -17,14 +17,16 @@ from storage.intake import Place
 
 
 class Accepted(NamedTuple):
-    """Events on the queue's disk, and where they wait there."""
+    """Events on the queue's disk, and where they wait there. `replayed`: an earlier request with
+    the same idempotency key put them there."""
 
     made: MadeAll
     place: Place
+    replayed: bool = False
 
     def without_bodies(self) -> "Accepted":
         """Enough to answer with, however long that is waited for."""
-        return Accepted(self.made._replace(bodies=[]), self.place)
+        return Accepted(self.made._replace(bodies=[]), self.place, self.replayed)
 
 
 class Ingest:

@@ -106,8 +106,15 @@ _ACK = _parameter(
 )
 
 
+_REPLAYED = {
+    "description": "The same key and body came before: this is the answer to them.",
+    "schema": {"type": "string", "const": "true"},
+}
+
+
 def _acked(level: str) -> dict[str, Any]:
-    return {"Activity-Ack": _header("The level that was reached.", const=level)}
+    ack = _header("The level that was reached.", const=level)
+    return {"Activity-Ack": ack, "Idempotency-Replayed": _REPLAYED}
 
 
 def _switch(name: str, description: str) -> dict[str, Any]:

@@ -16,6 +16,13 @@ def _unset(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
+def _extension(**more: Any) -> Schema:
+    """An extension attribute of ours: as text where CloudEvents allows a boolean or an integer."""
+    types = ["string", "boolean", "integer", "null"]
+    bounds = {"minimum": -(2**31), "maximum": 2**31 - 1}
+    return {**_text("An extension of ours."), "type": types, **bounds, **more}
+
+
 _TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _AN_EMAIL_OR_BLANK = rf"{EMAIL_PATTERN}|^\s*$"
@@ -38,9 +45,9 @@ CLOUD_EVENT: Schema = {
             _text("A media type.", pattern=rf"^{_TOKEN}/{_TOKEN}( *; *({_TOKEN}={_TOKEN})?)* *$")
         ),
         "dataschema": _unset(_text("A URI.", minLength=1)),
-        "component": _unset(_text("An extension of ours.", **_SHORT)),
-        "environment": _unset(_text("An extension of ours.", **_SHORT)),
-        "message": _unset(_text("An extension of ours.")),
+        "component": _extension(**_SHORT),
+        "environment": _extension(**_SHORT),
+        "message": _extension(),
         "email": _unset(
             _text("An extension of ours.", pattern=_AN_EMAIL_OR_BLANK, maxLength=EMAIL_CHARACTERS)
         ),

@@ -15,7 +15,7 @@ from api.cloudevents import BATCH, STRUCTURED, Mapped, plainly_good, structured
 from api.cloudevents_binary import binary, is_binary
 from api.event_body import EventIn, parse, parse_all
 from api.idempotency import HEADER as IDEMPOTENCY_KEY
-from api.idempotency import RequestKey, digest, the_key
+from api.idempotency import REPLAYED, RequestKey, digest, the_key
 from api.ingest import Accepted, location
 from api.items import Array, Lines
 from api.media_type import media_type
@@ -43,9 +43,8 @@ async def post_event(request: Request) -> Response:
     accepted = await services.ingest.accept_all([posted], request_key)
     receipts = await _receipts(services, options, accepted)
     [event_id], [event] = accepted.made.ids, accepted.made.bodies
-    headers = {"location": location(event_id.decode())}
     answer = event if receipts is None else _with_receipt(event, receipts[0])
-    return _answer(answer, receipts, headers)
+    return _answer(answer, accepted, receipts, {"location": location(event_id.decode())})
 
 
 @router.post("/events/batch", **openapi.POST_BATCH)
@@ -72,14 +71,18 @@ async def post_batch(request: Request) -> Response:
             request_key = RequestKey(key, digest(whole))
         accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
     receipts = await _receipts(services, options, accepted)
-    return _answer(batch_answer.accepted(batch, accepted.made, receipts), receipts)
+    return _answer(batch_answer.accepted(batch, accepted.made, receipts), accepted, receipts)
 
 
 def _answer(
-    body: bytes, receipts: Sequence[Receipt] | None, headers: Mapping[str, str] | None = None
+    body: bytes,
+    accepted: Accepted,
+    receipts: Sequence[Receipt] | None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     ack = "queued" if receipts is None else reached(receipts)
-    return Response(body, _STATUS[ack], {ACK: ack, **(headers or {})}, JSON)
+    replayed = {REPLAYED: "true"} if accepted.replayed else {}
+    return Response(body, _STATUS[ack], {ACK: ack, **(headers or {}), **replayed}, JSON)
 
 
 async def _receipts(

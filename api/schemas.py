@@ -221,3 +221,5 @@ class StatusAnswer(BaseModel):
     dead_letters: int | None
     conservation: Conservation | None
     shards: list[ShardStatus]
+    version: str = Field(description="Of the service.")
+    uptime_seconds: float = Field(description="Of the API process that answers.")

@@ -1,8 +1,10 @@
 """What an operator asks: how much waits, who works, and is every event accounted for?"""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TypeVar
 
 from api.backlog_watch import BacklogWatch
@@ -31,6 +33,8 @@ class Status:
         self._ledger = ledger
         self._crew = crew
         self._watch = watch
+        self._version = version("activity-service")
+        self._started = time.monotonic()
 
     async def report(self) -> StatusAnswer:
         """The whole answer; what can't be asked is null and named under `attention`."""
@@ -61,6 +65,8 @@ class Status:
             dead_letters=ledger.dead_letters if ledger else None,
             conservation=conservation,
             shards=[_shard(shard, ledger) for shard in shards],
+            version=self._version,
+            uptime_seconds=round(time.monotonic() - self._started, 1),
         )
 
 

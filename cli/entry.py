@@ -1,6 +1,5 @@
 """The entry of the console script: a probe must not wait for the imports of all the others."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -20,14 +19,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _health(arguments: Sequence[str]) -> int:
     from cli.commands import health
     from cli.errors import UsageError
+    from cli.parser import Parser, examples
+    from cli.report_error import report_error
 
-    parser = argparse.ArgumentParser("activity health", description=health.HELP)
+    end = examples(health.EXAMPLES)
+    parser = Parser("activity health", description=health.HELP, epilog=end)
     health.add(parser)
     try:
-        return health.run(parser.parse_args(arguments))
+        return health.run(parser.parse(arguments))
     except UsageError as error:
-        print(f"activity: error: {error}", file=sys.stderr)
-        return BAD_USAGE
+        return report_error(error, BAD_USAGE, "--json" in arguments)
 
 
 if __name__ == "__main__":

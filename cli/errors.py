@@ -2,6 +2,7 @@
 
 CliError                    exit 1: something could not be done
 ├── UsageError              exit 2: an option or a setting makes no sense
+│   └── BadArguments        the command line can't be understood
 ├── AddressError            the address to listen on can't be had
 ├── NotReady                the service did not become ready in time
 ├── NothingRuns             no `activity up` runs on this data folder
@@ -17,6 +18,14 @@ CliError                    exit 1: something could not be done
     └── ServerFailed        a server ended or did not become ready; its log's end is shown
 """
 
+from typing import Any
+
+
+def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
+    """An error for programs that asked for JSON."""
+    name = type(error).__name__
+    return {"error": {"type": name, "message": str(error), "exit_status": exit_status}}
+
 
 class CliError(Exception):
     """An expected failure: its text is all that the user needs."""
@@ -24,6 +33,14 @@ class CliError(Exception):
 
 class UsageError(CliError):
     """An option, or the setting behind it, is not acceptable."""
+
+
+class BadArguments(UsageError):
+    """The command line can't be understood. `usage`: of the command that was meant."""
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class AddressError(CliError):

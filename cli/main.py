@@ -2,12 +2,16 @@
 
 import argparse
 import logging
+import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn, Protocol
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Protocol, cast
 
-from cli.commands import api, dead_letters, health, migrate, send, status, up, worker
 from cli.errors import CliError, UsageError
+from cli.parser import Parser, examples
+from cli.report_error import report_error
 from storage.errors import StorageError
 
 FAILED = 1
@@ -16,63 +20,79 @@ INTERRUPTED = 130
 
 
 class Subcommand(Protocol):
-    """What a module below `cli.commands` offers."""
+    """What a module below `cli.commands` offers. `EXAMPLES`: command lines, each with a comment."""
 
     HELP: str
+    EXAMPLES: Sequence[str]
 
     def add(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, options: argparse.Namespace) -> int: ...
 
 
-_COMMANDS: dict[str, Subcommand] = {
-    "up": up,
-    "api": api,
-    "worker": worker,
-    "migrate": migrate,
-    "status": status,
-    "health": health,
-    "send": send,
-    "dead-letters": dead_letters,
+# Imported when needed: no command waits for the imports of the others.
+COMMANDS: Mapping[str, str] = {
+    "up": "cli.commands.up",
+    "api": "cli.commands.api",
+    "worker": "cli.commands.worker",
+    "migrate": "cli.commands.migrate",
+    "status": "cli.commands.status",
+    "health": "cli.commands.health",
+    "send": "cli.commands.send",
+    "dead-letters": "cli.commands.dead_letters",
+    "completion": "cli.commands.completion",
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(BAD_USAGE, f"activity: error: {message}\n")
+class _Version(argparse.Action):
+    """Looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        print(f"activity {version('activity-service')}")
+        parser.exit()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every subcommand with its options."""
-    top = _Parser(
+def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
+    """The commands of these names with their options."""
+    top = Parser(
         prog="activity",
         description="Write-behind event ingestion and history.",
-        epilog="Options override ACTIVITY_* environment variables, which override .env.",
+        epilog="Options override ACTIVITY_* environment variables, which override .env.\n"
+        'With --json, standard output is one JSON document: the result, or {"error": {...}}.',
     )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, module in _COMMANDS.items():
-        module.add(commands.add_parser(name, help=module.HELP, description=module.HELP))
+    for name in names:
+        module = subcommand(name)
+        end = examples(module.EXAMPLES)
+        module.add(commands.add_parser(name, help=module.HELP, description=module.HELP, epilog=end))
     return top
+
+
+def subcommand(name: str) -> Subcommand:
+    """The module of a command."""
+    return cast(Subcommand, import_module(COMMANDS[name]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand. 0 when it did what it should, 1 when it failed, 2 for bad usage."""
-    options = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(stream=sys.stderr, format="activity: %(message)s")
+    as_json = "--json" in given
     try:
-        return _COMMANDS[options.command].run(options)
+        options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
+        chosen = options.parse(given)
+        return subcommand(chosen.command).run(chosen)
     except UsageError as error:
-        return _fail(error, BAD_USAGE)
+        return report_error(error, BAD_USAGE, as_json)
+    except BrokenPipeError:
+        # Who read our output has gone, as `head` does. Nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (CliError, StorageError, OSError) as error:
-        return _fail(error, FAILED)
+        return report_error(error, FAILED, as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _fail(error: Exception, status: int) -> int:
-    print(f"activity: error: {error}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

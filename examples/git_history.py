@@ -14,15 +14,17 @@ email        the author's address if it is one that HTML (and so the service) ca
              has at most 254 characters; else left out. `data.author_email` always has it as it was
 message      the subject, or "(no subject)"
 data         hash, author, author_email, authored_at, committed_at, files, insertions, deletions,
-             merge, paths
+             merge, paths. A date that git can't read, or after the year 9999, is null
 
-Texts are cut so that no commit is refused for its size: the message at 8,192 characters, `paths`
-after 100 names or 16,384 characters, all else at 1,000. Bytes that are no UTF-8 become U+FFFD.
+Texts are cut so that no commit is refused for its size: component and environment at 255
+characters, the message at 8,192, `paths` after 100 names or 16,384 characters, all else at 1,000.
+Bytes that are no UTF-8 become U+FFFD.
 
 An event that meets 503 or 429 is sent again after the `Retry-After` the service names; after a
 broken connection it is sent again with growing pauses. The run breaks off when the service has
 accepted nothing for 30 seconds. Each event carries an `Idempotency-Key` made from its content, so
-that what is sent again within a day, by a second run too, counts once.
+that what is sent again within 24 hours, by a second run too, counts once. The summary says how many
+events were there already.
 
 Exit status: 0 all posted, 1 some refused or the run broke off, 2 wrong usage, 130 interrupted.
 """
@@ -43,6 +45,8 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import count, islice
 from pathlib import Path
@@ -52,6 +56,7 @@ from urllib.parse import SplitResult, urlsplit
 Event = dict[str, Any]
 
 ROOT = "root"
+NAME_LIMIT = 255
 MESSAGE_LIMIT = 8_192
 TEXT_LIMIT = 1_000
 PATHS_LIMIT = 100
@@ -68,7 +73,9 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*")
 
 # NUL cannot occur in any of these; git folds the subject into one line.
-LOG_FIELDS = ("%H", "%P", "%an", "%ae", "%aI", "%cI", "%s")
+LOG_FIELDS = ("%H", "%P", "%an", "%ae", "%ad", "%cd", "%s")
+# `--date=raw`: seconds since 1970 and an offset. Other forms stop git at dates before 1970.
+RAW_DATE = re.compile(r"(\d+) ([+-])(\d\d)(\d\d)")
 # git puts a line feed between a commit's header and its first count.
 NUMSTAT = re.compile(rb"\n?(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
 # What a user's configuration could change in the output, or run.
@@ -133,12 +140,27 @@ def top_folder(path: str) -> str:
     """`storage/lua/append.lua` -> `storage`; what lies at the top level, or in a folder whose
     name is blank (the service wants a component to be more than that), is "root"."""
     folder, slash, _ = path.partition("/")
-    return clean(folder) if slash and folder.strip() else ROOT
+    name = clean(folder, NAME_LIMIT)
+    return name if slash and name.strip() else ROOT
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """Without what the service refuses: NUL and lone surrogates; at most `limit` characters."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:limit]
+
+
+def iso_date(raw: str) -> str | None:
+    """`1709200800 +0100` -> `2024-02-29T11:00:00+01:00`; None for what is no such date."""
+    parts = RAW_DATE.fullmatch(raw)
+    if parts is None:
+        return None
+    seconds, sign, hours, minutes = parts.groups()
+    try:
+        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+        date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+        return date.astimezone(timezone(offset)).isoformat()
+    except (OverflowError, ValueError):
+        return None
 
 
 def valid_email(address: str) -> bool:
@@ -149,7 +171,7 @@ def to_event(commit: Commit, environment: str) -> Event:
     header = commit.header
     event: Event = {
         "component": commit.component(),
-        "environment": clean(environment),
+        "environment": clean(environment, NAME_LIMIT),
         "message": clean(header.subject, MESSAGE_LIMIT).strip() or "(no subject)",
         "data": to_data(commit),
     }
@@ -164,8 +186,8 @@ def to_data(commit: Commit) -> dict[str, Any]:
         "hash": header.hash,
         "author": clean(header.author),
         "author_email": clean(header.author_email),
-        "authored_at": header.authored_at,
-        "committed_at": header.committed_at,
+        "authored_at": iso_date(header.authored_at),
+        "committed_at": iso_date(header.committed_at),
         "files": commit.files,
         "insertions": commit.insertions,
         "deletions": commit.deletions,
@@ -255,7 +277,7 @@ class Repository:
         """Oldest first, streamed: git's output is read only as fast as the commits are taken."""
         command = self._command(
             "log", "-z", "--reverse", "--numstat", "-M", "--no-ext-diff", "--no-textconv",
-            "--no-color", "--encoding=UTF-8", f"--format={'%x00'.join(LOG_FIELDS)}",
+            "--no-color", "--encoding=UTF-8", "--date=raw", f"--format={'%x00'.join(LOG_FIELDS)}",
             *_since(since), head, "--",
         )  # fmt: skip
         with tempfile.TemporaryFile() as complaints, self._start(command, complaints) as git:
@@ -297,8 +319,15 @@ def _since(since: str | None) -> list[str]:
 
 def _git_environment() -> dict[str, str]:
     """Ours, less what would point git at another repository (set inside hooks, for instance)."""
-    pointers = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE"}
+    pointers = _local_variables() | {"GIT_NAMESPACE", "GIT_QUARANTINE_PATH"}
     return {name: value for name, value in os.environ.items() if name not in pointers}
+
+
+@cache
+def _local_variables() -> frozenset[str]:
+    """The variables that git itself calls local to a repository."""
+    done = subprocess.run(["git", "rev-parse", "--local-env-vars"], capture_output=True, check=True)
+    return frozenset(_decode(done.stdout).split())
 
 
 def _last_line(output: bytes) -> str:
@@ -316,6 +345,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None = None
+    replayed: bool = False  # an earlier request has posted the same event
 
     @property
     def accepted(self) -> bool:
@@ -370,7 +400,12 @@ class Client:
         try:
             self._connection.request(method, self._base + path, body, headers or {})
             response = self._connection.getresponse()
-            return Answer(response.status, response.read(), response.getheader("Retry-After"))
+            return Answer(
+                response.status,
+                response.read(),
+                response.getheader("Retry-After"),
+                response.getheader("Idempotency-Replayed") == "true",
+            )
         except (OSError, HTTPException) as failure:
             self._connection.close()  # the next request opens a new one
             text = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
@@ -400,6 +435,7 @@ class Tally:
     def __init__(self, commits: int) -> None:
         self.commits = commits
         self.posted = 0
+        self.there_already = 0
         self.refused = 0
         self.first_problem = ""
         self.last_accepted = self._started = self._shown = time.monotonic()
@@ -408,7 +444,8 @@ class Tally:
     def count(self, event: Event, answer: Answer) -> None:
         with self._lock:
             if answer.accepted:
-                self.posted += 1
+                self.posted += not answer.replayed
+                self.there_already += answer.replayed
                 self.last_accepted = time.monotonic()
             else:
                 self.refused += 1
@@ -419,6 +456,8 @@ class Tally:
     def summary(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-6)
         done = f"posted {self.posted} events of {self.commits} commits"
+        if self.there_already:
+            done += f", {self.there_already} were there already,"
         return f"{done} in {seconds:.1f} s ({self.posted / seconds:.0f}/s)"
 
     def _show_progress(self) -> None:
@@ -462,6 +501,7 @@ def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> An
     for attempt in count():
         answer = client.post("/events", event)
         if not answer.asks_to_come_again:
+            answer.replayed &= attempt == 0  # else this run may have posted it, unanswered
             return answer
         failing_since = failing_since or time.monotonic()
         if time.monotonic() - max(failing_since, tally.last_accepted) > RETRY_SECONDS:
@@ -559,7 +599,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(tally.summary())
     if tally.refused:
         print(f"{tally.refused} refused; the first: {tally.first_problem}", file=sys.stderr)
-    return 0 if tally.posted == tally.commits else 1
+    return 0 if tally.posted + tally.there_already == tally.commits else 1
 
 
 def main(arguments: list[str] | None = None) -> int:

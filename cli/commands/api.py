@@ -10,6 +10,10 @@ from cli.settings import load_settings
 from cli.supervisor import Supervisor
 
 HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
+EXAMPLES = (
+    "activity api  # with the servers that ACTIVITY_QUEUE_URL and so on name",
+    "activity api --data-dir .data --port 5001  # beside a running `activity up`",
+)
 
 
 def add(parser: ArgumentParser) -> None:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from storage.dead_letters import DeadLetter, DeadLetters
 
 HELP = "list, show, replay or discard accepted events that PostgreSQL refused"
+EXAMPLES = (
+    "activity dead-letters list --data-dir .data",
+    "activity dead-letters show 01a2207a-0000-7000-8000-000000000000",
+    "activity dead-letters replay --all --json",
+)
 
 _LISTED = 100
 _ALL = 1_000_000
@@ -34,6 +39,7 @@ def add(parser: ArgumentParser) -> None:
     which.add_argument("id", metavar="ID", type=UUID, nargs="?")
     which.add_argument("--all", action="store_true", help="every dead letter")
     for action in (listing, one, replay, discard):
+        action.add_argument("--json", action="store_true", help="print JSON")
         add_data_dir(action, "use the servers of the `activity up` that runs on this folder")
 
 
@@ -41,14 +47,18 @@ def run(options: Namespace) -> int:
     """Do it; 1 when a replayed event was refused again."""
     with _opened(options.data_dir) as letters:
         if options.action == "list":
-            return _list(letters)
+            return _list(letters, options.json)
         if options.action == "replay":
-            return _replay(letters, options.id)
+            return _replay(letters, options.id, options.json)
         letter = _the(letters, options.id)
         if options.action == "show":
-            print(_text(letter), letter.event.decode(), sep="\n")
+            original = letter.event.decode("utf-8", "replace")
+            document = {**_document(letter), "event": original}
+            print(json.dumps(document) if options.json else f"{_text(letter)}\n{original}")
         else:
             letters.discard(letter.id)
+            told = json.dumps({"discarded": str(letter.id)})
+            print(told if options.json else f"{letter.id}  discarded")
         return 0
 
 
@@ -72,8 +82,11 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
         engine.dispose()
 
 
-def _list(letters: "DeadLetters") -> int:
+def _list(letters: "DeadLetters", as_json: bool) -> int:
     found = letters.newest(_LISTED)
+    if as_json:
+        print(json.dumps({"dead_letters": [_document(letter) for letter in found]}))
+        return 0
     for letter in found:
         print(_text(letter))
     if not found:
@@ -81,13 +94,20 @@ def _list(letters: "DeadLetters") -> int:
     return 0
 
 
-def _replay(letters: "DeadLetters", event_id: UUID | None) -> int:
+def _replay(letters: "DeadLetters", event_id: UUID | None, as_json: bool) -> int:
     chosen = letters.newest(_ALL) if event_id is None else [_the(letters, event_id)]
-    refused = 0
+    refused = []
     for letter in chosen:
         reason = letters.replay(letter)
-        refused += reason is not None
-        print(f"{letter.id}  {'stored' if reason is None else f'refused again: {reason}'}")
+        if reason is not None:
+            refused.append({"id": str(letter.id), "reason": reason})
+        if not as_json:
+            print(f"{letter.id}  {'stored' if reason is None else f'refused again: {reason}'}")
+    stored = len(chosen) - len(refused)
+    if as_json:
+        print(json.dumps({"replayed": len(chosen), "stored": stored, "refused": refused}))
+    else:
+        print(f"{len(chosen):,} replayed: {stored:,} stored, {len(refused):,} refused again")
     return 1 if refused else 0
 
 
@@ -96,6 +116,15 @@ def _the(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
     if letter is None:
         raise CliError(f"there is no dead letter {event_id}")
     return letter
+
+
+def _document(letter: "DeadLetter") -> dict[str, str]:
+    return {
+        "id": str(letter.id),
+        "created_at": letter.created_at.isoformat(),
+        "refused_at": letter.refused_at.isoformat(),
+        "reason": letter.reason,
+    }
 
 
 def _text(letter: "DeadLetter") -> str:

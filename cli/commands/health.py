@@ -11,6 +11,11 @@ from cli.errors import NothingRuns, UsageError
 from cli.probe_settings import setting
 
 HELP = "check one process: exit 0 when it is healthy, else 1 and a line that says why"
+EXAMPLES = (
+    "activity health api  # can events be accepted?",
+    "activity health query --data-dir .data",
+    "activity health worker --json",
+)
 
 _STATE_FILE = "state.json"  # in a data folder: `cli.embedded.layout`, whose import is slow
 _PATHS = {"api": "/health/ready", "query": "/health/ready?for=query"}

@@ -1,5 +1,6 @@
 """`activity migrate`: bring a database to this version's tables, or back."""
 
+import json
 from argparse import ArgumentParser, Namespace
 
 from cli.commands.options import add_data_dir
@@ -7,6 +8,11 @@ from cli.errors import CliError
 from cli.running import urls_of_run
 
 HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
+EXAMPLES = (
+    "activity migrate",
+    "activity migrate --data-dir .data  # the database of a running `activity up`",
+    "activity migrate --to 0001 --json",
+)
 
 
 def add(parser: ArgumentParser) -> None:
@@ -14,6 +20,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="REVISION", help="go back to this revision; `base` removes every table"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_data_dir(parser, "use the database of the `activity up` that runs on this folder")
 
 
@@ -27,6 +34,7 @@ def run(options: Namespace) -> int:
 
     urls = urls_of_run(options.data_dir)
     database_url = urls.database_url if urls else StorageSettings().database_url
+    before = migrate.current_revision(database_url)
     try:
         if options.to:
             migrate.downgrade(database_url, options.to)
@@ -34,4 +42,16 @@ def run(options: Namespace) -> int:
             migrate.upgrade(database_url)
     except CommandError as error:
         raise CliError(str(error)) from None
+    after = migrate.current_revision(database_url)
+    if options.json:
+        print(json.dumps({"from": before, "to": after}))
+    else:
+        print(_said(before, after, migrate.title(after) if after else ""))
     return 0
+
+
+def _said(before: str | None, after: str | None, about: str) -> str:
+    now = f"{after} ({about})" if after else "empty: no migration is applied"
+    if before == after:
+        return f"nothing to do: the database is at {now}"
+    return f"migrated from {before or 'an empty database'} to {now}"

@@ -7,6 +7,12 @@ from cli.errors import UsageError
 from cli.settings import load_settings
 
 HELP = "send one event, or a file with one JSON event a line"
+EXAMPLES = (
+    "activity send events.ndjson  # interrupted or with mended lines: run it again",
+    "activity send events.ndjson --rejected rejected.ndjson",
+    "gzip -dc events.ndjson.gz | activity send -",
+    "activity send --component billing --environment test --message 'A test'",
+)
 
 _EVENT = ("component", "environment", "message", "email", "data")
 _INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
@@ -20,7 +26,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--url", help="the service (ACTIVITY_URL, http://127.0.0.1:5000)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument(
-        "--give-up", type=seconds, metavar="SECONDS", help="end when nothing was taken for so long"
+        "--give-up", type=seconds, metavar="SECONDS", help="give up after SECONDS without progress"
     )
     _add_event(parser)
     _add_input(parser)
@@ -38,8 +44,8 @@ def _add_event(parser: ArgumentParser) -> None:
 def _add_input(parser: ArgumentParser) -> None:
     group = parser.add_argument_group(
         "a file or standard input",
-        "The same command goes on with a file whose sending was interrupted, in any way; each line "
-        "is stored once.",
+        "After an interruption of any kind, run the same command again: each line is stored once.\n"
+        "After mending rejected lines in place too: only what was not accepted is sent.",
     )
     group.add_argument(
         "--batch", type=whole_number(1, _MOST_LINES), metavar="LINES", help="sent at once (1000)"
@@ -50,9 +56,15 @@ def _add_input(parser: ArgumentParser) -> None:
         metavar="N",
         help="in parallel (2)",
     )
-    group.add_argument("--rejected", metavar="FILE", help="write rejected lines there, as NDJSON")
+    group.add_argument(
+        "--rejected",
+        metavar="FILE",
+        help="write rejected lines there, ready to be mended and sent; reasons to FILE.reasons",
+    )
     group.add_argument("--checkpoint", metavar="FILE", help="where to note how far it is")
-    group.add_argument("--restart", action="store_true", help="forget an interrupted run")
+    group.add_argument(
+        "--restart", action="store_true", help="forget earlier runs and send the whole file"
+    )
     group.add_argument(
         "--continue-anyway", action="store_true", help="go on with one that is over a day old"
     )

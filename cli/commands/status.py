@@ -2,20 +2,33 @@
 
 import http.client
 import json
+import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
 from cli import state
-from cli.commands.options import add_data_dir
+from cli.commands.options import add_data_dir, seconds
 from cli.data_dir import data_folder
+from cli.errors import NothingRuns, error_document
 from cli.settings import load_settings
+from cli.status_text import status_text
 
-HELP = "list the processes of a running `activity up`, its backlog and its accounts"
+HELP = "show running processes, the backlog, and whether every event is accounted for"
+EXAMPLES = (
+    "activity status",
+    "activity status --watch  # again every 2 seconds, until Ctrl-C",
+    "activity status --json --data-dir /tmp/activity",
+)
 
 _ANSWER_SECONDS = 15.0
+_WATCH_SECONDS = 2
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 @dataclass(frozen=True)
@@ -41,21 +54,49 @@ class Report:
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
-        rows = [f"{process.role:<12}{process.pid:>8}" for process in self.processes]
-        return "\n".join([self.url, *rows, "", *_service_rows(self.service)])
+        processes = [(process.role, process.pid) for process in self.processes]
+        return status_text(self.url, self.service, processes, version("activity-service"))
 
 
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--watch",
+        type=seconds,
+        nargs="?",
+        const=_WATCH_SECONDS,
+        metavar="SECONDS",
+        help=f"print it again and again, {_WATCH_SECONDS} seconds apart, until Ctrl-C",
+    )
     add_data_dir(parser, "folder of the run (ACTIVITY_DATA_DIR, .data)")
 
 
 def run(options: Namespace) -> int:
     """Print the report. Raises `NothingRuns`, which makes the exit status 1."""
-    found = report(options.data_dir)
-    print(found.as_json() if options.json else found.as_text())
+    if options.watch is not None:
+        return _watch(options)
+    print(_said(options))
     return 0
+
+
+def _watch(options: Namespace) -> int:
+    """Until Ctrl-C, also while nothing runs: what is started then is seen."""
+    before = "" if options.json or not sys.stdout.isatty() else _CLEAR_SCREEN
+    with suppress(KeyboardInterrupt):
+        while True:
+            try:
+                said = _said(options)
+            except NothingRuns as error:
+                said = json.dumps(error_document(error, 1)) if options.json else str(error)
+            print(f"{before}{said}", flush=True)
+            time.sleep(options.watch)
+    return 0
+
+
+def _said(options: Namespace) -> str:
+    found = report(options.data_dir)
+    return found.as_json() if options.json else found.as_text()
 
 
 def report(data_dir: str | None) -> Report:
@@ -80,23 +121,3 @@ def _ask(url: str) -> dict[str, Any] | None:
     finally:
         connection.close()
     return answer if response.status == 200 else None
-
-
-def _service_rows(service: dict[str, Any] | None) -> list[str]:
-    if service is None:
-        return ["no API process answers"]
-    accounts = service["conservation"] or {}
-    names = ("accepted", "trimmed", "backlog", "queue_difference", "accounted", "underway")
-    shown = {
-        "backlog": f"{service['backlog']} events, {service['backlog_bytes']} bytes",
-        "lag": f"{service['lag_seconds']:.1f} s",
-        "stored": f"{service['stored_per_second']:.0f} a second",
-        "workers": service["workers"],
-        "dead letters": service["dead_letters"],
-        **{name.replace("_", " "): accounts.get(name) for name in names if name != "backlog"},
-        "balanced": accounts.get("balanced"),
-        "since": accounts.get("since"),
-        "status": service["status"],
-    }
-    rows = [f"{name:<18}{'unknown' if value is None else value}" for name, value in shown.items()]
-    return [*rows, *(f"  ! {text}" for text in service["attention"])]

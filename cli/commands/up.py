@@ -25,6 +25,11 @@ from cli.spawn import Account
 from cli.supervisor import TURN_SECONDS, Supervisor
 
 HELP = "run everything here: PostgreSQL, Valkey, migrations, API and workers"
+EXAMPLES = (
+    "activity up",
+    "activity up --port 5055 --data-dir /tmp/activity",
+    "activity up --api-processes 2 --workers 4",
+)
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,10 @@ from cli.settings import load_settings
 from cli.supervisor import Supervisor
 
 HELP = "run worker processes, with the servers that ACTIVITY_*_URL names"
+EXAMPLES = (
+    "activity worker --processes 4",
+    "activity worker --processes 2 --data-dir .data  # beside a running `activity up`",
+)
 
 
 def add(parser: ArgumentParser) -> None:

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from cli.errors import CannotResume
+from cli.sending.line_history import LineHistory
+from cli.sending.rejects import Written
 
-FORMAT = 1
+FORMAT = 2
 _DIGEST_BYTES = 64 * 1024
 
 
@@ -18,7 +20,8 @@ class Plan:
     """What a run is, from its first batch to its last: the batches and their keys follow from it.
 
     `run_id` random; `url`; `file` absolute; `size` and `head` (a digest of the first KBs) when it
-    began, it ends there; `batch` in lines; `rejected` the file for rejected lines, "" for none.
+    began, it ends there; `batch` in lines; `rejected` the file for rejected lines, "" for none;
+    `earlier` what became of the lines in earlier runs, whose accepted lines are not sent again.
     """
 
     run_id: str
@@ -28,14 +31,15 @@ class Plan:
     head: str
     batch: int
     rejected: str
+    earlier: LineHistory | None = None
 
 
 @dataclass(frozen=True)
 class Position:
     """How far a run is: all before `offset` bytes and `lines` is done.
 
-    `tail`: a digest of the KBs before `offset`. `rejected_bytes`: what of the file for rejected
-    lines belongs to it. `at`: seconds since 1970.
+    `tail`: a digest of the KBs before `offset`. `at`: seconds since 1970. `written`: what of the
+    file for rejected lines belongs to it. `history`: what became of each line.
     """
 
     offset: int
@@ -43,8 +47,9 @@ class Position:
     accepted: int
     rejected: int
     tail: str
-    rejected_bytes: int
     at: float
+    written: Written = field(default_factory=Written)
+    history: LineHistory = field(default_factory=LineHistory)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,11 @@ class Checkpoint:
 
     plan: Plan
     position: Position
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of the file was sent."""
+        return self.position.offset >= self.plan.size
 
 
 def head_digest(file: BinaryIO, size: int) -> str:
@@ -72,7 +82,7 @@ def read(path: Path) -> Checkpoint | None:
         document = json.loads(path.read_text())
         if document["format"] != FORMAT:
             raise CannotResume(f"the checkpoint {path} is another version's: see --restart")
-        return Checkpoint(Plan(**document["plan"]), Position(**document["position"]))
+        return Checkpoint(_plan(document["plan"]), _position(document["position"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -95,6 +105,16 @@ def remove(path: Path) -> None:
     """The run is complete: the same file may be sent again. Raises OSError."""
     path.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _plan(document: dict[str, Any]) -> Plan:
+    earlier = document["earlier"]
+    return Plan(**{**document, "earlier": earlier and LineHistory(**earlier)})
+
+
+def _position(document: dict[str, Any]) -> Position:
+    written, history = Written(**document["written"]), LineHistory(**document["history"])
+    return Position(**{**document, "written": written, "history": history})
 
 
 def _digest(file: BinaryIO, start: int, size: int) -> str:

@@ -4,7 +4,7 @@ Where a chunk ends follows from the bytes and `batch` alone, so that an interrup
 rest of its input as it would have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -13,25 +13,29 @@ from client.answers import Problem
 from client.event_line import EVENT_BYTES
 
 CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
-KEPT_BYTES = 1024  # of a line that is too long
 _PIECE_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 
 
 class Rejected(NamedTuple):
-    """A line that is not stored: its number, why, and the line, or its beginning."""
+    """A line that is not stored: its number, why, and the line as it stands in the input.
+
+    `is_cut`: the line is too long, and `original` is its beginning.
+    """
 
     line: int
     problem: Problem
     original: bytes
+    is_cut: bool = False
 
 
 @dataclass
 class Chunk:
     """Some lines: bytes `start` to `end` of the input, lines `first` to `last`, counted from 1.
 
-    `events` are those worth sending, `numbers` their lines; `bad` are not.
+    `events` are those worth sending, `numbers` their lines; `bad` are not. `blank` lines are
+    counted.
     """
 
     start: int
@@ -41,24 +45,33 @@ class Chunk:
     events: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     bad: list[Rejected] = field(default_factory=list)
+    blank: int = 0
 
 
 class Chunks:
     """Reads chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
 
     `offset` and `lines`: what of the input lies before. `end`: the offset to stop at; None reads on
-    to the end of the input. Memory is bounded whatever the length of a line. Reading raises
-    SendError for input that is packed, OSError.
+    to the end of the input. `wants`: which line numbers to take; None takes all. Memory is
+    bounded whatever the length of a line. Reading raises SendError for input that is packed,
+    OSError.
     """
 
     def __init__(
-        self, file: BinaryIO, batch: int, offset: int = 0, lines: int = 0, end: int | None = None
+        self,
+        file: BinaryIO,
+        batch: int,
+        offset: int = 0,
+        lines: int = 0,
+        end: int | None = None,
+        wants: Callable[[int], bool] | None = None,
     ) -> None:
         self._file = file
         self._batch = batch
         self._offset = offset
         self._lines = lines
         self._end = end
+        self._wants = wants
 
     def __iter__(self) -> Iterator[Chunk]:
         while (chunk := self._next()) is not None:
@@ -106,14 +119,17 @@ class Chunks:
         return piece
 
     def _sort(self, line: bytes, chunk: Chunk) -> None:
+        if self._wants is not None and not self._wants(self._lines):
+            return
         if not line or line.isspace():
+            chunk.blank += 1
             return
         problem = _fault(line)
         if problem is None:
             chunk.events.append(line)
             chunk.numbers.append(self._lines)
         else:
-            chunk.bad.append(Rejected(self._lines, problem, line[:KEPT_BYTES]))
+            chunk.bad.append(Rejected(self._lines, problem, line, len(line) > EVENT_BYTES))
 
 
 def refuse_gzip(beginning: bytes, name: str) -> None:

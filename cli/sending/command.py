@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 from cli.errors import SendError, UsageError
 from cli.sending import single
+from cli.sending.rejects import reasons_path
 from cli.sending.resume import Wanted
 from cli.sending.run import Ending, Way
 from cli.sending.stream import Part, send_stream
-from cli.sending.summary import summary
+from cli.sending.summary import next_step, summary
 from cli.sending.whole_file import send_file, usual_checkpoint
 from client.answers import problem_text
 from client.errors import BadUrl, GaveUp
@@ -62,7 +63,8 @@ def _send_file(way: Way, options: Namespace) -> int:
         options.continue_anyway,
     )
     at = Path(options.checkpoint).resolve() if options.checkpoint else usual_checkpoint(file)
-    if file in (at, wanted.rejected) or at == wanted.rejected:
+    written = [wanted.rejected, reasons_path(wanted.rejected)] if wanted.rejected else []
+    if len({file, at, *written}) < 2 + len(written):
         raise UsageError("FILE, --rejected and --checkpoint must be different files")
     ending = send_file(way, wanted, at)
     return _conclude(options, ending, way.url, "run the same command again to go on")
@@ -83,7 +85,10 @@ def _send_stream(way: Way, options: Namespace) -> int:
 
 
 def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -> int:
-    told = summary(url, ending)
+    file = None if options.file == STANDARD_INPUT else options.file
+    ask = ending.is_complete and ending.tally.rejected
+    step = next_step(ending, file, options.rejected, options.url) if ask else None
+    told = summary(url, ending, step)
     print(told.as_json() if options.json else told.as_text())
     if ending.is_complete:
         return _FAILED if told.rejected else 0

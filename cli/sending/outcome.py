@@ -1,8 +1,10 @@
 """What became of a chunk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import compress
 
 from cli.sending.chunks import Chunk, Rejected
+from cli.sending.line_history import AcceptedLines, accepted_lines
 from cli.sending.patience import stop_refused
 from client.answers import Verdict
 from client.batch import Batch
@@ -11,12 +13,15 @@ from client.transport import Pause, Transport
 
 @dataclass(frozen=True)
 class Outcome:
-    """A chunk that is done: its extent, how many events were accepted, which lines were not."""
+    """A chunk that is done: its extent, how many events were accepted, which lines were not, and
+    what to remember of the accepted lines."""
 
     end: int
     last_line: int
     accepted: int
     rejected: list[Rejected]
+    blank: int = 0
+    lines: AcceptedLines = field(default_factory=AcceptedLines)
 
 
 def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Outcome:
@@ -38,4 +43,6 @@ def _outcome(chunk: Chunk, verdicts: list[Verdict]) -> Outcome:
         if verdict.problem is not None
     ]
     rejected = sorted(refused + chunk.bad, key=lambda one: one.line)
-    return Outcome(chunk.end, chunk.last, len(verdicts) - len(refused), rejected)
+    good = [verdict.problem is None for verdict in verdicts]
+    lines = accepted_lines(list(compress(chunk.numbers, good)), list(compress(chunk.events, good)))
+    return Outcome(chunk.end, chunk.last, sum(good), rejected, chunk.blank, lines)

@@ -16,12 +16,14 @@ _COUNTER = "{n_fmt}B, {elapsed}{postfix}"
 
 @dataclass
 class Tally:
-    """How far a run is: all before `offset` bytes and `lines` is done."""
+    """How far a run is: all before `offset` bytes and `lines` is done. `blank`: the lines that this
+    process passed over."""
 
     offset: int = 0
     lines: int = 0
     accepted: int = 0
     rejected: int = 0
+    blank: int = 0
 
 
 class Progress(Protocol):

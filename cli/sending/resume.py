@@ -1,8 +1,13 @@
-"""Beginning a run of a file, or going on with the one that was interrupted."""
+"""Beginning a run of a file, or going on with the one that was interrupted.
+
+A run that rejected lines leaves its checkpoint. The next run checks that every accepted line is
+still as it was, and sends only what was not accepted.
+"""
 
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +15,14 @@ from typing import BinaryIO
 from cli.errors import CannotResume
 from cli.sending import checkpoint
 from cli.sending.checkpoint import Checkpoint, Plan, Position
+from cli.sending.chunks import Chunks
+from cli.sending.line_history import LineHistory, Match
+from cli.sending.rejects import Written, refuse_to_overwrite
 
 KEYS_KEPT_SECONDS = 23 * 3600
 """The service forgets keys after 24 hours; what was under way may be older than the checkpoint."""
 
-_START = Position(0, 0, 0, 0, "", 0, 0.0)
+_START = Position(0, 0, 0, 0, "", 0.0)
 
 
 @dataclass(frozen=True)
@@ -29,18 +37,77 @@ class Wanted:
     anyway: bool
 
 
-def begin(path: Path, wanted: Wanted, file: BinaryIO) -> Checkpoint:
-    """The run to go on with, as the checkpoint says, or a new one, which is then on disk.
+@dataclass(frozen=True)
+class Begun:
+    """The run to do, which is on disk. `is_new`: this call began it. `finished`: the run whose
+    checkpoint it replaced, of the same file."""
 
-    Raises CannotResume with what to do about it, OSError.
+    run: Checkpoint
+    is_new: bool
+    finished: Checkpoint | None = None
+
+
+def begin(path: Path, wanted: Wanted, file: BinaryIO, say: Callable[[str], None]) -> Begun:
+    """Return the interrupted run, as the checkpoint says, or begin a new one.
+
+    Raises CannotResume or SendError with what to do about it, OSError.
     """
     found = None if wanted.restart else checkpoint.read(path)
-    if found is not None:
+    if found is not None and not (found.is_finished and found.position.rejected):
         _check(found, wanted, file, path)
-        return found
-    started = Checkpoint(_plan(wanted, file), replace(_START, at=time.time()))
+        return Begun(found, is_new=False)
+    finished = found if found and _is_mended(found, wanted, file, path, say) else None
+    if not wanted.restart:
+        refuse_to_overwrite(wanted.rejected, _written(found, wanted))
+    started = _after(finished, wanted, file)
     checkpoint.write(path, started)
-    return started
+    return Begun(started, is_new=True, finished=finished)
+
+
+def _after(finished: Checkpoint | None, wanted: Wanted, file: BinaryIO) -> Checkpoint:
+    """A new run over what the finished one did not store; without one, over everything."""
+    plan, start = _plan(wanted, file), replace(_START, at=time.time())
+    if finished is None:
+        return Checkpoint(plan, start)
+    earlier = finished.position.history
+    history = LineHistory(checksum=earlier.checksum, marks=earlier.marks)
+    start = replace(start, accepted=finished.position.accepted, history=history)
+    return Checkpoint(replace(plan, earlier=earlier), start)
+
+
+def _is_mended(
+    found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path, say: Callable[[str], None]
+) -> bool:
+    """Whether the file still holds every line that the finished run stored, each in its place.
+    False for another file of the same name. Raises CannotResume."""
+    plan, position = found.plan, found.position
+    if plan.file != str(wanted.file):
+        raise CannotResume(f"{path} is the checkpoint of an earlier run of {plan.file}")
+    if plan.url != wanted.url:
+        raise CannotResume(
+            f"an earlier run has stored {position.accepted:,} of its lines at {plan.url}. Send the "
+            f"lines that it rejected with --url {plan.url}; to send the whole file to "
+            f"{wanted.url}, name another --checkpoint FILE"
+        )
+    file.seek(0)
+    match = position.history.compare(Chunks(file, wanted.batch))
+    if match is Match.CHANGED:
+        raise CannotResume(
+            f"{wanted.file} has changed in more than the {position.rejected:,} rejected lines: "
+            "lines that were stored have changed, moved or gone. Mend each rejected line in its "
+            "place (a blank line leaves it out); or send the mended lines in a file of their own; "
+            f"or send everything with --restart: {position.accepted:,} lines are then stored twice"
+        )
+    if match is Match.OTHER:
+        say(f"this is another file than the one of which {position.rejected:,} lines were rejected")
+    return match is Match.UNCHANGED
+
+
+def _written(found: Checkpoint | None, wanted: Wanted) -> Written:
+    """What a finished run has written into the file for rejected lines."""
+    if found is None or found.plan.rejected != _text(wanted.rejected):
+        return Written()
+    return found.position.written
 
 
 def _plan(wanted: Wanted, file: BinaryIO) -> Plan:
@@ -74,7 +141,8 @@ def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> Non
     if not _is_the_same(found, file):
         raise CannotResume(
             f"{wanted.file} has changed since {after}: what is there now can't be gone on with. "
-            f"Send all of it with --restart; {_twice(position)} is then there twice"
+            "Put back what it held and let the run finish: after that, lines can be mended. Or "
+            f"send all of it with --restart; {_twice(position)} is then there twice"
         )
     _check_age(position, wanted.anyway)
 

@@ -10,7 +10,6 @@ from cli.sending.outcome import Outcome, deliver
 from cli.sending.patience import Patience
 from cli.sending.pipeline import Pipeline
 from cli.sending.progress import Progress, Tally
-from cli.sending.rejects import Rejects
 from cli.signals import StopSignals
 from client.errors import GaveUp
 from client.transport import Transport
@@ -32,7 +31,8 @@ class Way:
 @dataclass(frozen=True)
 class Ending:
     """Where a run began and ended, and why; `trouble` is None for one that is complete or was
-    interrupted. `took_nothing`: it is certain that nothing that it sent was taken."""
+    interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
+    `remembers_rejected`: the next run of the file sends only what this one rejected."""
 
     start: Tally
     tally: Tally
@@ -40,6 +40,7 @@ class Ending:
     interrupted: bool = False
     trouble: str | None = None
     took_nothing: bool = False
+    remembers_rejected: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -50,7 +51,8 @@ class Ending:
 class Run:
     """Sends chunks from `start` on under keys made from `run_id`.
 
-    `save` is called with how far it is, now and then and at the end. Raises BadUrl.
+    `record` is called with each outcome in order, `save` with how far the run is, now and then
+    and at the end. Raises BadUrl.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Run:
         way: Way,
         run_id: str,
         start: Tally,
-        rejects: Rejects,
+        record: Callable[[Outcome], None],
         progress: Progress,
         save: Callable[[Tally], None],
     ) -> None:
@@ -67,7 +69,7 @@ class Run:
         self._patience = Patience(way.give_up)
         self._run_id = run_id
         self._start, self._tally = start, replace(start)
-        self._rejects = rejects
+        self._record = record
         self._progress = progress
         self._save = save
         self._saved = time.monotonic()
@@ -116,11 +118,12 @@ class Run:
         return outcome
 
     def _advance(self, outcome: Outcome) -> None:
+        self._record(outcome)
         self._tally.offset = outcome.end
         self._tally.lines = outcome.last_line
         self._tally.accepted += outcome.accepted
         self._tally.rejected += len(outcome.rejected)
-        self._rejects.add(outcome.rejected)
+        self._tally.blank += outcome.blank
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self._save(self._tally)
             self._saved = time.monotonic()

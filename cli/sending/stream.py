@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli.sending.chunks import Chunks
+from cli.sending.outcome import Outcome
 from cli.sending.progress import Tally, progress
-from cli.sending.rejects import Rejects
+from cli.sending.rejects import Rejects, Written, refuse_to_overwrite
 from cli.sending.run import Ending, Run, Way
 
 
@@ -30,10 +31,17 @@ def send_stream(way: Way, part: Part, file: BinaryIO) -> tuple[Ending, str]:
     """Send what comes; how it ended and the run's id. Raises BadUrl, OSError."""
     run_id = part.run_id or secrets.token_hex(12)
     chunks = Chunks(file, part.batch)
+    if not part.skip_lines:
+        refuse_to_overwrite(part.rejected, Written())
+    keep = None if part.skip_lines else Written()
     start = Tally(chunks.skip(part.skip_lines), part.skip_lines)
     with (
         closing(progress(None, start)) as shown,
-        Rejects(part.rejected, None if part.skip_lines else 0, shown.say) as rejects,
+        Rejects(part.rejected, keep, shown.say) as rejects,
     ):
-        run = Run(way, run_id, start, rejects, shown, lambda tally: None)
+
+        def record(outcome: Outcome) -> None:
+            rejects.add(outcome.rejected)
+
+        run = Run(way, run_id, start, record, shown, lambda tally: None)
         return run.send(chunks), run_id

@@ -3,18 +3,22 @@
 import hashlib
 import os
 import shlex
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from cli.sending import checkpoint, lock, resume
 from cli.sending.checkpoint import Checkpoint, Plan, Position
 from cli.sending.chunks import Chunks, refuse_gzip
+from cli.sending.line_history import LineHistory
+from cli.sending.outcome import Outcome
 from cli.sending.progress import Progress, Tally, progress
 from cli.sending.rejects import Rejects
-from cli.sending.resume import Wanted
+from cli.sending.resume import Begun, Wanted
 from cli.sending.run import Ending, Run, Way
 from cli.settings import state_folder
 
@@ -37,17 +41,26 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
         wanted.file.open("rb") as other,
     ):
         refuse_gzip(other.read(2), shlex.quote(str(wanted.file)))
-        is_new = wanted.restart or not at.exists()
-        begun = resume.begin(at, wanted, other)
-        start = _tally(begun.position)
-        with closing(progress(begun.plan.size, start)) as shown:
+        begun = resume.begin(at, wanted, other, _say)
+        start = _tally(begun.run.position)
+        with closing(progress(begun.run.plan.size, start)) as shown:
             _tell(shown, begun, wanted)
-            ending = _run(way, begun, start, file, shown, _Keeper(at, begun, other))
-            # Where nothing was taken there is nothing to go on with: any address will do then.
-            if ending.is_complete or (is_new and ending.took_nothing):
-                checkpoint.remove(at)
-            if ending.is_complete:
-                _tell_of_growth(shown, begun.plan, file)
+            ending = _run(way, begun.run, start, file, shown, _Keeper(at, begun.run, other))
+            return _conclude(at, begun, ending, shown, file)
+
+
+def _conclude(at: Path, begun: Begun, ending: Ending, shown: Progress, file: BinaryIO) -> Ending:
+    """Keep the checkpoint of a run that left something to send; remove any other."""
+    if begun.is_new and ending.took_nothing and not ending.is_complete:
+        # There is nothing to go on with: any address will do next time.
+        if begun.finished is None:
+            checkpoint.remove(at)
+        else:
+            checkpoint.write(at, begun.finished)
+    if ending.is_complete and not ending.remembers_rejected:
+        checkpoint.remove(at)
+        if not ending.tally.rejected:
+            _tell_of_growth(shown, begun.run.plan, file)
     return ending
 
 
@@ -56,10 +69,20 @@ def _run(
 ) -> Ending:
     plan, position = begun.plan, begun.position
     rejected = Path(plan.rejected) if plan.rejected else None
-    with Rejects(rejected, position.rejected_bytes, shown.say) as rejects:
-        run = Run(way, plan.run_id, start, rejects, shown, keeper.saving(rejects))
+    wants = plan.earlier.is_open if plan.earlier else None
+    history = position.history
+    with Rejects(rejected, position.written, shown.say) as rejects:
+
+        def record(outcome: Outcome) -> None:
+            rejects.add(outcome.rejected)
+            history.add(outcome.last_line, outcome.lines, outcome.rejected)
+
+        run = Run(way, plan.run_id, start, record, shown, keeper.saving(rejects, history))
         file.seek(position.offset)
-        return run.send(Chunks(file, plan.batch, position.offset, position.lines, plan.size))
+        chunks = Chunks(file, plan.batch, position.offset, position.lines, plan.size, wants)
+        ending = run.send(chunks)
+    remembers = bool(history.stretches) and not history.too_many
+    return replace(ending, remembers_rejected=remembers)
 
 
 class _Keeper:
@@ -72,7 +95,7 @@ class _Keeper:
         self._offset = begun.position.offset
         self._file = file
 
-    def saving(self, rejects: Rejects) -> Callable[[Tally], None]:
+    def saving(self, rejects: Rejects, history: LineHistory) -> Callable[[Tally], None]:
         """What to call with how far it is; rejected lines are on disk before it says so."""
 
         def save(tally: Tally) -> None:
@@ -84,8 +107,9 @@ class _Keeper:
                 tally.accepted,
                 tally.rejected,
                 checkpoint.tail_digest(self._file, tally.offset),
-                rejects.sync(),
                 time.time(),
+                rejects.sync(),
+                history,
             )
             checkpoint.write(self._at, Checkpoint(self._plan, position))
             self._offset = tally.offset
@@ -97,8 +121,18 @@ def _tally(position: Position) -> Tally:
     return Tally(position.offset, position.lines, position.accepted, position.rejected)
 
 
-def _tell(shown: Progress, begun: Checkpoint, wanted: Wanted) -> None:
-    plan, position = begun.plan, begun.position
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tell(shown: Progress, begun: Begun, wanted: Wanted) -> None:
+    plan, position = begun.run.plan, begun.run.position
+    if begun.finished is not None:
+        before = begun.finished.position
+        shown.say(
+            f"already stored and unchanged: {before.accepted:,}; sending what was rejected "
+            f"({before.rejected:,}) or added after line {before.lines:,}"
+        )
     if position.offset:
         shown.say(f"going on after line {position.lines:,}, where a run was interrupted")
     if plan.batch != wanted.batch:

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from cli.sending.rejects import reasons_path
 from client import ActivityClient, ActivityHandler, Problem
 from client.event_line import EVENT_BYTES
 from tests.support.send_command import SendCommand, ndjson
@@ -100,7 +101,7 @@ def test_a_file_is_sent_and_the_service_agrees_on_what_is_good(
     file, rejected = tmp_path / "events", tmp_path / "rejected"
     file.write_bytes(b"\r\n".join(lines))
     summary = SendCommand(running.url, tmp_path / "state").summary(file, "--rejected", rejected)
-    rows = [json.loads(row) for row in rejected.read_text().splitlines()]
+    rows = [json.loads(row) for row in reasons_path(rejected).read_text().splitlines()]
     assert [row["line"] for row in rows] == list(bad)
     for row, reason in zip(rows, bad.values(), strict=True):
         assert reason in json.dumps(row["error"]), row

@@ -46,7 +46,16 @@ def test_each_commit_is_found_by_the_hash_inside_its_data(running: Service) -> N
 def test_running_it_again_doubles_nothing(running: Service) -> None:
     example = [sys.executable, str(ROOT / "examples/git_history.py"), str(ROOT)]
     before = len(walk(running, environment="this"))
-    subprocess.run([*example, "--url", running.url, "--environment", "this"], check=True)
+    again = subprocess.run(
+        [*example, "--url", running.url, "--environment", "this"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    commits = len(git("rev-list", "HEAD").split())
+    assert again.stdout.startswith(
+        f"posted 0 events of {commits} commits, {commits} were there already, in "
+    )
     marker = running.post(component="c", environment="that", message="behind the others")
     running.wait_stored(marker["id"])
     wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "an empty backlog")

@@ -28,6 +28,18 @@ def test_the_same_key_and_body_give_the_same_answer_and_one_event(running: Servi
     assert len(running.events(component="once-same")) == 1
 
 
+def test_an_answer_that_repeats_an_earlier_one_says_so(running: Service) -> None:
+    first, second = (post(running, "told", component="once-told") for _ in range(2))
+    assert "idempotency-replayed" not in first.headers
+    assert second.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in running.http.post("/events", json=EVENT).headers
+    for path in ("/events/batch", "/events/batch?ack=stored"):
+        headers = {"Idempotency-Key": path}
+        answers = [running.http.post(path, json=[EVENT], headers=headers) for _ in range(2)]
+        told = [answer.headers.get("idempotency-replayed") for answer in answers]
+        assert told == [None, "true"]
+
+
 def test_the_same_key_with_another_body_is_refused(running: Service) -> None:
     assert post(running, "other").status_code == 202
     answer = post(running, "other", message="changed")

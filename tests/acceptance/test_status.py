@@ -1,5 +1,6 @@
 """`GET /status`: the backlog, and the proof that every accepted event is accounted for."""
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -46,6 +47,8 @@ def test_both_sides_are_shown_and_balance(settings: StorageSettings) -> None:
         assert sum(shard["stored"] for shard in found["shards"]) == 50
         assert found["workers"] == 1
         assert (found["status"], found["attention"]) == ("ok", [])
+        assert found["version"] == version("activity-service")
+        assert 0 <= found["uptime_seconds"] <= status(running)["uptime_seconds"] < 3_600
 
 
 def test_it_balances_at_every_moment_while_events_pour_in(settings: StorageSettings) -> None:

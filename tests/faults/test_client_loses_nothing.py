@@ -119,6 +119,11 @@ def test_a_client_under_whose_feet_the_api_is_killed_again_and_again_loses_and_d
     assert_each_once(messages, queue, engine, settings)
 
 
+def mend(file: Path, wrong: str, right: str) -> None:
+    """Replace it wherever it stands in the file."""
+    file.write_text(file.read_text().replace(wrong, right))
+
+
 @pytest.mark.parametrize("connections", [1, 4])
 def test_send_that_is_killed_and_started_again_stores_each_line_once(
     running: Service,
@@ -142,7 +147,60 @@ def test_send_that_is_killed_and_started_again_stores_each_line_once(
     assert (summary["accepted"], summary["rejected"], summary["status"]) == (20_000, 1, 1)
     assert summary["lines"] == 20_001
     assert_each_once([f"m{number}" for number in range(20_000)], queue, engine, settings)
+    mend(file, '"component":"c"', '"component":"c","environment":"e","message":"mended"')
+    assert send.summary(file)["status"] == 0
+    assert_each_once(
+        [*(f"m{number}" for number in range(20_000)), "mended"], queue, engine, settings
+    )
     assert send.checkpoints() == []
+
+
+def test_mended_lines_alone_are_sent_by_the_same_command_whatever_is_killed(
+    running: Service,
+    settings: StorageSettings,
+    queue: redis.Redis,
+    engine: sa.Engine,
+    tmp_path: Path,
+) -> None:
+    file = ndjson(tmp_path / "events", 5_000)
+    bad = [1, 2, 700, 1_000, 2_500, 2_501, 4_999, 5_000]
+    for line in bad:
+        mend(file, f'"message": "m{line - 1}"}}', f'"mesage": "m{line - 1}"}}')
+    send = SendCommand(running.url, tmp_path / "state")
+    first = send.summary(file)
+    assert (first["accepted"], first["rejected"], first["status"]) == (4_992, 8, 1)
+    assert "run the same command again" in first["next_step"]
+    for line in bad[:-1]:
+        mend(file, f'"mesage": "m{line - 1}"', f'"message": "m{line - 1}"')
+    process = send.start(file, "--batch", 1)
+    wait_until(lambda: accepted(queue, settings) > 4_992, "a mended line to be accepted")
+    process.kill()
+    process.communicate()
+    second = send.summary(file)
+    assert (second["accepted"], second["rejected"], second["status"]) == (4_999, 1, 1)
+    mend(file, "mesage", "message")
+    third = send.summary(file)
+    assert (third["accepted"], third["run_accepted"], third["status"]) == (5_000, 1, 0)
+    assert_each_once([f"m{number}" for number in range(5_000)], queue, engine, settings)
+    assert send.checkpoints() == []
+
+
+def test_the_file_of_rejected_lines_is_mended_and_sent(
+    running: Service,
+    settings: StorageSettings,
+    queue: redis.Redis,
+    engine: sa.Engine,
+    tmp_path: Path,
+) -> None:
+    file, rejected = ndjson(tmp_path / "events", 1_000), tmp_path / "rejected"
+    for line in (1, 500, 1_000):
+        mend(file, f'"message": "m{line - 1}"}}', f'"mesage": "m{line - 1}"}}')
+    send = SendCommand(running.url, tmp_path / "state")
+    assert send.summary(file, "--rejected", rejected)["rejected"] == 3
+    mend(rejected, "mesage", "message")
+    assert "send that file first" in send.run(file, "--rejected", rejected).stderr
+    assert send.summary(rejected)["accepted"] == 3
+    assert_each_once([f"m{number}" for number in range(1_000)], queue, engine, settings)
 
 
 def test_send_waits_for_an_api_that_is_killed_and_started_again(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -91,17 +92,41 @@ def test_a_replay_stores_it_once_the_cause_is_gone_and_cached_pages_show_it(
     assert len(poisoned.events()) == len(poisoned.events()) == 10  # from the cache by now
     execute(settings, "DELETE FROM cause")
     assert main(["dead-letters", "replay", "--all"]) == 0
+    assert capsys.readouterr().out == (
+        f"{event_id}  stored\n1 replayed: 1 stored, 0 refused again\n"
+    )
     assert receipt(poisoned, event_id) == "stored"
     assert len(poisoned.events()) == 11
     assert main(["dead-letters", "list"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == []
+    assert capsys.readouterr().out == ""
+
+
+def test_each_action_says_what_it_did_as_json(
+    poisoned: Service, settings: StorageSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> Any:
+        main(["dead-letters", *arguments, "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    event_id = str(bury(poisoned))
+    [letter] = told("list")["dead_letters"]
+    assert letter["id"] == event_id
+    shown = told("show", event_id)
+    assert shown == {**letter, "event": shown["event"]}
+    assert json.loads(shown["event"])["id"] == event_id
+    refused = [{"id": event_id, "reason": letter["reason"]}]
+    assert told("replay", "--all") == {"replayed": 1, "stored": 0, "refused": refused}
+    execute(settings, "DELETE FROM cause")
+    assert told("replay", event_id) == {"replayed": 1, "stored": 1, "refused": []}
+    assert told("replay", "--all") == {"replayed": 0, "stored": 0, "refused": []}
+    assert told("discard", event_id)["error"]["type"] == "CliError"
 
 
 def test_a_discarded_one_is_gone(poisoned: Service, capsys: pytest.CaptureFixture[str]) -> None:
     event_id = bury(poisoned)
     assert main(["dead-letters", "discard", str(event_id)]) == 0
     assert main(["dead-letters", "list"]) == 0
-    assert capsys.readouterr() == ("", "no dead letters\n")
+    assert capsys.readouterr() == (f"{event_id}  discarded\n", "no dead letters\n")
     assert poisoned.http.get(f"/events/{event_id}").status_code == 404
     assert main(["dead-letters", "discard", str(event_id)]) == 1
     assert "there is no dead letter" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Migrations: up, down and up again, by several at once, and the same tables as the models'."""
 
+import json
 import re
 import secrets
 import subprocess
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from cli.main import main
 from storage import partitions
 from storage.errors import DatabaseUnavailable
 from storage.migrate import downgrade, upgrade
@@ -127,6 +129,22 @@ def test_upgrading_what_is_up_to_date_changes_nothing(migrated: sa.Engine) -> No
     before = description(migrated)
     upgrade(url(migrated))
     assert description(migrated) == before
+
+
+def test_the_command_says_from_where_to_where_it_went(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str) -> str:
+        assert main(["migrate", *arguments]) == 0
+        return capsys.readouterr().out.strip()
+
+    monkeypatch.setenv("ACTIVITY_DATABASE_URL", url(databases.new()))
+    first = said()
+    newest = json.loads(said("--json"))["to"]
+    assert first.startswith(f"migrated from an empty database to {newest} (")
+    assert said().startswith(f"nothing to do: the database is at {newest} (")
+    assert json.loads(said("--to", "0001", "--json")) == {"from": newest, "to": "0001"}
+    assert said("--to", "base") == "migrated from 0001 to empty: no migration is applied"
 
 
 def test_several_upgrades_at_once_are_one(databases: Databases) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.sending.rejects import reasons_path
 from tests.support.send_command import SendCommand, ndjson
 from tests.support.stub_service import (
     LOST,
@@ -87,10 +88,19 @@ def test_rejected_lines_are_told_counted_and_written_down(
         "line 6: /message is bad",
         "line 7: the line has more than 262144 bytes",
     ]
-    rows = [json.loads(row) for row in rejected.read_text().splitlines()]
-    assert [row["line"] for row in rows] == [3, 4, 6, 7]
-    assert rows[0]["original"] == bad.decode()
+    rows = [json.loads(row) for row in reasons_path(rejected).read_text().splitlines()]
+    assert [(row["line"], row.get("cut", False)) for row in rows] == [
+        (3, False),
+        (4, False),
+        (6, False),
+        (7, True),
+    ]
+    assert rejected.read_bytes().split(b"\n")[:3] == [bad, b'{"\xff":1}', b"no JSON"]
     assert len(stub.stored) == 3
+    assert ran.stdout.splitlines()[-1] == (
+        f"Mend the rejected lines in {rejected} (reasons: {rejected}.reasons), then run: "
+        f"activity send {rejected}"
+    )
 
 
 def test_trouble_is_waited_out_and_counts_once(
@@ -192,7 +202,8 @@ def test_rejected_lines_are_written_down_once_whatever_is_killed(
     process.communicate()
     stub.otherwise = StubService.accept
     assert send.summary(file, "--rejected", rejected)["rejected"] == 300
-    rows = [json.loads(row)["line"] for row in rejected.read_text().splitlines()]
+    assert rejected.read_bytes() == file.read_bytes()
+    rows = [json.loads(row)["line"] for row in reasons_path(rejected).read_text().splitlines()]
     assert rows == list(range(1, 301))
 
 

@@ -74,19 +74,23 @@ class GitRepository:
         self.git("commit", "-q", *allow, "-F", ".git/message", **author)
         return self.git("rev-parse", "HEAD")
 
-    def commit_bytes(self, message: bytes, *headers: bytes) -> None:
+    def commit_bytes(
+        self, message: bytes, *headers: bytes, date: bytes = b"1709200800 +0100"
+    ) -> None:
         """A commit object made by hand, with bytes that `git commit` would not write."""
         tree, parent = self.git("rev-parse", "HEAD^{tree}"), self.git("rev-parse", "HEAD")
         lines = [
             b"tree " + tree.encode(),
             b"parent " + parent.encode(),
-            b"author J\xf6rg <joerg@example.com> 1709200800 +0100",
-            b"committer J\xf6rg <joerg@example.com> 1709200800 +0100",
+            b"author J\xf6rg <joerg@example.com> " + date,
+            b"committer J\xf6rg <joerg@example.com> " + date,
             *headers,
         ]
         self.write(".git/odd-commit", b"\n".join(lines) + b"\n\n" + message)
         self.git(
-            "update-ref", "HEAD", self.git("hash-object", "-t", "commit", "-w", ".git/odd-commit")
+            "update-ref",
+            "HEAD",
+            self.git("hash-object", "--literally", "-t", "commit", "-w", ".git/odd-commit"),
         )
 
     def events(self, environment: str = "test", since: str | None = None) -> list[Event]:
@@ -316,6 +320,47 @@ def test_a_git_dir_in_the_environment_does_not_redirect_the_example(
     GitRepository(tmp_path / "other").commit("the wrong one")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
     assert [event["message"] for event in repository.events()] == ["the right one"]
+
+
+def test_every_variable_that_a_hook_sets_is_left_out(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit("the right one")
+    for name in repository.git("rev-parse", "--local-env-vars").split():
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    assert [event["message"] for event in repository.events()] == ["the right one"]
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        (b"0 -0500", "1969-12-31T19:00:00-05:00"),
+        (b"1709200800 +0545", "2024-02-29T15:45:00+05:45"),
+        (b"253402300799 +0000", "9999-12-31T23:59:59+00:00"),
+        (b"253402300799 +0100", None),
+        (b"soon", None),
+    ],
+)
+def test_any_date_of_a_commit_is_read_or_left_out(
+    repository: GitRepository, date: bytes, expected: str | None
+) -> None:
+    repository.commit("before")
+    repository.commit_bytes(b"odd", date=date)
+    repository.commit("after")
+    events = repository.events()
+    assert [event["message"] for event in events] == ["before", "odd", "after"]
+    assert events[1]["data"]["authored_at"] == events[1]["data"]["committed_at"] == expected
+
+
+def test_a_long_branch_or_folder_is_cut_to_what_the_service_takes(
+    repository: GitRepository,
+) -> None:
+    repository.write("file", "line\n")
+    repository.commit("start")
+    [event] = repository.events(environment="b" * 300)
+    assert event["environment"] == "b" * 255
+    assert git_history.top_folder("f" * 300 + "/x") == "f" * 255
+    assert git_history.top_folder(" " * 255 + "f/x") == "root"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.sending.chunks import CHUNK_BYTES, KEPT_BYTES, Chunk, Chunks
+from cli.sending.chunks import CHUNK_BYTES, Chunk, Chunks
 from client.event_line import EVENT_BYTES
 
 
@@ -62,7 +62,7 @@ def test_a_line_that_is_too_long_is_rejected_without_being_held() -> None:
     assert sent(chunks) == [(1, b"1"), (3, b"3")]
     [bad] = [bad for chunk in chunks for bad in chunk.bad]
     assert bad.line == 2
-    assert bad.original == b"x" * KEPT_BYTES
+    assert (bad.original, bad.is_cut) == (b"x" * (EVENT_BYTES + 5), True)
     assert f"more than {EVENT_BYTES} bytes" in bad.problem["detail"]
     assert file.most < 2 * EVENT_BYTES
     last = chunks_of(b"x" * (EVENT_BYTES + 1))  # also as the last line, without its end
@@ -90,6 +90,13 @@ def test_lines_that_are_skipped_are_counted() -> None:
     assert chunks.skip(2) == 5
     assert sent(list(chunks)) == [(3, b"3")]
     assert Chunks(io.BytesIO(b"1\n"), 10).skip(9) == 2
+
+
+def test_only_wanted_lines_are_taken() -> None:
+    content = io.BytesIO(b"1\n\xff\n\n4\n5\n")
+    [chunk] = Chunks(content, 10, wants=lambda line: line in (3, 5))
+    assert (chunk.numbers, chunk.events, chunk.bad, chunk.blank) == ([5], [b"5"], [], 1)
+    assert (chunk.first, chunk.last) == (1, 5)
 
 
 LINES = st.lists(st.sampled_from([b"", b"a", b"bb\r", b"\xff", b"c" * 50]), max_size=60)

@@ -16,7 +16,7 @@ from cli.sending.chunks import Chunk, Chunks, Rejected
 from cli.sending.outcome import Outcome
 from cli.sending.patience import Patience
 from cli.sending.pipeline import Pipeline
-from cli.sending.rejects import SHOWN, Rejects
+from cli.sending.rejects import SHOWN, Rejects, Written, reasons_path
 from cli.sending.resume import KEYS_KEPT_SECONDS, Wanted
 from client.errors import GaveUp
 from tests.support.waiting import wait_until
@@ -43,7 +43,7 @@ def wanted_of(file: Path, **changes: object) -> Wanted:
 
 def begin(at: Path, file: Path, **changes: object) -> Checkpoint:
     with file.open("rb") as opened:
-        return resume.begin(at, wanted_of(file, **changes), opened)
+        return resume.begin(at, wanted_of(file, **changes), opened, print).run
 
 
 def interrupted(at: Path, file: Path, offset: int = 300_000, age: float = 0) -> Checkpoint:
@@ -51,7 +51,7 @@ def interrupted(at: Path, file: Path, offset: int = 300_000, age: float = 0) -> 
     begun = begin(at, file)
     with file.open("rb") as opened:
         tail = checkpoint.tail_digest(opened, offset)
-    position = Position(offset, 15_000, 14_999, 1, tail, 0, time.time() - age)
+    position = Position(offset, 15_000, 14_999, 1, tail, time.time() - age)
     checkpoint.write(at, Checkpoint(begun.plan, position))
     return Checkpoint(begun.plan, position)
 
@@ -129,7 +129,7 @@ def test_a_run_that_the_service_may_have_forgotten_is_a_decision(at: Path, file:
     assert begin(at, file, anyway=True) == before
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "plan": {}}', "{"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2, "plan": {}}', "{"])
 def test_a_file_that_is_no_checkpoint_is_not_overwritten(at: Path, file: Path, text: str) -> None:
     at.write_text(text)
     with pytest.raises(CannotResume, match="is not a checkpoint"):
@@ -156,28 +156,32 @@ def rejected(line: int) -> Rejected:
     return Rejected(line, {"detail": f"no {line}"}, b'{"\xff": %d}' % line)
 
 
-def test_rejected_lines_are_shown_up_to_a_bound_and_all_written_down(tmp_path: Path) -> None:
+def test_rejected_lines_are_shown_up_to_a_bound_and_all_written_as_they_stood(
+    tmp_path: Path,
+) -> None:
     path, said = tmp_path / "rejected.ndjson", list[str]()
-    with Rejects(path, 0, said.append) as rejects:
+    with Rejects(path, Written(), said.append) as rejects:
         rejects.add([rejected(line) for line in range(1, 101)])
-        assert rejects.sync() == path.stat().st_size
-    assert said[:2] == ["line 1: no 1", "line 2: no 2"]
-    assert len(said) == SHOWN + 1
-    rows = [json.loads(row) for row in path.read_text().splitlines()]
+    assert path.read_bytes().splitlines() == [rejected(line).original for line in range(1, 101)]
+    rows = [json.loads(row) for row in reasons_path(path).read_text().splitlines()]
     assert [row["line"] for row in rows] == list(range(1, 101))
-    assert rows[0] == {"line": 1, "error": {"detail": "no 1"}, "original": '{"\ufffd": 1}'}
+    assert rows[6] == {"line": 7, "error": {"detail": "no 7"}}
+    assert len(said) == SHOWN + 1
+    assert said[0] == "line 1: no 1"
 
 
 def test_rejected_lines_behind_the_checkpoint_are_written_down_once(tmp_path: Path) -> None:
     path = tmp_path / "rejected.ndjson"
-    with Rejects(path, 0, lambda text: None) as rejects:
+    with Rejects(path, Written(), lambda text: None) as rejects:
         rejects.add([rejected(1)])
         kept = rejects.sync()
         rejects.add([rejected(2)])
     with Rejects(path, kept, lambda text: None) as rejects:
         rejects.add([rejected(2), rejected(3)])
-    assert [json.loads(row)["line"] for row in path.read_text().splitlines()] == [1, 2, 3]
-    with Rejects(path, 10**6, lambda text: None):  # somebody has shortened it
+    assert path.read_bytes().splitlines() == [rejected(line).original for line in (1, 2, 3)]
+    rows = reasons_path(path).read_text().splitlines()
+    assert [json.loads(row)["line"] for row in rows] == [1, 2, 3]
+    with Rejects(path, Written(10**6, 10**6), lambda text: None):  # somebody has shortened it
         pass
     assert b"\0" not in path.read_bytes()
 

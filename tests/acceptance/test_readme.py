@@ -1,0 +1,59 @@
+"""The first five minutes, as the README shows them: every block is run, in order, in a clone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.readme import ROOT, blocks
+from tests.support.service import Service
+from tests.support.waiting import wait_until
+
+SHELL = [block for block in blocks("sh") if "make" not in block]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a new user has after `make up`."""
+    folder = tmp_path_factory.mktemp("clone") / "activity"
+    trust = ("-c", f"safe.directory={ROOT}", "-c", f"safe.directory={ROOT}/.git")
+    subprocess.run(["git", *trust, "clone", "-q", str(ROOT), str(folder)], check=True)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def run(running: Service, folder: Path, *command: str) -> str:
+    others = {k: v for k, v in os.environ.items() if not k.startswith(("ACTIVITY_", "GIT_"))}
+    env = {**others, "ACTIVITY_URL": running.url, "XDG_STATE_HOME": str(folder / "state")}
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_block_of_commands_runs_as_it_stands(running: Service, clone: Path) -> None:
+    said = []
+    for block in SHELL:
+        here = block.replace("export ACTIVITY_URL=http://127.0.0.1:5000", "export ACTIVITY_URL")
+        said.append(run(running, clone, "sh", "-euc", here))
+        assert "urn:activity:problem" not in said[-1]
+        wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "it to be stored")
+    first, history, recent, questions, sent = said
+    assert first.startswith("HTTP/1.1 202 ")
+    assert '"amount":12.50' in first.replace(" ", "")
+    assert history.startswith("posted ")
+    assert "@" in recent
+    assert questions.count('"next_cursor":') == 4
+    assert sent.startswith("1 accepted, 0 rejected")
+    assert '"accepted":1' in sent
+
+
+def test_the_python_program_runs_as_it_stands(running: Service, clone: Path) -> None:
+    [program] = blocks("python")
+    run(running, clone, str(clone / ".venv/bin/python"), "-c", program)
+    wait_until(
+        lambda: running.events(component="billing", message="overdue"), "the record to be stored"
+    )
