@@ -1,6 +1,7 @@
 """The event as it is kept and answered; its id and its time. Pure: no I/O but the clock's."""
 
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -40,6 +41,11 @@ def new_id(ms: int) -> bytes:
     let one who holds an id guess its neighbours.
     """
     return _id(ms.to_bytes(6, "big"), os.urandom(10))
+
+
+def derived_id(ms: int, bits: bytes) -> bytes:
+    """The 16 bytes of such an id, of 10 bytes that are given instead of random ones."""
+    return _id(ms.to_bytes(6, "big"), bits)
 
 
 class Stamp(NamedTuple):
@@ -82,6 +88,28 @@ def _id(head: bytes, bits: bytes) -> bytes:
     raw[6] = _VERSION[raw[6]]
     raw[8] = _VARIANT[raw[8]]
     return bytes(raw)
+
+
+# Later ones have no partition: its end is past what a `datetime` holds.
+_END_MS = 253_370_764_800_000  # the year 9999
+_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n)*")
+
+
+def readable_ids(events: Sequence[Event]) -> list[bytes]:
+    """The 16 id bytes of each event, which must be a UUIDv7 of the event's `created_at`.
+
+    Raises ValueError where one is not.
+    """
+    lines = "".join([event.id + "\n" for event in events])
+    if _IDS.fullmatch(lines) is None:
+        raise ValueError("`id` is no UUIDv7 in its canonical form")
+    raw = bytes.fromhex(lines.replace("-", ""))
+    ids = [raw[at : at + 16] for at in range(0, len(raw), 16)]
+    for head, text in {(one[:6], event.created_at) for one, event in zip(ids, events, strict=True)}:
+        ms = int.from_bytes(head, "big")
+        if ms >= _END_MS or time_text(ms) != text:
+            raise ValueError("`created_at` is not the time of the id, or out of range")
+    return ids
 
 
 def hours_of(events: Iterable[Event]) -> list[datetime]:

@@ -33,11 +33,10 @@ class Sweeper:
         while not self._stop.wait(SWEEP_SECONDS):
             try:
                 self._waker.sweep()
-            except StorageError as error:
+            except Exception as error:  # without a sweeper, a lost wake-up stays lost
                 if not away:
-                    log.warning("sweeping pauses: %s", error)
+                    trace = None if isinstance(error, StorageError) else error
+                    log.warning("sweeping pauses: %s", error, exc_info=trace)
                 away = True
-            except Exception:  # whatever it was: without a sweeper, a lost wake-up stays lost
-                log.exception("sweeping failed")
             else:
                 away = False

@@ -1,10 +1,13 @@
 """Keeping a lease while its drain is busy in PostgreSQL."""
 
+import logging
 import threading
 from types import TracebackType
 
 from storage.errors import LeaseLost, Unavailable
 from storage.shard_lease import ShardLease
+
+log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -36,3 +39,5 @@ class Heartbeat:
                 return  # the drain finds out at its next step
             except Unavailable:
                 continue
+            except Exception as error:  # without a heartbeat a slow batch would never be stored
+                log.error("the lease was not renewed", exc_info=error)

@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
             return _replay(letters, options.id)
         letter = _the(letters, options.id)
         if options.action == "show":
-            print(_text(letter), letter.event.decode(), sep="\n")
+            print(_text(letter), printable(letter.event), sep="\n")
         else:
             letters.discard(letter.id)
         return 0
@@ -99,6 +99,20 @@ def _the(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
 
 
 def _text(letter: "DeadLetter") -> str:
-    component = json.loads(letter.event).get("component")
     refused_at = letter.refused_at.isoformat(timespec="seconds")
-    return f"{letter.id}  {refused_at}  {component}  {letter.reason}"
+    return f"{letter.id}  {refused_at}  {_component(letter.event)}  {letter.reason}"
+
+
+def _component(raw: bytes) -> str:
+    """What the bytes name; `-` where they are no event."""
+    try:
+        found = json.loads(raw)["component"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "-"
+    return printable(str(found).encode(errors="backslashreplace"))
+
+
+def printable(raw: bytes) -> str:
+    """The bytes as text; as an escape what is no UTF-8, or would command a terminal."""
+    text = raw.decode(errors="backslashreplace")
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)

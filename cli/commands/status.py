@@ -88,9 +88,9 @@ def _service_rows(service: dict[str, Any] | None) -> list[str]:
     accounts = service["conservation"] or {}
     names = ("accepted", "trimmed", "backlog", "queue_difference", "accounted", "underway")
     shown = {
-        "backlog": f"{service['backlog']} events, {service['backlog_bytes']} bytes",
-        "lag": f"{service['lag_seconds']:.1f} s",
-        "stored": f"{service['stored_per_second']:.0f} a second",
+        "backlog": _shown("{} events, {} bytes", service["backlog"], service["backlog_bytes"]),
+        "lag": _shown("{:.1f} s", service["lag_seconds"]),
+        "stored": _shown("{:.0f} a second", service["stored_per_second"]),
         "workers": service["workers"],
         "dead letters": service["dead_letters"],
         **{name.replace("_", " "): accounts.get(name) for name in names if name != "backlog"},
@@ -100,3 +100,8 @@ def _service_rows(service: dict[str, Any] | None) -> list[str]:
     }
     rows = [f"{name:<18}{'unknown' if value is None else value}" for name, value in shown.items()]
     return [*rows, *(f"  ! {text}" for text in service["attention"])]
+
+
+def _shown(form: str, *values: float | None) -> str | None:
+    """The values in that form; None where one is not known."""
+    return None if None in values else form.format(*values)
