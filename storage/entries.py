@@ -92,7 +92,9 @@ def read_event(raw: bytes) -> Event:
 
 
 def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
-    str(b"\n".join(values), "utf-8")  # nobody else looks at the text inside `data`
+    together = b"\n".join(values)
+    if not together.isascii():
+        str(together, "utf-8")  # nobody else looks at the text inside `data`
     events = list(map(decode_event, values))
     return events, readable_ids(events)
 

@@ -32,6 +32,7 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
+        failing = False
         while not self._stop.wait(self._pause):
             try:
                 self._lease.renew()
@@ -40,4 +41,6 @@ class Heartbeat:
             except Unavailable:
                 continue
             except Exception as error:  # without a heartbeat a slow batch would never be stored
-                log.error("the lease was not renewed", exc_info=error)
+                if not failing:
+                    log.error("the lease was not renewed", exc_info=error)
+                failing = True

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import attrgetter
 from types import TracebackType
 
 from storage import buckets
 from storage.batch_writer import copy_text
 from storage.entries import Batch
-from storage.event import Event, created_ms
 from storage.shard_lease import ShardLease
 from worker.batch_size import BatchSize
 
@@ -74,10 +72,10 @@ class ReadAhead:
             batch,
             text=copy_text(batch.events),
             touched=buckets.of_events(batch.events),
-            oldest_ms=_oldest_ms(batch.events),
+            oldest_ms=_oldest_ms(batch.ids),
             full=len(batch.entries) == count or batch.bytes >= self._most_bytes,
         )
 
 
-def _oldest_ms(events: Sequence[Event]) -> int:
-    return created_ms(min(events, key=attrgetter("id"))) if events else 0  # ids begin with time
+def _oldest_ms(ids: Sequence[bytes]) -> int:
+    return int.from_bytes(min(ids)[:6], "big") if ids else 0  # ids begin with their time

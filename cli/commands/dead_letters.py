@@ -100,7 +100,8 @@ def _the(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
 
 def _text(letter: "DeadLetter") -> str:
     refused_at = letter.refused_at.isoformat(timespec="seconds")
-    return f"{letter.id}  {refused_at}  {_component(letter.event)}  {letter.reason}"
+    reason = printable(letter.reason.encode())
+    return f"{letter.id}  {refused_at}  {_component(letter.event)}  {reason}"
 
 
 def _component(raw: bytes) -> str:

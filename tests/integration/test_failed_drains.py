@@ -1,6 +1,9 @@
 """Whatever ends a drain is recorded with its shard, logged once, and tried again after a pause."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,15 +15,19 @@ import sqlalchemy as sa
 from storage import keys
 from storage.batch_writer import BatchWriter
 from storage.connections import connect_async
+from storage.database import plain_engine
 from storage.errors import ShardPaused
 from storage.intake import Intake
 from storage.settings import StorageSettings
 from storage.shard_lease import ShardLease
+from storage.sweeper import Sweeper
 from storage.wake import Waker
 from tests.integration import test_drain
 from tests.support.queued import append, backlog, make_events, state
+from tests.support.servers import environment
 from worker.failures import REPEAT_SECONDS, FailureLog
 from worker.heartbeat import Heartbeat
+from worker.maintenance import Maintenance
 
 Bench = test_drain.Bench
 bench = test_drain.bench
@@ -152,3 +159,60 @@ def test_a_shard_that_is_broken_does_not_keep_others_from_being_swept(
 @pytest.fixture
 def queue_of() -> Callable[[StorageSettings], redis.Redis]:
     return lambda settings: redis.Redis.from_url(settings.queue_url)
+
+
+def test_a_setting_that_makes_no_sense_ends_the_worker_and_not_its_drains(
+    settings: StorageSettings,
+) -> None:
+    env = environment(settings, lease_ms="soon")
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker"], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode != 0
+    assert "lease_ms" in ended.stderr
+
+
+def test_sweeping_goes_on_after_whatever_went_wrong() -> None:
+    rounds = threading.Semaphore(0)
+
+    class Waker:
+        def sweep(self) -> None:
+            rounds.release()
+            raise RuntimeError("a bug")
+
+    sweeper = Sweeper(Waker())  # type: ignore[arg-type]
+    sweeper.start()
+    assert all(rounds.acquire(timeout=30) for _ in range(3))
+    sweeper.stop()
+
+
+def test_maintenance_goes_on_after_whatever_went_wrong(
+    settings: StorageSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds = threading.Semaphore(0)
+
+    def run_once(self: Maintenance) -> None:
+        rounds.release()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Maintenance, "run_once", run_once)
+    monkeypatch.setattr("worker.maintenance.PERIOD_SECONDS", 0.01)
+    maintenance = Maintenance(plain_engine(settings.database_url), "day", 1)
+    maintenance.start()
+    assert all(rounds.acquire(timeout=30) for _ in range(3))
+    maintenance.stop()
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_heartbeat_goes_on_after_whatever_went_wrong(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = threading.Semaphore(0)
+
+    def renew(self: ShardLease) -> None:
+        beats.release()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ShardLease, "renew", renew)
+    with Heartbeat(ShardLease(bench.queue, 0, 60), 60):
+        assert all(beats.acquire(timeout=30) for _ in range(3))
