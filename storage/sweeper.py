@@ -33,10 +33,16 @@ class Sweeper:
         while not self._stop.wait(SWEEP_SECONDS):
             try:
                 self._waker.sweep()
-            except Exception as error:  # without a sweeper, a lost wake-up stays lost
+            except Exception as error:  # noqa: BLE001 - without a sweeper, wake-ups stay lost
                 if not away:
-                    trace = None if isinstance(error, StorageError) else error
-                    log.warning("sweeping pauses: %s", error, exc_info=trace)
+                    _tell(error)
                 away = True
             else:
                 away = False
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, StorageError):
+        log.warning("sweeping pauses: %s", error)
+    else:
+        log.error("sweeping failed", exc_info=error)

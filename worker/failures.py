@@ -11,25 +11,26 @@ from storage.errors import StorageError, first_line, sqlstate
 
 REPEAT_SECONDS = 60.0
 REASON_CHARACTERS = 500
+_REASONS = 100  # remembered at once
 
 log = logging.getLogger(__name__)
 
 
 class FailureLog:
-    """Logs each kind of a shard's failures once a minute at most; an unforeseen one with its
-    traceback."""
+    """Logs each failure of a shard once a minute at most; an unforeseen one with its traceback."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._said: dict[tuple[int, type[Exception]], float] = {}
+        self._said: dict[tuple[int, str], float] = {}
 
     def tell(self, shard: int, error: Exception) -> None:
         """A drain of the shard has ended with this error."""
-        kind, now = (shard, type(error)), self._clock()
-        if now - self._said.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+        said, now = (shard, reason(error)), self._clock()
+        if now - self._said.get(said, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return
-        self._said[kind] = now
-        said = shard, reason(error)
+        if len(self._said) >= _REASONS:
+            self._said.clear()
+        self._said[said] = now
         if isinstance(error, StorageError):
             log.error("shard %d waits: %s", *said)
         elif isinstance(error, sqlalchemy.exc.DBAPIError):  # its full text has rows, of events
