@@ -4,11 +4,11 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from storage.errors import QueueFull, ShardFull, StorageError
+from storage.errors import QueueFull, ShardFull, ShardPaused, StorageError
 from storage.intake import Appended, Place
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,16 @@ ENOUGH = (1, 500, math.inf)
 STAY_EVENTS = 2_000
 STAY_BYTES = 4 * 1024 * 1024
 
-Append = Callable[[int, int, list[bytes]], Awaitable[Appended]]
+# A shard that was found paused is not asked again for so long, as long as another takes events.
+AVOID_SECONDS = 1.0
+
+
+class Append(Protocol):
+    """Raises ShardPaused where the shard's last drain failed, unless `even_paused`."""
+
+    async def __call__(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended: ...
 
 
 class _Unit(NamedTuple):
@@ -43,8 +52,9 @@ class GroupCommit:
     One call is under way at a time, or two while much waits. It goes to the shard of the call
     before, so that a quiet service keeps one drain busy with large batches, until that shard has a
     backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
-    busy. `wake(shard, generation)` is told of each drain that must be enqueued. Nothing is taken
-    while `most_pending` events wait, in calls and behind them.
+    busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
+    is told of each drain that must be enqueued. Nothing is taken while `most_pending` events wait,
+    in calls and behind them.
     """
 
     def __init__(
@@ -58,6 +68,7 @@ class GroupCommit:
         self._pending: list[_Unit] = []
         self._waiting = 0  # events of those
         self._events = 0  # those in calls too
+        self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
@@ -132,16 +143,40 @@ class GroupCommit:
             self._events -= count
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
-        """To the shard whose turn it is or, where that is full, to the first one that is not."""
-        *others, last = [(self._shard + step) % self._shards for step in range(self._shards)]
-        for shard in others:
-            with suppress(ShardFull):
-                return await self._append_to(shard, oldest_ms, items)
-        return await self._append_to(last, oldest_ms, items)
+        """To the shard whose turn it is or, where that is full or paused, to the next that is not.
 
-    async def _append_to(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+        Where there is none, to a paused one that has room.
+        """
+        turns = [(self._shard + step) % self._shards for step in range(self._shards)]
+        for shard in self._willing(turns):
+            with suppress(ShardFull, ShardPaused):
+                return await self._append_to(shard, oldest_ms, items)
+        paused = [shard for shard in turns if shard in self._avoided]
+        for shard in paused:
+            with suppress(ShardFull):
+                return await self._append_to(shard, oldest_ms, items, even_paused=True)
+        raise ShardFull("the backlog has reached its limit")
+
+    def _willing(self, turns: list[int]) -> list[int]:
+        """Those of these shards that may not be paused."""
+        if not self._avoided:
+            return turns
+        now = asyncio.get_running_loop().time()
+        self._avoided = {shard: end for shard, end in self._avoided.items() if end > now}
+        return [shard for shard in turns if shard not in self._avoided]
+
+    async def _append_to(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
         try:
-            appended = await self._append(shard, oldest_ms, items)
+            if even_paused:
+                appended = await self._append(shard, oldest_ms, items, even_paused=True)
+            else:
+                appended = await self._append(shard, oldest_ms, items)
+        except ShardPaused:
+            self._avoided[shard] = asyncio.get_running_loop().time() + AVOID_SECONDS
+            self._leave(shard)
+            raise
         except Exception:
             self._leave(shard)
             raise

@@ -42,7 +42,12 @@ async def get_events(request: Request) -> Response:
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
-    found = (await services_of(request).history.find([wanted])).get(wanted)
+    history = services_of(request).history
+    found = (await history.find([wanted])).get(wanted)
+    if found is None and await history.fates([wanted]):
+        raise Problem(
+            500, "This event was accepted, and its bytes can't be read: see dead letters."
+        )
     if found is None:
         raise Problem(404, "No event with this id was accepted.")
     return Response(encode_event(EventReceipt.of(*found)), 200, media_type=_JSON)

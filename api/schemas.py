@@ -187,7 +187,14 @@ class ShardStatus(BaseModel):
     stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")
     duplicates: int | None = Field(None, description="Events it had already.")
     dead: int | None = Field(None, description="Events it refused: dead letters.")
-    trouble: str | None = Field(None, description="Why the last drain paused.")
+    foreign: int = Field(
+        description="Entries that came past this service, and became rows or dead letters."
+    )
+    last_error: str | None = Field(
+        None,
+        description="Why the last drain ended early. New events go to other shards until a batch "
+        "is stored.",
+    )
 
 
 class Conservation(BaseModel):
@@ -197,29 +204,35 @@ class Conservation(BaseModel):
     accepted: int
     trimmed: int
     backlog: int
-    queue_difference: int = Field(description="accepted - trimmed - backlog: 0.")
+    foreign: int = Field(description="Entries that came past this service and left the queue.")
+    foreign_backlog: int = Field(description="Those of the backlog.")
+    queue_difference: int = Field(
+        description="accepted - trimmed - (backlog - foreign_backlog): 0."
+    )
     accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
     underway: int | None = Field(
-        None, description="Committed, and about to leave the queue: accounted - trimmed."
+        None, description="Committed, and about to leave the queue: accounted - trimmed - foreign."
     )
     since: datetime | None = Field(None, description="Counting began.")
 
 
 class StatusAnswer(BaseModel):
-    """How the service is doing."""
+    """How the service is doing. What can't be asked now is null, and named in `attention`."""
 
     status: Literal["ok", "attention"]
     attention: list[str] = Field(description="What somebody should look at.")
-    backlog: int
-    backlog_bytes: int
-    lag_seconds: float
-    stored_per_second: float
+    backlog: int | None = Field(description="Events that wait. null: the queue can't be asked.")
+    backlog_bytes: int | None
+    lag_seconds: float | None
+    stored_per_second: float | None = Field(
+        description="Over the last seconds. null: the queue can't be asked, or not measured yet."
+    )
     workers: int | None
     refused_jobs: int | None = Field(
         description="Entries of RQ's list that were no drains and were dropped, lately."
     )
     dead_letters: int | None
     conservation: Conservation | None
-    shards: list[ShardStatus]
+    shards: list[ShardStatus] | None
     version: str = Field(description="Of the service.")
     uptime_seconds: float = Field(description="Of the API process that answers.")

@@ -7,15 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import message_grams, partitions
 from storage.database import WRITE_LIMIT_MS, driver_connection, transaction
-from storage.errors import DatabaseUnavailable, LeaseLost, RefusedShare, first_line, sqlstate
-from storage.event import Event, encode_event, hours_of
-from storage.shard_lease import Batch
+from storage.entries import Batch, Unreadable
+from storage.errors import (
+    DatabaseUnavailable,
+    LeaseLost,
+    Meaning,
+    RefusedShare,
+    first_line,
+    lacks_partition,
+    meaning,
+    sqlstate,
+)
+from storage.event import Event, encode_event, hours_of, id_ms, to_datetime
+from storage.refusals import RefusalWindow, tolerated
 from storage.tables import dead_letters
 
 _COLUMNS = "created_at, id, component, environment, message, email, data"
@@ -26,7 +37,9 @@ _CUT_OFF = """
     AND datname = current_database() AND pid <> pg_backend_pid()
 """
 # Several statements in one text are one round trip; the last one's answer is what is returned.
+# A trigger that would refuse a row only at COMMIT must do so while its row can be set aside.
 _CLAIM = """
+    SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL application_name = %(session)s;
     INSERT INTO drain_ledger (shard, fence) VALUES (%(shard)s, %(fence)s)
     ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence
@@ -39,16 +52,14 @@ _STAGE = """
     CREATE TEMP TABLE IF NOT EXISTS staging (LIKE events) ON COMMIT DELETE ROWS;
     DELETE FROM staging
 """
-_INSERT = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging ON CONFLICT DO NOTHING"
+_INSERT = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging"
+_INSERT += " ON CONFLICT (created_at, id) DO NOTHING"  # another unique index refuses a row
 _ACCOUNT = """
     UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
     dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s
 """
 _UNIQUE_VIOLATION = "23505"
-
-# A few bad rows are poison; more of them than this, in number and share, is something else.
-_TOLERATED_ROWS = 10
-_TOLERATED_SHARE = 0.1
+_LAST_MS = 253_402_300_799_999  # what a `datetime` holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ class BatchWriter:
         self._engine = engine
         self._partition_by = partition_by
         self._spans: list[partitions.Span] = []
+        self._window = RefusalWindow()
 
     def last_fence(self, shard: int) -> int:
         """The highest fence that has written for the shard, 0 for none."""
@@ -108,7 +120,9 @@ class BatchWriter:
         try:
             with transaction(self._engine) as connection:
                 position = _claim(connection, shard, fence)
-                yield BatchTransaction(connection, shard, position)
+                found = BatchTransaction(connection, shard, position, self._window)
+                yield found
+            self._window.add(found.events, found.refused)
         except DatabaseUnavailable:
             self._spans = []  # a partition may have been dropped meanwhile: look again
             raise
@@ -117,10 +131,14 @@ class BatchWriter:
 class BatchTransaction:
     """What a drain may do between claiming the shard and committing."""
 
-    def __init__(self, connection: sa.Connection, shard: int, position: str) -> None:
+    def __init__(
+        self, connection: sa.Connection, shard: int, position: str, window: RefusalWindow
+    ) -> None:
         self._connection = connection
         self._shard = shard
         self._position = position
+        self._window = window
+        self.events = self.refused = 0  # of those that were accepted
 
     def insert(self, events: Sequence[Event], text: bytes | None = None) -> Outcome:
         """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
@@ -128,36 +146,58 @@ class BatchTransaction:
         `text` is what `copy_text` makes of the events, where that is done already. Raises
         RefusedShare when PostgreSQL refuses so much that poison can't be the reason.
         """
-        stored, refused = insert_events(self._connection, events, text)
-        return Outcome(stored, refused, self._bury(refused))
+        stored, refused = insert_events(self._connection, events, text) if events else (0, [])
+        if refused:
+            self._window.require_few(len(events), len(refused), refused[-1].reason)
+        self.events += len(events)
+        self.refused += len(refused)
+        return Outcome(stored, refused, sum(map(self._bury_refused, refused)))
 
-    def account(self, batch: Batch, outcome: Outcome) -> None:
-        """Enter the batch into the ledger: each entry once, however often it is read."""
+    def bury(self, unreadable: Sequence[Unreadable]) -> int:
+        """Make dead letters of entries that are no events; how many are new.
+
+        Raises RefusedShare when so many of them were accepted as events that poison can't be the
+        reason: an event of a newer version, say. What somebody else wrote counts for nothing.
+        """
+        accepted = [one for one in unreadable if one.event_id]
+        if accepted:
+            self._window.require_few(len(accepted), len(accepted), accepted[-1].reason)
+        self.events += len(accepted)
+        self.refused += len(accepted)
+        return sum(map(self._bury_unreadable, unreadable))
+
+    def account(self, batch: Batch, stored: int, buried: int) -> None:
+        """Enter the batch into the ledger: each entry once, however often it is read.
+
+        `stored` and `buried` of them are new to `events` and to `dead_letters`.
+        """
         fresh = batch.count_behind(self._position)
         if not fresh:
             return
         counts = {
             "shard": self._shard,
             "entry": batch.entries[-1].decode(),
-            "stored": outcome.stored,
-            "dead": outcome.buried,
-            "duplicates": fresh - outcome.stored - outcome.buried,
+            "stored": stored,
+            "dead": buried,
+            "duplicates": fresh - stored - buried,
         }
         self._connection.exec_driver_sql(_ACCOUNT, counts)
 
-    def _bury(self, refused: Sequence[Refusal]) -> int:
-        buried = 0
-        for refusal in refused:
-            event = refusal.event
-            row = {
-                "created_at": datetime.fromisoformat(event.created_at),
-                "id": event.id,
-                "event": encode_event(event),
-                "reason": refusal.reason,
-            }
-            bury = insert(dead_letters).values(row).on_conflict_do_nothing()
-            buried += self._connection.execute(bury).rowcount
-        return buried
+    def _bury_refused(self, refusal: Refusal) -> int:
+        event = refusal.event
+        created_at = datetime.fromisoformat(event.created_at)
+        return self._bury(created_at, UUID(event.id), encode_event(event), refusal.reason)
+
+    def _bury_unreadable(self, found: Unreadable) -> int:
+        letter_id = UUID(bytes=found.letter_id(self._shard))
+        created_at = to_datetime(min(id_ms(letter_id), _LAST_MS))
+        place = f"shard {self._shard}, entry {found.entry.decode()}"
+        return self._bury(created_at, letter_id, found.raw, f"{found.reason} ({place})")
+
+    def _bury(self, created_at: datetime, letter_id: UUID, raw: bytes, reason: str) -> int:
+        row = {"created_at": created_at, "id": letter_id, "event": raw, "reason": reason}
+        bury = insert(dead_letters).values(row).on_conflict_do_nothing()
+        return self._connection.execute(bury).rowcount
 
 
 def insert_events(
@@ -172,7 +212,7 @@ def insert_events(
     end = time.monotonic() + WRITE_LIMIT_MS / 1000
     stored = 0
     refused: list[Refusal] = []
-    tolerated = max(_TOLERATED_ROWS, int(len(events) * _TOLERATED_SHARE))
+    most = tolerated(len(events))
     pending = [events]
     while pending:
         part = pending.pop()
@@ -191,8 +231,8 @@ def insert_events(
             pending += [part[len(part) // 2 :], part[: len(part) // 2]]
             continue
         refused.append(Refusal(part[0], reason))
-        if len(refused) > tolerated:
-            raise RefusedShare(f"over {tolerated} of {len(events)} refused, last: {reason}")
+        if len(refused) > most:
+            raise RefusedShare(f"over {most} of {len(events)} refused, last: {reason}")
     message_grams.mark(connection, events)
     return stored, refused
 
@@ -263,9 +303,8 @@ def _session_name(shard: int) -> str:
 
 def _refusal(error: sa.exc.DBAPIError) -> str:
     """Why PostgreSQL will never take these rows; raises what is another kind of failure."""
-    state = sqlstate(error) or ""
-    if state == "23514":  # the table has no CHECK but its partitions' bounds
-        raise DatabaseUnavailable("a partition is missing") from error
-    if not state.startswith(("22", "23", "54")):
+    if meaning(error) is not Meaning.REFUSAL:
         raise error
-    return f"{state}: {first_line(error)}"
+    if lacks_partition(error):
+        raise DatabaseUnavailable("a partition is missing") from error
+    return f"{sqlstate(error)}: {first_line(error)}"

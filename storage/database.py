@@ -138,6 +138,7 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
         url,
         pool_size=pool,
         max_overflow=0,
+        hide_parameters=True,  # an error that is logged says nothing of events
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from storage import buckets
 from storage.batch_writer import BatchWriter, insert_events
 from storage.database import transaction
-from storage.event import created_ms, decode_event
+from storage.entries import read_event
+from storage.event import created_ms
 from storage.generations import Generations
 from storage.tables import dead_letters
 
@@ -21,7 +22,8 @@ _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity replay
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event's original bytes, and why PostgreSQL refused it."""
+    """An event's original bytes, and why PostgreSQL refused it; or those of an entry of the queue
+    that is no event."""
 
     id: UUID
     created_at: datetime
@@ -53,10 +55,14 @@ class DeadLetters:
     def replay(self, letter: DeadLetter) -> str | None:
         """Store the event after all; None when it is stored, else why it is refused again.
 
-        It stays a dead letter until it is stored. Raises ControlUnavailable too: the cache must
-        be told of the event before it is committed.
+        Bytes that can't be read as an event may be so for a newer version. It stays a dead letter
+        until it is stored. Raises ControlUnavailable too: the cache must be told of the event
+        before it is committed.
         """
-        event = decode_event(letter.event)
+        try:
+            event = read_event(letter.event)
+        except ValueError as error:
+            return str(error)
         changed, oldest_ms = buckets.of_events([event]), created_ms(event)
         self._writer.make_room([event])
         with transaction(self._engine) as connection:

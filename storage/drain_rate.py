@@ -25,18 +25,18 @@ class DrainRate:
             self._samples.popleft()
 
     @property
-    def per_second(self) -> float:
-        """Over the last seconds; 0 where nothing was stored, or nothing is known yet."""
+    def per_second(self) -> float | None:
+        """Over the last seconds; None where it is not known yet."""
         if len(self._samples) < 2:
-            return 0.0
+            return None
         (first, before), (last, after) = self._samples[0], self._samples[-1]
         return (after - before) / max(last - first, 0.001)
 
     def seconds_for(self, events: int) -> int:
         """Whole seconds until so many more are stored, from 1 to LONGEST_SECONDS."""
-        if len(self._samples) < 2:
-            return UNKNOWN_SECONDS
         rate = self.per_second
+        if rate is None:
+            return UNKNOWN_SECONDS
         if rate <= 0:
             return LONGEST_SECONDS if events else UNKNOWN_SECONDS
         return max(1, min(LONGEST_SECONDS, -int(-events // rate)))

@@ -5,6 +5,7 @@ StorageError
 │   ├── QueueUnavailable
 │   │   ├── QueueFull
 │   │   │   └── ShardFull  other shards may have room
+│   │   ├── ShardPaused    its last drain failed: other shards may do better
 │   │   └── KeysFull
 │   ├── ControlUnavailable
 │   └── DatabaseUnavailable
@@ -17,6 +18,7 @@ StorageError
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 import redis.exceptions as redis_errors
 import sqlalchemy.exc as sql_errors
@@ -47,6 +49,10 @@ class QueueFull(QueueUnavailable):
 
 class ShardFull(QueueFull):
     """The shard's part of the backlog's limit is reached; another shard may have room."""
+
+
+class ShardPaused(QueueUnavailable):
+    """The last drain of the shard failed; it takes events only where no other shard does."""
 
 
 class KeysFull(QueueUnavailable):
@@ -101,13 +107,67 @@ def control_errors() -> Iterator[None]:
         raise ControlUnavailable(f"control does not answer: {error}") from error
 
 
-# SQLSTATE classes after which the same statement may succeed later: connection, transaction
-# rolled back, resources, object not in a fit state, operator intervention, I/O, read-only.
-_TRANSIENT = ("08", "40", "53", "55", "57", "58", "25")
-_QUERY_CANCELED = "57014"
+class Meaning(Enum):
+    """What an SQLSTATE says about the statement that it ended."""
 
-# Classes that say a table, a column, a schema or a right is missing.
-_MISMATCH = ("42", "3F")
+    AWAY = "the same statement may succeed later: it is the server's or the session's state"
+    MISMATCH = "a table, a column, a schema or a right is missing: migrate"
+    REFUSAL = "the server will not take these rows, and takes others"
+
+
+# By class (PostgreSQL 18, appendix A). A class that is not listed is a REFUSAL: its rows are parted
+# from the others and kept as dead letters, and where all rows are refused the drain pauses, so that
+# a wrong guess buries little.
+_MEANINGS = {
+    "08": Meaning.AWAY,  # connection
+    "25": Meaning.AWAY,  # invalid transaction state: read-only, at its time limit
+    "28": Meaning.AWAY,  # authorisation of the session
+    "40": Meaning.AWAY,  # transaction rolled back: serialisation, deadlock
+    "53": Meaning.AWAY,  # resources: disk full, out of memory, too many connections
+    "55": Meaning.AWAY,  # object not in a fit state: locked, in use
+    "57": Meaning.AWAY,  # operator intervention: cancelled, shutting down, starting
+    "58": Meaning.AWAY,  # I/O errors of the server's system
+    "F0": Meaning.AWAY,  # configuration file
+    "3D": Meaning.MISMATCH,  # no such database
+    "3F": Meaning.MISMATCH,  # no such schema
+    "42": Meaning.MISMATCH,  # no such table or column, no right
+    "09": Meaning.REFUSAL,  # triggered action
+    "0A": Meaning.REFUSAL,  # not supported
+    "21": Meaning.REFUSAL,  # cardinality
+    "22": Meaning.REFUSAL,  # data
+    "23": Meaning.REFUSAL,  # integrity constraint
+    "27": Meaning.REFUSAL,  # triggered data change
+    "2F": Meaning.REFUSAL,  # SQL routine
+    "38": Meaning.REFUSAL,  # external routine
+    "39": Meaning.REFUSAL,  # external routine invocation
+    "54": Meaning.REFUSAL,  # program limit: too large for its index
+    "P0": Meaning.REFUSAL,  # RAISE in PL/pgSQL
+    # Internal errors and corrupted data (XX001, XX002): a damaged page refuses the rows that it
+    # would take, again at each try, and the others are fine. Waiting mends no page; and the dead
+    # letters keep the rows' bytes on other pages, to be replayed once it is mended.
+    "XX": Meaning.REFUSAL,
+}
+_QUERY_CANCELED = "57014"
+_CHECK_VIOLATION = "23514"
+_SAID_CHARACTERS = 500
+
+
+def meaning(error: sql_errors.DBAPIError) -> Meaning:
+    """What PostgreSQL's answer says; AWAY where there was none."""
+    state = sqlstate(error)
+    if error.connection_invalidated or state is None:
+        return Meaning.AWAY
+    return _MEANINGS.get(state[:2], Meaning.REFUSAL)
+
+
+def lacks_partition(error: sql_errors.DBAPIError) -> bool:
+    """Whether a row found no partition: PostgreSQL says that as of a CHECK without a name."""
+    said = getattr(error.orig, "diag", None)
+    return (
+        sqlstate(error) == _CHECK_VIOLATION
+        and getattr(said, "constraint_name", None) is None
+        and getattr(said, "table_name", None) is not None
+    )
 
 
 @contextmanager
@@ -119,15 +179,15 @@ def database_errors() -> Iterator[None]:
     except sql_errors.TimeoutError as error:
         raise DatabaseUnavailable("no connection to PostgreSQL became free in time") from error
     except sql_errors.DBAPIError as error:
-        state = sqlstate(error)
-        if state == _QUERY_CANCELED:
+        if sqlstate(error) == _QUERY_CANCELED:
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
-        if error.connection_invalidated or state is None or state.startswith(_TRANSIENT):
+        kind = meaning(error)
+        if kind is Meaning.AWAY:
             raise DatabaseUnavailable(
                 f"PostgreSQL can't answer now: {first_line(error)}"
             ) from error
-        if state.startswith(_MISMATCH):
-            raise DatabaseMismatch(f"{state}: {first_line(error)}") from error
+        if kind is Meaning.MISMATCH:
+            raise DatabaseMismatch(f"{sqlstate(error)}: {first_line(error)}") from error
         raise
 
 
@@ -138,4 +198,4 @@ def sqlstate(error: sql_errors.DBAPIError) -> str | None:
 
 def first_line(error: sql_errors.DBAPIError) -> str:
     """What PostgreSQL says is wrong, without its context."""
-    return (str(error.orig).splitlines() or [""])[0]
+    return (str(error.orig).splitlines() or [""])[0][:_SAID_CHARACTERS]

@@ -42,6 +42,11 @@ def new_id(ms: int) -> bytes:
     return _id(ms.to_bytes(6, "big"), os.urandom(10))
 
 
+def derived_id(ms: int, bits: bytes) -> bytes:
+    """The 16 bytes of such an id, of 10 bytes that are given instead of random ones."""
+    return _id(ms.to_bytes(6, "big"), bits)
+
+
 class Stamp(NamedTuple):
     """When events were made (ms since the epoch), and the secret that their ids come from."""
 
@@ -82,6 +87,41 @@ def _id(head: bytes, bits: bytes) -> bytes:
     raw[6] = _VERSION[raw[6]]
     raw[8] = _VARIANT[raw[8]]
     return bytes(raw)
+
+
+# Later ones have no partition: its end is past what a `datetime` holds.
+_END_MS = 253_370_764_800_000  # the year 9999
+_LINE = 37  # characters of an id and what parts it from the next
+
+
+def readable_ids(events: Sequence[Event]) -> list[bytes]:
+    """The 16 id bytes of each event, which must be a UUIDv7 of the event's `created_at`.
+
+    Raises ValueError where one is not. Looks at all of them at once, column by column.
+    """
+    lines = "\n".join([event.id for event in events]) + "\n"
+    raw = bytes.fromhex(lines.replace("-", ""))
+    if not _are_ids(lines, len(events)) or len(raw) != 16 * len(events):
+        raise ValueError("`id` is no UUIDv7 in its canonical form")
+    ids = [raw[at : at + 16] for at in range(0, len(raw), 16)]
+    for head, text in {(one[:6], event.created_at) for one, event in zip(ids, events, strict=True)}:
+        ms = int.from_bytes(head, "big")
+        if ms >= _END_MS or _time_text(ms) != text:
+            raise ValueError("`created_at` is not the time of the id, or out of range")
+    return ids
+
+
+def _are_ids(lines: str, count: int) -> bool:
+    """Whether each of so many lines is the canonical text of a UUIDv7, but for its digits."""
+    dashes = lines[8::_LINE] + lines[13::_LINE] + lines[18::_LINE] + lines[23::_LINE]
+    return (
+        len(lines) == count * _LINE
+        and dashes.count("-") == 4 * count
+        and lines[36::_LINE].count("\n") == count
+        and not lines[14::_LINE].strip("7")
+        and not lines[19::_LINE].strip("89ab")
+        and lines == lines.lower()
+    )
 
 
 def hours_of(events: Iterable[Event]) -> list[datetime]:
@@ -127,8 +167,14 @@ def created_ms(event: Event) -> int:
 @lru_cache(maxsize=4)
 def time_text(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-11-24T05:28:53.120Z`."""
-    second, rest = divmod(ms, 1000)
-    return f"{_second_text(second)}.{rest:03d}Z"
+    return _time_text(ms)
+
+
+def _time_text(ms: int) -> str:
+    return _second_text(ms // 1000) + _THOUSANDTHS[ms % 1000]
+
+
+_THOUSANDTHS = [f".{ms:03d}Z" for ms in range(1000)]
 
 
 @lru_cache(maxsize=4)

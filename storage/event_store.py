@@ -1,7 +1,7 @@
 """Reading the history: pages by filter, events by id."""
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from storage import message_grams
 from storage.database import TimeLeft, transaction
-from storage.event import Event, decode_event, id_ms, time_text, to_datetime, to_ms
+from storage.entries import read_event
+from storage.event import Event, id_ms, time_text, to_datetime, to_ms
 from storage.filters import Filters
 from storage.partitions import Span
 from storage.tables import dead_letters, events, lower_email
@@ -75,12 +76,15 @@ class EventStore:
             return _page(_read(connection, page_query(filters), time_left), filters.limit)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Fate]]:
-        """Those of these events that have left the queue. Raises DatabaseUnavailable."""
+        """Those of these events that have left the queue. Raises DatabaseUnavailable.
+
+        A dead letter that can't be read is left out: there is no event to show.
+        """
         with transaction(self._engine) as connection:
-            found: dict[UUID, tuple[Event, Fate]] = {
-                row.id: (decode_event(row.event), "dead")
-                for row in connection.execute(find_query(dead_letters, event_ids, _LETTER))
-            }
+            found: dict[UUID, tuple[Event, Fate]] = {}
+            for row in connection.execute(find_query(dead_letters, event_ids, _LETTER)):
+                with suppress(ValueError):
+                    found[row.id] = (read_event(bytes(row.event)), "dead")
             for row in connection.execute(find_query(events, event_ids, _ROW)):
                 found[row.id] = (_event(row), "stored")
         return found

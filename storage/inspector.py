@@ -18,25 +18,34 @@ _PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "
 class ShardState:
     """One shard at one instant.
 
-    `lag_seconds`: since its oldest entry came, 0 for none. `state`: idle, queued, draining, or
-    expired (the sweeper acts). `trouble`: why the last drain paused, empty when it did not.
-    `since_ms`: when its first event came, ms since the epoch, 0 for never.
+    `backlog`: its entries, `appended`: those of them that were accepted. `foreign`: entries ever
+    stored or buried that were not. `lag_seconds`: since its oldest entry came, 0 for none. `state`:
+    idle, queued, draining, or expired (the sweeper acts). `last_error`: why the last drain ended
+    early, empty when it did not. `since_ms`: when its first event came, ms since the epoch, 0 for
+    never.
     """
 
     shard: int
     accepted: int
     trimmed: int
     backlog: int
+    appended: int
+    foreign: int
     bytes: int
     lag_seconds: float
     state: str
-    trouble: str
+    last_error: str
     since_ms: int
 
     @property
     def difference(self) -> int:
         """What was accepted and is neither stored nor queued: 0, or events are lost."""
-        return self.accepted - self.trimmed - self.backlog
+        return self.accepted - self.trimmed - min(self.appended, self.backlog)
+
+    @property
+    def foreign_backlog(self) -> int:
+        """Entries that wait and that nobody has accepted."""
+        return max(self.backlog - self.appended, 0)
 
 
 class Inspector:
@@ -53,7 +62,8 @@ class Inspector:
             most = await self._client.zscore(keys.SHARD_COUNT, "count")
             pipe = self._client.pipeline(transaction=False)
             for shard in range(max(self._shards, int(most or 0))):
-                await self._inspect(keys=[keys.state(shard), keys.stream(shard)], client=pipe)
+                names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
+                await self._inspect(keys=names, client=pipe)
             found = await pipe.execute()
         return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
 
@@ -76,15 +86,18 @@ class Inspector:
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:
-    accepted, trimmed, entries, size, waited_ms, state, trouble, since_ms = answer
+    accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
+    state, last_error, since_ms = rest
     return ShardState(
         shard,
         accepted,
         trimmed,
         entries,
+        appended,
+        foreign,
         size,
         waited_ms / 1000,
         state.decode(),
-        trouble.decode(errors="replace"),
+        last_error.decode(errors="replace"),
         since_ms,
     )

@@ -13,6 +13,7 @@ from storage.errors import (
     KeysFull,
     QueueUnavailable,
     ShardFull,
+    ShardPaused,
     queue_errors,
 )
 from storage.scripts import source
@@ -102,17 +103,21 @@ class Intake:
             await self._client.zadd(keys.SHARD_COUNT, {"count": self._shards}, gt=True)
         self._announced = True
 
-    async def append(self, shard: int, oldest_ms: int, items: Sequence[bytes]) -> Appended:
+    async def append(
+        self, shard: int, oldest_ms: int, items: Sequence[bytes], even_paused: bool = False
+    ) -> Appended:
         """Put events on a shard; they are on the queue's disk when this returns.
 
         `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same items
         after an answer was lost adds nothing twice. Raises QueueUnavailable, QueueFull, ShardFull;
-        then the events may be on the queue all the same if an answer was lost.
+        then the events may be on the queue all the same if an answer was lost. Raises ShardPaused
+        where the shard's last drain failed, unless it is to take them `even_paused`.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
         with queue_errors():
-            answer = await self._append(keys=_keys(shard), args=[*self._bounds(oldest_ms), *items])
+            args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *items]
+            answer = await self._append(keys=_keys(shard), args=args)
         return _appended(shard, answer)
 
     async def append_once(
@@ -120,7 +125,8 @@ class Intake:
     ) -> Appended | Repeated:
         """The same, once for each idempotency key.
 
-        A key seen before: what `once.answer` was then. Raises KeyReused when that was another
+        The key says which shard, so also one whose last drain failed takes them. A key seen
+        before: what `once.answer` was then. Raises KeyReused when that was another
         request, and what `append` raises.
         """
         shard = once.shard(self._shards)
@@ -208,6 +214,7 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
         "queue stood still, or this machine's clock is behind"
     ),
     -2: lambda: ShardFull("the backlog has reached its limit"),
+    -4: lambda: ShardPaused("the last drain of this shard failed"),
     -3: lambda: KeysFull("as many idempotency keys as allowed are remembered already"),
 }
 

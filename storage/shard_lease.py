@@ -1,36 +1,19 @@
 """The queue as a drain sees it: take a shard, read a batch, acknowledge it, give the shard back."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
 
 from storage import keys
+from storage.entries import Batch, Entry, next_entry, read_batch, size_of
 from storage.errors import LeaseLost, queue_errors
-from storage.event import Event, decode_event
 from storage.intake import QUEUED_TTL_MS
 from storage.scripts import source
 
-Entry = tuple[bytes, dict[bytes, bytes]]
-
 # Entries read at once: of the greatest size they still fit into memory easily.
 _PIECE = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Entries read from a shard, in the stream's order."""
-
-    events: list[Event]
-    ids: list[bytes]
-    entries: list[bytes]
-    bytes: int
-
-    def count_behind(self, position: str) -> int:
-        """How many of its entries come after that one of the stream (`0-0`: all)."""
-        return len(self.entries) - bisect_right(self.entries, _order(position.encode()), key=_order)
+_SCANNED = 2_000  # records of the index a round trip
 
 
 class ShardLease:
@@ -65,10 +48,21 @@ class ShardLease:
             piece = self._read_behind(last, wanted)
             entries += piece
             last = entries[-1][0] if entries else last
-            size += sum([len(fields[b"e"]) for _, fields in piece])
+            size += size_of(piece)
             if len(piece) < wanted:
                 break
-        return _batch(entries, size)
+        return read_batch(entries, size)
+
+    def identify(self, batch: Batch) -> Batch:
+        """The batch, with what the index knows of its unreadable entries: their events' ids.
+
+        Goes through the whole index: only for a batch that has some.
+        """
+        wanted = {one.entry for one in batch.unreadable}
+        with queue_errors():
+            records = self._client.hscan_iter(keys.ids(self._shard), count=_SCANNED)
+            accepted = {entry: event_id for event_id, entry in records if entry in wanted}
+        return batch.identified(accepted)
 
     def _read_behind(self, last: bytes | None, count: int) -> list[Entry]:
         first = b"(" + last if last else b"-"
@@ -96,7 +90,7 @@ class ShardLease:
         args: list[bytes | int] = [
             self.fence,
             self._lease_ms,
-            _next_entry(batch.entries[-1]),
+            next_entry(batch.entries[-1]),
             batch.bytes,
             *batch.ids,
         ]
@@ -105,34 +99,22 @@ class ShardLease:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
         return int(left)
 
-    def finish(self, trouble: str = "") -> int:
-        """Give the lease back: the generation of the next drain to enqueue, 0 when none is needed.
-
-        A caller that does not enqueue, because of `trouble`, leaves that to the sweeper.
-        """
-        args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, trouble]
+    def finish(self) -> int:
+        """Give the lease back: the generation of the next drain to enqueue, 0 if none is needed."""
+        args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS]
         generation = self._run("finish", [keys.stream(self._shard)], args)
         return max(int(generation), 0)
+
+    def fail(self, error: str) -> None:
+        """Give the lease back, or give up before it was taken, and record why.
+
+        The sweeper enqueues the next drain, after a pause. Changes nothing where another drain
+        has the shard by now.
+        """
+        args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, error]
+        self._run("fail", [keys.stream(self._shard)], args)
 
     def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int | str]) -> Any:
         with queue_errors():
             call = self._client.register_script(source(f"queue/{script}"))
             return call(keys=[keys.state(self._shard), *more_keys], args=args)
-
-
-def _batch(entries: list[Entry], size: int) -> Batch | None:
-    if not entries:
-        return None
-    events = [decode_event(fields[b"e"]) for _, fields in entries]
-    ids = [bytes.fromhex(event.id.replace("-", "")) for event in events]
-    return Batch(events, ids, [entry for entry, _ in entries], size)
-
-
-def _order(entry: bytes) -> tuple[int, int]:
-    ms, seq = entry.split(b"-")
-    return int(ms), int(seq)
-
-
-def _next_entry(entry: bytes) -> bytes:
-    ms, seq = _order(entry)
-    return b"%d-%d" % (ms, seq + 1)

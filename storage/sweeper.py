@@ -33,11 +33,16 @@ class Sweeper:
         while not self._stop.wait(SWEEP_SECONDS):
             try:
                 self._waker.sweep()
-            except StorageError as error:
+            except Exception as error:  # noqa: BLE001 - without a sweeper, wake-ups stay lost
                 if not away:
-                    log.warning("sweeping pauses: %s", error)
+                    _tell(error)
                 away = True
-            except Exception:  # whatever it was: without a sweeper, a lost wake-up stays lost
-                log.exception("sweeping failed")
             else:
                 away = False
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, StorageError):
+        log.warning("sweeping pauses: %s", error)
+    else:
+        log.error("sweeping failed", exc_info=error)

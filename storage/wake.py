@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 
 import redis
+from redis.exceptions import ResponseError
 from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage import keys
 from storage.connections import connect
-from storage.errors import control_errors, queue_errors
+from storage.errors import StorageError, control_errors, queue_errors
 from storage.intake import QUEUED_TTL_MS
 from storage.scripts import source
 
@@ -62,11 +63,22 @@ class Waker:
     def sweep(self) -> int:
         """Look at every shard once and queue the drains that are missing; returns how many.
 
-        Raises QueueUnavailable or ControlUnavailable; the next sweep makes up for it.
+        Raises QueueUnavailable or ControlUnavailable, once every shard was looked at; the next
+        sweep makes up for it.
         """
         with queue_errors():
             most = self._queue.zscore(keys.SHARD_COUNT, "count")
-        return sum(self._sweep_shard(shard) for shard in range(max(self._shards, int(most or 0))))
+        found, failed = 0, None
+        for shard in range(max(self._shards, int(most or 0))):
+            try:
+                found += self._sweep_shard(shard)
+            except StorageError as error:
+                failed = error
+                if not isinstance(error.__cause__, ResponseError):
+                    break  # the server is away, for the other shards too
+        if failed:
+            raise failed
+        return found
 
     def waiting(self) -> int:
         """Drains that wait in RQ's list."""

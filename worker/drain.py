@@ -11,9 +11,13 @@ import time
 from contextlib import suppress
 
 from storage.batch_writer import Outcome
+from storage.connections import connect
+from storage.entries import Batch
 from storage.errors import LeaseLost, StorageError
+from storage.settings import StorageSettings
 from storage.shard_lease import ShardLease
 from worker import liveness
+from worker.failures import reason
 from worker.heartbeat import Heartbeat
 from worker.read_ahead import ReadAhead, Ready
 from worker.resources import Resources, resources
@@ -25,34 +29,47 @@ SMALL = 0.1  # a batch below this share of the largest is worth waiting for the 
 
 
 def drain(shard: int) -> str:
-    """RQ's entry: drain a shard for a slice of time. Returns how it ended, for the log."""
-    kept = resources()
-    lease = ShardLease(kept.queue, shard, kept.settings.lease_ms)
+    """RQ's entry: drain a shard for a slice of time. Returns how it ended, for the log.
+
+    Whatever else goes wrong, the shard pauses and says why; the sweeper tries again.
+    """
+    kept = lease = None
     try:
-        if not lease.begin(kept.writer.last_fence(shard)):
-            return "busy"
-        if lease.took_over:
-            log.warning("shard %d: taking over from a drain that did not finish", shard)
-        with Heartbeat(lease, kept.settings.lease_ms):
-            kept.writer.cut_off(shard)
-            Drain(kept, lease, shard).run()
-        _pass_on(kept, lease, shard)
+        kept = resources()
+        lease = ShardLease(kept.queue, shard, kept.settings.lease_ms)
+        return _drain(kept, lease, shard)
     except LeaseLost as error:
         log.warning("%s", error)
         return "lost"
-    except StorageError as error:
-        log.error("shard %d waits: %s", shard, error)
-        kept.size.start_over()
-        with suppress(StorageError):
-            lease.finish(str(error))  # not enqueued: the sweeper does, after a pause
+    except Exception as error:  # noqa: BLE001 - the shard must not stand still in silence
+        _pause(kept, lease, shard, error)
         return "paused"
-    return "done"
 
 
-def _pass_on(kept: Resources, lease: ShardLease, shard: int) -> None:
+def _drain(kept: Resources, lease: ShardLease, shard: int) -> str:
+    if not lease.begin(kept.writer.last_fence(shard)):
+        return "busy"
+    if lease.took_over:
+        log.warning("shard %d: taking over from a drain that did not finish", shard)
+    with Heartbeat(lease, kept.settings.lease_ms):
+        kept.writer.cut_off(shard)
+        Drain(kept, lease, shard).run()
     generation = lease.finish()
     if generation:
         kept.waker.enqueue(shard, generation)
+    return "done"
+
+
+def _pause(kept: Resources | None, lease: ShardLease | None, shard: int, error: Exception) -> None:
+    """Record why. Not enqueued: the sweeper does, after a pause."""
+    if kept is None or lease is None:  # not even the connections could be made
+        log.error("shard %d waits", shard, exc_info=error)
+        lease = ShardLease(connect(StorageSettings().queue_url), shard, lease_ms=0)
+    else:
+        kept.failures.tell(shard, error)
+        kept.size.start_over()
+    with suppress(StorageError):
+        lease.fail(reason(error))
 
 
 class Drain:
@@ -82,7 +99,7 @@ class Drain:
                 self._store(ready)
                 if time.monotonic() > end or kept.waker.waiting():
                     return
-                if len(ready.batch.events) < kept.settings.batch_events * SMALL:
+                if len(ready.batch.entries) < kept.settings.batch_events * SMALL:
                     time.sleep(kept.settings.gather_ms / 1000)
 
     def _goes_on(self) -> bool:
@@ -100,15 +117,24 @@ class Drain:
 
     def _store(self, ready: Ready) -> None:
         batch, fence, generations = ready.batch, self._lease.fence, self._kept.generations
+        if batch.unreadable:
+            batch = self._lease.identify(batch)
         self._kept.writer.make_room(batch.events)
         with self._kept.writer.batch(self._shard, fence) as transaction:
             outcome = transaction.insert(batch.events, ready.text)
-            transaction.account(batch, outcome)
-            generations.mark(self._shard, ready.oldest_ms, ready.touched, fence)
-        generations.publish(self._shard, ready.oldest_ms, ready.touched, fence)
+            buried = outcome.buried + transaction.bury(batch.unreadable)
+            transaction.account(batch, outcome.stored, buried)
+            if batch.events:
+                generations.mark(self._shard, ready.oldest_ms, ready.touched, fence)
+        if batch.events:
+            generations.publish(self._shard, ready.oldest_ms, ready.touched, fence)
         self._lease.acknowledge(batch)
-        self._report(outcome)
+        self._report(batch, outcome)
 
-    def _report(self, outcome: Outcome) -> None:
+    def _report(self, batch: Batch, outcome: Outcome) -> None:
         for refusal in outcome.refused:
             log.error("event %s is a dead letter: %s", refusal.event.id, refusal.reason)
+        if batch.unreadable:
+            first, count = batch.unreadable[0], len(batch.unreadable)
+            place = f"shard {self._shard}, entry {first.entry.decode()}"
+            log.error("%d entries are dead letters, the first: %s (%s)", count, first.reason, place)

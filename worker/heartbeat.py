@@ -1,10 +1,13 @@
 """Keeping a lease while its drain is busy in PostgreSQL."""
 
+import logging
 import threading
 from types import TracebackType
 
 from storage.errors import LeaseLost, Unavailable
 from storage.shard_lease import ShardLease
+
+log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -29,6 +32,7 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
+        failing = False
         while not self._stop.wait(self._pause):
             try:
                 self._lease.renew()
@@ -36,3 +40,7 @@ class Heartbeat:
                 return  # the drain finds out at its next step
             except Unavailable:
                 continue
+            except Exception as error:  # without a heartbeat a slow batch would never be stored
+                if not failing:
+                    log.error("the lease was not renewed", exc_info=error)
+                failing = True

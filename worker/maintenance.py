@@ -48,11 +48,16 @@ class Maintenance:
         while True:
             try:
                 self.run_once()
-            except (StorageError, sa.exc.SQLAlchemyError) as error:
+            except Exception as error:  # whatever it was: the next round may do better
                 if not away:
-                    log.warning("maintenance waits: %s", error)
+                    log.warning("maintenance waits: %s", error, exc_info=_unforeseen(error))
                 away = True
             else:
                 away = False
             if self._stop.wait(PERIOD_SECONDS):
                 return
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    foreseen = isinstance(error, StorageError | sa.exc.SQLAlchemyError)
+    return None if foreseen else error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
-from rq import SimpleWorker
+from rq import SimpleWorker, worker_registration
 from rq.job import Job
 from rq.queue import Queue
 from rq.timeouts import JobTimeoutException
@@ -81,9 +81,13 @@ class DrainWorker(SimpleWorker):
         return ours and bool(self.connection.exists(key))
 
     def heartbeat(self, *arguments: Any, **options: Any) -> None:
-        """RQ calls it each time it asks for work, before and after each job."""
+        """RQ calls it each time it asks for work, before and after each job.
+
+        Also tells that it is there: control may have lost its data since it began.
+        """
         try:
             super().heartbeat(*arguments, **options)
+            worker_registration.register(self)
         except _AWAY as error:
             liveness.moved(activity_after(error))
             raise
@@ -100,6 +104,7 @@ def run(arguments: list[str] | None = None) -> None:
     logs.set_up()
     control = connect(StorageSettings().control_url, answer_seconds=WORKER_TTL)
     try:
+        resources()  # a setting that makes no sense ends this process, and is no drain's to find
         wait_for(control)
         worker = DrainWorker(
             [drain_queue(control)],

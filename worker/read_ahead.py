@@ -1,15 +1,14 @@
 """Reading a shard ahead: the next batch is made ready while PostgreSQL works on this one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import attrgetter
 from types import TracebackType
 
 from storage import buckets
 from storage.batch_writer import copy_text
-from storage.event import created_ms
-from storage.shard_lease import Batch, ShardLease
+from storage.entries import Batch
+from storage.shard_lease import ShardLease
 from worker.batch_size import BatchSize
 
 
@@ -20,7 +19,7 @@ class Ready:
     batch: Batch
     text: bytes
     touched: set[str]
-    oldest_ms: int
+    oldest_ms: int  # 0 without any event
     full: bool  # as large as was asked for: more is likely to wait behind it
 
 
@@ -68,11 +67,15 @@ class ReadAhead:
         batch = self._lease.read(count, self._most_bytes, behind)
         if batch is None:
             return None
-        self._size.learn(len(batch.events), batch.bytes)
+        self._size.learn(len(batch.entries), batch.bytes)
         return Ready(
             batch,
             text=copy_text(batch.events),
             touched=buckets.of_events(batch.events),
-            oldest_ms=created_ms(min(batch.events, key=attrgetter("id"))),  # ids begin with time
-            full=len(batch.events) == count or batch.bytes >= self._most_bytes,
+            oldest_ms=_oldest_ms(batch.ids),
+            full=len(batch.entries) == count or batch.bytes >= self._most_bytes,
         )
+
+
+def _oldest_ms(ids: Sequence[bytes]) -> int:
+    return int.from_bytes(min(ids)[:6], "big") if ids else 0  # ids begin with their time

@@ -13,6 +13,7 @@ from storage.generations import Generations
 from storage.settings import StorageSettings
 from storage.wake import Waker
 from worker.batch_size import BatchSize
+from worker.failures import FailureLog
 from worker.settings import WorkerSettings
 
 
@@ -31,6 +32,7 @@ class Resources:
     settings: WorkerSettings
     size: BatchSize
     stopping: threading.Event = field(default_factory=threading.Event)
+    failures: FailureLog = field(default_factory=FailureLog)
 
 
 def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resources:

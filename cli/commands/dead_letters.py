@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
             return _replay(letters, options.id, options.json)
         letter = _the(letters, options.id)
         if options.action == "show":
-            original = letter.event.decode("utf-8", "replace")
+            original = printable(letter.event)
             document = {**_document(letter), "event": original}
             print(json.dumps(document) if options.json else f"{_text(letter)}\n{original}")
         else:
@@ -128,6 +128,21 @@ def _document(letter: "DeadLetter") -> dict[str, str]:
 
 
 def _text(letter: "DeadLetter") -> str:
-    component = json.loads(letter.event).get("component")
     refused_at = letter.refused_at.isoformat(timespec="seconds")
-    return f"{letter.id}  {refused_at}  {component}  {letter.reason}"
+    reason = printable(letter.reason.encode())
+    return f"{letter.id}  {refused_at}  {_component(letter.event)}  {reason}"
+
+
+def _component(raw: bytes) -> str:
+    """What the bytes name; `-` where they are no event."""
+    try:
+        found = json.loads(raw)["component"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "-"
+    return printable(str(found).encode(errors="backslashreplace"))
+
+
+def printable(raw: bytes) -> str:
+    """The bytes as text; as an escape what is no UTF-8, or would command a terminal."""
+    text = raw.decode(errors="backslashreplace")
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)

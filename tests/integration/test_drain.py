@@ -255,7 +255,7 @@ def test_a_drain_killed_or_failing_at_any_step_loses_and_doubles_nothing(
         with monkeypatch.context() as patched:
             failing_once(patched, owner, step, when, error)
             worker = bench.worker(batch_events=10)
-            with pytest.raises(type(error)) if not isinstance(error, kind) else nullcontext():
+            with pytest.raises(Killed) if isinstance(error, Killed) else nullcontext():
                 assert bench.drain(worker) in ("paused", "lost")
             if state(bench.queue).get("st") == "r":
                 assert bench.drain(worker) == "busy"
@@ -860,15 +860,13 @@ def test_poison_that_can_not_be_buried_is_not_forgotten(bench: Bench) -> None:
     with bench.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE dead_letters ADD CHECK (reason = 'none')"))
     worker = bench.worker()
-    with pytest.raises(sa.exc.IntegrityError):
-        bench.drain(worker)
+    assert bench.drain(worker) == "paused"
     assert backlog(bench.queue) == 6
     assert_stored_once(bench.engine, [])
     with bench.engine.begin() as connection:
         connection.execute(
             sa.text("ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_reason_check")
         )
-    bench.expire()
     assert bench.drain(worker) == "done"
     assert_stored_once(bench.engine, good)
     assert dead_ids(bench.engine) == {bad.id: 1}

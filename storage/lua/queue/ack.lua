@@ -4,14 +4,20 @@
 -- ARGV 1 fence  2 lease_ms  3 first entry to keep  4 bytes and then the ids of what is forgotten
 -- Returns the entries left, or -1 when the lease is lost (nothing was changed).
 if not holds(KEYS[1], ARGV[1]) then return -1 end
-local gone = redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])
-for i = 5, #ARGV, 1000 do
-  redis.call('HDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+local size = tonumber(ARGV[4])
+-- What nobody has appended was not counted when it came, so it isn't when it goes.
+if redis.call('XLEN', KEYS[2]) ~= redis.call('HLEN', KEYS[3]) then
+  size = appended_bytes(KEYS[2], KEYS[3], ARGV[3], 5)
 end
-redis.call('HINCRBY', KEYS[1], 'trimmed', gone)
+local gone, known = redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3]), 0
+for i = 5, #ARGV, 1000 do
+  known = known + redis.call('HDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, #ARGV)))
+end
+redis.call('HINCRBY', KEYS[1], 'trimmed', known)
+if gone > known then redis.call('HINCRBY', KEYS[1], 'foreign', gone - known) end
 -- A call that is sent again, because its answer was lost, finds nothing to forget.
-if gone > 0 then redis.call('HINCRBY', KEYS[1], 'bytes', -tonumber(ARGV[4])) end
-redis.call('HDEL', KEYS[1], 'trouble')
+if known > 0 then redis.call('HINCRBY', KEYS[1], 'bytes', -size) end
+redis.call('HDEL', KEYS[1], 'last_error')
 redis.call('HSET', KEYS[1], 'exp', now_ms() + tonumber(ARGV[2]))
 local left = redis.call('XLEN', KEYS[2])
 if left == 0 then redis.call('HSET', KEYS[1], 'bytes', 0) end -- nothing wrong lasts

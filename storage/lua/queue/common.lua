@@ -5,8 +5,10 @@
 --   fence     bumped at each start: the token a drain must show to change anything
 --   open      there since a drain began, until it finished: a killed one leaves it
 --   accepted  events ever appended     trimmed  events ever stored and removed
+--   foreign   entries ever removed that no append has added: somebody else's XADD
 --   bytes     of the queued events     since    when the first was accepted (ms)
---   trouble   why the last drain paused; absent when it did not
+--   last_error  why the last drain ended early; new events go to other
+--             shards until a batch of this one is stored again
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
@@ -78,4 +80,21 @@ local function append(stream, state, ids, first)
   local generation = 0
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
   return {generation, accepted, redis.call('XLEN', stream), bytes}
+end
+-- The size of those entries before the entry `keep` that the ids ARGV[first], ARGV[first + 1] ...
+-- stand for.
+local function appended_bytes(stream, ids, keep, first)
+  local known, size, from = {}, 0, '-'
+  for i = first, #ARGV, CHUNK do
+    local some = redis.call('HMGET', ids, unpack(ARGV, i, math.min(i + CHUNK - 1, #ARGV)))
+    for _, entry in ipairs(some) do if entry then known[entry] = true end end
+  end
+  while from do
+    local some = redis.call('XRANGE', stream, from, '(' .. keep, 'COUNT', 256)
+    for _, entry in ipairs(some) do
+      if known[entry[1]] then size = size + #entry[2][2] end
+    end
+    from = some[256] and '(' .. some[256][1]
+  end
+  return size
 end

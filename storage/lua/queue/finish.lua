@@ -1,13 +1,11 @@
 #!lua flags=allow-oom
 -- Give the lease back.
--- KEYS 1 state  2 stream   ARGV 1 fence  2 queued_ttl_ms  3 why it pauses, or nothing
--- Returns -1 lease lost, 0 idle, else the generation of the next drain: the caller enqueues it,
--- or leaves it to the sweeper, which acts once the TTL is over.
+-- KEYS 1 state  2 stream   ARGV 1 fence  2 queued_ttl_ms
+-- Returns -1 lease lost, 0 idle, else the generation of the next drain: the caller enqueues it.
 if not holds(KEYS[1], ARGV[1]) then return -1 end
 redis.call('HDEL', KEYS[1], 'open')
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'trouble', ARGV[3]) end
 if redis.call('XLEN', KEYS[2]) == 0 then
-  redis.call('HDEL', KEYS[1], 'st', 'exp')
+  redis.call('HDEL', KEYS[1], 'st', 'exp', 'last_error')
   return 0
 end
 return queued(KEYS[1], ARGV[2])

@@ -7,7 +7,7 @@
 local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'gen')
 if h[1] and alive(h[2]) then return {0, 0} end
 if redis.call('XLEN', KEYS[2]) == 0 then
-  redis.call('HDEL', KEYS[1], 'st', 'exp')
+  redis.call('HDEL', KEYS[1], 'st', 'exp', 'last_error')
   return {0, 0}
 end
 if h[1] == 'q' and h[3] ~= ARGV[2] then return {0, tonumber(h[3])} end

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.chaos import cuts, harm, kills
+from tests.faults.chaos import cuts, freeze, harm, kills, refusals
 from tests.faults.chaos.stack import Stack
 
 Fault = Callable[[Stack, Random], AbstractContextManager[str]]
@@ -42,6 +42,9 @@ KINDS = [
     Kind("make new database sessions read-only", harm.read_only_sessions, 3, 4),
     Kind("lose control's data", harm.lose_control),
     Kind("end all database sessions", harm.end_sessions),
+    Kind("PostgreSQL refuses rows with an unknown SQLSTATE", refusals.refuse_rows, 0.5, 2),
+    Kind("garbage entry on a shard", refusals.add_garbage),
+    Kind("freeze the queue while /status is asked", freeze.freeze_queue, 4, 6),
 ]
 
 

@@ -31,7 +31,10 @@ their events may be stored, once; they are never sent again. *Unconnected* found
 *Lost* are acknowledged ids that are in neither `events` nor `dead_letters` (*waiting*: but on the
 queue, after the load has ended and it had a minute); *doubled* are numbers stored under two ids, or
 ids stored twice; *invented* are rows that nobody posted; *altered* are acknowledged ids that hold
-the content of another event; a *stale page* lacks what was stored before it was asked for."""
+the content of another event; a *stale page* lacks what was stored before it was asked for. A dead
+letter is *misplaced* when its event was not one of those that PostgreSQL was made to refuse, or the
+other way round. A *false statement* of `/status`: a number of a queue that stands still, a backlog
+that the queue did not have, events unaccounted for, or silence about a shard that stands still."""
 
 
 def _what(result: Result) -> str:
@@ -65,6 +68,9 @@ def _events(result: Result) -> list[list[str]]:
         ("altered", len(found.altered)),
         ("shards out of balance", len(verdict.unbalanced)),
         ("stale pages", len(verdict.stale)),
+        ("misplaced dead letters", len(verdict.misplaced)),
+        ("answers of /status compared with the truth", result.statements),
+        ("false statements of /status", len(result.false_statements)),
     ]
     return [[name, f"{count:,}"] for name, count in rows]
 

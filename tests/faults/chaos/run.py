@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from tests.faults.chaos.probe import Probe
 from tests.faults.chaos.programs import StackFailed, load, read_counts
 from tests.faults.chaos.stack import Stack, run_folder, running_stack
 from tests.faults.chaos.verdict import Verdict, judge
+from tests.faults.chaos.witness import witnessed
 
 QUIETEST, QUIET = 0.1, 0.6  # seconds between two faults
 SLOW_SECONDS = 10.0
@@ -52,6 +53,8 @@ class Result:
     failures: Sequence[str]
     counts: dict[str, Any]
     verdict: Verdict
+    statements: int  # of `/status`
+    false_statements: Sequence[str]
 
     @property
     def problems(self) -> list[str]:
@@ -65,6 +68,8 @@ class Result:
             "altered": found.altered,
             "unbalanced": verdict.unbalanced,
             "stale": verdict.stale,
+            "misplaced": verdict.misplaced,
+            "false statements of /status": self.false_statements,
         }
         wrong = [_summary(name, items) for name, items in lists.items() if items]
         slow = [f for f in self.faults if f.recovery >= SLOW_SECONDS]
@@ -136,13 +141,15 @@ def run(options: Options, say: Say = print) -> Result:
         say(f"running on {folder.path}")
         probe = Probe(stack)
         probe.recovery()  # it works before anything is broken
-        with load(folder, options.rate, *stack.ports):
+        with witnessed(stack) as witness, load(folder, options.rate, *stack.ports):
             breaking = Breaking(stack, probe, options, say)
             seconds = breaking.run()
         counts = read_counts(folder)
         say("judging")
-        promised = [*read_ledger(folder.ledger), *probe.promised]
-        posted = [range(counts["posted"]), range(-probe.posted, 0)]
+        promised = [*read_ledger(folder.ledger), *probe.promised, *stack.record.guilty]
+        posted = [range(counts["posted"]), range(-probe.posted, 0), stack.record.guilty_numbers]
         verdict = judge(stack, promised, posted)
-        verdict = Verdict(verdict.comparison, verdict.unbalanced, [*verdict.stale, *probe.stale])
-        return Result(options, seconds, breaking.faults, breaking.failures, counts, verdict)
+        verdict = replace(verdict, stale=[*verdict.stale, *probe.stale])
+        faults, failures = breaking.faults, breaking.failures
+        said = witness.asked, witness.false
+        return Result(options, seconds, faults, failures, counts, verdict, *said)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
@@ -21,6 +21,7 @@ from cli.urls import Urls
 from tests.faults.chaos.network import Network, network
 from tests.faults.chaos.ports import free_ports
 from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
+from tests.faults.chaos.record import Record
 from tests.support.waiting import T, wait_until
 
 WHOLE_SECONDS = 30
@@ -41,6 +42,7 @@ class Stack:
     network: Network
     urls: Urls
     ports: tuple[int, int]  # the main address, and the distant API process
+    record: Record = field(default_factory=Record)
 
     def wait(self, condition: Callable[[], T], what: str, seconds: float) -> T:
         """The first truthy result. AssertionError past the deadline, StackFailed if `up` ends."""

@@ -1,6 +1,5 @@
 """The proof: once nothing moves any more, is everything that was promised there, exactly once?"""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from storage import keys
 from tests.faults.chaos.client import get
 from tests.faults.chaos.compare import Comparison, Numbered, compare
+from tests.faults.chaos.letters import dead_letters, misplaced_letters
 from tests.faults.chaos.pages import stale_pages
 from tests.faults.chaos.stack import Stack
 
@@ -26,13 +26,16 @@ class Verdict:
     comparison: Comparison
     unbalanced: Sequence[str]
     stale: Sequence[str]
+    misplaced: Sequence[str]
 
 
 def judge(stack: Stack, promised: list[Numbered], posted: list[range]) -> Verdict:
     """Wait until the backlog is empty (or for DRAINED_SECONDS), then compare everything."""
     unbalanced = [*_undrained(stack), *_unbalanced(stack), *_unbalanced_by_status(stack)]
-    comparison = compare(promised, _stored(stack), _dead(stack), posted, _queued(stack))
-    return Verdict(comparison, unbalanced, stale_pages(stack))
+    dead, garbage = dead_letters(stack)
+    comparison = compare(promised, _stored(stack), dead, posted, _queued(stack))
+    misplaced = misplaced_letters(stack.record, dead, garbage)
+    return Verdict(comparison, unbalanced, stale_pages(stack), misplaced)
 
 
 def _undrained(stack: Stack) -> list[str]:
@@ -103,10 +106,3 @@ def _queued(stack: Stack) -> set[str]:
     with stack.server(stack.urls.queue_url) as queue:
         found: list[Any] = [each for n in _shards(queue) for each in queue.hkeys(keys.ids(n))]
     return {str(UUID(bytes=raw)) for raw in found}
-
-
-def _dead(stack: Stack) -> list[Numbered]:
-    query = "SELECT CAST(id AS text), event FROM dead_letters"
-    with stack.database() as connection:
-        found = list(connection.execute(sa.text(query)))
-    return [(event_id, json.loads(bytes(event))["data"]["n"]) for event_id, event in found]

@@ -1,0 +1,20 @@
+"""A queue that stands still while `/status` is asked of every API process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from signal import SIGCONT, SIGSTOP
+
+from tests.faults.chaos.stack import Stack, signal_process
+
+
+@contextmanager
+def freeze_queue(stack: Stack, rng: Random) -> Iterator[str]:
+    """The witness asks meanwhile: no figure of the queue may be a number then."""
+    (pid,) = stack.pids("queue")
+    signal_process(pid, SIGSTOP)
+    try:
+        with stack.record.queue_frozen():
+            yield f"process {pid}"
+    finally:
+        signal_process(pid, SIGCONT)

@@ -1,0 +1,77 @@
+"""Faults of what is stored: rows that PostgreSQL refuses, entries that are no events."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+import sqlalchemy as sa
+
+from storage import keys
+from tests.faults.chaos.client import get, post
+from tests.faults.chaos.record import FIRST_GUILTY
+from tests.faults.chaos.stack import Stack
+
+GUILTY = "guilty"  # the message of what is refused
+EACH = 2  # guilty events to each address
+DEAD_SECONDS = 30
+STATES = ["P0001", "XX001", "0A000", "39000", "ABC12"]
+_REFUSE = f"""
+    CREATE OR REPLACE FUNCTION chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.message = '{GUILTY}' THEN RAISE EXCEPTION 'chaos' USING ERRCODE = '{{state}}'; END IF;
+    RETURN NEW; END $$;
+    CREATE OR REPLACE TRIGGER chaos BEFORE INSERT ON events
+    FOR EACH ROW EXECUTE FUNCTION chaos_refuse()
+"""
+_ALLOW = "DROP TRIGGER IF EXISTS chaos ON events"
+
+GARBAGE = [b"garbage", b"", b"\xff\x00\xfe", b"[]", b'{"id": 1}', b'{"id":"x","created_at":"y"']
+
+
+@contextmanager
+def refuse_rows(stack: Stack, rng: Random) -> Iterator[str]:
+    """Some events are refused each time, until they are dead letters; their neighbours are not."""
+    state = rng.choice(STATES)
+    _execute(stack, _REFUSE.format(state=state))
+    try:
+        ids = [_post_guilty(stack, port) for port in stack.ports for _ in range(EACH)]
+        yield f"SQLSTATE {state}, {len(ids)} events"
+        for event_id in ids:
+            stack.wait(lambda one=event_id: _is_dead(stack, one), "a dead letter", DEAD_SECONDS)  # type: ignore[misc]
+    finally:
+        _execute(stack, _ALLOW)
+
+
+@contextmanager
+def add_garbage(stack: Stack, rng: Random) -> Iterator[str]:
+    """Somebody else writes onto a shard's stream."""
+    with stack.server(stack.urls.queue_url) as queue:
+        shard = rng.randrange(int(queue.zscore(keys.SHARD_COUNT, "count") or 1))
+        for raw in rng.sample(GARBAGE, 3):
+            stack.record.garbage.append(raw)
+            queue.xadd(keys.stream(shard), {"e": raw})
+    yield f"shard {shard}"
+
+
+def _post_guilty(stack: Stack, port: int) -> str:
+    def posted() -> str:
+        number = FIRST_GUILTY - stack.record.guilty_posted
+        stack.record.guilty_posted += 1
+        event = {"component": "guilty", "environment": "chaos", "message": GUILTY}
+        answer = post(port, {**event, "data": {"n": number}})
+        if answer.status != 202:
+            return ""
+        event_id: str = answer.json()["id"]
+        stack.record.guilty.append((event_id, number))
+        return event_id
+
+    return stack.wait(posted, "a guilty event to be accepted", DEAD_SECONDS)
+
+
+def _is_dead(stack: Stack, event_id: str) -> bool:
+    answers = (get(port, f"/events/{event_id}") for port in stack.ports)
+    return any(one.status == 200 and one.json()["receipt"] == "dead" for one in answers)
+
+
+def _execute(stack: Stack, statement: str) -> None:
+    with stack.database() as connection:
+        connection.execute(sa.text(statement))

@@ -1,0 +1,122 @@
+"""A witness that asks `/status` all the time, and compares the answers with the queue itself."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+
+from storage import keys
+from tests.faults.chaos.record import Record
+from tests.faults.chaos.stack import Stack
+from tests.faults.chaos.truth import STILL_SECONDS, Asked, Counters, false_statements
+
+PAUSE_SECONDS = 0.2
+ANSWER_SECONDS = 20.0  # longer than any answer of `/status` takes
+LOOK_SECONDS = 0.5
+_KEPT = 100
+
+
+class Witness:
+    """One thread for each address. `asked` counts answers, `false` tells what was not so."""
+
+    def __init__(self, queue_url: str, record: Record) -> None:
+        self.asked = 0
+        self.false: list[str] = []
+        self._url, self._record = queue_url, record
+        self._still: dict[int, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stop.set()
+
+    def watch(self, port: int) -> None:
+        """Ask at this port until `stop`."""
+        options = {"socket_timeout": LOOK_SECONDS, "socket_connect_timeout": LOOK_SECONDS}
+        with redis.Redis.from_url(self._url, **options) as queue:
+            while not self._stop.wait(PAUSE_SECONDS):
+                self._ask(port, queue)
+
+    def _ask(self, port: int, queue: redis.Redis) -> None:
+        before = self._look(queue)
+        start = time.monotonic()
+        status, answer = _status(port)
+        end = time.monotonic()
+        if answer is None:
+            if status:
+                self._note([f"answered {status}"])
+            return
+        frozen = self._record.was_frozen(start, end)
+        after = self._look(queue)
+        strangers = len(self._record.garbage)
+        still = self._standing(start)
+        self._note(false_statements(Asked(answer, before, after, strangers, frozen, still)))
+
+    def _look(self, queue: redis.Redis) -> list[Counters] | None:
+        """Every shard; None when the queue does not answer."""
+        try:
+            count = int(queue.zscore(keys.SHARD_COUNT, "count") or 0)
+            found = [_counters(queue, shard) for shard in range(count)]
+        except redis.RedisError:
+            return None
+        with self._lock:
+            for shard, one in enumerate(found):
+                known = self._still.get(shard)
+                if not one.waiting:
+                    self._still.pop(shard, None)
+                elif known is None or known[1] != one.trimmed:
+                    self._still[shard] = time.monotonic(), one.trimmed
+        return found
+
+    def _standing(self, at: float) -> list[int]:
+        with self._lock:
+            return [n for n, (since, _) in self._still.items() if at - since > STILL_SECONDS]
+
+    def _note(self, found: list[str]) -> None:
+        with self._lock:
+            self.asked += 1
+            self.false += found[: _KEPT - len(self.false)]
+
+
+def _counters(queue: redis.Redis, shard: int) -> Counters:
+    """At one instant."""
+    pipe = queue.pipeline(transaction=True)
+    pipe.hmget(keys.state(shard), "accepted", "trimmed")
+    pipe.xlen(keys.stream(shard))
+    (accepted, trimmed), waiting = pipe.execute()
+    return Counters(int(accepted or 0), int(trimmed or 0), int(waiting))
+
+
+def _status(port: int) -> tuple[int, dict[str, Any] | None]:
+    """The answer's status, 0 for none; and its body where it is a report."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/status")
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException):
+        return 0, None
+    finally:
+        connection.close()
+    return response.status, json.loads(body) if response.status == 200 else None
+
+
+@contextmanager
+def witnessed(stack: Stack) -> Iterator[Witness]:
+    """Asks while the block runs."""
+    witness = Witness(stack.urls.queue_url, stack.record)
+    threads = [threading.Thread(target=witness.watch, args=(port,)) for port in stack.ports]
+    for thread in threads:
+        thread.start()
+    try:
+        yield witness
+    finally:
+        witness.stop()
+        for thread in threads:
+            thread.join(ANSWER_SECONDS + 5)

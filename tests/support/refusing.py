@@ -1,0 +1,30 @@
+"""A PostgreSQL that refuses rows by their message, with an SQLSTATE of choice."""
+
+import sqlalchemy as sa
+
+_SET_UP = """
+    CREATE OR REPLACE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.message LIKE '{pattern}' THEN
+        RAISE EXCEPTION 'refused by a trigger' USING ERRCODE = '{state}';
+    END IF; RETURN NEW; END $$;
+    {trigger}
+"""
+_BEFORE = """CREATE OR REPLACE TRIGGER refuse_row BEFORE INSERT ON events
+    FOR EACH ROW EXECUTE FUNCTION refuse_row()"""
+_AT_COMMIT = """CREATE CONSTRAINT TRIGGER refuse_row AFTER INSERT ON events
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_row()"""
+
+
+def refuse(engine: sa.Engine, state: str, pattern: str, at_commit: bool = False) -> None:
+    """From now on, rows whose message is LIKE the pattern."""
+    trigger = _AT_COMMIT if at_commit else _BEFORE
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            _SET_UP.format(state=state, pattern=pattern.replace("%", "%%"), trigger=trigger), ()
+        )
+
+
+def refuse_nothing(engine: sa.Engine) -> None:
+    """The cause is gone."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER IF EXISTS refuse_row ON events")
