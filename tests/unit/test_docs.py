@@ -94,6 +94,7 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     budgets = Budgets(most.records)
     for budget in (budgets.groups, budgets.values, budgets.faults):
         assert f"{budget.most:,} {budget.what}" in page
+    assert f"at most {budgets.brackets.most:,} arrays and objects" in page
 
 
 def test_the_http_page_tells_the_bounds_of_a_query() -> None:

@@ -427,9 +427,11 @@ def test_a_resource_that_can_not_be_read_refuses_its_records_and_no_others() -> 
         (b"null", "Expected `object`"),
         (b'{"resourceLogs":5}', "at `$.resourceLogs`"),
         (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":{}}]}]}', "logRecords`"),
-        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":NaN}]}]}]}', "malformed"),
-        (b'{"a":"\xff"}', "not UTF-8"),
-        (b'{"resourceLogs":[{"resource":{"a":"\\ud800"}}]}', "half of a surrogate pair"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[]}]}],"a":NaN}', "malformed"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":"\xff"}]}]}', "not UTF-8"),
+        ('{"resourceLogs":[]}'.encode("utf-16"), "not UTF-8"),
+        (b'{"resourceLogs":[{"resource":{"a":"\\ud800"}}]', "half of a surrogate pair"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":"cut', "truncated"),
         (b'{"a":' + b"[" * 200_000, "nested too deep"),
     ],
 )
@@ -681,7 +683,7 @@ def test_what_stands_between_resources_scopes_and_records_is_bounded_in_json() -
 def test_half_of_a_pair_is_told_wherever_it_stands_and_nothing_else_is(before: bytes) -> None:
     for many in (1, 200_000):
         for half in (rb"\ud83d", rb"\ude00", rb"\uD83D\u0041", rb"\ud83d\ud83d"):
-            assert "half of a" in refusal(b'{"x":"' + before * many + half + b'"}', JSON).detail
+            assert "half of a" in refusal(b'{"x":"' + before * many + half + b'"', JSON).detail
         assert "half of a" not in refusal(b'{"x":"' + before * many + b'"', JSON).detail
 
 
