@@ -11,6 +11,7 @@ from api.otlp_budget import Budgets
 from api.services import Limits
 from api.settings import ApiSettings
 from cli.settings import CliSettings
+from client import log_event
 from storage import keys
 from storage.settings import StorageSettings
 from storage.tables import metadata
@@ -102,6 +103,15 @@ def test_the_http_page_tells_the_bounds_of_a_query() -> None:
     assert f"at most {query_string.MAX_CHARACTERS:,} characters" in page
     assert f"a query string {query_string.MAX_QUERY_BYTES >> 10} KiB" in page
     assert f"{query_string.MAX_PAIRS} parameters, and {query_string.MAX_VALUES} values" in page
+
+
+def test_the_client_page_tells_the_bounds_of_a_log_record() -> None:
+    page = (ROOT / "docs/client.md").read_text().replace("\n", " ")
+    assert f"share {log_event.RECORD_BYTES >> 10} KiB of JSON" in page
+    assert log_event.MESSAGE_BYTES == log_event.TEXT_BYTES
+    assert f"have at most {log_event.TEXT_BYTES >> 10} KiB each" in page
+    assert f"one `extra` {log_event.EXTRA_BYTES >> 10} KiB" in page
+    assert f"Of `extra` {log_event.EXTRAS} values" in page
 
 
 def listed(names: tuple[str, ...]) -> str:
