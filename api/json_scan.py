@@ -22,6 +22,7 @@ _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b"[]{},")
 
 
 _MARK = codecs.BOM_UTF8
+MARK_BYTES = len(_MARK)
 
 Text = TypeVar("Text", bytes, bytearray, bytes | bytearray)
 

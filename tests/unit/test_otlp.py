@@ -792,7 +792,7 @@ def test_only_the_first_reasons_are_told_and_none_at_length(media_type: MediaTyp
 
 def test_a_full_success_is_an_empty_response() -> None:
     assert accepted(PROTOBUF) == b""
-    assert accepted(JSON) == b"{}"
+    assert accepted(JSON) == b"{}\n"
 
 
 def test_a_partial_success_has_the_count_and_the_reason() -> None:
