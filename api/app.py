@@ -3,23 +3,21 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import openapi, otlp_routes, posting, routes
+from api import methods, openapi, otlp_routes, pages, posting, routes
 from api.faults import Fault
 from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
 from api.problems import MISTAKE, Problem, of_storage
-from api.respond import ProblemResponse
+from api.respond import JsonResponse, ProblemResponse
 from api.services import open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
@@ -69,17 +67,20 @@ class _FastAPI(FastAPI):
 def _fastapi(lifespan: object) -> FastAPI:
     app = _FastAPI(
         title="Activity Service",
-        version=version("activity-service"),
+        version=pages.VERSION,
         description=(
             "An event that was acknowledged is on disk, is stored exactly once, and a page read "
             "from the cache is never stale."
         ),
         lifespan=lifespan,  # type: ignore[arg-type]
+        default_response_class=JsonResponse,
+        openapi_url=None,  # api/pages.py
         redirect_slashes=False,
     )
     app.include_router(posting.router)
     app.include_router(otlp_routes.router)
     app.include_router(routes.router)
+    app.include_router(pages.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -108,35 +109,21 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return ProblemResponse(Problem(422, "The request is not valid.", faults))
 
 
-_HTTP_DETAILS = {
-    404: "No such path. The paths are /events, /events/batch, /events/{id}, /v1/logs, /status, "
-    "/health, /health/ready, /openapi.json, /docs.",
-    405: "This path does not answer that method.",
-}
+_NO_SUCH_PATH = (
+    "No such path. The paths are /, /events, /events/batch, /events/{id}, /v1/logs, /status, "
+    "/health, /health/ready, /openapi.json, /docs."
+)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = _HTTP_DETAILS.get(error.status_code, str(error.detail))
-    headers = dict(error.headers or {})
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return methods.options(request)
     if error.status_code == 405:
-        headers = {"allow": ", ".join(_methods(request))}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return ProblemResponse(methods.not_allowed(request))
+    detail = _NO_SUCH_PATH if error.status_code == 404 else str(error.detail)
+    raw = [(name.lower().encode(), text.encode()) for name, text in (error.headers or {}).items()]
     return ProblemResponse(Problem(error.status_code, detail, headers=raw))
-
-
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-def _methods(request: Request) -> list[str]:
-    """Every method this path answers; Starlette names those of the first route only."""
-    asked = {method: {**request.scope, "method": method} for method in _METHODS}
-    found = [
-        method
-        for method, scope in asked.items()
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-    ]
-    return ["HEAD", *found] if "GET" in found else found
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from api.gunzip import Gunzip
+from api.json_scan import MARK_BYTES, without_mark
 from api.problems import Problem, closing
 
 LINGER_SECONDS = 2.0
@@ -59,6 +60,21 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
                 raise _too_large(limits)
             yield piece
     unpack.finish()
+
+
+async def without_first_mark(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces without a byte order mark at the start of the first ones."""
+    start: bytes | None = b""
+    async for piece in pieces:
+        if start is None:
+            yield piece
+        elif len(start) + len(piece) >= MARK_BYTES:
+            yield without_mark(start + piece)
+            start = None
+        else:
+            start += piece
+    if start:
+        yield without_mark(start)
 
 
 class _Plain:

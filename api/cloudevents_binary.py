@@ -11,6 +11,7 @@ from api.cloudevents import Mapped, event_text, fault_at, of_attributes
 from api.cloudevents_attributes import REQUIRED, faults_of_attributes
 from api.event_body import invalid, is_too_deep, pointer, read_json, utf8
 from api.faults import Fault
+from api.json_scan import without_mark
 from storage.filters import MAX_JSON_DEPTH as DEPTH
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -125,6 +126,7 @@ def _data(media_type: str, body: bytes) -> dict[str, object]:
     if not body:
         return {}
     if _is_json(media_type):
+        body = without_mark(body)
         _require_json(body)
         return {"data": msgspec.Raw(body)}
     if _is_text(media_type) and b"\0" not in body:

@@ -167,7 +167,7 @@ class History:
 def render(page: Page) -> CachedPage:
     """A page as it is answered."""
     cursor = cursors.encode(UUID(page.events[-1].id)) if page.more else None
-    return CachedPage.of(msgspec.json.encode(PageBody(page.events, cursor)))
+    return CachedPage.of(msgspec.json.encode(PageBody(page.events, cursor)) + b"\n")
 
 
 def window_end(filters: Filters, page: Page) -> int | None:

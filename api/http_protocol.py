@@ -26,7 +26,7 @@ _NOT_HTTP = Problem(
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
 _PERSIST = (b"close", b"keep-alive")
-_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b\n"
 
 
 class _Flow(FlowControl):
@@ -232,5 +232,5 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             body = problem.body()
             line = STATUS_LINE[problem.status]
-            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body), body))
+            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body) + 1, body))
             self.transport.close()

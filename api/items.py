@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from api import hints
 from api.faults import Fault
 from api.json_scan import STEPS, STRING
 from api.problems import Problem, closing
@@ -138,7 +139,7 @@ def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
     """
     begun = _begin(body)
     if begun is None:
-        raise _no_array() if _any_value(body) else _not_json(body, 0, "an array")
+        raise _no_array(body) if _any_value(body) else _not_json(body, 0, "an array")
     walk = _Walk(body, most_brackets)
     at = _next(body, begun.end())
     more = not body.startswith(b"]", at)
@@ -152,7 +153,7 @@ def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
     at = _closed(body, at, b"]")
     if begun[1]:
         if body.startswith(b",", at):
-            raise _no_array()
+            raise _no_array(body)
         at = _closed(body, at, b"}")
     if at < len(body):
         raise _not_json(body, at, "the end")
@@ -209,12 +210,14 @@ def _not_json(body: bytes, at: int, expected: str) -> Problem:
     line = body.count(b"\n", 0, at) + 1
     column = at - body.rfind(b"\n", 0, at)
     where = f"at line {line}, byte {column}"
-    return Problem(400, f"The body is not a JSON array: expected {expected} {where}.")
+    told = Problem(400, f"The body is not a JSON array: expected {expected} {where}.")
+    return told.with_hint(hints.AS_NDJSON if hints.is_ndjson(body) else None)
 
 
-def _no_array() -> Problem:
+def _no_array(body: bytes) -> Problem:
     fault = "must be an array of events, or an object with nothing but such an array as events"
-    return Problem(422, "The body is no batch.", [Fault(fault, pointer="")])
+    told = Problem(422, "The body is no batch.", [Fault(fault, pointer="")])
+    return told.with_hint(hints.of_batch(body))
 
 
 def _too_much(most: str) -> Problem:

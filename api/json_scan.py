@@ -7,6 +7,7 @@ strings takes seconds, and a gigabyte.
 import codecs
 import re
 from collections.abc import Container, Iterator
+from typing import TypeVar
 
 from api.problems import Problem
 
@@ -18,6 +19,17 @@ STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 # How deep each bracket leads.
 STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b"[]{},")
+
+
+_MARK = codecs.BOM_UTF8
+MARK_BYTES = len(_MARK)
+
+Text = TypeVar("Text", bytes, bytearray, bytes | bytearray)
+
+
+def without_mark(body: Text) -> Text:
+    """Leave out a byte order mark at the start, as RFC 8259 (8.1) allows: editors put it there."""
+    return body[len(_MARK) :] if body.startswith(_MARK) else body
 
 
 def require_utf8(body: bytes | bytearray) -> None:
@@ -66,7 +78,7 @@ _skip_whole = re.compile(
 _half_of_a_pair = re.compile(rb"\\u[dD][89a-fA-F]").match
 
 
-def has_half_of_a_pair(body: bytes | bytearray) -> bool:
+def has_half_of_a_pair(body: bytes | bytearray | memoryview) -> bool:
     """Whether half of a surrogate pair is escaped in it, before anything else that is wrong so."""
     at, end = -1, 0
     while at < end:

@@ -16,11 +16,13 @@ def _unset(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-def _extension(**more: Any) -> Schema:
-    """An extension attribute of ours: as text where CloudEvents allows a boolean or an integer."""
-    types = ["string", "boolean", "integer", "null"]
-    bounds = {"minimum": -(2**31), "maximum": 2**31 - 1}
-    return {**_text("An extension of ours."), "type": types, **bounds, **more}
+_INTEGER = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
+
+
+def _spelt(description: str, **more: Any) -> Schema:
+    """An attribute of any type, which is kept as the text that it is spelt as."""
+    kinds = [{"type": ["string", "null"], **more}, {"type": "boolean"}, _INTEGER]
+    return {"description": description, "anyOf": kinds}
 
 
 _TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
@@ -45,9 +47,9 @@ CLOUD_EVENT: Schema = {
             _text("A media type.", pattern=rf"^{_TOKEN}/{_TOKEN}( *; *({_TOKEN}={_TOKEN})?)* *$")
         ),
         "dataschema": _unset(_text("A URI.", minLength=1)),
-        "component": _extension(**_SHORT),
-        "environment": _extension(**_SHORT),
-        "message": _extension(),
+        "component": _spelt("An extension of ours.", **_SHORT),
+        "environment": _spelt("An extension of ours.", **_SHORT),
+        "message": _spelt("An extension of ours."),
         "email": _unset(
             _text("An extension of ours.", pattern=_AN_EMAIL_OR_BLANK, maxLength=EMAIL_CHARACTERS)
         ),
@@ -59,7 +61,7 @@ CLOUD_EVENT: Schema = {
     "additionalProperties": {
         "anyOf": [
             {"type": ["string", "boolean", "null"]},
-            {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+            _INTEGER,
         ]
     },
 }

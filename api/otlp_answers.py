@@ -18,7 +18,7 @@ JSON: MediaType = "application/json"
 
 _ENCODERS: dict[MediaType, Callable[[Message], bytes]] = {
     PROTOBUF: lambda message: message.SerializeToString(),
-    JSON: lambda message: MessageToJson(message, indent=None).encode(),
+    JSON: lambda message: MessageToJson(message, indent=None).encode() + b"\n",
 }
 
 # google/rpc/code.proto names an HTTP status for each code. Clients go by the HTTP status.

@@ -51,4 +51,6 @@ class Budgets:
         # Those of a resource and a scope count with each record, as it is kept with them; an array
         # or object counts as one more, as it costs.
         self.values = Budget(100 * records, "values")
+        # Of a request that is not all JSON.
+        self.brackets = Budget(200 * records, "arrays and objects, and is not all JSON")
         self.faults = Budget(10 * records, "faults")

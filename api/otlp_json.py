@@ -1,7 +1,8 @@
 """OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), taken apart and made into events. Pure.
 
 Unknown fields are ignored, null is unset, 64-bit integers are numbers or strings, enumerations are
-integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other.
+integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other; where
+a text can't be read at all, the records are found by their brackets (api/otlp_outline.py).
 """
 
 import re
@@ -12,8 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from api.json_scan import has_half_of_a_pair, has_more_commas, require_utf8
+from api.json_scan import has_half_of_a_pair, has_more_commas, require_utf8, without_mark
 from api.otlp_budget import Budget, Budgets
+from api.otlp_outline import outline
 from api.otlp_records import (
     Described,
     Record,
@@ -30,6 +32,8 @@ from storage.filters import MAX_JSON_DEPTH as DEPTH
 
 _Number = int | float | str | None
 _Sent = TypeVar("_Sent")
+_Part = msgspec.Raw | memoryview
+_Original = Callable[[msgspec.Raw], _Part]
 
 _NULL = msgspec.Raw(b"null")
 
@@ -114,16 +118,21 @@ def event_texts(
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
     no ExportLogsServiceRequest, 413 past the budgets.
     """
-    require_utf8(body)
+    body = without_mark(body)
     if has_more_commas(body, budgets.elements.most, _DEPTHS_OF_ELEMENTS):
         raise budgets.elements.exceeded()
     values = budgets.values
-    for resource_logs in _request(body).resource_logs or ():
+    request, original = _request(body, budgets.brackets)
+    for resource_logs in request.resource_logs or ():
         budgets.groups.take()
-        source, of_source = values.metered(_source, resource_logs, record_bytes, values)
+        source, of_source = values.metered(
+            _source, original(resource_logs.resource), resource_logs, record_bytes, values
+        )
         for scope_logs in resource_logs.scope_logs or ():
             budgets.groups.take()
-            scope, of_scope = values.metered(_scope, scope_logs, record_bytes, values)
+            scope, of_scope = values.metered(
+                _scope, original(scope_logs.scope), scope_logs, record_bytes, values
+            )
             for record in scope_logs.log_records or ():
                 if isinstance(source, Refused):
                     yield source
@@ -131,7 +140,8 @@ def event_texts(
                     yield scope
                 else:
                     values.take(of_source + of_scope)
-                    yield attempt(_event_text, source, scope, record, record_bytes, values)
+                    sent = original(record)
+                    yield attempt(_event_text, source, scope, sent, record_bytes, values)
 
 
 # Within so many arrays and objects are the commas between resources, scopes and records. There are
@@ -142,7 +152,7 @@ _DEPTHS_OF_ELEMENTS = (2, 4, 6)
 def _event_text(
     source: Source,
     scope: msgspec.Raw | None,
-    record: msgspec.Raw,
+    record: _Part,
     most_bytes: int,
     values: Budget,
 ) -> bytes:
@@ -150,13 +160,13 @@ def _event_text(
     return event_text(source, scope, _record(sent, values))
 
 
-def _source(sent: _ResourceLogs, most_bytes: int, values: Budget) -> Source:
-    resource = _described(sent.resource, "its resource", most_bytes, values)
+def _source(part: _Part, sent: _ResourceLogs, most_bytes: int, values: Budget) -> Source:
+    resource = _described(part, "its resource", most_bytes, values)
     return source_of(resource, _url(sent.schema_url, most_bytes))
 
 
-def _scope(sent: _ScopeLogs, most_bytes: int, values: Budget) -> msgspec.Raw | None:
-    scope = _described(sent.scope, "its scope", most_bytes, values)
+def _scope(part: _Part, sent: _ScopeLogs, most_bytes: int, values: Budget) -> msgspec.Raw | None:
+    scope = _described(part, "its scope", most_bytes, values)
     return described(scope, _url(sent.schema_url, most_bytes))
 
 
@@ -164,19 +174,35 @@ def _url(sent: msgspec.Raw, most_bytes: int) -> str:
     return _parse(_decode_text, sent, "its schema URL", most_bytes) or ""
 
 
-def _request(body: bytes | bytearray) -> _Request:
+def _request(body: bytes | bytearray, brackets: Budget) -> tuple[_Request, _Original]:
+    """The request, and how to get at the parts of it that are read one by one."""
     try:
-        return _decode_request(body)
-    except msgspec.DecodeError as error:
-        # msgspec says of half a pair, which browsers send, whatever comes to its mind.
-        half = has_half_of_a_pair(body)
-        why = "it has half of a surrogate pair" if half else f"{error}".rstrip(".")
-        raise _undecodable(why) from None
-    except RecursionError:
-        raise _undecodable("it is nested too deep to be read") from None
+        return _decode_request(body), lambda part: part
+    except msgspec.ValidationError as error:
+        raise _undecodable(f"{error}") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        broken = error
+    found = outline(body, brackets)
+    try:
+        return _decode_request(found.text), found.original
+    except msgspec.ValidationError as error:
+        raise _undecodable(f"{error}") from None
+    except (msgspec.DecodeError, RecursionError):
+        require_utf8(body)
+        raise _undecodable(_why(broken, body, "it is nested too deep to be read")) from None
 
 
-def _described(raw: msgspec.Raw, what: str, most_bytes: int, values: Budget) -> Described:
+def _why(error: Exception, sent: bytes | bytearray | memoryview, too_deep: str) -> str:
+    """What is wrong with text that can't be read."""
+    if isinstance(error, RecursionError):
+        return too_deep
+    if isinstance(error, UnicodeDecodeError):
+        return "it has text that is not UTF-8"
+    # msgspec says of half a pair, which browsers send, whatever comes to its mind.
+    return "it has half of a surrogate pair" if has_half_of_a_pair(sent) else f"{error}".rstrip(".")
+
+
+def _described(raw: _Part, what: str, most_bytes: int, values: Budget) -> Described:
     sent = _parse(_decode_described, raw, what, most_bytes)
     if sent is None:
         return Described({}, 0)
@@ -191,18 +217,15 @@ def _described(raw: msgspec.Raw, what: str, most_bytes: int, values: Budget) -> 
         raise Refused(f"of {what}, {refused}") from None
 
 
-def _parse(
-    decode: Callable[[msgspec.Raw], _Sent], sent: msgspec.Raw, what: str, most_bytes: int
-) -> _Sent:
-    size = len(memoryview(sent))
-    if size > most_bytes:
-        raise Refused(f"{what} has {size} bytes; at most {most_bytes} are kept")
+def _parse(decode: Callable[[_Part], _Sent], sent: _Part, what: str, most_bytes: int) -> _Sent:
+    text = memoryview(sent)
+    if len(text) > most_bytes:
+        raise Refused(f"{what} has {len(text)} bytes; at most {most_bytes} are kept")
     try:
         return decode(sent)
-    except msgspec.DecodeError as error:
-        raise Refused(f"{what} can't be decoded: {error}") from None
-    except RecursionError:
-        raise Refused(f"{what} is nested deeper than {DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = _why(error, text, f"it is nested deeper than {DEPTH} levels")
+        raise Refused(f"{what} can't be decoded: {why}") from None
 
 
 def _record(sent: _LogRecord, values: Budget) -> Record:

@@ -29,7 +29,7 @@ _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/
 # Headers that ask for something of their own.
 _UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect"}
 
-_HEAD = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
+_ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 
 
 class PostLane:
@@ -128,8 +128,9 @@ class Post:
         if not self.keep_alive:
             headers += b"connection: close\r\n"
         common = self._lane.lines(connection.server_state.default_headers)
-        head = _HEAD % (STATUS_LINE[status], common, kind, len(body), headers)
-        connection.transport.write(head + body)
+        line = STATUS_LINE[status]
+        answer = _ANSWER % (line, common, kind, len(body) + 1, headers, body)
+        connection.transport.write(answer)
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()

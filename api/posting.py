@@ -6,27 +6,29 @@ from hashlib import blake2b
 
 from fastapi import APIRouter, Request, Response
 
-from api import batch_answer, openapi
+from api import batch_answer, hints, openapi
 from api.acknowledgement import HEADER as ACK
 from api.acknowledgement import Ack, Receipt, reached
 from api.batch import Batch, BatchReader, Reading
-from api.body_reader import Guest, body_pieces, read_body
+from api.body_reader import Guest, body_pieces, read_body, without_first_mark
 from api.cloudevents import BATCH, STRUCTURED, Mapped, plainly_good, structured
 from api.cloudevents_binary import binary, is_binary
 from api.event_body import EventIn, parse, parse_all
+from api.hints import NDJSON
 from api.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.idempotency import REPLAYED, RequestKey, digest, the_key
 from api.ingest import Accepted, location
 from api.items import Array, Lines
+from api.json_scan import without_mark
 from api.media_type import media_type
 from api.post_options import OF_BATCH, OF_EVENT, PostOptions, post_options
+from api.problems import Problem
+from api.respond import JSON, json_answer
 from api.services import Services, services_of
 from api.thorough import LARGE_BODY, aside, explained
 
 router = APIRouter(tags=["events"])
 
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
 _STATUS: Mapping[Ack, int] = {"queued": 202, "stored": 201}
 
 
@@ -51,7 +53,7 @@ async def post_event(request: Request) -> Response:
 async def post_batch(request: Request) -> Response:
     """Accept a batch: 202 once its good items are on disk, with a verdict for each item."""
     options = post_options(request.query_params, OF_BATCH)
-    kind = media_type(request, JSON, NDJSON, BATCH)
+    kind = media_type(request, JSON, NDJSON, BATCH, elsewhere=hints.OF_BATCHES)
     services = services_of(request)
     key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
     text = blake2b(digest_size=16) if key else None
@@ -62,7 +64,7 @@ async def post_batch(request: Request) -> Response:
         if options.atomic and batch.problems:
             raise batch_answer.held_back(batch)
         if options.dry_run:
-            return Response(batch_answer.tried(batch), 200, media_type=JSON)
+            return json_answer(batch_answer.tried(batch))
         request_key = None
         if key and text:
             # The ids of a retry are those of the first request only if the same items are good: the
@@ -82,7 +84,7 @@ def _answer(
 ) -> Response:
     ack = "queued" if receipts is None else reached(receipts)
     replayed = {REPLAYED: "true"} if accepted.replayed else {}
-    return Response(body, _STATUS[ack], {ACK: ack, **(headers or {}), **replayed}, JSON)
+    return json_answer(body, _STATUS[ack], {ACK: ack, **(headers or {}), **replayed})
 
 
 async def _receipts(
@@ -98,7 +100,7 @@ async def _read_event(request: Request, body: bytes, limit: int) -> tuple[EventI
     """The event, and the text that stands for the whole of what was sent."""
     read = _of_cloudevents(request)
     if read is None:
-        return parse(body) or await explained(body, limit), body
+        return parse(body) or await _explained(body, limit), body
 
     def look() -> tuple[EventIn, bytes]:
         mapped = read(body)
@@ -107,12 +109,27 @@ async def _read_event(request: Request, body: bytes, limit: int) -> tuple[EventI
     return await aside(len(body), look)
 
 
+async def _explained(body: bytes, limit: int) -> EventIn:
+    try:
+        return await explained(without_mark(body), limit)
+    except Problem as problem:
+        raise problem.with_hint(hints.of_event(body)) from None
+
+
 def _of_cloudevents(request: Request) -> Callable[[bytes], Mapped] | None:
     """How a CloudEvent's body is read; None when it is an event of ours. Raises Problem 415."""
     headers = request.scope["headers"]
     if is_binary(headers):
         return partial(binary, headers)
-    return structured if media_type(request, JSON, STRUCTURED) == STRUCTURED else None
+    kind = media_type(request, JSON, STRUCTURED, elsewhere=hints.OF_EVENTS)
+    return _structured if kind == STRUCTURED else None
+
+
+def _structured(body: bytes) -> Mapped:
+    try:
+        return structured(without_mark(body))
+    except Problem as problem:
+        raise problem.with_hint(hints.of_event(body)) from None
 
 
 async def _read_batch(request: Request, guest: Guest, kind: str, text: blake2b | None) -> Batch:
@@ -130,7 +147,7 @@ async def _read_batch(request: Request, guest: Guest, kind: str, text: blake2b |
             lambda body: None if len(body) > LARGE_BODY else plainly_good(body, item_bytes),
             lambda body: aside(len(body), lambda: structured(body).event(item_bytes)),
         )
-    pieces = body_pieces(request.scope, request.receive, services.limits.batch)
+    pieces = without_first_mark(body_pieces(request.scope, request.receive, services.limits.batch))
     if text is not None:
         pieces = _heard(pieces, text.update)
     return await BatchReader(cutter, reading, limits, guest).read(pieces)

@@ -1,7 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), every fault with its location."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Problem(Exception):
     faults: Sequence[Fault] = ()
     headers: Sequence[tuple[bytes, bytes]] = field(default=())
     more: Mapping[str, object] = field(default_factory=dict)  # extension members (RFC 9457, 3.2)
+
+    def with_hint(self, hint: str | None) -> "Problem":
+        """The same with one more sentence, if there is one."""
+        return replace(self, detail=f"{self.detail} {hint}") if hint else self
 
     def body(self) -> bytes:
         """The problem document as JSON."""

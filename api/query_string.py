@@ -1,6 +1,8 @@
 """From the query string of `GET /events` to `Filters`, or to every fault in it at once."""
 
 import difflib
+import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import TypeVar
@@ -105,7 +107,7 @@ def _bounded(query_string: bytes) -> list[bytes]:
 
 
 def _grouped(pairs: list[bytes], also: Collection[str], faults: list[Fault]) -> Values:
-    """The values that are not blank under each known name, in the order they came."""
+    """The values under each known name, in the order they came; blank ones of data paths alone."""
     values: Values = {}
     unknown: dict[str, None] = {}
     for name, value in _decoded(pairs, faults):
@@ -113,7 +115,7 @@ def _grouped(pairs: list[bytes], also: Collection[str], faults: list[Fault]) -> 
             continue
         if not _is_known(name):
             unknown[name] = None
-        elif value.strip():
+        elif value.strip() or name.startswith(_DATA_PATH):
             values.setdefault(name, []).append(value)
     faults.extend(map(_unknown, unknown))
     for name in list(values):
@@ -170,7 +172,7 @@ def _unknown(name: str) -> Fault:
 
 
 def _fault(name: str, what: str) -> Fault:
-    shown = name if len(name) <= _MAX_QUOTED else name[:_MAX_QUOTED] + "…"
+    shown = _quoted(name)
     return Fault(f"{shown or 'a parameter without a name'} {what}", parameter=shown)
 
 
@@ -259,11 +261,58 @@ def _at_path(name: str) -> Callable[[str], list[str]]:
     keys = name.removeprefix(_DATA_PATH).split(".")
 
     def parse(text: str) -> list[str]:
-        if "" in keys:
-            raise ValueError('has an empty key in its path; for such a key use data={"":...}')
+        _check_path(keys, text)
+        if not text.strip():
+            raise ValueError(_NO_VALUE.format(name=_quoted(name), data=_data_example(keys, text)))
         return [_nested(keys, value) for value in _readings(text)]
 
     return parse
+
+
+_NO_VALUE = "needs a value, as in {name}=5; to ask for an empty text use {data}"
+_NO_OPERATOR = (
+    "contains {operator!r}, but data paths only take '=': {example}; for such a key use {data}"
+)
+_operator = re.compile(r"[<>!~=*\[\]]").search
+_operators = re.compile(r"[<>!~=*\[\]]+")
+
+
+def _check_path(keys: list[str], text: str) -> None:
+    """Raise ValueError for an empty key, an operator, or a space around a key."""
+    if "" in keys:
+        raise ValueError('has an empty key in its path; for such a key use data={"":...}')
+    path = ".".join(keys)
+    if operator := _operator(path):
+        raise ValueError(
+            _NO_OPERATOR.format(
+                operator=operator[0],
+                example=_equality_example(path, text),
+                data=_data_example(keys, text),
+            )
+        )
+    if any(key != key.strip() for key in keys):
+        data = _data_example(keys, text)
+        raise ValueError(f"has a space before or after a key; for such a key use {data}")
+
+
+def _equality_example(path: str, text: str) -> str:
+    """`order>` and `100`, or `order>100` and nothing, become `data.order=100`."""
+    parts = [part.strip(" .") for part in _operators.split(path)]
+    name, *others = [part for part in parts if part] or ["name"]
+    value = text.strip() or (others[0] if others else "5")
+    return f"{_DATA_PATH}{_quoted(name)}={_quoted(value)}"
+
+
+def _data_example(keys: list[str], text: str) -> str:
+    """The same question as a JSON object, where that is short enough to be shown."""
+    form = json.dumps(text, ensure_ascii=False)
+    for key in reversed(keys[:MAX_JSON_DEPTH]):
+        form = f"{{{json.dumps(key, ensure_ascii=False)}:{form}}}"
+    return f"data={form}" if len(form) <= _MAX_QUOTED else 'data={"key":"value"}'
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…"
 
 
 def _readings(text: str) -> list[str]:

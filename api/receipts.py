@@ -35,4 +35,4 @@ def render(event_ids: Sequence[UUID], found: Found) -> CachedPage:
     """The answer for these ids."""
     events = [EventReceipt.of(*found[one]) for one in event_ids if one in found]
     missing = [str(one) for one in event_ids if one not in found]
-    return CachedPage.of(msgspec.json.encode(Receipts(events, None, missing)))
+    return CachedPage.of(msgspec.json.encode(Receipts(events, None, missing)) + b"\n")

@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from api import openapi
 from api.conditional import is_known
@@ -14,14 +14,21 @@ from api.id_query import is_uuid, parse_ids
 from api.problems import Problem
 from api.query_string import InvalidQuery, parse_filters
 from api.receipts import EventReceipt
+from api.respond import JSON, JsonResponse, json_answer
 from api.schemas import Liveness, Readiness, StatusAnswer
 from api.services import services_of
 from storage.event import encode_event
 from storage.filters import Filters
 
-router = APIRouter()
 
-_JSON = "application/json"
+class _EventId(StringConvertor):
+    """A part of a path that is no other path: batches are only posted."""
+
+    regex = "(?!batch$)[^/]+"
+
+
+register_url_convertor("event_id", _EventId())
+router = APIRouter()
 
 
 @router.get("/events", **openapi.GET_EVENTS)
@@ -35,10 +42,10 @@ async def get_events(request: Request) -> Response:
     headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
     if is_known(etag, request.headers.getlist("if-none-match")):
         return Response(status_code=304, headers=headers)
-    return Response(served.page.body, 200, headers, _JSON)
+    return Response(served.page.body, 200, headers, JSON)
 
 
-@router.get("/events/{event_id}", **openapi.GET_EVENT)
+@router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
@@ -50,7 +57,7 @@ async def get_event(request: Request, event_id: str) -> Response:
         )
     if found is None:
         raise Problem(404, "No event with this id was accepted.")
-    return Response(encode_event(EventReceipt.of(*found)), 200, media_type=_JSON)
+    return json_answer(encode_event(EventReceipt.of(*found)))
 
 
 @router.get("/health", response_model=Liveness, tags=["health"])
@@ -72,7 +79,7 @@ async def ready(
     answer = await readiness(purpose, services.pings)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
-    return JSONResponse(answer.model_dump(exclude_none=True), status, headers)
+    return JsonResponse(answer.model_dump(exclude_none=True), status, headers)
 
 
 @router.get("/status", response_model=StatusAnswer, tags=["health"])
@@ -93,9 +100,6 @@ async def _asked(request: Request) -> Served:
 
 
 def _event_id(text: str) -> UUID:
-    if text == "batch":
-        detail = "Batches are posted to this path."
-        raise Problem(405, detail, headers=((b"allow", b"POST"),))
     if not is_uuid(text):
         raise Problem(404, "An event's id is a UUID; this is none.")
     event_id = UUID(text)

@@ -1,90 +1,131 @@
-"""From a log record to an event's parts. Pure."""
+"""From a log record to an event's parts, whatever the record holds. Pure.
 
-import json
+Every part is cleaned and cut, in bytes of JSON, and all of them together have a bound, so that no
+record is lost for its content or its size.
+"""
+
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-NAME_CHARACTERS = 255
-MESSAGE_CHARACTERS = 16 * 1024
-TEXT_CHARACTERS = 32 * 1024
-EXTRA_CHARACTERS = 4 * 1024
+from client.bounded_json import bounded, cut_text, text_of
+from client.event_line import EVENT_BYTES
+
+# Outside the bound are what names the parts, the component and the environment.
+RECORD_BYTES = EVENT_BYTES - 16 * 1024
+MESSAGE_BYTES = 64 * 1024
+TEXT_BYTES = 64 * 1024
+EXTRA_BYTES = 16 * 1024
 EXTRAS = 32
+NAME_CHARACTERS = 255
 NO_MESSAGE = "(no message)"
 
+_FILE_BYTES = 4 * 1024
+_FIELD_BYTES = 1024
+_NAME_BYTES = 255
+
+_FIELDS = {
+    "level": ("levelname", _FIELD_BYTES),
+    "logger": ("name", _FIELD_BYTES),
+    "file": ("pathname", _FILE_BYTES),
+    "line": ("lineno", _FIELD_BYTES),
+    "function": ("funcName", _FIELD_BYTES),
+    "process": ("process", _FIELD_BYTES),
+    "thread": ("threadName", _FIELD_BYTES),
+}
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _format_exception = logging.Formatter().formatException
 
 
-def event_data(record: logging.LogRecord) -> dict[str, Any]:
-    """What else there is to say of a record; `extra` holds what the application added.
+def event_data(record: logging.LogRecord, most: int = RECORD_BYTES) -> dict[str, Any]:
+    """What else there is to say of a record, in so many bytes.
 
-    Texts are cut, so that no record is lost for its size; the service takes no NUL and no half of
-    a surrogate pair.
+    `extra` holds what the application added. Its parts share what the others leave.
     """
-    data: dict[str, Any] = {
-        "level": record.levelname,
-        "logger": record.name,
-        "file": record.pathname,
-        "line": record.lineno,
-        "function": record.funcName,
-        "process": record.process,
-        "thread": record.threadName,
-        "logged_at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-    }
-    if exception := exception_text(record):
-        data["exception"] = clean(exception, TEXT_CHARACTERS)
-    if record.stack_info:
-        data["stack"] = clean(record.stack_info, TEXT_CHARACTERS)
-    if extra := _extra(record):
+    data: dict[str, Any] = {}
+    for name, (attribute, bytes_) in _FIELDS.items():
+        data[name], size = bounded(getattr(record, attribute, None), bytes_)
+        most -= size
+    data["logged_at"] = _time(record)
+    stack = getattr(record, "stack_info", None)
+    for name, text in (("exception", exception_text(record)), ("stack", stack)):
+        if text is not None and (text := text_of(text)):
+            data[name], size = bounded(text, min(TEXT_BYTES, most))
+            most -= size
+    if extra := _extra(record, most):
         data["extra"] = extra
     return data
+
+
+def record_text(
+    record: logging.LogRecord, form: Callable[[logging.LogRecord], str]
+) -> tuple[str, Exception | None]:
+    """The record's text by this form; where that fails, its message and arguments as they are."""
+    try:
+        return text_of(form(record)), None
+    except Exception as error:  # noqa: BLE001 - anything may be logged
+        message = cut_text(record.msg, MESSAGE_BYTES)
+        has_none = type(record.args) is tuple and not record.args
+        return message if has_none else f"{message} {_arguments(record)}", error
+
+
+def _arguments(record: logging.LogRecord) -> str:
+    return str(bounded(_Arguments(record.args), MESSAGE_BYTES)[0])
+
+
+class _Arguments:
+    """Has no form in JSON, so that its repr is taken: that of the arguments."""
+
+    def __init__(self, arguments: object) -> None:
+        self._arguments = arguments
+
+    def __repr__(self) -> str:
+        return repr(self._arguments)
 
 
 def event_message(record: logging.LogRecord, message: str) -> str:
     """The formatted message; for a blank one the exception's last line, or NO_MESSAGE."""
     if not message.strip():
         message = exception_text(record).rstrip().rpartition("\n")[2]
-    return clean(message, MESSAGE_CHARACTERS) if message.strip() else NO_MESSAGE
+    return cut_text(message, MESSAGE_BYTES) if message.strip() else NO_MESSAGE
 
 
 def event_component(record: logging.LogRecord) -> str:
     """The logger's name; `root` for one whose name is blank."""
-    return clean(record.name, NAME_CHARACTERS) if record.name.strip() else "root"
+    name = cut_text(record.name, EXTRA_BYTES)
+    if not name.strip():
+        return "root"
+    return name if len(name) <= NAME_CHARACTERS else name[: NAME_CHARACTERS - 1] + "…"
 
 
 def exception_text(record: logging.LogRecord) -> str:
     """The traceback, or "" without one."""
-    if record.exc_info and record.exc_info[0] is not None:
-        return _format_exception(record.exc_info)
-    return record.exc_text or ""
-
-
-def clean(text: str, characters: int) -> str:
-    """Without what the service refuses, and cut, with a sign that it was."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return text if len(text) <= characters else text[: characters - 1] + "…"
-
-
-def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    added = [(name, value) for name, value in vars(record).items() if name not in _OWN]
-    return {clean(str(name), NAME_CHARACTERS): _json_value(value) for name, value in added[:EXTRAS]}
-
-
-def _json_value(value: object) -> object:
-    """The value where JSON has a form for it that the service takes, else its repr."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except (TypeError, ValueError, RecursionError):
-        return clean(_repr(value), EXTRA_CHARACTERS)
-    if len(text) > EXTRA_CHARACTERS or r"\u0000" in text:
-        return clean(_repr(value), EXTRA_CHARACTERS)
-    return value
+        exc_info = getattr(record, "exc_info", None)
+        if exc_info and exc_info[0] is not None:
+            return text_of(_format_exception(exc_info))
+        return text_of(getattr(record, "exc_text", None) or "")
+    except Exception as error:  # noqa: BLE001 - the record may hold anything
+        return f"the exception can't be told: {type(error).__name__}"
 
 
-def _repr(value: object) -> str:
+def _time(record: logging.LogRecord) -> str | None:
     try:
-        return value if isinstance(value, str) else repr(value)
-    except Exception as error:  # noqa: BLE001 - any object may be logged
-        return f"<{type(value).__name__} without a repr: {type(error).__name__}>"
+        return datetime.fromtimestamp(record.created, UTC).isoformat()
+    except Exception:  # noqa: BLE001 - no number, or none that is a time
+        return None
+
+
+def _extra(record: logging.LogRecord, most: int) -> dict[str, Any]:
+    added = [(name, value) for name, value in vars(record).items() if not _is_own(name)][:EXTRAS]
+    extra = {}
+    for index, (name, value) in enumerate(added):
+        share = min(EXTRA_BYTES, most // (len(added) - index))
+        extra[cut_text(name, _NAME_BYTES)], size = bounded(value, share)
+        most -= size
+    return extra
+
+
+def _is_own(name: object) -> bool:
+    return type(name) is str and name in _OWN

@@ -6,8 +6,15 @@ import threading
 from contextlib import suppress
 
 from client.activity_client import ActivityClient
+from client.bounded_json import json_bytes, text_of
 from client.errors import BadEvent, BufferFull
-from client.log_event import event_component, event_data, event_message
+from client.log_event import (
+    RECORD_BYTES,
+    event_component,
+    event_data,
+    event_message,
+    record_text,
+)
 from client.seldom import Seldom
 from client.sender import LOGGER, WARN_SECONDS, is_sending
 
@@ -62,23 +69,25 @@ class ActivityHandler(logging.Handler):
         That is sorted out before the handler's lock is taken, which `logging.shutdown` holds while
         it waits for the sending thread.
         """
-        if record.name == LOGGER or is_sending(record.thread) or is_sending(threading.get_ident()):
+        if (
+            text_of(record.name) == LOGGER
+            or is_sending(record.thread)
+            or is_sending(threading.get_ident())
+        ):
             return False
         return bool(super().handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record. What goes wrong is counted and left to `handleError`."""
+        """Send the record. One that can't be formatted is told to `handleError`, and sent."""
         try:
             self._send(record)
         except BufferFull as full:
             self.dropped += 1
             if self._full.occasion() is not None:
                 self._tell(full)
-        except RecursionError:
-            raise
         except Exception:  # noqa: BLE001 - logging must not break who logs
             self.dropped += 1
-            self.handleError(record)
+            self._handle_error(record)
 
     def flush(self) -> None:
         """Wait until what was logged is answered, `limits.exit_seconds` of the client at most."""
@@ -100,11 +109,26 @@ class ActivityHandler(logging.Handler):
                 print(_FULL.format(dropped=self.dropped, full=full), file=sys.stderr)
 
     def _send(self, record: logging.LogRecord) -> None:
-        message = self.format(record) if self.formatter else record.getMessage()
+        form = self.format if self.formatter else logging.LogRecord.getMessage
+        text, error = record_text(record, form)
+        message = event_message(record, text)
         self._client.send(
             component=self._component or event_component(record),
             environment=self._environment,
-            message=event_message(record, message),
-            data=event_data(record),
+            message=message,
+            data=event_data(record, RECORD_BYTES - json_bytes(message)),
         )
         self._flushed_in_vain = False
+        if error is not None:
+            self._handle_error(record, error)
+
+    def _handle_error(self, record: logging.LogRecord, error: Exception | None = None) -> None:
+        """As `logging` does, which prints the exception that is being handled."""
+        with suppress(Exception):
+            if error is None:
+                self.handleError(record)
+                return
+            try:
+                raise error
+            except Exception:  # noqa: BLE001 - it is raised for `handleError` to see
+                self.handleError(record)

@@ -28,9 +28,9 @@ log = logging.getLogger(LOGGER)
 _sending_threads: set[int] = set()
 
 
-def is_sending(thread: int | None) -> bool:
+def is_sending(thread: object) -> bool:
     """Whether the thread of that identifier posts events at this moment."""
-    return thread in _sending_threads
+    return type(thread) is int and thread in _sending_threads
 
 
 def forget_sending_threads() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import logging.handlers
+import os
 import queue
 import subprocess
 import sys
@@ -132,14 +133,45 @@ def test_a_full_buffer_is_not_told_where_logging_is_to_be_silent(
         assert client.flush(20)
 
 
-def test_a_record_that_can_not_be_formatted_never_raises_into_the_application(
+def test_a_record_that_can_not_be_formatted_is_told_and_sent_all_the_same(
     stub: StubService, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler = ActivityHandler(stub.url, environment="e")
     logger.addHandler(handler)
     logger.info("%d", "no number")
-    assert handler.dropped == 1
     assert "Logging error" in capsys.readouterr().err
+    handler.flush()
+    assert handler.dropped == 0
+    assert stub.messages == ["%d ('no number',)"]
+
+
+PROGRAM_IN_AN_ODD_FOLDER = """
+import logging
+from client import ActivityHandler
+logging.raiseExceptions = False
+handler = ActivityHandler({url!r}, environment="e")
+logging.getLogger().addHandler(handler)
+logging.getLogger("a\\0b\\ud800").warning("from afar")
+"""
+
+
+def test_a_script_in_a_folder_whose_name_is_not_utf_8_is_heard(
+    stub: StubService, tmp_path: Path
+) -> None:
+    folder = os.fsencode(tmp_path) + b"/\xff\xfe"
+    os.mkdir(folder)
+    script = folder + b"/program.py"
+    with open(script, "w") as file:
+        file.write(PROGRAM_IN_AN_ODD_FOLDER.format(url=stub.url))
+    subprocess.run(
+        [sys.executable.encode(), script],
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        timeout=60,
+        check=True,
+    )
+    [event] = stub.stored
+    assert event["message"] == "from afar"
+    assert event["data"]["file"].endswith("/??/program.py")
 
 
 def plain(handler: ActivityHandler) -> AbstractContextManager[None]:

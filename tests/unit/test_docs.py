@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from api import cloudevents, otlp_records
+from api import cloudevents, otlp_records, query_string
 from api.otlp_budget import Budgets
 from api.services import Limits
 from api.settings import ApiSettings
 from cli.settings import CliSettings
+from client import log_event
 from storage import keys
 from storage.settings import StorageSettings
 from storage.tables import metadata
@@ -94,6 +95,23 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     budgets = Budgets(most.records)
     for budget in (budgets.groups, budgets.values, budgets.faults):
         assert f"{budget.most:,} {budget.what}" in page
+    assert f"at most {budgets.brackets.most:,} arrays and objects" in page
+
+
+def test_the_http_page_tells_the_bounds_of_a_query() -> None:
+    page = (ROOT / "docs/http.md").read_text().replace("\n", " ")
+    assert f"at most {query_string.MAX_CHARACTERS:,} characters" in page
+    assert f"a query string {query_string.MAX_QUERY_BYTES >> 10} KiB" in page
+    assert f"{query_string.MAX_PAIRS} parameters, and {query_string.MAX_VALUES} values" in page
+
+
+def test_the_client_page_tells_the_bounds_of_a_log_record() -> None:
+    page = (ROOT / "docs/client.md").read_text().replace("\n", " ")
+    assert f"share {log_event.RECORD_BYTES >> 10} KiB of JSON" in page
+    assert log_event.MESSAGE_BYTES == log_event.TEXT_BYTES
+    assert f"have at most {log_event.TEXT_BYTES >> 10} KiB each" in page
+    assert f"one `extra` {log_event.EXTRA_BYTES >> 10} KiB" in page
+    assert f"Of `extra` {log_event.EXTRAS} values" in page
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -1,16 +1,17 @@
 """What becomes of a log record."""
 
+import json
 import logging
 import sys
 
 import pytest
 
 from client.log_event import (
-    EXTRA_CHARACTERS,
+    EXTRA_BYTES,
     EXTRAS,
-    MESSAGE_CHARACTERS,
+    MESSAGE_BYTES,
     NO_MESSAGE,
-    TEXT_CHARACTERS,
+    TEXT_BYTES,
     event_component,
     event_data,
     event_message,
@@ -55,8 +56,8 @@ def test_an_exception_is_kept_with_its_traceback() -> None:
     text = event_data(with_exception(KeyError("x")))["exception"]
     assert text.startswith("Traceback (most recent call last)")
     assert text.endswith("KeyError: 'x'")
-    long = event_data(with_exception(KeyError("x" * TEXT_CHARACTERS)))["exception"]
-    assert len(long) == TEXT_CHARACTERS
+    long = event_data(with_exception(KeyError("x" * TEXT_BYTES)))["exception"]
+    assert len(json.dumps(long, ensure_ascii=False).encode()) == TEXT_BYTES
     assert long.endswith("…")
 
 
@@ -78,11 +79,11 @@ def test_what_the_application_added_is_kept_as_json_or_as_its_repr() -> None:
     assert extra["tags"] == ["a", None]
     assert extra["kind"] == "{1}"
     assert extra["number"] == "nan"
-    assert extra["broken"] == "<Unprintable without a repr: ValueError>"
+    assert extra["broken"] == "<Unprintable without a text: ValueError>"
     assert extra["nul"] == "a\N{REPLACEMENT CHARACTER}b"
     assert extra["inner"] == "{'nul': 'a\\x00b'}"
     assert extra["half"] == "a?b"
-    assert len(extra["long"]) == EXTRA_CHARACTERS
+    assert len(json.dumps(extra["long"], ensure_ascii=False).encode()) == EXTRA_BYTES
 
 
 def test_the_number_of_additions_is_bounded() -> None:
@@ -98,7 +99,8 @@ def test_a_blank_message_has_a_fallback(message: str) -> None:
 
 def test_a_message_is_cut_and_cleaned() -> None:
     assert event_message(record_of(), "a\0b") == "a\N{REPLACEMENT CHARACTER}b"
-    assert len(event_message(record_of(), "x" * 100_000)) == MESSAGE_CHARACTERS
+    assert len(event_message(record_of(), "x" * 100_000).encode()) == MESSAGE_BYTES
+    assert len(event_message(record_of(), "字" * 100_000).encode()) <= MESSAGE_BYTES
 
 
 def test_the_component_is_the_loggers_name() -> None:

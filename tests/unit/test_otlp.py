@@ -427,9 +427,11 @@ def test_a_resource_that_can_not_be_read_refuses_its_records_and_no_others() -> 
         (b"null", "Expected `object`"),
         (b'{"resourceLogs":5}', "at `$.resourceLogs`"),
         (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":{}}]}]}', "logRecords`"),
-        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":NaN}]}]}]}', "malformed"),
-        (b'{"a":"\xff"}', "not UTF-8"),
-        (b'{"resourceLogs":[{"resource":{"a":"\\ud800"}}]}', "half of a surrogate pair"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[]}]}],"a":NaN}', "malformed"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":"\xff"}]}]}', "not UTF-8"),
+        ('{"resourceLogs":[]}'.encode("utf-16"), "not UTF-8"),
+        (b'{"resourceLogs":[{"resource":{"a":"\\ud800"}}]', "half of a surrogate pair"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"a":"cut', "truncated"),
         (b'{"a":' + b"[" * 200_000, "nested too deep"),
     ],
 )
@@ -681,7 +683,7 @@ def test_what_stands_between_resources_scopes_and_records_is_bounded_in_json() -
 def test_half_of_a_pair_is_told_wherever_it_stands_and_nothing_else_is(before: bytes) -> None:
     for many in (1, 200_000):
         for half in (rb"\ud83d", rb"\ude00", rb"\uD83D\u0041", rb"\ud83d\ud83d"):
-            assert "half of a" in refusal(b'{"x":"' + before * many + half + b'"}', JSON).detail
+            assert "half of a" in refusal(b'{"x":"' + before * many + half + b'"', JSON).detail
         assert "half of a" not in refusal(b'{"x":"' + before * many + b'"', JSON).detail
 
 
@@ -790,7 +792,7 @@ def test_only_the_first_reasons_are_told_and_none_at_length(media_type: MediaTyp
 
 def test_a_full_success_is_an_empty_response() -> None:
     assert accepted(PROTOBUF) == b""
-    assert accepted(JSON) == b"{}"
+    assert accepted(JSON) == b"{}\n"
 
 
 def test_a_partial_success_has_the_count_and_the_reason() -> None:

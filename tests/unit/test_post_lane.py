@@ -126,11 +126,11 @@ def test_what_is_plainly_good_never_comes_to_fastapi_but_is_answered_as_there(se
     assert ours.answers[0].headers == {
         "date": "Tue, 24 Nov 2026 09:00:00 GMT",
         "content-type": "application/json",
-        "content-length": str(len(ours.appended[0])),
+        "content-length": str(len(ours.appended[0]) + 1),  # a line feed
         "location": "/events/<id>",
         "activity-ack": "queued",
     }
-    assert ours.sent.endswith(b"\r\n\r\n" + ours.appended[0])
+    assert ours.sent.endswith(b"\r\n\r\n" + ours.appended[0] + b"\n")
     made = json.loads(ours.appended[0])
     assert b"location: /events/%b\r\n" % made["id"].encode() in ours.sent
 

@@ -1,5 +1,6 @@
 """The query string: everything it may ask for, and every fault in it at once."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -90,7 +91,49 @@ def test_white_space_around_a_text_filter_is_kept() -> None:
 
 def test_empty_and_blank_values_are_ignored() -> None:
     query = b"component=&environment&email=+&from_date=%20&to_date=&limit=&cursor=&order=&data=+"
-    assert parse_filters(query + b"&data.a=") == Filters()
+    assert parse_filters(query) == Filters()
+
+
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [
+        ("data.order>100", "data.order=100"),
+        ("data.order>=100", "data.order=100"),
+        ("data.order<100", "data.order=100"),
+        ("data.order%3E100", "data.order=100"),
+        ("data.order>", "data.order=5"),
+        ("data.order+>+100", "data.order=100"),
+        ("data.order!=100", "data.order=100"),
+        ("data.order~=1.*", "data.order=1.*"),
+        ("data.tags[0]=red", 'data={"tags[0]":"red"}'),
+        ("data.*.id=7", "data.id=7"),
+        (">data.order=100", "data.<path>"),
+        ("data.>=", "data.name=5"),
+        ("data.order+=+100", 'data={"order ":" 100"}'),
+        ("data.order+is+null", "data.order is null=5"),
+        ("data.nosuch=", "data.nosuch=5"),
+        ("data.nosuch", 'data={"nosuch":""}'),
+        ("data.nosuch=+", 'data={"nosuch":" "}'),
+        ("data.nosuch=5&data.nosuch=", "data.nosuch=5"),
+        ("data.=", 'data={"":...}'),
+        ("data..a=", 'data={"":...}'),
+        ("data." + "x" * 900 + "=", 'data={"key":"value"}'),
+        ("data." + "x" * 900 + ">5", 'data={"key":"value"}'),
+    ],
+)
+def test_a_data_path_without_a_value_or_with_an_operator_is_a_fault_that_says_what_is_right(
+    query: str, right: str
+) -> None:
+    fault = only_fault(query.encode())
+    assert right in fault.detail
+    assert len(fault.detail) < 400
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0&=%+"), max_size=12))
+def test_no_parameter_that_begins_as_a_data_path_asks_for_everything(path: str) -> None:
+    for query in (f"data.{path}", f"data.{path}=", f"data.{path}=7"):
+        with suppress(InvalidQuery):
+            assert parse_filters(query.encode()).data
 
 
 def test_an_unescaped_plus_in_an_offset_is_understood() -> None:
