@@ -9,16 +9,17 @@ from typing import Any
 import uvicorn
 
 from api.app import create_app
+from api.draining_server import DrainingServer
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
 
-SHUTDOWN_SECONDS = 10
+SHUTDOWN_SECONDS = 10  # for answers that are still being made
 BACKLOG = 2048
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished."""
+    """Serve until SIGTERM or SIGINT; then stop without breaking a request."""
     options = _options(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
     # and each answer wait for the client's delayed ACK, 40 ms.
     sockets = None if options.fd is None else [socket.socket(fileno=options.fd)]
-    uvicorn.Server(config).run(sockets)
+    DrainingServer(config, options.ready_fd).run(sockets)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -56,4 +57,5 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--fd", type=int, help="a listening socket, inherited")
+    parser.add_argument("--ready-fd", type=int, help="told, by a line, once connections are taken")
     return parser.parse_args(arguments)

@@ -1,11 +1,19 @@
 """The one listening socket that every API process inherits."""
 
+import ctypes
 import errno
+import select
 import socket
+import struct
+import time
+from contextlib import suppress
 
 from cli.errors import AddressError
 
 BACKLOG = 2048
+QUIET_SECONDS = 0.25  # without a waiting connection: the handshakes under way have ended
+STOP_SECONDS = 2.0  # at most: nobody may be left who accepts
+_LOOK_SECONDS = 0.01
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,6 +45,42 @@ def port_of(listener: socket.socket) -> int:
 def url(host: str, port: int) -> str:
     """The address as a client writes it."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Close it once the API processes have accepted every connection that was made.
+
+    The kernel resets what waits on a listening socket when that is closed, whatever its client
+    has sent by then. So first no new connection is let in: its client tries again, and is refused.
+    """
+    _let_no_more_in(listener)
+    last = quiet_since = time.monotonic()
+    end = last + STOP_SECONDS
+    while last < min(quiet_since + QUIET_SECONDS, end):
+        if select.select([listener], [], [], 0)[0]:
+            quiet_since = last
+        time.sleep(_LOOK_SECONDS)
+        last = time.monotonic()
+    listener.close()
+
+
+# A classic BPF program: (code, jump if true, jump if false, value) each.
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load the byte of TCP's flags
+    (0x54, 0, 0, 0x12),  # of these, SYN and ACK
+    (0x15, 0, 1, 0x02),  # only SYN: a new connection
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # take it, whole
+)
+_SO_ATTACH_FILTER = 26  # Linux; the module `socket` does not name it
+
+
+def _let_no_more_in(listener: socket.socket) -> None:
+    program = b"".join(struct.pack("HBBI", *step) for step in _NO_SYN)
+    kept = ctypes.create_string_buffer(program, len(program))
+    option = struct.pack("HP", len(_NO_SYN), ctypes.addressof(kept))
+    with suppress(OSError):  # not Linux: what comes in the last moment may be reset
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -26,7 +26,7 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; SIGUSR1 restarts the processes one after the other."""
     settings = load_settings(
         {"host": options.host, "port": options.port, "api_processes": options.processes}
     )
@@ -36,5 +36,5 @@ def run(options: Namespace) -> int:
         print(f"listening: {url}", flush=True)
         tell_where_servers_are(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), urls)
-        keep_alive(Supervisor(processes), API_STOP_SECONDS)
+        keep_alive(Supervisor(processes), API_STOP_SECONDS, listener)
     return 0
