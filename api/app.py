@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import openapi, otlp_routes, posting, routes
 from api.faults import Fault
+from api.hosts import Hosts
 from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
@@ -34,31 +35,41 @@ class Application:
     The protocol asks `post_lane` before it asks this.
     """
 
-    def __init__(self, storage: StorageSettings, settings: ApiSettings) -> None:
+    def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
         self._storage = storage
         self._settings = settings
+        self._hosts = hosts
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
         self.post_lane: PostLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the lifespan."""
-        await self._front(scope, receive, send)
+        refusal = self._hosts.refusal(scope) if scope["type"] == "http" else None
+        app = self._front if refusal is None else ProblemResponse(refusal)
+        await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings) as services:
             app.state.services = services
             self._front = Paths(PageLane(self.fastapi, services.history))
-            self.post_lane = PostLane(services.ingest, services.limits.event.bytes)
+            self.post_lane = PostLane(services.ingest, services.limits.event.bytes, self._hosts)
             yield
 
 
 def create_app(
-    storage: StorageSettings | None = None, settings: ApiSettings | None = None
+    storage: StorageSettings | None = None,
+    settings: ApiSettings | None = None,
+    on_loopback: bool = False,
 ) -> Application:
-    """The service as an ASGI application; settings come from the environment unless given."""
-    return Application(storage or StorageSettings(), settings or ApiSettings())
+    """The service as an ASGI application; settings come from the environment unless given.
+
+    `on_loopback`: it listens on a loopback address only.
+    """
+    settings = settings or ApiSettings()
+    hosts = Hosts(settings.host_patterns, on_loopback)
+    return Application(storage or StorageSettings(), settings, hosts)
 
 
 class _FastAPI(FastAPI):

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.cloudevents_binary import MARKS
 from api.event_body import EventIn, parse
+from api.hosts import Hosts
 from api.ingest import Ingest, location
 from api.made import Made
 from api.problems import MEDIA_TYPE, MISTAKE, Problem, of_storage
@@ -35,9 +36,10 @@ _HEAD = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
 class PostLane:
     """Which requests it takes, and how they are answered."""
 
-    def __init__(self, ingest: Ingest, most_bytes: int) -> None:
+    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts) -> None:
         self.ingest = ingest
         self._most_bytes = most_bytes
+        self._hosts = hosts
         self._common: Headers = ()
         self._common_lines = b""
 
@@ -51,6 +53,10 @@ class PostLane:
             and b"content-length" in found
             and int(found[b"content-length"]) <= self._most_bytes
             and len(found) == len(headers)  # none is repeated
+            and (
+                (host := found.get(b"host")) in self._hosts.known  # as nearly always: no call
+                or self._hosts.admits(host)
+            )
         )
 
     def post(self, connection: HttpToolsProtocol, body: bytes) -> "Post | None":

@@ -10,6 +10,7 @@ import uvicorn
 
 from api.app import create_app
 from api.draining_server import DrainingServer
+from api.hosts import is_loopback
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
@@ -26,7 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     settings = ApiSettings()
     bound_waiting(ANSWER_SECONDS)
-    app = create_app(settings=settings)
+    # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
+    # and each answer wait for the client's delayed ACK, 40 ms.
+    listener = None if options.fd is None else socket.socket(fileno=options.fd)
+    app = create_app(settings=settings, on_loopback=_is_on_loopback(listener, options.host))
 
     def connection(**options: Any) -> LaneProtocol:
         return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
@@ -46,10 +50,13 @@ def main(arguments: list[str] | None = None) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
-    # and each answer wait for the client's delayed ACK, 40 ms.
-    sockets = None if options.fd is None else [socket.socket(fileno=options.fd)]
-    DrainingServer(config, options.ready_fd).run(sockets)
+    DrainingServer(config, options.ready_fd).run([listener] if listener else None)
+
+
+def _is_on_loopback(listener: socket.socket | None, host: str) -> bool:
+    if listener is None:
+        return is_loopback(host)
+    return listener.family != socket.AF_UNIX and is_loopback(listener.getsockname()[0])
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -56,6 +56,12 @@ class ApiSettings(BaseSettings):
         le=600,
         description="Seconds a client may take for a request's headers, and again for its body.",
     )
+    allowed_hosts: str = Field(
+        "",
+        pattern=r"^[\w.*:\[\] ,-]*$",
+        description="Names that a request's `Host` may have, as `a.example.com,*.example.com`, or "
+        "`*`. Without: loopback names on a loopback address, any name elsewhere.",
+    )
     cache_seconds: int = Field(
         300, ge=1, le=86_400, description="Seconds a cached page is kept at most."
     )
@@ -65,3 +71,8 @@ class ApiSettings(BaseSettings):
         le=60_000,
         description="Milliseconds after control lost its data in which no page is served from it.",
     )
+
+    @property
+    def host_patterns(self) -> list[str]:
+        """`allowed_hosts`, one by one."""
+        return self.allowed_hosts.lower().replace(",", " ").split()
