@@ -20,6 +20,7 @@ from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
 from api.problems import MISTAKE, Problem, of_storage
+from api.proxies import FORWARDED, Prefixes
 from api.respond import ProblemResponse
 from api.services import open_services
 from api.settings import ApiSettings
@@ -35,26 +36,37 @@ class Application:
     The protocol asks `post_lane` before it asks this.
     """
 
-    def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
+    def __init__(self, storage: StorageSettings, settings: ApiSettings, on_loopback: bool) -> None:
         self._storage = storage
         self._settings = settings
-        self._hosts = hosts
+        self._hosts = Hosts(settings.host_patterns, on_loopback)
+        self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
         self.post_lane: PostLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the lifespan."""
-        refusal = self._hosts.refusal(scope) if scope["type"] == "http" else None
-        app = self._front if refusal is None else ProblemResponse(refusal)
-        await app(scope, receive, send)
+        if scope["type"] == "http":
+            headers = scope["headers"]
+            found = dict(headers)
+            if found.get(b"host") not in self._hosts.known or len(found) != len(headers):
+                refusal = self._hosts.refusal(scope)
+                if refusal is not None:
+                    await ProblemResponse(refusal)(scope, receive, send)
+                    return
+            if self._prefixes.fixed or FORWARDED in found:
+                scope = self._prefixes.below(scope, found.get(FORWARDED))
+        await self._front(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings) as services:
             app.state.services = services
             self._front = Paths(PageLane(self.fastapi, services.history))
-            self.post_lane = PostLane(services.ingest, services.limits.event.bytes, self._hosts)
+            self.post_lane = PostLane(
+                services.ingest, services.limits.event.bytes, self._hosts, self._prefixes.fixed
+            )
             yield
 
 
@@ -67,12 +79,16 @@ def create_app(
 
     `on_loopback`: it listens on a loopback address only.
     """
-    settings = settings or ApiSettings()
-    hosts = Hosts(settings.host_patterns, on_loopback)
-    return Application(storage or StorageSettings(), settings, hosts)
+    return Application(storage or StorageSettings(), settings or ApiSettings(), on_loopback)
 
 
 class _FastAPI(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """For ASGI a path has its prefix, which the lanes don't want."""
+        if scope.get("root_path"):
+            scope = {**scope, "path": scope["root_path"] + scope["path"]}
+        await super().__call__(scope, receive, send)
+
     def openapi(self) -> dict[str, Any]:
         return openapi.corrected(super().openapi())
 

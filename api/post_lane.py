@@ -17,6 +17,7 @@ from api.hosts import Hosts
 from api.ingest import Ingest, location
 from api.made import Made
 from api.problems import MEDIA_TYPE, MISTAKE, Problem, of_storage
+from api.proxies import FORWARDED
 from storage.errors import QueueFull, StorageError
 from storage.intake import Place
 
@@ -28,7 +29,7 @@ _URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect"}
+_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect", FORWARDED}
 
 _HEAD = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
 
@@ -36,8 +37,11 @@ _HEAD = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n"
 class PostLane:
     """Which requests it takes, and how they are answered."""
 
-    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts) -> None:
+    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts, prefix: str = "") -> None:
+        """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
+        self.prefix = prefix
+        self._urls = _URLS | {prefix.encode() + url for url in _URLS}
         self._most_bytes = most_bytes
         self._hosts = hosts
         self._common: Headers = ()
@@ -47,7 +51,7 @@ class PostLane:
         """Whether a POST of this head is taken, if its body is plainly good too."""
         found = dict(headers)
         return (
-            url in _URLS
+            url in self._urls
             and found.get(b"content-type", b"").lower() in _JSON
             and found.keys().isdisjoint(_UNUSUAL)
             and b"content-length" in found
@@ -98,7 +102,8 @@ class Post:
         error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
         if error is None:
             made = self._made
-            more = b"location: %b\r\nactivity-ack: queued\r\n" % location(made.id).encode()
+            place = self._lane.prefix + location(made.id)
+            more = b"location: %b\r\nactivity-ack: queued\r\n" % place.encode()
             self._answer(202, b"application/json", more, made.body)
         else:
             problem = self._problem(error)

@@ -106,7 +106,8 @@ class Run:
         servers: Servers,
         liveness: Sequence[Path],
     ) -> None:
-        self._host, self._port = settings.host, listening.port_of(listener)
+        self._host = listening.host_of(listener, settings.host)
+        self._port = listening.port_of(listener)
         self._listener, self._servers = listener, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._keeper = Supervisor(servers.all, self._record)

@@ -34,6 +34,7 @@ http {{
         listen 127.0.0.1:{port};
         proxy_http_version 1.1;
         proxy_set_header Connection "";
+        proxy_set_header Host localhost;
         {locations}
     }}
 }}

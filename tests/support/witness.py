@@ -101,6 +101,7 @@ class _Client(threading.Thread):
             try:
                 connection.connect()
             except OSError:
+                connection.close()
                 return None
             self._connection = connection
         return self._connection
