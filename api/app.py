@@ -36,10 +36,10 @@ class Application:
     The protocol asks `post_lane` before it asks this.
     """
 
-    def __init__(self, storage: StorageSettings, settings: ApiSettings, on_loopback: bool) -> None:
+    def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
         self._storage = storage
         self._settings = settings
-        self._hosts = Hosts(settings.host_patterns, on_loopback)
+        self._hosts = hosts
         self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
@@ -73,13 +73,13 @@ class Application:
 def create_app(
     storage: StorageSettings | None = None,
     settings: ApiSettings | None = None,
-    on_loopback: bool = False,
+    hosts: Hosts | None = None,
 ) -> Application:
     """The service as an ASGI application; settings come from the environment unless given.
 
-    `on_loopback`: it listens on a loopback address only.
+    `hosts` are the names it answers to; every name unless given.
     """
-    return Application(storage or StorageSettings(), settings or ApiSettings(), on_loopback)
+    return Application(storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts())
 
 
 class _FastAPI(FastAPI):

@@ -34,12 +34,15 @@ class Hosts:
 
     Without patterns: loopback names on a loopback address, any name elsewhere. With patterns
     (`name`, `*.domain`, `*`) those too, and elsewhere every IP address: none can be rebound.
+    And always the name of the address it was told to listen on, `own`.
     """
 
-    def __init__(self, patterns: Sequence[str] = (), on_loopback: bool = False) -> None:
+    def __init__(
+        self, patterns: Sequence[str] = (), on_loopback: bool = False, own: str = "localhost"
+    ) -> None:
         self.known: set[bytes] = set()
         self._any = "*" in patterns or not (patterns or on_loopback)
-        self._names = frozenset(patterns)
+        self._names = {*patterns, own.lower(), "localhost"}
         self._domains = tuple(each[1:] for each in patterns if each.startswith("*."))
         self._on_loopback = on_loopback
 
@@ -77,7 +80,6 @@ class Hosts:
             self._any
             or name in self._names
             or name.endswith(self._domains)
-            or name == "localhost"
             or self._allows_address(name)
         )
 

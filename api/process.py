@@ -10,7 +10,7 @@ import uvicorn
 
 from api.app import create_app
 from api.draining_server import DrainingServer
-from api.hosts import is_loopback
+from api.hosts import Hosts, is_loopback
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
@@ -30,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
     # and each answer wait for the client's delayed ACK, 40 ms.
     listener = None if options.fd is None else socket.socket(fileno=options.fd)
-    app = create_app(settings=settings, on_loopback=_is_on_loopback(listener, options.host))
+    on_loopback = _is_on_loopback(listener, options.host)
+    app = create_app(
+        settings=settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
+    )
 
     def connection(**options: Any) -> LaneProtocol:
         return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
@@ -61,7 +64,7 @@ def _is_on_loopback(listener: socket.socket | None, host: str) -> bool:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m api", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="its name is answered to")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--fd", type=int, help="a listening socket, inherited")
     parser.add_argument("--ready-fd", type=int, help="told, by a line, once connections are taken")

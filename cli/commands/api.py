@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
     with _listener(options, settings) as listener:
         print(f"listening: {_address(listener, settings)}", flush=True)
         tell_where_servers_are(urls, "queue_url")
-        processes = api_processes(settings.api_processes, listener.fileno(), urls)
+        processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
         keep_alive(Supervisor(processes), API_STOP_SECONDS, listener)
     return 0
 

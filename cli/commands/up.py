@@ -115,7 +115,10 @@ class Run:
             worker_processes(settings.workers, urls, inherited, liveness), self._record
         )
         self._apis = Supervisor(
-            api_processes(settings.api_processes, listener.fileno(), urls, inherited), self._record
+            api_processes(
+                settings.api_processes, listener.fileno(), settings.host, urls, inherited
+            ),
+            self._record,
         )
 
     def serve(self, signals: StopSignals) -> None:

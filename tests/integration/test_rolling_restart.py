@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
+from api.draining_server import LEAVE_SECONDS
+from api.process import SHUTDOWN_SECONDS
 from cli import listener as listening
 from cli.processes import alive
+from cli.programs import API_STOP_SECONDS
 from cli.supervisor import Command, Supervisor
 from tests.support.waiting import wait_until
 
@@ -69,6 +72,10 @@ def test_when_a_successor_does_not_serve_the_processes_that_run_stay(
         assert all(alive(pid) for _, pid in before)
     finally:
         supervisor.stop(SECONDS)
+
+
+def test_an_api_process_has_the_time_that_its_stop_takes_before_it_is_killed() -> None:
+    assert API_STOP_SECONDS > LEAVE_SECONDS + SHUTDOWN_SECONDS + 10
 
 
 def test_a_connection_that_waits_when_the_service_stops_can_still_be_accepted() -> None:

@@ -85,3 +85,8 @@ def test_loopback_is_known_by_address_and_name(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_other_addresses_are_no_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+def test_the_name_of_the_address_it_was_told_to_listen_on_is_answered_to() -> None:
+    assert refused(Hosts(on_loopback=True, own="My-Machine"), b"my-machine:5000") is None
+    assert refused(Hosts(on_loopback=True), b"my-machine:5000") == 421
