@@ -13,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import methods, openapi, otlp_routes, pages, posting, routes
 from api.faults import Fault
+from api.hosts import Hosts
 from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
 from api.problems import MISTAKE, Problem, of_storage
+from api.proxies import FORWARDED, Prefixes
 from api.respond import JsonResponse, ProblemResponse
 from api.services import open_services
 from api.settings import ApiSettings
@@ -32,15 +34,27 @@ class Application:
     The protocol asks `post_lane` before it asks this.
     """
 
-    def __init__(self, storage: StorageSettings, settings: ApiSettings) -> None:
+    def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
         self._storage = storage
         self._settings = settings
+        self._hosts = hosts
+        self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
         self.post_lane: PostLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the lifespan."""
+        if scope["type"] == "http":
+            headers = scope["headers"]
+            found = dict(headers)
+            if found.get(b"host") not in self._hosts.known or len(found) != len(headers):
+                refusal = self._hosts.refusal(scope)
+                if refusal is not None:
+                    await ProblemResponse(refusal)(scope, receive, send)
+                    return
+            if self._prefixes.fixed or FORWARDED in found:
+                scope = self._prefixes.below(scope, found.get(FORWARDED))
         await self._front(scope, receive, send)
 
     @asynccontextmanager
@@ -48,18 +62,31 @@ class Application:
         async with open_services(self._storage, self._settings) as services:
             app.state.services = services
             self._front = Paths(PageLane(self.fastapi, services.history))
-            self.post_lane = PostLane(services.ingest, services.limits.event.bytes)
+            self.post_lane = PostLane(
+                services.ingest, services.limits.event.bytes, self._hosts, self._prefixes.fixed
+            )
             yield
 
 
 def create_app(
-    storage: StorageSettings | None = None, settings: ApiSettings | None = None
+    storage: StorageSettings | None = None,
+    settings: ApiSettings | None = None,
+    hosts: Hosts | None = None,
 ) -> Application:
-    """The service as an ASGI application; settings come from the environment unless given."""
-    return Application(storage or StorageSettings(), settings or ApiSettings())
+    """The service as an ASGI application; settings come from the environment unless given.
+
+    `hosts` are the names it answers to; every name unless given.
+    """
+    return Application(storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts())
 
 
 class _FastAPI(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """For ASGI a path has its prefix, which the lanes don't want."""
+        if scope.get("root_path"):
+            scope = {**scope, "path": scope["root_path"] + scope["path"]}
+        await super().__call__(scope, receive, send)
+
     def openapi(self) -> dict[str, Any]:
         return openapi.corrected(super().openapi())
 

@@ -25,6 +25,7 @@ _NOT_HTTP = Problem(
 )
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
+_STOPPING = Problem(503, "The service is stopping and had not received the whole request.")
 _PERSIST = (b"close", b"keep-alive")
 _REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b\n"
 
@@ -57,6 +58,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._closes = False  # with the next answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
@@ -94,6 +96,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return  # it stops now, and the head is parsed again without that
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
+        self.cycle.keep_alive &= not self._closes
         self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
         self._end_head()
 
@@ -128,6 +131,20 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             if self.cycle.response_complete:
                 self._start_clock()
+
+    def announce_close(self) -> None:
+        """Say `Connection: close` with the answer under way, or else with the next one."""
+        self._closes = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close it, after the answers to what has come whole. The rest is told to come again."""
+        if self._message_is_open and self._refusal is None:
+            self._refuse(_STOPPING)
+        else:
+            super().shutdown()
 
     def _end_head(self) -> None:
         self._head_is_open = False

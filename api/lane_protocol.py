@@ -29,7 +29,7 @@ class LaneProtocol(BoundedHeadProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """What is held is answered too, before the connection is closed."""
+        """What is held is a request like any other."""
         if self._held is not None:
             self._let_go()
         super().shutdown()
@@ -71,7 +71,7 @@ class LaneProtocol(BoundedHeadProtocol):
             return False
         self._end_hold()
         self._message_is_open = False
-        post.keep_alive = (
+        post.keep_alive = not self._closes and (
             self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         )
         waits = self._is_busy()

@@ -13,9 +13,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.cloudevents_binary import MARKS
 from api.event_body import EventIn, parse
+from api.hosts import Hosts
 from api.ingest import Ingest, location
 from api.made import Made
 from api.problems import MEDIA_TYPE, MISTAKE, Problem, of_storage
+from api.proxies import FORWARDED
 from storage.errors import QueueFull, StorageError
 from storage.intake import Place
 
@@ -27,7 +29,7 @@ _URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect"}
+_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect", FORWARDED}
 
 _ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 
@@ -35,9 +37,13 @@ _ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 class PostLane:
     """Which requests it takes, and how they are answered."""
 
-    def __init__(self, ingest: Ingest, most_bytes: int) -> None:
+    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts, prefix: str = "") -> None:
+        """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
+        self.prefix = prefix
+        self._urls = _URLS | {prefix.encode() + url for url in _URLS}
         self._most_bytes = most_bytes
+        self._hosts = hosts
         self._common: Headers = ()
         self._common_lines = b""
 
@@ -45,12 +51,16 @@ class PostLane:
         """Whether a POST of this head is taken, if its body is plainly good too."""
         found = dict(headers)
         return (
-            url in _URLS
+            url in self._urls
             and found.get(b"content-type", b"").lower() in _JSON
             and found.keys().isdisjoint(_UNUSUAL)
             and b"content-length" in found
             and int(found[b"content-length"]) <= self._most_bytes
             and len(found) == len(headers)  # none is repeated
+            and (
+                (host := found.get(b"host")) in self._hosts.known  # as nearly always: no call
+                or self._hosts.admits(host)
+            )
         )
 
     def post(self, connection: HttpToolsProtocol, body: bytes) -> "Post | None":
@@ -92,7 +102,8 @@ class Post:
         error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
         if error is None:
             made = self._made
-            more = b"location: %b\r\nactivity-ack: queued\r\n" % location(made.id).encode()
+            place = self._lane.prefix + location(made.id)
+            more = b"location: %b\r\nactivity-ack: queued\r\n" % place.encode()
             self._answer(202, b"application/json", more, made.body)
         else:
             problem = self._problem(error)

@@ -45,8 +45,9 @@ async def post_event(request: Request) -> Response:
     accepted = await services.ingest.accept_all([posted], request_key)
     receipts = await _receipts(services, options, accepted)
     [event_id], [event] = accepted.made.ids, accepted.made.bodies
+    place = request.scope.get("root_path", "") + location(event_id.decode())
     answer = event if receipts is None else _with_receipt(event, receipts[0])
-    return _answer(answer, accepted, receipts, {"location": location(event_id.decode())})
+    return _answer(answer, accepted, receipts, {"location": place})
 
 
 @router.post("/events/batch", **openapi.POST_BATCH)

@@ -30,6 +30,7 @@ _TITLES = {
     409: ("under-way", "The first request is still under way"),
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "This media type is not understood"),
+    421: ("misdirected", "This service does not answer to that host"),
     422: ("invalid", "The request is not valid"),
     424: ("held-back", "Others of this atomic batch are bad"),
     431: ("headers-too-large", "The request's headers are too large"),

@@ -9,23 +9,31 @@ from typing import Any
 import uvicorn
 
 from api.app import create_app
+from api.draining_server import DrainingServer
+from api.hosts import Hosts, is_loopback
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
 
-SHUTDOWN_SECONDS = 10
+SHUTDOWN_SECONDS = 10  # for answers that are still being made
 BACKLOG = 2048
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished."""
+    """Serve until SIGTERM or SIGINT; then stop without breaking a request."""
     options = _options(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
     settings = ApiSettings()
     bound_waiting(ANSWER_SECONDS)
-    app = create_app(settings=settings)
+    # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
+    # and each answer wait for the client's delayed ACK, 40 ms.
+    listener = None if options.fd is None else socket.socket(fileno=options.fd)
+    on_loopback = _is_on_loopback(listener, options.host)
+    app = create_app(
+        settings=settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
+    )
 
     def connection(**options: Any) -> LaneProtocol:
         return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
@@ -45,15 +53,19 @@ def main(arguments: list[str] | None = None) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
-    # and each answer wait for the client's delayed ACK, 40 ms.
-    sockets = None if options.fd is None else [socket.socket(fileno=options.fd)]
-    uvicorn.Server(config).run(sockets)
+    DrainingServer(config, options.ready_fd).run([listener] if listener else None)
+
+
+def _is_on_loopback(listener: socket.socket | None, host: str) -> bool:
+    if listener is None:
+        return is_loopback(host)
+    return listener.family != socket.AF_UNIX and is_loopback(listener.getsockname()[0])
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m api", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="its name is answered to")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--fd", type=int, help="a listening socket, inherited")
+    parser.add_argument("--ready-fd", type=int, help="told, by a line, once connections are taken")
     return parser.parse_args(arguments)

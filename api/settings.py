@@ -1,6 +1,8 @@
 """What the API may be told."""
 
-from pydantic import Field
+from ipaddress import ip_network
+
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -56,6 +58,22 @@ class ApiSettings(BaseSettings):
         le=600,
         description="Seconds a client may take for a request's headers, and again for its body.",
     )
+    allowed_hosts: str = Field(
+        "",
+        pattern=r"^[\w.*:\[\] ,-]*$",
+        description="Names that a request's `Host` may have, as `a.example.com,*.example.com`, or "
+        "`*`. Without: loopback names on a loopback address, any name elsewhere.",
+    )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~!$&'()*+;=:@%-]+)*/?$",
+        description="Path below which a proxy publishes the service, as `/activity`.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses and networks of proxies whose `X-Forwarded-Prefix` is believed, or "
+        "`*`; clients of a Unix socket always are.",
+    )
     cache_seconds: int = Field(
         300, ge=1, le=86_400, description="Seconds a cached page is kept at most."
     )
@@ -65,3 +83,25 @@ class ApiSettings(BaseSettings):
         le=60_000,
         description="Milliseconds after control lost its data in which no page is served from it.",
     )
+
+    @property
+    def host_patterns(self) -> list[str]:
+        """`allowed_hosts`, one by one."""
+        return _listed(self.allowed_hosts.lower())
+
+    @property
+    def proxies(self) -> list[str]:
+        """`trusted_proxies`, one by one."""
+        return _listed(self.trusted_proxies)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        for each in _listed(text):
+            if each != "*":
+                ip_network(each)  # ValueError says what is wrong with it
+        return text
+
+
+def _listed(text: str) -> list[str]:
+    return text.replace(",", " ").split()

@@ -14,16 +14,17 @@ from worker.liveness import STARTING, LivenessFile
 # Our own packages, and not whatever is called `api` in the folder the user happens to be in.
 _OURS = str(Path(__file__).resolve().parents[1])
 
-# Time to finish what was accepted, and the batch under way; after that a process is killed.
+# Time to finish what was accepted (api/draining_server.py), and the batch under way; after that a
+# process is killed.
 API_STOP_SECONDS = 30.0
 WORKER_STOP_SECONDS = 30.0
 
 
 def api_processes(
-    count: int, listener_fd: int, urls: Urls | None, pass_fds: Sequence[int] = ()
+    count: int, listener_fd: int, host: str, urls: Urls | None, pass_fds: Sequence[int] = ()
 ) -> list[Command]:
-    """`count` API processes that accept from one inherited socket."""
-    argv = _module("api", "--fd", str(listener_fd))
+    """`count` API processes that accept from one inherited socket, bound to `host`."""
+    argv = _module("api", "--fd", str(listener_fd), "--host", host)
     return [Command("api", argv, _environment(urls), (listener_fd, *pass_fds))] * count
 
 

@@ -1,10 +1,12 @@
 """What `activity api` and `activity worker` have in common."""
 
 import logging
+import socket
 from pathlib import Path
 
 from cli import state
 from cli.errors import StopRequested
+from cli.listener import stop_listening
 from cli.signals import StopSignals
 from cli.supervisor import TURN_SECONDS, Supervisor
 from cli.urls import Urls
@@ -49,14 +51,24 @@ def tell_where_servers_are(urls: Urls | None, name: str) -> None:
         server.close()
 
 
-def keep_alive(supervisor: Supervisor, stop_seconds: float) -> None:
-    """Keep the processes alive until a stop signal, then stop them within `stop_seconds`."""
+def keep_alive(
+    supervisor: Supervisor, stop_seconds: float, listener: socket.socket | None = None
+) -> None:
+    """Keep the processes alive until a stop signal, then stop them within `stop_seconds`.
+
+    With the `listener` that they accept from: SIGUSR1 restarts them one after the other, and it
+    is closed before they are stopped.
+    """
     with StopSignals() as signals:
         try:
             while True:
+                if signals.take_restart() and listener:
+                    supervisor.restart(stop_seconds)
                 supervisor.turn()
                 signals.pause(TURN_SECONDS)
         except StopRequested:
             pass
         finally:
+            if listener:
+                stop_listening(listener)
             supervisor.stop(stop_seconds)

@@ -16,7 +16,9 @@ class CliSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; `::` is every address, of IPv4 too."
+    )
     port: int = Field(
         5000, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
     )

@@ -12,11 +12,12 @@ from cli.errors import StopRequested
 class StopSignals:
     """While entered, SIGINT, SIGTERM and SIGHUP only set `requested` and end a `wait`.
 
-    The end of a child ends a `wait` too. Main thread only.
+    SIGUSR1 sets `restart_requested`. The end of a child ends a `wait` too. Main thread only.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.restart_requested = False
 
     def __enter__(self) -> Self:
         self._reading, self._writing = os.pipe()
@@ -24,6 +25,7 @@ class StopSignals:
         os.set_blocking(self._writing, False)
         self._old_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._old = {number: signal.signal(number, self._request) for number in _stop_signals()}
+        self._old[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._request_restart)
         self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _no_more_than_wake)
         return self
 
@@ -51,8 +53,16 @@ class StopSignals:
         if self.requested:
             raise StopRequested
 
+    def take_restart(self) -> bool:
+        """Whether a restart was requested since the last call."""
+        requested, self.restart_requested = self.restart_requested, False
+        return requested
+
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+
+    def _request_restart(self, number: int, frame: FrameType | None) -> None:
+        self.restart_requested = True
 
 
 def _stop_signals() -> list[signal.Signals]:

@@ -1,13 +1,16 @@
 """Keeps programs alive: starts again what ends, stops all of them on request."""
 
 import logging
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
+from cli.rolling_restart import RollingRestart
 from cli.spawn import kill, spawn
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,18 @@ class Command:
     def spawn(self) -> subprocess.Popen[bytes]:
         return spawn(self.argv, self.env, pass_fds=self.pass_fds, death_signal=signal.SIGTERM)
 
+    def spawn_announced(self) -> tuple[subprocess.Popen[bytes], int]:
+        """The same for a program that knows `--ready-fd`, with the descriptor to read from."""
+        reading, writing = os.pipe()
+        argv = [*self.argv, "--ready-fd", str(writing)]
+        try:
+            return replace(self, argv=argv, pass_fds=(*self.pass_fds, writing)).spawn(), reading
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+
 
 @dataclass
 class _Slot:
@@ -49,6 +64,21 @@ class _Slot:
     started: float = 0.0
     ends: int = 0  # in a row, none of them after a life of SETTLED_SECONDS
     due: float = field(default=0.0)
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """A process that has a successor and was told to stop."""
+
+    process: subprocess.Popen[bytes]
+    seconds: float
+    since: float
+
+    def has_left(self) -> bool:
+        """Whether it is gone. One that takes too long is killed."""
+        if self.process.poll() is None and time.monotonic() >= self.since + self.seconds:
+            _kill_late(self.process, self.seconds)
+        return self.process.poll() is not None
 
 
 class Supervisor:
@@ -60,6 +90,8 @@ class Supervisor:
         """`on_start` is told the role and pid of every process started."""
         self._slots = [_Slot(service) for service in services]
         self._on_start = on_start
+        self._restart: RollingRestart | None = None
+        self._leaving: list[_Leaving] = []
 
     def start(self) -> None:
         """Start every service."""
@@ -77,6 +109,19 @@ class Supervisor:
                 self._ended(slot, slot.process)
             if slot.process is None and time.monotonic() >= slot.due:
                 self._start(slot)
+        if self._restart is not None and self._restart.turn():
+            self._restart = None
+        self._leaving = [each for each in self._leaving if not each.has_left()]
+
+    def restart(self, seconds: float) -> None:
+        """Replace every process by a new one, in the turns that follow; all must be `Command`s.
+
+        A process that has been replaced gets SIGTERM, and SIGKILL after `seconds`.
+        """
+        if self._restart is not None:
+            return
+        commands = [slot.service for slot in self._slots if isinstance(slot.service, Command)]
+        self._restart = RollingRestart(commands, partial(self._replace, seconds))
 
     def pids(self) -> list[tuple[str, int]]:
         """Role and pid of each process that was running at the last turn."""
@@ -84,7 +129,10 @@ class Supervisor:
 
     def stop(self, seconds: float) -> None:
         """SIGTERM to all, wait up to `seconds` in total, SIGKILL what is left."""
+        if self._restart is not None:
+            self._restart.cancel()
         running = [slot.process for slot in self._slots if slot.process]
+        running += [leaving.process for leaving in self._leaving]
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -93,8 +141,7 @@ class Supervisor:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.warning("process %d did not stop within %g s: killed", process.pid, seconds)
-                kill(process)
+                _kill_late(process, seconds)
         for slot in self._slots:
             slot.process = None
 
@@ -108,6 +155,15 @@ class Supervisor:
             return
         if self._on_start:
             self._on_start(slot.service.role, slot.process.pid)
+
+    def _replace(self, seconds: float, number: int, successor: subprocess.Popen[bytes]) -> None:
+        slot = self._slots[number]
+        if slot.process is not None:
+            slot.process.send_signal(signal.SIGTERM)
+            self._leaving.append(_Leaving(slot.process, seconds, time.monotonic()))
+        slot.process, slot.started, slot.ends = successor, time.monotonic(), 0
+        if self._on_start:
+            self._on_start(slot.service.role, successor.pid)
 
     def _ended(self, slot: _Slot, process: subprocess.Popen[bytes]) -> None:
         slot.process = None
@@ -127,6 +183,11 @@ class Supervisor:
         settled = now - slot.started >= SETTLED_SECONDS
         slot.ends = 1 if settled else slot.ends + 1
         slot.due = now + pause_after(slot.ends)
+
+
+def _kill_late(process: subprocess.Popen[bytes], seconds: float) -> None:
+    log.warning("process %d did not stop within %g s: killed", process.pid, seconds)
+    kill(process)
 
 
 def pause_after(ends: int) -> float:

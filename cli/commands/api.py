@@ -1,12 +1,16 @@
 """`activity api`: API processes with servers that run elsewhere."""
 
+import socket
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from cli import listener as listening
+from cli import unix_listener
 from cli.commands.options import add_address, add_data_dir
+from cli.errors import UsageError
 from cli.programs import API_STOP_SECONDS, api_processes
 from cli.running import keep_alive, tell_where_servers_are, urls_of_run
-from cli.settings import load_settings
+from cli.settings import CliSettings, load_settings
 from cli.supervisor import Supervisor
 
 HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
@@ -22,19 +26,34 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
     )
+    parser.add_argument("--uds", metavar="PATH", help="listen on this Unix socket instead")
     add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; SIGUSR1 restarts the processes one after the other."""
     settings = load_settings(
         {"host": options.host, "port": options.port, "api_processes": options.processes}
     )
     urls = urls_of_run(options.data_dir)
-    with listening.listen(settings.host, settings.port) as listener:
-        url = listening.url(settings.host, listening.port_of(listener))
-        print(f"listening: {url}", flush=True)
+    with _listener(options, settings) as listener:
+        print(f"listening: {_address(listener, settings)}", flush=True)
         tell_where_servers_are(urls, "queue_url")
-        processes = api_processes(settings.api_processes, listener.fileno(), urls)
-        keep_alive(Supervisor(processes), API_STOP_SECONDS)
+        processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
+        keep_alive(Supervisor(processes), API_STOP_SECONDS, listener)
     return 0
+
+
+def _listener(options: Namespace, settings: CliSettings) -> socket.socket:
+    if options.uds is None:
+        return listening.listen(settings.host, settings.port)
+    if options.host or options.port:
+        raise UsageError("--uds is in place of --host and --port")
+    return unix_listener.listen(Path(options.uds))
+
+
+def _address(listener: socket.socket, settings: CliSettings) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host = listening.host_of(listener, settings.host)
+    return listening.url(host, listening.port_of(listener))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -45,7 +46,10 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 0 after an orderly stop."""
+    """Serve until SIGINT or SIGTERM; 0 after an orderly stop.
+
+    SIGUSR1 restarts the API processes one after the other.
+    """
     settings = load_settings(
         {
             "host": options.host,
@@ -82,8 +86,7 @@ def _serve(
         stack.callback(state.remove, layout.state)
         _migrate(servers)
         liveness = stack.enter_context(liveness_files(settings.workers))
-        port = listening.port_of(listener)
-        Run(settings, listener.fileno(), port, servers, liveness).serve(signals)
+        Run(settings, listener, servers, liveness).serve(signals)
 
 
 def _migrate(servers: Servers) -> None:
@@ -99,19 +102,23 @@ class Run:
     def __init__(
         self,
         settings: CliSettings,
-        listener_fd: int,
-        port: int,
+        listener: socket.socket,
         servers: Servers,
         liveness: Sequence[Path],
     ) -> None:
-        self._host, self._port, self._servers = settings.host, port, servers
+        self._host = listening.host_of(listener, settings.host)
+        self._port = listening.port_of(listener)
+        self._listener, self._servers = listener, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._keeper = Supervisor(servers.all, self._record)
         self._workers = Supervisor(
             worker_processes(settings.workers, urls, inherited, liveness), self._record
         )
         self._apis = Supervisor(
-            api_processes(settings.api_processes, listener_fd, urls, inherited), self._record
+            api_processes(
+                settings.api_processes, listener.fileno(), settings.host, urls, inherited
+            ),
+            self._record,
         )
 
     def serve(self, signals: StopSignals) -> None:
@@ -122,6 +129,8 @@ class Run:
                 wait_until_ready(self._host, self._port, self._turning(signals), self._logs)
                 print(f"ready: {listening.url(self._host, self._port)}", flush=True)
                 while True:
+                    if signals.take_restart():
+                        self._apis.restart(API_STOP_SECONDS)
                     self._turning(signals)(TURN_SECONDS)
             finally:
                 self._stop()
@@ -133,7 +142,9 @@ class Run:
 
     def _stop(self) -> None:
         # The order of a shutdown. A second signal changes nothing of it.
-        # 1. The API processes stop accepting and finish what they accepted.
+        # 1. The API processes accept every connection that was made, and no more;
+        #    then they finish what they accepted.
+        listening.stop_listening(self._listener)
         self._apis.stop(API_STOP_SECONDS)
         # 2. The workers finish their batch; what is left stays in the queue, on the disk.
         self._workers.stop(WORKER_STOP_SECONDS)

@@ -229,7 +229,7 @@ UP = """
     given = json.loads(sys.argv.pop())
     diary = given["diary"]
 
-    def apis(count, fd, urls, pass_fds):
+    def apis(count, fd, host, urls, pass_fds):
         argv = [sys.executable, "-c", given["api"], diary, str(fd), given["status"]]
         return [Command("api", argv, urls.environment(), (fd, *pass_fds))] * count
 

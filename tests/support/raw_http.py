@@ -66,5 +66,5 @@ def request(
     body: bytes = b"", method: bytes = b"POST", path: bytes = b"/events", *headers: bytes
 ) -> bytes:
     """A request's bytes; Content-Length only as given in the headers."""
-    lines = [method + b" " + path + b" HTTP/1.1", b"Host: x", *headers]
+    lines = [method + b" " + path + b" HTTP/1.1", b"Host: localhost", *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body

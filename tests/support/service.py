@@ -79,6 +79,7 @@ class Service:
     def stop(self) -> None:
         """Workers last, as in `activity up`."""
         processes = [*self.apis, *self.workers]
+        self.http.close()  # an API process would wait for its next request for a while
         try:
             for process in processes:
                 process.send_signal(signal.SIGCONT)

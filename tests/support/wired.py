@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from api.app import create_app
 from api.group_commit import GroupCommit
+from api.hosts import Hosts
 from api.ingest import Ingest
 from api.lane_protocol import LaneProtocol
 from api.post_lane import PostLane
@@ -65,7 +66,7 @@ class Wired:
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
-        lane = PostLane(ingest, limits.event.bytes) if with_lane else None
+        lane = PostLane(ingest, limits.event.bytes, Hosts()) if with_lane else None
         self.protocol = LaneProtocol(_CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds)
         self.protocol.app = self._app
         self.protocol.timeout_keep_alive = cast(Any, keep_alive)

@@ -251,7 +251,7 @@ def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
     for name in OURS:
         assert "env_file" not in compose["services"][name]  # it would hand on all of .env
         set_here = {key for key, value in environment_of(compose, name).items() if value}
-        assert set_here <= URLS | SECRETS
+        assert set_here <= URLS | SECRETS | {"ACTIVITY_ALLOWED_HOSTS"}
 
 
 def test_each_password_reaches_only_those_who_need_it() -> None:
@@ -423,3 +423,10 @@ def test_the_wheel_in_the_images_has_every_module_and_script(tmp_path: Path) -> 
         if path.suffix in {".py", ".lua", ".mako"}
     }
     assert wanted <= set(zipfile.ZipFile(wheel).namelist())
+
+
+@pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])
+def test_on_one_machine_the_api_answers_to_its_own_names_only(compose: dict[str, Any]) -> None:
+    assert compose["services"]["api"]["ports"] == ["${API_LISTEN:-127.0.0.1:5000}:5000"]
+    allowed = environment_of(compose, "api")["ACTIVITY_ALLOWED_HOSTS"]
+    assert allowed == "${ACTIVITY_ALLOWED_HOSTS:-api}"

@@ -18,6 +18,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.group_commit import GroupCommit
+from api.hosts import Hosts
 from api.ingest import Ingest
 from api.lane_protocol import LaneProtocol
 from api.page_lane import PageLane
@@ -128,7 +129,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
         config.proxy_headers = False
         config.load()
         state = ServerState()
-        lane = PostLane(servers.ingest, 262_144)
+        lane = PostLane(servers.ingest, 262_144, Hosts())
         connections = [LaneProtocol(config, state, {}, lane=lane, head_seconds=30) for _ in wires]
         for connection, wire in zip(connections, wires, strict=True):
             connection.connection_made(cast(Any, wire))

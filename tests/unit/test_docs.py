@@ -26,10 +26,14 @@ CLASSES: tuple[type[BaseSettings], ...] = (
 )
 
 
+def shown(default: object) -> str:
+    return "none" if default == "" else f"`{default}`"
+
+
 def settings_rows() -> list[str]:
     """The rows that docs/settings.md must have, in this order."""
     return [
-        f"| `ACTIVITY_{name.upper()}` | `{field.default}` | {field.description} |"
+        f"| `ACTIVITY_{name.upper()}` | {shown(field.default)} | {field.description} |"
         for cls in CLASSES
         for name, field in cls.model_fields.items()
     ]

@@ -341,17 +341,52 @@ def test_a_shutdown_meanwhile_is_waited_for_then_the_connection_is_closed() -> N
     run(scenario)
 
 
-def test_a_shutdown_while_a_body_is_on_its_way_waits_for_it() -> None:
+def test_a_body_on_its_way_when_a_stop_begins_is_taken_and_its_answer_says_close() -> None:
     async def scenario() -> None:
         wired = Wired()
         first, second = cut(GOOD, [len(GOOD) - 9])
         wired.protocol.data_received(first)
-        wired.protocol.shutdown()
+        wired.protocol.announce_close()
         assert not wired.wire.closed
         await wired.send(second)
         [answer] = wired.answers
         assert (answer.status, answer.headers["connection"]) == (202, "close")
         assert wired.wire.closed
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("request_", [GOOD, GOOD.replace(b"/json", b"/json ;a=b")])
+def test_the_next_request_on_an_idle_connection_is_answered_with_close_during_a_stop(
+    request_: bytes,
+) -> None:
+    async def scenario() -> None:
+        wired = Wired()
+        await wired.send(GOOD)
+        wired.protocol.announce_close()
+        assert not wired.wire.closed
+        await wired.send(request_)
+        first, second = wired.answers
+        assert (first.status, first.headers.get("connection")) == (202, None)
+        assert (second.status, second.headers["connection"]) == (202, "close")
+        assert wired.wire.closed
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("size", [10, len(GOOD) - 9])
+def test_a_request_that_has_not_come_whole_at_the_end_of_a_stop_is_refused(size: int) -> None:
+    async def scenario() -> None:
+        wired = Wired()
+        await wired.send(GOOD)
+        wired.protocol.data_received(GOOD[:size])
+        wired.protocol.announce_close()
+        wired.protocol.shutdown()
+        _, answer = wired.answers
+        assert (answer.status, answer.headers["connection"]) == (503, "close")
+        assert wired.wire.closed
+        await steps()
+        assert len(wired.appended) == 1
 
     run(scenario)
 

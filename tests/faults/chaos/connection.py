@@ -60,7 +60,7 @@ class Connection:
 
 def _request(body: bytes) -> bytes:
     return (
-        b"POST /events HTTP/1.1\r\nHost: chaos\r\nContent-Type: application/json\r\n"
+        b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
     )
 

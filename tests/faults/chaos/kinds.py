@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.chaos import cuts, freeze, harm, kills, refusals
+from tests.faults.chaos import cuts, freeze, harm, kills, refusals, restarts
 from tests.faults.chaos.stack import Stack
 
 Fault = Callable[[Stack, Random], AbstractContextManager[str]]
@@ -23,6 +23,8 @@ class Kind:
 
 KINDS = [
     Kind("kill -9 an API process", kills.kill_api),
+    Kind("rolling restart of API processes", restarts.restart_rolling),
+    Kind("SIGTERM to an API process", restarts.stop_one),
     Kind("kill -9 a worker that drains", kills.kill_worker),
     Kind("kill -9 the supervisor", kills.kill_supervisor),
     Kind("kill -9 the queue", kills.kill_queue),

@@ -34,7 +34,9 @@ ids stored twice; *invented* are rows that nobody posted; *altered* are acknowle
 the content of another event; a *stale page* lacks what was stored before it was asked for. A dead
 letter is *misplaced* when its event was not one of those that PostgreSQL was made to refuse, or the
 other way round. A *false statement* of `/status`: a number of a queue that stands still, a backlog
-that the queue did not have, events unaccounted for, or silence about a shard that stands still."""
+that the queue did not have, events unaccounted for, or silence about a shard that stands still.
+While API processes are restarted, clients post and read over kept and over fresh connections: a
+request of theirs *failed* if it was not answered with success, or nobody took its connection."""
 
 
 def _what(result: Result) -> str:
@@ -53,7 +55,7 @@ def _events(result: Result) -> list[list[str]]:
     found, verdict = result.verdict.comparison, result.verdict
     outcomes = dict(result.counts["outcomes"])
     acknowledged = outcomes.pop("acknowledged", 0)
-    probes = found.acknowledged - acknowledged
+    probes = found.acknowledged - acknowledged - len(result.served.promised)
     rows: list[tuple[str, int]] = [
         ("posted", result.counts["posted"]),
         ("acknowledged", acknowledged),
@@ -68,6 +70,8 @@ def _events(result: Result) -> list[list[str]]:
         ("altered", len(found.altered)),
         ("shards out of balance", len(verdict.unbalanced)),
         ("stale pages", len(verdict.stale)),
+        ("requests answered during rolling restarts, on top", result.served.answered),
+        ("requests failed during rolling restarts", len(result.served.failures)),
         ("misplaced dead letters", len(verdict.misplaced)),
         ("answers of /status compared with the truth", result.statements),
         ("false statements of /status", len(result.false_statements)),

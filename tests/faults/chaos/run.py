@@ -12,6 +12,7 @@ from tests.faults.chaos.kinds import KINDS, Kind, draw
 from tests.faults.chaos.ledger import read_ledger
 from tests.faults.chaos.probe import Probe
 from tests.faults.chaos.programs import StackFailed, load, read_counts
+from tests.faults.chaos.served import Served
 from tests.faults.chaos.stack import Stack, run_folder, running_stack
 from tests.faults.chaos.verdict import Verdict, judge
 from tests.faults.chaos.witness import witnessed
@@ -55,6 +56,7 @@ class Result:
     verdict: Verdict
     statements: int  # of `/status`
     false_statements: Sequence[str]
+    served: Served
 
     @property
     def problems(self) -> list[str]:
@@ -70,6 +72,7 @@ class Result:
             "stale": verdict.stale,
             "misplaced": verdict.misplaced,
             "false statements of /status": self.false_statements,
+            "failed requests of rolling restarts": self.served.failures,
         }
         wrong = [_summary(name, items) for name, items in lists.items() if items]
         slow = [f for f in self.faults if f.recovery >= SLOW_SECONDS]
@@ -146,10 +149,12 @@ def run(options: Options, say: Say = print) -> Result:
             seconds = breaking.run()
         counts = read_counts(folder)
         say("judging")
-        promised = [*read_ledger(folder.ledger), *probe.promised, *stack.record.guilty]
-        posted = [range(counts["posted"]), range(-probe.posted, 0), stack.record.guilty_numbers]
+        record, served = stack.record, stack.served
+        promised = [*read_ledger(folder.ledger), *probe.promised, *record.guilty, *served.promised]
+        posted = [range(counts["posted"]), range(-probe.posted, 0)]
+        posted += [record.guilty_numbers, served.numbers]
         verdict = judge(stack, promised, posted)
         verdict = replace(verdict, stale=[*verdict.stale, *probe.stale])
         faults, failures = breaking.faults, breaking.failures
-        said = witness.asked, witness.false
+        said = witness.asked, witness.false, served
         return Result(options, seconds, faults, failures, counts, verdict, *said)

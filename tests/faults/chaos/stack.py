@@ -22,6 +22,7 @@ from tests.faults.chaos.network import Network, network
 from tests.faults.chaos.ports import free_ports
 from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
 from tests.faults.chaos.record import Record
+from tests.faults.chaos.served import Served
 from tests.support.waiting import T, wait_until
 
 WHOLE_SECONDS = 30
@@ -43,6 +44,7 @@ class Stack:
     urls: Urls
     ports: tuple[int, int]  # the main address, and the distant API process
     record: Record = field(default_factory=Record)
+    served: Served = field(default_factory=Served)
 
     def wait(self, condition: Callable[[], T], what: str, seconds: float) -> T:
         """The first truthy result. AssertionError past the deadline, StackFailed if `up` ends."""

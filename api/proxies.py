@@ -1,0 +1,50 @@
+"""The path below which a proxy publishes the service, as a setting or a trusted proxy tells it."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.types import Scope
+
+FORWARDED = b"x-forwarded-prefix"
+# No `//` at its start: in Location that would be another host.
+_PREFIX = re.compile(rb"((?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+)/?")
+_MOST_BYTES = 256
+
+
+class Prefixes:
+    """Which prefix is put before the paths in answers, and taken off those of requests."""
+
+    def __init__(self, fixed: str = "", trusted: Sequence[str] = ()) -> None:
+        """`fixed`: unless a trusted proxy (address, network, or `*`) says otherwise."""
+        self.fixed = fixed.rstrip("/")
+        self._any = "*" in trusted
+        self._networks = [ip_network(each) for each in trusted if each != "*"]
+        self._is_trusted = lru_cache(1024)(self._look_up)
+
+    def below(self, scope: Scope, forwarded: bytes | None) -> Scope:
+        """The request with its prefix as `root_path`, which may still be on its path, or not.
+
+        `forwarded` is its X-Forwarded-Prefix.
+        """
+        prefix, path = self._prefix(scope, forwarded or b""), scope["path"]
+        if path == prefix or path.startswith(prefix + "/"):
+            path = path[len(prefix) :] or "/"
+        return {**scope, "path": path, "raw_path": path.encode(), "root_path": prefix}
+
+    def _prefix(self, scope: Scope, forwarded: bytes) -> str:
+        found = _PREFIX.fullmatch(forwarded) if len(forwarded) <= _MOST_BYTES else None
+        client = scope.get("client")
+        if found is None or not self._is_trusted(client[0] if client else None):
+            return self.fixed
+        return found[1].decode()
+
+    def _look_up(self, client: str | None) -> bool:
+        """A client of a Unix socket has no address; who may open that socket is trusted."""
+        if self._any or client is None:
+            return True
+        address = ip_address(client)
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)

@@ -1,0 +1,50 @@
+"""What clients saw while API processes were restarted: there nobody may notice anything."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from tests.support.witness import COMPONENT, Seen, tcp, witness
+
+CLIENTS = 3  # over kept connections, and as many over fresh ones
+FIRST_NUMBER = 1 << 40  # of their events; the load counts from 0
+
+
+@dataclass
+class Served:
+    """The requests of all rolling restarts of a run, and those that were not served."""
+
+    answered: int = 0
+    failures: list[str] = field(default_factory=list)
+    promised: list[tuple[str, int]] = field(default_factory=list)
+    _posted: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def numbers(self) -> range:
+        """Those of the events that were posted."""
+        return range(FIRST_NUMBER, FIRST_NUMBER + self._posted)
+
+    @contextmanager
+    def watched(self, port: int) -> Iterator[Seen]:
+        """Clients that post and read while the block runs."""
+        with witness(tcp(port), CLIENTS, self._event) as seen:
+            yield seen
+        self.answered += seen.answered
+        self.failures += seen.failures
+        if seen.refused:
+            self.failures.append(f"{seen.refused} connections were refused")
+        self.promised += [_promise(cast(Any, event)) for event in seen.accepted]
+
+    def _event(self) -> dict[str, object]:
+        with self._lock:
+            number = FIRST_NUMBER + self._posted
+            self._posted += 1
+        event = {"component": COMPONENT, "environment": "chaos", "message": "served meanwhile"}
+        return {**event, "data": {"n": number}}
+
+
+def _promise(event: dict[str, Any]) -> tuple[str, int]:
+    return event["id"], event["data"]["n"]

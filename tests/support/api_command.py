@@ -1,0 +1,57 @@
+"""`activity api` as an operator runs it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.settings import StorageSettings
+from tests.support.servers import environment
+
+STOP_SECONDS = 60
+
+
+class ApiCommand:
+    """The running command: what supervises, and its API processes."""
+
+    def __init__(self, settings: StorageSettings, *options: str, **more: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "api", *options],
+            env=environment(settings, **more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        self.address = self.process.stdout.readline().strip().removeprefix("listening: ")
+
+    @property
+    def port(self) -> int:
+        """What it listens on."""
+        return int(self.address.rpartition(":")[2])
+
+    def pids(self) -> list[int]:
+        """Its API processes, those that are leaving too."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children]
+
+    def stop(self) -> str:
+        """Stop it in good order; what it said on stderr."""
+        self.process.send_signal(signal.SIGTERM)
+        said = self.process.communicate(timeout=STOP_SECONDS)[1]
+        assert self.process.returncode == 0, said
+        return said
+
+
+@contextmanager
+def api_command(settings: StorageSettings, *options: str, **more: object) -> Iterator[ApiCommand]:
+    """`activity api` with these options, for the block."""
+    running = ApiCommand(settings, *options, **more)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.communicate()
