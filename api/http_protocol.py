@@ -13,6 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.body_reader import IS_HERE
+from api.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.http_answer import Cycle
 from api.problems import MEDIA_TYPE, Problem
 
@@ -21,12 +22,17 @@ PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may 
 
 _NOT_HTTP = Problem(
     400,
-    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded.",
+    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded. "
+    f"{ADVICE}",
 )
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
 _PERSIST = (b"close", b"keep-alive")
 _REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+
+
+class _Refused(Exception):
+    """Ends the parser's work on a request; the protocol keeps the reason."""
 
 
 class _Flow(FlowControl):
@@ -92,6 +98,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """The parser saw the end of its head."""
         if self.parser.should_upgrade():
             return  # it stops now, and the head is parsed again without that
+        if TRANSFER_ENCODING in dict(self.headers):
+            self._require_framing()
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
         self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
@@ -128,6 +136,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             if self.cycle.response_complete:
                 self._start_clock()
+
+    def _require_framing(self) -> None:
+        problem = framing_problem(self.parser.get_http_version(), self.headers)
+        if problem is not None:
+            self._refuse(problem)
+            raise _Refused
 
     def _end_head(self) -> None:
         self._head_is_open = False
@@ -166,7 +180,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
                     return
                 piece = self._without_upgrade() + piece[stop.args[0] :]
             except httptools.HttpParserError:
-                self._refuse(_NOT_HTTP)
+                if self._refusal is None:
+                    self._refuse(_NOT_HTTP)
                 return
 
     def _without_upgrade(self) -> bytes:
