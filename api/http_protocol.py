@@ -26,6 +26,7 @@ _NOT_HTTP = Problem(
     f"{ADVICE}",
 )
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
+_CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
 _PERSIST = (b"close", b"keep-alive")
 _REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
@@ -86,6 +87,22 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             self._parse(data)
         self._look_behind()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what the client asked before it closed its sending side, then close the rest.
+
+        Nothing is left unparsed: while something is, nothing is read. Return whether an answer
+        is due.
+        """
+        if self._refusal is not None:
+            return True
+        if self._message_is_open:
+            self._refuse(_CUT_SHORT)
+            return True
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """The parser saw the first byte of a request."""

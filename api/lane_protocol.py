@@ -28,6 +28,12 @@ class LaneProtocol(BoundedHeadProtocol):
         self._end_hold()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Make a request of what is held: its body is refused as any that ends too early."""
+        if self._held is not None:
+            self._let_go()
+        return super().eof_received()
+
     def shutdown(self) -> None:
         """What is held is answered too, before the connection is closed."""
         if self._held is not None:
