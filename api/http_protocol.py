@@ -16,6 +16,8 @@ from api.body_reader import IS_HERE
 from api.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.http_answer import Cycle
 from api.problems import MEDIA_TYPE, Problem
+from api.process_memory import ProcessMemory
+from api.unread_answers import UnreadAnswers
 
 HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
@@ -37,9 +39,27 @@ class _Refused(Exception):
 
 
 class _Flow(FlowControl):
-    """Does not read on, whoever asks for it, while there is enough to do."""
+    """Does not read on, whoever asks for it, while there is enough to do.
+
+    Counts what is written and not read by the client.
+    """
 
     behind = False
+    answer_bytes = 0  # of a large answer, while it is written
+
+    def __init__(self, transport: asyncio.Transport, answers: UnreadAnswers) -> None:
+        super().__init__(transport)
+        self.answers = answers
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # A part that is not sent yet keeps the whole answer in memory.
+        size = max(self._transport.get_write_buffer_size(), self.answer_bytes)
+        self.answers.hold(self._transport, size)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.answers.release(self._transport)
 
     def resume_reading(self) -> None:
         if not self.behind:
@@ -55,8 +75,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     flow: _Flow
 
-    def __init__(self, *arguments: Any, head_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, head_seconds: float, memory: ProcessMemory, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
+        self._memory = memory
         self._head_seconds = head_seconds
         self._head_is_open = False
         self._message_is_open = False
@@ -64,18 +87,21 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._put_off: tuple[Any, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = _Flow(transport, self._memory.answers)
+        self._memory.answers.watch(transport)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._stop_clock()
-        self._unparsed = b""
+        self._unparsed, self._put_off = b"", None
         super().connection_lost(exc)
+        self._memory.answers.forget(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless enough requests wait already."""
@@ -87,6 +113,21 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             self._parse(data)
         self._look_behind()
+
+    def resume_writing(self) -> None:
+        """The client has read; go on with what waited for that."""
+        super().resume_writing()
+        if self._put_off is not None and not self.transport.is_closing():
+            (cycle, app), self._put_off = self._put_off, None
+            self._start_asgi_task(cycle, app)
+            self._look_behind()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin, unless the client has not read the answer before: then this one would wait too."""
+        if self.flow.write_paused:
+            self._put_off = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what the client asked before it closed its sending side, then close the rest.
@@ -221,7 +262,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _look_behind(self) -> None:
         """Read on, or not; a head that is not read on may take its time."""
         was_behind = self.flow.behind
-        self.flow.behind = bool(self.pipeline or self._unparsed or self._refusal)
+        waits = self.pipeline or self._unparsed or self._put_off
+        self.flow.behind = bool(waits or self._refusal)
         if self.flow.behind:
             self.flow.pause_reading()
             self._stop_clock()

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from api import malloc
 from api.app import create_app
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
@@ -24,11 +25,14 @@ def main(arguments: list[str] | None = None) -> None:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
     settings = ApiSettings()
+    malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
     app = create_app(settings=settings)
 
     def connection(**options: Any) -> LaneProtocol:
-        return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
+        return LaneProtocol(
+            lane=app.post_lane, head_seconds=settings.body_seconds, memory=app.memory, **options
+        )
 
     config = uvicorn.Config(
         app,

@@ -21,10 +21,24 @@ class ApiSettings(BaseSettings):
     post_batch_events: int = Field(
         10_000, ge=1, le=100_000, description="Events of one posted batch, at most."
     )
-    post_batch_memory_bytes: int = Field(
+    body_memory_bytes: int = Field(
         64 * 1024 * 1024,
         ge=64 * 1024,
-        description="Bytes of batches one API process holds at once; more are told to come again.",
+        description="Bytes of batches and of unfinished requests that one API process holds at "
+        "once; more are refused with 503.",
+    )
+    answer_memory_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of answers that one API process holds for clients that have not read "
+        "them; more large answers are refused with 503.",
+    )
+    answer_seconds: float = Field(
+        30,
+        gt=0,
+        le=600,
+        description="Seconds without progress after which a client that does not read its answer "
+        "is disconnected.",
     )
     ack_seconds: float = Field(
         5, gt=0, le=60, description="Seconds that `ack=stored` waits for the commit at most."

@@ -2,10 +2,10 @@
 
 import gzip
 import socket
-from pathlib import Path
 
 import pytest
 
+from tests.support.bounds import connections
 from tests.support.hostile import BODY, JSON, get, post
 from tests.support.problems import document
 from tests.support.raw_http import Raw, request
@@ -104,13 +104,3 @@ def test_clients_that_ask_and_leave_at_once_leave_no_connection_behind(running: 
         return connections(running) <= before
 
     wait_until(gone, "the service to close every connection", 60)
-
-
-def connections(running: Service) -> int:
-    """Sockets of clients that its API process holds."""
-    (api,) = running.apis
-    port = f":{running.listener.getsockname()[1]:04X}"
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ours = {row[9] for row in rows if row[1].endswith(port) and row[9] != "0"}
-    held = [fd.readlink() for fd in Path(f"/proc/{api.pid}/fd").iterdir() if fd.is_symlink()]
-    return sum(str(link) == f"socket:[{inode}]" for link in held for inode in ours)

@@ -28,6 +28,22 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def connections(running: Service) -> int:
+    """Count the sockets of clients that the API process holds."""
+    (api,) = running.apis
+    port = f":{running.listener.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port)}
+    return sum(_link(fd) in ours for fd in Path(f"/proc/{api.pid}/fd").iterdir())
+
+
+def _link(fd: Path) -> str:
+    try:
+        return str(fd.readlink())
+    except FileNotFoundError:  # closed meanwhile
+        return ""
+
+
 class Probe:
     """Asks for /health all the time; remembers the most that one answer had to wait for.
 

@@ -17,6 +17,7 @@ from api.group_commit import GroupCommit
 from api.ingest import Ingest
 from api.lane_protocol import LaneProtocol
 from api.post_lane import PostLane
+from api.process_memory import ProcessMemory
 from api.services import Limits
 from api.settings import ApiSettings
 from storage.intake import Appended, Place
@@ -66,7 +67,10 @@ class Wired:
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
         lane = PostLane(ingest, limits.event.bytes) if with_lane else None
-        self.protocol = LaneProtocol(_CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds)
+        memory = ProcessMemory.of(_SETTINGS)
+        self.protocol = LaneProtocol(
+            _CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds, memory=memory
+        )
         self.protocol.app = self._app
         self.protocol.timeout_keep_alive = cast(Any, keep_alive)
         self.protocol.connection_made(cast(Any, self.wire))

@@ -1,0 +1,23 @@
+"""What all connections of a process share: the room for what comes in and what goes out."""
+
+from dataclasses import dataclass
+
+from api.body_reader import Room
+from api.settings import ApiSettings
+from api.unread_answers import UnreadAnswers
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """Bodies that are read, and answers that are not read yet."""
+
+    bodies: Room
+    answers: UnreadAnswers
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> "ProcessMemory":
+        """Return it with the bounds that are set."""
+        return cls(
+            Room(settings.body_memory_bytes),
+            UnreadAnswers(settings.answer_memory_bytes, settings.answer_seconds),
+        )
