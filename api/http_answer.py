@@ -55,6 +55,14 @@ class Cycle(RequestResponseCycle):
             await self._send(start)
             await self._send(end)
 
+    async def receive(self) -> Any:
+        """The next part of the body: from now on its reader accounts for it."""
+        message = await super().receive()
+        flow: Any = self.flow
+        if flow.reserved:
+            flow.reserve(0)
+        return message
+
     async def _send(self, message: Any) -> None:
         """As uvicorn does, which tells only the newest request that its client has gone."""
         if self.flow.write_paused:

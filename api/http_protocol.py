@@ -12,12 +12,11 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.body_reader import IS_HERE
+from api.body_reader import IS_HERE, NO_ROOM
 from api.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.http_answer import Cycle
-from api.problems import MEDIA_TYPE, Problem
+from api.problems import MEDIA_TYPE, Problem, unavailable
 from api.process_memory import ProcessMemory
-from api.unread_answers import UnreadAnswers
 
 HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
@@ -27,11 +26,14 @@ _NOT_HTTP = Problem(
     "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded. "
     f"{ADVICE}",
 )
+_NO_ROOM = unavailable("Other requests are being read, as many as there is room for.")
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
+HEADER_BYTES = 128  # that a header takes in memory beside its text
+
 _CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
 _PERSIST = (b"close", b"keep-alive")
-_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b"
 
 
 class _Refused(Exception):
@@ -41,15 +43,24 @@ class _Refused(Exception):
 class _Flow(FlowControl):
     """Does not read on, whoever asks for it, while there is enough to do.
 
-    Counts what is written and not read by the client.
+    Counts what is written and not read by the client, and what is read of a request that goes on.
     """
 
     behind = False
     answer_bytes = 0  # of a large answer, while it is written
+    reserved = 0  # bytes of an unfinished request that nobody has taken yet
 
-    def __init__(self, transport: asyncio.Transport, answers: UnreadAnswers) -> None:
+    def __init__(self, transport: asyncio.Transport, memory: ProcessMemory) -> None:
         super().__init__(transport)
-        self.answers = answers
+        self.answers = memory.answers
+        self._room = memory.bodies
+
+    def reserve(self, size: int) -> bool:
+        """Hold so many bytes of the room, and no others; none if there is no room for them."""
+        self._room.free += self.reserved
+        self.reserved = size if size <= self._room.free else 0
+        self._room.free -= self.reserved
+        return self.reserved == size
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -92,7 +103,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self._memory.answers)
+        self.flow = _Flow(transport, self._memory)
         self._memory.answers.watch(transport)
         self._start_clock()
 
@@ -100,6 +111,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Nothing is awaited any more."""
         self._stop_clock()
         self._unparsed, self._put_off = b"", None
+        self.flow.reserve(0)
         super().connection_lost(exc)
         self._memory.answers.forget(self.transport)
 
@@ -166,7 +178,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The parser saw a part of its body."""
         self._without_body = -PIECE_BYTES  # the rest of this piece belongs to it
-        super().on_body(body)
+        scope = self.cycle.scope
+        if scope["method"] != "GET" and NO_ROOM not in scope:  # a GET's body nobody reads
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The parser saw its end."""
@@ -174,6 +188,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return
         self._message_is_open = False
         self._stop_clock()
+        if self.flow.reserved:
+            self.flow.reserve(0)
         super().on_message_complete()
         self.cycle.scope[IS_HERE] = True  # type: ignore[literal-required]
 
@@ -204,6 +220,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _end_head(self) -> None:
         self._head_is_open = False
         self._without_body = 0
+        if self.flow.reserved:
+            self.flow.reserve(0)
         if self._deadline is not None:
             self._stop_clock()
 
@@ -224,8 +242,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._without_body += size
         if self._without_body > HEAD_BYTES:
             self._refuse(_TOO_LONG)
-        elif self._head_is_open and self._deadline is None:
-            self._start_clock()
+        elif self._head_is_open:
+            if self._deadline is None:
+                self._start_clock()
+            if not self.flow.reserve(self._without_body + HEADER_BYTES * len(self.headers)):
+                self._refuse(_NO_ROOM)
+        else:
+            self._reserve_body(size)
+
+    def _reserve_body(self, size: int) -> None:
+        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes."""
+        if not self.flow.reserve(len(self.cycle.body)):
+            self._drop_body()
+
+    def _drop_body(self) -> None:
+        """Keep nothing more of the body; whoever reads it answers that there is no room."""
+        self.cycle.scope[NO_ROOM] = True  # type: ignore[literal-required]
+        self.cycle.body = bytearray()
+        self.cycle.message_event.set()
 
     def _feed(self, piece: bytes) -> None:
         while piece:
@@ -285,6 +319,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Nothing more is read. Requests that came before are answered before."""
         self._stop_clock()
         self._refusal, self._unparsed = problem, b""
+        self.flow.reserve(0)
         if self._message_is_open and not self._head_is_open:
             self._give_up_request(problem)
         elif self.cycle is None or (self.cycle.response_complete and not self.pipeline):
@@ -306,5 +341,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             body = problem.body()
             line = STATUS_LINE[problem.status]
-            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body), body))
+            more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
+            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body), more, body))
             self.transport.close()

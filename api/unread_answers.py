@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from api import malloc
 
 POLL_SECONDS = 1.0
+POLLS_TO_GIVE_BACK = 10  # after which free memory goes back to the system
 GRACE_SECONDS = 5.0  # without progress, after which an answer makes way for another one
 LARGE_BYTES = 64 * 1024  # of an answer's body: smaller ones are within the transport's own bound
 
@@ -38,8 +39,8 @@ class UnreadAnswers:
         self._progress: dict[asyncio.Transport, _Progress | None] = {}  # None: nothing is unread
         self._held: dict[asyncio.Transport, int] = {}
         self._total = 0
-        self._left_memory = False
         self._timer: asyncio.TimerHandle | None = None
+        self._polls = 0
 
     def watch(self, transport: asyncio.Transport) -> None:
         """Begin: the connection is made."""
@@ -60,16 +61,13 @@ class UnreadAnswers:
 
     def release(self, transport: asyncio.Transport) -> None:
         """The client has read enough for the next answer."""
-        size = self._held.pop(transport, 0)
-        self._total -= size
-        self._left_memory = self._left_memory or size > 0
+        self._total -= self._held.pop(transport, 0)
 
     def make_room(self, size: int) -> bool:
         """Abort the connections that stand still, the longest first, until `size` bytes fit.
 
         Return whether they do. A lone answer may exceed the budget.
         """
-        self._left_memory = self._left_memory or size > 0
         if not self._fits(size):
             for transport in self._standing_still(GRACE_SECONDS):
                 self._abort(transport)
@@ -85,12 +83,11 @@ class UnreadAnswers:
             self._progress[transport] = _progress(transport, before)
         for transport in self._standing_still(self._stall_seconds):
             self._abort(transport)
-        if self._left_memory:
-            self._left_memory = False
-            asyncio.get_running_loop().run_in_executor(None, malloc.give_back)
-        self._timer = None
-        if self._progress:
-            self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
+        loop = asyncio.get_running_loop()
+        self._polls += 1
+        if self._polls % POLLS_TO_GIVE_BACK == 0:
+            loop.run_in_executor(None, malloc.give_back)
+        self._timer = loop.call_later(POLL_SECONDS, self._look)
 
     def _standing_still(self, seconds: float) -> list[asyncio.Transport]:
         """Return those without progress for so long, the longest first."""

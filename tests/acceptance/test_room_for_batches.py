@@ -25,7 +25,7 @@ def test_more_batches_than_there_is_room_for_are_told_to_come_again(
             answer = running.http.post("/events/batch", content=body, headers=NDJSON)
             if answer.status_code == 202:  # it came before the slow one was read so far
                 return False
-            assert "Other batches" in problem(answer, 503)["detail"]
+            assert "Other requests" in problem(answer, 503)["detail"]
             assert answer.headers["retry-after"] == "1"
             slow.send(body[2 * MIB :])
             return slow.answer().status == 202
