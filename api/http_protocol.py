@@ -9,10 +9,10 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.body_reader import IS_HERE, NO_ROOM
+from api.connection_flow import ConnectionFlow
 from api.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.http_answer import Cycle
 from api.problems import MEDIA_TYPE, Problem, unavailable
@@ -27,6 +27,7 @@ _NOT_HTTP = Problem(
     f"{ADVICE}",
 )
 _NO_ROOM = unavailable("Other requests are being read, as many as there is room for.")
+_TOO_MANY = unavailable("As many clients are connected as one process serves.")
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 HEADER_BYTES = 128  # that a header takes in memory beside its text
 
@@ -40,43 +41,6 @@ class _Refused(Exception):
     """Ends the parser's work on a request; the protocol keeps the reason."""
 
 
-class _Flow(FlowControl):
-    """Does not read on, whoever asks for it, while there is enough to do.
-
-    Counts what is written and not read by the client, and what is read of a request that goes on.
-    """
-
-    behind = False
-    answer_bytes = 0  # of a large answer, while it is written
-    reserved = 0  # bytes of an unfinished request that nobody has taken yet
-
-    def __init__(self, transport: asyncio.Transport, memory: ProcessMemory) -> None:
-        super().__init__(transport)
-        self.answers = memory.answers
-        self._room = memory.bodies
-
-    def reserve(self, size: int) -> bool:
-        """Hold so many bytes of the room, and no others; none if there is no room for them."""
-        self._room.free += self.reserved
-        self.reserved = size if size <= self._room.free else 0
-        self._room.free -= self.reserved
-        return self.reserved == size
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        # A part that is not sent yet keeps the whole answer in memory.
-        size = max(self._transport.get_write_buffer_size(), self.answer_bytes)
-        self.answers.hold(self._transport, size)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.answers.release(self._transport)
-
-    def resume_reading(self) -> None:
-        if not self.behind:
-            super().resume_reading()
-
-
 class BoundedHeadProtocol(HttpToolsProtocol):
     """Refuses a head that is too long with 431, one that is too slow with 408, and hangs up.
 
@@ -84,7 +48,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     as long as a head.
     """
 
-    flow: _Flow
+    flow: ConnectionFlow
 
     def __init__(
         self, *arguments: Any, head_seconds: float, memory: ProcessMemory, **options: Any
@@ -103,9 +67,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self._memory)
+        self.flow = ConnectionFlow(transport, self._memory)
         self._memory.answers.watch(transport)
         self._start_clock()
+        if len(self.connections) > self._memory.connections:
+            self._refuse(_TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""

@@ -11,6 +11,7 @@ import uvicorn
 from api import malloc
 from api.app import create_app
 from api.lane_protocol import LaneProtocol
+from api.open_files import possible_connections
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
 
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
     settings = ApiSettings()
+    settings.connections = possible_connections(settings.connections)
     malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
     app = create_app(settings=settings)

@@ -9,10 +9,11 @@ from api.unread_answers import UnreadAnswers
 
 @dataclass(frozen=True, slots=True)
 class ProcessMemory:
-    """Bodies that are read, and answers that are not read yet."""
+    """Bodies that are read, answers that are not read yet, and the most connections."""
 
     bodies: Room
     answers: UnreadAnswers
+    connections: int
 
     @classmethod
     def of(cls, settings: ApiSettings) -> "ProcessMemory":
@@ -20,4 +21,5 @@ class ProcessMemory:
         return cls(
             Room(settings.body_memory_bytes),
             UnreadAnswers(settings.answer_memory_bytes, settings.answer_seconds),
+            settings.connections,
         )

@@ -27,6 +27,13 @@ class ApiSettings(BaseSettings):
         description="Bytes of batches and of unfinished requests that one API process holds at "
         "once; more are refused with 503.",
     )
+    connections: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections of clients to one API process; more are refused with 503. "
+        "Never more than the system allows open files.",
+    )
     answer_memory_bytes: int = Field(
         64 * 1024 * 1024,
         ge=1024 * 1024,

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from storage.settings import StorageSettings
-from tests.support.bounds import resident
+from tests.support.bounds import connections, resident
 from tests.support.hostile import BODY, EVENT, JSON
 from tests.support.problems import document
 from tests.support.raw_http import Raw, request
@@ -113,3 +113,26 @@ def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
         batch = upload(8 * MIB, 100)
         answer_to = running.http.post("/events/batch", content=batch, headers=NDJSON)
         assert answer_to.status_code == 202
+
+
+def test_more_clients_than_a_process_serves_are_told_so_until_one_leaves(
+    settings: StorageSettings,
+) -> None:
+    with service(settings, workers=0, connections=20) as running, ExitStack() as stack:
+        running.post(**EVENT)
+        before = connections(running)
+        first = stack.enter_context(Raw(running))
+        for _ in range(20 - before - 1):
+            stack.enter_context(Raw(running))
+        wait_until(lambda: connections(running) == 20, "all to be connected", SECONDS)
+        with Raw(running) as one_more:
+            answer = one_more.answer()
+            document(answer.status, answer.headers, answer.body, 503)
+            assert answer.headers["retry-after"]
+            assert one_more.is_closed()
+        running.post(**EVENT)
+        first.socket.close()
+        wait_until(lambda: connections(running) == 19, "one to have left", SECONDS)
+        with Raw(running) as another:
+            another.send(request(b"", b"GET", b"/health"))
+            assert another.answer().status == 200

@@ -12,6 +12,7 @@ from tests.support.service import Service
 
 GROWTH_BYTES = 64 * 1024 * 1024
 PAUSE_CPU_SECONDS = 2.0
+LISTEN = "0A"  # a state in /proc/net/tcp
 
 
 def resident(pid: int, name: str = "VmRSS") -> int:
@@ -33,7 +34,7 @@ def connections(running: Service) -> int:
     (api,) = running.apis
     port = f":{running.listener.getsockname()[1]:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port)}
+    ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] != LISTEN}
     return sum(_link(fd) in ours for fd in Path(f"/proc/{api.pid}/fd").iterdir())
 
 
