@@ -20,7 +20,7 @@ class ConnectionFlow(FlowControl):
     def __init__(self, transport: asyncio.Transport, memory: ProcessMemory) -> None:
         super().__init__(transport)
         self.answers = memory.answers
-        self._room = memory.bodies
+        self._room = memory.unfinished
 
     def reserve(self, size: int) -> bool:
         """Hold so many bytes of the room, and no others; none if there is no room for them."""

@@ -31,29 +31,31 @@ class Cycle(RequestResponseCycle):
             await self._send(message)
         elif len(message.get("body", b"")) > LARGE_BYTES:
             await self._send_large(start, message)
+        elif self._sent_whole(start, message):
+            self._start = None
         else:
-            await self._send_both(start, message)
+            await self._send_in_parts(start, message)
 
     async def _send_large(self, start: Message, end: Message) -> None:
         """Send it if there is room for it, in case its client does not read it.
 
         What was accepted is always told.
         """
+        self._start = None
         flow: Any = self.flow
         method = self.scope["method"]
         may_be_refused = method == "GET" or (start["status"] >= 400 and method != "HEAD")
         if not flow.answers.make_room(len(end["body"])) and may_be_refused:
-            await self._send_both(*_no_room())
-            return
+            start, end = _no_room()
         flow.answer_bytes = len(end["body"])
-        await self._send_both(start, end)
+        if not self._sent_whole(start, end):
+            await self._send_in_parts(start, end)
         flow.answer_bytes = 0
 
-    async def _send_both(self, start: Message, end: Message) -> None:
+    async def _send_in_parts(self, start: Message, end: Message) -> None:
         self._start = None
-        if not self._sent_whole(start, end):
-            await self._send(start)
-            await self._send(end)
+        await self._send(start)
+        await self._send(end)
 
     async def receive(self) -> Any:
         """The next part of the body: from now on its reader accounts for it."""

@@ -62,7 +62,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._unparsed = b""
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._put_off: tuple[Any, Any] | None = None
+        self._put_off: tuple[Any, Any] | None = None  # until the client has read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
@@ -99,13 +99,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             (cycle, app), self._put_off = self._put_off, None
             self._start_asgi_task(cycle, app)
             self._look_behind()
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Begin, unless the client has not read the answer before: then this one would wait too."""
-        if self.flow.write_paused:
-            self._put_off = cycle, app
-        else:
-            super()._start_asgi_task(cycle, app)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer what the client asked before it closed its sending side, then close the rest.

@@ -92,6 +92,8 @@ class LaneProtocol(BoundedHeadProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if isinstance(cycle, Post):  # its turn has come
             cycle.start()
+        elif self.flow.write_paused:  # the client has not read the answer before
+            self._put_off = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
 

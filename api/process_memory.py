@@ -12,6 +12,7 @@ class ProcessMemory:
     """Bodies that are read, answers that are not read yet, and the most connections."""
 
     bodies: Room
+    unfinished: Room  # what no route has taken yet
     answers: UnreadAnswers
     connections: int
 
@@ -19,6 +20,7 @@ class ProcessMemory:
     def of(cls, settings: ApiSettings) -> "ProcessMemory":
         """Return it with the bounds that are set."""
         return cls(
+            Room(settings.body_memory_bytes),
             Room(settings.body_memory_bytes),
             UnreadAnswers(settings.answer_memory_bytes, settings.answer_seconds),
             settings.connections,

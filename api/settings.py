@@ -24,8 +24,8 @@ class ApiSettings(BaseSettings):
     body_memory_bytes: int = Field(
         64 * 1024 * 1024,
         ge=64 * 1024,
-        description="Bytes of batches and of unfinished requests that one API process holds at "
-        "once; more are refused with 503.",
+        description="Bytes of batches and other bodies that one API process reads at once, and "
+        "again of requests whose reading has not begun; more are refused with 503.",
     )
     connections: int = Field(
         10_000,

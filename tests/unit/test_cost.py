@@ -132,7 +132,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
         config.load()
         state = ServerState()
         lane = PostLane(servers.ingest, 262_144)
-        memory = ProcessMemory(Room(1 << 20), UnreadAnswers(1 << 20, 30), 100)
+        memory = ProcessMemory(Room(1 << 20), Room(1 << 20), UnreadAnswers(1 << 20, 30), 100)
         connections = [
             LaneProtocol(config, state, {}, lane=lane, head_seconds=30, memory=memory)
             for _ in wires
