@@ -18,6 +18,7 @@ from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
 from api.problems import MISTAKE, Problem, of_storage
+from api.process_memory import ProcessMemory
 from api.proxies import FORWARDED, Prefixes
 from api.respond import JsonResponse, ProblemResponse
 from api.services import open_services
@@ -42,6 +43,7 @@ class Application:
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = Paths(self.fastapi)
         self.post_lane: PostLane | None = None
+        self.memory = ProcessMemory.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the lifespan."""
@@ -59,7 +61,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(self._storage, self._settings) as services:
+        async with open_services(self._storage, self._settings, self.memory.bodies) as services:
             app.state.services = services
             self._front = Paths(PageLane(self.fastapi, services.history))
             self.post_lane = PostLane(

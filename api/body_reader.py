@@ -16,6 +16,8 @@ LINGER_SECONDS = 2.0
 
 # In the scope of a request whose body has come whole: the first `receive` gives all of it, at once.
 IS_HERE = "activity.body_is_here"
+# In the scope of a request whose body is not kept: there was no room for it when it came.
+NO_ROOM = "activity.no_room_for_body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,23 @@ class BodyLimits:
     what: str
 
 
-async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body, unpacked.
+async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, guest: "Guest") -> bytes:
+    """The whole body, unpacked. One that is here already takes no room: it ends soon.
 
     Raises Problem 413 past the bytes, 408 past the seconds, 400 and 415 for what can't be
-    unpacked; ClientDisconnect when the client goes away first.
+    unpacked, 503 where there is no room; ClientDisconnect when the client goes away first.
     """
-    if IS_HERE in scope and not _has_coding(scope):  # as most bodies are: that takes no clock
+    # Most bodies are: that takes no clock.
+    if IS_HERE in scope and NO_ROOM not in scope and not _has_coding(scope):
         body = _part(await receive())
         if len(body) > limits.bytes:
             raise _too_large(limits)
         return body
-    return b"".join([piece async for piece in body_pieces(scope, receive, limits)])
+    pieces = []
+    async for piece in body_pieces(scope, receive, limits):
+        guest.take(len(piece))
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIterator[bytes]:
@@ -51,6 +58,8 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
     more = True
     while more:
         message = await _next(receive, end, limits)
+        if NO_ROOM in scope:
+            raise _no_room()
         more = message.get("more_body", False)
         part = _part(message)
         packed += len(part)
@@ -88,9 +97,10 @@ class _Plain:
 
 
 class Room:
-    """The bytes of batches that a process may hold at once, until they are accepted.
+    """The bytes that a process may hold at once of batches, until they are accepted, and of other
+    requests whose end has not come yet.
 
-    One alone may hold what it needs: it has limits of its own.
+    A batch alone may hold what it needs: it has limits of its own.
     """
 
     def __init__(self, limit: int) -> None:
@@ -98,7 +108,7 @@ class Room:
 
     @contextmanager
     def guest(self) -> Iterator["Guest"]:
-        """One batch: at the end of the block it holds nothing any more."""
+        """One request: at the end of the block it holds nothing any more."""
         guest = Guest(self)
         try:
             yield guest
@@ -107,7 +117,7 @@ class Room:
 
 
 class Guest:
-    """What one batch holds."""
+    """What one request holds."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -117,12 +127,7 @@ class Guest:
         """Raises Problem 503 when there is not so much room; then nothing is taken."""
         others = self._room.limit - self._room.free - self.held
         if others and count > self._room.free:
-            raise closing(
-                503,
-                "Other batches are being read, as many as there is room for. Nothing of this one "
-                "was accepted.",
-                (b"retry-after", b"1"),
-            )
+            raise _no_room()
         self._room.free -= count
         self.held += count
 
@@ -192,6 +197,15 @@ def _announced(scope: Scope) -> int:
         if name == b"content-length":
             return int(value)
     return 0
+
+
+def _no_room() -> Problem:
+    return closing(
+        503,
+        "Other requests are being read, as many as there is room for. Nothing of this one was "
+        "accepted.",
+        (b"retry-after", b"1"),
+    )
 
 
 def _too_large(limits: BodyLimits) -> Problem:

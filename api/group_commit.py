@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 4 * 1024 * 1024
+MAX_PENDING_BYTES = 64 * 1024 * 1024  # of events that wait, in calls and behind them
 
 # Events that must wait for a call to begin, by the calls that are under way. The second one is for
 # batches: the queue has work while this process prepares the next call, and the other way round.
@@ -54,7 +55,7 @@ class GroupCommit:
     backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
     busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
     is told of each drain that must be enqueued. Nothing is taken while `most_pending` events wait,
-    in calls and behind them.
+    or MAX_PENDING_BYTES, in calls and behind them.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class GroupCommit:
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
         self._pending: list[_Unit] = []
         self._waiting = 0  # events of those
-        self._events = 0  # those in calls too
+        self._events = self._bytes = 0  # those in calls too
         self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -78,13 +79,14 @@ class GroupCommit:
         QueueUnavailable, QueueFull.
         """
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        if self._events >= self._most_pending:
+        if self._events >= self._most_pending or self._bytes >= MAX_PENDING_BYTES:
             future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
             return future
         size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
         self._pending.append(_Unit(items, created_ms, len(items) // 2, size, future))
         self._waiting += len(items) // 2
         self._events += len(items) // 2
+        self._bytes += size
         if self._waiting >= ENOUGH[len(self._tasks)]:
             self._tasks.add(asyncio.create_task(self._run()))
         return future
@@ -105,7 +107,7 @@ class GroupCommit:
             self._tasks.remove(task)
             if not self._tasks:
                 _give_up(self._pending)  # only where the loop is shut down are there any
-                self._pending, self._waiting, self._events = [], 0, 0
+                self._pending, self._waiting, self._events, self._bytes = [], 0, 0, 0
 
     def _take(self) -> list[_Unit]:
         """The first of what waits, as much as one call takes, whatever the size of the first."""
@@ -122,8 +124,10 @@ class GroupCommit:
     async def _commit(self, group: list[_Unit]) -> None:
         """One call. Whatever fails in it fails this group, never the next."""
         items: list[bytes] = []
+        size = 0
         for unit in group:
             items += unit.items
+            size += unit.bytes
         count = len(items) // 2
         self._waiting -= count
         oldest = min([unit.created_ms for unit in group])
@@ -141,6 +145,7 @@ class GroupCommit:
             raise
         finally:
             self._events -= count
+            self._bytes -= size
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
         """To the shard whose turn it is or, where that is full or paused, to the next that is not.

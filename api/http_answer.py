@@ -5,6 +5,9 @@ from typing import Any
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from api.problems import MEDIA_TYPE, unavailable
+from api.unread_answers import LARGE_BYTES
+
 # All that a head may hold (RFC 9110, 5.5) but the ends of its lines.
 _PRINTABLE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 _NO_BODY = (204, 304)
@@ -26,11 +29,41 @@ class Cycle(RequestResponseCycle):
             self._start = message
         elif start is None:
             await self._send(message)
-        else:
+        elif len(message.get("body", b"")) > LARGE_BYTES:
+            await self._send_large(start, message)
+        elif self._sent_whole(start, message):
             self._start = None
-            if not self._sent_whole(start, message):
-                await self._send(start)
-                await self._send(message)
+        else:
+            await self._send_in_parts(start, message)
+
+    async def _send_large(self, start: Message, end: Message) -> None:
+        """Send it if there is room for it, in case its client does not read it.
+
+        What was accepted is always told.
+        """
+        self._start = None
+        flow: Any = self.flow
+        method = self.scope["method"]
+        may_be_refused = method == "GET" or (start["status"] >= 400 and method != "HEAD")
+        if not flow.answers.make_room(len(end["body"])) and may_be_refused:
+            start, end = _no_room()
+        flow.answer_bytes = len(end["body"])
+        if not self._sent_whole(start, end):
+            await self._send_in_parts(start, end)
+        flow.answer_bytes = 0
+
+    async def _send_in_parts(self, start: Message, end: Message) -> None:
+        self._start = None
+        await self._send(start)
+        await self._send(end)
+
+    async def receive(self) -> Any:
+        """The next part of the body: from now on its reader accounts for it."""
+        message = await super().receive()
+        flow: Any = self.flow
+        if flow.reserved:
+            flow.reserve(0)
+        return message
 
     async def _send(self, message: Any) -> None:
         """As uvicorn does, which tells only the newest request that its client has gone."""
@@ -63,6 +96,17 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
         self.on_response()
         return True
+
+
+def _no_room() -> tuple[Message, Message]:
+    problem = unavailable(
+        "Other clients have large answers to read. Ask for fewer events, or later."
+    )
+    body = problem.body()
+    length = str(len(body)).encode()
+    headers = [(b"content-type", MEDIA_TYPE), (b"content-length", length), *problem.headers]
+    start = {"type": "http.response.start", "status": problem.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
 
 
 def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:

@@ -9,35 +9,37 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.body_reader import IS_HERE
+from api.body_reader import IS_HERE, NO_ROOM
+from api.connection_flow import ConnectionFlow
+from api.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.http_answer import Cycle
-from api.problems import MEDIA_TYPE, Problem
+from api.problems import MEDIA_TYPE, Problem, unavailable
+from api.process_memory import ProcessMemory
 
 HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
 
 _NOT_HTTP = Problem(
     400,
-    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded.",
+    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded. "
+    f"{ADVICE}",
 )
+_NO_ROOM = unavailable("Other requests are being read, as many as there is room for.")
+_TOO_MANY = unavailable("As many clients are connected as one process serves.")
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
+HEADER_BYTES = 128  # that a header takes in memory beside its text
+
+_CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
-_STOPPING = Problem(503, "The service is stopping and had not received the whole request.")
+_STOPPING = unavailable("The service is stopping and had not received the whole request.")
 _PERSIST = (b"close", b"keep-alive")
-_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b\n"
+_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b\n"
 
 
-class _Flow(FlowControl):
-    """Does not read on, whoever asks for it, while there is enough to do."""
-
-    behind = False
-
-    def resume_reading(self) -> None:
-        if not self.behind:
-            super().resume_reading()
+class _Refused(Exception):
+    """Ends the parser's work on a request; the protocol keeps the reason."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -47,10 +49,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     as long as a head.
     """
 
-    flow: _Flow
+    flow: ConnectionFlow
 
-    def __init__(self, *arguments: Any, head_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, head_seconds: float, memory: ProcessMemory, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
+        self._memory = memory
         self._head_seconds = head_seconds
         self._head_is_open = False
         self._message_is_open = False
@@ -59,18 +64,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closes = False  # with the next answer
+        self._put_off: tuple[Any, Any] | None = None  # until the client has read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection must send its first head in time."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = ConnectionFlow(transport, self._memory)
+        self._memory.answers.watch(transport)
         self._start_clock()
+        if len(self.connections) > self._memory.connections:
+            self._refuse(_TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._stop_clock()
-        self._unparsed = b""
+        self._unparsed, self._put_off = b"", None
+        self.flow.reserve(0)
         super().connection_lost(exc)
+        self._memory.answers.forget(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless enough requests wait already."""
@@ -83,6 +94,30 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._parse(data)
         self._look_behind()
 
+    def resume_writing(self) -> None:
+        """The client has read; go on with what waited for that."""
+        super().resume_writing()
+        if self._put_off is not None and not self.transport.is_closing():
+            (cycle, app), self._put_off = self._put_off, None
+            self._start_asgi_task(cycle, app)
+            self._look_behind()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what the client asked before it closed its sending side, then close the rest.
+
+        Nothing is left unparsed: while something is, nothing is read. Return whether an answer
+        is due.
+        """
+        if self._refusal is not None:
+            return True
+        if self._message_is_open:
+            self._refuse(_CUT_SHORT)
+            return True
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         """The parser saw the first byte of a request."""
         self._unset_keepalive_if_required()
@@ -94,6 +129,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """The parser saw the end of its head."""
         if self.parser.should_upgrade():
             return  # it stops now, and the head is parsed again without that
+        if TRANSFER_ENCODING in dict(self.headers):
+            self._require_framing()
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
         self.cycle.keep_alive &= not self._closes
@@ -103,7 +140,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The parser saw a part of its body."""
         self._without_body = -PIECE_BYTES  # the rest of this piece belongs to it
-        super().on_body(body)
+        scope = self.cycle.scope
+        if scope["method"] != "GET" and NO_ROOM not in scope:  # a GET's body nobody reads
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The parser saw its end."""
@@ -111,6 +150,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return
         self._message_is_open = False
         self._stop_clock()
+        if self.flow.reserved:
+            self.flow.reserve(0)
         super().on_message_complete()
         self.cycle.scope[IS_HERE] = True  # type: ignore[literal-required]
 
@@ -146,9 +187,17 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    def _require_framing(self) -> None:
+        problem = framing_problem(self.parser.get_http_version(), self.headers)
+        if problem is not None:
+            self._refuse(problem)
+            raise _Refused
+
     def _end_head(self) -> None:
         self._head_is_open = False
         self._without_body = 0
+        if self.flow.reserved:
+            self.flow.reserve(0)
         if self._deadline is not None:
             self._stop_clock()
 
@@ -169,8 +218,24 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._without_body += size
         if self._without_body > HEAD_BYTES:
             self._refuse(_TOO_LONG)
-        elif self._head_is_open and self._deadline is None:
-            self._start_clock()
+        elif self._head_is_open:
+            if self._deadline is None:
+                self._start_clock()
+            if not self.flow.reserve(self._without_body + HEADER_BYTES * len(self.headers)):
+                self._refuse(_NO_ROOM)
+        else:
+            self._reserve_body(size)
+
+    def _reserve_body(self, size: int) -> None:
+        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes."""
+        if not self.flow.reserve(len(self.cycle.body)):
+            self._drop_body()
+
+    def _drop_body(self) -> None:
+        """Keep nothing more of the body; whoever reads it answers that there is no room."""
+        self.cycle.scope[NO_ROOM] = True  # type: ignore[literal-required]
+        self.cycle.body = bytearray()
+        self.cycle.message_event.set()
 
     def _feed(self, piece: bytes) -> None:
         while piece:
@@ -183,7 +248,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
                     return
                 piece = self._without_upgrade() + piece[stop.args[0] :]
             except httptools.HttpParserError:
-                self._refuse(_NOT_HTTP)
+                if self._refusal is None:
+                    self._refuse(_NOT_HTTP)
                 return
 
     def _without_upgrade(self) -> bytes:
@@ -206,7 +272,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _look_behind(self) -> None:
         """Read on, or not; a head that is not read on may take its time."""
         was_behind = self.flow.behind
-        self.flow.behind = bool(self.pipeline or self._unparsed or self._refusal)
+        waits = self.pipeline or self._unparsed or self._put_off
+        self.flow.behind = bool(waits or self._refusal)
         if self.flow.behind:
             self.flow.pause_reading()
             self._stop_clock()
@@ -228,6 +295,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Nothing more is read. Requests that came before are answered before."""
         self._stop_clock()
         self._refusal, self._unparsed = problem, b""
+        self.flow.reserve(0)
         if self._message_is_open and not self._head_is_open:
             self._give_up_request(problem)
         elif self.cycle is None or (self.cycle.response_complete and not self.pipeline):
@@ -249,5 +317,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             body = problem.body()
             line = STATUS_LINE[problem.status]
-            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body) + 1, body))
+            more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
+            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body) + 1, more, body))
             self.transport.close()

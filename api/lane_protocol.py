@@ -21,12 +21,19 @@ class LaneProtocol(BoundedHeadProtocol):
         # It writes no access log, and uvicorn would not count what is in it.
         self._lane = None if self.access_log or self.limit_concurrency else lane
         self._held: list[bytes] | None = None  # parts of a body
+        self._held_bytes = 0
         self._hold: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody wants an answer to what is held."""
         self._end_hold()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Make a request of what is held: its body is refused as any that ends too early."""
+        if self._held is not None:
+            self._let_go()
+        return super().eof_received()
 
     def shutdown(self) -> None:
         """What is held is a request like any other."""
@@ -85,6 +92,8 @@ class LaneProtocol(BoundedHeadProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if isinstance(cycle, Post):  # its turn has come
             cycle.start()
+        elif self.flow.write_paused:  # the client has not read the answer before
+            self._put_off = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
 
@@ -100,6 +109,16 @@ class LaneProtocol(BoundedHeadProtocol):
         elif self._hold is None:
             self._hold = self.loop.call_later(HOLD_SECONDS, self._let_go)
 
+    def _reserve_body(self, size: int) -> None:
+        if self._held is None:
+            super()._reserve_body(size)
+            return
+        self._held_bytes += size
+        if not self.flow.reserve(self._held_bytes):
+            self._held.clear()
+            self._let_go()
+            self._drop_body()
+
     def _let_go(self) -> None:
         """Make a request of what is held."""
         held = self._held or ()
@@ -110,6 +129,9 @@ class LaneProtocol(BoundedHeadProtocol):
 
     def _end_hold(self) -> None:
         self._held = None
+        self._held_bytes = 0
+        if self.flow.reserved:
+            self.flow.reserve(0)
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None

@@ -29,7 +29,10 @@ _URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = MARKS | {b"content-encoding", b"idempotency-key", b"expect", FORWARDED}
+_UNUSUAL = MARKS | {
+    *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
+    FORWARDED,
+}
 
 _ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 

@@ -35,9 +35,14 @@ _STATUS: Mapping[Ack, int] = {"queued": 202, "stored": 201}
 @router.post("/events", **openapi.POST_EVENT)
 async def post_event(request: Request) -> Response:
     """Accept an event: 202 once it is on disk, with the id and the time it was given."""
+    with services_of(request).room.guest() as guest:
+        return await _post_event(request, guest)
+
+
+async def _post_event(request: Request, guest: Guest) -> Response:
     services = services_of(request)
     limits = services.limits.event
-    body = await read_body(request.scope, request.receive, limits)
+    body = await read_body(request.scope, request.receive, limits, guest)
     options = post_options(request.query_params, OF_EVENT)
     key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
     posted, text = await _read_event(request, body, limits.bytes)

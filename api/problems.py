@@ -35,6 +35,7 @@ _TITLES = {
     424: ("held-back", "Others of this atomic batch are bad"),
     431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "The service made a mistake"),
+    501: ("not-implemented", "The service does not support this"),
     503: ("unavailable", "The service can't do this right now"),
 }
 

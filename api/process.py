@@ -8,10 +8,12 @@ from typing import Any
 
 import uvicorn
 
+from api import malloc
 from api.app import create_app
 from api.draining_server import DrainingServer
 from api.hosts import Hosts, is_loopback
 from api.lane_protocol import LaneProtocol
+from api.open_files import possible_connections
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
 
@@ -26,6 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
     settings = ApiSettings()
+    settings.connections = possible_connections(settings.connections)
+    malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
     # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
     # and each answer wait for the client's delayed ACK, 40 ms.
@@ -36,7 +40,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
 
     def connection(**options: Any) -> LaneProtocol:
-        return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)
+        return LaneProtocol(
+            lane=app.post_lane, head_seconds=settings.body_seconds, memory=app.memory, **options
+        )
 
     config = uvicorn.Config(
         app,

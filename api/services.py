@@ -76,7 +76,9 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(storage: StorageSettings, settings: ApiSettings) -> AsyncIterator[Services]:
+async def open_services(
+    storage: StorageSettings, settings: ApiSettings, room: Room
+) -> AsyncIterator[Services]:
     """Everything the routes need. Servers that are away now may come later: nothing fails here."""
     queue = connect_async(storage.queue_url)
     most = BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
@@ -108,7 +110,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     try:
         yield Services(
             Limits.of(settings),
-            Room(settings.post_batch_memory_bytes),
+            room,
             Ingest(group_commit, idempotency, watch, intake.most),
             Acknowledgement(stored_watch, history.fates, settings.ack_seconds),
             history,

@@ -23,10 +23,31 @@ class ApiSettings(BaseSettings):
     post_batch_events: int = Field(
         10_000, ge=1, le=100_000, description="Events of one posted batch, at most."
     )
-    post_batch_memory_bytes: int = Field(
+    body_memory_bytes: int = Field(
         64 * 1024 * 1024,
         ge=64 * 1024,
-        description="Bytes of batches one API process holds at once; more are told to come again.",
+        description="Bytes of batches and other bodies that one API process reads at once, and "
+        "again of requests whose reading has not begun; more are refused with 503.",
+    )
+    connections: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections of clients to one API process; more are refused with 503. "
+        "Never more than the system allows open files.",
+    )
+    answer_memory_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of answers that one API process holds for clients that have not read "
+        "them; more large answers are refused with 503.",
+    )
+    answer_seconds: float = Field(
+        30,
+        gt=0,
+        le=600,
+        description="Seconds without progress after which a client that does not read its answer "
+        "is disconnected.",
     )
     ack_seconds: float = Field(
         5, gt=0, le=60, description="Seconds that `ack=stored` waits for the commit at most."

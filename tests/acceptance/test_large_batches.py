@@ -54,6 +54,7 @@ def test_an_upload_that_is_broken_off_accepts_nothing(running: Service) -> None:
     with Raw(running) as raw:
         raw.send(request(body[:-1000], *HEAD, b"Content-Length: %d" % len(body)))
         raw.socket.shutdown(socket.SHUT_WR)
+        assert raw.answer().status == 400
         assert raw.is_closed()
     assert running.http.get("/status").json()["conservation"]["accepted"] == before
 

@@ -25,12 +25,12 @@ def test_more_batches_than_there_is_room_for_are_told_to_come_again(
             answer = running.http.post("/events/batch", content=body, headers=NDJSON)
             if answer.status_code == 202:  # it came before the slow one was read so far
                 return False
-            assert "Other batches" in problem(answer, 503)["detail"]
+            assert "Other requests" in problem(answer, 503)["detail"]
             assert answer.headers["retry-after"] == "1"
             slow.send(body[2 * MIB :])
             return slow.answer().status == 202
 
-    with service(settings, post_batch_memory_bytes=4 * MIB) as running:
+    with service(settings, body_memory_bytes=4 * MIB) as running:
         wait_until(one_is_refused_and_the_other_goes_on, "the slow one to be read first")
         assert running.http.post("/events/batch", content=body, headers=NDJSON).status_code == 202
 
@@ -39,7 +39,7 @@ def test_faults_take_room_too_and_one_batch_alone_has_room_for_all_of_its_own(
     settings: StorageSettings,
 ) -> None:
     bad = b"0\n" * 9_999
-    with service(settings, post_batch_memory_bytes=64 * 1024) as running:
+    with service(settings, body_memory_bytes=64 * 1024) as running:
         answer = running.http.post("/events/batch", content=bad, headers=NDJSON)
         assert problem(answer, 422)["rejected"] == 9_999
         with Raw(running) as slow:

@@ -12,6 +12,7 @@ from tests.support.service import Service
 
 GROWTH_BYTES = 64 * 1024 * 1024
 PAUSE_CPU_SECONDS = 2.0
+LISTEN = "0A"  # a state in /proc/net/tcp
 
 
 def resident(pid: int, name: str = "VmRSS") -> int:
@@ -26,6 +27,22 @@ def cpu_seconds(pid: int) -> float:
     """What a process has had of the processors: utime and stime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connections(running: Service) -> int:
+    """Count the sockets of clients that the API process holds."""
+    (api,) = running.apis
+    port = f":{running.listener.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] != LISTEN}
+    return sum(_link(fd) in ours for fd in Path(f"/proc/{api.pid}/fd").iterdir())
+
+
+def _link(fd: Path) -> str:
+    try:
+        return str(fd.readlink())
+    except FileNotFoundError:  # closed meanwhile
+        return ""
 
 
 class Probe:

@@ -18,6 +18,7 @@ from api.hosts import Hosts
 from api.ingest import Ingest
 from api.lane_protocol import LaneProtocol
 from api.post_lane import PostLane
+from api.process_memory import ProcessMemory
 from api.services import Limits
 from api.settings import ApiSettings
 from storage.intake import Appended, Place
@@ -62,12 +63,17 @@ class Wired:
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
         ingest = Ingest(self.commit, *cast(Any, (None, watch)), BacklogLimits())
-        _APP.fastapi.state.services = SimpleNamespace(limits=limits, ingest=ingest)
+        self.memory = ProcessMemory.of(_SETTINGS)
+        _APP.fastapi.state.services = SimpleNamespace(
+            limits=limits, ingest=ingest, room=self.memory.bodies
+        )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
         lane = PostLane(ingest, limits.event.bytes, Hosts()) if with_lane else None
-        self.protocol = LaneProtocol(_CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds)
+        self.protocol = LaneProtocol(
+            _CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds, memory=self.memory
+        )
         self.protocol.app = self._app
         self.protocol.timeout_keep_alive = cast(Any, keep_alive)
         self.protocol.connection_made(cast(Any, self.wire))

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from api.body_reader import Room
 from api.group_commit import GroupCommit
 from api.hosts import Hosts
 from api.ingest import Ingest
@@ -24,6 +25,8 @@ from api.lane_protocol import LaneProtocol
 from api.page_lane import PageLane
 from api.paths import Paths
 from api.post_lane import PostLane
+from api.process_memory import ProcessMemory
+from api.unread_answers import UnreadAnswers
 from storage.event import encode_event
 from storage.held_pages import HeldPages
 from storage.intake import Appended, Place
@@ -130,7 +133,11 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
         config.load()
         state = ServerState()
         lane = PostLane(servers.ingest, 262_144, Hosts())
-        connections = [LaneProtocol(config, state, {}, lane=lane, head_seconds=30) for _ in wires]
+        memory = ProcessMemory(Room(1 << 20), Room(1 << 20), UnreadAnswers(1 << 20, 30), 100)
+        connections = [
+            LaneProtocol(config, state, {}, lane=lane, head_seconds=30, memory=memory)
+            for _ in wires
+        ]
         for connection, wire in zip(connections, wires, strict=True):
             connection.connection_made(cast(Any, wire))
 

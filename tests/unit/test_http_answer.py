@@ -10,8 +10,11 @@ from uvicorn.server import ServerState
 
 from api.body_reader import BodyLimits, read_body
 from api.http_protocol import BoundedHeadProtocol
+from api.process_memory import ProcessMemory
+from api.settings import ApiSettings
 from tests.support.wire import Wire
 
+MEMORY = ProcessMemory.of(ApiSettings(_env_file=None))  # type: ignore[call-arg]
 LENGTH = (b"content-length", b"2")
 REQUEST = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -24,7 +27,7 @@ def exchange(app: ASGIApp, *pieces: bytes) -> Wire:
         config = Config(cast(Any, app), log_level="critical", access_log=False)
         config.load()
         state = ServerState()
-        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30)
+        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30, memory=MEMORY)
         protocol.connection_made(cast(Any, wire))
         for piece in pieces:
             protocol.data_received(piece)
@@ -122,7 +125,8 @@ def test_a_body_is_read_whole_whether_it_comes_with_its_head_or_later(cut: int) 
     read: list[bytes] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        read.append(await read_body(scope, receive, BodyLimits(100, 5, "here")))
+        with MEMORY.bodies.guest() as guest:
+            read.append(await read_body(scope, receive, BodyLimits(100, 5, "here"), guest))
         await answering(start(LENGTH), body(b"ok"))(scope, receive, send)
 
     wire = exchange(app, REQUEST[:cut], REQUEST[cut:])
@@ -147,7 +151,7 @@ def test_nobody_is_answered_who_has_gone(count: int, is_told: bool, reads: bool)
         config = Config(cast(Any, app), log_level="critical", access_log=False)
         config.load()
         state = ServerState()
-        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30)
+        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30, memory=MEMORY)
         protocol.connection_made(cast(Any, wire))
         protocol.data_received(count * REQUEST)
         if not reads:

@@ -435,6 +435,20 @@ def test_a_client_that_does_not_read_is_written_no_more_than_it_takes() -> None:
     run(scenario)
 
 
+def test_what_a_client_asks_for_is_not_prepared_before_it_has_read_the_answers_before() -> None:
+    async def scenario() -> None:
+        wired = Wired()
+        wired.protocol.pause_writing()
+        await wired.send(LEFT["get"] * 20)
+        await steps()
+        assert (wired.requests, wired.state.tasks) == (0, set())
+        wired.protocol.resume_writing()
+        await wired.send(LEFT["get"])
+        assert [answer.status for answer in wired.answers] == [200] * 21
+
+    run(scenario)
+
+
 def test_a_shutdown_gives_up_a_client_that_does_not_read() -> None:
     async def scenario() -> None:
         wired = Wired()

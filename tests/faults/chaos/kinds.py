@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.chaos import cuts, freeze, harm, kills, refusals, restarts
+from tests.faults.chaos import cuts, freeze, harm, kills, readers, refusals, restarts
 from tests.faults.chaos.stack import Stack
 
 Fault = Callable[[Stack, Random], AbstractContextManager[str]]
@@ -47,6 +47,7 @@ KINDS = [
     Kind("PostgreSQL refuses rows with an unknown SQLSTATE", refusals.refuse_rows, 0.5, 2),
     Kind("garbage entry on a shard", refusals.add_garbage),
     Kind("freeze the queue while /status is asked", freeze.freeze_queue, 4, 6),
+    Kind("readers that don't read and requests that don't end", readers.do_not_read, 2, 4),
 ]
 
 
