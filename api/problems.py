@@ -10,6 +10,7 @@ from storage.errors import (
     ControlUnavailable,
     DatabaseMismatch,
     DatabaseUnavailable,
+    DatabaseUnsuitable,
     KeyReused,
     KeysFull,
     QueryTooSlow,
@@ -108,6 +109,8 @@ def of_storage(error: StorageError) -> Problem:
         fault = Fault("was used for another request before", header="Idempotency-Key")
         detail = "The same key must come with the same body, and the same items of it be good."
         return Problem(422, detail, [fault])
+    if isinstance(error, DatabaseUnsuitable):
+        return unavailable(f"History can't be read: {error}.")
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 

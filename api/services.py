@@ -16,7 +16,7 @@ from api.backlog_watch import BacklogWatch
 from api.batch import BatchLimits
 from api.body_reader import BodyLimits, Room
 from api.group_commit import GroupCommit
-from api.health import Ping
+from api.health import PROBE_SECONDS, Ping
 from api.history import History
 from api.idempotency import Idempotency
 from api.ingest import Ingest
@@ -26,7 +26,7 @@ from api.status import Status
 from api.stored_watch import StoredWatch
 from storage.connections import connect_async
 from storage.database import reading_engine
-from storage.errors import StorageError
+from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.event_store import EventStore
 from storage.inspector import Inspector
 from storage.intake import Intake
@@ -103,6 +103,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
         watch,
     )
     await _greet(intake, inspector)
+    await _look_at_history(history)
     sweeper.start()
     watch.start()
     try:
@@ -140,6 +141,16 @@ async def _greet(intake: Intake, inspector: Inspector) -> None:
             log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", weakness)
     except StorageError as error:
         log.warning("starting without the queue: %s", error)
+
+
+async def _look_at_history(history: History) -> None:
+    """Say it loudly if this PostgreSQL will never do; events are accepted all the same."""
+    with suppress(DatabaseUnavailable, TimeoutError):
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await history.ping()
+        except DatabaseMismatch as error:
+            log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)
 
 
 def _wake(waking: ThreadPoolExecutor, waker: Waker, shard: int, generation: int) -> None:

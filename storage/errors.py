@@ -12,6 +12,7 @@ StorageError
 │       └── QueryTooSlow
 ├── KeyReused              an idempotency key came with another request than before
 ├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
+│   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
 """
@@ -73,6 +74,10 @@ class QueryTooSlow(DatabaseUnavailable):
 
 class DatabaseMismatch(StorageError):
     """PostgreSQL's tables or this user's rights are not what this version needs: migrate."""
+
+
+class DatabaseUnsuitable(DatabaseMismatch):
+    """PostgreSQL is too old, or behind a pooler that shares sessions; the text says the remedy."""
 
 
 class KeyReused(StorageError):
