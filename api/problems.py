@@ -8,6 +8,7 @@ import msgspec
 from api.faults import Fault
 from storage.errors import (
     ControlUnavailable,
+    ControlUnsuitable,
     DatabaseMismatch,
     DatabaseUnavailable,
     DatabaseUnsuitable,
@@ -16,6 +17,7 @@ from storage.errors import (
     QueryTooSlow,
     QueueFull,
     QueueUnavailable,
+    QueueUnsuitable,
     StorageError,
 )
 
@@ -111,6 +113,8 @@ def of_storage(error: StorageError) -> Problem:
         return Problem(422, detail, [fault])
     if isinstance(error, DatabaseUnsuitable):
         return unavailable(f"History can't be read: {error}.")
+    if isinstance(error, QueueUnsuitable | ControlUnsuitable):
+        return unavailable(f"Nothing was done: {error}.")
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 

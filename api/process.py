@@ -12,6 +12,9 @@ from api.app import create_app
 from api.lane_protocol import LaneProtocol
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
+from storage.errors import StorageError
+from storage.redis_server import require_fit_servers
+from storage.settings import StorageSettings
 
 SHUTDOWN_SECONDS = 10
 BACKLOG = 2048
@@ -23,9 +26,13 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
-    settings = ApiSettings()
+    try:
+        storage, settings = StorageSettings(), ApiSettings()
+        require_fit_servers(storage)
+    except StorageError as error:
+        sys.exit(f"api: {error}")
     bound_waiting(ANSWER_SECONDS)
-    app = create_app(settings=settings)
+    app = create_app(storage, settings)
 
     def connection(**options: Any) -> LaneProtocol:
         return LaneProtocol(lane=app.post_lane, head_seconds=settings.body_seconds, **options)

@@ -81,7 +81,7 @@ async def open_services(storage: StorageSettings, settings: ApiSettings) -> Asyn
     queue = connect_async(storage.queue_url)
     most = BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
     intake = Intake(queue, storage.shards, most)
-    inspector = Inspector(queue, storage.shards)
+    inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
     watch = BacklogWatch(inspector)
     cache = PageCache(
         connect_async(storage.control_url), settings.cache_seconds * 1000, settings.cache_grace_ms
@@ -137,8 +137,14 @@ async def _greet(intake: Intake, inspector: Inspector) -> None:
     """Make this process known to the queue, and say it loudly if that can't keep the promise."""
     try:
         await intake.announce()
-        for weakness in await inspector.weaknesses():
-            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", weakness)
+        found = await inspector.server()
+        for problem in found.problems:
+            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", problem)
+        if found.durability == "stated":
+            log.warning(
+                "that the queue keeps what is acknowledged is stated "
+                "(ACTIVITY_QUEUE_DURABILITY=trusted) and not checked"
+            )
     except StorageError as error:
         log.warning("starting without the queue: %s", error)
 

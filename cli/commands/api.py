@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from cli import listener as listening
 from cli.commands.options import add_address, add_data_dir
 from cli.programs import API_STOP_SECONDS, api_processes
-from cli.running import keep_alive, tell_where_servers_are, urls_of_run
+from cli.running import keep_alive, require_fit_servers, tell_where_servers_are, urls_of_run
 from cli.settings import load_settings
 from cli.supervisor import Supervisor
 
@@ -31,6 +31,7 @@ def run(options: Namespace) -> int:
         {"host": options.host, "port": options.port, "api_processes": options.processes}
     )
     urls = urls_of_run(options.data_dir)
+    require_fit_servers(urls)
     with listening.listen(settings.host, settings.port) as listener:
         url = listening.url(settings.host, listening.port_of(listener))
         print(f"listening: {url}", flush=True)
