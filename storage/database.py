@@ -144,32 +144,34 @@ def require_suitable(url: str) -> None:
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     # Whatever the server's default: what a writer asks behind its insert must see the present.
     settings.setdefault("default_transaction_isolation", "read committed")
+    options = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": name,
+        "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
+        "options": "",  # nor what PGOPTIONS says
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
     engine = sa.create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         hide_parameters=True,  # an error that is logged says nothing of events
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": name,
-            "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
-            "options": "",  # nor what PGOPTIONS says
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-        },
+        connect_args=options,
     )
-    start = SessionStart({"timezone": "UTC", **settings}, lambda: _connect(engine))
+    start = SessionStart({"timezone": "UTC", **settings}, lambda: _connect(engine, options))
     sa.event.listen(engine, "connect", lambda driver, _: start.prepare(driver), insert=True)
     sa.event.listen(engine, "checkout", _replace_if_lost)
     return engine
 
 
-def _connect(engine: sa.Engine) -> Any:
+def _connect(engine: sa.Engine, options: dict[str, Any]) -> Any:
+    """A session beside the engine's pool."""
     arguments, more = engine.dialect.create_connect_args(engine.url)
-    return engine.dialect.connect(*arguments, **more)
+    return engine.dialect.connect(*arguments, **{**more, **options})
 
 
 def _replace_if_lost(driver: Any, record: Any, _: object) -> None:

@@ -89,8 +89,9 @@ def test_a_worker_behind_such_a_pooler_ends_with_the_reason_and_history_is_not_r
 
 
 def test_through_a_pooler_in_session_mode_every_setting_is_in_force(
-    pooled: StorageSettings,
+    pooled: StorageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=1")  # which a pooler refuses
     engine = reading_engine(pooled.database_url, 1)
     with transaction(engine) as connection:
         found = {
