@@ -8,13 +8,16 @@ import msgspec
 from api.faults import Fault
 from storage.errors import (
     ControlUnavailable,
+    ControlUnsuitable,
     DatabaseMismatch,
     DatabaseUnavailable,
+    DatabaseUnsuitable,
     KeyReused,
     KeysFull,
     QueryTooSlow,
     QueueFull,
     QueueUnavailable,
+    QueueUnsuitable,
     StorageError,
 )
 
@@ -114,6 +117,10 @@ def of_storage(error: StorageError) -> Problem:
         fault = Fault("was used for another request before", header="Idempotency-Key")
         detail = "The same key must come with the same body, and the same items of it be good."
         return Problem(422, detail, [fault])
+    if isinstance(error, DatabaseUnsuitable):
+        return unavailable(f"History can't be read: {error}.")
+    if isinstance(error, QueueUnsuitable | ControlUnsuitable):
+        return unavailable(f"Nothing was done: {error}.")
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 

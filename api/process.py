@@ -16,6 +16,9 @@ from api.lane_protocol import LaneProtocol
 from api.open_files import possible_connections
 from api.settings import ApiSettings
 from storage.database import ANSWER_SECONDS, bound_waiting
+from storage.errors import StorageError
+from storage.redis_server import require_fit_servers
+from storage.settings import StorageSettings
 
 SHUTDOWN_SECONDS = 10  # for answers that are still being made
 BACKLOG = 2048
@@ -27,7 +30,11 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
-    settings = ApiSettings()
+    try:
+        storage, settings = StorageSettings(), ApiSettings()
+        require_fit_servers(storage)
+    except StorageError as error:
+        sys.exit(f"api: {error}")
     settings.connections = possible_connections(settings.connections)
     malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
@@ -36,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     listener = None if options.fd is None else socket.socket(fileno=options.fd)
     on_loopback = _is_on_loopback(listener, options.host)
     app = create_app(
-        settings=settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
+        storage, settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
     )
 
     def connection(**options: Any) -> LaneProtocol:

@@ -216,6 +216,19 @@ class Conservation(BaseModel):
     since: datetime | None = Field(None, description="Counting began.")
 
 
+class QueueStatus(BaseModel):
+    """Whether the queue keeps what is acknowledged."""
+
+    durability: Literal["checked", "weak", "unknown", "stated"] = Field(
+        description="`checked`: its configuration keeps it; `weak`: it does not; `unknown`: the "
+        "queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, not checked."
+    )
+    replicas: int | None = Field(
+        description="Replicas that follow it: a failover loses what they have not received. "
+        "null: the queue does not tell."
+    )
+
+
 class StatusAnswer(BaseModel):
     """How the service is doing. What can't be asked now is null, and named in `attention`."""
 
@@ -227,6 +240,7 @@ class StatusAnswer(BaseModel):
     stored_per_second: float | None = Field(
         description="Over the last seconds. null: the queue can't be asked, or not measured yet."
     )
+    queue: QueueStatus | None = Field(description="null: the queue can't be asked.")
     workers: int | None
     refused_jobs: int | None = Field(
         description="Entries of RQ's list that were no drains and were dropped, lately."

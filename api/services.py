@@ -16,7 +16,7 @@ from api.backlog_watch import BacklogWatch
 from api.batch import BatchLimits
 from api.body_reader import BodyLimits, Room
 from api.group_commit import GroupCommit
-from api.health import Ping
+from api.health import PROBE_SECONDS, Ping
 from api.history import History
 from api.idempotency import Idempotency
 from api.ingest import Ingest
@@ -26,7 +26,7 @@ from api.status import Status
 from api.stored_watch import StoredWatch
 from storage.connections import connect_async
 from storage.database import reading_engine
-from storage.errors import StorageError
+from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.event_store import EventStore
 from storage.inspector import Inspector
 from storage.intake import Intake
@@ -83,7 +83,7 @@ async def open_services(
     queue = connect_async(storage.queue_url)
     most = BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
     intake = Intake(queue, storage.shards, most)
-    inspector = Inspector(queue, storage.shards)
+    inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
     watch = BacklogWatch(inspector)
     cache = PageCache(
         connect_async(storage.control_url), settings.cache_seconds * 1000, settings.cache_grace_ms
@@ -105,6 +105,7 @@ async def open_services(
         watch,
     )
     await _greet(intake, inspector)
+    await _look_at_history(history)
     sweeper.start()
     watch.start()
     try:
@@ -138,10 +139,26 @@ async def _greet(intake: Intake, inspector: Inspector) -> None:
     """Make this process known to the queue, and say it loudly if that can't keep the promise."""
     try:
         await intake.announce()
-        for weakness in await inspector.weaknesses():
-            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", weakness)
+        found = await inspector.server()
+        for problem in found.problems:
+            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", problem)
+        if found.durability == "stated":
+            log.warning(
+                "that the queue keeps what is acknowledged is stated "
+                "(ACTIVITY_QUEUE_DURABILITY=trusted) and not checked"
+            )
     except StorageError as error:
         log.warning("starting without the queue: %s", error)
+
+
+async def _look_at_history(history: History) -> None:
+    """Say it loudly if this PostgreSQL will never do; events are accepted all the same."""
+    with suppress(DatabaseUnavailable, TimeoutError):
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await history.ping()
+        except DatabaseMismatch as error:
+            log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)
 
 
 def _wake(waking: ThreadPoolExecutor, waker: Waker, shard: int, generation: int) -> None:

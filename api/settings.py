@@ -3,13 +3,12 @@
 from ipaddress import ip_network
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.settings import Settings
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(Settings):
     """Read from `ACTIVITY_*` environment variables or `.env`."""
-
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
 
     event_bytes: int = Field(
         256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Bytes of one posted event, at most."

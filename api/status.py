@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from api.backlog_watch import BacklogWatch
-from api.schemas import Conservation, ShardStatus, StatusAnswer
+from api.schemas import Conservation, QueueStatus, ShardStatus, StatusAnswer
 from storage.errors import StorageError
 from storage.inspector import Inspector, ShardState
 from storage.ledger import Ledger
@@ -46,8 +46,8 @@ class Status:
         )
         # Read again: PostgreSQL may know of events that came after the first look.
         after = await _asked("queue", self._inspector.shards(), attention) if before else None
-        weak = await _asked("queue", self._inspector.weaknesses(), attention) if before else None
-        attention += weak or []
+        queue = await _asked("queue", self._inspector.server(), attention) if before else None
+        attention += queue.problems if queue else []
         attention += _troubles(before or [], ledger, crew)
         if before and (crew is None or crew.workers):
             attention += self._standing_still(before)
@@ -61,6 +61,9 @@ class Status:
             backlog_bytes=sum(shard.bytes for shard in before) if before else None,
             lag_seconds=max(shard.lag_seconds for shard in before) if before else None,
             stored_per_second=self._stored_per_second() if before else None,
+            queue=QueueStatus(durability=queue.durability, replicas=queue.replicas)
+            if queue
+            else None,
             workers=crew.workers if crew else None,
             refused_jobs=crew.refused_jobs if crew else None,
             dead_letters=ledger.dead_letters if ledger else None,

@@ -3,20 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cli.urls import Urls
+from cli.urls import Urls, storage_settings
 
 
 @contextmanager
 def background(urls: Urls | None) -> Iterator[None]:
     """Runs while the block does; on the given servers, or on those of the settings."""
     # Here, because `status` and `--help` should not wait for SQLAlchemy and RQ.
-    from storage.settings import StorageSettings
     from worker.background import Background
 
-    storage = StorageSettings()
-    if urls:
-        storage = storage.model_copy(update=vars(urls))
-    threads = Background(storage)
+    threads = Background(storage_settings(urls))
     threads.start()
     try:
         yield

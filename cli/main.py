@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from cli.errors import CliError, UsageError
 from cli.parser import Parser, examples
 from cli.report_error import report_error
-from storage.errors import StorageError
+from storage.errors import SettingsError, StorageError
 
 FAILED = 1
 BAD_USAGE = 2
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
         chosen = options.parse(given)
         return subcommand(chosen.command).run(chosen)
-    except UsageError as error:
+    except (UsageError, SettingsError) as error:
         return report_error(error, BAD_USAGE, as_json)
     except BrokenPipeError:
         # Who read our output has gone, as `head` does. Nothing more can be said there.

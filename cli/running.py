@@ -9,7 +9,7 @@ from cli.errors import StopRequested
 from cli.listener import stop_listening
 from cli.signals import StopSignals
 from cli.supervisor import TURN_SECONDS, Supervisor
-from cli.urls import Urls
+from cli.urls import Urls, storage_settings
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,14 @@ def urls_of_run(data_dir: str | None) -> Urls | None:
     Raises `NothingRuns`.
     """
     return state.running(Path(data_dir)).urls if data_dir else None
+
+
+def require_fit_servers(urls: Urls | None) -> None:
+    """Raises `StorageError` for settings that make no sense, and servers that can't be used."""
+    # Here, because `--help` should not wait for redis and SQLAlchemy.
+    from storage.redis_server import require_fit_servers as require
+
+    require(storage_settings(urls))
 
 
 def tell_where_servers_are(urls: Urls | None, name: str) -> None:

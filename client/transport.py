@@ -116,7 +116,8 @@ def service_address(url: str) -> str:
     except LocationParseError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.host:
-        raise BadUrl(f"{url!r} is not the address of a service, like http://127.0.0.1:5000")
+        shown = url.rpartition("@")[2]  # before it there may be a password
+        raise BadUrl(f"{shown!r} is not the address of a service, like http://127.0.0.1:5000")
     return url.rstrip("/")
 
 

@@ -3,14 +3,15 @@
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
 import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
-from storage.errors import database_errors, sqlstate
+from storage.database_session import SessionStart
+from storage.errors import DatabaseUnavailable, database_errors, sqlstate
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
@@ -42,7 +43,7 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         # size, and no more at once than the process has connections.
         work_mem="64MB",
         default_transaction_read_only="on",
-        default_transaction_isolation=r"repeatable\ read",
+        default_transaction_isolation="repeatable read",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
     )
@@ -130,29 +131,47 @@ def bound_waiting(seconds: float) -> None:
     set_wait_callback(wait)
 
 
+def require_suitable(url: str) -> None:
+    """Raises DatabaseUnsuitable for a server that can't be used; nothing where it is away."""
+    engine = plain_engine(url)
+    try:
+        with suppress(DatabaseUnavailable), transaction(engine):
+            pass
+    finally:
+        engine.dispose()
+
+
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     # Whatever the server's default: what a writer asks behind its insert must see the present.
-    settings.setdefault("default_transaction_isolation", r"read\ committed")
-    options = "".join(f" -c {key}={value}" for key, value in settings.items())
+    settings.setdefault("default_transaction_isolation", "read committed")
+    options = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": name,
+        "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
+        "options": "",  # nor what PGOPTIONS says
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
     engine = sa.create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         hide_parameters=True,  # an error that is logged says nothing of events
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "application_name": name,
-            "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
-            "options": f"-c timezone=UTC{options}",
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-        },
+        connect_args=options,
     )
+    start = SessionStart({"timezone": "UTC", **settings}, lambda: _connect(engine, options))
+    sa.event.listen(engine, "connect", lambda driver, _: start.prepare(driver), insert=True)
     sa.event.listen(engine, "checkout", _replace_if_lost)
     return engine
+
+
+def _connect(engine: sa.Engine, options: dict[str, Any]) -> Any:
+    """A session beside the engine's pool."""
+    arguments, more = engine.dialect.create_connect_args(engine.url)
+    return engine.dialect.connect(*arguments, **{**more, **options})
 
 
 def _replace_if_lost(driver: Any, record: Any, _: object) -> None:

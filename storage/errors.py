@@ -3,15 +3,19 @@
 StorageError
 ├── Unavailable            try again later; nothing is wrong with what was asked
 │   ├── QueueUnavailable
+│   │   ├── QueueUnsuitable   a cluster, a replica, or too old: name another server
 │   │   ├── QueueFull
 │   │   │   └── ShardFull  other shards may have room
 │   │   ├── ShardPaused    its last drain failed: other shards may do better
 │   │   └── KeysFull
 │   ├── ControlUnavailable
+│   │   └── ControlUnsuitable the same for control
 │   └── DatabaseUnavailable
 │       └── QueryTooSlow
+├── SettingsError          a setting is not acceptable
 ├── KeyReused              an idempotency key came with another request than before
 ├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
+│   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
 """
@@ -34,6 +38,10 @@ class Unavailable(StorageError):
 
 class QueueUnavailable(Unavailable):
     """The queue can't be reached, is loading, or can't write to its disk."""
+
+
+class QueueUnsuitable(QueueUnavailable):
+    """What answers as the queue is no server that the service can use; the text says why."""
 
 
 class QueueFull(QueueUnavailable):
@@ -63,6 +71,10 @@ class ControlUnavailable(Unavailable):
     """Control (RQ and the query cache) can't be reached."""
 
 
+class ControlUnsuitable(ControlUnavailable):
+    """What answers as control is no server that the service can use; the text says why."""
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL can't be reached, or can't write at present."""
 
@@ -73,6 +85,14 @@ class QueryTooSlow(DatabaseUnavailable):
 
 class DatabaseMismatch(StorageError):
     """PostgreSQL's tables or this user's rights are not what this version needs: migrate."""
+
+
+class DatabaseUnsuitable(DatabaseMismatch):
+    """PostgreSQL is too old, or behind a pooler that shares sessions; the text says the remedy."""
+
+
+class SettingsError(StorageError):
+    """A setting is not acceptable; the text names its variable, and never its value."""
 
 
 class KeyReused(StorageError):

@@ -1,7 +1,7 @@
 """The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
@@ -9,7 +9,10 @@ from redis.exceptions import ResponseError
 
 from storage import keys
 from storage.errors import queue_errors
+from storage.redis_server import RedisServer
 from storage.scripts import source
+
+Durability = Literal["checked", "weak", "unknown", "stated"]
 
 _PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -48,12 +51,27 @@ class ShardState:
         return max(self.backlog - self.appended, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class QueueServer:
+    """What keeps acknowledged events.
+
+    `durability`: `checked` and right, `weak`, `unknown` (it does not tell), or `stated` by its
+    operator and not checked. `replicas`: None where it does not tell. `problems`: what to look at.
+    """
+
+    durability: Durability
+    replicas: int | None
+    problems: list[str]
+
+
 class Inspector:
     """Reads and changes nothing. Safe for many tasks of one event loop."""
 
-    def __init__(self, client: redis.asyncio.Redis, shards: int) -> None:
+    def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
+        """`trusted`: its operator states that the queue keeps what is acknowledged."""
         self._client = client
         self._shards = shards
+        self._trusted = trusted
         self._inspect: AsyncScript = client.register_script(source("queue/inspect"))
 
     async def shards(self) -> list[ShardState]:
@@ -67,22 +85,37 @@ class Inspector:
             found = await pipe.execute()
         return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
 
-    async def weaknesses(self) -> list[str]:
-        """How the queue is configured weaker than the promise needs; empty when it is not.
-
-        A server that does not tell (some hosts refuse CONFIG) counts as one. Raises
-        QueueUnavailable.
-        """
+    async def server(self) -> QueueServer:
+        """Whether the queue keeps what is acknowledged. Raises QueueUnavailable."""
         with queue_errors():
             try:
-                found = await self._client.config_get(*_PROMISED)
-            except ResponseError:
-                return ["the queue does not tell its configuration (CONFIG GET is refused)"]
-        return [
+                replicas = RedisServer.of(await self._client.info()).replicas
+            except ResponseError:  # some hosts refuse INFO
+                replicas = None
+            if self._trusted:
+                return QueueServer("stated", replicas, [])
+            durability, problems = await self._configuration()
+        if replicas:
+            problems.append(
+                f"the queue has {replicas} replicas: a failover loses acknowledged events that "
+                "they have not received yet"
+            )
+        return QueueServer(durability, replicas, problems)
+
+    async def _configuration(self) -> tuple[Durability, list[str]]:
+        try:
+            found = await self._client.config_get(*_PROMISED)
+        except ResponseError:
+            return "unknown", [
+                "the queue does not tell its configuration (CONFIG GET is refused); if you know "
+                "that it keeps what it acknowledges, set ACTIVITY_QUEUE_DURABILITY=trusted"
+            ]
+        weak = [
             f"the queue has {name} {found.get(name)} and needs {value}"
             for name, value in _PROMISED.items()
             if found.get(name) != value
         ]
+        return "weak" if weak else "checked", weak
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:

@@ -16,6 +16,7 @@ from storage.errors import (
     ShardPaused,
     queue_errors,
 )
+from storage.redis_server import require_fit_queue
 from storage.scripts import source
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
@@ -97,10 +98,18 @@ class Intake:
     async def announce(self) -> None:
         """Record the number of shards, so that sweepers find them all, also once there are fewer.
 
-        Writes, so it also tells whether the queue can. Raises QueueUnavailable or QueueFull.
+        Writes, so it also tells whether the queue can. Raises QueueUnavailable, QueueUnsuitable or
+        QueueFull.
         """
         with queue_errors():
-            await self._client.zadd(keys.SHARD_COUNT, {"count": self._shards}, gt=True)
+            pipe = self._client.pipeline(transaction=False)
+            pipe.info()
+            pipe.zadd(keys.SHARD_COUNT, {"count": self._shards}, gt=True)
+            info, written = await pipe.execute(raise_on_error=False)
+            if isinstance(info, dict):  # some hosts refuse INFO
+                require_fit_queue(info)
+            if isinstance(written, Exception):
+                raise written
         self._announced = True
 
     async def append(

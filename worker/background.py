@@ -1,6 +1,7 @@
 """What runs beside the workers, in whoever supervises them: sweeping and maintenance."""
 
-from storage.database import plain_engine
+from storage.database import plain_engine, require_suitable
+from storage.redis_server import require_fit_servers
 from storage.settings import StorageSettings
 from storage.sweeper import Sweeper
 from storage.wake import Waker
@@ -12,7 +13,10 @@ class Background:
     """The sweeper's and the maintenance's threads."""
 
     def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
+        """Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
         settings = settings or WorkerSettings()
+        require_fit_servers(storage)
+        require_suitable(storage.database_url)
         self._sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)

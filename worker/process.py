@@ -16,6 +16,9 @@ from rq.worker import WorkerStatus
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from storage.connections import connect
+from storage.database import require_suitable
+from storage.errors import StorageError
+from storage.redis_server import require_fit_servers
 from storage.settings import StorageSettings
 from storage.wake import DRAIN_QUEUE, JOB_SECONDS
 from worker import liveness, logs
@@ -102,9 +105,15 @@ def run(arguments: list[str] | None = None) -> None:
     """Wait for control, and work until SIGTERM or SIGINT, or until it is away too long for RQ."""
     liveness.write_to(_options(arguments).liveness)
     logs.set_up()
-    control = connect(StorageSettings().control_url, answer_seconds=WORKER_TTL)
     try:
+        settings = StorageSettings()
+        require_fit_servers(settings)
+        require_suitable(settings.database_url)
         resources()  # a setting that makes no sense ends this process, and is no drain's to find
+    except StorageError as error:
+        sys.exit(f"worker: {error}")
+    control = connect(settings.control_url, answer_seconds=WORKER_TTL)
+    try:
         wait_for(control)
         worker = DrainWorker(
             [drain_queue(control)],

@@ -1,13 +1,12 @@
 """How drains behave."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.settings import Settings
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(Settings):
     """Read from `ACTIVITY_*` environment variables or `.env`."""
-
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
 
     lease_ms: int = Field(
         3_000,

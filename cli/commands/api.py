@@ -9,7 +9,7 @@ from cli import unix_listener
 from cli.commands.options import add_address, add_data_dir
 from cli.errors import UsageError
 from cli.programs import API_STOP_SECONDS, api_processes
-from cli.running import keep_alive, tell_where_servers_are, urls_of_run
+from cli.running import keep_alive, require_fit_servers, tell_where_servers_are, urls_of_run
 from cli.settings import CliSettings, load_settings
 from cli.supervisor import Supervisor
 
@@ -36,6 +36,7 @@ def run(options: Namespace) -> int:
         {"host": options.host, "port": options.port, "api_processes": options.processes}
     )
     urls = urls_of_run(options.data_dir)
+    require_fit_servers(urls)
     with _listener(options, settings) as listener:
         print(f"listening: {_address(listener, settings)}", flush=True)
         tell_where_servers_are(urls, "queue_url")

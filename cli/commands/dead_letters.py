@@ -10,7 +10,8 @@ from uuid import UUID
 
 from cli.commands.options import add_data_dir
 from cli.errors import CliError
-from cli.running import urls_of_run
+from cli.running import require_fit_servers, urls_of_run
+from cli.urls import storage_settings
 
 if TYPE_CHECKING:
     from storage.dead_letters import DeadLetter, DeadLetters
@@ -69,11 +70,10 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     from storage.database import plain_engine
     from storage.dead_letters import DeadLetters
     from storage.generations import Generations
-    from storage.settings import StorageSettings
 
-    settings = StorageSettings()
-    if urls := urls_of_run(data_dir):
-        settings = settings.model_copy(update=vars(urls))
+    urls = urls_of_run(data_dir)
+    require_fit_servers(urls)
+    settings = storage_settings(urls)
     engine, control = plain_engine(settings.database_url), connect(settings.control_url)
     try:
         yield DeadLetters(engine, settings.partition_by, Generations(control))

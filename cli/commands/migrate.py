@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from cli.commands.options import add_data_dir
 from cli.errors import CliError
 from cli.running import urls_of_run
+from cli.urls import storage_settings
 
 HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
 EXAMPLES = (
@@ -30,10 +31,8 @@ def run(options: Namespace) -> int:
     from alembic.util import CommandError
 
     from storage import migrate
-    from storage.settings import StorageSettings
 
-    urls = urls_of_run(options.data_dir)
-    database_url = urls.database_url if urls else StorageSettings().database_url
+    database_url = storage_settings(urls_of_run(options.data_dir)).database_url
     before = migrate.current_revision(database_url)
     try:
         if options.to:

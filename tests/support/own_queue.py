@@ -12,12 +12,13 @@ from tests.support.servers import data_folder
 
 
 @contextmanager
-def own_queue(maxmemory: str = "64mb") -> Iterator[Valkey]:
-    """Not started yet: `start` and `stop` it as the test needs."""
+def own_queue(maxmemory: str = "64mb", **settings: str) -> Iterator[Valkey]:
+    """Not started yet: `start` and `stop` it as the test needs. `settings` are Valkey's."""
     with data_folder() as folder:
         layout = create(folder, None)
         lock = os.open(layout.lock, os.O_CREAT | os.O_RDWR)
         valkey = queue_server(Place(layout, folder, installed_programs(), None, lock), maxmemory)
+        valkey._settings |= {name.replace("_", "-"): value for name, value in settings.items()}
         try:
             yield valkey
         finally:

@@ -3,7 +3,7 @@
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,15 @@ _CHUNK = 1 << 16
 class Relay:
     """Passes on what clients and a server say to each other; one at a time is enough.
 
-    `turns` counts round trips: how often a client spoke after the server had, or first.
+    `turns` counts round trips: how often a client spoke after the server had, or first. `heard` is
+    what the client hears of what the server said.
     """
 
-    def __init__(self, path: Path, server: str) -> None:
+    def __init__(
+        self, path: Path, server: str, heard: Callable[[bytes], bytes] = lambda said: said
+    ) -> None:
         self.turns = 0
+        self._heard = heard
         self._server = server
         self._selector = selectors.DefaultSelector()
         self._others: dict[socket.socket, socket.socket] = {}
@@ -69,6 +73,7 @@ class Relay:
             self._asking[speaker] = True
         else:
             self._asking[listener] = False
+            said = self._heard(said)
         listener.sendall(said)
 
     def _hang_up(self, *both: socket.socket) -> None:
@@ -80,9 +85,11 @@ class Relay:
 
 
 @contextmanager
-def relay(path: Path, server: str) -> Iterator[Relay]:
+def relay(
+    path: Path, server: str, heard: Callable[[bytes], bytes] = lambda said: said
+) -> Iterator[Relay]:
     """A relay that listens on a unix socket, in front of a server that does."""
-    running = Relay(path, server)
+    running = Relay(path, server, heard)
     try:
         yield running
     finally:
