@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cli import state
 from cli.errors import StopRequested
+from cli.settings import forget_libpq_variables
 from cli.signals import StopSignals
 from cli.supervisor import TURN_SECONDS, Supervisor
 from cli.urls import Urls
@@ -23,7 +24,11 @@ def urls_of_run(data_dir: str | None) -> Urls | None:
 
     Raises `NothingRuns`.
     """
-    return state.running(Path(data_dir)).urls if data_dir else None
+    if not data_dir:
+        return None
+    urls = state.running(Path(data_dir)).urls
+    forget_libpq_variables()
+    return urls
 
 
 def tell_where_servers_are(urls: Urls | None, name: str) -> None:

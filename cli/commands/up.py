@@ -19,7 +19,7 @@ from cli.errors import StopRequested
 from cli.liveness_folder import liveness_files
 from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
 from cli.readiness import wait_until_ready
-from cli.settings import CliSettings, load_settings
+from cli.settings import CliSettings, forget_libpq_variables, load_settings
 from cli.signals import StopSignals
 from cli.spawn import Account
 from cli.supervisor import TURN_SECONDS, Supervisor
@@ -61,6 +61,7 @@ def run(options: Namespace) -> int:
 
 
 def _up(settings: CliSettings, signals: StopSignals) -> None:
+    forget_libpq_variables()
     layout, account = prepare_folder(data_folder(settings))
     try:
         _serve(settings, signals, layout, account)

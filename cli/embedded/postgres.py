@@ -19,6 +19,8 @@ from cli.processes import command_line
 from cli.spawn import end, kill
 
 NAME = "activity"
+PORT = 5432  # part of the socket's name
+_CONNECTION = f"port={PORT}&target_session_attrs=any&sslmode=disable&gssencmode=disable"
 _INITDB_OPTIONS = [
     "-A",
     "trust",
@@ -38,6 +40,7 @@ _MEMORY_SECONDS = 0.25
 # checkpoint: compressing them (this build has only pglz) cost more than writing them.
 SETTINGS = {
     "listen_addresses": "",
+    "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "256MB",  # where memory is small
@@ -78,8 +81,9 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """As SQLAlchemy reads it."""
-        return f"postgresql+psycopg2://{NAME}@/{NAME}?host={quote(str(self._place.run))}"
+        """The address for SQLAlchemy. It names all that libpq would take from `PG*` variables."""
+        host = quote(str(self._place.run))
+        return f"postgresql+psycopg2://{NAME}@/{NAME}?host={host}&{_CONNECTION}"
 
     @property
     def _pid_file(self) -> Path:
