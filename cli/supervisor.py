@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cli.errors import CliError
 from cli.spawn import kill, spawn
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ class Service(Protocol):
     def role(self) -> str: ...
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it and return at once; raises `OSError` when that is impossible now."""
+        """Start it and return at once; raises `OSError` or `CliError` when that is
+        impossible now."""
         ...
 
 
@@ -102,7 +104,7 @@ class Supervisor:
         slot.started = time.monotonic()
         try:
             slot.process = slot.service.spawn()
-        except OSError as error:
+        except (OSError, CliError) as error:
             log.warning("cannot start %s: %s", slot.service.role, error)
             self._postpone(slot)
             return

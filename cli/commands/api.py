@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from cli import listener as listening
-from cli.commands.options import add_address, add_data_dir
+from cli.commands.options import add_address, add_run
 from cli.programs import API_STOP_SECONDS, api_processes
 from cli.running import keep_alive, tell_where_servers_are, urls_of_run
 from cli.settings import load_settings
@@ -22,7 +22,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
     )
-    add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
+    add_run(parser)
 
 
 def run(options: Namespace) -> int:
@@ -36,5 +36,5 @@ def run(options: Namespace) -> int:
         print(f"listening: {url}", flush=True)
         tell_where_servers_are(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), urls)
-        keep_alive(Supervisor(processes), API_STOP_SECONDS)
+        keep_alive(Supervisor(processes), API_STOP_SECONDS, options.data_dir)
     return 0
