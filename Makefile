@@ -76,6 +76,8 @@ clean:  ## Remove the virtual environment and caches; the data stays
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 $(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c '' || \
+	{ echo "$(PYTHON) can't be started: name a Python with make PYTHON=python3.x"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	{ echo "Python 3.11 or newer is needed: name one with make PYTHON=python3.x"; exit 1; }
 	@echo "making $(VENV) ..."

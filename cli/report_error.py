@@ -3,14 +3,14 @@
 import json
 import sys
 
-from cli.errors import BadArguments, error_document
+from cli.errors import BadArguments, error_document, message
 
 
 def report_error(error: Exception, exit_status: int, as_json: bool) -> int:
     """Print it for people on standard error and, if asked for, as JSON on standard output; returns
     the exit status."""
     usage = error.usage if isinstance(error, BadArguments) else ""
-    print(f"{usage}activity: error: {error}", file=sys.stderr)
+    print(f"{usage}activity: error: {message(error)}", file=sys.stderr)
     if as_json:
         print(json.dumps(error_document(error, exit_status)))
     return exit_status

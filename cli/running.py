@@ -2,11 +2,15 @@
 
 import logging
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from cli import state
+from cli.embedded.folder import checked_folder
 from cli.errors import StopRequested
+from cli.joined import membership
 from cli.listener import stop_listening
+from cli.settings import forget_libpq_variables, load_settings
 from cli.signals import StopSignals
 from cli.supervisor import TURN_SECONDS, Supervisor
 from cli.urls import Urls, storage_settings
@@ -20,12 +24,29 @@ _NOT_NAMED = (
 )
 
 
-def urls_of_run(data_dir: str | None) -> Urls | None:
-    """The addresses of the run on this folder; None without a folder: the settings decide.
+def folder_of_run(data_dir: str | None) -> Path | None:
+    """The data folder whose run is meant: `--data-dir`, else `ACTIVITY_DATA_DIR`.
 
-    Raises `NothingRuns`.
+    None where neither is given: then the addresses of the settings (`ACTIVITY_*_URL`) count. This
+    is the one rule for every command that uses the servers of a running service.
     """
-    return state.running(Path(data_dir)).urls if data_dir else None
+    settings = load_settings({"data_dir": data_dir})
+    if "data_dir" not in settings.model_fields_set:
+        return None
+    return checked_folder(settings.data_dir)
+
+
+def urls_of_run(data_dir: str | None) -> Urls | None:
+    """The addresses of the run on the folder that `folder_of_run` finds; None without one.
+
+    Raises `NothingRuns`, `FolderError`.
+    """
+    folder = folder_of_run(data_dir)
+    if folder is None:
+        return None
+    urls = state.running(folder).urls
+    forget_libpq_variables()
+    return urls
 
 
 def require_fit_servers(urls: Urls | None) -> None:
@@ -60,19 +81,28 @@ def tell_where_servers_are(urls: Urls | None, name: str) -> None:
 
 
 def keep_alive(
-    supervisor: Supervisor, stop_seconds: float, listener: socket.socket | None = None
+    supervisor: Supervisor,
+    stop_seconds: float,
+    data_dir: str | None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Keep the processes alive until a stop signal, then stop them within `stop_seconds`.
 
-    With the `listener` that they accept from: SIGUSR1 restarts them one after the other, and it
-    is closed before they are stopped.
+    Where they joined a run (`folder_of_run`), its `activity status` lists them meanwhile. With the
+    `listener` that they accept from: SIGUSR1 restarts them one after the other, and it is closed
+    before they are stopped.
     """
-    with StopSignals() as signals:
+    folder = folder_of_run(data_dir)
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        member = stack.enter_context(membership(folder)) if folder else None
         try:
             while True:
                 if signals.take_restart() and listener:
                     supervisor.restart(stop_seconds)
                 supervisor.turn()
+                if member:
+                    member.tell(supervisor.pids())
                 signals.pause(TURN_SECONDS)
         except StopRequested:
             pass

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.errors import UsageError
 
+_LIBPQ = "PG"  # every variable of libpq begins so
+
 
 class CliSettings(BaseSettings):
     """Read from `ACTIVITY_*` environment variables or `.env`; options override them."""
@@ -64,15 +66,30 @@ def state_folder() -> Path:
 
 
 def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:
-    """Our environment for an API or worker process, with the addresses given on top.
+    """The environment of an API or worker process, with the given addresses on top.
 
-    `packages` is the folder its modules are looked up in first.
+    `packages` is the folder its modules are looked up in first. With addresses, libpq's variables
+    are left out: they speak of another server.
     """
     path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **urls}
+    kept = _without(_LIBPQ) if urls else os.environ
+    return {**kept, "PYTHONPATH": path, **urls}
+
+
+def forget_libpq_variables() -> None:
+    """Remove libpq's variables (`PGPORT`, `PGSERVICE`, ...) from this process.
+
+    libpq fills in what an address leaves out from them, and some of them an address cannot
+    override. Call it where the embedded PostgreSQL is used.
+    """
+    for name in [name for name in os.environ if name.startswith(_LIBPQ)]:
+        del os.environ[name]
 
 
 def server_environment() -> dict[str, str]:
     """Our environment for PostgreSQL and Valkey: nothing of the caller's may configure them."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "ACTIVITY_", "LC_"))}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+    return {**_without((_LIBPQ, "ACTIVITY_", "LC_")), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _without(prefixes: str | tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -1,15 +1,17 @@
 """The file in which a running `up` says where everything is."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli import joined
+from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout
 from cli.embedded.lock import is_held
 from cli.errors import NothingRuns
 from cli.processes import alive
+from cli.safe_files import read_small, replace_file
 from cli.urls import Urls
 
 
@@ -31,11 +33,7 @@ def write(path: Path, state: State) -> None:
         "database_url": state.urls.database_url,
         "processes": [{"role": role, "pid": pid} for role, pid in state.processes],
     }
-    writing = path.with_suffix(".writing")
-    descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file)
-    writing.replace(path)
+    replace_file(path, json.dumps(document))
 
 
 def remove(path: Path) -> None:
@@ -44,27 +42,30 @@ def remove(path: Path) -> None:
 
 
 def running(data_dir: Path) -> State:
-    """The state of the run on this folder, with only the processes that live.
+    """The state of the run on this folder, with the processes that live, also those that
+    joined it.
 
-    Raises `NothingRuns`, also while a run is not yet ready to be spoken of, and `OSError`.
+    Raises `NothingRuns`, also while a run is not yet ready to be spoken of, `FolderError` for a
+    folder that is not this user's, and `OSError`.
     """
-    layout = Layout(data_dir.expanduser().resolve())
+    layout = Layout(checked_folder(data_dir))
     # A file alone proves nothing: a kill -9 leaves it, and its pids belong to others by now.
     if not is_held(layout.lock):
         raise NothingRuns(
-            f"nothing runs on the data folder {layout.root}; --data-dir names another "
-            "(ACTIVITY_DATA_DIR for `up` and `status`)"
+            f"nothing runs on the data folder {layout.root}; --data-dir or ACTIVITY_DATA_DIR "
+            "names another"
         )
     try:
         state = _read(layout.state)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # or what a power cut left of it
         raise NothingRuns(f"a run on {layout.root} is starting or ending: try again") from None
     live = [(role, pid) for role, pid in state.processes if alive(pid)]
+    live += joined.processes(layout.root)
     return State(state.url, state.urls, live)
 
 
 def _read(path: Path) -> State:
-    document = json.loads(path.read_text())
+    document = json.loads(read_small(path))
     urls = Urls(document["queue_url"], document["control_url"], document["database_url"])
     return State(
         document["url"], urls, [(one["role"], one["pid"]) for one in document["processes"]]

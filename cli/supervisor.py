@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
+from cli.errors import CliError
 from cli.rolling_restart import RollingRestart
 from cli.spawn import kill, spawn
 
@@ -28,7 +29,8 @@ class Service(Protocol):
     def role(self) -> str: ...
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it and return at once; raises `OSError` when that is impossible now."""
+        """Start it and return at once; raises `OSError` or `CliError` when that is
+        impossible now."""
         ...
 
 
@@ -149,7 +151,7 @@ class Supervisor:
         slot.started = time.monotonic()
         try:
             slot.process = slot.service.spawn()
-        except OSError as error:
+        except (OSError, CliError) as error:
             log.warning("cannot start %s: %s", slot.service.role, error)
             self._postpone(slot)
             return

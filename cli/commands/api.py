@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli import listener as listening
 from cli import unix_listener
-from cli.commands.options import add_address, add_data_dir
+from cli.commands.options import add_address, add_run
 from cli.errors import UsageError
 from cli.programs import API_STOP_SECONDS, api_processes
 from cli.running import keep_alive, require_fit_servers, tell_where_servers_are, urls_of_run
@@ -27,7 +27,7 @@ def add(parser: ArgumentParser) -> None:
         "--processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
     )
     parser.add_argument("--uds", metavar="PATH", help="listen on this Unix socket instead")
-    add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
+    add_run(parser)
 
 
 def run(options: Namespace) -> int:
@@ -41,7 +41,7 @@ def run(options: Namespace) -> int:
         print(f"listening: {_address(listener, settings)}", flush=True)
         tell_where_servers_are(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
-        keep_alive(Supervisor(processes), API_STOP_SECONDS, listener)
+        keep_alive(Supervisor(processes), API_STOP_SECONDS, options.data_dir, listener)
     return 0
 
 

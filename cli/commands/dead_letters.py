@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.commands.options import add_data_dir
+from cli.commands.options import add_run
 from cli.errors import CliError
 from cli.running import require_fit_servers, urls_of_run
 from cli.urls import storage_settings
@@ -41,7 +41,7 @@ def add(parser: ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every dead letter")
     for action in (listing, one, replay, discard):
         action.add_argument("--json", action="store_true", help="print JSON")
-        add_data_dir(action, "use the servers of the `activity up` that runs on this folder")
+        add_run(action)
 
 
 def run(options: Namespace) -> int:

@@ -3,7 +3,7 @@
 import json
 from argparse import ArgumentParser, Namespace
 
-from cli.commands.options import add_data_dir
+from cli.commands.options import add_run
 from cli.errors import CliError
 from cli.running import urls_of_run
 from cli.urls import storage_settings
@@ -22,7 +22,7 @@ def add(parser: ArgumentParser) -> None:
         "--to", metavar="REVISION", help="go back to this revision; `base` removes every table"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    add_data_dir(parser, "use the database of the `activity up` that runs on this folder")
+    add_run(parser, "database")
 
 
 def run(options: Namespace) -> int:

@@ -9,6 +9,13 @@ def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help=meaning)
 
 
+def add_run(parser: ArgumentParser, what: str = "servers") -> None:
+    """`--data-dir` of a command that speaks to a running service (`cli.running.folder_of_run`)."""
+    add_data_dir(
+        parser, f"use the {what} of the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)"
+    )
+
+
 def add_address(parser: ArgumentParser) -> None:
     """`--host` and `--port`."""
     parser.add_argument("--host", help="address to listen on (ACTIVITY_HOST, 127.0.0.1)")

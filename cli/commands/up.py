@@ -4,8 +4,8 @@ import logging
 import os
 import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cli import listener as listening
@@ -16,11 +16,11 @@ from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
-from cli.errors import StopRequested
+from cli.errors import NotStarted, StopRequested
 from cli.liveness_folder import liveness_files
 from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
 from cli.readiness import wait_until_ready
-from cli.settings import CliSettings, load_settings
+from cli.settings import CliSettings, forget_libpq_variables, load_settings
 from cli.signals import StopSignals
 from cli.spawn import Account
 from cli.supervisor import TURN_SECONDS, Supervisor
@@ -65,11 +65,14 @@ def run(options: Namespace) -> int:
 
 
 def _up(settings: CliSettings, signals: StopSignals) -> None:
+    forget_libpq_variables()
     layout, account = prepare_folder(data_folder(settings))
     try:
         _serve(settings, signals, layout, account)
-    except StopRequested:
+    except Served:
         print(f"stopped; the data is in {layout.root}", flush=True)
+    except StopRequested:
+        print(f"stopped before it was ready; the data is in {layout.root}", flush=True)
 
 
 def _serve(
@@ -77,7 +80,7 @@ def _serve(
 ) -> None:
     with ExitStack() as stack:
         # The lock before the port: a run that is ending holds both.
-        lock_fd = stack.enter_context(folder_lock(layout.lock, pause=signals.pause))
+        lock_fd = stack.enter_context(_lock(layout, signals))
         # The port before the servers: it is the likeliest thing to be refused.
         listener = stack.enter_context(listening.listen(settings.host, settings.port))
         servers = stack.enter_context(
@@ -89,11 +92,28 @@ def _serve(
         Run(settings, listener, servers, liveness).serve(signals)
 
 
+@contextmanager
+def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
+    """The folder's lock. Raises `NotStarted` where a stop signal ends the wait for it."""
+    with ExitStack() as stack:
+        try:
+            lock_fd = stack.enter_context(folder_lock(layout.lock, pause=signals.pause))
+        except StopRequested:
+            raise NotStarted(
+                f"not started: interrupted while it waited for the data folder {layout.root}"
+            ) from None
+        yield lock_fd
+
+
 def _migrate(servers: Servers) -> None:
     # Here, because `--help` and a refused option should not wait for SQLAlchemy and Alembic.
     from storage.migrate import upgrade
 
     upgrade(servers.urls.database_url)
+
+
+class Served(StopRequested):
+    """A stop signal came after the service was ready."""
 
 
 class Run:
@@ -122,18 +142,25 @@ class Run:
         )
 
     def serve(self, signals: StopSignals) -> None:
-        """Start, say when ready, keep everything alive; raises `StopRequested` at the end."""
+        """Start, say when ready, keep everything alive; raises `StopRequested` when a signal asks
+        to stop, `Served` once it was ready."""
         with background(self._servers.urls):
             try:
                 self._start()
                 wait_until_ready(self._host, self._port, self._turning(signals), self._logs)
                 print(f"ready: {listening.url(self._host, self._port)}", flush=True)
-                while True:
-                    if signals.take_restart():
-                        self._apis.restart(API_STOP_SECONDS)
-                    self._turning(signals)(TURN_SECONDS)
+                self._keep_alive(signals)
             finally:
                 self._stop()
+
+    def _keep_alive(self, signals: StopSignals) -> None:
+        try:
+            while True:
+                if signals.take_restart():
+                    self._apis.restart(API_STOP_SECONDS)
+                self._turning(signals)(TURN_SECONDS)
+        except StopRequested:
+            raise Served from None
 
     def _start(self) -> None:
         self._keeper.adopt([server.process for server in self._servers.all if server.process])
@@ -155,6 +182,7 @@ class Run:
         def turn(seconds: float) -> None:
             for supervisor in (self._keeper, self._workers, self._apis):
                 supervisor.turn()
+            self._servers.rotate_logs()
             signals.pause(seconds)
 
         return turn

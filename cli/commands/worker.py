@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from cli.background import background
-from cli.commands.options import add_data_dir
+from cli.commands.options import add_run
 from cli.liveness_folder import liveness_files
 from cli.programs import WORKER_STOP_SECONDS, worker_processes
 from cli.running import keep_alive, tell_where_servers_are, urls_of_run
@@ -20,7 +20,7 @@ EXAMPLES = (
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("--processes", metavar="N", help="worker processes (ACTIVITY_WORKERS, 2)")
-    add_data_dir(parser, "use the servers of the `activity up` that runs on this folder")
+    add_run(parser)
 
 
 def run(options: Namespace) -> int:
@@ -30,5 +30,5 @@ def run(options: Namespace) -> int:
     tell_where_servers_are(urls, "control_url")
     with background(urls), liveness_files(settings.workers) as files:
         workers = worker_processes(settings.workers, urls, liveness=files)
-        keep_alive(Supervisor(workers), WORKER_STOP_SECONDS)
+        keep_alive(Supervisor(workers), WORKER_STOP_SECONDS, options.data_dir)
     return 0

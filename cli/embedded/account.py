@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def server_account(cluster: Path) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    if cluster.exists() and (owner := cluster.stat().st_uid) != 0:
-        return _account(pwd.getpwuid(owner))
+    if os.path.lexists(cluster) and (owner := cluster.lstat().st_uid) != 0:
+        return _owner(owner, cluster)
     for name in _CANDIDATES:
         try:
             return _account(pwd.getpwnam(name))
@@ -34,6 +35,16 @@ def server_account(cluster: Path) -> Account | None:
     )
 
 
+def _owner(uid: int, cluster: Path) -> Account:
+    try:
+        return _account(pwd.getpwuid(uid))
+    except KeyError:
+        raise Unreachable(
+            f"{cluster} belongs to user {uid}, whom this system does not know: give it to a user "
+            f"that it knows (chown -R postgres {shlex.quote(str(cluster))})"
+        ) from None
+
+
 def _account(entry: pwd.struct_passwd) -> Account:
     groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, tuple(groups))
@@ -43,17 +54,16 @@ def first_closed_folder(account: Account, folder: Path) -> Path | None:
     """The outermost existing folder on the way to `folder` that the user can't enter."""
     way = [part for part in (*reversed(folder.parents), folder) if part.exists()]
     answer = subprocess.run(  # noqa: S603 - constant script, paths as arguments
-        ["/bin/sh", "-c", _FIRST_CLOSED, "sh", *map(str, way)],
+        ["/bin/sh", "-c", _FIRST_CLOSED, "sh", *map(os.fspath, way)],
         user=account.uid,
         group=account.gid,
         extra_groups=list(account.groups),
         cwd="/",
         stdout=subprocess.PIPE,
         check=True,
-        text=True,
     )
-    closed = answer.stdout.rstrip("\n")
-    return Path(closed) if closed else None
+    closed = answer.stdout.removesuffix(b"\n")
+    return Path(os.fsdecode(closed)) if closed else None
 
 
 def require_reach(account: Account, folder: Path) -> None:

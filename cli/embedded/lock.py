@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cli.errors import DataFolderInUse
 from cli.processes import alive, with_file_open
+from cli.safe_files import open_file, read_small
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def folder_lock(
 
     Waits up to `seconds` for a run that is ending; raises `DataFolderInUse` after that.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         _acquire(descriptor, path, seconds, pause)
         os.truncate(descriptor, 0)
@@ -44,7 +45,7 @@ def folder_lock(
 def is_held(path: Path) -> bool:
     """Whether a run, or what is left of one, holds the lock. Raises `OSError`."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_file(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
@@ -56,7 +57,7 @@ def is_held(path: Path) -> bool:
 
 def holder(path: Path) -> int | None:
     """The pid of the run's parent, or, once that is gone, of a process it left behind."""
-    recorded = path.read_text().strip()
+    recorded = read_small(path).strip()
     if recorded.isdigit() and alive(int(recorded)):
         return int(recorded)
     return next(iter(with_file_open(path)), None)

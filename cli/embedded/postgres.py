@@ -1,6 +1,5 @@
 """A PostgreSQL server on a unix socket, with the superuser and database `activity`."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -10,15 +9,19 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from cli.embedded.binaries import initdb_program
 from cli.embedded.layout import private_folder
 from cli.embedded.lock import Pause
 from cli.embedded.memory import memory_mib
 from cli.embedded.server import READY_SECONDS, Place, Server
-from cli.errors import DataFolderInUse, ServerFailed
+from cli.errors import DataFolderInUse, NotAFile, ServerFailed
 from cli.processes import command_line
+from cli.safe_files import read_small, sync_folder
 from cli.spawn import end, kill
 
 NAME = "activity"
+PORT = 5432  # part of the socket's name
+_CONNECTION = f"port={PORT}&target_session_attrs=any&sslmode=disable&gssencmode=disable"
 _INITDB_OPTIONS = [
     "-A",
     "trust",
@@ -38,6 +41,7 @@ _MEMORY_SECONDS = 0.25
 # checkpoint: compressing them (this build has only pglz) cost more than writing them.
 SETTINGS = {
     "listen_addresses": "",
+    "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "256MB",  # where memory is small
@@ -78,8 +82,9 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """As SQLAlchemy reads it."""
-        return f"postgresql+psycopg2://{NAME}@/{NAME}?host={quote(str(self._place.run))}"
+        """The address for SQLAlchemy. It names all that libpq would take from `PG*` variables."""
+        host = quote(str(self._place.run))
+        return f"postgresql+psycopg2://{NAME}@/{NAME}?host={host}&{_CONNECTION}"
 
     @property
     def _pid_file(self) -> Path:
@@ -93,11 +98,12 @@ class Postgres(Server):
         if making.exists():
             shutil.rmtree(making)
         private_folder(making, self._place.account)
-        initdb = [str(self._place.programs.initdb), *_INITDB_OPTIONS, "-U", NAME]
-        self._finish([*initdb, "-D", str(making)], making)
+        with initdb_program(self._place.programs) as initdb:
+            options = [*_INITDB_OPTIONS, "-U", NAME, "-D", str(making)]
+            self._finish([str(initdb), *options], making)
         self._create_database(making)
         making.rename(self.folder)
-        _sync(self.folder.parent)
+        sync_folder(self.folder.parent)
 
     def argv(self) -> list[str]:
         folders = '"' + str(self._place.run).replace('"', '""') + '"'
@@ -113,10 +119,10 @@ class Postgres(Server):
     def is_ready(self) -> bool:
         """Whether line 8 of `postmaster.pid` says so: no connection is needed to ask."""
         try:
-            lines = self._pid_file.read_text().splitlines()
-        except OSError:
+            lines = read_small(self._pid_file).splitlines()
+        except (OSError, NotAFile):
             return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[7].strip() == b"ready"
 
     def spawn(self) -> subprocess.Popen[bytes]:
         self._remove_stale_pid_file()
@@ -148,9 +154,11 @@ class Postgres(Server):
         one is left alone. Raises `DataFolderInUse` then.
         """
         try:
-            pid = int(self._pid_file.read_text().split("\n", 1)[0])
+            pid = int(read_small(self._pid_file).split(b"\n", 1)[0])
         except FileNotFoundError:
             return
+        except NotAFile:  # removed below, and what it leads to is left alone
+            pid = 0
         except ValueError:  # killed while it was written
             pid = 0
         if pid and str(self.folder) in command_line(pid):
@@ -175,11 +183,3 @@ class Postgres(Server):
             raise self._failure("could not be prepared in time") from None
         if status:
             raise self._failure(f"could not be prepared: {Path(argv[0]).name} failed")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

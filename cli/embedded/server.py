@@ -1,5 +1,6 @@
 """What PostgreSQL and Valkey have in common: start, wait until ready, stop, kill."""
 
+import logging
 import signal
 import subprocess
 import time
@@ -13,10 +14,12 @@ from cli.embedded.binaries import Programs
 from cli.embedded.layout import Layout
 from cli.embedded.lock import Pause
 from cli.embedded.log_file import LogFile
-from cli.errors import ServerFailed
+from cli.errors import NotAFile, ServerFailed
 from cli.settings import server_environment
 from cli.spawn import Account, end, kill, spawn
 from cli.supervisor import describe_end
+
+log = logging.getLogger(__name__)
 
 # Recovery after a kill -9 replays up to `max_wal_size`, a queue loads up to its memory limit.
 READY_SECONDS = 120.0
@@ -109,6 +112,13 @@ class Server(ABC):
         self.stop()
         self.start()
 
+    def rotate_log(self) -> None:
+        """Begin its log anew when it has grown large. Does not wait."""
+        try:
+            self._log.rotate()
+        except (OSError, NotAFile) as error:
+            log.warning("the log of %s can't be rotated: %s", self.role, error)
+
     def log_tail(self) -> str:
         """The end of what it logged since its latest start."""
         return f"{self._log.path} says:\n{self._log.tail()}"
@@ -116,6 +126,7 @@ class Server(ABC):
     def _run(
         self, argv: Sequence[str], cwd: Path | None = None, source: IO[bytes] | None = None
     ) -> subprocess.Popen[bytes]:
+        self.rotate_log()
         with self._log.open() as output:
             return spawn(
                 argv,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from cli.embedded.account import require_reach, server_account
 from cli.embedded.binaries import Programs, copied_programs, installed_programs
+from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout, create, fresh_run_folder, remove_run_folder
 from cli.embedded.lock import Pause, folder_lock
 from cli.embedded.postgres import Postgres
 from cli.embedded.server import Place, Server
-from cli.embedded.valkey import Valkey, control_server, queue_server
+from cli.embedded.valkey import Queue, Valkey, control_server
 from cli.spawn import Account
 from cli.urls import Urls
 
@@ -39,6 +40,11 @@ class Servers:
         """In the order of stopping backwards: what the others need comes first."""
         return (self.postgres, self.queue, self.control)
 
+    def rotate_logs(self) -> None:
+        """Keep each server's log small. Does not wait; call it now and then."""
+        for server in self.all:
+            server.rotate_log()
+
     def pids(self) -> dict[str, int]:
         """The pid of each server that runs, by role."""
         return {server.role: server.pid for server in self.all if server.pid is not None}
@@ -62,8 +68,11 @@ def embedded_servers(
 
 
 def prepare_folder(data_dir: Path) -> tuple[Layout, Account | None]:
-    """Make the data folder, and say which user its servers run as (None: we ourselves)."""
-    root = data_dir.expanduser().resolve()
+    """Make the data folder, and say which user its servers run as (None: we ourselves).
+
+    Raises `FolderError`, `UnsafeFolder` or `Unreachable` before anything is made.
+    """
+    root = checked_folder(data_dir)
     account = server_account(Layout(root).cluster)
     if account:
         # Asked before anything is made: a refusal should leave no empty folder behind.
@@ -88,7 +97,7 @@ def running_servers(
         servers = Servers(
             layout,
             lock_fd,
-            queue_server(place, queue_maxmemory),
+            Queue(place, queue_maxmemory),
             control_server(place),
             Postgres(place),
         )

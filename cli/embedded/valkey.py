@@ -1,12 +1,22 @@
 """A Valkey server on a unix socket: the queue, which keeps everything, or control."""
 
+import logging
+import re
+import shlex
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+from cli.embedded.aof_folder import AofFolder
+from cli.embedded.aof_tail import cut_zero_tail
+from cli.embedded.binaries import checking_program
 from cli.embedded.layout import private_folder
 from cli.embedded.server import Place, Server
+from cli.errors import ServerFailed
+
+log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 1.0
 
@@ -14,6 +24,9 @@ _ANSWER_SECONDS = 1.0
 _DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 _DISPOSABLE = {"appendonly": "no", "maxmemory-policy": "volatile-lru"}
 _CONTROL_MAXMEMORY = "256mb"
+_damaged_file = re.compile(
+    r"reading the append only file (appendonly\.aof\.[0-9]+\.incr\.aof)"
+).search
 
 
 class Valkey(Server):
@@ -63,9 +76,41 @@ class Valkey(Server):
             return False
 
 
-def queue_server(place: Place, maxmemory: str) -> Valkey:
-    """The queue: every answered write survives a kill -9; `maxmemory` as Valkey reads it."""
-    return Valkey("queue", place, {**_DURABLE, "maxmemory": maxmemory})
+class Queue(Valkey):
+    """The Valkey server that keeps everything: every answered write survives a kill -9."""
+
+    def __init__(self, place: Place, maxmemory: str) -> None:
+        """`maxmemory` as Valkey reads it."""
+        super().__init__("queue", place, {**_DURABLE, "maxmemory": maxmemory})
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Repair what a power cut leaves, then start it. Raises `ServerFailed`, `OSError`."""
+        folder = AofFolder(self.folder)
+        folder.require_manifest()
+        if cut := cut_zero_tail(folder):
+            self._log.say(str(cut))
+            log.warning("%s", cut)
+        return super().spawn()
+
+    def _failure(self, what: str) -> ServerFailed:
+        failure = super()._failure(what)
+        damaged = _damaged_file(str(failure))
+        if damaged is None:
+            return failure
+        link = checking_program(self._place.programs.valkey, self._place.layout.programs)
+        return ServerFailed(f"{failure}\n{_how_to_fix(link, AofFolder(self.folder), damaged[1])}")
+
+
+def _how_to_fix(program: Path, folder: AofFolder, name: str) -> str:
+    # Of the file, not of the manifest: this version's program takes a snapshot beside it for a
+    # damaged file, and refuses.
+    fix = shlex.join([str(program), "--fix", folder.path_of(name)])
+    copy = shlex.join(["cp", "-a", str(folder.path), f"{folder.path}.copy"])
+    return (
+        "A file of the queue is damaged, and was not changed. Keep a copy, then cut the file off "
+        f"where it is damaged (the events behind that place are in the copy only):\n"
+        f"  {copy}\n  {fix}"
+    )
 
 
 def control_server(place: Place) -> Valkey:

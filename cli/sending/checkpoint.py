@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from cli.errors import CannotResume
+from cli.safe_files import replace_file, sync_folder
 from cli.sending.line_history import LineHistory
 from cli.sending.rejects import Written
 
@@ -91,20 +91,13 @@ def read(path: Path) -> Checkpoint | None:
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Replace it in one step; on disk when this returns. Raises OSError."""
-    writing = path.with_name(path.name + ".writing")
-    descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"format": FORMAT, **asdict(checkpoint)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    writing.replace(path)
-    _sync_folder(path.parent)
+    replace_file(path, json.dumps({"format": FORMAT, **asdict(checkpoint)}), sync=True)
 
 
 def remove(path: Path) -> None:
     """The run is complete: the same file may be sent again. Raises OSError."""
     path.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _plan(document: dict[str, Any]) -> Plan:
@@ -120,11 +113,3 @@ def _position(document: dict[str, Any]) -> Position:
 def _digest(file: BinaryIO, start: int, size: int) -> str:
     file.seek(start)
     return hashlib.sha256(file.read(size)).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

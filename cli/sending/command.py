@@ -46,9 +46,20 @@ def send_input(url: str, options: Namespace) -> int:
     """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
     way = Way(_address(url), options.connections or _CONNECTIONS, options.give_up)
     with _plain_errors():
+        _refuse_folder(options.file)
+        if options.rejected and os.path.isdir(options.rejected):
+            raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
         if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
             return _send_stream(way, options)
         return _send_file(way, options)
+
+
+def _refuse_folder(name: str) -> None:
+    """Raises UsageError, SendError for what can't be read as lines."""
+    if name != STANDARD_INPUT and os.path.isdir(name):
+        raise UsageError(f"{name} is a folder: name a file, or - for standard input")
+    if name != STANDARD_INPUT and not os.path.exists(name):
+        raise SendError(f"there is no file {name}")
 
 
 def _send_file(way: Way, options: Namespace) -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import AlreadySending
+from cli.safe_files import open_file
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def held(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,6 +38,6 @@ def _acquire(path: Path) -> int:
 
 def _is_at(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False

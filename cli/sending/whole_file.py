@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from cli.errors import SendError
 from cli.sending import checkpoint, lock, resume
 from cli.sending.checkpoint import Checkpoint, Plan, Position
 from cli.sending.chunks import Chunks, refuse_gzip
@@ -34,7 +35,7 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
 
     Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
-    at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(at.parent)
     with (
         lock.held(at.with_name(at.name + ".lock")),
         wanted.file.open("rb") as file,
@@ -62,6 +63,20 @@ def _conclude(at: Path, begun: Begun, ending: Ending, shown: Progress, file: Bin
         if not ending.tally.rejected:
             _tell_of_growth(shown, begun.run.plan, file)
     return ending
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises SendError where nothing can be noted."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise SendError(
+            f"how far it is can't be noted in {folder}, which can't be made or written to: name a "
+            "place with --checkpoint FILE"
+        )
 
 
 def _run(

@@ -64,6 +64,10 @@ def status(data: Path) -> dict[str, object]:
     return found
 
 
+def roles_of(found: dict[str, object]) -> list[str]:
+    return [entry["role"] for entry in found["processes"]]  # type: ignore[attr-defined]
+
+
 def messages(client: httpx.Client) -> list[str]:
     return [event["message"] for event in client.get("/events").json()["events"]]
 
@@ -114,7 +118,9 @@ def test_workers_are_added_and_removed_while_it_runs(folder: Path) -> None:
             env=environment(),
         )
         try:
-            wait_until(lambda: client.get("/status").json()["workers"] == 4, "two more workers")
+            wait_until(lambda: client.get("/status").json()["workers"] == 4, "two more workers", 60)
+            assert roles_of(status(folder)).count("worker") == 4
+            assert more.pid in [entry["pid"] for entry in status(folder)["processes"]]  # type: ignore[attr-defined]
             for _ in range(20):
                 assert client.post("/events", json=EVENT).status_code == 202
             more.terminate()
@@ -122,5 +128,7 @@ def test_workers_are_added_and_removed_while_it_runs(folder: Path) -> None:
         finally:
             more.kill()
             more.wait()
-        wait_until(lambda: client.get("/status").json()["workers"] == 2, "them to be gone")
+        wait_until(lambda: client.get("/status").json()["workers"] == 2, "them to be gone", 60)
+        assert roles_of(status(folder)).count("worker") == 2
+        assert not list((folder / "joined").iterdir())
         wait_until(lambda: len(messages(client)) == 20, "all events to be stored")

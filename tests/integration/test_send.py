@@ -482,4 +482,4 @@ def test_bad_usage_is_told(send: SendCommand, options: list[str], text: str) -> 
 def test_a_file_that_is_not_there_is_told(send: SendCommand) -> None:
     ran = send.run("/nowhere/events")
     assert ran.returncode == 1
-    assert ran.stderr == "activity: error: [Errno 2] No such file or directory: '/nowhere/events'\n"
+    assert ran.stderr == "activity: error: there is no file /nowhere/events\n"

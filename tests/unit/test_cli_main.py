@@ -81,7 +81,7 @@ def test_a_misspelt_word_is_answered_with_the_nearest(arguments: list[str], hint
         (["status", "--json"], 1, "NothingRuns"),
         (["migrate", "--json"], 1, "NothingRuns"),
         (["dead-letters", "list", "--json"], 1, "NothingRuns"),
-        (["send", "--json", "/nowhere/at/all"], 1, "FileNotFoundError"),
+        (["send", "--json", "/nowhere/at/all"], 1, "SendError"),
         (["send", "--json"], 2, "UsageError"),
         (["status", "--json", "--nonsense"], 2, "BadArguments"),
     ],
@@ -181,8 +181,8 @@ def test_a_folder_on_which_nothing_runs_is_said_to_be_so(
     assert main([*command, "--data-dir", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert said.err == (
-        f"activity: error: nothing runs on the data folder {tmp_path}; --data-dir names another "
-        "(ACTIVITY_DATA_DIR for `up` and `status`)\n"
+        f"activity: error: nothing runs on the data folder {tmp_path}; --data-dir or "
+        "ACTIVITY_DATA_DIR names another\n"
     )
     assert ("--json" in command) == bool(said.out)
 

@@ -4,26 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
 
 from api import cloudevents, otlp_records, query_string
 from api.otlp_budget import Budgets
 from api.services import Limits
 from api.settings import ApiSettings
-from cli.settings import CliSettings
+from cli.misspelt import CLASSES, known_variables
 from client import log_event
 from storage import keys
-from storage.settings import StorageSettings
 from storage.tables import metadata
-from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
-CLASSES: tuple[type[BaseSettings], ...] = (
-    StorageSettings,
-    ApiSettings,
-    WorkerSettings,
-    CliSettings,
-)
 
 
 def shown(default: object) -> str:
@@ -42,6 +33,23 @@ def settings_rows() -> list[str]:
 def test_the_settings_page_lists_every_setting_with_its_default_and_meaning() -> None:
     page = (ROOT / "docs/settings.md").read_text().splitlines()
     assert [line for line in page if line.startswith("| `ACTIVITY_")] == settings_rows()
+
+
+def test_every_variable_that_a_page_or_a_file_names_is_one_that_is_known() -> None:
+    """Else a command would warn of what the documentation asks for."""
+    pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.yaml"), *ROOT.glob("Dockerfile.*")]
+    pages += [ROOT / "README.md", ROOT / ".env.example", *ROOT.glob("examples/*.py")]
+    named = {name for page in pages for name in re.findall(r"ACTIVITY_[A-Z_]+", page.read_text())}
+    assert {name for name in named if name[-1] != "_"} - known_variables() == set()
+
+
+def test_every_class_of_settings_is_known() -> None:
+    defined = {
+        name
+        for file in ROOT.glob("[acsw]*/settings.py")
+        for name in re.findall(r"class (\w+)\((?:Base)?Settings\)", file.read_text())
+    }
+    assert defined - {"Settings"} == {cls.__name__ for cls in CLASSES}
 
 
 def test_no_setting_has_two_homes() -> None:

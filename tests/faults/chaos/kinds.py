@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.chaos import cuts, freeze, harm, kills, readers, refusals, restarts
+from tests.faults.chaos import cuts, freeze, harm, kills, power, readers, refusals, restarts
 from tests.faults.chaos.stack import Stack
 
 Fault = Callable[[Stack, Random], AbstractContextManager[str]]
@@ -28,6 +28,7 @@ KINDS = [
     Kind("kill -9 a worker that drains", kills.kill_worker),
     Kind("kill -9 the supervisor", kills.kill_supervisor),
     Kind("kill -9 the queue", kills.kill_queue),
+    Kind("kill -9 the queue and leave a zero tail in its AOF", power.zero_tail),
     Kind("kill -9 control", kills.kill_control),
     Kind("kill -9 PostgreSQL", kills.kill_postgres),
     Kind("pause a worker past its lease", kills.pause_worker, 4, 6),

@@ -1,0 +1,86 @@
+"""Files in folders that others may have touched: never opened or replaced through a link."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.errors import NotAFile
+
+_LARGEST_BYTES = 1024 * 1024
+# What opening a link, a device or a pipe without a reader gives.
+_NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO)
+
+
+def open_file(path: Path, flags: int, folder: int | None = None) -> int:
+    """Open a regular file, below an open folder if one is given; a new one has mode 0600.
+
+    Raises `NotAFile`, `OSError`.
+    """
+    try:
+        # Without O_NONBLOCK a named pipe would be waited for; for a file it means nothing.
+        safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags | safe, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise _not_a_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_a_file(path)
+    return descriptor
+
+
+@contextmanager
+def open_folder(path: Path, folder: int | None = None) -> Iterator[int]:
+    """Open a folder itself, not one that a link leads to. Raises `NotAFile`, `OSError`."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
+            raise NotAFile(f"{path} is a link, or no folder: remove it or move it away") from None
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_small(path: Path) -> bytes:
+    """The first MiB of a file. Raises `NotAFile`, `OSError`."""
+    with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
+        return file.read(_LARGEST_BYTES)
+
+
+def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
+    """Replace the file in one step; mode 0600. With `sync` it is on disk on return.
+
+    Raises `OSError`.
+    """
+    writing = path.with_name(path.name + ".writing")
+    writing.unlink(missing_ok=True)  # what a killed run left; of a link only the link
+    descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    writing.replace(path)
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """The folder's entries are on disk when this returns. Raises `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _not_a_file(path: Path) -> NotAFile:
+    return NotAFile(f"{path} is a link, or no regular file: remove it or move it away")

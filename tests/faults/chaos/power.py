@@ -1,0 +1,31 @@
+"""A power cut: everything ends at once, and a file has grown by what never arrived in it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from cli.embedded.aof_folder import AofFolder
+from cli.embedded.layout import Layout
+from cli.embedded.lock import is_held
+from tests.faults.chaos.stack import Stack
+from tests.support.waiting import wait_until
+
+END_SECONDS = 30
+SIZES = [1, 512, 4096, 65536]
+HALVES = [b"", b"*3\r\n$3\r\nSET\r\n$4\r\nha"]
+
+
+@contextmanager
+def zero_tail(stack: Stack, rng: Random) -> Iterator[str]:
+    """kill -9 the queue with all of `up`; zeros are at the end of its file when it starts again."""
+    layout = Layout(stack.folder.data)
+    stack.up.kill()
+    wait_until(lambda: not is_held(layout.lock), "its processes to be gone", END_SECONDS)
+    files = AofFolder(layout.valkey("queue"))
+    name = files.last_file()
+    assert name
+    half, size = rng.choice(HALVES), rng.choice(SIZES)
+    with (files.path / name).open("ab") as file:
+        file.write(half + b"\0" * size)
+    stack.up.start()
+    yield f"{size} zero bytes behind {len(half)} of a command"
