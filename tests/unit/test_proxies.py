@@ -1,10 +1,10 @@
 """Where a proxy publishes the service."""
 
 import pytest
-from pydantic import ValidationError
 
 from api.proxies import Prefixes
 from api.settings import ApiSettings
+from storage.errors import SettingsError
 
 
 def below(
@@ -66,5 +66,5 @@ def test_what_is_no_path_is_not_taken_for_a_prefix(told: bytes) -> None:
 
 @pytest.mark.parametrize("wrong", ["10.0.0.1/8", "proxy", "10.0.0.0/33"])
 def test_a_proxy_that_is_no_address_is_refused_at_the_start(wrong: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match="ACTIVITY_TRUSTED_PROXIES"):
         ApiSettings(_env_file=None, trusted_proxies=wrong)  # type: ignore[call-arg]
