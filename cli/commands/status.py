@@ -4,7 +4,7 @@ import http.client
 import json
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -28,6 +28,7 @@ EXAMPLES = (
 
 _ANSWER_SECONDS = 15.0
 _WATCH_SECONDS = 2
+_MIN_WATCH_SECONDS = 0.1
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
@@ -63,13 +64,21 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--watch",
-        type=seconds,
+        type=_interval,
         nargs="?",
         const=_WATCH_SECONDS,
         metavar="SECONDS",
         help=f"print it again and again, {_WATCH_SECONDS} seconds apart, until Ctrl-C",
     )
     add_data_dir(parser, "folder of the run (ACTIVITY_DATA_DIR, .data)")
+
+
+def _interval(text: str) -> float:
+    """A type for an option: long enough that the watch does not become the load."""
+    span = seconds(text)
+    if span < _MIN_WATCH_SECONDS:
+        raise ArgumentTypeError(f"{text!r} is less than {_MIN_WATCH_SECONDS} seconds")
+    return span
 
 
 def run(options: Namespace) -> int:

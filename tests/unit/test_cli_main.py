@@ -269,3 +269,8 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_watch_without_a_pause_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--watch", "0"]) == 2
+    assert "'0' is less than 0.1 seconds" in capsys.readouterr().err
