@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from api.json_scan import PIECE_BYTES, STEPS
+from api.json_scan import PIECE_BYTES, STEPS, STRING
 from api.otlp_budget import Budget
 
 _RECORDS = 6  # how many arrays and objects are around a log record
 _DESCRIBED = (3, 5)  # around a resource; around a scope
 
 _OPEN_OBJECT, _OPEN_BRACKETS = ord("{"), b"[{"
-_INSIDE = rb'[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|"%b)*+' % _INSIDE, re.DOTALL).match
-_skip_string = re.compile(rb'"(?:%b)?+' % _INSIDE, re.DOTALL).match
+# Strings with an optional end: no repetition fails half-way, after which Python 3.11.2 goes on from
+# the wrong place.
+_skip_to_bracket = re.compile(rb'(?:[^"\[\]{}]++|(%b))*+' % STRING, re.DOTALL).match
+_skip_string = re.compile(STRING, re.DOTALL).match
 
 # The text that stays in an outline is schema URLs and what is unknown. As bytes that are not UTF-8
 # a surrogate is refused where it is read, as any other text is.
@@ -33,7 +34,7 @@ MAX_MARKED_BYTES = PIECE_BYTES  # in one piece of text: all threads wait for it
 class Outline:
     """A request in which a number stands for each record, resource and scope: `{"part":7}`."""
 
-    text: bytes
+    text: bytearray
     parts: list[memoryview]
 
     def original(self, sent: msgspec.Raw) -> msgspec.Raw | memoryview:
@@ -56,18 +57,18 @@ def outline(body: bytes | bytearray, brackets: Budget) -> Outline:
             brackets.take()
             if part is None and _begins_part(depth, char):
                 part = (at, depth)
-                text += _marked(body[done:at])
+                text += _marked(whole[done:at])
         depth += STEPS[char]
         if part is not None and depth == part[1]:
             text += b'{"part":%d}' % len(parts)
             parts.append(whole[part[0] : at + 1])
             done, part = at + 1, None
-    text += _marked(body[done:]) if part is None else b""
-    return Outline(bytes(text), parts)
+    text += _marked(whole[done:]) if part is None else b""
+    return Outline(text, parts)
 
 
-def _marked(text: bytes | bytearray) -> bytes | bytearray:
-    return _mark_surrogates(_MARK, text) if len(text) <= MAX_MARKED_BYTES else text
+def _marked(text: memoryview) -> bytes | memoryview:
+    return _mark_surrogates(_MARK, bytes(text)) if len(text) <= MAX_MARKED_BYTES else text
 
 
 def _begins_part(depth: int, char: int) -> bool:
@@ -81,10 +82,13 @@ def _brackets(body: bytes | bytearray) -> Iterator[int]:
         found = _skip_to_bracket(body, at, at + PIECE_BYTES)
         assert found is not None  # it matches nothing, too
         if found.end() == at:
-            if body[at] in STEPS:
-                yield at
-                at += 1
-                continue
-            found = _skip_string(body, at)  # it may be longer than a piece
-            assert found is not None  # it begins with a quote
-        at = found.end()
+            yield at
+            at += 1
+        else:
+            at = max(found.end(), _end_of_string(body, found.start(1)))
+
+
+def _end_of_string(body: bytes | bytearray, start: int) -> int:
+    """Return where the string ends, which may be behind the piece it begins in; 0 for none."""
+    found = _skip_string(body, start) if start >= 0 else None
+    return found.end() if found else 0

@@ -52,8 +52,9 @@ def test_while_the_queue_stands_still_nothing_of_it_is_a_number(
         assert (found["conservation"], found["status"]) == (None, "attention")
         assert "the queue can't be asked" in found["attention"][0]
         shown = as_text(found)
-        for name in ("backlog", "lag", "stored", "accepted", "balanced"):
-            assert re.search(rf"^{name} +unknown$", shown, re.MULTILINE), shown
+        for name in ("Backlog", "Storing", "Accepted", "In PostgreSQL", "Balance"):
+            assert re.search(rf"^{name} +unknown\b", shown, re.MULTILINE), shown
+        assert "the oldest for unknown" in shown
         wait_status(running, lambda found: found["backlog"] == 1)
 
 

@@ -135,9 +135,7 @@ def test_a_discarded_one_is_gone(poisoned: Service, capsys: pytest.CaptureFixtur
 def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(
     poisoned: Service, settings: StorageSettings
 ) -> None:
-    poisoned.stop()
-    poisoned.apis.clear()
-    poisoned.workers.clear()
+    poisoned.end_processes()
     poisoned.start_api()
     wait_until(lambda: poisoned.http.get("/health/ready").status_code == 200, "the API")
     for _ in range(100):

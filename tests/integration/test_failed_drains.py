@@ -169,7 +169,7 @@ def test_a_setting_that_makes_no_sense_ends_the_worker_and_not_its_drains(
         [sys.executable, "-m", "worker"], env=env, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode != 0
-    assert "lease_ms" in ended.stderr
+    assert "ACTIVITY_LEASE_MS" in ended.stderr
 
 
 def test_sweeping_goes_on_after_whatever_went_wrong() -> None:

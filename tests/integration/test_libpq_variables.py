@@ -53,7 +53,7 @@ def test_no_process_of_a_run_inherits_a_variable_of_libpq(
     for name, value in ODD.items():
         monkeypatch.setenv(name, value)
     urls = servers.servers.urls
-    ours = [*api_processes(1, 3, urls), *worker_processes(1, urls)]
+    ours = [*api_processes(1, 3, "127.0.0.1", urls), *worker_processes(1, urls)]
     for environment in (server_environment(), *(command.env for command in ours)):
         assert not [name for name in environment if name.startswith("PG")]
 

@@ -452,6 +452,7 @@ def test_up_can_be_stopped_while_it_waits_for_another_run(
     assert second.process.stderr is not None
     assert f"in use by process {first.process.pid}" in second.process.stderr.readline()
     second.process.send_signal(signal.SIGINT)
-    second.end()
-    assert second.process.returncode == 0
+    said = second.end()
+    assert second.process.returncode == 1
+    assert "not started: interrupted while it waited" in said
     assert alive(first.process.pid)

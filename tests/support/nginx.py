@@ -12,7 +12,10 @@ import pytest
 
 from tests.support.waiting import wait_until
 
-needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+# Where Debian has it, which is not in the PATH of an ordinary user.
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 _CONFIG = """
 daemon off;
@@ -53,7 +56,7 @@ def nginx(
     config.write_text(
         _CONFIG.format(folder=folder, upstream=upstream, port=port, locations=locations, user=user)
     )
-    process = subprocess.Popen(["nginx", "-e", folder / "errors", "-p", folder, "-c", config])
+    process = subprocess.Popen([str(NGINX), "-e", folder / "errors", "-p", folder, "-c", config])
     try:
         wait_until(lambda: _listens(port) or process.poll() is not None, "nginx to listen", 30)
         assert process.poll() is None, (folder / "errors").read_text()

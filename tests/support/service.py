@@ -77,18 +77,24 @@ class Service:
         )
 
     def stop(self) -> None:
+        """For good; the client too, for whose next request an API process would wait a while."""
+        self.http.close()
+        self.end_processes()
+
+    def end_processes(self) -> None:
         """Workers last, as in `activity up`."""
         processes = [*self.apis, *self.workers]
-        self.http.close()  # an API process would wait for its next request for a while
         try:
             for process in processes:
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
+            self.apis.clear()
+            self.workers.clear()
 
 
 @contextmanager
