@@ -19,7 +19,8 @@ test: check  ## Check everything and run every test; options for pytest as ARGS=
 
 # Every unit test, and for each promise the tests that hold it on real servers.
 FAST := tests/unit tests/acceptance/test_round_trip.py \
-	$(addprefix tests/integration/test_,queue_protocol.py batch_writer.py drain.py page_cache.py)
+	$(addprefix tests/integration/,storage/queue/test_queue_protocol.py storage/events/test_writer.py \
+	worker/test_drain.py storage/cache/test_page_cache.py)
 
 test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: about a minute
 	$(BIN)/ruff check .

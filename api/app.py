@@ -11,16 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import methods, openapi, otlp_routes, pages, posting, routes
-from api.faults import Fault
-from api.hosts import Hosts
-from api.page_lane import PageLane
-from api.paths import Paths
-from api.post_lane import PostLane
-from api.problems import MISTAKE, Problem, of_storage
-from api.process_memory import ProcessMemory
-from api.proxies import FORWARDED, Prefixes
-from api.respond import JsonResponse, ProblemResponse
+from api.http.error_detail import Fault
+from api.http.hosts import Hosts
+from api.http.path_middleware import Paths
+from api.http.problem_response import JsonResponse, ProblemResponse
+from api.http.problems import MISTAKE, Problem, of_storage
+from api.http.proxies import FORWARDED, Prefixes
+from api.query.cached_page_middleware import PageLane
+from api.routes import ingest, methods, openapi, otlp, pages, query
+from api.server.fast_path import PostLane
+from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
@@ -103,12 +103,12 @@ def _fastapi(lifespan: object) -> FastAPI:
         ),
         lifespan=lifespan,  # type: ignore[arg-type]
         default_response_class=JsonResponse,
-        openapi_url=None,  # api/pages.py
+        openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    app.include_router(posting.router)
-    app.include_router(otlp_routes.router)
-    app.include_router(routes.router)
+    app.include_router(ingest.router)
+    app.include_router(otlp.router)
+    app.include_router(query.router)
     app.include_router(pages.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)

@@ -8,16 +8,16 @@ from typing import Any
 
 import uvicorn
 
-from api import malloc
 from api.app import create_app
-from api.draining_server import DrainingServer
-from api.hosts import Hosts, is_loopback
-from api.lane_protocol import LaneProtocol
-from api.open_files import possible_connections
+from api.http.hosts import Hosts, is_loopback
+from api.server import malloc
+from api.server.draining_server import DrainingServer
+from api.server.fast_path_protocol import LaneProtocol
+from api.server.open_files import possible_connections
 from api.settings import ApiSettings
-from storage.database import ANSWER_SECONDS, bound_waiting
 from storage.errors import StorageError
-from storage.redis_server import require_fit_servers
+from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
+from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
 
 SHUTDOWN_SECONDS = 10  # for answers that are still being made

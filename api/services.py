@@ -11,31 +11,31 @@ from typing import cast
 
 from starlette.requests import Request
 
-from api.acknowledgement import Acknowledgement
-from api.backlog_watch import BacklogWatch
-from api.batch import BatchLimits
-from api.body_reader import BodyLimits, Room
-from api.group_commit import GroupCommit
-from api.health import PROBE_SECONDS, Ping
-from api.history import History
-from api.idempotency import Idempotency
-from api.ingest import Ingest
-from api.otlp import Bounds
+from api.formats.otlp.export import Bounds
+from api.http.request_body import BodyLimits, Room
+from api.ingest.ack import Acknowledgement
+from api.ingest.batch_reader import BatchLimits
+from api.ingest.commit_waiter import StoredWatch
+from api.ingest.group_commit import GroupCommit
+from api.ingest.idempotency import Idempotency
+from api.ingest.service import Ingest
+from api.ops.health import PROBE_SECONDS, Ping
+from api.ops.status import Status
+from api.query.service import History
 from api.settings import ApiSettings
-from api.status import Status
-from api.stored_watch import StoredWatch
-from storage.connections import connect_async
-from storage.database import reading_engine
+from storage.cache.page_cache import PageCache
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
-from storage.event_store import EventStore
-from storage.inspector import Inspector
-from storage.intake import Intake
-from storage.intake import Limits as BacklogLimits
-from storage.ledger import read_ledger
-from storage.page_cache import PageCache
+from storage.events.ledger import read_ledger
+from storage.events.reader import EventStore
+from storage.postgres.engine import reading_engine
+from storage.queue.backlog_monitor import BacklogWatch
+from storage.queue.inspector import Inspector
+from storage.queue.producer import Intake
+from storage.queue.producer import Limits as BacklogLimits
+from storage.queue.scheduler import Waker
+from storage.queue.sweeper import Sweeper
+from storage.redis.client import connect_async
 from storage.settings import StorageSettings
-from storage.sweeper import Sweeper
-from storage.wake import Waker
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ async def open_services(
             Limits.of(settings),
             room,
             Ingest(group_commit, idempotency, watch, intake.most),
-            Acknowledgement(stored_watch, history.fates, settings.ack_seconds),
+            Acknowledgement(stored_watch, history.stored_states, settings.ack_seconds),
             history,
             status,
             {"queue": intake.announce, "control": cache.ping, "database": history.ping},

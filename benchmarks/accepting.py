@@ -17,8 +17,8 @@ from benchmarks.figures import Figure, Part
 from benchmarks.load import Load, Request, run, write_requests
 from benchmarks.processes import cpu_seconds, greatest_resident_mib
 from benchmarks.rounds import alternate, ratio, spread
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 SINGLES = 4_000
 BATCH_CONNECTIONS = 8

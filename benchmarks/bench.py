@@ -15,11 +15,11 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.history import History, build
 from cli.embedded import embedded_servers
-from storage.migrate import upgrade
+from storage.postgres.migrate import upgrade
 from storage.settings import StorageSettings
-from tests.support.servers import TEMPLATE, TestServers
-from tests.support.service import Service
-from tests.support.waiting import wait_until
+from testbed.servers import TEMPLATE, TestServers
+from testbed.service import Service
+from testbed.waiting import wait_until
 
 # Of the whole queue and control: what is appended in one round must fit.
 QUEUE_MAXMEMORY = "2gb"

@@ -16,8 +16,8 @@ from benchmarks.load import Load, Request, Wrk, run, write_requests
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import alternate, ratio, spread
 from benchmarks.storing import database_copy
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 SMALL = History(100_000, 1)
 PAGE = f"/events?component={FREQUENT_COMPONENT}&limit=100"

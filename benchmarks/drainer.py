@@ -6,7 +6,7 @@ For each line read it empties shard 0, and prints the seconds that took.
 import sys
 import time
 
-from storage import keys
+from storage.redis import keys
 from worker.drain import drain
 from worker.resources import resources
 

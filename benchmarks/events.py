@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from storage.event import Event, encode_event, time_text
+from storage.model.event import Event, encode_event, time_text
 
 VERSION = 1  # of what is made for a seed: raised with every change to it
 EMAILS = 100_000

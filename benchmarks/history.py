@@ -19,12 +19,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from benchmarks.events import VERSION, EventMaker
-from storage.batch_writer import copy_text
-from storage.database import driver_connection, plain_engine
-from storage.event import Event, to_ms
-from storage.message_grams import record_next
-from storage.migrate import upgrade
-from storage.partitions import Span, existing, name_of
+from storage.events.ngrams import record_next
+from storage.events.writer import copy_text
+from storage.model.event import Event, to_ms
+from storage.postgres.engine import driver_connection, plain_engine
+from storage.postgres.migrate import upgrade
+from storage.postgres.partitions import Span, existing, name_of
 
 FIRST_DAY = datetime(2026, 10, 1, tzinfo=UTC)
 FREE_MS = 60_000  # the end of each span is left free, for events that are added and taken out again

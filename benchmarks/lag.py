@@ -21,10 +21,10 @@ from benchmarks.figures import Figure, Part
 from benchmarks.load import Request, Wrk, run, write_requests
 from benchmarks.processes import cpu_seconds, greatest_resident_mib, resident_mib
 from benchmarks.rounds import percentile, spread
-from storage import keys
+from storage.redis import keys
 from storage.settings import StorageSettings
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 SHARES = {"quarter": 0.25, "half": 0.5, "nine tenths": 0.9}
 _CONNECTIONS = 64

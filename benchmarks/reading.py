@@ -9,10 +9,10 @@ from benchmarks.figures import Figure, Part
 from benchmarks.history import History
 from benchmarks.rounds import alternate, percentile, ratio, spread
 from benchmarks.shapes import Samples, samples, shapes
-from storage.database import reading_engine
 from storage.errors import DatabaseUnavailable, QueryTooSlow
-from storage.event_store import EventStore
-from storage.filters import Filters
+from storage.events.reader import EventStore
+from storage.model.filters import Filters
+from storage.postgres.engine import reading_engine
 
 WARM_UP = 3
 _SLOW_MS = 1_000.0  # a shape that takes longer is asked only a few times

@@ -20,9 +20,9 @@ from benchmarks.events import (
     email,
 )
 from benchmarks.history import FIRST_DAY, History
-from storage.event import Event
-from storage.event_store import EventStore
-from storage.filters import Filters
+from storage.events.reader import EventStore
+from storage.model.event import Event
+from storage.model.filters import Filters
 
 Make = Callable[[int], Filters]
 

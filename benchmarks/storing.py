@@ -24,13 +24,13 @@ from benchmarks.figures import Figure, Part
 from benchmarks.history import FREE_MS, History
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import ratio, spread
-from storage.batch_writer import copy_text
-from storage.connections import connect_async
-from storage.database import driver_connection, plain_engine
-from storage.event import Event, encode_event, now_ms, to_ms
-from storage.intake import Intake
+from storage.events.writer import copy_text
+from storage.model.event import Event, encode_event, now_ms, to_ms
+from storage.postgres.engine import driver_connection, plain_engine
+from storage.queue.producer import Intake
+from storage.redis.client import connect_async
 from storage.settings import StorageSettings
-from tests.support.servers import environment
+from testbed.servers import environment
 
 COPIED_ROWS = 1_000_000  # up to this size each round has a fresh copy of the database
 _BESIDE = {

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import joined
 from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout
 from cli.embedded.lock import is_held
 from cli.errors import NothingRuns
-from cli.processes import alive
+from cli.process import joined
+from cli.process.inspection import alive
 from cli.safe_files import read_small, replace_file
 from cli.urls import Urls
 

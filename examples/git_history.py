@@ -137,7 +137,7 @@ class Commit:
 
 
 def top_folder(path: str) -> str:
-    """`storage/lua/append.lua` -> `storage`; what lies at the top level, or in a folder whose
+    """`storage/*/lua/append.lua` -> `storage`; what lies at the top level, or in a folder whose
     name is blank (the service wants a component to be more than that), is "root"."""
     folder, slash, _ = path.partition("/")
     name = clean(folder, NAME_LIMIT)

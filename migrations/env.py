@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from alembic import context
 
-from storage.database import plain_engine
+from storage.postgres.engine import plain_engine
+from storage.postgres.tables import metadata
 from storage.settings import StorageSettings
-from storage.tables import metadata
 
 
 def _run() -> None:

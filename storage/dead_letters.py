@@ -7,13 +7,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage import buckets
-from storage.batch_writer import BatchWriter, insert_events
-from storage.database import transaction
-from storage.entries import read_event
-from storage.event import created_ms
-from storage.generations import Generations
-from storage.tables import dead_letters
+from storage.cache import tags
+from storage.cache.invalidation import Generations
+from storage.events.writer import BatchWriter, insert_events
+from storage.model.entries import read_event
+from storage.model.event import created_ms
+from storage.postgres.engine import transaction
+from storage.postgres.tables import dead_letters
 
 # A replay marks the cache as a drain does, as a writer of its own beside the shards.
 _WRITER = "replay"
@@ -63,7 +63,7 @@ class DeadLetters:
             event = read_event(letter.event)
         except ValueError as error:
             return str(error)
-        changed, oldest_ms = buckets.of_events([event]), created_ms(event)
+        changed, oldest_ms = tags.of_events([event]), created_ms(event)
         self._writer.make_room([event])
         with transaction(self._engine) as connection:
             # Replays share one writer's marks. A later fence is only given out when this

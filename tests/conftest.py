@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 
 from storage.settings import StorageSettings
-from tests.support.servers import TestServers, test_servers
+from testbed.servers import TestServers, test_servers
 
 # `gate`: the same examples in each run, so that a change is judged by what it changes. `explore`:
 # new ones each time (`make explore`). No deadline: other programs may keep the machine busy.

@@ -15,9 +15,9 @@ import redis
 from rq import Queue
 from rq.job import Job
 
-from storage import keys
+from storage.queue.scheduler import DRAIN, DRAIN_QUEUE, JOB_SECONDS, drain_call, rq_queue
+from storage.redis import keys
 from storage.settings import MAX_SHARDS
-from storage.wake import DRAIN, DRAIN_QUEUE, JOB_SECONDS, drain_call, rq_queue
 
 REMEMBERED_SECONDS = 3600  # how long refused entries are counted after the last one
 _MAX_PACKED_BYTES = 512  # of a call: what RQ writes has about 60

@@ -1,10 +1,10 @@
 """What runs beside the workers, in whoever supervises them: sweeping and maintenance."""
 
-from storage.database import plain_engine, require_suitable
-from storage.redis_server import require_fit_servers
+from storage.postgres.engine import plain_engine, require_suitable
+from storage.queue.scheduler import Waker
+from storage.queue.sweeper import Sweeper
+from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
-from storage.sweeper import Sweeper
-from storage.wake import Waker
 from worker.maintenance import Maintenance
 from worker.settings import WorkerSettings
 

@@ -10,16 +10,16 @@ import logging
 import time
 from contextlib import suppress
 
-from storage.batch_writer import Outcome
-from storage.connections import connect
-from storage.entries import Batch
 from storage.errors import LeaseLost, StorageError
+from storage.events.writer import Outcome
+from storage.model.entries import Batch
+from storage.queue.lease import ShardLease
+from storage.redis.client import connect
 from storage.settings import StorageSettings
-from storage.shard_lease import ShardLease
 from worker import liveness
 from worker.failures import reason
 from worker.heartbeat import Heartbeat
-from worker.read_ahead import ReadAhead, Ready
+from worker.prefetch import ReadAhead, Ready
 from worker.resources import Resources, resources
 
 log = logging.getLogger(__name__)

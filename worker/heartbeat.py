@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 
 from storage.errors import LeaseLost, Unavailable
-from storage.shard_lease import ShardLease
+from storage.queue.lease import ShardLease
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from storage import message_grams, partitions
-from storage.database import transaction
 from storage.errors import StorageError
+from storage.events import ngrams
+from storage.postgres import partitions
+from storage.postgres.engine import transaction
 
 PERIOD_SECONDS = 60
 
@@ -41,7 +42,7 @@ class Maintenance:
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
             partitions.ensure(connection, wanted, self._partition_by)
-        message_grams.record_next(self._engine)
+        ngrams.record_next(self._engine)
 
     def _run(self) -> None:
         away = False

@@ -15,17 +15,17 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from storage.connections import connect
-from storage.database import require_suitable
 from storage.errors import StorageError
-from storage.redis_server import require_fit_servers
+from storage.postgres.engine import require_suitable
+from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS
+from storage.redis.client import connect
+from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
-from storage.wake import DRAIN_QUEUE, JOB_SECONDS
 from worker import liveness, logs
 from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
 from worker.resources import resources
-from worker.waiting import activity_after, wait_for
+from worker.wait_for_redis import activity_after, wait_for
 
 WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5

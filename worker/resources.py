@@ -6,12 +6,12 @@ from functools import cache
 
 import redis
 
-from storage.batch_writer import BatchWriter
-from storage.connections import connect
-from storage.database import writing_engine
-from storage.generations import Generations
+from storage.cache.invalidation import Generations
+from storage.events.writer import BatchWriter
+from storage.postgres.engine import writing_engine
+from storage.queue.scheduler import Waker
+from storage.redis.client import connect
 from storage.settings import StorageSettings
-from storage.wake import Waker
 from worker.batch_size import BatchSize
 from worker.failures import FailureLog
 from worker.settings import WorkerSettings

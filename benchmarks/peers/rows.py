@@ -6,7 +6,7 @@ from types import TracebackType
 import sqlalchemy as sa
 
 from benchmarks.processes import cpu_seconds
-from storage.database import plain_engine
+from storage.postgres.engine import plain_engine
 
 _LOOK_SECONDS = 0.2
 _STILL_SECONDS = 1.0

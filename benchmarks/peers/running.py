@@ -17,8 +17,8 @@ from benchmarks.peers.installing import PROGRAMS, Installed
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.rows import Rows
 from storage.settings import StorageSettings
-from tests.support.service import service
-from tests.support.waiting import wait_until
+from testbed.service import service
+from testbed.waiting import wait_until
 
 _FIRST_EVENT = {
     "component": "first",

@@ -4,14 +4,19 @@ import socket
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from cli import listener as listening
-from cli import unix_listener
 from cli.commands.options import add_address, add_run
 from cli.errors import UsageError
-from cli.programs import API_STOP_SECONDS, api_processes
-from cli.running import keep_alive, require_fit_servers, tell_where_servers_are, urls_of_run
+from cli.process import listener as listening
+from cli.process import unix_listener
+from cli.process.commands import API_STOP_SECONDS, api_processes
+from cli.process.keep_alive import (
+    keep_alive,
+    require_fit_servers,
+    tell_where_servers_are,
+    urls_of_run,
+)
+from cli.process.supervisor import Supervisor
 from cli.settings import CliSettings, load_settings
-from cli.supervisor import Supervisor
 
 HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
 EXAMPLES = (

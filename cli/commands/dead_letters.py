@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cli.commands.options import add_run
 from cli.errors import CliError
-from cli.running import require_fit_servers, urls_of_run
+from cli.process.keep_alive import require_fit_servers, urls_of_run
 from cli.urls import storage_settings
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def run(options: Namespace) -> int:
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     # Here, because `--help` should not wait for SQLAlchemy and redis.
-    from storage.connections import connect
-    from storage.database import plain_engine
+    from storage.cache.invalidation import Generations
     from storage.dead_letters import DeadLetters
-    from storage.generations import Generations
+    from storage.postgres.engine import plain_engine
+    from storage.redis.client import connect
 
     urls = urls_of_run(data_dir)
     require_fit_servers(urls)

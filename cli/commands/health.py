@@ -5,10 +5,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from cli import probes
 from cli.commands.options import add_data_dir
 from cli.errors import NothingRuns, UsageError
-from cli.probe_settings import setting
+from cli.health import probes
+from cli.health.probe_settings import setting
 
 HELP = "check one process: exit 0 when it is healthy, else 1 and a line that says why"
 EXAMPLES = (

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from cli.commands.options import add_run
 from cli.errors import CliError
-from cli.running import urls_of_run
+from cli.process.keep_alive import urls_of_run
 from cli.urls import storage_settings
 
 HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
     # Here, because `--help` should not wait for SQLAlchemy and Alembic.
     from alembic.util import CommandError
 
-    from storage import migrate
+    from storage.postgres import migrate
 
     database_url = storage_settings(urls_of_run(options.data_dir)).database_url
     before = migrate.current_revision(database_url)

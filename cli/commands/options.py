@@ -10,7 +10,7 @@ def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
 
 
 def add_run(parser: ArgumentParser, what: str = "servers") -> None:
-    """`--data-dir` of a command that speaks to a running service (`cli.running.folder_of_run`)."""
+    """`--data-dir` of a command that speaks to a running service (`folder_of_run`)."""
     add_data_dir(
         parser, f"use the {what} of the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)"
     )

@@ -77,7 +77,7 @@ def _add_input(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Send. 0: all accepted, 1: some rejected, or not all sent, 130: interrupted."""
     # Here, because `--help` should not wait for urllib3 and tqdm.
-    from cli.sending.command import send_event, send_input
+    from cli.send.command import send_event, send_input
 
     _check(options)
     url = load_settings({"url": options.url}).url

@@ -8,22 +8,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from cli import listener as listening
 from cli import state
-from cli.background import background
 from cli.commands.options import add_address, add_data_dir
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.errors import NotStarted, StopRequested
-from cli.liveness_folder import liveness_files
-from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS, api_processes, worker_processes
-from cli.readiness import wait_until_ready
+from cli.health.liveness_folder import liveness_files
+from cli.process import listener as listening
+from cli.process.background import background
+from cli.process.commands import (
+    API_STOP_SECONDS,
+    WORKER_STOP_SECONDS,
+    api_processes,
+    worker_processes,
+)
+from cli.process.readiness import wait_until_ready
+from cli.process.signals import StopSignals
+from cli.process.spawn import Account
+from cli.process.supervisor import TURN_SECONDS, Supervisor
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
-from cli.signals import StopSignals
-from cli.spawn import Account
-from cli.supervisor import TURN_SECONDS, Supervisor
 
 HELP = "run everything here: PostgreSQL, Valkey, migrations, API and workers"
 EXAMPLES = (
@@ -107,7 +112,7 @@ def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
 
 def _migrate(servers: Servers) -> None:
     # Here, because `--help` and a refused option should not wait for SQLAlchemy and Alembic.
-    from storage.migrate import upgrade
+    from storage.postgres.migrate import upgrade
 
     upgrade(servers.urls.database_url)
 

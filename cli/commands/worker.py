@@ -2,13 +2,13 @@
 
 from argparse import ArgumentParser, Namespace
 
-from cli.background import background
 from cli.commands.options import add_run
-from cli.liveness_folder import liveness_files
-from cli.programs import WORKER_STOP_SECONDS, worker_processes
-from cli.running import keep_alive, tell_where_servers_are, urls_of_run
+from cli.health.liveness_folder import liveness_files
+from cli.process.background import background
+from cli.process.commands import WORKER_STOP_SECONDS, worker_processes
+from cli.process.keep_alive import keep_alive, tell_where_servers_are, urls_of_run
+from cli.process.supervisor import Supervisor
 from cli.settings import load_settings
-from cli.supervisor import Supervisor
 
 HELP = "run worker processes, with the servers that ACTIVITY_*_URL names"
 EXAMPLES = (

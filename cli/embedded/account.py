@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from cli.errors import Unreachable
-from cli.spawn import Account
+from cli.process.spawn import Account
 
 _CANDIDATES = ("postgres", "nobody")
 # Asked of the kernel as that user, so that access lists and mounts count too.

@@ -13,8 +13,8 @@ from pathlib import Path
 from cli.embedded.folder import check_trust, refuse_links
 from cli.embedded.trust import weak_part
 from cli.errors import FolderError
+from cli.process.spawn import Account
 from cli.safe_files import open_folder
-from cli.spawn import Account
 
 # sun_path without its closing NUL.
 LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import DataFolderInUse
-from cli.processes import alive, with_file_open
+from cli.process.inspection import alive, with_file_open
 from cli.safe_files import open_file, read_small
 
 log = logging.getLogger(__name__)

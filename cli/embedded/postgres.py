@@ -15,9 +15,9 @@ from cli.embedded.lock import Pause
 from cli.embedded.memory import memory_mib
 from cli.embedded.server import READY_SECONDS, Place, Server
 from cli.errors import DataFolderInUse, NotAFile, ServerFailed
-from cli.processes import command_line
+from cli.process.inspection import command_line
+from cli.process.spawn import end, kill
 from cli.safe_files import read_small, sync_folder
-from cli.spawn import end, kill
 
 NAME = "activity"
 PORT = 5432  # part of the socket's name

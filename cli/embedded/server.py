@@ -15,9 +15,9 @@ from cli.embedded.layout import Layout
 from cli.embedded.lock import Pause
 from cli.embedded.log_file import LogFile
 from cli.errors import NotAFile, ServerFailed
+from cli.process.spawn import Account, end, kill, spawn
+from cli.process.supervisor import describe_end
 from cli.settings import server_environment
-from cli.spawn import Account, end, kill, spawn
-from cli.supervisor import describe_end
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from cli.embedded.lock import Pause, folder_lock
 from cli.embedded.postgres import Postgres
 from cli.embedded.server import Place, Server
 from cli.embedded.valkey import Queue, Valkey, control_server
-from cli.spawn import Account
+from cli.process.spawn import Account
 from cli.urls import Urls
 
 QUEUE_MAXMEMORY = "1gb"

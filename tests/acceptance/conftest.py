@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
+from testbed.servers import TestServers
+from testbed.service import Service, service
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from storage.event import id_text, new_id, now_ms
+from storage.model.event import id_text, new_id, now_ms
+from testbed.service import Service
 from tests.support.problems import problem
-from tests.support.service import Service
 
 SOME_ID = "01a20ccc-243d-722e-b400-a1ef838bcb1f"
 EVENT: dict[str, Any] = {"component": "acks", "environment": "e", "message": "m", "data": 1.50}

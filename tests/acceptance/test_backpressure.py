@@ -3,9 +3,9 @@
 import redis
 
 from storage.settings import StorageSettings
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.problems import problem
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
 

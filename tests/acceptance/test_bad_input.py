@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api import cursors
-from storage.event import new_id
+from api.query import cursors
+from storage.model.event import new_id
+from testbed.service import Service, service
 from tests.support.bounds import within_bounds
 from tests.support.hostile import (
     BODY,
@@ -38,7 +39,6 @@ from tests.support.hostile import (
     words,
 )
 from tests.support.raw_http import Answer, Raw, request
-from tests.support.service import Service, service
 
 MIB = 1 << 20
 CHUNKED = b"Transfer-Encoding: chunked"

@@ -8,9 +8,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from testbed.service import Service
 from tests.support.problems import problem
 from tests.support.raw_http import Raw, request
-from tests.support.service import Service
 
 NDJSON = {"content-type": "application/x-ndjson"}
 JSON = {"content-type": "application/json"}

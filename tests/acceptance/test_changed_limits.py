@@ -5,8 +5,8 @@ import json
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.service import service
 from tests.support.problems import problem
-from tests.support.service import service
 
 EVENT = {"component": "limits", "environment": "e"}
 ITEMS = [{**EVENT, "message": size * "x"} for size in (3, 3_000, 5)]

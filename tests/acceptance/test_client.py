@@ -5,12 +5,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from cli.sending.rejects import reasons_path
+from cli.send.rejects import reasons_path
 from client import ActivityClient, ActivityHandler, Problem
 from client.event_line import EVENT_BYTES
+from testbed.service import Service
+from testbed.waiting import wait_until
 from tests.support.send_command import SendCommand, ndjson
-from tests.support.service import Service
-from tests.support.waiting import wait_until
 
 
 def found(running: Service, count: int, **filters: object) -> list[dict[str, Any]]:

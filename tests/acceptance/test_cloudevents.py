@@ -15,10 +15,10 @@ from cloudevents.v1.http import CloudEvent as FormerEvent
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from testbed.service import Service
 from tests.support.hostile import BODY, fuzz, mutations, talk
 from tests.support.hostile import post as by_hand
 from tests.support.problems import problem
-from tests.support.service import Service
 
 ATTRIBUTES: dict[str, Any] = {
     "specversion": "1.0",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.service import Service
+from testbed.service import Service
 
 
 @pytest.fixture

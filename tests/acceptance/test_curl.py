@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.service import Service
+from testbed.service import Service
 
 
 def shell(script: str, running: Service, folder: Path) -> Any:

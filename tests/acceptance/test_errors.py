@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from testbed.service import Service
 from tests.support.problems import document, problem
 from tests.support.raw_http import Raw, request
-from tests.support.service import Service
 
 EVENT = {"component": "orders", "environment": "production", "message": "shipped"}
 BODY = json.dumps(EVENT).encode()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.service import Service
-from tests.support.waiting import wait_until
+from testbed.service import Service
+from testbed.waiting import wait_until
 
 VALID: dict[str, Any] = {
     "component": "orders",

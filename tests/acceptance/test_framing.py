@@ -5,10 +5,10 @@ RFC 9112, 6: what the service can't frame is refused, and the connection closes.
 
 import pytest
 
+from testbed.service import Service
 from tests.support.hostile import BODY, JSON
 from tests.support.problems import document
 from tests.support.raw_http import Raw, request
-from tests.support.service import Service
 
 LENGTH = b"Content-Length: %d" % len(BODY)
 CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.service import Service
-from tests.support.waiting import wait_until
+from testbed.service import Service
+from testbed.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,12 +5,12 @@ import socket
 
 import pytest
 
+from testbed.service import Service
+from testbed.waiting import wait_until
 from tests.support.bounds import connections
 from tests.support.hostile import BODY, JSON, get, post
 from tests.support.problems import document
 from tests.support.raw_http import Raw, request
-from tests.support.service import Service
-from tests.support.waiting import wait_until
 
 NDJSON = b"Content-Type: application/x-ndjson"
 CHUNKED = b"Transfer-Encoding: chunked"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from testbed.service import Service
 from tests.support.problems import problem
-from tests.support.service import Service
 
 EVENT = {"component": "orders", "environment": "production", "message": "shipped"}
 PATHS = ["/events", "/health", "/heath", "/health/ready", "/openapi.json", "/docs"]

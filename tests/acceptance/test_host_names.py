@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.servers import TestServers
+from testbed.service import Service, service
 from tests.support.problems import problem
 from tests.support.raw_http import Raw
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
 
 EVENT = {"component": "hosts", "environment": "e", "message": "m"}
 LOGS = {"resourceLogs": []}

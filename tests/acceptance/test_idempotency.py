@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.service import Service
-from tests.support.waiting import wait_until
+from testbed.service import Service
+from testbed.waiting import wait_until
 
 EVENT: dict[str, Any] = {"component": "once", "environment": "e", "message": "m", "data": [1.10]}
 

@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
+from testbed.service import Service
 from tests.support.bounds import within_bounds
 from tests.support.problems import problem
 from tests.support.raw_http import Raw, request
-from tests.support.service import Service
 from tests.support.uploads import upload
 
 MIB = 1024 * 1024

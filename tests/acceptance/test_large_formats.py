@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
+from testbed.service import Service
 from tests.support.bounds import cpu_seconds, within_bounds
 from tests.support.hostile import fuzz, mutations
-from tests.support.service import Service
 
 MIB = 1024 * 1024
 BUSY_SECONDS = 4.0  # of a processor, all that it does meanwhile included

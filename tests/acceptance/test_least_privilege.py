@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from storage.database import plain_engine
+from storage.cache.invalidation import Generations
 from storage.dead_letters import DeadLetters
-from storage.generations import Generations
+from storage.postgres.engine import plain_engine
 from storage.settings import StorageSettings
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.queued import bury, make_event
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
 EVENT = {"component": "c", "environment": "e", "message": "m"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.service import Service
 from tests.support.hostile import EVENT, fuzz
-from tests.support.service import Service
 
 DEEP = b"[" * 20_000 + b"]" * 20_000
 # What stands in the place of a value, and makes of the item what no event can be.

@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from api.app import create_app
 from api.settings import ApiSettings
 from storage.settings import StorageSettings
+from testbed.service import Service
 from tests.support.hostile import fuzz
-from tests.support.service import Service
 
 DOCUMENT: dict[str, Any] = create_app(
     StorageSettings(_env_file=None),  # type: ignore[call-arg]

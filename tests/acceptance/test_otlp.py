@@ -16,10 +16,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.otlp import sdk
 from tests.support.problems import problem
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}

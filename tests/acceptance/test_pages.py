@@ -7,9 +7,9 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 import api
-from api.pages import VERSION
+from api.routes.pages import VERSION
+from testbed.service import Service
 from tests.support.problems import problem
-from tests.support.service import Service
 
 STATIC = Path(api.__file__).with_name("static")
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

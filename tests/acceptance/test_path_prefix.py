@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.servers import TestServers
+from testbed.service import Service, service
 from tests.support.nginx import needs_nginx, nginx
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
 
 EVENT = {"component": "prefix", "environment": "e", "message": "m"}
 FORWARDED = {"x-forwarded-prefix": "/logs/v2"}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.service import Service
+from testbed.waiting import wait_until
 from tests.support.readme import ROOT, blocks
-from tests.support.service import Service
-from tests.support.waiting import wait_until
 
 SHELL = [block for block in blocks("sh") if "make" not in block]
 

@@ -1,11 +1,11 @@
 """As many batches are read at once as there is room for."""
 
 from storage.settings import StorageSettings
+from testbed.service import service
+from testbed.waiting import wait_until
 from tests.support.problems import problem
 from tests.support.raw_http import Raw, request
-from tests.support.service import service
 from tests.support.uploads import upload
-from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 NDJSON = {"content-type": "application/x-ndjson"}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.event_body import DEPTH
-from tests.support.service import Service
-from tests.support.waiting import wait_until
+from api.formats.native import DEPTH
+from testbed.service import Service
+from testbed.waiting import wait_until
 
 storable = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 digits = st.text(string.digits, min_size=1, max_size=300)

@@ -14,13 +14,13 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 
 from storage.settings import StorageSettings
+from testbed.servers import TestServers
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.otlp import sdk
 from tests.support.own_queue import own_queue
 from tests.support.problems import document, problem
 from tests.support.raw_http import Raw, request
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 EVENT = {"component": "orders", "environment": "production", "message": "shipped"}
 BODY = json.dumps(EVENT).encode()

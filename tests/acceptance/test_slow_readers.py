@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.servers import TestServers
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.bounds import connections, resident
 from tests.support.hostile import EVENT, get
 from tests.support.problems import problem
 from tests.support.raw_http import Raw
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
 from tests.support.uploads import upload
-from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 EVENTS = 1_000

@@ -8,8 +8,8 @@ import redis
 import sqlalchemy as sa
 
 from storage.settings import StorageSettings
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
 

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.service import service
+from testbed.waiting import wait_until
 from tests.support.bounds import connections, resident
 from tests.support.hostile import BODY, EVENT, JSON
 from tests.support.problems import document
 from tests.support.raw_http import Raw, request
-from tests.support.service import service
 from tests.support.uploads import upload
-from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 CLIENTS = 1_200

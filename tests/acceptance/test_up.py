@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from cli.embedded.lock import is_held
-from cli.processes import alive
-from tests.support.servers import data_folder
-from tests.support.waiting import wait_until
+from cli.process.inspection import alive
+from testbed.servers import data_folder
+from testbed.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 EVENT = {"component": "up", "environment": "test", "message": "yesterday"}

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from cli.embedded.lock import folder_lock, is_held
+from testbed.servers import data_folder
+from testbed.waiting import wait_until
 from tests.support.libpq import ODD
-from tests.support.servers import data_folder
-from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 90

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from storage.settings import StorageSettings
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 EVENT: dict[str, Any] = {"component": "acks", "environment": "e", "message": "m", "data": 1.50}
 

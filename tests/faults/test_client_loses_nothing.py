@@ -10,14 +10,14 @@ import redis
 import sqlalchemy as sa
 
 from client import ActivityClient, BufferFull, Limits
-from storage.connections import connect
+from storage.redis.client import connect
 from storage.settings import StorageSettings
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.front import lose_behind, pass_on
 from tests.support.queued import backlog, state, stored_messages
 from tests.support.send_command import SendCommand, ndjson
-from tests.support.service import Service, service
 from tests.support.stub_service import stub_service
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture

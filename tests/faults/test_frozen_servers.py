@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from storage.settings import StorageSettings
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.servers import TestServers
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
 

@@ -11,8 +11,8 @@ import httpx
 import sqlalchemy as sa
 
 from storage.settings import StorageSettings
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 
 ITEMS = 200
 NDJSON = {"content-type": "application/x-ndjson"}

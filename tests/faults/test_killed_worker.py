@@ -10,14 +10,14 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from storage.connections import connect
+from storage.queue.scheduler import DRAIN_QUEUE
+from storage.redis.client import connect
 from storage.settings import StorageSettings
-from storage.wake import DRAIN_QUEUE
+from testbed.servers import TestServers
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.load import Load, load
 from tests.support.queued import assert_balanced, assert_stored_once, backlog, state, stored_ids
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 TAKEOVER_SECONDS = 5
 RQ_LIST = f"rq:queue:{DRAIN_QUEUE}"

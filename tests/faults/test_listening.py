@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli import listener as listening
-from cli import unix_listener
 from cli.errors import AddressError
+from cli.process import listener as listening
+from cli.process import unix_listener
 from storage.settings import StorageSettings
+from testbed.waiting import wait_until
 from tests.support.api_command import api_command
-from tests.support.waiting import wait_until
 from tests.support.witness import UnixConnection, witness
 
 SECONDS = 60

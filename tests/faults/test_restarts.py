@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.waiting import wait_until
 from tests.support.api_command import ApiCommand, api_command
 from tests.support.nginx import needs_nginx, nginx
-from tests.support.waiting import wait_until
 from tests.support.witness import Seen, tcp, witness
 
 SECONDS = 60

@@ -9,14 +9,14 @@ import redis
 import sqlalchemy as sa
 
 from cli.commands.status import Report
-from storage import keys
-from storage.database import plain_engine
+from storage.postgres.engine import plain_engine
+from storage.redis import keys
 from storage.settings import StorageSettings
+from testbed.servers import TestServers
+from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.faults.test_frozen_servers import frozen
 from tests.support.refusing import refuse, refuse_nothing
-from tests.support.servers import TestServers
-from tests.support.service import Service, service
-from tests.support.waiting import wait_until
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
 OF_THE_QUEUE = ("backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "shards")

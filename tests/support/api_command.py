@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage.settings import StorageSettings
-from tests.support.servers import environment
+from testbed.servers import environment
 
 STOP_SECONDS = 60
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.service import Service
+from testbed.service import Service
 
 GROWTH_BYTES = 64 * 1024 * 1024
 PAUSE_CPU_SECONDS = 2.0

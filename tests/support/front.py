@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.support.service import Service
+from testbed.service import Service
 from tests.support.stub_service import LOST, Behaviour, Reply, Request, StubService
 
 

@@ -12,10 +12,10 @@ import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from storage import keys
+from storage.redis import keys
+from testbed.service import Service
 from tests.support.problems import INSIDE, document
 from tests.support.raw_http import Answer, Raw, request
-from tests.support.service import Service
 
 EVENT = {"component": "orders", "environment": "production", "message": "shipped"}
 BODY = json.dumps(EVENT).encode()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from tests.support.service import Service
+from testbed.service import Service
 
 
 class Load:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import wait_until
+from testbed.waiting import wait_until
 
 # Where Debian has it, which is not in the PATH of an ordinary user.
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")

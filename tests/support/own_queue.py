@@ -8,7 +8,7 @@ from cli.embedded.binaries import installed_programs
 from cli.embedded.layout import create
 from cli.embedded.server import Place
 from cli.embedded.valkey import Queue, Valkey
-from tests.support.servers import data_folder
+from testbed.servers import data_folder
 
 
 @contextmanager

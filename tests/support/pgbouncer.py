@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from cli.embedded.account import server_account
-from tests.support.waiting import wait_until
+from testbed.waiting import wait_until
 
 PORT = 6432
 

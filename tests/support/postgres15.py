@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.embedded.account import server_account
-from tests.support.waiting import wait_until
+from testbed.waiting import wait_until
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 

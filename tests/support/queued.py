@@ -11,13 +11,13 @@ import msgspec
 import redis
 import sqlalchemy as sa
 
-from storage import keys
-from storage.connections import connect_async
-from storage.database import transaction
-from storage.event import Event, encode_event, id_text, new_id, now_ms, time_text
-from storage.intake import Intake
+from storage.model.event import Event, encode_event, id_text, new_id, now_ms, time_text
+from storage.postgres.engine import transaction
+from storage.postgres.tables import dead_letters, events
+from storage.queue.producer import Intake
+from storage.redis import keys
+from storage.redis.client import connect_async
 from storage.settings import StorageSettings
-from storage.tables import dead_letters, events
 
 
 def make_event(

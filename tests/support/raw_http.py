@@ -5,7 +5,7 @@ import io
 import socket
 from dataclasses import dataclass
 
-from tests.support.service import Service
+from testbed.service import Service
 
 SECONDS = 20
 

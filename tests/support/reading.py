@@ -11,18 +11,18 @@ from uuid import UUID
 import msgspec
 import redis
 
-from api import cursors
-from api.history import History, Served
-from storage import buckets
-from storage.batch_writer import BatchWriter
-from storage.connections import connect_async
-from storage.database import reading_engine, writing_engine
-from storage.event import Event, id_text, time_text
-from storage.event_store import EventStore
-from storage.filters import Filters, digest
-from storage.intake import Intake
-from storage.page import CachedPage
-from storage.page_cache import PageCache
+from api.query import cursors
+from api.query.service import History, Served
+from storage.cache import tags
+from storage.cache.page_cache import PageCache
+from storage.events.reader import EventStore
+from storage.events.writer import BatchWriter
+from storage.model.cached_page import CachedPage
+from storage.model.event import Event, id_text, time_text
+from storage.model.filters import Filters, digest
+from storage.postgres.engine import reading_engine, writing_engine
+from storage.queue.producer import Intake
+from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Reader:
 
     def held(self, filters: Filters) -> CachedPage | None:
         """The page if the process holds it and may serve it."""
-        return self.run(self.history.held(digest(filters), buckets.of_page(filters)))
+        return self.run(self.history.held(digest(filters), tags.of_page(filters)))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
         """The page's events, and where the next one starts."""

@@ -13,16 +13,16 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.app import create_app
-from api.group_commit import GroupCommit
-from api.hosts import Hosts
-from api.ingest import Ingest
-from api.lane_protocol import LaneProtocol
-from api.post_lane import PostLane
-from api.process_memory import ProcessMemory
+from api.http.hosts import Hosts
+from api.ingest.group_commit import GroupCommit
+from api.ingest.service import Ingest
+from api.server.fast_path import PostLane
+from api.server.fast_path_protocol import LaneProtocol
+from api.server.process_memory import ProcessMemory
 from api.services import Limits
 from api.settings import ApiSettings
-from storage.intake import Appended, Place
-from storage.intake import Limits as BacklogLimits
+from storage.queue.producer import Appended, Place
+from storage.queue.producer import Limits as BacklogLimits
 from storage.settings import StorageSettings
 from tests.support.wire import Wire
 

@@ -13,13 +13,13 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.types import Message
 
-from api.batch import BatchLimits
-from api.body_reader import BodyLimits, Room
-from api.group_commit import GroupCommit
-from api.ingest import Ingest
-from api.posting import NDJSON, post_batch
+from api.http.request_body import BodyLimits, Room
+from api.ingest.batch_reader import BatchLimits
+from api.ingest.group_commit import GroupCommit
+from api.ingest.service import Ingest
+from api.routes.ingest import NDJSON, post_batch
 from benchmarks.events import EventMaker
-from storage.intake import Appended, Limits, Place
+from storage.queue.producer import Appended, Limits, Place
 from tests.unit.test_cost import MARGIN, Calls
 
 EVENT_CALLS = 1.4

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
 from cli.embedded.postgres import SETTINGS as EMBEDDED
-from cli.programs import API_STOP_SECONDS, WORKER_STOP_SECONDS
+from cli.process.commands import API_STOP_SECONDS, WORKER_STOP_SECONDS
 from storage.settings import StorageSettings
 from worker.settings import WorkerSettings
 

@@ -17,26 +17,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from api.body_reader import Room
-from api.group_commit import GroupCommit
-from api.hosts import Hosts
-from api.ingest import Ingest
-from api.lane_protocol import LaneProtocol
-from api.page_lane import PageLane
-from api.paths import Paths
-from api.post_lane import PostLane
-from api.process_memory import ProcessMemory
-from api.unread_answers import UnreadAnswers
-from storage.event import encode_event
-from storage.held_pages import HeldPages
-from storage.intake import Appended, Place
-from storage.page import CachedPage
-from storage.page_proofs import PageProofs
-from storage.shard_lease import ShardLease
+from api.http.hosts import Hosts
+from api.http.path_middleware import Paths
+from api.http.request_body import Room
+from api.ingest.group_commit import GroupCommit
+from api.ingest.service import Ingest
+from api.query.cached_page_middleware import PageLane
+from api.server.fast_path import PostLane
+from api.server.fast_path_protocol import LaneProtocol
+from api.server.process_memory import ProcessMemory
+from api.server.unread_answers import UnreadAnswers
+from storage.cache.local_pages import HeldPages
+from storage.cache.validator import PageProofs
+from storage.model.cached_page import CachedPage
+from storage.model.event import encode_event
+from storage.queue.lease import ShardLease
+from storage.queue.producer import Appended, Place
 from tests.support.queued import make_event
 from tests.support.wire import Wire
 from worker.batch_size import BatchSize
-from worker.read_ahead import ReadAhead
+from worker.prefetch import ReadAhead
 
 POST_CALLS = 46.6
 GET_CALLS = 48.4

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from api import cloudevents, otlp_records, query_string
-from api.otlp_budget import Budgets
+from api.formats.cloudevents import structured
+from api.formats.otlp import records
+from api.formats.otlp.budget import Budgets
+from api.query import params
 from api.services import Limits
 from api.settings import ApiSettings
 from cli.misspelt import CLASSES, known_variables
 from client import log_event
-from storage import keys
-from storage.tables import metadata
+from storage.postgres.tables import metadata
+from storage.redis import keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,15 +93,15 @@ def test_the_architecture_page_names_only_files_that_exist() -> None:
 
 def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     page = (ROOT / "docs/formats.md").read_text()
-    for field, attributes in cloudevents.FIELDS.items():
+    for field, attributes in structured.FIELDS.items():
         assert f"| `{field}` | {listed(attributes)} |" in page
-    for field, attributes in otlp_records.FIELDS.items():
+    for field, attributes in records.FIELDS.items():
         (row,) = re.findall(rf"\| `{field}` \| the .*", page)
         assert listed(attributes) in row
     for fixed in (
-        otlp_records.UNKNOWN_SERVICE,
-        otlp_records.NO_ENVIRONMENT,
-        otlp_records.NO_MESSAGE,
+        records.UNKNOWN_SERVICE,
+        records.NO_ENVIRONMENT,
+        records.NO_MESSAGE,
     ):
         assert f"else `{fixed}` |" in page
     most = Limits.of(ApiSettings(_env_file=None)).records  # type: ignore[call-arg]
@@ -112,9 +114,9 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
 
 def test_the_http_page_tells_the_bounds_of_a_query() -> None:
     page = (ROOT / "docs/http.md").read_text().replace("\n", " ")
-    assert f"at most {query_string.MAX_CHARACTERS:,} characters" in page
-    assert f"a query string {query_string.MAX_QUERY_BYTES >> 10} KiB" in page
-    assert f"{query_string.MAX_PAIRS} parameters, and {query_string.MAX_VALUES} values" in page
+    assert f"at most {params.MAX_CHARACTERS:,} characters" in page
+    assert f"a query string {params.MAX_QUERY_BYTES >> 10} KiB" in page
+    assert f"{params.MAX_PAIRS} parameters, and {params.MAX_VALUES} values" in page
 
 
 def test_the_client_page_tells_the_bounds_of_a_log_record() -> None:

@@ -7,8 +7,8 @@ from random import Random
 from cli.embedded.aof_folder import AofFolder
 from cli.embedded.layout import Layout
 from cli.embedded.lock import is_held
+from testbed.waiting import wait_until
 from tests.faults.chaos.stack import Stack
-from tests.support.waiting import wait_until
 
 END_SECONDS = 30
 SIZES = [1, 512, 4096, 65536]

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from testbed.waiting import T
 from tests.faults.chaos.client import Answer, get, post
 from tests.faults.chaos.stack import Stack
-from tests.support.waiting import T
 
 DEADLINE_SECONDS = 30
 PROBES = 4  # to each address: they fall on different shards

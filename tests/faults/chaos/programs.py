@@ -14,10 +14,10 @@ from typing import Any
 import cli
 from cli.embedded.layout import Layout
 from cli.embedded.lock import is_held
-from cli.spawn import end, kill, spawn
-from cli.supervisor import Command, Supervisor
+from cli.process.spawn import end, kill, spawn
+from cli.process.supervisor import Command, Supervisor
 from cli.urls import Urls
-from tests.support.waiting import wait_until
+from testbed.waiting import wait_until
 
 CHECKOUT = Path(cli.__file__).resolve().parents[1]
 UP_STOP_SECONDS = 60

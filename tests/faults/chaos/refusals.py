@@ -6,7 +6,7 @@ from random import Random
 
 import sqlalchemy as sa
 
-from storage import keys
+from storage.redis import keys
 from tests.faults.chaos.client import get, post
 from tests.faults.chaos.record import FIRST_GUILTY
 from tests.faults.chaos.stack import Stack

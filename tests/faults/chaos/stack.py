@@ -16,14 +16,14 @@ import sqlalchemy as sa
 
 from cli import state
 from cli.errors import NothingRuns
-from cli.supervisor import Supervisor
+from cli.process.supervisor import Supervisor
 from cli.urls import Urls
+from testbed.waiting import T, wait_until
 from tests.faults.chaos.network import Network, network
 from tests.faults.chaos.ports import free_ports
 from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.served import Served
-from tests.support.waiting import T, wait_until
 
 WHOLE_SECONDS = 30
 ROLES = ["api"] * API_PROCESSES + ["control", "postgres", "queue", "supervisor"]

@@ -8,7 +8,7 @@ from uuid import UUID
 import redis
 import sqlalchemy as sa
 
-from storage import keys
+from storage.redis import keys
 from tests.faults.chaos.client import get
 from tests.faults.chaos.compare import Comparison, Numbered, compare
 from tests.faults.chaos.letters import dead_letters, misplaced_letters

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from storage import keys
+from storage.redis import keys
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.stack import Stack
 from tests.faults.chaos.truth import STILL_SECONDS, Asked, Counters, false_statements

@@ -1,0 +1,1 @@
+"""Input formats: from a request's body to events."""

@@ -1,0 +1,174 @@
+"""CloudEvents 1.0 over HTTP in binary mode: attributes as headers, the body is the data. Pure."""
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
+from api.formats.cloudevents.structured import Mapped, event_text, fault_at, of_attributes
+from api.formats.native import invalid, is_too_deep, pointer, read_json, utf8
+from api.http.error_detail import Fault
+from api.http.json_scan import without_mark
+from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_PREFIX = b"ce-"
+_OF_OTHER_MODES = b"application/cloudevents"
+_CONTENT_TYPE = "content-type"
+_TYPE = "datacontenttype"
+
+# A request with any of these headers is a CloudEvent, whole or not.
+MARKS = frozenset(_PREFIX + name.encode() for name in REQUIRED)
+
+_is_quoted = re.compile(r'"((?:[^"\\]|\\.)*+)"').fullmatch
+_unescaped = re.compile(r"\\(.)").sub
+_is_printable = re.compile(r"[\t -~]*").fullmatch
+_stray_percent = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+_charset = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)', re.IGNORECASE).search
+
+
+def is_binary(headers: Headers) -> bool:
+    """Whether the request is a CloudEvent in this mode: the content type says which (3)."""
+    return not any(
+        name == b"content-type" and value.strip().lower().startswith(_OF_OTHER_MODES)
+        for name, value in headers
+    ) and any(name in MARKS for name, _ in headers)
+
+
+def binary(headers: Headers, body: bytes) -> Mapped:
+    """What a CloudEvent in binary mode becomes: `data` is it in the JSON format.
+
+    `headers`: lower-case names, raw values. JSON data stays the very text that was sent, other
+    text becomes a string, and all else `data_base64`. Raises Problem 400 for data that is not
+    the JSON it says it is, 422 for data nested too deep.
+    """
+    attributes, faults = _attributes(headers)
+    media_type, more = _media_type(headers)
+    faults += more
+    if media_type is not None:
+        attributes[_TYPE] = media_type
+    told = {fault.header for fault in faults}  # what can't be read is wrong in one way only
+    wrong = [(_place(name), text) for name, text in faults_of_attributes(attributes)]
+    faults += [fault_at(place, text) for place, text in wrong if place not in told]
+    fields, places = of_attributes(attributes, _place)
+    places |= {f"/data{pointer((name,))}": _place(name) for name in attributes}
+    document = {**attributes, **_data(media_type or "", body)}
+    text = event_text(fields, msgspec.json.encode(document))
+    return Mapped(text, places | {"/data": "", "/data/data": ""}, faults)
+
+
+def _place(name: str) -> str:
+    return _CONTENT_TYPE if name == _TYPE else f"ce-{name}"
+
+
+def _attributes(headers: Headers) -> tuple[dict[str, str], list[Fault]]:
+    attributes: dict[str, str] = {}
+    faults: list[Fault] = []
+    for header, value in headers:
+        if not header.startswith(_PREFIX):
+            continue
+        name = header.removeprefix(_PREFIX).decode("latin-1")
+        faults += [Fault(text, header=f"ce-{name}") for text in _faults_of_header(name, attributes)]
+        try:
+            attributes[name] = decoded(value)
+        except ValueError as error:
+            faults.append(Fault(str(error), header=f"ce-{name}"))
+            attributes[name] = value.decode("ascii", "replace")
+    return {name: value for name, value in attributes.items() if name not in _RESERVED}, faults
+
+
+# What is in a CloudEvent in JSON and has no header: the body and its content type.
+_RESERVED = {
+    _TYPE: "must be sent as Content-Type instead",
+    "data": "is not an attribute: data is sent as the body",
+    "data_base64": "is not an attribute: data is sent as the body",
+}
+
+
+def _faults_of_header(name: str, before: dict[str, str]) -> Iterator[str]:
+    if name in before:
+        yield "is given more than once"
+    if name in _RESERVED:
+        yield _RESERVED[name]
+
+
+def decoded(value: bytes) -> str:
+    """A header's value (HTTP binding, 3.1.3.2). Raises ValueError saying what is wrong."""
+    text = value.decode("latin-1").strip(" \t")
+    if text.startswith('"'):
+        quoted = _is_quoted(text)
+        if not quoted:
+            raise ValueError("has a quoted string that does not end where the value does")
+        text = _unescaped(r"\1", quoted[1])
+    if not _is_printable(text):
+        raise ValueError("must be printable ASCII: other characters are percent-encoded UTF-8")
+    if _stray_percent(text):
+        raise ValueError("has a % without two hexadecimal digits behind it; % itself is %25")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise ValueError("is percent-encoded, but not as UTF-8") from None
+
+
+def _media_type(headers: Headers) -> tuple[str | None, list[Fault]]:
+    given = [value.decode("latin-1").strip() for name, value in headers if name == b"content-type"]
+    if len(given) > 1:
+        return given[0], [Fault("is given more than once", header=_CONTENT_TYPE)]
+    return (given[0] if given else None), []
+
+
+def _data(media_type: str, body: bytes) -> dict[str, object]:
+    """The member that holds the data. No body is no data; without a type nothing is assumed."""
+    if not body:
+        return {}
+    if _is_json(media_type):
+        body = without_mark(body)
+        _require_json(body)
+        return {"data": msgspec.Raw(body)}
+    if _is_text(media_type) and b"\0" not in body:
+        try:
+            return {"data": body.decode()}
+        except UnicodeDecodeError:
+            pass
+    return {"data_base64": base64.b64encode(body).decode()}
+
+
+def _is_json(media_type: str) -> bool:
+    """JSON format, 3.1.1: `*/json` or `*/*+json`, without parameters."""
+    subtype = _subtype(media_type)
+    return subtype == "json" or subtype.endswith("+json")
+
+
+_TEXT_SUBTYPES = {"xml", "javascript", "ecmascript", "yaml", "x-www-form-urlencoded", "x-ndjson"}
+
+
+def _is_text(media_type: str) -> bool:
+    """Whether the bytes are UTF-8 text, if they are UTF-8."""
+    if charset := _charset(media_type):
+        return charset[1].lower() in ("utf-8", "us-ascii")
+    subtype = _subtype(media_type)
+    return (
+        media_type.lower().startswith("text/")
+        or subtype in _TEXT_SUBTYPES
+        or subtype.endswith(("+xml", "+yaml"))
+    )
+
+
+def _subtype(media_type: str) -> str:
+    return media_type.partition(";")[0].partition("/")[2].strip().lower()
+
+
+def _require_json(body: bytes) -> None:
+    """It is put into JSON as it is, so it must be a whole value and no more."""
+    text = utf8(body)
+    if is_too_deep(body, DEPTH - 1):
+        raise invalid([Fault(f"is nested deeper than {DEPTH - 1} levels", pointer="")])
+    read_json(text, _ignore, _ignore)
+
+
+def _ignore(literal: str) -> None:
+    """Numbers are looked at with the event."""

@@ -1,0 +1,349 @@
+"""From a posted body to an event: quick for a good one, precise about a bad one. Pure.
+
+`parse` takes what is plainly good and nothing else; `explain` takes what is good and says
+everything that is wrong with the rest. A property test holds them against each other.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, chain, islice
+from math import isinf
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import ValidationError
+
+from api.formats.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
+from api.http.error_detail import Fault
+from api.http.json_scan import STEPS, STRING
+from api.http.problems import Problem
+from storage.model.filters import MAX_DIGITS as DIGITS
+from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+
+MOST_FAULTS = 100  # an answer should not be many times as large as the body,
+_MOST_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
+_MOST_OF_A_NAME = 255
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARACTERS)]
+_NULL = msgspec.Raw(b"null")
+_LEVELS = DEPTH + 1  # of `data`, within the event's own
+
+
+class EventIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A posted event. `data` is the very text that was posted."""
+
+    component: _Name
+    environment: _Name
+    message: str
+    email: str | None = None
+    data: msgspec.Raw = _NULL
+
+
+_decode = msgspec.json.Decoder(EventIn).decode
+
+# A pattern takes 10 ns a byte to find where it may begin, translating and finding a fixed text less
+# than 2. So what is part of a number but a point becomes 0 at first: an exponent, like very many
+# digits, is then between zeros. Only where something is do the patterns decide; for that of the
+# exponent whatever is part of a number becomes 0, and what may stand before one a colon.
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789+-E", b"000000000000e")
+_MANY_DIGITS = b"0" * 500
+_has_many_digits = re.compile(rb"(?<!\d)\d{500}").search
+_NUMBERS_ALIKE = bytes.maketrans(b"0123456789.E,[ \t\n\r\f\v", b"00000000000e::::::::")
+_has_exponent = re.compile(rb":-?0+e").search
+
+
+def _suspect(text: bytes) -> bool:
+    """What msgspec would take: an escaped NUL, a number with an exponent or very many digits."""
+    digits = text.translate(_DIGITS_ALIKE)
+    return (
+        (b"\\" in text and rb"\u0000" in text)
+        or (b"0e0" in digits and _has_exponent(text.translate(_NUMBERS_ALIKE)) is not None)
+        or (len(text) > DIGITS and _MANY_DIGITS in digits and _has_many_digits(text) is not None)
+    )
+
+
+def _has_good_fields(event: EventIn) -> bool:
+    """As far as msgspec does not tell."""
+    email = event.email
+    return bool(
+        event.component.strip()
+        and event.environment.strip()
+        and event.message.strip()
+        and (email is None or (len(email) <= EMAIL_CHARACTERS and is_email(email)))
+    )
+
+
+def parse(body: bytes) -> EventIn | None:
+    """The event of a plainly good body; None for any other, good or bad."""
+    try:
+        body.decode()  # msgspec does not look into the strings of `data`
+        event = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not _has_good_fields(event) or _suspect(body) or is_too_deep(body, _LEVELS):
+        return None
+    return event
+
+
+def parse_all(bodies: list[bytes]) -> list[EventIn] | None:
+    """The events of bodies that are all plainly good; None where one is not: `parse` tells which.
+
+    What `parse` looks for in a body is looked for in all of them as one text: there it shows too.
+    """
+    text = b"\n".join(bodies)
+    try:
+        text.decode()
+        events = [*map(_decode, bodies)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if _suspect(text) or not all(map(_has_good_fields, events)):
+        return None
+    some = [body for body in bodies if body.count(b"[") + body.count(b"{") > _LEVELS]
+    return None if any(is_too_deep(body, _LEVELS) for body in some) else events
+
+
+def explain(body: bytes, limit: int) -> EventIn:
+    """A good body, or the Problem with every fault in it: 400 not JSON, 422 not an event.
+
+    `limit`: bytes an event may have once its numbers are written out.
+    """
+    text = utf8(body)
+    if is_too_deep(body, _LEVELS):
+        place = place_of_too_deep(text, _LEVELS)
+        raise invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=place)])
+    value, growth, odd = _json(text)
+    if not isinstance(value, Members):
+        raise invalid([Fault("must be a JSON object with the event's fields", pointer="")])
+    values = _faults_of_values(value, ()) if odd or _has_odd_text(text) else ()
+    faults = list(islice(chain(values, _faults_of_fields(value)), MOST_FAULTS + 1))
+    if not faults and len(body) + growth > limit:
+        faults = [Fault(f"with its numbers written out exceeds {limit} bytes", pointer="/data")]
+    if faults:
+        raise invalid(faults)
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:  # of a repeated name the last value was good, another is not
+        raise invalid(list(_faults_of_repeated(value))) from None
+
+
+_FIRST_OF_THEM = "More than {} things are wrong; these are the first of them."
+
+
+def is_cut(problem: Problem) -> bool:
+    """Whether more is wrong than what the Problem tells."""
+    return problem.detail == _FIRST_OF_THEM.format(len(problem.faults))
+
+
+def invalid(faults: Sequence[Fault], more: bool = False) -> Problem:
+    """The Problem with as many faults as an answer has room for; `more`: these are not all."""
+    count, shown = len(faults), _shown(faults)
+    if shown < count or more:
+        return Problem(422, _FIRST_OF_THEM.format(shown), faults[:shown])
+    return Problem(422, f"{count} {'thing is' if count == 1 else 'things are'} wrong.", faults)
+
+
+def _shown(faults: Sequence[Fault]) -> int:
+    """How many of them an answer has room for: one at least."""
+    sizes = accumulate(len(fault.pointer or "") for fault in faults[:MOST_FAULTS])
+    return max(1, sum(size <= _MOST_CHARACTERS for size in sizes))
+
+
+def utf8(body: bytes | bytearray) -> str:
+    """The body as text. Raises Problem 400 when it is none."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"The body is not UTF-8: byte {error.start} is wrong.") from None
+
+
+class Members(list[tuple[str, Any]]):
+    """An object's names and values, repeated names too: PostgreSQL reads each of them."""
+
+
+def _fault_of_number(literal: str, exponent: int) -> str | None:
+    """What is wrong with a number as it is spelt: a float would lose digits.
+
+    An integer or decimal may have DIGITS digits. One with an exponent is a 64-bit float to most
+    readers, so it must not be infinite there. Its exponent may be DIGITS at most, up or down:
+    then it has at most 309 digits before the point and 8,600 after it once PostgreSQL has
+    written it out, and `numeric` holds 131,072 and 16,383. That bound is for zeros too.
+    """
+    digits = len(literal.lower().partition("e")[0].lstrip("-").replace(".", ""))
+    if digits > DIGITS:
+        return f"has {digits} digits; at most {DIGITS} are kept"
+    if exponent > DIGITS:
+        return f"overflows: its exponent is beyond {DIGITS}"
+    if exponent and isinf(float(literal)):
+        return "overflows: it is infinite as a 64-bit float"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _BadNumber:
+    fault: str
+
+
+# Nothing is wrong with such a number: it has few digits, and is far from infinite.
+_is_small = re.compile(r"[-0-9.]{1,200}[eE][-+]?([0-9]{1,2})").fullmatch
+
+
+def _json(text: str) -> tuple[Any, int, bool]:
+    """The value, the bytes it gains when its numbers are written out, whether one is bad."""
+    growth, bad = 0, False
+
+    def number(literal: str) -> Any:
+        nonlocal growth, bad
+        if len(literal) <= DIGITS and "e" not in literal and "E" not in literal:
+            return 0  # plainly good; what it is matters to nobody here
+        if small := _is_small(literal):
+            growth += int(small[1])
+            return 0
+        exponent = int(
+            literal.lower().partition("e")[2].lstrip("+-0")[:5] or "0"
+        )  # without its sign
+        growth += exponent
+        if fault := _fault_of_number(literal, exponent):
+            bad = True
+            return _BadNumber(fault)
+        return 0
+
+    def constant(literal: str) -> Any:
+        nonlocal bad
+        bad = True
+        return _BadNumber(f"{literal} is not a JSON number")  # RFC 8259, 6
+
+    return read_json(text, number, constant), growth, bad
+
+
+def read_json(text: str, number: Callable[[str], Any], constant: Callable[[str], Any]) -> Any:
+    """The value, its numbers and NaN and infinities made by these. Raises Problem 400."""
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=Members,
+            parse_float=number,
+            parse_int=number,
+            parse_constant=constant,
+        )
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Problem(400, f"The body is not JSON: {error.msg} at {where}.") from None
+
+
+# What may be a NUL or half of a surrogate pair: written otherwise they are not JSON, or not UTF-8.
+_has_odd_text = re.compile(r"\\u(?:0000|[dD][89a-fA-F])").search
+
+
+Path = tuple[str | int, ...]
+
+
+def _faults_of_values(value: Any, path: Path) -> Iterator[Fault]:
+    """What no JSON reader or PostgreSQL would take, wherever it stands."""
+    match value:
+        case Members():
+            for name, item in value:
+                yield from _faults_of_text(name, (*path, name), "its name ")
+                yield from _faults_of_values(item, (*path, name))
+        case list():
+            for index, item in enumerate(value):
+                if item != 0:  # most of a long list are numbers
+                    yield from _faults_of_values(item, (*path, index))
+        case str():
+            yield from _faults_of_text(value, path)
+        case _BadNumber():
+            yield Fault(value.fault, pointer=pointer(path))
+
+
+def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[Fault]:
+    if "\0" in text:
+        detail = f"{what}contains a NUL character, which can't be stored"
+        yield Fault(detail, pointer=pointer(path))
+    if not _encodes(text):
+        yield Fault(f"{what}contains half of a surrogate pair", pointer=pointer(path))
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _faults_of_fields(members: Members) -> Iterator[Fault]:
+    known = {name: item for name, item in members if name in EventBody.model_fields}
+    others = (item for item in members if item[0] not in EventBody.model_fields)
+    unknown = {_printable(name): None for name, _ in islice(others, MOST_FAULTS + 1)}
+    try:
+        EventBody.model_validate(known | unknown)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False, include_context=False):
+            if found["type"] != "string_unicode":  # surrogates, told of with the other values
+                yield Fault(_detail(found["type"], found["msg"]), pointer=pointer(found["loc"]))
+
+
+def _faults_of_repeated(members: Members) -> Iterator[Fault]:
+    for name, count in Counter(name for name, _ in members).items():
+        if count > 1:
+            yield Fault("is given more than once, and not always right", pointer=pointer((name,)))
+
+
+def _detail(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        return "is not a field of an event; what is extra belongs in data"
+    return message.removeprefix("Value error, ").replace("String", "string").replace("Input", "it")
+
+
+def pointer(path: Path) -> str:
+    """A JSON pointer (RFC 6901), printable and of bounded length whatever the names hold."""
+    return "".join(f"/{_escaped(str(part))}" for part in path)
+
+
+def _escaped(name: str) -> str:
+    shown = name if len(name) <= _MOST_OF_A_NAME else name[:_MOST_OF_A_NAME] + "…"
+    return _printable(shown).replace("~", "~0").replace("/", "~1")
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+_without_strings = partial(re.compile(STRING, re.DOTALL).sub, b"")
+# Whatever is left and is no bracket.
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+def is_too_deep(body: bytes, most: int) -> bool:
+    """Whether more than that many arrays and objects are in each other."""
+    if body.count(b"[") + body.count(b"{") <= most:
+        return False
+    brackets = _without_strings(body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > most
+
+
+# A string, possessive and with an optional closing quote so that it is linear, or a bracket.
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"?|[\[\]{}]', re.DOTALL)
+
+
+def place_of_too_deep(text: str, most: int) -> str:
+    """The pointer to the field that makes for more than that many arrays and objects in each other.
+
+    Found without parsing: parsers fail on what is nested too deep, each in its own way.
+    """
+    depth, name = 0, ""
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > most:
+                return pointer((name,)) if text.lstrip().startswith("{") else ""
+        elif token[0] in "]}":
+            depth -= 1
+        elif depth == 1:
+            name = token[1]
+    raise AssertionError("only asked where something is too deep")

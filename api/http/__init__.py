@@ -1,0 +1,1 @@
+"""HTTP parts that every route shares: bodies, errors, paths, conditional requests."""

@@ -1,0 +1,117 @@
+"""Which `Host` a request may name: a web page must not read the service through a browser.
+
+With DNS rebinding a page's own name becomes the address of this machine, and the browser takes our
+answers for the page's own. Its requests still carry that name.
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+
+from starlette.types import Scope
+
+from api.http.error_detail import Fault
+from api.http.problems import Problem
+
+SETTING = "ACTIVITY_ALLOWED_HOSTS"
+MOST_KNOWN = 1024
+_KNOWN_BYTES = 300  # a name has 253 characters at most
+_SHOWN_CHARACTERS = 100
+
+# RFC 9110, 7.2 and RFC 3986, 3.2.2: an IPv6 address, or a name or IPv4 address; then the port.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+
+_NOT_ONE = Problem(
+    400, "A request of HTTP/1.1 has one Host header.", [Fault("must be given once", header="Host")]
+)
+_NO_HOST = Problem(
+    400, "The Host header is no host.", [Fault("must be HOST or HOST:PORT", header="Host")]
+)
+
+
+class Hosts:
+    """The names that are answered to; `known` are values of the header that were found good.
+
+    Without patterns: loopback names on a loopback address, any name elsewhere. With patterns
+    (`name`, `*.domain`, `*`) those too, and elsewhere every IP address: none can be rebound.
+    And always the name of the address it was told to listen on, `own`.
+    """
+
+    def __init__(
+        self, patterns: Sequence[str] = (), on_loopback: bool = False, own: str = "localhost"
+    ) -> None:
+        self.known: set[bytes] = set()
+        self._any = "*" in patterns or not (patterns or on_loopback)
+        self._names = {*patterns, own.lower(), "localhost"}
+        self._domains = tuple(each[1:] for each in patterns if each.startswith("*."))
+        self._on_loopback = on_loopback
+
+    def admits(self, value: bytes | None) -> bool:
+        """Whether a request may have this Host; None: it has none."""
+        if value in self.known:
+            return True
+        name = None if value is None else _name(value)
+        if value is None or name is None or not self._allows(name):
+            return False
+        self._remember(value)
+        return True
+
+    def refusal(self, scope: Scope) -> Problem | None:
+        """Why the request is refused: 400, or 421 for a name that is not answered to."""
+        values = [value for name, value in scope["headers"] if name == b"host"]
+        if not values and scope["http_version"] == "1.0":
+            return None
+        if len(values) != 1:
+            return _NOT_ONE
+        [value] = values
+        if self.admits(value):
+            return None
+        name = _name(value)
+        return _NO_HOST if name is None else _misdirected(name)
+
+    def _remember(self, value: bytes) -> None:
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        if len(value) <= _KNOWN_BYTES:
+            self.known.add(value)
+
+    def _allows(self, name: str) -> bool:
+        return (
+            self._any
+            or name in self._names
+            or name.endswith(self._domains)
+            or self._allows_address(name)
+        )
+
+    def _allows_address(self, name: str) -> bool:
+        try:
+            address = ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return is_loopback(str(address)) or not self._on_loopback
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address leads to this machine only."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_loopback
+
+
+def _name(value: bytes) -> str | None:
+    """The header's host without port, in lower case; None when it is malformed."""
+    found = _HOST.fullmatch(value)
+    return found[1].decode().lower().removesuffix(".") if found else None
+
+
+def _misdirected(name: str) -> Problem:
+    shown = name[:_SHOWN_CHARACTERS]
+    detail = (
+        f"This service does not answer to the name '{shown}'. Whoever runs it can allow the name "
+        f"with the setting {SETTING}."
+    )
+    return Problem(421, detail, [Fault("is not allowed", header="Host")])

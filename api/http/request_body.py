@@ -1,0 +1,212 @@
+"""Reading a request's body with a bound on its bytes, packed and unpacked, and on its time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from api.http.gunzip import Gunzip
+from api.http.json_scan import MARK_BYTES, without_mark
+from api.http.problems import Problem, closing
+
+LINGER_SECONDS = 2.0
+
+# In the scope of a request whose body has come whole: the first `receive` gives all of it, at once.
+IS_HERE = "activity.body_is_here"
+# In the scope of a request whose body is not kept: there was no room for it when it came.
+NO_ROOM = "activity.no_room_for_body"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bytes a body may have, unpacked or not; seconds it may take; what it is, for people."""
+
+    bytes: int
+    seconds: float
+    what: str
+
+
+async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, guest: "Guest") -> bytes:
+    """The whole body, unpacked. One that is here already takes no room: it ends soon.
+
+    Raises Problem 413 past the bytes, 408 past the seconds, 400 and 415 for what can't be
+    unpacked, 503 where there is no room; ClientDisconnect when the client goes away first.
+    """
+    # Most bodies are: that takes no clock.
+    if IS_HERE in scope and NO_ROOM not in scope and not _has_coding(scope):
+        body = _part(await receive())
+        if len(body) > limits.bytes:
+            raise _too_large(limits)
+        return body
+    pieces = []
+    async for piece in body_pieces(scope, receive, limits):
+        guest.take(len(piece))
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIterator[bytes]:
+    """The same as it arrives, in pieces."""
+    unpack = Gunzip() if _is_gzip(scope) else _Plain()
+    if _announced(scope) > limits.bytes:
+        raise _too_large(limits)
+    end = asyncio.get_running_loop().time() + limits.seconds
+    packed = unpacked = 0
+    more = True
+    while more:
+        message = await _next(receive, end, limits)
+        if NO_ROOM in scope:
+            raise _no_room()
+        more = message.get("more_body", False)
+        part = _part(message)
+        packed += len(part)
+        for piece in unpack.feed(part):
+            unpacked += len(piece)
+            if max(packed, unpacked) > limits.bytes:
+                raise _too_large(limits)
+            yield piece
+    unpack.finish()
+
+
+async def without_first_mark(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces without a byte order mark at the start of the first ones."""
+    start: bytes | None = b""
+    async for piece in pieces:
+        if start is None:
+            yield piece
+        elif len(start) + len(piece) >= MARK_BYTES:
+            yield without_mark(start + piece)
+            start = None
+        else:
+            start += piece
+    if start:
+        yield without_mark(start)
+
+
+class _Plain:
+    """A body without a content coding."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        pass
+
+
+class Room:
+    """The bytes that a process may hold at once of batches, until they are accepted, and of other
+    requests whose end has not come yet.
+
+    A batch alone may hold what it needs: it has limits of its own.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self.free = limit
+
+    @contextmanager
+    def guest(self) -> Iterator["Guest"]:
+        """One request: at the end of the block it holds nothing any more."""
+        guest = Guest(self)
+        try:
+            yield guest
+        finally:
+            self.free += guest.held
+
+
+class Guest:
+    """What one request holds."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.held = 0
+
+    def take(self, count: int) -> None:
+        """Raises Problem 503 when there is not so much room; then nothing is taken."""
+        others = self._room.limit - self._room.free - self.held
+        if others and count > self._room.free:
+            raise _no_room()
+        self._room.free -= count
+        self.held += count
+
+
+def lingering(send: Send, receive: Receive) -> Send:
+    """A `send` that reads the rest of the body, for LINGER_SECONDS at most, before its end.
+
+    A connection that is closed on unread bytes is reset, and its client may never see the answer.
+    """
+
+    async def lingered(message: Message) -> None:
+        last = message["type"] == "http.response.body" and not message.get("more_body")
+        if last:
+            await send({**message, "more_body": True})
+            await _discard(receive)
+            message = {"type": "http.response.body"}
+        await send(message)
+
+    return lingered
+
+
+async def _discard(receive: Receive) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+
+
+async def _next(receive: Receive, end: float, limits: BodyLimits) -> Message:
+    try:
+        async with asyncio.timeout_at(end):
+            return await receive()
+    except TimeoutError:
+        raise closing(408, f"The body did not arrive within {limits.seconds:g} s.") from None
+
+
+def _part(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    part: bytes = message.get("body", b"")
+    return part
+
+
+def _has_coding(scope: Scope) -> bool:
+    return _ENCODING in dict(scope["headers"])
+
+
+def _is_gzip(scope: Scope) -> bool:
+    """Raises Problem 415 for any other content coding."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == _ENCODING]
+    codings = [coding.strip().lower() for value in values for coding in value.split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if not codings:
+        return False
+    if codings not in (["gzip"], ["x-gzip"]):  # RFC 9110, 8.4.1.3
+        detail = f"Send the body as it is, or with gzip; this is {', '.join(codings)[:100]}."
+        raise closing(415, detail, (b"accept-encoding", b"gzip"))
+    return True
+
+
+_ENCODING = b"content-encoding"
+
+
+def _announced(scope: Scope) -> int:
+    """The Content-Length, 0 when there is none; the server has checked that it is a number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+def _no_room() -> Problem:
+    return closing(
+        503,
+        "Other requests are being read, as many as there is room for. Nothing of this one was "
+        "accepted.",
+        (b"retry-after", b"1"),
+    )
+
+
+def _too_large(limits: BodyLimits) -> Problem:
+    return closing(413, f"The body is larger than the {limits.bytes} bytes {limits.what}.")

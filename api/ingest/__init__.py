@@ -1,0 +1,1 @@
+"""Accepting events: read, stamp, commit in groups, acknowledge."""

@@ -1,0 +1,44 @@
+"""How far an acknowledgement reaches: `queued` is on the queue's disk, `stored` committed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Literal
+from uuid import UUID
+
+from api.ingest.commit_waiter import StoredWatch
+from api.ingest.service import Accepted
+from storage.errors import StorageError
+from storage.model.receipt import Receipt, StoredState
+
+HEADER = "Activity-Ack"
+
+Ack = Literal["queued", "stored"]
+StoredStates = Callable[[Sequence[UUID]], Awaitable[dict[UUID, StoredState]]]
+
+
+class Acknowledgement:
+    """Waits for the level that a producer asks for, within a bound."""
+
+    def __init__(self, watch: StoredWatch, stored_states: StoredStates, seconds: float) -> None:
+        self._watch = watch
+        self._stored_states = stored_states
+        self._seconds = seconds
+
+    async def receipts(self, accepted: Accepted) -> list[Receipt]:
+        """What became of each event once all have left the queue, or the wait is over.
+
+        PostgreSQL is asked too: an event that left the queue may be a dead letter.
+        """
+        ids = [UUID(bytes=raw_id) for raw_id in accepted.made.raw_ids]
+        stored_states: dict[UUID, StoredState] = {}
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._watch.left(accepted.place)
+                stored_states = await self._stored_states(ids)
+        return [stored_states.get(one, "queued") for one in ids]
+
+
+def reached(receipts: Sequence[Receipt]) -> Ack:
+    """The level that every one of these events has reached."""
+    return "stored" if all(receipt == "stored" for receipt in receipts) else "queued"

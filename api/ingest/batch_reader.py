@@ -1,0 +1,133 @@
+"""Reading a batch: each item is good, or there is a problem that says what is wrong with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from api.formats.native import EventIn
+from api.formats.offload import aside
+from api.http.problems import Problem, closing
+from api.http.request_body import Guest
+from api.ingest.splitters import Array, Cut, Item, Lines
+
+# Good items taken before other requests get a turn, and their bytes if they are taken together.
+TURN = 100
+TURN_BYTES = 256 * 1024
+MOST_FAULTS = 10  # of an item
+MOST_FAULT_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
+_VERDICT_BYTES = 400  # what a refused item holds beside its problem
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How items become events: `together` takes them if all are plainly good, `quick` one that is,
+    and None is for the rest; `closely` says what is wrong with one."""
+
+    together: Callable[[list[bytes]], list[EventIn] | None]
+    quick: Callable[[bytes], EventIn | None]
+    closely: Callable[[bytes], Awaitable[EventIn]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """Of one batch, and bytes of each item."""
+
+    items: int
+    item_bytes: int
+
+    @property
+    def lines(self) -> int:
+        """Of NDJSON, the blank ones too."""
+        return 10 * self.items
+
+    @property
+    def brackets(self) -> int:
+        """Arrays and objects of JSON, those within the items too."""
+        return 100 * self.items
+
+
+@dataclass(slots=True)
+class Batch:
+    """The good items in the order they came, and for each other one, by its index, its problem."""
+
+    count: int = 0
+    good: list[EventIn] = field(default_factory=list)
+    problems: dict[int, bytes] = field(default_factory=dict)
+    _fault_bytes: int = 0
+
+    def take(self, *events: EventIn) -> None:
+        """The next items are good."""
+        self.good += events
+        self.count += len(events)
+
+    def refuse(self, item: Item, problem: Problem) -> int:
+        """The next item is not. Its faults are told unless there were very many before.
+
+        The bytes that this takes.
+        """
+        where = {"index": self.count} | ({} if item.line is None else {"line": item.line})
+        told = problem.faults[:MOST_FAULTS] if self._fault_bytes < MOST_FAULT_BYTES else ()
+        document = Problem(problem.status, problem.detail, told, more=where).body()
+        self._fault_bytes += len(document) if told else 0
+        self.problems[self.count] = document
+        self.count += 1
+        return len(document) + _VERDICT_BYTES
+
+
+class BatchReader:
+    """Reads one batch. Nothing of it is kept but what is good."""
+
+    def __init__(
+        self, cutter: Lines | Array, reading: Reading, limits: BatchLimits, guest: Guest
+    ) -> None:
+        self._cutter = cutter
+        self._reading = reading
+        self._limits = limits
+        self._guest = guest
+        self._batch = Batch()
+
+    async def read(self, pieces: AsyncIterator[bytes]) -> Batch:
+        """The whole batch. Raises Problem when it can't be taken apart or is too large."""
+        async for piece in pieces:
+            self._guest.take(len(piece))
+            await self._judge_all(self._cutter.feed(piece))
+            await asyncio.sleep(0)  # many pieces may be here at once
+        await self._judge_all(await aside(self._cutter.held, self._last_items))
+        if not self._batch.count:
+            raise Problem(422, "The batch holds no events.")
+        return self._batch
+
+    def _last_items(self) -> Cut:
+        """No more of them than show that there are too many."""
+        return Cut.of(islice(self._cutter.finish(), self._limits.items + 1))
+
+    async def _judge_all(self, cut: Cut) -> None:
+        if self._batch.count + len(cut.bodies) > self._limits.items:
+            raise closing(413, f"A batch holds {self._limits.items} events at most.")
+        for part in cut.parts(TURN):
+            events = None
+            if sum(map(len, part.bodies)) <= TURN_BYTES:
+                events = self._reading.together(part.bodies)
+            if events is None:
+                await self._judge_each(part)
+            else:
+                self._batch.take(*events)
+            await asyncio.sleep(0)
+
+    async def _judge_each(self, items: Iterable[Item]) -> None:
+        for item in items:
+            event = None if item.body is None else self._reading.quick(item.body)
+            if event is None:
+                await self._look_closely(item)
+                await asyncio.sleep(0)
+            else:
+                self._batch.take(event)
+
+    async def _look_closely(self, item: Item) -> None:
+        try:
+            if item.body is None:
+                raise Problem(413, f"An event has {self._limits.item_bytes} bytes at most.")
+            self._batch.take(await self._reading.closely(item.body))
+        except Problem as problem:
+            self._guest.take(self._batch.refuse(item, problem))

@@ -1,0 +1,211 @@
+"""Group commit: what arrives while the queue writes goes to it in the next call, all at once."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from storage.errors import QueueFull, ShardFull, ShardPaused, StorageError
+from storage.queue.producer import Appended, Place
+
+log = logging.getLogger(__name__)
+
+GROUP_EVENTS = 1_000
+GROUP_BYTES = 4 * 1024 * 1024
+MAX_PENDING_BYTES = 64 * 1024 * 1024  # of events that wait, in calls and behind them
+
+# Events that must wait for a call to begin, by the calls that are under way. The second one is for
+# batches: the queue has work while this process prepares the next call, and the other way round.
+ENOUGH = (1, 500, math.inf)
+
+# One shard is filled while its backlog is no larger: a fraction of a second's work for its drain.
+STAY_EVENTS = 2_000
+STAY_BYTES = 4 * 1024 * 1024
+
+# A shard that was found paused is not asked again for so long, as long as another takes events.
+AVOID_SECONDS = 1.0
+
+
+class Append(Protocol):
+    """Raises ShardPaused where the shard's last drain failed, unless `even_paused`."""
+
+    async def __call__(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended: ...
+
+
+class _Unit(NamedTuple):
+    """What is appended together or not at all: one request's events, all made at one time."""
+
+    items: Sequence[bytes]  # id, event, id, event ...
+    created_ms: int
+    events: int
+    bytes: int
+    future: asyncio.Future[Place]
+
+
+class GroupCommit:
+    """Collects the events of one event loop into calls of `append(shard, oldest_ms, items)`.
+
+    One call is under way at a time, or two while much waits. It goes to the shard of the call
+    before, so that a quiet service keeps one drain busy with large batches, until that shard has a
+    backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
+    busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
+    is told of each drain that must be enqueued. Nothing is taken while `most_pending` events wait,
+    or MAX_PENDING_BYTES, in calls and behind them.
+    """
+
+    def __init__(
+        self, append: Append, shards: int, most_pending: int, wake: Callable[[int, int], None]
+    ) -> None:
+        self._append = append
+        self._shards = shards
+        self._most_pending = most_pending
+        self._wake = wake
+        self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
+        self._pending: list[_Unit] = []
+        self._waiting = 0  # events of those
+        self._events = self._bytes = 0  # those in calls too
+        self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
+        """Where the events wait, once they are on the queue's disk: all in one call, or none.
+
+        `items` is id, event, id, event ..., all made at that time. The future fails with
+        QueueUnavailable, QueueFull.
+        """
+        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        if self._events >= self._most_pending or self._bytes >= MAX_PENDING_BYTES:
+            future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
+            return future
+        size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
+        self._pending.append(_Unit(items, created_ms, len(items) // 2, size, future))
+        self._waiting += len(items) // 2
+        self._events += len(items) // 2
+        self._bytes += size
+        if self._waiting >= ENOUGH[len(self._tasks)]:
+            self._tasks.add(asyncio.create_task(self._run()))
+        return future
+
+    async def close(self) -> None:
+        """Return once nothing is under way any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _run(self) -> None:
+        """One call after the other while enough waits."""
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            while self._waiting >= ENOUGH[len(self._tasks) - 1]:
+                await self._commit(self._take())
+        finally:
+            self._tasks.remove(task)
+            if not self._tasks:
+                _give_up(self._pending)  # only where the loop is shut down are there any
+                self._pending, self._waiting, self._events, self._bytes = [], 0, 0, 0
+
+    def _take(self) -> list[_Unit]:
+        """The first of what waits, as much as one call takes, whatever the size of the first."""
+        events = size = count = 0
+        for unit in self._pending:
+            events += unit.events
+            size += unit.bytes
+            if count and (events > GROUP_EVENTS or size > GROUP_BYTES):
+                break
+            count += 1
+        group, self._pending = self._pending[:count], self._pending[count:]
+        return group
+
+    async def _commit(self, group: list[_Unit]) -> None:
+        """One call. Whatever fails in it fails this group, never the next."""
+        items: list[bytes] = []
+        size = 0
+        for unit in group:
+            items += unit.items
+            size += unit.bytes
+        count = len(items) // 2
+        self._waiting -= count
+        oldest = min([unit.created_ms for unit in group])
+        try:
+            appended = await self._append_where_room(oldest, items)
+            _settle(group, appended.place)
+            if appended.generation:
+                self._wake(appended.place.shard, appended.generation)
+        except Exception as error:
+            if not isinstance(error, StorageError):
+                log.exception("a group of %d events failed", count)
+            _settle(group, error)
+        except asyncio.CancelledError:
+            _give_up(group)
+            raise
+        finally:
+            self._events -= count
+            self._bytes -= size
+
+    async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
+        """To the shard whose turn it is or, where that is full or paused, to the next that is not.
+
+        Where there is none, to a paused one that has room.
+        """
+        turns = [(self._shard + step) % self._shards for step in range(self._shards)]
+        for shard in self._willing(turns):
+            with suppress(ShardFull, ShardPaused):
+                return await self._append_to(shard, oldest_ms, items)
+        paused = [shard for shard in turns if shard in self._avoided]
+        for shard in paused:
+            with suppress(ShardFull):
+                return await self._append_to(shard, oldest_ms, items, even_paused=True)
+        raise ShardFull("the backlog has reached its limit")
+
+    def _willing(self, turns: list[int]) -> list[int]:
+        """Those of these shards that may not be paused."""
+        if not self._avoided:
+            return turns
+        now = asyncio.get_running_loop().time()
+        self._avoided = {shard: end for shard, end in self._avoided.items() if end > now}
+        return [shard for shard in turns if shard not in self._avoided]
+
+    async def _append_to(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
+        try:
+            if even_paused:
+                appended = await self._append(shard, oldest_ms, items, even_paused=True)
+            else:
+                appended = await self._append(shard, oldest_ms, items)
+        except ShardPaused:
+            self._avoided[shard] = asyncio.get_running_loop().time() + AVOID_SECONDS
+            self._leave(shard)
+            raise
+        except Exception:
+            self._leave(shard)
+            raise
+        if appended.backlog_events > STAY_EVENTS or appended.backlog_bytes > STAY_BYTES:
+            self._leave(shard)
+        return appended
+
+    def _leave(self, shard: int) -> None:
+        """The next one's turn comes, once for all calls that were to this one."""
+        if self._shard == shard:
+            self._shard = (shard + 1) % self._shards
+
+
+def _give_up(units: list[_Unit]) -> None:
+    """Nobody is left waiting where the loop is shut down."""
+    for unit in units:
+        unit.future.cancel()
+
+
+def _settle(group: list[_Unit], outcome: Place | Exception) -> None:
+    for unit in group:
+        if unit.future.done():  # its client went away
+            continue
+        if isinstance(outcome, Place):
+            unit.future.set_result(outcome)
+        else:
+            unit.future.set_exception(outcome)

@@ -1,0 +1,89 @@
+"""Making events of what was posted. Pure but for the clock and the ids' random bits."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from api.formats.native import EventIn
+from storage.model.event import (
+    Event,
+    Stamp,
+    decode_event,
+    encode_event,
+    id_text,
+    id_texts,
+    new_id,
+    new_ids,
+    now_ms,
+    time_text,
+)
+
+
+class Made(NamedTuple):
+    """An event: its id's 16 bytes and text, its time in ms and as text, and its JSON."""
+
+    raw_id: bytes
+    id: str
+    created_ms: int
+    created_at: str
+    body: bytes
+
+
+class MadeAll(NamedTuple):
+    """Events made together: their time in ms, the bytes and texts of their ids, and their JSON."""
+
+    created_ms: int
+    raw_ids: list[bytes]
+    ids: list[bytes]
+    bodies: list[bytes]
+
+    def items(self) -> list[bytes]:
+        """As they are appended: id, event, id, event ..."""
+        items = [b""] * (2 * len(self.bodies))
+        items[0::2] = self.raw_ids
+        items[1::2] = self.bodies
+        return items
+
+
+def make_one(posted: EventIn) -> Made:
+    """The event of this moment."""
+    created_ms = now_ms()
+    raw_id, created_at = new_id(created_ms), time_text(created_ms)
+    text = id_text(raw_id)
+    event = Event(
+        text,
+        created_at,
+        posted.component,
+        posted.environment,
+        posted.message,
+        posted.email,
+        posted.data,
+    )
+    return Made(raw_id, text, created_ms, created_at, encode_event(event))
+
+
+def make_all(posted: list[EventIn], stamp: Stamp) -> MadeAll:
+    """The events of that stamp, in history in this order.
+
+    Empties the list as it goes, so that a large batch is not held twice.
+    """
+    raw_ids = new_ids(stamp, len(posted))
+    ids = id_texts(raw_ids)
+    # What `encode_event` makes: the fields of a posted event are an event's, in the same order.
+    event = b'{"id":"%%b","created_at":"%b",%%b' % time_text(stamp.created_ms).encode()
+    posted.reverse()
+    bodies = [event % (text, _encode(posted.pop())[1:]) for text in ids]
+    return MadeAll(stamp.created_ms, raw_ids, ids, bodies)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def restamped(made: MadeAll, stamp: Stamp) -> MadeAll:
+    """The same events as they were made with another stamp."""
+    return make_all([_posted(body) for body in made.bodies], stamp)
+
+
+def _posted(body: bytes) -> EventIn:
+    event = decode_event(body)
+    return EventIn(event.component, event.environment, event.message, event.email, event.data)

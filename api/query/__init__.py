@@ -1,0 +1,1 @@
+"""Answering queries: parameters to filters, pages through the cache."""

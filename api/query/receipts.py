@@ -1,0 +1,38 @@
+"""Events with their receipts, as they are answered. Pure."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+
+from storage.model.cached_page import CachedPage
+from storage.model.event import Event
+from storage.model.receipt import Receipt
+
+Found = Mapping[UUID, tuple[Event, Receipt]]
+
+
+class EventReceipt(Event, frozen=True):
+    """An event, and what became of it."""
+
+    receipt: Receipt
+
+    @classmethod
+    def of(cls, event: Event, receipt: Receipt) -> "EventReceipt":
+        """That event with that receipt."""
+        return cls(**msgspec.structs.asdict(event), receipt=receipt)
+
+
+class Receipts(msgspec.Struct):
+    """The events asked for by id, in that order; `missing`: ids of events never accepted."""
+
+    events: list[EventReceipt]
+    next_cursor: None
+    missing: list[str]
+
+
+def render(event_ids: Sequence[UUID], found: Found) -> CachedPage:
+    """The answer for these ids."""
+    events = [EventReceipt.of(*found[one]) for one in event_ids if one in found]
+    missing = [str(one) for one in event_ids if one not in found]
+    return CachedPage.of(msgspec.json.encode(Receipts(events, None, missing)) + b"\n")

@@ -1,0 +1,186 @@
+"""Reading: pages through the cache, one event by id wherever it is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+from uuid import UUID
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from api.query import cursors, receipts
+from api.query.single_flight import Flights
+from storage.cache import tags
+from storage.cache.page_cache import Miss, PageCache
+from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
+from storage.events.reader import EventStore, Page
+from storage.model.cached_page import CachedPage
+from storage.model.entries import read_event
+from storage.model.event import Event, id_ms, to_ms
+from storage.model.filters import Filters, digest
+from storage.model.receipt import Receipt, StoredState
+from storage.postgres.engine import ANSWER_SECONDS
+from storage.queue.producer import Intake
+
+Verdict = Literal["HIT", "MISS", "BYPASS"]
+T = TypeVar("T")
+
+_HORIZON_SECONDS = 0.5  # a queue that hangs must not hold up reading
+
+# Pauses, in seconds, while another process runs the query: 3 s in all, then we run it too.
+_PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page, and how it came about."""
+
+    page: CachedPage
+    verdict: Verdict
+
+
+class PageBody(msgspec.Struct):
+    """A page in its JSON form."""
+
+    events: list[Event]
+    next_cursor: str | None
+
+
+class History:
+    """Answers what happened. Correct without cache and control, only slower."""
+
+    def __init__(self, store: EventStore, cache: PageCache, intake: Intake, threads: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._intake = intake
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._flights: Flights[Served] = Flights()
+
+    async def page(self, filters: Filters) -> Served:
+        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
+        name, proof = digest(filters), tags.of_page(filters)
+        try:
+            found = await self._cache.lookup(name, proof)
+        except ControlUnavailable:
+            return await self._flights.run(name, lambda: self._bypass(filters))
+        if isinstance(found, CachedPage):
+            return Served(found, "HIT")
+        return await self._flights.run(name, lambda: self._fill(filters, name, proof))
+
+    async def held(self, name: str, proof: Sequence[str]) -> CachedPage | None:
+        """The page of that digest and those buckets if it is at hand and may be served now."""
+        try:
+            return await self._cache.held(name, proof)
+        except ControlUnavailable:
+            return None
+
+    async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
+        """Those of these events that were accepted, with their receipts.
+
+        The queue is asked first: an event leaves it only after it was committed, so it can't be
+        missed between the two. Raises DatabaseUnavailable or QueueUnavailable when the one that
+        can't be asked might have it.
+        """
+        away: QueueUnavailable | None = None
+        found: dict[UUID, tuple[Event, Receipt]] = {}
+        try:
+            queued = await self._intake.find([event_id.bytes for event_id in event_ids])
+            for raw_id, body in queued.items():
+                with suppress(ValueError):  # a drain makes a dead letter of it
+                    found[UUID(bytes=raw_id)] = (read_event(body), "queued")
+        except QueueUnavailable as error:
+            away = error
+        if rest := [event_id for event_id in event_ids if event_id not in found]:
+            found.update(await self.in_thread(lambda: self._store.find(rest)))
+        if away and len(found) < len(event_ids):
+            raise away
+        return found
+
+    async def receipts(self, event_ids: Sequence[UUID]) -> Served:
+        """These events and their receipts, never from the cache. Raises as `find` does."""
+        return Served(receipts.render(event_ids, await self.find(event_ids)), "BYPASS")
+
+    async def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
+        """What became of those that have left the queue. Raises DatabaseUnavailable."""
+        return await self.in_thread(lambda: self._store.stored_states(event_ids))
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnavailable when history can't be read."""
+        await self.in_thread(self._store.ping)
+
+    async def _fill(self, filters: Filters, name: str, proof: list[str]) -> Served:
+        """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
+        try:
+            horizon = await self._horizon(filters)
+            for pause in _PAUSES:
+                found = await self._cache.lookup_or_lead(name, proof, horizon)
+                if isinstance(found, CachedPage):
+                    return Served(found, "HIT")
+                if isinstance(found, Miss):
+                    return await self._lead(filters, name, found)
+                await asyncio.sleep(pause)
+        except ControlUnavailable:
+            pass
+        return await self._bypass(filters)
+
+    async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
+        try:
+            page, body = await self.in_thread(lambda: self._read(filters))
+        except BaseException:
+            await _quietly(self._cache.leave(name))
+            raise
+        end = window_end(filters, page)
+        closed = end is not None and end <= miss.horizon_ms
+        generations = miss.sealed if closed else miss.generations
+        await _quietly(self._cache.keep(name, generations, body))
+        return Served(body, "MISS")
+
+    async def _bypass(self, filters: Filters) -> Served:
+        _, body = await self.in_thread(lambda: self._read(filters))
+        return Served(body, "BYPASS")
+
+    def _read(self, filters: Filters) -> tuple[Page, CachedPage]:
+        page = self._store.page(filters)
+        return page, render(page)
+
+    async def _horizon(self, filters: Filters) -> int:
+        """Everything created before it is stored; 0 for a page that is open to whatever comes."""
+        if filters.end is None and filters.cursor is None and filters.order == "desc":
+            return 0
+        with suppress(QueueUnavailable, TimeoutError):
+            async with asyncio.timeout(_HORIZON_SECONDS):
+                return await self._intake.horizon_ms()
+        return 0
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """The result of what may wait for PostgreSQL, as many at once as there are connections."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        except TimeoutError:  # the thread ends by itself, at its own limits
+            raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
+
+
+def render(page: Page) -> CachedPage:
+    """A page as it is answered."""
+    cursor = cursors.encode(UUID(page.events[-1].id)) if page.more else None
+    return CachedPage.of(msgspec.json.encode(PageBody(page.events, cursor)) + b"\n")
+
+
+def window_end(filters: Filters, page: Page) -> int | None:
+    """The millisecond from which on no event can belong to this page; None when there is none."""
+    ends = [] if filters.end is None else [to_ms(filters.end) + 1]
+    if filters.order == "desc" and filters.cursor is not None:
+        ends.append(id_ms(filters.cursor) + 1)
+    if filters.order == "asc" and page.more:
+        ends.append(id_ms(UUID(page.events[-1].id)) + 1)
+    return min(ends, default=None)
+
+
+async def _quietly(call: Awaitable[None]) -> None:
+    """The cache is a convenience: that it can't be told changes no answer."""
+    with suppress(ControlUnavailable):
+        await call

@@ -1,0 +1,1 @@
+"""The routes, as FastAPI and the OpenAPI document know them."""

@@ -1,0 +1,295 @@
+"""What the OpenAPI document says of routes that read their request themselves."""
+
+from typing import Any
+
+from api.formats.cloudevents.structured import BATCH, STRUCTURED
+from api.formats.otlp.responses import PROTOBUF
+from api.formats.schemas import (
+    BatchAnswer,
+    EventAnswer,
+    EventBody,
+    EventWithReceipt,
+    PageAnswer,
+    ProblemAnswer,
+    Readiness,
+    ReceiptsAnswer,
+)
+from api.query.params import MAX_CHARACTERS, MAX_PAIRS, MAX_VALUES
+from api.routes.openapi_formats import (
+    BYTES,
+    CLOUD_EVENT,
+    CLOUD_EVENTS,
+    LOGS_REQUEST,
+    LOGS_RESPONSE,
+    STATUS,
+)
+from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT
+
+Responses = dict[int | str, dict[str, Any]]
+
+_JSON = "application/json"
+_NDJSON = "application/x-ndjson"
+_PROBLEM = "application/problem+json"
+_FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
+
+
+def _reference(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _problem(description: str, **headers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "model": ProblemAnswer,
+        "content": {_PROBLEM: {"schema": _reference("ProblemAnswer")}},
+        **({"headers": headers} if headers else {}),
+    }
+
+
+def _header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_TEXT = {"type": "string", "maxLength": MAX_CHARACTERS}
+# Not `maxItems`: blank values are ignored, however many.
+_MANY = {"type": "array", "items": _TEXT}
+_OBJECTS = {"type": "array", "items": {**_TEXT, "contentMediaType": _JSON}}
+_REPEATED = f"repeated (at most {MAX_VALUES} times): any of them."
+_DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
+
+_FILTERS = [
+    _parameter("component", f"Equal to it; {_REPEATED}", _MANY),
+    _parameter("environment", f"Equal to it; {_REPEATED}", _MANY),
+    _parameter("email", f"Equal to it in any case; {_REPEATED}", _MANY),
+    _parameter("message", f"A part of it, in any case; {_REPEATED}", _MANY),
+    _parameter("data", "A JSON object that `data` contains; `data.<path>=value` too.", _OBJECTS),
+    _parameter("from_date", f"Not before it. {_DATE}", _TEXT),
+    _parameter("to_date", f"Before it; a day includes that day. {_DATE}", _TEXT),
+    _parameter(
+        "limit",
+        "Events on a page.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    _parameter("cursor", "`next_cursor` of the page before.", _TEXT),
+    _parameter("order", "By time.", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}),
+    _parameter(
+        "id",
+        f"These events with their receipts (at most {MAX_PAIRS}), and no other parameter.",
+        {"type": "array", "items": {"type": "string"}},
+    ),
+]
+
+_RETRY = {"Retry-After": _header("Seconds until it may be tried again.", pattern="^[0-9]+$")}
+_AWAY = _problem("Not possible now; `Retry-After` says when to try again.", **_RETRY)
+_PAGE_HEADERS = {
+    "ETag": _header("Changes when the page does."),
+    "X-Cache": _header("How the page came about.", enum=["HIT", "MISS", "BYPASS"]),
+    "Cache-Control": _header("The page may be kept, but must be asked for.", const="no-cache"),
+}
+
+_PACKED = "As it is, or with `Content-Encoding: gzip`."
+_BINARY = "The data of a CloudEvent in binary mode may have any type; its headers are `ce-...`."
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body within 24 hours: the same answer, and it counts once.",
+    "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+_ACK = _parameter(
+    "ack",
+    "`stored` waits until the event is committed in PostgreSQL, for a few seconds at most.",
+    {"type": "string", "enum": ["queued", "stored"], "default": "queued"},
+)
+
+
+_REPLAYED = {
+    "description": "The same key and body came before: this is the answer to them.",
+    "schema": {"type": "string", "const": "true"},
+}
+
+
+def _acked(level: str) -> dict[str, Any]:
+    ack = _header("The level that was reached.", const=level)
+    return {"Activity-Ack": ack, "Idempotency-Replayed": _REPLAYED}
+
+
+def _switch(name: str, description: str) -> dict[str, Any]:
+    return _parameter(name, description, {"type": "boolean", "default": False})
+
+
+_LOCATION = {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}
+_REFUSALS: Responses = {
+    400: _problem("It can't be read."),
+    408: _problem("The body took too long to arrive."),
+    409: _problem("The first request with this key is still under way."),
+    413: _problem("Larger than allowed."),
+    415: _problem(
+        "Another media type, or another content coding than gzip.",
+        **{"Accept-Encoding": {"schema": {"type": "string"}}},
+    ),
+    503: _AWAY,
+}
+
+POST_EVENT: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": EventAnswer | EventWithReceipt,
+    "response_description": "It is on disk, and will be stored once.",
+    "responses": {
+        201: {
+            "description": "It is stored.",
+            "model": EventWithReceipt,
+            "headers": _LOCATION | _acked("stored"),
+        },
+        202: {"headers": _LOCATION | _acked("queued")},
+        **_REFUSALS,
+        422: _problem("Not an event: every fault is listed."),
+    },
+    "openapi_extra": {
+        "parameters": [_ACK, _KEY],
+        "requestBody": {
+            "description": f"{_PACKED} {_BINARY}",
+            "required": True,
+            "content": {
+                _JSON: {"schema": EventBody.model_json_schema()},
+                STRUCTURED: {"schema": CLOUD_EVENT},
+            },
+        },
+    },
+}
+
+_EVENTS = {"type": "array", "items": EventBody.model_json_schema(), "minItems": 1}
+_ENVELOPE = {
+    "type": "object",
+    "properties": {"events": _EVENTS},
+    "required": ["events"],
+    "additionalProperties": False,
+}
+
+POST_BATCH: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": BatchAnswer,
+    "response_description": "The good items are on disk, and will be stored once.",
+    "responses": {
+        200: {"description": "A dry run: nothing was accepted.", "model": BatchAnswer},
+        201: {
+            "description": "The good items are stored.",
+            "model": BatchAnswer,
+            "headers": _acked("stored"),
+        },
+        202: {"headers": _acked("queued")},
+        **_REFUSALS,
+        422: _problem("Nothing was accepted: `results`, if there are, says why of each item."),
+    },
+    "openapi_extra": {
+        "parameters": [
+            _switch("atomic", "All items or none."),
+            _switch("dry_run", "Only say what would become of each item."),
+            _ACK,
+            _KEY,
+        ],
+        "requestBody": {
+            "description": _PACKED,
+            "required": True,
+            "content": {
+                _JSON: {"schema": {"anyOf": [_EVENTS, _ENVELOPE]}},
+                _NDJSON: {"schema": {"type": "string", "description": "An event a line."}},
+                BATCH: {"schema": CLOUD_EVENTS},
+            },
+        },
+    },
+}
+
+
+def _in_both(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {_JSON: {"schema": schema}, PROTOBUF: {"schema": BYTES}}}
+
+
+def _status(description: str, **more: Any) -> dict[str, Any]:
+    """An error as OTLP has it; 400 and 408 may come from before any route."""
+    answer = {"description": description, **_in_both(STATUS), **more}
+    answer["content"] |= {_PROBLEM: {"schema": _reference("ProblemAnswer")}}
+    return answer
+
+
+POST_LOGS: dict[str, Any] = {
+    "response_model": None,
+    "responses": {
+        200: {"description": "On disk, but for those that are counted.", **_in_both(LOGS_RESPONSE)},
+        400: _status("It can't be decoded."),
+        408: _status("The body took too long to arrive."),
+        413: _status("Larger than allowed."),
+        415: _REFUSALS[415],
+        503: _status("Not possible now.", headers=_RETRY),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "description": f"OTLP/HTTP. {_PACKED}",
+            "required": True,
+            **_in_both(LOGS_REQUEST),
+        },
+    },
+}
+
+GET_EVENTS: dict[str, Any] = {
+    "tags": ["events"],
+    "response_model": PageAnswer | ReceiptsAnswer,
+    "responses": {
+        200: {"headers": _PAGE_HEADERS},
+        304: {
+            "description": "Unchanged since the `ETag` given in `If-None-Match`.",
+            "headers": _PAGE_HEADERS,
+        },
+        422: _problem("A filter can't be understood: every fault is listed."),
+        503: _AWAY,
+    },
+    "openapi_extra": {"parameters": _FILTERS},
+}
+
+GET_EVENT: dict[str, Any] = {
+    "tags": ["events"],
+    "response_model": EventWithReceipt,
+    "responses": {
+        404: _problem("No such event was accepted."),
+        405: _problem("`batch` is no id: batches are posted.", Allow=_header("The method.")),
+        503: _AWAY,
+    },
+}
+
+READY: Responses = {
+    422: _problem("`for` is neither `accept` nor `query`."),
+    503: {"description": "Not possible now.", "model": Readiness, "headers": _RETRY},
+}
+
+
+# What the HTTP protocol itself answers, before any route.
+_BEFORE_ANY_ROUTE = {
+    "400": "This is not HTTP/1.1.",
+    "408": "It took too long to arrive.",
+    "431": "The target and the headers are longer than 64 KiB together.",
+}
+
+
+def corrected(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what FastAPI adds of itself: errors that are not problem documents.
+
+    And with what it can't know: the answers to what is hardly a request.
+    """
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, description in _BEFORE_ANY_ROUTE.items():
+                answer = _problem(description)
+                del answer["model"]
+                operation["responses"].setdefault(status, answer)
+            for status, answer in list(operation["responses"].items()):
+                content = answer.get("content", {})
+                if content.get(_JSON) == {"schema": _reference("ProblemAnswer")}:
+                    del content[_JSON]
+                elif content.get(_JSON) == {"schema": _reference(_FASTAPIS_OWN[0])}:
+                    del operation["responses"][status]
+    for name in _FASTAPIS_OWN:
+        document["components"]["schemas"].pop(name, None)
+    return document

@@ -1,0 +1,62 @@
+"""The route that takes OpenTelemetry logs: OTLP/HTTP, whose answers have forms of their own."""
+
+import logging
+
+from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
+
+from api.formats.offload import apart
+from api.formats.otlp import export as otlp
+from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, failed
+from api.http.media_type import media_type
+from api.http.problem_response import ProblemResponse
+from api.http.problems import MISTAKE, Problem, of_storage
+from api.http.request_body import Guest, body_pieces
+from api.routes import openapi
+from api.services import Services, services_of
+from storage.errors import StorageError
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["events"])
+
+
+@router.post("/v1/logs", **openapi.POST_LOGS)
+async def post_logs(request: Request) -> Response:
+    """Accept log records: 200 once they are on disk; those that can't be kept are counted."""
+    encoding: MediaType = media_type(request, PROTOBUF, JSON)
+    try:
+        export = await _accept(request, services_of(request), encoding)
+    except ClientDisconnect:
+        raise
+    except Problem as error:
+        problem = error
+    except StorageError as error:
+        log.warning("POST /v1/logs: %s", error)
+        problem = of_storage(error)
+    except Exception:
+        log.exception("POST /v1/logs")
+        problem = MISTAKE
+    else:
+        return Response(accepted(encoding, export.refused, export.why()), 200, None, encoding)
+    return ProblemResponse(problem, failed(encoding, problem), encoding)
+
+
+async def _accept(request: Request, services: Services, encoding: MediaType) -> otlp.Export:
+    """Read and accept all of it, or raise."""
+    with services.room.guest() as guest:
+        export = await _read(request, services, encoding, guest)
+        guest.take(export.kept_bytes)
+        if export.events:
+            await services.ingest.accept_all(export.events)
+    return export
+
+
+async def _read(
+    request: Request, services: Services, encoding: MediaType, guest: Guest
+) -> otlp.Export:
+    body = bytearray()
+    async for piece in body_pieces(request.scope, request.receive, services.limits.batch):
+        guest.take(len(piece))
+        body += piece
+    # A record can have two bytes: there may be very many in any body.
+    return await apart(lambda: otlp.read(body, encoding, services.limits.records))

@@ -1,0 +1,99 @@
+"""Pages for people, and the OpenAPI document. A browser loads nothing from elsewhere for them."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+from api.http.problem_response import JsonResponse
+from api.http.problems import Problem
+
+router = APIRouter(include_in_schema=False)
+
+VERSION = version("activity-service")
+_OURS = Path(__file__).with_name("static")
+# Only these files of the package are used: Swagger UI as its authors build it.
+_SWAGGER_UI = Path(str(files("fastapi_offline"))) / "static"
+
+_FILES: Mapping[str, tuple[Path, str]] = {
+    "docs.js": (_OURS / "docs.js", "text/javascript"),
+    "home.css": (_OURS / "home.css", "text/css"),
+    "swagger-ui-bundle.js": (_SWAGGER_UI / "swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": (_SWAGGER_UI / "swagger-ui.css", "text/css"),
+    "favicon.png": (_SWAGGER_UI / "favicon.png", "image/png"),
+}
+_DOCS = (_OURS / "docs.html").read_text()
+_HOME = Template((_OURS / "home.html").read_text()).substitute(version=VERSION)
+
+_CONTENT_SECURITY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_SECURE = {
+    "content-security-policy": _CONTENT_SECURITY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+_CACHED = {"cache-control": "max-age=3600"}
+_LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "events": "/events",
+    "batches": "/events/batch",
+    "logs": "/v1/logs",
+    "status": "/status",
+    "health": "/health",
+    "ready": "/health/ready",
+}
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    """What there is: a page for a browser, JSON for everybody else."""
+    headers = {"vary": "accept", **_SECURE}
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(_HOME, headers=headers)
+    links = {name: _root(request) + path for name, path in _LINKS.items()}
+    answer = {"service": "Activity Service", "version": VERSION, "links": links}
+    return JsonResponse(answer, headers=headers)
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """The OpenAPI document for people, to try it out."""
+    return HTMLResponse(_DOCS, headers=_SECURE)
+
+
+@router.get("/docs/{name}")
+@router.get("/docs/docs/{name}")  # relative to a page that was asked for as /docs/
+async def file(name: str) -> Response:
+    """What the pages are made of."""
+    if name not in _FILES:
+        raise Problem(404, "The pages have no such file.")
+    path, media_type = _FILES[name]
+    return FileResponse(path, media_type=media_type, headers=_SECURE | _CACHED)
+
+
+@router.get("/openapi.json")
+async def openapi_document(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    document = request.app.openapi()
+    if root := _root(request):
+        document = {**document, "servers": [{"url": root}]}
+    return JsonResponse(document, headers=_SECURE)
+
+
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")

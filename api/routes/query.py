@@ -1,0 +1,108 @@
+"""The routes that read, as FastAPI and its OpenAPI document know them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from api.formats.schemas import Liveness, Readiness, StatusAnswer
+from api.http.conditional import is_known
+from api.http.problem_response import JSON, JsonResponse, json_answer
+from api.http.problems import Problem
+from api.ops.health import Purpose, readiness
+from api.query.id_params import is_uuid, parse_ids
+from api.query.params import InvalidQuery, parse_filters
+from api.query.receipts import EventReceipt
+from api.query.service import Served
+from api.routes import openapi
+from api.services import services_of
+from storage.model.event import encode_event
+from storage.model.filters import Filters
+
+
+class _EventId(StringConvertor):
+    """A part of a path that is no other path: batches are only posted."""
+
+    regex = "(?!batch$)[^/]+"
+
+
+register_url_convertor("event_id", _EventId())
+router = APIRouter()
+
+
+@router.get("/events", **openapi.GET_EVENTS)
+async def get_events(request: Request) -> Response:
+    """History: the events that match every filter, newest first, a page at a time.
+
+    With `id`: these events and their receipts, in the order asked.
+    """
+    served = await _asked(request)
+    etag = served.page.etag.decode()
+    headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
+    if is_known(etag, request.headers.getlist("if-none-match")):
+        return Response(status_code=304, headers=headers)
+    return Response(served.page.body, 200, headers, JSON)
+
+
+@router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)
+async def get_event(request: Request, event_id: str) -> Response:
+    """One event and its receipt, from the moment it was accepted."""
+    wanted = _event_id(event_id)
+    history = services_of(request).history
+    found = (await history.find([wanted])).get(wanted)
+    if found is None and await history.stored_states([wanted]):
+        raise Problem(
+            500, "This event was accepted, and its bytes can't be read: see dead letters."
+        )
+    if found is None:
+        raise Problem(404, "No event with this id was accepted.")
+    return json_answer(encode_event(EventReceipt.of(*found)))
+
+
+@router.get("/health", response_model=Liveness, tags=["health"])
+@router.get("/heath", response_model=Liveness, include_in_schema=False)  # the first version's
+async def health() -> Liveness:
+    """The process lives. Touches nothing else."""
+    return Liveness()
+
+
+@router.get("/health/ready", response_model=Readiness, tags=["health"], responses=openapi.READY)
+async def ready(
+    request: Request,
+    purpose: Annotated[
+        Purpose, Query(alias="for", description="`accept` events, or `query` history.")
+    ] = "accept",
+) -> Response:
+    """Whether events can be accepted, or history be read, with each server's state."""
+    services = services_of(request)
+    answer = await readiness(purpose, services.pings)
+    status = 200 if answer.status == "ready" else 503
+    headers = {} if status == 200 else {"retry-after": "2"}
+    return JsonResponse(answer.model_dump(exclude_none=True), status, headers)
+
+
+@router.get("/status", response_model=StatusAnswer, tags=["health"])
+async def status(request: Request) -> StatusAnswer:
+    """The backlog, the workers, and whether every accepted event is accounted for."""
+    return await services_of(request).status.report()
+
+
+async def _asked(request: Request) -> Served:
+    """What the query string asks for: some events by id, or a page."""
+    query, history = request.scope["query_string"], services_of(request).history
+    try:
+        ids = parse_ids(query)
+        filters = Filters() if ids else parse_filters(query)
+    except InvalidQuery as error:
+        raise Problem(422, "The query can't be understood.", error.faults) from None
+    return await (history.receipts(ids) if ids else history.page(filters))
+
+
+def _event_id(text: str) -> UUID:
+    if not is_uuid(text):
+        raise Problem(404, "An event's id is a UUID; this is none.")
+    event_id = UUID(text)
+    if event_id.version != 7:
+        raise Problem(404, "No event with this id was accepted: ids are UUIDs of version 7.")
+    return event_id

@@ -1,0 +1,151 @@
+"""The lane: the protocol itself answers a plainly good `POST /events`, everything else goes on.
+
+A scope, a task, FastAPI's routing and models cost more than accepting itself. What is unusual or
+wrong goes to the FastAPI route of the same path, which says precisely what is the matter.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.formats.cloudevents.binary import MARKS
+from api.formats.native import EventIn, parse
+from api.http.hosts import Hosts
+from api.http.problems import MEDIA_TYPE, MISTAKE, Problem, of_storage
+from api.http.proxies import FORWARDED
+from api.ingest.service import Ingest, location
+from api.ingest.stamping import Made
+from storage.errors import QueueFull, StorageError
+from storage.queue.producer import Place
+
+log = logging.getLogger(__name__)
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
+_JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+
+# Headers that ask for something of their own.
+_UNUSUAL = MARKS | {
+    *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
+    FORWARDED,
+}
+
+_ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
+
+
+class PostLane:
+    """Which requests it takes, and how they are answered."""
+
+    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts, prefix: str = "") -> None:
+        """`prefix`: of the path below which a proxy publishes the service."""
+        self.ingest = ingest
+        self.prefix = prefix
+        self._urls = _URLS | {prefix.encode() + url for url in _URLS}
+        self._most_bytes = most_bytes
+        self._hosts = hosts
+        self._common: Headers = ()
+        self._common_lines = b""
+
+    def takes(self, url: bytes, headers: Headers) -> bool:
+        """Whether a POST of this head is taken, if its body is plainly good too."""
+        found = dict(headers)
+        return (
+            url in self._urls
+            and found.get(b"content-type", b"").lower() in _JSON
+            and found.keys().isdisjoint(_UNUSUAL)
+            and b"content-length" in found
+            and int(found[b"content-length"]) <= self._most_bytes
+            and len(found) == len(headers)  # none is repeated
+            and (
+                (host := found.get(b"host")) in self._hosts.known  # as nearly always: no call
+                or self._hosts.admits(host)
+            )
+        )
+
+    def post(self, connection: HttpToolsProtocol, body: bytes) -> "Post | None":
+        """The request with that body, not started yet; None unless it is plainly good."""
+        posted = parse(body)
+        return None if posted is None else Post(self, connection, posted)
+
+    def lines(self, common: Headers) -> bytes:
+        """The headers that every answer has. They change once a second."""
+        if common is not self._common:
+            lines = [b"%b: %b\r\n" % header for header in common]
+            self._common, self._common_lines = common, b"".join(lines)
+        return self._common_lines
+
+
+class Post:
+    """A request in the lane, for uvicorn's protocol one of its cycles. It needs no task."""
+
+    response_started = response_complete = disconnected = False
+    keep_alive = True
+    message_event = asyncio.Event()  # nobody waits for more of it
+    _made: Made
+
+    def __init__(self, lane: PostLane, connection: HttpToolsProtocol, posted: EventIn) -> None:
+        self._lane = lane
+        self._connection = connection
+        self._posted = posted
+
+    def start(self) -> None:
+        """What was asked before it is answered: now it is appended. Never answers at once."""
+        try:
+            self._made, appended = self._lane.ingest.submit(self._posted)
+        except Exception as error:  # noqa: BLE001 - answered and logged as any other
+            appended = self._connection.loop.create_future()
+            appended.set_exception(error)
+        appended.add_done_callback(self._on_appended)
+
+    def _on_appended(self, appended: asyncio.Future[Place]) -> None:
+        error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
+        if error is None:
+            made = self._made
+            place = self._lane.prefix + location(made.id)
+            more = b"location: %b\r\nactivity-ack: queued\r\n" % place.encode()
+            self._answer(202, b"application/json", more, made.body)
+        else:
+            problem = self._problem(error)
+            more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
+            self._answer(problem.status, MEDIA_TYPE, more, problem.body())
+
+    def _problem(self, error: BaseException) -> Problem:
+        if isinstance(error, QueueFull):
+            error = self._lane.ingest.reckoned(error)
+        if isinstance(error, StorageError):
+            return of_storage(error)
+        log.error("POST /events", exc_info=error)
+        return MISTAKE
+
+    def _answer(self, *answer: Any) -> None:
+        connection = self._connection
+        if not connection.flow.write_paused:
+            self._send(*answer)
+            return
+        task = connection.loop.create_task(self._send_once_read(*answer))
+        connection.tasks.add(task)
+        task.add_done_callback(connection.tasks.discard)
+
+    async def _send_once_read(self, *answer: Any) -> None:
+        """The client has not read the answers before this one yet."""
+        await self._connection.flow.drain()
+        self._send(*answer)
+
+    def _send(self, status: int, kind: bytes, headers: bytes, body: bytes) -> None:
+        connection = self._connection
+        if connection.transport.is_closing():  # the client may be gone
+            return
+        if not self.keep_alive:
+            headers += b"connection: close\r\n"
+        common = self._lane.lines(connection.server_state.default_headers)
+        line = STATUS_LINE[status]
+        answer = _ANSWER % (line, common, kind, len(body) + 1, headers, body)
+        connection.transport.write(answer)
+        self.response_complete = True
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()

@@ -1,0 +1,30 @@
+"""How a request says where its body ends (RFC 9112, 6). Pure.
+
+The parser refuses a Content-Length beside a Transfer-Encoding, two of them, and odd ones. It does
+take any transfer coding in front of `chunked`, and chunks in HTTP/1.0: those are refused here.
+"""
+
+from collections.abc import Sequence
+
+from api.http.problems import Problem
+
+ADVICE = (
+    "Send a body with one Content-Length, or with `Transfer-Encoding: chunked` in HTTP/1.1. "
+    "To compress it, use Content-Encoding."
+)
+TRANSFER_ENCODING = b"transfer-encoding"
+
+
+def framing_problem(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Problem | None:
+    """Return why the end of the body can't be known or its coding not be undone; None if it can."""
+    values = [value for name, value in headers if name == TRANSFER_ENCODING]
+    if not values:
+        return None
+    codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]
+    if version != "1.1":
+        return Problem(400, f"HTTP/{version} has no Transfer-Encoding. {ADVICE}")
+    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
+        return Problem(400, f"The last transfer coding must be `chunked`, and only that. {ADVICE}")
+    if len(codings) > 1:
+        return Problem(501, f"No transfer coding but `chunked` is supported. {ADVICE}")
+    return None

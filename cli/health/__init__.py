@@ -1,0 +1,1 @@
+"""The checks of `activity health`, with the standard library only."""

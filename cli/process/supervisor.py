@@ -1,0 +1,207 @@
+"""Keeps programs alive: starts again what ends, stops all of them on request."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from cli.errors import CliError
+from cli.process.rolling_restart import RollingRestart
+from cli.process.spawn import kill, spawn
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 0.2
+LONGEST_BACKOFF = 5.0
+SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
+TURN_SECONDS = 0.2
+
+
+class Service(Protocol):
+    """What can be kept alive."""
+
+    @property
+    def role(self) -> str: ...
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it and return at once; raises `OSError` or `CliError` when that is
+        impossible now."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program of ours; `argv` starts with an absolute path."""
+
+    role: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    pass_fds: Sequence[int] = ()
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        return spawn(self.argv, self.env, pass_fds=self.pass_fds, death_signal=signal.SIGTERM)
+
+    def spawn_announced(self) -> tuple[subprocess.Popen[bytes], int]:
+        """The same for a program that knows `--ready-fd`, with the descriptor to read from."""
+        reading, writing = os.pipe()
+        argv = [*self.argv, "--ready-fd", str(writing)]
+        try:
+            return replace(self, argv=argv, pass_fds=(*self.pass_fds, writing)).spawn(), reading
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+
+
+@dataclass
+class _Slot:
+    service: Service
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    ends: int = 0  # in a row, none of them after a life of SETTLED_SECONDS
+    due: float = field(default=0.0)
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """A process that has a successor and was told to stop."""
+
+    process: subprocess.Popen[bytes]
+    seconds: float
+    since: float
+
+    def has_left(self) -> bool:
+        """Whether it is gone. One that takes too long is killed."""
+        if self.process.poll() is None and time.monotonic() >= self.since + self.seconds:
+            _kill_late(self.process, self.seconds)
+        return self.process.poll() is not None
+
+
+class Supervisor:
+    """One process per service. Call `turn` from the main thread at least every few 0.1 s."""
+
+    def __init__(
+        self, services: Sequence[Service], on_start: Callable[[str, int], None] | None = None
+    ) -> None:
+        """`on_start` is told the role and pid of every process started."""
+        self._slots = [_Slot(service) for service in services]
+        self._on_start = on_start
+        self._restart: RollingRestart | None = None
+        self._leaving: list[_Leaving] = []
+
+    def start(self) -> None:
+        """Start every service."""
+        self.turn()
+
+    def adopt(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Take over processes that already run, in the order of the services."""
+        for slot, process in zip(self._slots, processes, strict=True):
+            slot.process, slot.started = process, time.monotonic()
+
+    def turn(self) -> None:
+        """Notice what ended, start what is due. Does not wait."""
+        for slot in self._slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                self._ended(slot, slot.process)
+            if slot.process is None and time.monotonic() >= slot.due:
+                self._start(slot)
+        if self._restart is not None and self._restart.turn():
+            self._restart = None
+        self._leaving = [each for each in self._leaving if not each.has_left()]
+
+    def restart(self, seconds: float) -> None:
+        """Replace every process by a new one, in the turns that follow; all must be `Command`s.
+
+        A process that has been replaced gets SIGTERM, and SIGKILL after `seconds`.
+        """
+        if self._restart is not None:
+            return
+        commands = [slot.service for slot in self._slots if isinstance(slot.service, Command)]
+        self._restart = RollingRestart(commands, partial(self._replace, seconds))
+
+    def pids(self) -> list[tuple[str, int]]:
+        """Role and pid of each process that was running at the last turn."""
+        return [(slot.service.role, slot.process.pid) for slot in self._slots if slot.process]
+
+    def stop(self, seconds: float) -> None:
+        """SIGTERM to all, wait up to `seconds` in total, SIGKILL what is left."""
+        if self._restart is not None:
+            self._restart.cancel()
+        running = [slot.process for slot in self._slots if slot.process]
+        running += [leaving.process for leaving in self._leaving]
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _kill_late(process, seconds)
+        for slot in self._slots:
+            slot.process = None
+
+    def _start(self, slot: _Slot) -> None:
+        slot.started = time.monotonic()
+        try:
+            slot.process = slot.service.spawn()
+        except (OSError, CliError) as error:
+            log.warning("cannot start %s: %s", slot.service.role, error)
+            self._postpone(slot)
+            return
+        if self._on_start:
+            self._on_start(slot.service.role, slot.process.pid)
+
+    def _replace(self, seconds: float, number: int, successor: subprocess.Popen[bytes]) -> None:
+        slot = self._slots[number]
+        if slot.process is not None:
+            slot.process.send_signal(signal.SIGTERM)
+            self._leaving.append(_Leaving(slot.process, seconds, time.monotonic()))
+        slot.process, slot.started, slot.ends = successor, time.monotonic(), 0
+        if self._on_start:
+            self._on_start(slot.service.role, successor.pid)
+
+    def _ended(self, slot: _Slot, process: subprocess.Popen[bytes]) -> None:
+        slot.process = None
+        self._postpone(slot)
+        if slot.ends.bit_count() > 1:
+            return  # said the 1st, 2nd, 4th, 8th time, and so on
+        log.warning(
+            "%s (process %d) ended with %s%s; started again",
+            slot.service.role,
+            process.pid,
+            describe_end(process.returncode),
+            f", {slot.ends} times in a row" if slot.ends > 1 else "",
+        )
+
+    def _postpone(self, slot: _Slot) -> None:
+        now = time.monotonic()
+        settled = now - slot.started >= SETTLED_SECONDS
+        slot.ends = 1 if settled else slot.ends + 1
+        slot.due = now + pause_after(slot.ends)
+
+
+def _kill_late(process: subprocess.Popen[bytes], seconds: float) -> None:
+    log.warning("process %d did not stop within %g s: killed", process.pid, seconds)
+    kill(process)
+
+
+def pause_after(ends: int) -> float:
+    """Seconds before the next start, after that many ends in a row."""
+    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), LONGEST_BACKOFF)
+
+
+def describe_end(returncode: int) -> str:
+    """`status 1`, or `SIGKILL` for a process that a signal ended."""
+    if returncode >= 0:
+        return f"status {returncode}"
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"

@@ -1,0 +1,142 @@
+"""From the options of `activity send` to its exit status."""
+
+import os
+import re
+import stat
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.errors import SendError, UsageError
+from cli.send import single_event
+from cli.send.file_source import send_file, usual_checkpoint
+from cli.send.rejects import reasons_path
+from cli.send.resume import Wanted
+from cli.send.run import Ending, Way
+from cli.send.stream_source import Part, send_stream
+from cli.send.summary import next_step, summary
+from client.answers import problem_text
+from client.errors import BadUrl, GaveUp
+from client.transport import service_address
+
+STANDARD_INPUT = "-"
+
+_FAILED, _INTERRUPTED = 1, 130
+_BATCH, _CONNECTIONS = 1_000, 2
+_is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+
+
+def send_event(url: str, options: Namespace) -> int:
+    """One event; prints its id. Raises UsageError, SendError."""
+    line = single_event.line_of(
+        options.component, options.environment, options.message, options.email, options.data
+    )
+    with _plain_errors():
+        verdict = single_event.send_one(Way(url, 1, options.give_up), line)
+    if verdict.problem is not None:
+        raise SendError(f"rejected: {problem_text(verdict.problem)}")
+    print(single_event.as_json(verdict) if options.json else verdict.id)
+    return 0
+
+
+def send_input(url: str, options: Namespace) -> int:
+    """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
+    way = Way(_address(url), options.connections or _CONNECTIONS, options.give_up)
+    with _plain_errors():
+        _refuse_folder(options.file)
+        if options.rejected and os.path.isdir(options.rejected):
+            raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
+        if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
+            return _send_stream(way, options)
+        return _send_file(way, options)
+
+
+def _refuse_folder(name: str) -> None:
+    """Raises UsageError, SendError for what can't be read as lines."""
+    if name != STANDARD_INPUT and os.path.isdir(name):
+        raise UsageError(f"{name} is a folder: name a file, or - for standard input")
+    if name != STANDARD_INPUT and not os.path.exists(name):
+        raise SendError(f"there is no file {name}")
+
+
+def _send_file(way: Way, options: Namespace) -> int:
+    _refuse(options, ("skip_lines", "run_id"), "is for standard input; a file is gone on with")
+    file = Path(options.file).resolve()
+    wanted = Wanted(
+        way.url,
+        file,
+        options.batch or _BATCH,
+        Path(options.rejected).resolve() if options.rejected else None,
+        options.restart,
+        options.continue_anyway,
+    )
+    at = Path(options.checkpoint).resolve() if options.checkpoint else usual_checkpoint(file)
+    written = [wanted.rejected, reasons_path(wanted.rejected)] if wanted.rejected else []
+    if len({file, at, *written}) < 2 + len(written):
+        raise UsageError("FILE, --rejected and --checkpoint must be different files")
+    ending = send_file(way, wanted, at)
+    return _conclude(options, ending, way.url, "run the same command again to go on")
+
+
+def _send_stream(way: Way, options: Namespace) -> int:
+    without = ("checkpoint", "restart", "continue_anyway")
+    _refuse(options, without, "is for a file; what can be read once only has no checkpoint")
+    if options.run_id and not _is_run_id(options.run_id):
+        raise UsageError("--run-id is not one: letters, digits, - and _, at most 64")
+    rejected = Path(options.rejected) if options.rejected else None
+    part = Part(options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected)
+    ending, run_id = send_stream(way, part, _opened(options.file))
+    batch = f" --batch {options.batch}" if options.batch else ""
+    where = f"--skip-lines {ending.tally.lines} --run-id {run_id}{batch}"
+    how = f"send the same input with {where} to go on"
+    return _conclude(options, ending, way.url, how)
+
+
+def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -> int:
+    file = None if options.file == STANDARD_INPUT else options.file
+    ask = ending.is_complete and ending.tally.rejected
+    step = next_step(ending, file, options.rejected, options.url) if ask else None
+    told = summary(url, ending, step)
+    print(told.as_json() if options.json else told.as_text())
+    if ending.is_complete:
+        return _FAILED if told.rejected else 0
+    what = "interrupted" if ending.interrupted else f"{ending.trouble}; ended"
+    nothing = ending.took_nothing and not told.lines
+    where = "before anything was taken" if nothing else f"after line {told.lines:,}"
+    how = "run the command again" if nothing else how_to_go_on
+    print(f"activity: {what} {where}; {how}", file=sys.stderr)
+    return _INTERRUPTED if ending.interrupted else _FAILED
+
+
+def _address(url: str) -> str:
+    """Raises UsageError, before anything is begun."""
+    with _plain_errors():
+        return service_address(url)
+
+
+def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(options, name) not in (None, False):
+            raise UsageError(f"--{name.replace('_', '-')} {why}")
+
+
+def _opened(name: str) -> BinaryIO:
+    """Never to be closed: a thread may sit in a read of it when we are told to stop, and closing
+    waits for that; so would the interpreter's end, were it sys.stdin."""
+    descriptor = (
+        sys.stdin.fileno() if name == STANDARD_INPUT else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    )
+    return open(descriptor, "rb", closefd=False)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except BadUrl as error:
+        raise UsageError(f"--url (ACTIVITY_URL): {error}") from None
+    except GaveUp as error:
+        raise SendError(f"gave up: {error}") from None

@@ -1,0 +1,48 @@
+"""What became of a chunk."""
+
+from dataclasses import dataclass, field
+from itertools import compress
+
+from cli.send.chunks import Chunk, Rejected
+from cli.send.line_history import AcceptedLines, accepted_lines
+from cli.send.retry_deadline import stop_refused
+from client.answers import Verdict
+from client.batch import Batch
+from client.transport import Pause, Transport
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A chunk that is done: its extent, how many events were accepted, which lines were not, and
+    what to remember of the accepted lines."""
+
+    end: int
+    last_line: int
+    accepted: int
+    rejected: list[Rejected]
+    blank: int = 0
+    lines: AcceptedLines = field(default_factory=AcceptedLines)
+
+
+def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Outcome:
+    """Send a chunk under the key that it has in this run, whichever process sends it.
+
+    Raises RequestRefused, and what `pause` raises.
+    """
+    verdicts = []
+    if chunk.events:
+        batch = Batch(f"{run_id}-{chunk.start}", chunk.events)
+        verdicts = transport.deliver(batch, pause, stop_refused)
+    return _outcome(chunk, verdicts)
+
+
+def _outcome(chunk: Chunk, verdicts: list[Verdict]) -> Outcome:
+    refused = [
+        Rejected(number, verdict.problem, event)
+        for number, event, verdict in zip(chunk.numbers, chunk.events, verdicts, strict=True)
+        if verdict.problem is not None
+    ]
+    rejected = sorted(refused + chunk.bad, key=lambda one: one.line)
+    good = [verdict.problem is None for verdict in verdicts]
+    lines = accepted_lines(list(compress(chunk.numbers, good)), list(compress(chunk.events, good)))
+    return Outcome(chunk.end, chunk.last, sum(good), rejected, chunk.blank, lines)

@@ -1,0 +1,181 @@
+"""Beginning a run of a file, or going on with the one that was interrupted.
+
+A run that rejected lines leaves its checkpoint. The next run checks that every accepted line is
+still as it was, and sends only what was not accepted.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from cli.errors import CannotResume
+from cli.send import checkpoint
+from cli.send.checkpoint import Checkpoint, Plan, Position
+from cli.send.chunks import Chunks
+from cli.send.line_history import LineHistory, Match
+from cli.send.rejects import Written, refuse_to_overwrite
+
+KEYS_KEPT_SECONDS = 23 * 3600
+"""The service forgets keys after 24 hours; what was under way may be older than the checkpoint."""
+
+_START = Position(0, 0, 0, 0, "", 0.0)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What this call asks for; `anyway`: go on although keys may be forgotten."""
+
+    url: str
+    file: Path
+    batch: int
+    rejected: Path | None
+    restart: bool
+    anyway: bool
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The run to do, which is on disk. `is_new`: this call began it. `finished`: the run whose
+    checkpoint it replaced, of the same file."""
+
+    run: Checkpoint
+    is_new: bool
+    finished: Checkpoint | None = None
+
+
+def begin(path: Path, wanted: Wanted, file: BinaryIO, say: Callable[[str], None]) -> Begun:
+    """Return the interrupted run, as the checkpoint says, or begin a new one.
+
+    Raises CannotResume or SendError with what to do about it, OSError.
+    """
+    found = None if wanted.restart else checkpoint.read(path)
+    if found is not None and not (found.is_finished and found.position.rejected):
+        _check(found, wanted, file, path)
+        return Begun(found, is_new=False)
+    finished = found if found and _is_mended(found, wanted, file, path, say) else None
+    if not wanted.restart:
+        refuse_to_overwrite(wanted.rejected, _written(found, wanted))
+    started = _after(finished, wanted, file)
+    checkpoint.write(path, started)
+    return Begun(started, is_new=True, finished=finished)
+
+
+def _after(finished: Checkpoint | None, wanted: Wanted, file: BinaryIO) -> Checkpoint:
+    """A new run over what the finished one did not store; without one, over everything."""
+    plan, start = _plan(wanted, file), replace(_START, at=time.time())
+    if finished is None:
+        return Checkpoint(plan, start)
+    earlier = finished.position.history
+    history = LineHistory(checksum=earlier.checksum, marks=earlier.marks)
+    start = replace(start, accepted=finished.position.accepted, history=history)
+    return Checkpoint(replace(plan, earlier=earlier), start)
+
+
+def _is_mended(
+    found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path, say: Callable[[str], None]
+) -> bool:
+    """Whether the file still holds every line that the finished run stored, each in its place.
+    False for another file of the same name. Raises CannotResume."""
+    plan, position = found.plan, found.position
+    if plan.file != str(wanted.file):
+        raise CannotResume(f"{path} is the checkpoint of an earlier run of {plan.file}")
+    if plan.url != wanted.url:
+        raise CannotResume(
+            f"an earlier run has stored {position.accepted:,} of its lines at {plan.url}. Send the "
+            f"lines that it rejected with --url {plan.url}; to send the whole file to "
+            f"{wanted.url}, name another --checkpoint FILE"
+        )
+    file.seek(0)
+    match = position.history.compare(Chunks(file, wanted.batch))
+    if match is Match.CHANGED:
+        raise CannotResume(
+            f"{wanted.file} has changed in more than the {position.rejected:,} rejected lines: "
+            "lines that were stored have changed, moved or gone. Mend each rejected line in its "
+            "place (a blank line leaves it out); or send the mended lines in a file of their own; "
+            f"or send everything with --restart: {position.accepted:,} lines are then stored twice"
+        )
+    if match is Match.OTHER:
+        say(f"this is another file than the one of which {position.rejected:,} lines were rejected")
+    return match is Match.UNCHANGED
+
+
+def _written(found: Checkpoint | None, wanted: Wanted) -> Written:
+    """What a finished run has written into the file for rejected lines."""
+    if found is None or found.plan.rejected != _text(wanted.rejected):
+        return Written()
+    return found.position.written
+
+
+def _plan(wanted: Wanted, file: BinaryIO) -> Plan:
+    size = os.fstat(file.fileno()).st_size
+    return Plan(
+        secrets.token_hex(12),
+        wanted.url,
+        str(wanted.file),
+        size,
+        checkpoint.head_digest(file, size),
+        wanted.batch,
+        _text(wanted.rejected),
+    )
+
+
+def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> None:
+    plan, position = found.plan, found.position
+    after = f"an interrupted run {_done(position)}"
+    if plan.file != str(wanted.file):
+        raise CannotResume(f"{path} is the checkpoint of an interrupted run of {plan.file}")
+    if plan.url != wanted.url:
+        raise CannotResume(
+            f"{after} to {plan.url}, not to {wanted.url}: go on with --url {plan.url}, or send "
+            "the whole file with --restart"
+        )
+    if plan.rejected != _text(wanted.rejected):
+        told = f"--rejected {plan.rejected}" if plan.rejected else "no --rejected"
+        raise CannotResume(
+            f"{after} with {told}: go on with that, or send the whole file with --restart"
+        )
+    if not _is_the_same(found, file):
+        raise CannotResume(
+            f"{wanted.file} has changed since {after}: what is there now can't be gone on with. "
+            "Put back what it held and let the run finish: after that, lines can be mended. Or "
+            f"send all of it with --restart; {_twice(position)} is then there twice"
+        )
+    _check_age(position, wanted.anyway)
+
+
+def _done(position: Position) -> str:
+    if position.lines:
+        return f"has sent {position.lines:,} lines of it"
+    return "has begun to send it"
+
+
+def _twice(position: Position) -> str:
+    return "what was sent before" if position.lines else "what of it arrived without an answer"
+
+
+def _check_age(position: Position, anyway: bool) -> None:
+    hours = (time.time() - position.at) / 3600
+    if hours * 3600 > KEYS_KEPT_SECONDS and not anyway:
+        raise CannotResume(
+            f"the interrupted run is {hours:.0f} hours old, and the service remembers for 24 hours "
+            f"what it was sent. Up to line {position.lines:,} all is done; of the few batches "
+            "after it some may be there already, and would be stored twice. --continue-anyway "
+            "goes on there, --restart sends the whole file"
+        )
+
+
+def _is_the_same(found: Checkpoint, file: BinaryIO) -> bool:
+    plan, position = found.plan, found.position
+    return (
+        os.fstat(file.fileno()).st_size >= plan.size
+        and checkpoint.head_digest(file, plan.size) == plan.head
+        and (position.offset == 0 or checkpoint.tail_digest(file, position.offset) == position.tail)
+    )
+
+
+def _text(path: Path | None) -> str:
+    return "" if path is None else str(path)

@@ -1,0 +1,139 @@
+"""One run over some input: chunks out, outcomes in, until the end, a signal, or giving up."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cli.errors import RequestRefused
+from cli.process.signals import StopSignals
+from cli.send.chunks import Chunk, Chunks
+from cli.send.outcome import Outcome, deliver
+from cli.send.pipeline import Pipeline
+from cli.send.progress import Progress, Tally
+from cli.send.retry_deadline import Patience
+from client.errors import GaveUp
+from client.transport import Transport
+
+SAVE_SECONDS = 0.5
+GRACE_SECONDS = 5.0  # for what is under way, once a run is told to stop
+LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to send. `give_up`: seconds without an answer after which to end; None: never."""
+
+    url: str
+    connections: int
+    give_up: float | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a run began and ended, and why; `trouble` is None for one that is complete or was
+    interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
+    `remembers_rejected`: the next run of the file sends only what this one rejected."""
+
+    start: Tally
+    tally: Tally
+    seconds: float
+    interrupted: bool = False
+    trouble: str | None = None
+    took_nothing: bool = False
+    remembers_rejected: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to send."""
+        return not self.interrupted and self.trouble is None
+
+
+class Run:
+    """Sends chunks from `start` on under keys made from `run_id`.
+
+    `record` is called with each outcome in order, `save` with how far the run is, now and then
+    and at the end. Raises BadUrl.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        run_id: str,
+        start: Tally,
+        record: Callable[[Outcome], None],
+        progress: Progress,
+        save: Callable[[Tally], None],
+    ) -> None:
+        self._connections = way.connections
+        self._transport = Transport(way.url, way.connections, LONGEST_PAUSE)
+        self._patience = Patience(way.give_up)
+        self._run_id = run_id
+        self._start, self._tally = start, replace(start)
+        self._record = record
+        self._progress = progress
+        self._save = save
+        self._saved = time.monotonic()
+        self._ends_by: float | None = None
+
+    def send(self, chunks: Chunks) -> Ending:
+        """All of them. Raises OSError when they can't be read, or a file not be written."""
+        began = time.monotonic()
+        pipeline = Pipeline(iter(chunks), self._deliver, self._connections)
+        with StopSignals() as signals:
+            try:
+                self._follow(pipeline, signals)
+            finally:
+                self._save(self._tally)
+                self._transport.close()
+        seconds = time.monotonic() - began
+        ending = Ending(self._start, self._tally, seconds, took_nothing=self.took_nothing)
+        if signals.requested and not pipeline.is_complete:
+            return replace(ending, interrupted=True)
+        try:
+            pipeline.raise_failure()
+        except GaveUp as error:
+            return replace(ending, trouble=f"gave up, {error}")
+        except RequestRefused as error:
+            return replace(ending, trouble=str(error))
+        return ending
+
+    @property
+    def took_nothing(self) -> bool:
+        """Whether it is certain that nothing of what was sent so far was taken."""
+        return self._transport.took_nothing
+
+    def _follow(self, pipeline: Pipeline, signals: StopSignals) -> None:
+        for outcome in pipeline.outcomes():
+            if outcome is not None:
+                self._advance(outcome)
+            self._progress.update(self._tally, self._patience.trouble)
+            if signals.requested or pipeline.has_failed:
+                self._end(pipeline)
+                if outcome is None and (pipeline.is_idle or self._is_time_up()):
+                    break
+
+    def _deliver(self, chunk: Chunk) -> Outcome:
+        outcome = deliver(self._transport, self._run_id, chunk, self._patience.pause)
+        self._patience.answered()
+        return outcome
+
+    def _advance(self, outcome: Outcome) -> None:
+        self._record(outcome)
+        self._tally.offset = outcome.end
+        self._tally.lines = outcome.last_line
+        self._tally.accepted += outcome.accepted
+        self._tally.rejected += len(outcome.rejected)
+        self._tally.blank += outcome.blank
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self._save(self._tally)
+            self._saved = time.monotonic()
+
+    def _end(self, pipeline: Pipeline) -> None:
+        """What is under way may still be answered; what waits for its next try may not."""
+        if self._ends_by is None:
+            self._ends_by = time.monotonic() + GRACE_SECONDS
+            pipeline.stop()
+            self._patience.stop()
+
+    def _is_time_up(self) -> bool:
+        return self._ends_by is not None and time.monotonic() >= self._ends_by

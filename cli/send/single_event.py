@@ -1,0 +1,55 @@
+"""One event, made from options."""
+
+import json
+import sys
+import uuid
+
+from cli.errors import UsageError
+from cli.send.retry_deadline import Patience, stop_refused
+from cli.send.run import LONGEST_PAUSE, Way
+from client.answers import Verdict
+from client.batch import Batch
+from client.errors import BadEvent
+from client.event_line import event_line
+from client.transport import Transport
+
+
+def line_of(
+    component: str, environment: str, message: str, email: str | None, data: str | None
+) -> bytes:
+    """The event as a line; `data` is JSON, every digit of which is kept. Raises UsageError."""
+    try:
+        line = event_line(component, environment, message, email)
+    except BadEvent as error:
+        raise UsageError(str(error)) from None
+    return line if data is None else line[:-1] + b',"data":' + _one_line(data) + b"}"
+
+
+def send_one(way: Way, line: bytes) -> Verdict:
+    """The service's verdict. Raises BadUrl, GaveUp, RequestRefused."""
+    patience = Patience(way.give_up)
+
+    def pause(seconds: float, reason: str) -> None:
+        if patience.trouble is None:
+            print(f"waiting for the service: {reason}", file=sys.stderr, flush=True)
+        patience.pause(seconds, reason)
+
+    transport = Transport(way.url, longest_pause=LONGEST_PAUSE)
+    try:
+        return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]
+    finally:
+        transport.close()
+
+
+def as_json(verdict: Verdict) -> str:
+    """An accepted event's id and time."""
+    return json.dumps({"id": verdict.id, "created_at": verdict.created_at})
+
+
+def _one_line(data: str) -> bytes:
+    try:
+        json.loads(data, parse_int=str)  # as text: there is no limit to its digits here
+        # Line ends stand between JSON's words only, never within one.
+        return data.replace("\r", " ").replace("\n", " ").encode()
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--data is not JSON: {error}") from None

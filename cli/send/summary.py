@@ -1,0 +1,93 @@
+"""What is said of a run when it has ended."""
+
+import json
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cli.send.rejects import reasons_path
+from cli.send.run import Ending
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Its fields are the JSON form's.
+
+    `accepted`, `rejected`, `lines`: of all runs over this input together. `run_accepted`,
+    `run_rejected`, `run_blank` (lines that were passed over), `seconds`, `events_per_second`: of
+    this one, which began after line `after_line`. `complete`: nothing is left to send.
+    `next_step`: what to do about rejected lines, None without any.
+    """
+
+    url: str
+    complete: bool
+    lines: int
+    accepted: int
+    rejected: int
+    after_line: int
+    run_accepted: int
+    run_rejected: int
+    run_blank: int
+    seconds: float
+    events_per_second: float
+    next_step: str | None
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    def as_text(self) -> str:
+        rate = f"{self.seconds:.1f} s, {self.events_per_second:,.0f} events a second"
+        said = _counts(self.run_accepted, self.run_rejected)
+        if self.run_blank:
+            said += f", {self.run_blank:,} blank {'line' if self.run_blank == 1 else 'lines'}"
+        if self.run_accepted == self.accepted and self.run_rejected == self.rejected:
+            said = f"{said} ({rate})"
+        else:
+            said = f"{said} in this run ({rate}); {_counts(self.accepted, self.rejected)} in all"
+        return "\n".join(filter(None, [said, self.next_step]))
+
+
+def _counts(accepted: int, rejected: int) -> str:
+    return f"{accepted:,} accepted, {rejected:,} rejected"
+
+
+def next_step(ending: Ending, file: str | None, rejected: str | None, url: str | None) -> str:
+    """What to do about rejected lines. `file`: None for standard input; `url`: as it was given."""
+    lines = "the rejected line" if ending.tally.rejected == 1 else "the rejected lines"
+    if rejected:
+        path = Path(rejected)
+        address = f" --url {shlex.quote(url)}" if url else ""
+        return (
+            f"Mend {lines} in {path} (reasons: {reasons_path(path)}), then run: "
+            f"activity send {shlex.quote(rejected)}{address}"
+        )
+    if file and ending.remembers_rejected:
+        return (
+            f"Mend {lines} in {file}, each in its place, and run the same command again: it sends "
+            "only what was not accepted."
+        )
+    return (
+        f"Mend {lines} and send only what you mended: all of the input again would store the "
+        "accepted lines twice."
+    )
+
+
+def summary(url: str, ending: Ending, step: str | None = None) -> Summary:
+    """Of a run that ended so."""
+    tally, start = ending.tally, ending.start
+    accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
+    events = accepted + rejected
+    return Summary(
+        url,
+        ending.is_complete,
+        tally.lines,
+        tally.accepted,
+        tally.rejected,
+        start.lines,
+        accepted,
+        rejected,
+        tally.blank,
+        round(ending.seconds, 3),
+        round(events / max(ending.seconds, 1e-9), 1),
+        step,
+    )

@@ -1,0 +1,54 @@
+"""What keeps cached pages honest, on the drain's side: mark before the commit, publish after it."""
+
+from collections.abc import Iterable
+
+import redis
+
+from storage.errors import control_errors
+from storage.redis import keys
+from storage.redis.script_runner import source
+
+
+class Generations:
+    """The cache's generations on control, as the drains raise them.
+
+    `writer` is a drain's shard, or the name of another who commits events. `oldest_ms` is the
+    batch's earliest `created_at`: where that lies in a window thought closed, every sealed page
+    becomes unfit too. `fence` is the writer's: once a later one has marked, what an older one
+    says changes nothing.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def next_fence(self, writer: str) -> int:
+        """A fence above all before it, for a writer that no lease gives one.
+
+        Raises ControlUnavailable.
+        """
+        with control_errors():
+            return int(self._client.hincrby(keys.GENERATIONS, f"f:{writer}", 1))
+
+    def mark(self, writer: int | str, oldest_ms: int, buckets: Iterable[str], fence: int) -> None:
+        """From now on no page of these buckets is served, until `publish`.
+
+        Comes before the commit: a page read from the cache between a commit and its publication
+        would miss events that are committed. Raises ControlUnavailable.
+        """
+        self._run("mark", writer, fence, oldest_ms, buckets)
+
+    def publish(
+        self, writer: int | str, oldest_ms: int, buckets: Iterable[str], fence: int
+    ) -> None:
+        """The commit is done: pages read before it never match again. Raises ControlUnavailable."""
+        self._run("publish", writer, fence, oldest_ms, buckets)
+
+    def _run(
+        self, script: str, writer: int | str, fence: int, oldest_ms: int, buckets: Iterable[str]
+    ) -> None:
+        with control_errors():
+            call = self._client.register_script(source(f"cache/{script}"))
+            call(
+                keys=[keys.GENERATIONS, keys.UNDERWAY, keys.marks(writer)],
+                args=[writer, fence, oldest_ms, *sorted(buckets)],
+            )

@@ -1,0 +1,1 @@
+"""The event history in PostgreSQL: write batches, read pages, account for every entry."""

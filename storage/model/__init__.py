@@ -1,0 +1,1 @@
+"""What the service stores and is asked for: events, filters, pages. Pure."""

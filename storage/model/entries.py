@@ -1,0 +1,146 @@
+"""Entries of a shard's stream as a batch of events; and those that are no events. Pure."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+from storage.model.event import Event, decode_event, derived_id, readable_ids
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+EventIds = dict[bytes, bytes]  # entry -> id bytes
+
+_FIELD = b"e"
+_NOT_AN_EVENT = (KeyError, ValueError, OverflowError, RecursionError)
+_LAST_MS = (1 << 48) - 1  # of what an id can hold
+_LAST_SEQUENCE = (1 << 64) - 1
+_REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry that is no event: its bytes, and why it can't be read.
+
+    `event_id` is that of the accepted event that it should be; empty where nobody has accepted
+    it: somebody else has written it onto the stream.
+    """
+
+    entry: bytes
+    raw: bytes
+    reason: str
+    event_id: bytes = b""
+
+    def letter_id(self, shard: int) -> bytes:
+        """The 16 bytes of its dead letter's id, the same ones however often it is read."""
+        if self.event_id:
+            return self.event_id
+        ms = min(order(self.entry)[0], _LAST_MS)
+        place = b"%d %b " % (shard, self.entry)
+        return derived_id(ms, blake2b(place + self.raw, digest_size=10).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries read from a shard, in the stream's order.
+
+    `ids` are those under which the index may know them. `bytes` is the size of all entries.
+    """
+
+    events: list[Event]
+    ids: list[bytes]
+    entries: list[bytes]
+    bytes: int
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def count_behind(self, position: str) -> int:
+        """How many of its entries come after that one of the stream (`0-0`: all)."""
+        return len(self.entries) - bisect_right(self.entries, order(position.encode()), key=order)
+
+    def identified(self, accepted: EventIds) -> "Batch":
+        """The same, with the ids of those unreadable entries that were accepted."""
+        unreadable = [
+            replace(one, event_id=accepted.get(one.entry, b"")) for one in self.unreadable
+        ]
+        ids = [*self.ids, *(one.event_id for one in unreadable if one.event_id)]
+        return replace(self, ids=ids, unreadable=unreadable)
+
+
+def size_of(entries: Sequence[Entry]) -> int:
+    """The bytes of their events."""
+    return sum([len(fields.get(_FIELD, b"")) for _, fields in entries])
+
+
+def read_batch(entries: Sequence[Entry], size: int) -> Batch | None:
+    """What was read from a stream; None for nothing. All at once where all are events."""
+    if not entries:
+        return None
+    names = [entry for entry, _ in entries]
+    try:
+        events, ids = _read([fields[_FIELD] for _, fields in entries])
+    except _NOT_AN_EVENT:
+        return _sift(entries, names, size)
+    return Batch(events, ids, names, size)
+
+
+def read_event(raw: bytes) -> Event:
+    """The event of these bytes. Raises ValueError, which says why they are none."""
+    try:
+        return _read([raw])[0][0]
+    except _NOT_AN_EVENT as error:
+        raise ValueError(_reason(error)) from error
+
+
+def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
+    together = b"\n".join(values)
+    if not together.isascii():
+        str(together, "utf-8")  # nobody else looks at the text inside `data`
+    events = list(map(decode_event, values))
+    return events, readable_ids(events)
+
+
+def _sift(entries: Sequence[Entry], names: list[bytes], size: int) -> Batch:
+    """The same entry by entry."""
+    batch = Batch([], [], names, size)
+    for entry, fields in entries:
+        try:
+            events, ids = _read([fields[_FIELD]])
+        except _NOT_AN_EVENT as error:
+            batch.unreadable.append(Unreadable(entry, _bytes_of(fields), _reason(error)))
+        else:
+            batch.events.extend(events)
+            batch.ids.extend(ids)
+    return batch
+
+
+def _bytes_of(fields: dict[bytes, bytes]) -> bytes:
+    """What the entry holds: its one field, or else all of them as a JSON object.
+
+    There each character of a name or value stands for the byte of that number.
+    """
+    if set(fields) == {_FIELD}:
+        return fields[_FIELD]
+    text = {name.decode("latin-1"): value.decode("latin-1") for name, value in fields.items()}
+    return json.dumps(text).encode()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return "no event: the entry has no field `e`"
+    if isinstance(error, RecursionError):
+        return "no event: nested too deeply"
+    return f"no event: {error}"[:_REASON_CHARACTERS]
+
+
+def order(entry: bytes) -> tuple[int, int]:
+    """An entry's place in its stream."""
+    ms, sequence = entry.split(b"-")
+    return int(ms), int(sequence)
+
+
+def next_entry(entry: bytes) -> bytes:
+    """The least name that comes after that one."""
+    ms, sequence = order(entry)
+    if sequence == _LAST_SEQUENCE:
+        return b"%d-0" % (ms + 1)
+    return b"%d-%d" % (ms, sequence + 1)

@@ -1,0 +1,1 @@
+"""The door to PostgreSQL: engines, tables, partitions, migrations."""

@@ -1,0 +1,52 @@
+"""Bringing a database to this version's tables, with Alembic."""
+
+from importlib.util import find_spec
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from storage.errors import database_errors
+from storage.postgres.engine import plain_engine
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply what is missing. Safe to call from several processes at once.
+
+    Raises DatabaseUnavailable when PostgreSQL is away.
+    """
+    with database_errors():
+        command.upgrade(_config(database_url), revision)
+
+
+def downgrade(database_url: str, revision: str) -> None:
+    """Go back to a revision; `base` removes every table. Raises DatabaseUnavailable."""
+    with database_errors():
+        command.downgrade(_config(database_url), revision)
+
+
+def current_revision(database_url: str) -> str | None:
+    """The migration that the database is at; None before the first. Raises DatabaseUnavailable."""
+    engine = plain_engine(database_url)
+    try:
+        with database_errors(), engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+
+
+def title(revision: str) -> str:
+    """What a migration is about: the first sentence of its file."""
+    found = ScriptDirectory.from_config(_config("")).get_revision(revision)
+    return found.doc.partition(". ")[0].rstrip(".") if found else ""
+
+
+def _config(database_url: str) -> Config:
+    spec = find_spec("migrations")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    config = Config()
+    config.set_main_option("script_location", spec.submodule_search_locations[0].replace("%", "%%"))
+    config.attributes["database_url"] = database_url
+    return config

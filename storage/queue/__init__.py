@@ -1,0 +1,1 @@
+"""The durable queue: append, lease, acknowledge, wake, inspect."""

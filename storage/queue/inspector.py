@@ -1,0 +1,136 @@
+"""The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis.asyncio
+from redis.commands.core import AsyncScript
+from redis.exceptions import ResponseError
+
+from storage.errors import queue_errors
+from storage.redis import keys
+from storage.redis.script_runner import source
+from storage.redis.server_check import RedisServer
+
+Durability = Literal["checked", "weak", "unknown", "stated"]
+
+_PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShardState:
+    """One shard at one instant.
+
+    `backlog`: its entries, `appended`: those of them that were accepted. `foreign`: entries ever
+    stored or buried that were not. `lag_seconds`: since its oldest entry came, 0 for none. `state`:
+    idle, queued, draining, or expired (the sweeper acts). `last_error`: why the last drain ended
+    early, empty when it did not. `since_ms`: when its first event came, ms since the epoch, 0 for
+    never.
+    """
+
+    shard: int
+    accepted: int
+    trimmed: int
+    backlog: int
+    appended: int
+    foreign: int
+    bytes: int
+    lag_seconds: float
+    state: str
+    last_error: str
+    since_ms: int
+
+    @property
+    def difference(self) -> int:
+        """What was accepted and is neither stored nor queued: 0, or events are lost."""
+        return self.accepted - self.trimmed - min(self.appended, self.backlog)
+
+    @property
+    def foreign_backlog(self) -> int:
+        """Entries that wait and that nobody has accepted."""
+        return max(self.backlog - self.appended, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueServer:
+    """What keeps acknowledged events.
+
+    `durability`: `checked` and right, `weak`, `unknown` (it does not tell), or `stated` by its
+    operator and not checked. `replicas`: None where it does not tell. `problems`: what to look at.
+    """
+
+    durability: Durability
+    replicas: int | None
+    problems: list[str]
+
+
+class Inspector:
+    """Reads and changes nothing. Safe for many tasks of one event loop."""
+
+    def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
+        """`trusted`: its operator states that the queue keeps what is acknowledged."""
+        self._client = client
+        self._shards = shards
+        self._trusted = trusted
+        self._inspect: AsyncScript = client.register_script(source("queue/inspect"))
+
+    async def shards(self) -> list[ShardState]:
+        """Every shard there ever was. Raises QueueUnavailable."""
+        with queue_errors():
+            most = await self._client.zscore(keys.SHARD_COUNT, "count")
+            pipe = self._client.pipeline(transaction=False)
+            for shard in range(max(self._shards, int(most or 0))):
+                names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
+                await self._inspect(keys=names, client=pipe)
+            found = await pipe.execute()
+        return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def server(self) -> QueueServer:
+        """Whether the queue keeps what is acknowledged. Raises QueueUnavailable."""
+        with queue_errors():
+            try:
+                replicas = RedisServer.of(await self._client.info()).replicas
+            except ResponseError:  # some hosts refuse INFO
+                replicas = None
+            if self._trusted:
+                return QueueServer("stated", replicas, [])
+            durability, problems = await self._configuration()
+        if replicas:
+            problems.append(
+                f"the queue has {replicas} replicas: a failover loses acknowledged events that "
+                "they have not received yet"
+            )
+        return QueueServer(durability, replicas, problems)
+
+    async def _configuration(self) -> tuple[Durability, list[str]]:
+        try:
+            found = await self._client.config_get(*_PROMISED)
+        except ResponseError:
+            return "unknown", [
+                "the queue does not tell its configuration (CONFIG GET is refused); if you know "
+                "that it keeps what it acknowledges, set ACTIVITY_QUEUE_DURABILITY=trusted"
+            ]
+        weak = [
+            f"the queue has {name} {found.get(name)} and needs {value}"
+            for name, value in _PROMISED.items()
+            if found.get(name) != value
+        ]
+        return "weak" if weak else "checked", weak
+
+
+def _shard_state(shard: int, answer: list[Any]) -> ShardState:
+    accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
+    state, last_error, since_ms = rest
+    return ShardState(
+        shard,
+        accepted,
+        trimmed,
+        entries,
+        appended,
+        foreign,
+        size,
+        waited_ms / 1000,
+        state.decode(),
+        last_error.decode(errors="replace"),
+        since_ms,
+    )

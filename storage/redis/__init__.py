@@ -1,0 +1,1 @@
+"""The door to Redis servers: clients, key names, scripts."""

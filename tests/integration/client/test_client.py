@@ -1,0 +1,395 @@
+"""The client against a service that answers as it is told: lost answers, refusals, being away."""
+
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from client import ActivityClient, BufferFull, ClientClosed, Limits
+from client.answers import Problem
+from testbed.waiting import wait_until
+from tests.support.stub_service import (
+    LOST,
+    Reply,
+    StubService,
+    accept,
+    lose_the_answer,
+    refuse,
+)
+
+
+def client_of(stub: StubService, **more: Any) -> ActivityClient:
+    return ActivityClient(stub.url, component="c", environment="e", **more)
+
+
+def send_all(client: ActivityClient, *messages: str) -> None:
+    for message in messages:
+        client.send(message=message)
+
+
+def test_events_arrive_in_order_in_batches(stub: StubService) -> None:
+    messages = [f"m{number}" for number in range(2_500)]
+    with client_of(stub) as client:
+        send_all(client, *messages)
+        assert client.flush(20)
+    assert stub.messages == messages
+    assert len(stub.requests) < 100
+    assert {request.path for request in stub.requests} == {"/events/batch"}
+    assert len({request.key for request in stub.requests}) == len(stub.requests)
+    stats = client.stats
+    assert (stats.sent, stats.accepted, stats.pending, stats.retries) == (2_500, 2_500, 0, 0)
+
+
+def test_what_an_event_does_not_name_comes_from_the_client(stub: StubService) -> None:
+    with client_of(stub) as client:
+        client.send(message="1")
+        client.send(message="2", component="other", environment="there", email="a@b.c", data=[1])
+    first, second = stub.stored
+    assert first == {"component": "c", "environment": "e", "message": "1"}
+    assert (second["component"], second["environment"]) == ("other", "there")
+    assert (second["email"], second["data"]) == ("a@b.c", [1])
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [lose_the_answer, lambda stub, request: LOST, *(refuse(code) for code in (408, 409, 429, 503))],
+)
+def test_what_is_not_decided_is_sent_again_byte_for_byte(stub: StubService, trouble: Any) -> None:
+    stub.script += [trouble, trouble]
+    with client_of(stub) as client:
+        send_all(client, *(f"m{number}" for number in range(300)))
+        assert client.flush(20)
+    first, *others = stub.requests[:3]
+    assert len(others) == 2
+    assert all((again.key, again.body) == (first.key, first.body) for again in others)
+    assert stub.messages == [f"m{number}" for number in range(300)]
+    assert client.stats.retries == 2
+
+
+def test_an_answer_that_is_not_the_services_is_no_answer(stub: StubService) -> None:
+    stub.script += [lambda stub, request: Reply(200, "welcome to the hotel")]
+    with client_of(stub) as client:
+        send_all(client, "m")
+        assert client.flush(20)
+    assert stub.messages == ["m"]
+
+
+def test_retry_after_is_honoured(stub: StubService) -> None:
+    stub.script += [refuse(503, retry_after="600")]
+    client = client_of(stub)
+    send_all(client, "m")
+    wait_until(lambda: len(stub.requests) == 1, "the first try")
+    assert not client.flush(0.5)
+    assert len(stub.requests) == 1
+    assert client.close(20)  # which is worth one more try
+    assert stub.messages == ["m"]
+
+
+def test_while_the_service_is_away_events_wait_and_then_arrive_once(stub: StubService) -> None:
+    stub.stop()
+    client = client_of(stub)
+    send_all(client, *(f"m{number}" for number in range(50)))
+    wait_until(lambda: client.stats.retries > 1, "retries")
+    assert client.stats.pending == 50
+    stub.start()
+    assert client.flush(20)
+    assert stub.messages == [f"m{number}" for number in range(50)]
+    assert client.close()
+
+
+def test_a_full_buffer_says_what_waits_since_when_and_why(stub: StubService) -> None:
+    stub.stop()
+    client = client_of(stub, limits=Limits(buffer_events=10))
+    send_all(client, *("m" * 10))
+    wait_until(lambda: client.stats.retries > 0, "a retry")
+    with pytest.raises(BufferFull, match=r"10 events .* has not taken any since .*refused") as full:
+        client.send(message="one too many")
+    assert full.value.events == 10
+    stub.start()
+    assert client.flush(20)
+    client.send(message="there is room again")
+    assert client.close(20)
+    assert len(stub.messages) == 11
+
+
+def test_a_batch_that_is_too_large_is_halved_under_new_keys(stub: StubService) -> None:
+    stub.otherwise = lambda stub, request: (
+        refuse(413)(stub, request) if len(request.lines) > 2 else stub.accept(request)
+    )
+    rejected: list[str] = []
+    with client_of(
+        stub, on_reject=lambda event, problem: rejected.append(event["message"])
+    ) as client:
+        send_all(client, "1", "2", "bad 3", "4", "5", "6", "7")
+        assert client.flush(20)
+    assert stub.messages == ["1", "2", "4", "5", "6", "7"]
+    assert rejected == ["bad 3"]
+    keys = [request.key for request in stub.requests]
+    assert len(set(keys)) == len(keys)
+
+
+def test_one_event_that_is_too_large_is_rejected(stub: StubService) -> None:
+    stub.otherwise = refuse(413)
+    rejected: list[Problem] = []
+    with client_of(stub, on_reject=lambda event, problem: rejected.append(problem)) as client:
+        send_all(client, "m")
+        assert client.flush(20)
+    assert [problem["status"] for problem in rejected] == [413]
+
+
+def test_each_rejected_event_is_reported_with_its_problem(stub: StubService) -> None:
+    rejected: list[tuple[dict[str, Any], Problem]] = []
+    with client_of(stub, on_reject=lambda *one: rejected.append(one)) as client:
+        send_all(client, "1", "bad 2", "3")
+        assert client.flush(20)
+        send_all(client, "bad 4")  # none is good: 422
+        assert client.flush(20)
+    assert [event["message"] for event, _ in rejected] == ["bad 2", "bad 4"]
+    assert rejected[0][1]["errors"][0]["pointer"] == "/message"
+    assert stub.messages == ["1", "3"]
+    assert (client.stats.accepted, client.stats.rejected) == (2, 2)
+
+
+@pytest.mark.parametrize("status", [401, 404, 405, 415, 422, 501])
+def test_a_refusal_that_is_not_about_the_events_loses_none_and_is_said_once(
+    stub: StubService, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    stub.script += [refuse(status), refuse(status), refuse(status)]
+    rejected: list[Problem] = []
+    with client_of(stub, on_reject=lambda event, problem: rejected.append(problem)) as client:
+        send_all(client, "1", "2")
+        assert client.flush(20)
+    assert stub.messages == ["1", "2"]
+    assert (client.stats.accepted, rejected) == (2, [])
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == (
+        f"events wait, requests are refused: POST {stub.url}/events/batch: answer {status}: "
+        f"told to say {status}; is {stub.url} an Activity Service?"
+    )
+
+
+def test_a_warning_is_not_all_that_tells_of_a_refusal(stub: StubService) -> None:
+    stub.otherwise = refuse(404)
+    client = client_of(stub, limits=Limits(buffer_events=1))
+    send_all(client, "m")
+    wait_until(lambda: client.stats.retries > 0, "a refusal")
+    with pytest.raises(BufferFull, match=r"not taken any since .* answer 404"):
+        client.send(message="one too many")
+    stub.otherwise = accept
+    assert client.close(20)
+    assert stub.messages == ["m"]
+
+
+def test_an_on_reject_that_fails_stops_nothing(
+    stub: StubService, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(event: dict[str, Any], problem: Problem) -> None:
+        raise OSError("disk full")
+
+    with client_of(stub, on_reject=fail) as client:
+        send_all(client, "bad", "good")
+        assert client.flush(20)
+    assert stub.messages == ["good"]
+    assert "on_reject failed" in caplog.text
+
+
+def test_many_threads_send_and_each_event_arrives_once(stub: StubService) -> None:
+    with client_of(stub) as client:
+
+        def send(thread: int) -> None:
+            send_all(client, *(f"{thread}-{number}" for number in range(200)))
+
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert client.flush(20)
+    expected = {f"{thread}-{number}" for thread in range(8) for number in range(200)}
+    assert set(stub.messages) == expected
+    assert len(stub.messages) == len(expected)
+
+
+def test_a_client_that_sends_nothing_starts_no_thread(stub: StubService) -> None:
+    before = threading.active_count()
+    with client_of(stub):
+        assert threading.active_count() == before
+
+
+def test_a_closed_client_says_so_and_may_be_closed_again(stub: StubService) -> None:
+    client = client_of(stub)
+    send_all(client, "m")
+    assert client.close()
+    assert client.close()
+    with pytest.raises(ClientClosed):
+        client.send(message="late")
+    assert stub.messages == ["m"]
+
+
+def test_what_close_can_not_send_in_time_is_told(
+    stub: StubService, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.stop()
+    client = client_of(stub)
+    send_all(client, "1", "2", "3")
+    assert not client.close(0.2)
+    [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"not acknowledged in time by {stub.url}: " in said
+    assert "Events left: 3" in said
+    assert client.stats.pending == 3
+
+
+SCRIPT = """
+from client import ActivityClient
+client = ActivityClient({url!r}, component="c", environment="e")
+client.send(message="at the end")
+"""
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+
+def test_what_waits_at_the_end_of_the_process_is_sent(stub: StubService) -> None:
+    assert run_python(SCRIPT.format(url=stub.url)).stderr == ""
+    assert stub.messages == ["at the end"]
+
+
+def test_what_can_not_be_sent_at_the_end_of_the_process_is_told_on_stderr(
+    stub: StubService,
+) -> None:
+    stub.stop()
+    code = SCRIPT.format(url=stub.url).replace('"e")', '"e", limits=Limits(exit_seconds=0.2))')
+    ended = run_python(code.replace("import ", "import Limits, "))
+    assert "Events left: 1" in ended.stderr
+    assert "refused" in ended.stderr
+
+
+def test_events_sent_while_the_process_ends_are_sent(stub: StubService) -> None:
+    """The first of them, so that there is no thread yet."""
+    code = SCRIPT.format(url=stub.url).replace(
+        "client.send(", "import atexit; atexit.register(client.send, "
+    )
+    assert run_python(code).stderr == ""
+    assert stub.messages == ["at the end"]
+
+
+def test_without_a_thread_to_be_had_close_sends(
+    stub: StubService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on there is none any more when the interpreter ends."""
+
+    def refuse_to_start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    client = client_of(stub)
+    with monkeypatch.context() as patch:
+        patch.setattr("client.activity_client.threading.Thread.start", refuse_to_start)
+        send_all(client, "1", "2")
+    assert client.close(20)
+    assert stub.messages == ["1", "2"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_an_error_ends_leaves_its_batch_to_the_next_under_its_key(
+    stub: StubService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(sender: object, batch: object, verdicts: object) -> None:
+        raise AssertionError("a mistake of ours")
+
+    client = client_of(stub)
+    with monkeypatch.context() as patch:
+        patch.setattr("client.sender.Sender._report", fail)
+        send_all(client, "1")
+        assert not client.flush(20)
+        wait_until(lambda: client._thread and not client._thread.is_alive(), "its end")
+    send_all(client, "2")
+    assert client.flush(20)
+    assert client.close()
+    assert stub.messages == ["1", "2"]
+    assert client.stats.accepted == 2
+
+
+def forked(work: Any) -> int:
+    """The exit status of a child that does this work."""
+    child = os.fork()
+    if child == 0:
+        status = 4
+        try:
+            status = 0 if work() else 3
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_sends_what_is_its_own_and_nothing_of_its_parents(
+    stub: StubService,
+) -> None:
+    stub.stop()
+    client = client_of(stub)
+    send_all(client, "parent's")
+    wait_until(lambda: client.stats.retries > 0, "the parent to be at it")
+    stub.start()
+    stub.script += [refuse(503, retry_after="1")]
+
+    def work() -> bool:
+        assert client.stats.sent == 0
+        send_all(client, "child's")
+        return client.flush(20)
+
+    assert forked(work) == 0
+    assert client.flush(20)
+    assert sorted(stub.messages) == ["child's", "parent's"]
+    assert client.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_of_multiprocessing_sends_what_waits_when_it_ends(stub: StubService) -> None:
+    client = client_of(stub)
+    send_all(client, "parent's")
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=send_all, args=(client, "child's"))
+    child.start()
+    child.join(30)
+    assert client.close(20)
+    assert sorted(stub.messages) == ["child's", "parent's"]
+
+
+def test_a_signal_handler_that_sends_does_not_hang(stub: StubService) -> None:
+    code = f"""
+import signal
+from client import ActivityClient, Limits
+roomy = Limits(buffer_events=10**7, buffer_bytes=10**9)
+client = ActivityClient({stub.url!r}, component="c", environment="e", limits=roomy)
+handled = sent = 0
+def handle(*_):
+    global handled
+    client.send(message="from the handler")
+    handled += 1
+signal.signal(signal.SIGPROF, handle)
+signal.setitimer(signal.ITIMER_PROF, 0.0005, 0.0005)
+while handled < 100:
+    client.send(message="x")
+    sent += 1
+signal.setitimer(signal.ITIMER_PROF, 0)
+assert client.close(30)
+print(client.stats.sent - handled - sent)
+"""
+    assert run_python(code).stdout == "0\n"
+
+
+def test_the_client_logs_nothing_when_all_is_well(
+    stub: StubService, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with client_of(stub) as client:
+        send_all(client, "m")
+    assert [record for record in caplog.records if record.name == "activity_client"] == []

@@ -1,0 +1,148 @@
+"""Pages for random filters over random events equal what a plain rule picks from all of them."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from storage.events import reader
+from storage.events.reader import EventStore
+from storage.model.event import Event, created_ms, to_datetime
+from storage.model.filters import Filters, lower_ascii
+from storage.postgres.engine import reading_engine
+from testbed.servers import TestServers
+from tests.support.reading import made, store
+
+DAY_MS = 86_400_000
+START_MS = 1_772_323_200_000  # 2026-03-01
+DAYS = 3
+COUNT = 900
+PARTS = ["failed", "RETRY", "order 1", "7", "qz", "0% of", "é"]
+QUESTIONS = 120
+
+
+@pytest.fixture(scope="module")
+def stored() -> list[Event]:
+    """Over three days, several in one millisecond; of everything some frequent and some rare."""
+    spread = random.Random(5)
+    return [event(spread) for _ in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def events(servers: TestServers, stored: list[Event]) -> Iterator[EventStore]:
+    with servers.fresh() as settings:
+        store(settings, stored)
+        found = EventStore(reading_engine(settings.database_url, 1))
+        yield found
+        found.close()
+
+
+def event(spread: random.Random) -> Event:
+    data = {
+        "tier": spread.choice(["gold", "none", "none"]),
+        "steps": [{"n": spread.randrange(30)} for _ in range(spread.randrange(3))],
+    }
+    number = spread.randrange(40)
+    return made(
+        START_MS + spread.randrange(DAYS) * DAY_MS + spread.choice([0, 1, number, number * 1000]),
+        component=spread.choice(["web", "web", "web", "mail", f"job-{number}"]),
+        environment=spread.choice(["production", "production", "staging"]),
+        message=f"{spread.choice(['Failed', 'retrying', '50% of É'])} order {number}",
+        email=spread.choice([None, "Jo@a.b", f"user{number}@A.b"]),
+        data=json.dumps(data) if number else "null",
+    )
+
+
+def question(spread: random.Random, stored: list[Event]) -> Filters:
+    """Each filter is there now and then, with one value or two."""
+
+    def some(*values: str) -> tuple[str, ...]:
+        return tuple(spread.sample(values, spread.choice([0, 0, 0, 1, 1, 2])))
+
+    def instant() -> Any:
+        if spread.random() < 0.7:
+            return None
+        return to_datetime(created_ms(spread.choice(stored))) + timedelta(
+            microseconds=spread.choice([-1, 0, 1])
+        )
+
+    steps = [f'{{"steps":[{{"n":{spread.randrange(32)}}}]}}' for _ in range(2)]
+    return Filters(
+        component=some("web", "mail", "job-7", "nobody"),
+        environment=some("production", "staging"),
+        email=some("jo@A.B", "user3@a.b", "nobody@a.b"),
+        message=some(*PARTS),
+        data=tuple(filter(None, (some('{"tier":"gold"}', '{"tier":"none"}'), some(*steps)))),
+        start=instant(),
+        end=instant(),
+        limit=spread.choice([1, 2, 7, 20, 1000]),
+        order=spread.choice(["asc", "desc"]),  # type: ignore[arg-type]
+        cursor=UUID(spread.choice(stored).id) if spread.random() < 0.4 else None,
+    )
+
+
+def matches(filters: Filters, one: Event) -> bool:
+    at, data = to_datetime(created_ms(one)), json.loads(bytes(one.data))
+    return (
+        (not filters.component or one.component in filters.component)
+        and (not filters.environment or one.environment in filters.environment)
+        and (not filters.email or lower_ascii(one.email or "") in filters.email)
+        and (
+            not filters.message
+            or any(part.lower() in one.message.lower() for part in filters.message)
+        )
+        and all(any(contains(data, json.loads(each)) for each in any_of) for any_of in filters.data)
+        and (filters.start is None or at >= filters.start)
+        and (filters.end is None or at < filters.end)
+        and (filters.cursor is None or is_behind(filters.cursor, filters.order, one))
+    )
+
+
+def is_behind(cursor: UUID, order: str, one: Event) -> bool:
+    """An id begins with its time."""
+    return UUID(one.id) > cursor if order == "asc" else UUID(one.id) < cursor
+
+
+def contains(value: Any, part: Any) -> bool:
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(
+            key in value and contains(value[key], part[key]) for key in part
+        )
+    if isinstance(part, list):
+        return isinstance(value, list) and all(
+            any(contains(item, each) for item in value) for each in part
+        )
+    return bool(value == part)
+
+
+@pytest.mark.parametrize(
+    ("walk", "walk_far", "near"), [(4_000, 20_000, 100), (20, 100, 2), (2, 2, 1), (2, 3, 50)]
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
+    events: EventStore,
+    stored: list[Event],
+    monkeypatch: pytest.MonkeyPatch,
+    walk: int,
+    walk_far: int,
+    near: int,
+    seed: int,
+) -> None:
+    monkeypatch.setattr(reader, "WALK", walk)
+    monkeypatch.setattr(reader, "WALK_FAR", walk_far)
+    monkeypatch.setattr(reader, "NEAR", near)
+    spread = random.Random(seed)
+    pages = 0
+    for _ in range(QUESTIONS):
+        filters = question(spread, stored)
+        fitting = [one for one in stored if matches(filters, one)]
+        fitting.sort(key=lambda one: UUID(one.id), reverse=filters.order == "desc")
+        page = events.page(filters)
+        assert [one.id for one in page.events] == [one.id for one in fitting[: filters.limit]]
+        assert page.more == (len(fitting) > filters.limit), filters
+        pages += bool(page.events)
+    assert pages > QUESTIONS / 3, "most questions find something"

@@ -1,0 +1,146 @@
+"""`activity health worker` with real workers: idle, without servers, frozen, unable to start."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cli.embedded import embedded_servers
+from cli.health import probes
+from cli.urls import Urls
+from storage.redis.client import connect
+from storage.settings import StorageSettings
+from testbed import waiting
+from tests.support.queued import append, make_events
+from worker import liveness
+from worker.drain import drain
+from worker.resources import open_resources
+from worker.settings import WorkerSettings
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+NOWHERE = Urls(
+    "redis://127.0.0.1:1/0", "redis://127.0.0.1:1/0", "postgresql+psycopg2://127.0.0.1:1/none"
+)
+
+Start = Callable[[Urls], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Not tmp_path: under root that is closed to the user the servers run as.
+    path = Path(tempfile.mkdtemp(prefix="activity-test-", dir="/tmp"))
+    path.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(path))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(urls: Urls) -> subprocess.Popen[bytes]:
+        env = {"PATH": os.defpath, "TMPDIR": str(folder), **urls.environment()}
+        argv = [sys.executable, "-m", "cli.main", "worker", "--processes", "1"]
+        started.append(subprocess.Popen(argv, cwd=CHECKOUT, env=env, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    waiting.wait_until(condition, what, seconds)
+
+
+def says(activity: str, healthy: bool = True) -> Callable[[], bool]:
+    def found() -> bool:
+        verdict = probes.worker_health(None)
+        return verdict.healthy is healthy and activity in verdict.detail
+
+    return found
+
+
+def child_of(supervisor: subprocess.Popen[bytes]) -> int:
+    pid = supervisor.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def test_workers_stay_healthy_while_their_servers_are_away(folder: Path, start: Start) -> None:
+    with embedded_servers(folder / "data") as servers:
+        supervisor = start(servers.urls)
+        wait_until(says("idle"), "the worker waits for work")
+    wait_until(says("waiting for control"), "the worker waits for its servers")
+    with embedded_servers(folder / "data"):
+        wait_until(says("idle"), "the worker waits for work again")
+        supervisor.terminate()
+        assert supervisor.wait(60) == 0
+    wait_until(says("no workers run", healthy=False), "the probe sees that no worker is left")
+
+
+def test_workers_that_find_no_servers_from_the_start_are_healthy(start: Start) -> None:
+    start(NOWHERE)
+    wait_until(says("waiting for control"), "the worker waits for its servers")
+
+
+def test_a_frozen_worker_is_unhealthy_until_it_moves_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = start(NOWHERE)
+    wait_until(says("waiting for control"), "the worker waits for its servers")
+    worker = child_of(supervisor)
+    os.kill(worker, signal.SIGSTOP)
+    monkeypatch.setattr(probes, "STILL_SECONDS", 1.0)
+    wait_until(says("worker-0 has not moved for", healthy=False), "the probe sees it stand still")
+    monkeypatch.setattr(probes, "STILL_SECONDS", 60.0)
+    os.kill(worker, signal.SIGCONT)
+    wait_until(says("waiting for control"), "the probe sees it move")
+
+
+def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
+    folder: Path, start: Start
+) -> None:
+    with embedded_servers(folder / "data") as servers:
+        with closing(connect(servers.urls.control_url)) as control:
+            control.execute_command("ACL", "SETUSER", "default", "-@write")  # RQ can't register
+        start(servers.urls)
+        wait_until(says("worker-0 has not started yet", healthy=False), "the probe sees it start")
+        never = says("", healthy=True)
+        with pytest.raises(AssertionError, match="not within"):
+            wait_until(never, "a worker that can't work is called healthy", seconds=5)
+
+
+def test_workers_with_a_wrong_password_are_unhealthy(folder: Path, start: Start) -> None:
+    """Else a deployment with it would be called a success."""
+    with embedded_servers(folder / "data") as servers:
+        with closing(connect(servers.urls.control_url)) as control:
+            control.execute_command("ACL", "SETUSER", "default", "resetpass", ">right")
+        start(servers.urls)
+        wait_until(says("refused by control", healthy=False), "the probe sees the refusal")
+        with closing(connect(f"{servers.urls.control_url}&password=right")) as control:
+            control.execute_command("ACL", "SETUSER", "default", "nopass")
+        wait_until(says("idle"), "the worker waits for work")
+
+
+def test_a_drain_moves_with_each_batch(
+    settings: StorageSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drain of a long backlog is not taken for one that stands still."""
+    quiet = WorkerSettings(_env_file=None, batch_events=10, linger_ms=0, gather_ms=0)  # type: ignore[call-arg]
+    worker = open_resources(settings, quiet)
+    monkeypatch.setattr("worker.drain.resources", lambda: worker)
+    said: list[str] = []
+    monkeypatch.setattr(liveness, "moved", said.append)
+    append(settings, make_events(40))
+    assert drain(0) == "done"
+    assert len(said) >= 4
+    assert set(said) == {"shard 0"}

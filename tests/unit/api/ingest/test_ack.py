@@ -1,0 +1,63 @@
+"""Waiting for commits ends in time, whoever is slow."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from api.ingest.ack import Acknowledgement, reached
+from api.ingest.service import Accepted
+from api.ingest.stamping import MadeAll
+from storage.errors import DatabaseMismatch
+from storage.model.event import new_ids, new_stamp
+from storage.model.receipt import Receipt, StoredState
+from storage.queue.producer import Place
+
+IDS = new_ids(new_stamp(), 3)
+ACCEPTED = Accepted(MadeAll(0, IDS, [], []), Place(0, 3))
+
+
+class Watch:
+    """The events leave the queue when they are told to."""
+
+    def __init__(self, left: bool) -> None:
+        self._left = left
+
+    async def left(self, place: Place) -> None:
+        if not self._left:
+            await asyncio.Event().wait()
+
+
+async def hangs(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
+    await asyncio.Event().wait()
+    raise AssertionError("never")
+
+
+async def fails(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
+    raise DatabaseMismatch("not migrated")
+
+
+async def knows(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
+    return {ids[0]: "stored", ids[1]: "dead"}
+
+
+def receipts(left: bool, stored_states: object) -> list[Receipt]:
+    async def run() -> list[Receipt]:
+        waiting = Acknowledgement(Watch(left), stored_states, 0.01)  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            return await waiting.receipts(ACCEPTED)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(("left", "stored_states"), [(False, knows), (True, hangs), (True, fails)])
+def test_what_is_not_known_in_time_is_queued(left: bool, stored_states: object) -> None:
+    assert receipts(left, stored_states) == ["queued"] * 3
+
+
+def test_each_event_has_the_receipt_that_postgresql_gives_it() -> None:
+    found = receipts(True, knows)
+    assert found == ["stored", "dead", "queued"]
+    assert reached(found) == reached(found[:2]) == "queued"
+    assert reached(found[:1]) == "stored"

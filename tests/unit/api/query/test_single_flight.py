@@ -1,0 +1,204 @@
+"""One run at a time per key; who asks during a run gets the next one."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from api.query.single_flight import Flights
+
+
+class Work:
+    """Runs that end when told to, and say how many went at once."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self.ends: list[asyncio.Future[str]] = []
+
+    async def __call__(self) -> str:
+        self.started += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.ends.append(end)
+        try:
+            return await end
+        finally:
+            self.at_once -= 1
+
+
+async def settle() -> None:
+    """Until every task has gone as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def ask(flights: Flights[str], work: Callable[[], Awaitable[str]], key: str = "k") -> Any:
+    return asyncio.create_task(flights.run(key, work))
+
+
+def is_empty(flights: Flights[str]) -> bool:
+    return not flights._running and not flights._next
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it; nothing may be left that the loop would complain of."""
+    complaints: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        await scenario()
+        await settle()
+        gc.collect()
+
+    asyncio.run(watched())
+    gc.collect()
+    assert complaints == []
+
+
+def test_who_asks_during_a_run_shares_the_next_one() -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        first = ask(flights, work)
+        await settle()
+        later = [ask(flights, work) for _ in range(3)]
+        await settle()
+        assert work.started == 1
+        work.ends[0].set_result("before they asked")
+        await settle()
+        assert work.started == 2
+        last = ask(flights, work)
+        await settle()
+        work.ends[1].set_result("after they asked")
+        await settle()
+        work.ends[2].set_result("the last")
+        assert await first == "before they asked"
+        assert await asyncio.gather(*later) == ["after they asked"] * 3
+        assert await last == "the last"
+        assert work.most_at_once == 1
+        assert is_empty(flights)
+
+    run(scenario)
+
+
+def test_who_asks_in_the_turn_in_which_a_run_ends_still_shares_the_next_one() -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        asked = [ask(flights, work)]
+        await settle()
+        asked.append(ask(flights, work))
+        await settle()
+        work.ends[0].set_result("1")
+        for _ in range(6):  # one more in each turn of the loop while one run follows the other
+            asked.append(ask(flights, work))
+            await asyncio.sleep(0)
+        while not all(task.done() for task in asked):
+            await settle()
+            for end in work.ends:
+                if not end.done():
+                    end.set_result("n")
+        assert work.most_at_once == 1
+        assert work.started == 3
+        assert is_empty(flights)
+
+    run(scenario)
+
+
+def test_different_keys_run_at_once() -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        tasks = [ask(flights, work, "a"), ask(flights, work, "b")]
+        await settle()
+        assert work.at_once == 2
+        for end in work.ends:
+            end.set_result("done")
+        assert await asyncio.gather(*tasks) == ["done", "done"]
+
+    run(scenario)
+
+
+def test_an_error_reaches_all_who_share_the_run_and_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        first = ask(flights, work)
+        await settle()
+        later = [ask(flights, work) for _ in range(2)]
+        await settle()
+        work.ends[0].set_exception(OSError("first"))
+        await settle()
+        work.ends[1].set_exception(OSError("next"))
+        with pytest.raises(OSError, match="first"):
+            await first
+        for task in later:
+            with pytest.raises(OSError, match="next"):
+                await task
+        assert is_empty(flights)
+        again = ask(flights, work)
+        await settle()
+        work.ends[2].set_result("well")
+        assert await again == "well"
+
+    run(scenario)
+
+
+def test_an_asker_that_goes_away_ends_the_run_for_nobody_else() -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        first = ask(flights, work)
+        await settle()
+        gone, stays = ask(flights, work), ask(flights, work)
+        await settle()
+        first.cancel()
+        gone.cancel()
+        await settle()
+        work.ends[0].set_result("for nobody")
+        await settle()
+        work.ends[1].set_result("for one")
+        assert await stays == "for one"
+        assert first.cancelled()
+        assert gone.cancelled()
+        assert is_empty(flights)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_when_all_askers_have_gone_no_key_stays_and_nothing_is_complained_of(fails: bool) -> None:
+    async def scenario() -> None:
+        flights, work = Flights[str](), Work()
+        tasks = []
+        for _ in range(3):
+            tasks.append(ask(flights, work))
+            await settle()
+        for task in tasks:
+            task.cancel()
+        await settle()
+        for number in range(2):
+            if fails:
+                work.ends[number].set_exception(OSError("nobody hears this"))
+            else:
+                work.ends[number].set_result("nobody hears this")
+            await settle()
+        assert work.started == 2
+        assert is_empty(flights)
+
+    run(scenario)
+
+
+def test_a_loop_that_shuts_down_in_the_middle_of_runs_ends_cleanly() -> None:
+    flights, work = Flights[str](), Work()
+    asked: list[asyncio.Task[str]] = []
+
+    async def scenario() -> None:
+        asked.append(ask(flights, work))
+        await settle()
+        asked.append(ask(flights, work))
+        await settle()
+
+    run(scenario)
+    assert all(task.cancelled() for task in asked)
+    assert is_empty(flights)

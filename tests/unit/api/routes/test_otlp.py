@@ -1,0 +1,118 @@
+"""What goes wrong while logs are taken is told in the protocol's own form."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from api.app import create_app
+from api.formats.native import EventIn
+from api.http.request_body import Room
+from api.services import Limits
+from api.settings import ApiSettings
+from storage.errors import QueueFull, QueueUnavailable
+from storage.settings import StorageSettings
+
+JSON = {"content-type": "application/json"}
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+class Ingest:
+    """Raises what it is told to, or remembers what it accepted."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.accepted: list[str] = []
+
+    async def accept_all(self, posted: Sequence[EventIn]) -> None:
+        if self.error:
+            raise self.error
+        self.accepted += [event.message for event in posted]
+
+
+def post(
+    sent: ExportLogsServiceRequest,
+    ingest: Ingest,
+    room: Room | None = None,
+    headers: dict[str, str] = PROTOBUF,
+) -> httpx.Response:
+    settings = ApiSettings(_env_file=None)  # type: ignore[call-arg]
+    app = create_app(StorageSettings(_env_file=None), settings).fastapi  # type: ignore[call-arg]
+    limits = Limits.of(settings)
+    app.state.services = SimpleNamespace(
+        limits=limits, ingest=ingest, room=room or Room(limits.batch.bytes)
+    )
+    body = sent.SerializeToString() if headers is PROTOBUF else b'{"resourceLogs":[' + LOG + b"]}"
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/v1/logs", content=body, headers=headers)
+
+    return asyncio.run(send())
+
+
+LOG = b'{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"m"}}]}]}'
+
+
+def logs(count: int = 1, text: str = "m", of_resource: str = "") -> ExportLogsServiceRequest:
+    sent = ExportLogsServiceRequest()
+    group = sent.resource_logs.add()
+    group.resource.attributes.add(key="k").value.string_value = of_resource
+    records = group.scope_logs.add().log_records
+    for _ in range(count):
+        records.add().body.string_value = text
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "retry"),
+    [
+        (QueueFull("full", 17), 503, 14, "17"),
+        (QueueUnavailable("away"), 503, 14, "2"),
+        (RuntimeError("a mistake"), 500, 13, None),
+    ],
+)
+def test_whatever_goes_wrong_is_a_status_in_the_requests_encoding(
+    error: Exception, status: int, code: int, retry: str | None
+) -> None:
+    in_protobuf = post(logs(), Ingest(error))
+    in_json = post(logs(), Ingest(error), headers=JSON)
+    for answer, headers in ((in_protobuf, PROTOBUF), (in_json, JSON)):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == headers["content-type"]
+        assert answer.headers.get("retry-after") == retry
+    assert Status.FromString(in_protobuf.content).code == code
+    assert json.loads(in_json.content)["code"] == code
+    assert b"a mistake" not in in_protobuf.content + in_json.content
+
+
+def test_records_that_are_all_refused_are_nothing_to_accept() -> None:
+    ingest = Ingest(RuntimeError("must not be asked"))
+    assert post(logs(text="\0"), ingest).status_code == 200
+    assert post(ExportLogsServiceRequest(), ingest).status_code == 200
+
+
+def test_a_request_takes_room_as_it_was_sent_and_as_events_and_gives_it_back() -> None:
+    plain = logs(10, "x" * 1000)
+    size = len(plain.SerializeToString())
+    room = Room(3 * size + 1)
+    ingest = Ingest()
+    nothing_kept, kept_often = logs(0, of_resource="r" * 4 * size), logs(100, "m", "r" * 1000)
+    with room.guest() as other:
+        other.take(1)
+        for sent in (nothing_kept, kept_often):
+            refused = post(sent, ingest, room)
+            assert refused.status_code == 503
+            assert refused.headers["retry-after"] == "1"
+            assert b"there is room for" in refused.content
+        assert not ingest.accepted
+        assert room.free == 3 * size
+        assert post(plain, ingest, room).status_code == 200
+        assert len(ingest.accepted) == 10
+        assert room.free == 3 * size

@@ -1,0 +1,22 @@
+"""Commands are packed as redis-py packs them."""
+
+import redis.asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.redis import client
+from storage.redis.client import connect_async
+
+NAMES = st.sampled_from(["GET", "EVALSHA", "CONFIG GET", b"XADD", b"CLIENT SETNAME"])
+ARGUMENTS = st.lists(st.binary(max_size=20) | st.text(max_size=20) | st.integers() | st.floats())
+URLS = ["redis://localhost/0", "rediss://localhost/0", "unix:///nowhere"]
+
+
+@given(NAMES, ARGUMENTS, st.sampled_from(URLS), st.integers(0, 3))
+def test_a_command_is_packed_to_the_same_bytes(
+    name: str | bytes, arguments: list[bytes | str | int | float], url: str, parts: int
+) -> None:
+    command = (name, *arguments * parts, *[b"x"] * parts * client.PART)
+    ours = connect_async(url).connection_pool.make_connection()
+    wanted = redis.asyncio.Connection().pack_command(*command)
+    assert b"".join(ours.pack_command(*command)) == b"".join(wanted)

@@ -1,0 +1,117 @@
+"""An address that can't work is refused with the form that would, and never repeated."""
+
+import subprocess
+import sys
+
+import pytest
+
+from storage.errors import SettingsError
+from storage.settings import StorageSettings
+from testbed.servers import environment
+
+SECRET = "hidden"
+GOOD_REDIS = [
+    "redis://localhost:6379/0",
+    "redis://localhost",
+    f"rediss://user:{SECRET}@host.example:6380/3?ssl_cert_reqs=none",
+    f"unix://user:{SECRET}@/tmp/a%20b/queue.sock?db=0",
+    f"redis://:p%40{SECRET}@[::1]:6379/0",
+]
+BAD_REDIS = [
+    "",
+    "localhost:6379",
+    f"redis+sentinel://user:{SECRET}@host:26379/0",
+    f"rediss+sentinel://user:{SECRET}@host:26379/0",
+    f"redis-cluster://:{SECRET}@host:6379",
+    f"http://user:{SECRET}@host:6379/0",
+    f"redis://user:{SECRET}@host:port/0",
+    f"redis://user:{SECRET}@host:99999/0",
+    f"redis://user:{SECRET}#more@host:6379/0",
+    f"redis://user:{SECRET}/more@host:6379/0",
+    f"redis://user:{SECRET}@host:6379/first",
+    f"redis://user:{SECRET}@[::1/0",
+    f"redis://user:{SECRET}@/0",
+    f"redis://user:{SECRET}@host:6379/0?nosuch=1",
+    f"redis://user:{SECRET}@host:6379/0?socket_timeout=soon",
+    "unix://",
+    f"{SECRET}:{SECRET}@host",
+]
+GOOD_DATABASE = [
+    "postgresql+psycopg2://localhost/activity",
+    f"postgresql://user:{SECRET}@host.example:5432/activity?sslmode=require",
+    "postgresql+psycopg2://activity@/activity?host=/tmp/run",
+]
+BAD_DATABASE = [
+    "",
+    "localhost/activity",
+    f"postgres://user:{SECRET}@host/activity",
+    f"postgresql+asyncpg://user:{SECRET}@host/activity",
+    f"mysql://user:{SECRET}@host/activity",
+    f"postgresql://user:{SECRET}@host:port/activity",
+    f"postgresql://user:{SECRET}@host:99999/activity",
+    f"postgresql://user:{SECRET}@host/activity?nosuch=1",
+]
+CASES = [
+    *[(name, url) for name in ("queue_url", "control_url") for url in BAD_REDIS],
+    *[("database_url", url) for url in BAD_DATABASE],
+]
+
+
+def settings(**values: str) -> StorageSettings:
+    return StorageSettings(_env_file=None, **values)  # type: ignore[call-arg,arg-type]
+
+
+@pytest.mark.parametrize("url", GOOD_REDIS)
+def test_an_address_of_redis_is_taken(url: str) -> None:
+    assert settings(queue_url=url, control_url=url).queue_url == url
+
+
+@pytest.mark.parametrize("url", GOOD_DATABASE)
+def test_an_address_of_postgresql_is_taken(url: str) -> None:
+    assert settings(database_url=url).database_url == url
+
+
+@pytest.mark.parametrize(("name", "url"), CASES)
+def test_a_wrong_address_names_its_setting_and_the_right_form(name: str, url: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings(**{name: url})
+    said = str(raised.value)
+    assert said.startswith(f"ACTIVITY_{name.upper()}: the address ")
+    assert ("postgresql+psycopg2://" if name == "database_url" else "redis://[USER") in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "api"],
+        ["-m", "worker"],
+        ["-m", "cli.main", "api", "--port", "0"],
+        ["-m", "cli.main", "worker"],
+        ["-m", "cli.main", "migrate"],
+        ["-m", "cli.main", "dead-letters", "list"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("queue_url", f"redis+sentinel://user:{SECRET}@host:26379/0"),
+        ("control_url", f"redis://user:{SECRET}@host:port/0"),
+        ("database_url", f"postgres://user:{SECRET}@host/activity"),
+        ("shards", f"{SECRET}"),
+    ],
+)
+def test_every_program_says_so_without_a_traceback_and_without_the_password(
+    command: list[str], name: str, url: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, *command],
+        env={**environment(settings()), f"ACTIVITY_{name.upper()}": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode in (1, 2)
+    assert f"ACTIVITY_{name.upper()}: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert SECRET not in ended.stderr + ended.stdout
