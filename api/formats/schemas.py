@@ -16,7 +16,9 @@ _EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*"
 is_email = re.compile(_EMAIL).fullmatch
 
 # For the document only: what is wrong is said in other words than a pattern's.
-_NOT_BLANK: dict[str, Any] = {"pattern": r"\S"}
+# Python strips these separators too, which are no white space in other languages' patterns.
+FILLED_PATTERN = r"[^\s\x1c-\x1f\x85]"
+_NOT_BLANK: dict[str, Any] = {"pattern": FILLED_PATTERN}
 EMAIL_PATTERN = f"^{_EMAIL}$"
 _AN_EMAIL: dict[str, Any] = {"pattern": EMAIL_PATTERN}
 

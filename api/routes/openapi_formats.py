@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.formats.schemas import EMAIL_CHARACTERS, EMAIL_PATTERN, NAME_CHARACTERS
+from api.formats.schemas import EMAIL_CHARACTERS, EMAIL_PATTERN, FILLED_PATTERN, NAME_CHARACTERS
 
 Schema = dict[str, Any]
 
@@ -28,7 +28,7 @@ def _spelt(description: str, **more: Any) -> Schema:
 _TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _AN_EMAIL_OR_BLANK = rf"{EMAIL_PATTERN}|^\s*$"
-_FILLED = {"pattern": r"\S", "maxLength": NAME_CHARACTERS}
+_FILLED = {"pattern": FILLED_PATTERN, "maxLength": NAME_CHARACTERS}
 _SHORT = {"maxLength": NAME_CHARACTERS}
 
 CLOUD_EVENT: Schema = {

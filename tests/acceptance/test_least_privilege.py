@@ -113,7 +113,7 @@ def test_everything_works_with_the_rights_of_the_page(
 
 @pytest.mark.parametrize(("role", "folder"), [("queue", "queue"), ("control", "cache")])
 def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) -> None:
-    scripts = (Path(__file__).parents[2] / "storage/lua" / folder).glob("*.lua")
+    scripts = (Path(__file__).parents[2] / "storage" / folder / "lua").glob("*.lua")
     called = {
         name.lower() for each in scripts for name in re.findall(r"call\('(\w+)'", each.read_text())
     }

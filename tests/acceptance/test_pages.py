@@ -11,7 +11,7 @@ from api.routes.pages import VERSION
 from testbed.service import Service
 from tests.support.problems import problem
 
-STATIC = Path(api.__file__).with_name("static")
+STATIC = Path(api.__file__).parent / "routes/static"
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGES = ["/", "/api", "/api/", "/docs", "/docs/", "/api/docs", "/api/docs/"]
 _ADDRESSES = re.compile(r'(?:href|src)="([^"]+)"')

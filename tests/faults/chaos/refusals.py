@@ -6,6 +6,7 @@ from random import Random
 
 import sqlalchemy as sa
 
+from storage.errors import sqlstate
 from storage.redis import keys
 from tests.faults.chaos.client import get, post
 from tests.faults.chaos.record import FIRST_GUILTY
@@ -22,6 +23,7 @@ _REFUSE = f"""
     CREATE OR REPLACE TRIGGER chaos BEFORE INSERT ON events
     FOR EACH ROW EXECUTE FUNCTION chaos_refuse()
 """
+_DEADLOCK = "40P01"
 _ALLOW = "DROP TRIGGER IF EXISTS chaos ON events"
 
 GARBAGE = [b"garbage", b"", b"\xff\x00\xfe", b"[]", b'{"id": 1}', b'{"id":"x","created_at":"y"']
@@ -73,5 +75,16 @@ def _is_dead(stack: Stack, event_id: str) -> bool:
 
 
 def _execute(stack: Stack, statement: str) -> None:
-    with stack.database() as connection:
-        connection.execute(sa.text(statement))
+    """Run it, again where the drains' transactions make it the victim of a deadlock."""
+
+    def executed() -> bool:
+        try:
+            with stack.database() as connection:
+                connection.execute(sa.text(statement))
+        except sa.exc.OperationalError as error:
+            if sqlstate(error) != _DEADLOCK:
+                raise
+            return False
+        return True
+
+    stack.wait(executed, statement, DEAD_SECONDS)

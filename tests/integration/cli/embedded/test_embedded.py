@@ -293,7 +293,7 @@ def test_where_the_kernel_does_not_tell_a_pipe_does(
 ) -> None:
     script = """
         import os, signal, sys
-        from cli.spawn import spawn
+        from cli.process.spawn import spawn
         fd = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
         spawn(["/bin/sleep", "1000"], {}, pass_fds=[fd], watch=True)
         os.close(fd)

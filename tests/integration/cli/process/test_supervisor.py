@@ -184,7 +184,7 @@ def test_stop_ends_all_and_kills_those_who_will_not(
 def test_children_die_with_a_killed_parent_and_not_with_its_terminal(folder: Path) -> None:
     script = """
         import os, signal, sys
-        from cli.supervisor import Command, Supervisor
+        from cli.process.supervisor import Command, Supervisor
         supervisor = Supervisor([Command("child", ["/bin/sleep", "1000"], {})] * 2)
         supervisor.start()
         print(*[pid for _, pid in supervisor.pids()], flush=True)
@@ -221,10 +221,10 @@ def test_a_start_off_the_main_thread_is_refused() -> None:
 # `activity up` with stand-ins for what is not this package's: API, workers, tables, threads.
 UP = """
     import contextlib, json, sys
-    import cli.readiness
+    import cli.process.readiness
     from cli.commands import up
     from cli.main import main
-    from cli.supervisor import Command
+    from cli.process.supervisor import Command
 
     given = json.loads(sys.argv.pop())
     diary = given["diary"]
