@@ -169,6 +169,8 @@ _MEANINGS = {
 }
 _QUERY_CANCELED = "57014"
 _CHECK_VIOLATION = "23514"
+_FINDS_PARTITION = "ExecFindPartition"  # since PostgreSQL 11
+_PARTITIONED = "events"
 _SAID_CHARACTERS = 500
 
 
@@ -181,12 +183,16 @@ def meaning(error: sql_errors.DBAPIError) -> Meaning:
 
 
 def lacks_partition(error: sql_errors.DBAPIError) -> bool:
-    """Whether a row found no partition: PostgreSQL says that as of a CHECK without a name."""
+    """Whether a row found no partition of `events`.
+
+    PostgreSQL says that with an SQLSTATE and a table that a trigger may name too. The function of
+    the server that has raised the error is the server's own to say.
+    """
     said = getattr(error.orig, "diag", None)
     return (
         sqlstate(error) == _CHECK_VIOLATION
-        and getattr(said, "constraint_name", None) is None
-        and getattr(said, "table_name", None) is not None
+        and getattr(said, "source_function", None) == _FINDS_PARTITION
+        and getattr(said, "table_name", None) == _PARTITIONED
     )
 
 
