@@ -16,6 +16,7 @@ StorageError
 ├── KeyReused              an idempotency key came with another request than before
 ├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+├── PartitionNameTaken     a table that is no partition has the name of one: attach or rename it
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
 """
@@ -89,6 +90,10 @@ class DatabaseMismatch(StorageError):
 
 class DatabaseUnsuitable(DatabaseMismatch):
     """PostgreSQL is too old, or behind a pooler that shares sessions; the text says the remedy."""
+
+
+class PartitionNameTaken(StorageError):
+    """A table that is no partition of `events` has a partition's name; the text says the remedy."""
 
 
 class SettingsError(StorageError):

@@ -108,12 +108,13 @@ class BatchWriter:
             connection.exec_driver_sql(_CUT_OFF, {"session": _session_name(shard)})
 
     def make_room(self, events: Sequence[Event]) -> None:
-        """Make the partitions the events need, if maintenance has not made them ahead of time."""
+        """Make the partitions the events need that are missing. Raises PartitionNameTaken."""
         hours = hours_of(events)  # no partition is shorter
         if all(partitions.covers(self._spans, hour) for hour in hours):
             return
         with transaction(self._engine) as connection:
             self._spans = partitions.ensure(connection, hours, self._partition_by)
+        partitions.require(self._spans, hours, self._partition_by)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
