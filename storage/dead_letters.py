@@ -78,6 +78,20 @@ class DeadLetters:
         self._generations.publish(_WRITER, oldest_ms, changed, fence)
         return refused[0].reason if refused else None
 
+    def lift_marks(self) -> None:
+        """Publish what a replay has left marked that was killed around its commit.
+
+        Otherwise no page of those tags would be served from the cache. Waits for a replay that
+        runs. Raises ControlUnavailable too.
+        """
+        if not self._generations.is_marked(_WRITER):
+            return
+        with transaction(self._engine) as connection:
+            connection.execute(_ONE_AT_A_TIME)
+            # The oldest time reaches into every closed page's window: what the replay stored is
+            # not known any more.
+            self._generations.publish(_WRITER, 0, (), self._generations.next_fence(_WRITER))
+
     def discard(self, event_id: UUID) -> bool:
         """Forget one for good; False when there is none with this id."""
         with transaction(self._engine) as connection:

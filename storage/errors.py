@@ -16,6 +16,7 @@ StorageError
 ├── KeyReused              an idempotency key came with another request than before
 ├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+├── PartitionNameTaken     a table that is no partition has the name of one: attach or rename it
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
 """
@@ -89,6 +90,10 @@ class DatabaseMismatch(StorageError):
 
 class DatabaseUnsuitable(DatabaseMismatch):
     """PostgreSQL is too old, or behind a pooler that shares sessions; the text says the remedy."""
+
+
+class PartitionNameTaken(StorageError):
+    """A table that is no partition of `events` has a partition's name; the text says the remedy."""
 
 
 class SettingsError(StorageError):
@@ -169,6 +174,8 @@ _MEANINGS = {
 }
 _QUERY_CANCELED = "57014"
 _CHECK_VIOLATION = "23514"
+_FINDS_PARTITION = "ExecFindPartition"  # since PostgreSQL 11
+_PARTITIONED = "events"
 _SAID_CHARACTERS = 500
 
 
@@ -181,12 +188,16 @@ def meaning(error: sql_errors.DBAPIError) -> Meaning:
 
 
 def lacks_partition(error: sql_errors.DBAPIError) -> bool:
-    """Whether a row found no partition: PostgreSQL says that as of a CHECK without a name."""
+    """Whether a row found no partition of `events`.
+
+    PostgreSQL says that with an SQLSTATE and a table that a trigger may name too. The function of
+    the server that has raised the error is the server's own to say.
+    """
     said = getattr(error.orig, "diag", None)
     return (
         sqlstate(error) == _CHECK_VIOLATION
-        and getattr(said, "constraint_name", None) is None
-        and getattr(said, "table_name", None) is not None
+        and getattr(said, "source_function", None) == _FINDS_PARTITION
+        and getattr(said, "table_name", None) == _PARTITIONED
     )
 
 

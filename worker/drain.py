@@ -9,6 +9,7 @@ more, and only then is the batch forgotten. The batch after it is read meanwhile
 import logging
 import time
 from contextlib import suppress
+from functools import partial
 
 from storage.errors import LeaseLost, StorageError
 from storage.events.writer import Outcome
@@ -121,7 +122,8 @@ class Drain:
             batch = self._lease.identify(batch)
         self._kept.writer.make_room(batch.events)
         with self._kept.writer.batch(self._shard, fence) as transaction:
-            outcome = transaction.insert(batch.events, ready.text)
+            find_foreign = partial(self._lease.find_foreign, batch)
+            outcome = transaction.insert(batch.events, ready.text, find_foreign)
             buried = outcome.buried + transaction.bury(batch.unreadable)
             transaction.account(batch, outcome.stored, buried)
             if batch.events:

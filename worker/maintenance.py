@@ -38,11 +38,12 @@ class Maintenance:
         self._engine.dispose()
 
     def run_once(self) -> None:
-        """One round. Raises DatabaseUnavailable."""
+        """One round. Raises DatabaseUnavailable, and PartitionNameTaken after all else is done."""
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
-            partitions.ensure(connection, wanted, self._partition_by)
+            spans = partitions.ensure(connection, wanted, self._partition_by)
         ngrams.record_next(self._engine)
+        partitions.require(spans, wanted, self._partition_by)
 
     def _run(self) -> None:
         away = False

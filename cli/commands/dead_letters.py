@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -68,6 +68,7 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     # Here, because `--help` should not wait for SQLAlchemy and redis.
     from storage.cache.invalidation import Generations
     from storage.dead_letters import DeadLetters
+    from storage.errors import Unavailable
     from storage.postgres.engine import plain_engine
     from storage.redis.client import connect
 
@@ -75,8 +76,11 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     require_fit_servers(urls)
     settings = storage_settings(urls)
     engine, control = plain_engine(settings.database_url), connect(settings.control_url)
+    letters = DeadLetters(engine, settings.partition_by, Generations(control))
     try:
-        yield DeadLetters(engine, settings.partition_by, Generations(control))
+        with suppress(Unavailable):  # a command that does not need control works without it
+            letters.lift_marks()
+        yield letters
     finally:
         control.close()
         engine.dispose()

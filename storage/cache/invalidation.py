@@ -29,6 +29,11 @@ class Generations:
         with control_errors():
             return int(self._client.hincrby(keys.GENERATIONS, f"f:{writer}", 1))
 
+    def is_marked(self, writer: int | str) -> bool:
+        """Whether the writer has marked tags and not published them. Raises ControlUnavailable."""
+        with control_errors():
+            return self._client.zscore(keys.UNDERWAY, str(writer)) is not None
+
     def mark(self, writer: int | str, oldest_ms: int, buckets: Iterable[str], fence: int) -> None:
         """From now on no page of these buckets is served, until `publish`.
 

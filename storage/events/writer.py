@@ -3,7 +3,7 @@
 import io
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,12 +63,16 @@ _UNIQUE_VIOLATION = "23505"
 _LAST_MS = 253_402_300_799_999  # what a `datetime` holds
 
 
+FindForeign = Callable[[], Collection[int]]  # which of the events, by position, nobody accepted
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An event PostgreSQL will never take, and its reason."""
+    """An event PostgreSQL will never take, and its reason. `foreign`: nobody has accepted it."""
 
     event: Event
     reason: str
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,13 @@ class BatchWriter:
             connection.exec_driver_sql(_CUT_OFF, {"session": _session_name(shard)})
 
     def make_room(self, events: Sequence[Event]) -> None:
-        """Make the partitions the events need, if maintenance has not made them ahead of time."""
+        """Make the partitions the events need that are missing. Raises PartitionNameTaken."""
         hours = hours_of(events)  # no partition is shorter
         if all(partitions.covers(self._spans, hour) for hour in hours):
             return
         with transaction(self._engine) as connection:
             self._spans = partitions.ensure(connection, hours, self._partition_by)
+        partitions.require(self._spans, hours, self._partition_by)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
@@ -141,17 +146,26 @@ class BatchTransaction:
         self._window = window
         self.events = self.refused = 0  # of those that were accepted
 
-    def insert(self, events: Sequence[Event], text: bytes | None = None) -> Outcome:
+    def insert(
+        self,
+        events: Sequence[Event],
+        text: bytes | None = None,
+        find_foreign: FindForeign = frozenset,
+    ) -> Outcome:
         """Insert what is not there yet; dead-letter what PostgreSQL refuses for good.
 
-        `text` is what `copy_text` makes of the events, where that is done already. Raises
-        RefusedShare when PostgreSQL refuses so much that poison can't be the reason.
+        `text` is what `copy_text` makes of the events, where that is done already. `find_foreign`
+        is called only where an event is refused. Raises RefusedShare when PostgreSQL refuses so
+        many accepted events that poison can't be the reason.
         """
-        stored, refused = insert_events(self._connection, events, text) if events else (0, [])
-        if refused:
-            self._window.require_few(len(events), len(refused), refused[-1].reason)
+        if not events:
+            return Outcome(0, [])
+        stored, refused = insert_events(self._connection, events, text, find_foreign)
+        guilty = [one for one in refused if not one.foreign]
+        if guilty:
+            self._window.require_few(len(events), len(guilty), guilty[-1].reason)
         self.events += len(events)
-        self.refused += len(refused)
+        self.refused += len(guilty)
         return Outcome(stored, refused, sum(map(self._bury_refused, refused)))
 
     def bury(self, unreadable: Sequence[Unreadable]) -> int:
@@ -202,25 +216,29 @@ class BatchTransaction:
 
 
 def insert_events(
-    connection: sa.Connection, events: Sequence[Event], text: bytes | None = None
+    connection: sa.Connection,
+    events: Sequence[Event],
+    text: bytes | None = None,
+    find_foreign: FindForeign = frozenset,
 ) -> tuple[int, list[Refusal]]:
     """Insert what is not there yet: the number of new rows, and what PostgreSQL refuses for good.
 
     A refused batch is halved until the guilty rows stand alone. Raises RefusedShare when there
-    are so many that poison can't be the reason, DatabaseUnavailable when it takes too long.
+    are so many accepted ones that poison can't be the reason, DatabaseUnavailable when it takes
+    too long.
     """
     # PostgreSQL itself forgets a transaction's limit at its first error (seen in 18.6).
     end = time.monotonic() + WRITE_LIMIT_MS / 1000
     stored = 0
-    refused: list[Refusal] = []
-    most = tolerated(len(events))
-    pending = [events]
+    found = _Refusals(len(events), find_foreign)
+    pending = [range(len(events))]
     while pending:
-        part = pending.pop()
-        ready = text if part is events else None
+        places = pending.pop()
+        whole = len(places) == len(events)
+        part = events if whole else events[places.start : places.stop]
         try:
-            stored += _store(connection, ready or copy_text(part))
-            if part is not events:  # savepoints inside each other by the hundred take minutes
+            stored += _store(connection, (text if whole else None) or copy_text(part))
+            if not whole:  # savepoints inside each other by the hundred take minutes
                 connection.exec_driver_sql(_KEEP)
             continue
         except sa.exc.DBAPIError as error:
@@ -228,14 +246,35 @@ def insert_events(
         if time.monotonic() > end:
             raise DatabaseUnavailable("a batch with refused events took too long")
         connection.exec_driver_sql(_UNDO)
-        if len(part) > 1:
-            pending += [part[len(part) // 2 :], part[: len(part) // 2]]
-            continue
-        refused.append(Refusal(part[0], reason))
-        if len(refused) > most:
-            raise RefusedShare(f"over {most} of {len(events)} refused, last: {reason}")
+        if len(places) > 1:
+            middle = len(places) // 2
+            pending += [places[middle:], places[:middle]]
+        else:
+            found.add(places.start, part[0], reason)
     ngrams.mark(connection, events)
-    return stored, refused
+    return stored, found.refused
+
+
+class _Refusals:
+    """The refused events of a batch: few of those that were accepted."""
+
+    def __init__(self, events: int, find_foreign: FindForeign) -> None:
+        self._events = events
+        self._find_foreign = find_foreign
+        self._foreign: Collection[int] = ()
+        self._accepted = 0
+        self.refused: list[Refusal] = []
+
+    def add(self, position: int, event: Event, reason: str) -> None:
+        """One more. Raises RefusedShare."""
+        if not self.refused:
+            self._foreign = self._find_foreign()
+        foreign = position in self._foreign
+        self.refused.append(Refusal(event, reason, foreign))
+        self._accepted += not foreign
+        most = tolerated(self._events - len(self._foreign))
+        if self._accepted > most:
+            raise RefusedShare(f"over {most} of {self._events} refused, last: {reason}")
 
 
 def _store(connection: sa.Connection, text: bytes) -> int:

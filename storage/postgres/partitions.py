@@ -8,12 +8,16 @@ from operator import itemgetter
 
 import sqlalchemy as sa
 
+from storage.errors import PartitionNameTaken
+
 _BOUNDS = re.compile(r"FROM \('([^']+)'\) TO \('([^']+)'\)")
 _LIST = sa.text(
     "SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i "
     "JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass"
 )
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity partitions'))")
+
+_TABLE = sa.text("SELECT to_regclass(:name)")
 
 _UNITS = ("month", "day", "hour")
 _HOURS_AHEAD = 24  # each partition costs every query a little, the empty ones too
@@ -53,15 +57,26 @@ def existing(connection: sa.Connection) -> list[Span]:
 def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -> list[Span]:
     """Make the partitions that these instants miss; returns every span there is then, in order.
 
-    Runs inside the caller's transaction, one process at a time. Attaching a finished table,
-    instead of creating it as a partition, does not wait for queries that run.
+    Leaves out a partition whose name another table has: see `require`. Runs inside the caller's
+    transaction, one process at a time. Attaching a finished table, instead of creating it as a
+    partition, does not wait for queries that run.
     """
     connection.execute(_ONE_AT_A_TIME)
     spans = existing(connection)
     for instant in sorted(instants):
         if not covers(spans, instant):
-            insort(spans, _create(connection, _free_span(spans, instant, unit)))
+            span = _free_span(spans, instant, unit)
+            if connection.scalar(_TABLE, {"name": name_of(span)}) is None:
+                _create(connection, span)
+                insort(spans, span)
     return spans
+
+
+def require(spans: Sequence[Span], instants: Iterable[datetime], unit: str) -> None:
+    """Raises PartitionNameTaken where `ensure` could not make the partition of an instant."""
+    for instant in instants:
+        if not covers(spans, instant):
+            raise PartitionNameTaken(_remedy(_free_span(spans, instant, unit)))
 
 
 def covers(spans: Sequence[Span], instant: datetime) -> bool:
@@ -83,17 +98,24 @@ def _overlaps(spans: Iterable[Span], span: Span) -> bool:
     return any(a < end and start < b for a, b in spans)
 
 
-def _create(connection: sa.Connection, span: Span) -> Span:
-    start, end = span
+def _create(connection: sa.Connection, span: Span) -> None:
+    connection.execute(sa.text(f"CREATE TABLE {name_of(span)} (LIKE events INCLUDING ALL)"))
+    connection.execute(sa.text(_attach(span)))
+
+
+def _attach(span: Span) -> str:
+    start, end = (instant.isoformat() for instant in span)
     name = name_of(span)
-    connection.execute(sa.text(f"CREATE TABLE {name} (LIKE events INCLUDING ALL)"))
-    connection.execute(
-        sa.text(
-            f"ALTER TABLE events ATTACH PARTITION {name} "
-            f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-        )
+    return f"ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
+
+
+def _remedy(span: Span) -> str:
+    name = name_of(span)
+    return (
+        f"the table {name} exists but is no partition of events, and events of its time wait: "
+        f"either attach it again ({_attach(span)}), "
+        f"or rename it (ALTER TABLE {name} RENAME TO {name}_detached)"
     )
-    return span
 
 
 def name_of(span: Span) -> str:

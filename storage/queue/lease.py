@@ -64,6 +64,21 @@ class ShardLease:
             accepted = {entry: event_id for event_id, entry in records if entry in wanted}
         return batch.identified(accepted)
 
+    def find_foreign(self, batch: Batch) -> set[int]:
+        """Which of the batch's events, by position, the index does not know at their entry.
+
+        Nobody has accepted them: somebody else has written them onto the stream.
+        """
+        unreadable = {one.entry for one in batch.unreadable}
+        entries = [entry for entry in batch.entries if entry not in unreadable]
+        ids = batch.ids[: len(entries)]
+        known: list[bytes | None] = []
+        with queue_errors():
+            for start in range(0, len(ids), _SCANNED):
+                some = ids[start : start + _SCANNED]
+                known += cast(list[bytes | None], self._client.hmget(keys.ids(self._shard), some))
+        return {place for place, entry in enumerate(entries) if known[place] != entry}
+
     def _read_behind(self, last: bytes | None, count: int) -> list[Entry]:
         first = b"(" + last if last else b"-"
         with queue_errors():

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 _SET_UP = """
     CREATE OR REPLACE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.message LIKE '{pattern}' THEN
-        RAISE EXCEPTION 'refused by a trigger' USING ERRCODE = '{state}';
+        RAISE EXCEPTION 'refused by a trigger' USING ERRCODE = '{state}'{more};
     END IF; RETURN NEW; END $$;
     {trigger}
 """
@@ -15,13 +15,17 @@ _AT_COMMIT = """CREATE CONSTRAINT TRIGGER refuse_row AFTER INSERT ON events
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_row()"""
 
 
-def refuse(engine: sa.Engine, state: str, pattern: str, at_commit: bool = False) -> None:
-    """From now on, rows whose message is LIKE the pattern."""
+def refuse(
+    engine: sa.Engine, state: str, pattern: str, at_commit: bool = False, table: str = ""
+) -> None:
+    """From now on, rows whose message is LIKE the pattern. The error names `table`, if any."""
     trigger = _AT_COMMIT if at_commit else _BEFORE
+    more = f", TABLE = '{table}'" if table else ""
+    text = _SET_UP.format(
+        state=state, pattern=pattern.replace("%", "%%"), trigger=trigger, more=more
+    )
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            _SET_UP.format(state=state, pattern=pattern.replace("%", "%%"), trigger=trigger), ()
-        )
+        connection.exec_driver_sql(text, ())
 
 
 def refuse_nothing(engine: sa.Engine) -> None:

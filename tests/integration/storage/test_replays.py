@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from cli.main import main
 from storage.cache.invalidation import Generations
 from storage.dead_letters import DeadLetters
 from storage.model.event import Event, now_ms
@@ -75,6 +76,33 @@ def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_
         assert [event["id"] for event in history.page(asked)[0]] == [first.id]
         found = history.page(Filters(component=("second",)))[0]
         assert [event["id"] for event in found] == [second.id]
+        assert history.served(asked).verdict == "HIT"
+
+
+@pytest.mark.parametrize("command", [["replay", "--all"], ["list"]])
+def test_pages_are_cached_again_after_a_replay_was_killed_before_it_published_its_last_letter(
+    settings: StorageSettings,
+    engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    class Killed(Generations):
+        def publish(self, *arguments: Any) -> None:
+            raise KeyboardInterrupt
+
+    for name in ("queue_url", "control_url", "database_url"):
+        monkeypatch.setenv(f"ACTIVITY_{name.upper()}", getattr(settings, name))
+    bury(engine, event := made(now_ms()))
+    asked = Filters()
+    with connect(settings.control_url) as control, reader(settings) as history:
+        assert history.page(asked)[0] == []
+        with pytest.raises(KeyboardInterrupt):
+            replay(engine, event, Killed(control))
+        for _ in range(2):
+            assert [found["id"] for found in history.page(asked)[0]] == [event.id]
+        assert history.served(asked).verdict != "HIT"
+        assert main(["dead-letters", *command]) == 0
+        assert [found["id"] for found in history.page(asked)[0]] == [event.id]
         assert history.served(asked).verdict == "HIT"
 
 

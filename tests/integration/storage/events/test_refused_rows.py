@@ -68,6 +68,33 @@ def test_a_row_refused_by_a_constraint_of_the_operators_own_is_no_missing_partit
     assert dead_ids(bench.engine) == {bad.id: 1}
 
 
+@pytest.mark.parametrize("table", ["events", "events_20261128_20261129"])
+def test_a_row_whose_trigger_names_a_table_as_a_missing_partition_does_is_a_dead_letter(
+    bench: Bench, table: str
+) -> None:
+    refuse(bench.engine, "23514", "guilty", table=table)
+    good, bad = make_events(5), make_event("guilty")
+    append(bench.settings, [*good, bad])
+    assert bench.drain(bench.worker()) == "done"
+    assert_stored_once(bench.engine, good)
+    assert dead_ids(bench.engine) == {bad.id: 1}
+
+
+def test_a_partition_that_was_dropped_since_it_was_made_is_made_again(bench: Bench) -> None:
+    worker, first, second = bench.worker(), make_event("first"), make_event("second")
+    append(bench.settings, [first])
+    assert bench.drain(worker) == "done"
+    with bench.engine.begin() as connection:
+        name = connection.exec_driver_sql("SELECT tableoid::regclass FROM events").scalar_one()
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+    append(bench.settings, [second])
+    assert bench.drain(worker) == "paused"
+    assert state(bench.queue)["last_error"] == "a partition is missing"
+    assert dead_ids(bench.engine) == {}
+    assert bench.drain(worker) == "done"
+    assert_stored_once(bench.engine, [second])
+
+
 def test_a_row_refused_by_a_unique_index_of_the_operators_own_is_no_duplicate(
     bench: Bench,
 ) -> None:

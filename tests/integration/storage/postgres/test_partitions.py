@@ -1,5 +1,6 @@
 """Partitions: there before their events, made once, in nobody's way, with exact bounds."""
 
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from storage.errors import PartitionNameTaken
 from storage.events.writer import BatchWriter
 from storage.model.event import Event, to_ms
 from storage.postgres import partitions
@@ -15,6 +17,7 @@ from storage.postgres.partitions import Span, covers, ensure, existing, span_of
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
 from tests.support.queued import assert_stored_once, make_event
+from worker.failures import REASON_CHARACTERS
 from worker.maintenance import Maintenance
 
 
@@ -44,6 +47,11 @@ def made(engine: sa.Engine, instants: list[datetime], unit: str = "day") -> list
 def spans(engine: sa.Engine) -> list[Span]:
     with transaction(engine) as connection:
         return sorted(existing(connection))
+
+
+def execute(engine: sa.Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def event_at(instant: datetime) -> Event:
@@ -140,6 +148,40 @@ def test_hours_that_exist_stay_when_more_is_wanted_later(
         (utc(2026, 11, 24, 15), utc(2026, 11, 24, 16)),
         later,
     ]
+
+
+def test_a_partition_that_was_detached_and_kept_is_named_with_both_ways_out(
+    engine: sa.Engine, writing: sa.Engine
+) -> None:
+    name, event = "events_20261019_20261020", event_at(utc(2026, 10, 19, 5))
+    made(engine, [utc(2026, 10, 19)])
+    execute(engine, f"ALTER TABLE events DETACH PARTITION {name}")
+    for way_out in ("attach", "rename"):
+        with pytest.raises(PartitionNameTaken, match=name) as raised:
+            write(BatchWriter(writing, "day"), [event])
+        said = str(raised.value)
+        assert len(said) <= REASON_CHARACTERS
+        assert "migrate" not in said
+        attach, rename = re.findall(r"\((ALTER TABLE .*?)\)(?:,|$)", said)
+        execute(engine, attach if way_out == "attach" else rename)
+        assert write(BatchWriter(writing, "day"), [event]) == 1
+        execute(engine, "DELETE FROM events")
+        if way_out == "attach":
+            execute(engine, f"ALTER TABLE events DETACH PARTITION {name}")
+
+
+def test_a_name_that_is_taken_keeps_no_other_partition_from_being_made(
+    engine: sa.Engine,
+) -> None:
+    now = datetime.now(UTC)
+    taken = partitions.name_of(span_of(now + timedelta(days=1), "day"))
+    execute(engine, f"CREATE TABLE {taken} ()")
+    with pytest.raises(PartitionNameTaken, match=taken):
+        Maintenance(engine, "day", 3).run_once()
+    found = spans(engine)
+    assert covers(found, now)
+    assert covers(found, now + timedelta(days=3))
+    assert not covers(found, now + timedelta(days=1))
 
 
 def test_a_partition_has_every_index_of_the_table(engine: sa.Engine) -> None:

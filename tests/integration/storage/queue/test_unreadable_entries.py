@@ -141,6 +141,35 @@ def test_an_accepted_event_that_can_not_be_read_keeps_its_id_and_leaves_the_inde
     assert (found.accepted, found.trimmed, found.foreign, found.bytes) == (6, 6, 0, 0)
 
 
+@pytest.mark.parametrize("unreadable", [0, 3])
+def test_events_of_a_stranger_that_postgresql_refuses_hold_up_nobody_however_many(
+    bench: Bench, unreadable: int
+) -> None:
+    for number in range(20):
+        add(bench, e=encode_event(make_event(f"x\0{number}")))
+        if number < unreadable:
+            add(bench, e=b"garbage")
+    good, bad = make_events(20), make_event("x\0y")
+    append(bench.settings, [*good, bad])
+    assert bench.drain(bench.worker()) == "done"
+    assert_stored_once(bench.engine, good)
+    assert sum(dead_ids(bench.engine).values()) == 21 + unreadable
+    found = inspected(bench)
+    assert (found.difference, found.foreign, found.bytes) == (0, 20 + unreadable, 0)
+
+
+def test_accepted_events_that_postgresql_refuses_pause_the_shard_among_a_strangers_too(
+    bench: Bench,
+) -> None:
+    refused = [make_event(f"x\0{number}") for number in range(11)]
+    for event in refused:
+        add(bench, e=encode_event(event))
+    append(bench.settings, refused)
+    assert bench.drain(bench.worker()) == "paused"
+    assert "refused" in state(bench.queue)["last_error"]
+    assert dead_ids(bench.engine) == {}
+
+
 def test_events_of_a_form_that_nothing_here_can_read_are_not_all_buried(bench: Bench) -> None:
     items = [part for one in make_events(11) for part in (id_bytes(one), b"a form of the future")]
     accept(bench, items)
