@@ -1,4 +1,4 @@
-"""Rejected lines: the first few to be read, all of them in a file that can be mended and sent."""
+"""Rejected lines: the first few to be read, all of them in a file to correct and send."""
 
 import json
 import os
@@ -31,13 +31,13 @@ def reasons_path(path: Path) -> Path:
 
 def refuse_to_overwrite(path: Path | None, written: Written) -> None:
     """Raise SendError if the file holds anything but what `written` tells of: somebody may have
-    mended it."""
+    corrected it."""
     if path is None or not path.exists():
         return
     found = path.stat()
     if found.st_size and (found.st_size, found.st_mtime_ns) != (written.lines, written.at):
         raise SendError(
-            f"{path} is not empty, and rejected lines in it may have been mended: "
+            f"{path} is not empty, and rejected lines in it may have been corrected: "
             f"send that file first, or name another with --rejected"
         )
 
