@@ -44,8 +44,8 @@ def _lines_changed(chunk: Chunk) -> str:
     return (
         f"refused: some of the lines {chunk.first:,} to {chunk.last:,} have changed since they "
         "were sent by the run that was interrupted. Restore them and run the same command again. "
-        "Or forget that run (--restart; for standard input, leave out --run-id): lines that it sent "
-        "are then stored twice"
+        "Or forget that run (--restart; for standard input, leave out --run-id): lines that it "
+        "sent are then stored twice"
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from cli.send.chunks import Rejected
 from client.answers import problem_text
 
 SHOWN = 20
+# What the service says of an event; its own line 1 is a line of the file here.
+_no_json = re.compile(r"The body is not JSON: (.+) at line 1, column (\d+)\.").fullmatch
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,19 @@ class Rejects:
 
     def _show(self, one: Rejected) -> None:
         if self._shown < SHOWN:
-            self._say(f"line {one.line:,}: {problem_text(one.problem)}")
+            self._say(_shown(one))
         elif self._shown == SHOWN:
             self._say("more lines were rejected; --rejected FILE writes down all of them")
         self._shown += 1
+
+
+def _shown(one: Rejected) -> str:
+    """The line with its fault; of a line that is no JSON with the column."""
+    text = problem_text(one.problem)
+    if found := _no_json(text):
+        reason = found[1].replace("Expecting", "expected")
+        return f"line {one.line:,}, column {found[2]}: not JSON: {reason}"
+    return f"line {one.line:,}: {text}"
 
 
 def _opened(path: Path, keep: int | None) -> BinaryIO:

@@ -58,7 +58,8 @@ def next_step(ending: Ending, file: str | None, rejected: str | None, url: str |
     in_place = None
     if file and ending.remembers_rejected:
         place = "in its place" if one else "each in its place"
-        in_place = f"{place} in {file}, and run the same command again: it sends only what was not accepted."
+        again = "run the same command again: it sends only what was not accepted."
+        in_place = f"{place} in {file}, and {again}"
     if rejected:
         was = "was" if one else "were"
         step = f"The rejected {lines} {was} also written to {_in_own_file(rejected, them, url)}"
@@ -75,9 +76,8 @@ def next_step(ending: Ending, file: str | None, rejected: str | None, url: str |
 
 def _in_own_file(rejected: str, them: str, url: str | None) -> str:
     path = Path(rejected)
-    command = f"activity send {shlex.quote(rejected)}" + (
-        f" --url {shlex.quote(url)}" if url else ""
-    )
+    address = f" --url {shlex.quote(url)}" if url else ""
+    command = f"activity send {shlex.quote(rejected)}{address}"
     return f"{path} (reasons: {reasons_path(path)}). Correct {them} there, then run `{command}`."
 
 

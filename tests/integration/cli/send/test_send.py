@@ -98,8 +98,9 @@ def test_rejected_lines_are_told_counted_and_written_down(
     assert len(stub.stored) == 3
     assert ran.stdout.splitlines()[-1] == (
         f"The rejected lines were also written to {rejected} (reasons: {rejected}.reasons). "
-        f"Correct them there, then run `activity send {rejected}`. Or correct them each in its place in "
-        f"{file}, and run the same command again: it sends only what was not accepted. Use one of "
+        f"Correct them there, then run `activity send {rejected}`. Or correct them each in its "
+        f"place in {file}, and run the same command again: it sends only what was not accepted. "
+        "Use one of "
         "the two ways, not both."
     )
 
