@@ -134,8 +134,14 @@ async def _on_storage_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [Fault(e["msg"], parameter=str(e["loc"][-1])) for e in error.errors()]
+    faults = [Fault(_invalid(e), parameter=str(e["loc"][-1])) for e in error.errors()]
     return ProblemResponse(Problem(422, "The request is not valid.", faults))
+
+
+def _invalid(error: dict[str, Any]) -> str:
+    if error["type"] == "literal_error":
+        return f"must be {error['ctx']['expected']}, not {str(error['input'])[:100]!r}"
+    return str(error["msg"])
 
 
 _NO_SUCH_PATH = (

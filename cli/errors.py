@@ -10,6 +10,7 @@ CliError                    exit 1: something could not be done
 ├── NothingRuns             no `activity up` runs on this data folder
 ├── SendError               events can't be sent as was asked
 │   ├── RequestRefused      what answers does not speak of events: not the service, or no right
+│   │   └── KeyReused       lines that had been sent before have changed since
 │   ├── AlreadySending      another run sends the same file
 │   └── CannotResume        an interrupted run can't be gone on with as it stands
 └── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
@@ -73,6 +74,10 @@ class SendError(CliError):
 
 class RequestRefused(SendError):
     """The answer to a request says nothing about the lines in it."""
+
+
+class KeyReused(RequestRefused):
+    """The service has taken other lines under the key of these."""
 
 
 class AlreadySending(SendError):

@@ -84,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(stream=sys.stderr, format="activity: %(message)s")
     as_json = "--json" in given
+    if not given:
+        print(parser().format_help(), file=sys.stderr)
+        return report_error(UsageError("name a COMMAND"), BAD_USAGE, as_json)
     try:
         options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
         chosen = options.parse(given)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.errors import UsageError
@@ -48,14 +49,25 @@ def load_settings(options: Mapping[str, Any]) -> CliSettings:
     try:
         return CliSettings(**given)
     except ValidationError as error:
-        raise UsageError(
-            "; ".join(_fault(one["loc"], one["msg"]) for one in error.errors())
-        ) from None
+        raise UsageError("; ".join(map(_fault, error.errors()))) from None
 
 
-def _fault(location: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(map(str, location))
-    return f"--{name.replace('_', '-')} (ACTIVITY_{name.upper()}): {message}"
+def _fault(fault: ErrorDetails) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    return f"--{name.replace('_', '-')} (ACTIVITY_{name.upper()}): {_reason(name, fault)}"
+
+
+def _reason(name: str, fault: ErrorDetails) -> str:
+    """The value, and what would be right."""
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{fault['input']!r} is not a size like 512mb or 1gb"
+    field = CliSettings.model_fields.get(name)
+    bounds = field.metadata if field else []
+    least = [one.ge for one in bounds if hasattr(one, "ge")]
+    most = [one.le for one in bounds if hasattr(one, "le")]
+    if not least or not most:
+        return fault["msg"]
+    return f"{str(fault['input'])!r} is not a whole number from {least[0]} to {most[0]}"
 
 
 def state_folder() -> Path:

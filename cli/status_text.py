@@ -77,7 +77,8 @@ def _where(url: str, service: Service, version: str) -> str:
 def _figures(service: Service) -> Iterator[tuple[str, str]]:
     accounts = service.get("conservation") or {}
     yield "Backlog", _backlog(service)
-    yield "Storing", f"{number(service.get('stored_per_second'))} events a second"
+    rate = service.get("stored_per_second")
+    yield "Storing", UNKNOWN if rate is None else f"{number(rate)} events a second"
     yield "Workers", number(service.get("workers"))
     yield "Dead letters", number(service.get("dead_letters"))
     since = (
@@ -93,6 +94,8 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
 
 
 def _backlog(service: Service) -> str:
+    if service.get("backlog") is None:
+        return UNKNOWN
     waits = f"{number(service.get('backlog'))} events wait, {size(service.get('backlog_bytes'))}"
     if service.get("backlog") == 0:
         return waits

@@ -12,6 +12,8 @@ Problem = Mapping[str, Any]
 _AGAIN = frozenset({408, 409, 425, 429})
 _NOT_IMPLEMENTED = 501  # no service of ours, and it won't become one
 _TOO_LARGE = 413
+_UNPROCESSABLE = 422
+_KEY_HEADER = "Idempotency-Key"
 _PLACES = frozenset({"index", "line"})
 _SHOWN_CHARACTERS = 200
 
@@ -43,11 +45,13 @@ class Again(NamedTuple):
 
 class Refused(NamedTuple):
     """The request was answered in a way that says nothing about the events in it: a wrong address,
-    no right, something that is not the service. They may be good. `untaken`: not one was taken."""
+    no right, something that is not the service. They may be good. `untaken`: not one was taken.
+    `key_reused`: the service has taken another body under the same Idempotency-Key."""
 
     reason: str
     seconds: float = 0.0
     untaken: bool = True
+    key_reused: bool = False
 
 
 class Halve(NamedTuple):
@@ -77,6 +81,8 @@ def read(reply: Reply, events: int) -> Answer:
     verdicts = _verdicts(reply.body, events)
     if verdicts is not None:
         return Done(verdicts)
+    if reply.status == _UNPROCESSABLE and _blames_key(reply):
+        return Refused(_refusal(reply), untaken=False, key_reused=True)
     untaken = reply.status >= 300  # else somebody between us and the service may have garbled it
     return Refused(_refusal(reply), retry_after(reply.retry_after), untaken)
 
@@ -127,6 +133,14 @@ def _refusal(reply: Reply) -> str:
     said = problem_text(problem) if problem else _shown(reply.body)
     where = f" (go to {reply.location})" if reply.location else ""
     return f"answer {reply.status}{where}: {said}" if said else f"answer {reply.status}{where}"
+
+
+def _blames_key(reply: Reply) -> bool:
+    """Our keys are well-formed, so that only their use before can be wrong with them."""
+    problem = _object(reply.body) or {}
+    faults = problem.get("errors")
+    named = [fault.get("header") for fault in faults or () if isinstance(fault, dict)]
+    return named == [_KEY_HEADER]
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from client.answers import Problem, Verdict, problem_text
+from client.answers import Problem, Refused, Verdict, problem_text
 from client.batch import Batch
 from client.buffer import Buffer
 from client.errors import GaveUp
@@ -81,12 +81,12 @@ class Sender:
         self._buffer.settle(batch.lines, rejected)
         self._batch = None
 
-    def _wait_refused(self, seconds: float, reason: str) -> None:
+    def _wait_refused(self, seconds: float, answer: Refused) -> None:
         """The events may be good: they wait, as for a service that is away, and that is said."""
         if not self._is_refused:
             self._is_refused = True
-            log.warning("events wait, requests are refused: %s", reason)
-        self._buffer.pause(seconds, reason)
+            log.warning("events wait, requests are refused: %s", answer.reason)
+        self._buffer.pause(seconds, answer.reason)
 
     def _report(self, batch: Batch, verdicts: list[Verdict]) -> None:
         for line, verdict in zip(batch.lines, verdicts, strict=True):

@@ -27,6 +27,9 @@ Pause = Callable[[float, str], None]
 """Waits some seconds before the next try, for the reason given; raises (GaveUp, as a rule) to end
 the tries."""
 
+OnRefusal = Callable[[float, Refused], None]
+"""As `Pause`, for an answer that says nothing about the events."""
+
 
 class Transport:
     """Posts batches to one service. Safe for use by as many threads as it has `connections`.
@@ -55,7 +58,7 @@ class Transport:
         with self._lock:
             return self._perhaps_taken == 0
 
-    def deliver(self, batch: Batch, pause: Pause, refused: Pause) -> list[Verdict]:
+    def deliver(self, batch: Batch, pause: Pause, refused: OnRefusal) -> list[Verdict]:
         """The service's verdict for each event of the batch, in order.
 
         Lost answers, refused connections, 408, 409, 429 and 5xx are tried again, under the same
@@ -76,8 +79,8 @@ class Transport:
                     )
                 case Again(reason, seconds):
                     pause(backoff.next(seconds), reason)
-                case Refused(reason, seconds):
-                    refused(backoff.next(seconds), self._asked(reason))
+                case Refused() as answer:
+                    refused(backoff.next(answer.seconds), self._asked(answer))
 
     def close(self) -> None:
         """Close idle connections."""
@@ -92,8 +95,11 @@ class Transport:
                 self._perhaps_taken -= 1
         return answer
 
-    def _asked(self, reason: str) -> str:
-        return f"POST {self._endpoint}: {reason.rstrip('.')}; is {self._url} an Activity Service?"
+    def _asked(self, answer: Refused) -> Refused:
+        reason = f"POST {self._endpoint}: {answer.reason.rstrip('.')}"
+        if not answer.key_reused:
+            reason += f"; is {self._url} an Activity Service?"
+        return answer._replace(reason=reason)
 
     def _post(self, batch: Batch) -> Answer:
         headers, body = batch.request

@@ -297,6 +297,8 @@ def _detail(kind: str, message: str) -> str:
         return "is required"
     if kind == "extra_forbidden":
         return "is not a field of an event; what is extra belongs in data"
+    if kind == "string_too_short":
+        return "must not be empty"
     return message.removeprefix("Value error, ").replace("String", "string").replace("Input", "it")
 
 

@@ -30,8 +30,8 @@ _ALL = 1_000_000
 def add(parser: ArgumentParser) -> None:
     """Describe the actions."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help=f"the last {_LISTED}, the latest first")
-    one = actions.add_parser("show", help="one, with the event's original bytes")
+    listing = actions.add_parser("list", help=f"list the last {_LISTED}, the latest first")
+    one = actions.add_parser("show", help="show one, with the event's original bytes")
     replay = actions.add_parser("replay", help="try to store it, or all of them, again")
     discard = actions.add_parser("discard", help="forget one for good")
     for action in (one, discard):

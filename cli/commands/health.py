@@ -26,9 +26,10 @@ def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument(
         "what",
-        choices=("api", "worker", "query"),
-        help="api: can events be accepted? query: can history be read? worker: do the worker "
-        "processes of this user on this machine move?",
+        choices=("api", "query", "worker"),
+        metavar="api|query|worker",
+        help="api: can events be accepted? query: can history be read? worker: are the worker "
+        "processes of this user on this machine making progress?",
     )
     parser.add_argument("--live", action="store_true", help="api: only whether it answers at all")
     parser.add_argument("--host", help="address of the API (ACTIVITY_HOST, 127.0.0.1)")
@@ -39,6 +40,8 @@ def add(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print what was found; 0 when that is healthy."""
+    if options.live and options.what != "api":
+        raise UsageError(f"--live is for api; leave it out to check {options.what}")
     found = _check(options)
     print(_as_json(options.what, found) if options.json else f"{options.what}: {found.detail}")
     return 0 if found.healthy else 1
@@ -49,7 +52,10 @@ def _check(options: Namespace) -> probes.Health:
         if options.what == "worker":
             return probes.worker_health(_supervisor(options))
         path = _LIVE if options.live else _PATHS[options.what]
-        return probes.api_health(_address(options), path)
+        found = probes.api_health(_address(options), path)
+        if found.healthy or options.port or _data_dir(options):
+            return found
+        return probes.Health(False, f"{found.detail}; --data-dir or --port names another")
     except NothingRuns as error:
         return probes.Health(False, str(error))
 

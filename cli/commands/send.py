@@ -8,7 +8,7 @@ from cli.settings import load_settings
 
 HELP = "send one event, or a file with one JSON event a line"
 EXAMPLES = (
-    "activity send events.ndjson  # interrupted or with mended lines: run it again",
+    "activity send events.ndjson  # interrupted or with corrected lines: run it again",
     "activity send events.ndjson --rejected rejected.ndjson",
     "gzip -dc events.ndjson.gz | activity send -",
     "activity send --component billing --environment test --message 'A test'",
@@ -45,7 +45,8 @@ def _add_input(parser: ArgumentParser) -> None:
     group = parser.add_argument_group(
         "a file or standard input",
         "After an interruption of any kind, run the same command again: each line is stored once.\n"
-        "After mending rejected lines in place too: only what was not accepted is sent.",
+        "After correcting rejected lines in place too: only what was not accepted is sent. Of a\n"
+        "file that was sent whole only added lines are sent; this is remembered for 30 days.",
     )
     group.add_argument(
         "--batch", type=whole_number(1, _MOST_LINES), metavar="LINES", help="sent at once (1000)"
@@ -59,19 +60,24 @@ def _add_input(parser: ArgumentParser) -> None:
     group.add_argument(
         "--rejected",
         metavar="FILE",
-        help="write rejected lines there, ready to be mended and sent; reasons to FILE.reasons",
+        help="write rejected lines there, ready to be corrected and sent; reasons to FILE.reasons",
     )
-    group.add_argument("--checkpoint", metavar="FILE", help="where to note how far it is")
+    group.add_argument("--checkpoint", metavar="FILE", help="file that stores the progress")
     group.add_argument(
         "--restart", action="store_true", help="forget earlier runs and send the whole file"
     )
     group.add_argument(
-        "--continue-anyway", action="store_true", help="go on with one that is over a day old"
+        "--continue-anyway", action="store_true", help="continue a run that is over a day old"
     )
     group.add_argument(
-        "--skip-lines", type=whole_number(0, _ANY), metavar="N", help="of standard input"
+        "--skip-lines",
+        type=whole_number(0, _ANY),
+        metavar="N",
+        help="skip the first N lines of standard input",
     )
-    group.add_argument("--run-id", metavar="ID", help="of the interrupted run of standard input")
+    group.add_argument(
+        "--run-id", metavar="ID", help="continue the interrupted run with this ID on standard input"
+    )
 
 
 def run(options: Namespace) -> int:

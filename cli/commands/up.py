@@ -71,7 +71,11 @@ def run(options: Namespace) -> int:
 
 def _up(settings: CliSettings, signals: StopSignals) -> None:
     forget_libpq_variables()
-    layout, account = prepare_folder(data_folder(settings))
+    folder = data_folder(settings)
+    if not os.path.lexists(folder):
+        # A port that is in use must not leave a new folder behind.
+        listening.listen(settings.host, settings.port).close()
+    layout, account = prepare_folder(folder)
     try:
         _serve(settings, signals, layout, account)
     except Served:

@@ -59,15 +59,19 @@ def worker_health(supervisor: int | None) -> Health:
     files = [file for folder in chosen for file in sorted(folder.glob("worker-*[0-9]"))]
     if not files:
         return Health(False, f"no workers run as user {os.geteuid()}")
-    return _judge(files, time.monotonic())
+    everyone = f"of user {os.geteuid()} on this machine"
+    whose = everyone if supervisor is None else "of this run"
+    return _judge(files, time.monotonic(), whose)
 
 
-def _judge(files: Sequence[Path], now: float) -> Health:
+def _judge(files: Sequence[Path], now: float, whose: str) -> Health:
     signs = [(file.name, liveness.read(file)) for file in files]
     faults = [fault for name, sign in signs if (fault := _fault(name, sign, now))]
     if faults:
         return Health(False, "; ".join(faults))
-    return Health(True, ", ".join(sign.activity for _, sign in signs if sign))
+    activities = dict.fromkeys(sign.activity for _, sign in signs if sign)
+    count = "1 worker" if len(files) == 1 else f"{len(files):,} workers"
+    return Health(True, f"healthy, {count} {whose}: {', '.join(activities)}")
 
 
 def _fault(name: str, sign: liveness.Sign | None, now: float) -> str | None:

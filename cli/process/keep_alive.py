@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 _NAMED = "trying again until it does"
 _NOT_NAMED = (
-    "for the servers of `make up` on this machine give --data-dir DIR (.data unless it was told "
-    "another)"
+    "for the servers of `make up` on this machine give --data-dir DIR (.data, unless "
+    "`make up` was given another folder)"
 )
 
 

@@ -95,7 +95,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def remove(path: Path) -> None:
-    """The run is complete: the same file may be sent again. Raises OSError."""
+    """Forget the run: all of its file may be sent again. Raises OSError."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
 

@@ -26,6 +26,7 @@ STANDARD_INPUT = "-"
 
 _FAILED, _INTERRUPTED = 1, 130
 _BATCH, _CONNECTIONS = 1_000, 2
+_SENT_BEFORE = "already sent whole, nothing to do (--restart sends it again)"
 _is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
@@ -78,7 +79,8 @@ def _send_file(way: Way, options: Namespace) -> int:
     if len({file, at, *written}) < 2 + len(written):
         raise UsageError("FILE, --rejected and --checkpoint must be different files")
     ending = send_file(way, wanted, at)
-    return _conclude(options, ending, way.url, "run the same command again to go on")
+    without = " without --restart" if options.restart else ""
+    return _conclude(options, ending, way.url, f"run the same command again{without} to go on")
 
 
 def _send_stream(way: Way, options: Namespace) -> int:
@@ -100,7 +102,10 @@ def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -
     ask = ending.is_complete and ending.tally.rejected
     step = next_step(ending, file, options.rejected, options.url) if ask else None
     told = summary(url, ending, step)
-    print(told.as_json() if options.json else told.as_text())
+    if ending.was_sent_before:
+        print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
+    if options.json or not ending.was_sent_before:
+        print(told.as_json() if options.json else told.as_text())
     if ending.is_complete:
         return _FAILED if told.rejected else 0
     what = "interrupted" if ending.interrupted else f"{ending.trouble}; ended"

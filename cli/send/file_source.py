@@ -14,6 +14,7 @@ from typing import BinaryIO
 from cli.errors import SendError
 from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Plan, Position
+from cli.send.checkpoint_folder import forget_old_runs
 from cli.send.chunks import Chunks, refuse_gzip
 from cli.send.line_history import LineHistory
 from cli.send.outcome import Outcome
@@ -36,14 +37,18 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
     Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
     _make_folder(at.parent)
+    if at == usual_checkpoint(wanted.file):
+        forget_old_runs(at.parent)
     with (
-        lock.held(at.with_name(at.name + ".lock")),
+        lock.held(lock.path_of(at)),
         wanted.file.open("rb") as file,
         wanted.file.open("rb") as other,
     ):
         refuse_gzip(other.read(2), shlex.quote(str(wanted.file)))
         begun = resume.begin(at, wanted, other, _say)
         start = _tally(begun.run.position)
+        if begun.is_sent:
+            return Ending(start, start, 0.0, was_sent_before=True)
         with closing(progress(begun.run.plan.size, start)) as shown:
             _tell(shown, begun, wanted)
             ending = _run(way, begun.run, start, file, shown, _Keeper(at, begun.run, other))
@@ -51,17 +56,15 @@ def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
 
 
 def _conclude(at: Path, begun: Begun, ending: Ending, shown: Progress, file: BinaryIO) -> Ending:
-    """Keep the checkpoint of a run that left something to send; remove any other."""
+    """Keep the checkpoint, but that of a run that sent nothing and did not finish."""
     if begun.is_new and ending.took_nothing and not ending.is_complete:
         # There is nothing to go on with: any address will do next time.
         if begun.finished is None:
             checkpoint.remove(at)
         else:
             checkpoint.write(at, begun.finished)
-    if ending.is_complete and not ending.remembers_rejected:
-        checkpoint.remove(at)
-        if not ending.tally.rejected:
-            _tell_of_growth(shown, begun.run.plan, file)
+    if ending.is_complete and not ending.tally.rejected:
+        _tell_of_growth(shown, begun.run.plan, file)
     return ending
 
 
@@ -157,8 +160,7 @@ def _tell(shown: Progress, begun: Begun, wanted: Wanted) -> None:
 def _tell_of_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
     more = os.fstat(file.fileno()).st_size - plan.size
     if more > 0:
-        rest = f"tail -c +{plan.size + 1} {shlex.quote(plan.file)}"
         shown.say(
-            f"the file has grown by {more:,} bytes since; those were not sent. To send them: "
-            f"{rest} | activity send - --url {shlex.quote(plan.url)}"
+            f"the file has grown by {more:,} bytes since the run began; those were not sent. To "
+            "send them, run the same command again"
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from hashlib import blake2b
+from typing import NamedTuple
 
 from cli.send.chunks import Chunk, Rejected
 
@@ -22,6 +23,13 @@ class Match(Enum):
     UNCHANGED = auto()  # every accepted line is as it was accepted
     CHANGED = auto()  # some accepted lines are as they were
     OTHER = auto()  # no accepted line that is remembered is in it
+
+
+class Comparison(NamedTuple):
+    """How a file compares, and how many lines in it are open."""
+
+    match: Match
+    open_lines: int
 
 
 @dataclass(frozen=True)
@@ -62,15 +70,21 @@ class LineHistory:
         inside = place % 2 == 1 or self.stretches[place : place + 1] == [line]
         return inside or line > self.lines
 
-    def compare(self, chunks: Iterable[Chunk]) -> Match:
+    def compare(self, chunks: Iterable[Chunk]) -> Comparison:
         """Compare the file that the chunks are read from."""
-        checksum, knows = 0, False
+        checksum, open_lines, knows = 0, 0, False
         for chunk in chunks:
+            open_lines += sum(self.is_open(one.line) for one in chunk.bad)
             for number, line in zip(chunk.numbers, chunk.events, strict=True):
                 digest = _digest(line)
                 knows = knows or digest in self.marks
-                if not self.is_open(number):
+                if self.is_open(number):
+                    open_lines += 1
+                else:
                     checksum += digest * number
+        return Comparison(self._match(checksum, knows), open_lines)
+
+    def _match(self, checksum: int, knows: bool) -> Match:
         if checksum % _MODULUS == self.checksum:
             return Match.UNCHANGED
         return Match.CHANGED if knows else Match.OTHER

@@ -10,6 +10,11 @@ from cli.errors import AlreadySending
 from cli.safe_files import open_file
 
 
+def path_of(checkpoint: Path) -> Path:
+    """Where the lock of a checkpoint is."""
+    return checkpoint.with_name(checkpoint.name + ".lock")
+
+
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file, which goes with the holder. Raises AlreadySending, OSError."""

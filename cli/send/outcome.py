@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import compress
 
+from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines
 from cli.send.retry_deadline import stop_refused
@@ -32,8 +33,20 @@ def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Ou
     verdicts = []
     if chunk.events:
         batch = Batch(f"{run_id}-{chunk.start}", chunk.events)
-        verdicts = transport.deliver(batch, pause, stop_refused)
+        try:
+            verdicts = transport.deliver(batch, pause, stop_refused)
+        except KeyReused:
+            raise KeyReused(_lines_changed(chunk)) from None
     return _outcome(chunk, verdicts)
+
+
+def _lines_changed(chunk: Chunk) -> str:
+    return (
+        f"refused: some of the lines {chunk.first:,} to {chunk.last:,} have changed since they "
+        "were sent by the run that was interrupted. Restore them and run the same command again. "
+        "Or forget that run (--restart; for standard input, leave out --run-id): lines that it "
+        "sent are then stored twice"
+    )
 
 
 def _outcome(chunk: Chunk, verdicts: list[Verdict]) -> Outcome:

@@ -1,7 +1,8 @@
-"""Rejected lines: the first few to be read, all of them in a file that can be mended and sent."""
+"""Rejected lines: the first few to be read, all of them in a file to correct and send."""
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from cli.send.chunks import Rejected
 from client.answers import problem_text
 
 SHOWN = 20
+# What the service says of an event; its own line 1 is a line of the file here.
+_no_json = re.compile(r"The body is not JSON: (.+) at line 1, column (\d+)\.").fullmatch
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,13 @@ def reasons_path(path: Path) -> Path:
 
 def refuse_to_overwrite(path: Path | None, written: Written) -> None:
     """Raise SendError if the file holds anything but what `written` tells of: somebody may have
-    mended it."""
+    corrected it."""
     if path is None or not path.exists():
         return
     found = path.stat()
     if found.st_size and (found.st_size, found.st_mtime_ns) != (written.lines, written.at):
         raise SendError(
-            f"{path} is not empty, and rejected lines in it may have been mended: "
+            f"{path} is not empty, and rejected lines in it may have been corrected: "
             f"send that file first, or name another with --rejected"
         )
 
@@ -89,10 +92,19 @@ class Rejects:
 
     def _show(self, one: Rejected) -> None:
         if self._shown < SHOWN:
-            self._say(f"line {one.line:,}: {problem_text(one.problem)}")
+            self._say(_shown(one))
         elif self._shown == SHOWN:
             self._say("more lines were rejected; --rejected FILE writes down all of them")
         self._shown += 1
+
+
+def _shown(one: Rejected) -> str:
+    """The line with its fault; of a line that is no JSON with the column."""
+    text = problem_text(one.problem)
+    if found := _no_json(text):
+        reason = found[1].replace("Expecting", "expected")
+        return f"line {one.line:,}, column {found[2]}: not JSON: {reason}"
+    return f"line {one.line:,}: {text}"
 
 
 def _opened(path: Path, keep: int | None) -> BinaryIO:

@@ -1,7 +1,7 @@
 """Beginning a run of a file, or going on with the one that was interrupted.
 
-A run that rejected lines leaves its checkpoint. The next run checks that every accepted line is
-still as it was, and sends only what was not accepted.
+A finished run leaves its checkpoint. The next run checks that every accepted line is still as it
+was, and sends only what was not accepted.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli.errors import CannotResume
-from cli.send import checkpoint
+from cli.send import checkpoint, checkpoint_folder
 from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.chunks import Chunks
 from cli.send.line_history import LineHistory, Match
@@ -40,11 +40,12 @@ class Wanted:
 @dataclass(frozen=True)
 class Begun:
     """The run to do, which is on disk. `is_new`: this call began it. `finished`: the run whose
-    checkpoint it replaced, of the same file."""
+    checkpoint it replaced, of the same file. `is_sent`: the run sent all of the file before."""
 
     run: Checkpoint
     is_new: bool
     finished: Checkpoint | None = None
+    is_sent: bool = False
 
 
 def begin(path: Path, wanted: Wanted, file: BinaryIO, say: Callable[[str], None]) -> Begun:
@@ -53,10 +54,15 @@ def begin(path: Path, wanted: Wanted, file: BinaryIO, say: Callable[[str], None]
     Raises CannotResume or SendError with what to do about it, OSError.
     """
     found = None if wanted.restart else checkpoint.read(path)
-    if found is not None and not (found.is_finished and found.position.rejected):
+    if found is not None and found.is_finished and checkpoint_folder.is_old(found.position.at):
+        found = None
+    if found is not None and not found.is_finished:
         _check(found, wanted, file, path)
         return Begun(found, is_new=False)
-    finished = found if found and _is_mended(found, wanted, file, path, say) else None
+    open_lines = _open_lines(found, wanted, file, path, say) if found else None
+    if found and open_lines == found.position.rejected == 0 and found.position.lines:
+        return Begun(found, is_new=False, is_sent=True)
+    finished = None if open_lines is None else found
     if not wanted.restart:
         refuse_to_overwrite(wanted.rejected, _written(found, wanted))
     started = _after(finished, wanted, file)
@@ -75,32 +81,57 @@ def _after(finished: Checkpoint | None, wanted: Wanted, file: BinaryIO) -> Check
     return Checkpoint(replace(plan, earlier=earlier), start)
 
 
-def _is_mended(
+def _open_lines(
     found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path, say: Callable[[str], None]
-) -> bool:
-    """Whether the file still holds every line that the finished run stored, each in its place.
-    False for another file of the same name. Raises CannotResume."""
+) -> int | None:
+    """How many lines the finished run did not store, where the file still holds every line that it
+    stored, each in its place. None for another file of the same name. Raises CannotResume."""
     plan, position = found.plan, found.position
     if plan.file != str(wanted.file):
         raise CannotResume(f"{path} is the checkpoint of an earlier run of {plan.file}")
     if plan.url != wanted.url:
-        raise CannotResume(
-            f"an earlier run has stored {position.accepted:,} of its lines at {plan.url}. Send the "
-            f"lines that it rejected with --url {plan.url}; to send the whole file to "
-            f"{wanted.url}, name another --checkpoint FILE"
-        )
+        raise CannotResume(_other_address(position, plan.url, wanted.url))
     file.seek(0)
-    match = position.history.compare(Chunks(file, wanted.batch))
+    match, open_lines = position.history.compare(Chunks(file, wanted.batch))
     if match is Match.CHANGED:
-        raise CannotResume(
-            f"{wanted.file} has changed in more than the {position.rejected:,} rejected lines: "
-            "lines that were stored have changed, moved or gone. Mend each rejected line in its "
-            "place (a blank line leaves it out); or send the mended lines in a file of their own; "
-            f"or send everything with --restart: {position.accepted:,} lines are then stored twice"
-        )
+        raise CannotResume(_changed(position, wanted.file))
     if match is Match.OTHER:
-        say(f"this is another file than the one of which {position.rejected:,} lines were rejected")
-    return match is Match.UNCHANGED
+        say("this is another file than the one of that name that was sent before: sending it whole")
+        return None
+    return open_lines
+
+
+def _other_address(position: Position, url: str, wanted: str) -> str:
+    rest = f"Send the lines that it rejected with --url {url}; to" if position.rejected else "To"
+    return (
+        f"an earlier run has stored {position.accepted:,} of its lines at {url}. {rest} send the "
+        f"whole file to {wanted}, name another --checkpoint FILE"
+    )
+
+
+def _changed(position: Position, file: Path) -> str:
+    twice = f"or send everything with --restart: {position.accepted:,} lines are then stored twice"
+    if position.history.too_many:
+        return (
+            f"an earlier run of {file} has rejected more lines than are remembered one by one, or "
+            f"the file has changed. Send the corrected lines in a file of their own; {twice}"
+        )
+    if not position.rejected:
+        return (
+            f"{file} was sent whole before, and has changed since: lines that were stored have "
+            "changed, moved or gone (only lines added at the end are sent alone). Send the new "
+            f"lines in a file of their own; {twice}"
+        )
+    lines = (
+        "the rejected line"
+        if position.rejected == 1
+        else (f"the {position.rejected:,} rejected lines")
+    )
+    return (
+        f"{file} has changed in more than {lines}: lines that were stored have changed, moved or "
+        "gone. Correct each rejected line in its place (a blank line leaves it out); or send the "
+        f"corrected lines in a file of their own; {twice}"
+    )
 
 
 def _written(found: Checkpoint | None, wanted: Wanted) -> Written:
@@ -141,7 +172,7 @@ def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> Non
     if not _is_the_same(found, file):
         raise CannotResume(
             f"{wanted.file} has changed since {after}: what is there now can't be gone on with. "
-            "Put back what it held and let the run finish: after that, lines can be mended. Or "
+            "Put back what it held and let the run finish: after that, lines can be corrected. Or "
             f"send all of it with --restart; {_twice(position)} is then there twice"
         )
     _check_age(position, wanted.anyway)

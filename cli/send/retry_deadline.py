@@ -3,13 +3,15 @@
 import threading
 import time
 
-from cli.errors import RequestRefused
+from cli.errors import KeyReused, RequestRefused
+from client.answers import Refused
 from client.errors import GaveUp
 
 
-def stop_refused(seconds: float, reason: str) -> None:
-    """Who watches can mend a wrong address better than any waiting. Raises RequestRefused."""
-    raise RequestRefused(f"refused: {reason}")
+def stop_refused(seconds: float, answer: Refused) -> None:
+    """Who watches can correct a wrong address better than any waiting. Raises RequestRefused."""
+    kind = KeyReused if answer.key_reused else RequestRefused
+    raise kind(f"refused: {answer.reason}")
 
 
 class Patience:

@@ -32,7 +32,8 @@ class Way:
 class Ending:
     """Where a run began and ended, and why; `trouble` is None for one that is complete or was
     interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
-    `remembers_rejected`: the next run of the file sends only what this one rejected."""
+    `remembers_rejected`: the next run of the file sends only what this one rejected.
+    `was_sent_before`: there was nothing left to send."""
 
     start: Tally
     tally: Tally
@@ -41,6 +42,7 @@ class Ending:
     trouble: str | None = None
     took_nothing: bool = False
     remembers_rejected: bool = False
+    was_sent_before: bool = False
 
     @property
     def is_complete(self) -> bool:

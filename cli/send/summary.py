@@ -53,23 +53,32 @@ def _counts(accepted: int, rejected: int) -> str:
 
 def next_step(ending: Ending, file: str | None, rejected: str | None, url: str | None) -> str:
     """What to do about rejected lines. `file`: None for standard input; `url`: as it was given."""
-    lines = "the rejected line" if ending.tally.rejected == 1 else "the rejected lines"
-    if rejected:
-        path = Path(rejected)
-        address = f" --url {shlex.quote(url)}" if url else ""
-        return (
-            f"Mend {lines} in {path} (reasons: {reasons_path(path)}), then run: "
-            f"activity send {shlex.quote(rejected)}{address}"
-        )
+    one = ending.tally.rejected == 1
+    lines, them = ("line", "it") if one else ("lines", "them")
+    in_place = None
     if file and ending.remembers_rejected:
-        return (
-            f"Mend {lines} in {file}, each in its place, and run the same command again: it sends "
-            "only what was not accepted."
-        )
+        place = "in its place" if one else "each in its place"
+        again = "run the same command again: it sends only what was not accepted."
+        in_place = f"{place} in {file}, and {again}"
+    if rejected:
+        was = "was" if one else "were"
+        step = f"The rejected {lines} {was} also written to {_in_own_file(rejected, them, url)}"
+        if in_place is None:
+            return step
+        return f"{step} Or correct {them} {in_place} Use one of the two ways, not both."
+    if in_place is not None:
+        return f"Correct the rejected {lines}, {in_place}"
     return (
-        f"Mend {lines} and send only what you mended: all of the input again would store the "
-        "accepted lines twice."
+        f"Correct the rejected {lines} and send only what you corrected: all of the input again "
+        "would store the accepted lines twice."
     )
+
+
+def _in_own_file(rejected: str, them: str, url: str | None) -> str:
+    path = Path(rejected)
+    address = f" --url {shlex.quote(url)}" if url else ""
+    command = f"activity send {shlex.quote(rejected)}{address}"
+    return f"{path} (reasons: {reasons_path(path)}). Correct {them} there, then run `{command}`."
 
 
 def summary(url: str, ending: Ending, step: str | None = None) -> Summary:

@@ -181,7 +181,7 @@ def test_an_address_that_is_none_is_bad_usage(capsys: pytest.CaptureFixture[str]
     assert main(["health", "api", "--port", "http"]) == 2
     assert "--port (ACTIVITY_PORT)" in capsys.readouterr().err
     assert main(["health", "everything"]) == 2
-    assert "known: api, worker, query" in capsys.readouterr().err
+    assert "known: api, query, worker" in capsys.readouterr().err
 
 
 def test_the_help_of_activity_lists_the_probe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +196,10 @@ def test_workers_that_idle_wait_or_store_are_healthy(capsys: pytest.CaptureFixtu
         for file, activity in zip(files, (IDLE, "waiting for control", "shard 2"), strict=True):
             LivenessFile(file).moved(activity)
         assert main(["health", "worker"]) == 0
-    assert capsys.readouterr().out == "worker: idle, waiting for control, shard 2\n"
+    assert capsys.readouterr().out == (
+        f"worker: healthy, 3 workers of user {os.geteuid()} on this machine: idle, waiting for "
+        "control, shard 2\n"
+    )
 
 
 def test_no_workers_are_unhealthy_also_after_a_supervisor_was_killed(
@@ -264,3 +267,16 @@ def test_a_worker_goes_on_when_its_sign_cannot_be_written(
     file.moved(IDLE)
     file.moved("shard 1")
     assert caplog.text.count("cannot write") == 1
+
+
+@pytest.mark.parametrize("what", ["query", "worker"])
+def test_live_is_refused_where_it_would_check_something_else(
+    what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["health", what, "--live"]) == 2
+    assert "--live is for api" in capsys.readouterr().err
+
+
+def test_health_of_nothing_names_what_can_be_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["health"]) == 2
+    assert "required: api|query|worker" in capsys.readouterr().err

@@ -275,3 +275,19 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
 def test_a_watch_without_a_pause_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--watch", "0"]) == 2
     assert "'0' is less than 0.1 seconds" in capsys.readouterr().err
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert all(f"\n    {name}" in said for name in COMMANDS)
+
+
+def test_up_on_a_port_that_is_in_use_leaves_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port, folder = other.getsockname()[1], tmp_path / "data"
+        assert main(["up", "--port", str(port), "--data-dir", str(folder)]) == 1
+    assert "is in use" in capsys.readouterr().err
+    assert not folder.exists()

@@ -90,3 +90,18 @@ def test_a_default_data_folder_within_reach_is_below_the_current_one(
 ) -> None:
     monkeypatch.setattr(data_dir, "_within_reach", lambda folder: True)
     assert data_dir.data_folder(load_settings({})) == tmp_path / ".data"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("port", "abc", "--port (ACTIVITY_PORT): 'abc' is not a whole number from 0 to 65535"),
+        ("port", "99999", "'99999' is not a whole number from 0 to 65535"),
+        ("workers", "0", "'0' is not a whole number from 1 to 64"),
+        ("queue_maxmemory", "much", "'much' is not a size like 512mb or 1gb"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_right(name: str, value: str, text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load_settings({name: value})
+    assert text in str(error.value)

@@ -26,8 +26,8 @@ def test_the_same_command_sends_only_the_mended_lines(
     file = events(tmp_path / "events", ["a", "bad", "", "b", "bad too", "c"])
     ran = send.run(file, "--batch", 2)
     assert ran.stdout.splitlines()[-1] == (
-        f"Mend the rejected lines in {file}, each in its place, and run the same command again: it "
-        "sends only what was not accepted."
+        f"Correct the rejected lines, each in its place in {file}, and run the same command again: "
+        "it sends only what was not accepted."
     )
     events(file, ["a", "mended, longer", "", "b", "bad still", "c"])
     again = send.run(file)
@@ -38,8 +38,8 @@ def test_the_same_command_sends_only_the_mended_lines(
     last = send.summary(file)
     assert (last["status"], last["accepted"], last["rejected"]) == (0, 4, 0)
     assert (last["run_accepted"], last["run_blank"]) == (0, 1)
+    assert "already sent whole, nothing to do" in send.run(file).stdout
     assert sorted(stub.messages) == ["a", "b", "c", "mended, longer"]
-    assert send.checkpoints() == []
 
 
 def test_an_unchanged_file_doubles_nothing(
@@ -73,7 +73,7 @@ def test_a_change_in_stored_lines_is_refused_and_sends_nothing(
     send.run(file)
     ran = send.run(events(file, messages))
     assert ran.returncode == 1
-    assert "has changed in more than the 1 rejected line" in ran.stderr
+    assert "has changed in more than the rejected line: " in ran.stderr
     assert stub.messages == ["a", "b"]
 
 
@@ -130,9 +130,11 @@ def test_a_file_of_rejected_lines_that_was_mended_is_not_overwritten(
     assert send.run(file, "--rejected", rejected).returncode == 1  # as it was left: written anew
     events(rejected, ["mended"])
     ran = send.run(file, "--rejected", rejected)
-    assert "may have been mended: send that file first" in ran.stderr
+    assert "may have been corrected: send that file first" in ran.stderr
     with file.open() as lines:
-        assert "may have been mended" in send.run("-", "--rejected", rejected, stdin=lines).stderr
+        assert (
+            "may have been corrected" in send.run("-", "--rejected", rejected, stdin=lines).stderr
+        )
     assert send.summary(rejected)["accepted"] == 1
     assert stub.messages == ["a", "mended"]
 

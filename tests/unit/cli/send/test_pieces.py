@@ -288,3 +288,10 @@ def test_patience_ends_when_it_is_told_to() -> None:
 def test_patience_gives_up_after_its_time_without_an_answer() -> None:
     with pytest.raises(GaveUp, match=r"nothing was taken for 0\.05 s: away"):
         Patience(0.05).pause(600, "away")
+
+
+def test_a_line_that_is_no_json_is_told_with_its_column() -> None:
+    said: list[str] = []
+    detail = "The body is not JSON: Expecting ',' delimiter at line 1, column 62."
+    Rejects(None, None, said.append).add([Rejected(2, {"detail": detail}, b"")])
+    assert said == ["line 2, column 62: not JSON: expected ',' delimiter"]
