@@ -56,17 +56,36 @@ local function known(ids, first)
   end
   return found
 end
+-- Run write(undo), all or nothing. A command that fails (wrong type, no id left, no right) ends a
+-- script and leaves what was written before it: so undo that, from the last to the first function in
+-- `undo`, and answer with an error that begins with SHARD: another shard may do better.
+local function all_or_nothing(write)
+  local undo = {}
+  local done, answer = pcall(write, undo)
+  if done then return answer end
+  for i = #undo, 1, -1 do pcall(undo[i]) end
+  return redis.error_reply('SHARD ' .. (type(answer) == 'table' and answer.err or tostring(answer)))
+end
+-- Take entries back. `entries`: id, entry, id, entry. Where the right to XDEL is missing the index
+-- keeps them, so that a retry is not appended again.
+local function take_back(stream, ids, entries)
+  for i = 1, #entries, 2 do redis.call('XDEL', stream, entries[i + 1]) end
+  for i = 1, #entries, 2 do redis.call('HDEL', ids, entries[i]) end
+end
 -- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
 -- What is known, or comes twice, is a retry whose first answer was lost: it is not added again.
+-- `undo` gets what takes each step back (all_or_nothing).
 -- Returns {the generation to enqueue or 0, events ever appended: stored once so many are trimmed,
 -- events and bytes of the backlog}.
-local function append(stream, state, ids, first)
+local function append(undo, stream, state, ids, first)
   local skip, entries, added, size = known(ids, first), {}, 0, 0
+  undo[1] = function() take_back(stream, ids, entries) end
   for i = first, #ARGV, 2 do
     if not skip[i] and not skip[ARGV[i]] then
       skip[ARGV[i]] = true
+      local entry = redis.call('XADD', stream, '*', 'e', ARGV[i + 1])
       entries[#entries + 1] = ARGV[i]
-      entries[#entries + 1] = redis.call('XADD', stream, '*', 'e', ARGV[i + 1])
+      entries[#entries + 1] = entry
       added, size = added + 1, size + #ARGV[i + 1]
     end
   end
@@ -74,8 +93,10 @@ local function append(stream, state, ids, first)
     redis.call('HSET', ids, unpack(entries, i, math.min(i + CHUNK - 1, #entries)))
   end
   local accepted = redis.call('HINCRBY', state, 'accepted', added)
+  undo[2] = function() redis.call('HINCRBY', state, 'accepted', -added) end
   if accepted == added then redis.call('HSETNX', state, 'since', now_ms()) end
   local bytes = redis.call('HINCRBY', state, 'bytes', size)
+  undo[3] = function() redis.call('HINCRBY', state, 'bytes', -size) end
   -- A state that has expired is the sweeper's: it can see whether the job still waits.
   local generation = 0
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
