@@ -222,8 +222,9 @@ class QueueStatus(BaseModel):
     """Whether the queue keeps what is acknowledged."""
 
     durability: Literal["checked", "weak", "unknown", "stated"] = Field(
-        description="`checked`: its configuration keeps it; `weak`: it does not; `unknown`: the "
-        "queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, not checked."
+        description="`checked`: its configuration keeps it, and a write was fsynced; `weak`: not "
+        "so; `unknown`: the queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, "
+        "not checked."
     )
     replicas: int | None = Field(
         description="Replicas that follow it: a failover loses what they have not received. "

@@ -1,20 +1,17 @@
 """The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from storage.errors import queue_errors
+from storage.queue.durability import Durability, durability
 from storage.redis import keys
 from storage.redis.script_runner import source
 from storage.redis.server_check import RedisServer
-
-Durability = Literal["checked", "weak", "unknown", "stated"]
-
-_PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class QueueServer:
 
 
 class Inspector:
-    """Reads and changes nothing. Safe for many tasks of one event loop."""
+    """Reads, and changes nothing but a probe. Safe for many tasks of one event loop."""
 
     def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
         """`trusted`: its operator states that the queue keeps what is acknowledged."""
@@ -94,28 +91,13 @@ class Inspector:
                 replicas = None
             if self._trusted:
                 return QueueServer("stated", replicas, [])
-            durability, problems = await self._configuration()
+            known, problems = await durability(self._client)
         if replicas:
             problems.append(
                 f"the queue has {replicas} replicas: a failover loses acknowledged events that "
                 "they have not received yet"
             )
-        return QueueServer(durability, replicas, problems)
-
-    async def _configuration(self) -> tuple[Durability, list[str]]:
-        try:
-            found = await self._client.config_get(*_PROMISED)
-        except ResponseError:
-            return "unknown", [
-                "the queue does not tell its configuration (CONFIG GET is refused); if you know "
-                "that it keeps what it acknowledges, set ACTIVITY_QUEUE_DURABILITY=trusted"
-            ]
-        weak = [
-            f"the queue has {name} {found.get(name)} and needs {value}"
-            for name, value in _PROMISED.items()
-            if found.get(name) != value
-        ]
-        return "weak" if weak else "checked", weak
+        return QueueServer(known, replicas, problems)
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:
