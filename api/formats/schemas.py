@@ -183,7 +183,9 @@ class ShardStatus(BaseModel):
     state: Literal["idle", "queued", "draining", "expired"]
     backlog: int = Field(description="Events that wait.")
     bytes: int = Field(description="Their size.")
-    lag_seconds: float = Field(description="How long the oldest has waited.")
+    lag_seconds: float | None = Field(
+        description="How long the oldest has waited. null: its id is ahead of the clock."
+    )
     accepted: int
     trimmed: int = Field(description="Events that left the queue, each after its commit.")
     stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")

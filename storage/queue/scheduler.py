@@ -11,6 +11,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage.errors import StorageError, control_errors, queue_errors
 from storage.queue.producer import QUEUED_TTL_MS
+from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.script_runner import source
@@ -69,7 +70,7 @@ class Waker:
         with queue_errors():
             most = self._queue.zscore(keys.SHARD_COUNT, "count")
         found, failed = 0, None
-        for shard in range(max(self._shards, int(most or 0))):
+        for shard in range(shard_count(self._shards, most)):
             try:
                 found += self._sweep_shard(shard)
             except StorageError as error:

@@ -9,6 +9,7 @@
 --   bytes     of the queued events     since    when the first was accepted (ms)
 --   last_error  why the last drain ended early; new events go to other
 --             shards until a batch of this one is stored again
+local LAST_ID = '18446744073709551615-18446744073709551615' -- nothing can be appended behind it
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
@@ -20,6 +21,21 @@ local GREATEST_TERM_MS = 60000
 local function alive(exp)
   local left = tonumber(exp) - now_ms()
   return left > 0 and left <= GREATEST_TERM_MS
+end
+-- The last id that a stream has given, '0-0' for none, '' where it can't be asked. Not less than any
+-- entry that there is or was, unless somebody made the stream anew.
+local function last_id(stream)
+  local info = redis.pcall('XINFO', 'STREAM', stream)
+  if info.err and string.find(info.err, 'no such key', 1, true) then return '0-0' end
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+  return ''
+end
+-- An id's time less this server's, or 0 where it is not ahead by more than clocks are.
+local function ms_ahead(id)
+  local ahead = (tonumber(string.match(id, '^%d+')) or 0) - now_ms()
+  return ahead > GREATEST_TERM_MS and ahead or 0
 end
 local function queued(state, ttl)
   redis.call('HSET', state, 'st', 'q', 'exp', now_ms() + tonumber(ttl))
@@ -102,20 +118,21 @@ local function append(undo, stream, state, ids, first)
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
   return {generation, accepted, redis.call('XLEN', stream), bytes}
 end
--- The size of those entries before the entry `keep` that the ids ARGV[first], ARGV[first + 1] ...
+-- The size of those entries before the entry `keep` ('+': of all) that the ids ARGV[first], ARGV[first + 1] ...
 -- stand for.
 local function appended_bytes(stream, ids, keep, first)
   local known, size, from = {}, 0, '-'
+  local to = keep == '+' and keep or '(' .. keep
   for i = first, #ARGV, CHUNK do
     local some = redis.call('HMGET', ids, unpack(ARGV, i, math.min(i + CHUNK - 1, #ARGV)))
     for _, entry in ipairs(some) do if entry then known[entry] = true end end
   end
   while from do
-    local some = redis.call('XRANGE', stream, from, '(' .. keep, 'COUNT', 256)
+    local some = redis.call('XRANGE', stream, from, to, 'COUNT', 256)
     for _, entry in ipairs(some) do
       if known[entry[1]] then size = size + #entry[2][2] end
     end
-    from = some[256] and '(' .. some[256][1]
+    from = some[256] and some[256][1] ~= LAST_ID and '(' .. some[256][1]
   end
   return size
 end
