@@ -15,6 +15,7 @@ from storage.queue.inspector import LAST_ID, Inspector, ShardState
 from storage.queue.scheduler import Crew
 
 ANSWER_SECONDS = 3.0
+_WRONG_TYPE = "WRONGTYPE"  # somebody else has written one of our keys
 
 T = TypeVar("T")
 
@@ -93,8 +94,14 @@ async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T
         async with asyncio.timeout(ANSWER_SECONDS):
             return await question
     except (StorageError, TimeoutError) as error:
-        attention.append(f"the {server} can't be asked: {type(error).__name__}")
+        attention.append(f"the {server} can't be asked: {_why(error)}")
         return None
+
+
+def _why(error: Exception) -> str:
+    """Its kind; and the server's own words where a key has another type than ours."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if _WRONG_TYPE in str(error) else kind
 
 
 def _troubles(shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None) -> list[str]:

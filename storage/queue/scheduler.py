@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 from redis.exceptions import ResponseError
@@ -92,7 +93,8 @@ class Waker:
         with control_errors():
             workers = control.scard(WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE)
             refused = control.get(keys.REFUSED_JOBS)
-        return Crew(int(workers), int(refused or 0))
+            control.llen(self._jobs.key)  # says so where it is no list, and no drain can be queued
+        return Crew(int(workers), _number(refused))
 
     def _sweep_shard(self, shard: int) -> bool:
         generation, doubtful = self._wake(shard)
@@ -121,6 +123,11 @@ class Waker:
         with control_errors():
             job_id = _job_id(shard, generation)
             return self._jobs.connection.lpos(self._jobs.key, job_id) is not None
+
+
+def _number(written: Any) -> int:
+    """A count that control holds; 0 where somebody else has made it none."""
+    return int(written) if written and written.isdigit() and len(written) < 20 else 0
 
 
 def _job_id(shard: int, generation: int) -> str:
