@@ -7,6 +7,7 @@ StorageError
 │   │   ├── QueueFull
 │   │   │   └── ShardFull  other shards may have room
 │   │   ├── ShardPaused    its last drain failed: other shards may do better
+│   │   ├── ShardUnusable  its keys can't be written: other shards may do better
 │   │   └── KeysFull
 │   ├── ControlUnavailable
 │   │   └── ControlUnsuitable the same for control
@@ -64,6 +65,10 @@ class ShardPaused(QueueUnavailable):
     """The last drain of the shard failed; it takes events only where no other shard does."""
 
 
+class ShardUnusable(QueueUnavailable):
+    """A shard's keys can't be written (wrong type, no id left); another shard may take events."""
+
+
 class KeysFull(QueueUnavailable):
     """As many idempotency keys as allowed are remembered already."""
 
@@ -112,14 +117,20 @@ class RefusedShare(StorageError):
     """An unusual share of a batch was refused: a bug or a schema mismatch, not poison."""
 
 
+_OF_SHARD = "SHARD "  # how the appending scripts begin an error, see queue/lua/common.lua
+
+
 @contextmanager
 def queue_errors() -> Iterator[None]:
-    """Turn what redis-py raises for the queue into `QueueUnavailable` or `QueueFull`."""
+    """Turn what redis-py raises for the queue into `QueueUnavailable` or one of its kinds."""
     try:
         yield
     except redis_errors.OutOfMemoryError as error:
         raise QueueFull("the queue has reached its memory limit") from error
     except redis_errors.RedisError as error:
+        if str(error).startswith(_OF_SHARD):
+            why = str(error).removeprefix(_OF_SHARD)
+            raise ShardUnusable(f"a shard of the queue can't take events: {why}") from error
         raise QueueUnavailable(f"the queue does not answer: {error}") from error
 
 

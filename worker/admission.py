@@ -47,11 +47,23 @@ class DrainQueue(Queue):
         Without RQ's intermediate list: a drain that is lost here is queued again by the sweeper.
         """
         (queue,) = queues
-        while (popped := cls.lpop([queue.key], timeout, connection=connection)) is not None:
+        while (popped := cls._popped(queue.key, timeout, connection)) is not None:
             job = cls._admitted(connection, popped[1])
             if job is not None:
                 return job, queue
         return None
+
+    @classmethod
+    def _popped(cls, key: str, timeout: int | None, connection: redis.Redis) -> Any:
+        """RQ's own answer. A key that is no list goes: the sweepers queue the drains again."""
+        try:
+            return cls.lpop([key], timeout, connection=connection)
+        except redis.ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+        log.error("SOMEBODY ELSE WRITES TO CONTROL: %s is no list and was deleted", key)
+        connection.delete(key)
+        return cls.lpop([key], timeout, connection=connection)
 
     @classmethod
     def _admitted(cls, connection: redis.Redis, job_id: bytes) -> Job | None:
@@ -79,7 +91,11 @@ class DrainQueue(Queue):
                 cls._refused,
                 job_id[:_SHOWN_BYTES],
             )
-        connection.incr(keys.REFUSED_JOBS)
+        try:
+            connection.incr(keys.REFUSED_JOBS)
+        except redis.ResponseError as error:  # no number: somebody else has written that, too
+            log.error("%s is not counted and begins again: %s", keys.REFUSED_JOBS, error)
+            connection.set(keys.REFUSED_JOBS, 1)
         connection.expire(keys.REFUSED_JOBS, REMEMBERED_SECONDS)
 
 

@@ -53,7 +53,7 @@ def _drain(kept: Resources, lease: ShardLease, shard: int) -> str:
     if lease.took_over:
         log.warning("shard %d: taking over from a drain that did not finish", shard)
     with Heartbeat(lease, kept.settings.lease_ms):
-        kept.writer.cut_off(shard)
+        kept.writer.cut_off(shard, lease.fence, lease.last_id)
         Drain(kept, lease, shard).run()
     generation = lease.finish()
     if generation:

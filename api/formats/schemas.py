@@ -183,7 +183,9 @@ class ShardStatus(BaseModel):
     state: Literal["idle", "queued", "draining", "expired"]
     backlog: int = Field(description="Events that wait.")
     bytes: int = Field(description="Their size.")
-    lag_seconds: float = Field(description="How long the oldest has waited.")
+    lag_seconds: float | None = Field(
+        description="How long the oldest has waited. null: its id is ahead of the clock."
+    )
     accepted: int
     trimmed: int = Field(description="Events that left the queue, each after its commit.")
     stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")
@@ -222,8 +224,9 @@ class QueueStatus(BaseModel):
     """Whether the queue keeps what is acknowledged."""
 
     durability: Literal["checked", "weak", "unknown", "stated"] = Field(
-        description="`checked`: its configuration keeps it; `weak`: it does not; `unknown`: the "
-        "queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, not checked."
+        description="`checked`: its configuration keeps it, and a write was fsynced; `weak`: not "
+        "so; `unknown`: the queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, "
+        "not checked."
     )
     replicas: int | None = Field(
         description="Replicas that follow it: a failover loses what they have not received. "

@@ -5,10 +5,9 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from storage.errors import QueueFull, ShardFull, ShardPaused, StorageError
+from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
 from storage.queue.producer import Appended, Place
 
 log = logging.getLogger(__name__)
@@ -148,19 +147,27 @@ class GroupCommit:
             self._bytes -= size
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
-        """To the shard whose turn it is or, where that is full or paused, to the next that is not.
+        """To the shard whose turn it is or, where that is full, paused or unusable, to the next.
 
-        Where there is none, to a paused one that has room.
+        Where there is none, to a paused one that has room. Raises ShardUnusable where none is full
+        and none takes them.
         """
+        failed: list[StorageError] = []
         turns = [(self._shard + step) % self._shards for step in range(self._shards)]
         for shard in self._willing(turns):
-            with suppress(ShardFull, ShardPaused):
+            try:
                 return await self._append_to(shard, oldest_ms, items)
+            except ShardPaused:
+                pass
+            except (ShardFull, ShardUnusable) as error:
+                failed.append(error)
         paused = [shard for shard in turns if shard in self._avoided]
         for shard in paused:
-            with suppress(ShardFull):
+            try:
                 return await self._append_to(shard, oldest_ms, items, even_paused=True)
-        raise ShardFull("the backlog has reached its limit")
+            except (ShardFull, ShardUnusable) as error:
+                failed.append(error)
+        raise _worst(failed)
 
     def _willing(self, turns: list[int]) -> list[int]:
         """Those of these shards that may not be paused."""
@@ -178,7 +185,7 @@ class GroupCommit:
                 appended = await self._append(shard, oldest_ms, items, even_paused=True)
             else:
                 appended = await self._append(shard, oldest_ms, items)
-        except ShardPaused:
+        except (ShardPaused, ShardUnusable):
             self._avoided[shard] = asyncio.get_running_loop().time() + AVOID_SECONDS
             self._leave(shard)
             raise
@@ -193,6 +200,12 @@ class GroupCommit:
         """The next one's turn comes, once for all calls that were to this one."""
         if self._shard == shard:
             self._shard = (shard + 1) % self._shards
+
+
+def _worst(failed: Sequence[StorageError]) -> StorageError:
+    """What to tell a producer: workers make room on a full shard, nobody mends an unusable one."""
+    full = [error for error in failed if isinstance(error, ShardFull)]
+    return (full or failed)[0]
 
 
 def _give_up(units: list[_Unit]) -> None:

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a producer may send a request again without it counting twice.
 
-The record of a key is written in the same script as the events it guards, so there is no moment
-at which one is on disk without the other. What is kept is the stamp that the ids come from: the
-same body gives the rest.
+The record of a key is written in the same script as the events it guards, and after them: a script
+that fails midway takes its events back, so no record stands for events that are not there. What is
+kept is the stamp that the ids come from: the same body gives the rest.
 """
 
 from collections.abc import Callable, Sequence

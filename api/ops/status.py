@@ -11,10 +11,11 @@ from api.formats.schemas import Conservation, QueueStatus, ShardStatus, StatusAn
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
 from storage.queue.backlog_monitor import BacklogWatch
-from storage.queue.inspector import Inspector, ShardState
+from storage.queue.inspector import LAST_ID, Inspector, ShardState
 from storage.queue.scheduler import Crew
 
 ANSWER_SECONDS = 3.0
+_WRONG_TYPE = "WRONGTYPE"  # somebody else has written one of our keys
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Status:
         # Read again: PostgreSQL may know of events that came after the first look.
         after = await _asked("queue", self._inspector.shards(), attention) if before else None
         queue = await _asked("queue", self._inspector.server(), attention) if before else None
-        attention += queue.problems if queue else []
+        attention += [*queue.problems, *queue.oddities] if queue else []
         attention += _troubles(before or [], ledger, crew)
         if before and (crew is None or crew.workers):
             attention += self._standing_still(before)
@@ -59,7 +60,7 @@ class Status:
             attention=list(dict.fromkeys(attention)),
             backlog=sum(shard.backlog for shard in before) if before else None,
             backlog_bytes=sum(shard.bytes for shard in before) if before else None,
-            lag_seconds=max(shard.lag_seconds for shard in before) if before else None,
+            lag_seconds=_lag(before or []),
             stored_per_second=self._stored_per_second() if before else None,
             queue=QueueStatus(durability=queue.durability, replicas=queue.replicas)
             if queue
@@ -93,12 +94,19 @@ async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T
         async with asyncio.timeout(ANSWER_SECONDS):
             return await question
     except (StorageError, TimeoutError) as error:
-        attention.append(f"the {server} can't be asked: {type(error).__name__}")
+        attention.append(f"the {server} can't be asked: {_why(error)}")
         return None
+
+
+def _why(error: Exception) -> str:
+    """Its kind; and the server's own words where a key has another type than ours."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if _WRONG_TYPE in str(error) else kind
 
 
 def _troubles(shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None) -> list[str]:
     found = [f"shard {one.shard} waits: {one.last_error}" for one in shards if one.last_error]
+    found += [_ahead(one) for one in shards if one.id_ahead]
     if crew and not crew.workers:
         found.append("no worker runs: events are accepted and wait")
     if crew and crew.refused_jobs:
@@ -147,6 +155,21 @@ def _balanced(before: Sequence[ShardState], after: Sequence[ShardState], ledger:
         if quiet and total != least:
             return False
     return True
+
+
+def _lag(shards: Sequence[ShardState]) -> float | None:
+    """The greatest; None where one is not known."""
+    found = [shard.lag_seconds for shard in shards if shard.lag_seconds is not None]
+    return max(found) if found and len(found) == len(shards) else None
+
+
+def _ahead(shard: ShardState) -> str:
+    """What to do about a stream whose ids somebody else has put ahead."""
+    why = f"its ids are ahead of the clock (the last: {shard.id_ahead}), and its lag is not known"
+    if shard.id_ahead == LAST_ID:
+        why = "its stream takes no more events: somebody else has used the last possible id"
+    remedy = f"XSETID events:{{{shard.shard}}} 0-0 (refused while events wait there)"
+    return f"shard {shard.shard}: {why}; once its backlog is 0: {remedy}"
 
 
 def _shard(shard: ShardState, ledger: Ledger | None) -> ShardStatus:

@@ -35,7 +35,15 @@ _COLUMNS = "created_at, id, component, environment, message, email, data"
 _LAST_FENCE = "SELECT fence FROM drain_ledger WHERE shard = %(shard)s"
 _CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(session)s
-    AND datname = current_database() AND pid <> pg_backend_pid()
+    AND datname = current_database() AND pid <> pg_backend_pid();
+"""
+# No entry lies behind the last id that its stream has given. A position that does is that of a
+# stream before, which somebody has deleted: the one there is now is counted from its beginning. The
+# fence keeps a drain that read the stream before from committing later.
+_CUT_OFF += """
+    UPDATE drain_ledger SET entry = '0-0', fence = %(fence)s
+    WHERE shard = %(shard)s AND fence <= %(fence)s
+    AND string_to_array(entry, '-')::numeric[] > string_to_array(%(last)s, '-')::numeric[]
 """
 # Several statements in one text are one round trip; the last one's answer is what is returned.
 # A trigger that would refuse a row only at COMMIT must do so while its row can be set aside.
@@ -99,13 +107,16 @@ class BatchWriter:
         with transaction(self._engine) as connection:
             return connection.exec_driver_sql(_LAST_FENCE, {"shard": shard}).scalar() or 0
 
-    def cut_off(self, shard: int) -> None:
+    def cut_off(self, shard: int, fence: int = 0, last_id: bytes | None = None) -> None:
         """End the sessions that earlier drains of this shard have left behind.
 
-        One that is paused in the middle of a COPY holds the shard's row until then.
+        One that is paused in the middle of a COPY holds the shard's row until then. `last_id` is
+        the last one that the stream had given when the drain of that fence began, None: unknown.
         """
+        last = (last_id or b"Infinity-0").decode()
+        found = {"session": _session_name(shard), "shard": shard, "fence": fence, "last": last}
         with transaction(self._engine) as connection:
-            connection.exec_driver_sql(_CUT_OFF, {"session": _session_name(shard)})
+            connection.exec_driver_sql(_CUT_OFF, found)
 
     def make_room(self, events: Sequence[Event]) -> None:
         """Make the partitions the events need that are missing. Raises PartitionNameTaken."""

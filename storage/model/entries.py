@@ -15,6 +15,7 @@ _FIELD = b"e"
 _NOT_AN_EVENT = (KeyError, ValueError, OverflowError, RecursionError)
 _LAST_MS = (1 << 48) - 1  # of what an id can hold
 _LAST_SEQUENCE = (1 << 64) - 1
+END = b"+"  # behind every entry
 _REASON_CHARACTERS = 300
 
 
@@ -139,8 +140,10 @@ def order(entry: bytes) -> tuple[int, int]:
 
 
 def next_entry(entry: bytes) -> bytes:
-    """The least name that comes after that one."""
+    """The least name that comes after that one; END where none does."""
     ms, sequence = order(entry)
+    if ms == sequence == _LAST_SEQUENCE:
+        return END
     if sequence == _LAST_SEQUENCE:
         return b"%d-0" % (ms + 1)
     return b"%d-%d" % (ms, sequence + 1)

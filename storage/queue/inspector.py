@@ -1,20 +1,20 @@
 """The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from storage.errors import queue_errors
+from storage.queue.durability import Durability, durability
+from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
 from storage.redis.script_runner import source
 from storage.redis.server_check import RedisServer
 
-Durability = Literal["checked", "weak", "unknown", "stated"]
-
-_PROMISED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,12 @@ class ShardState:
     """One shard at one instant.
 
     `backlog`: its entries, `appended`: those of them that were accepted. `foreign`: entries ever
-    stored or buried that were not. `lag_seconds`: since its oldest entry came, 0 for none. `state`:
+    stored or buried that were not. `lag_seconds`: since its oldest entry came, 0 for none, None
+    where its id does not tell. `state`:
     idle, queued, draining, or expired (the sweeper acts). `last_error`: why the last drain ended
     early, empty when it did not. `since_ms`: when its first event came, ms since the epoch, 0 for
-    never.
+    never. `id_ahead`: the last id of its stream where that is ahead of the clock: somebody else
+    chose it.
     """
 
     shard: int
@@ -35,10 +37,11 @@ class ShardState:
     appended: int
     foreign: int
     bytes: int
-    lag_seconds: float
+    lag_seconds: float | None
     state: str
     last_error: str
     since_ms: int
+    id_ahead: str = ""
 
     @property
     def difference(self) -> int:
@@ -56,16 +59,18 @@ class QueueServer:
     """What keeps acknowledged events.
 
     `durability`: `checked` and right, `weak`, `unknown` (it does not tell), or `stated` by its
-    operator and not checked. `replicas`: None where it does not tell. `problems`: what to look at.
+    operator and not checked. `replicas`: None where it does not tell. `problems`: how acknowledged
+    events may be lost. `oddities`: what else to look at.
     """
 
     durability: Durability
     replicas: int | None
     problems: list[str]
+    oddities: list[str] = field(default_factory=list)
 
 
 class Inspector:
-    """Reads and changes nothing. Safe for many tasks of one event loop."""
+    """Reads, and changes nothing but a probe. Safe for many tasks of one event loop."""
 
     def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
         """`trusted`: its operator states that the queue keeps what is acknowledged."""
@@ -79,7 +84,7 @@ class Inspector:
         with queue_errors():
             most = await self._client.zscore(keys.SHARD_COUNT, "count")
             pipe = self._client.pipeline(transaction=False)
-            for shard in range(max(self._shards, int(most or 0))):
+            for shard in range(shard_count(self._shards, most)):
                 names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
                 await self._inspect(keys=names, client=pipe)
             found = await pipe.execute()
@@ -92,35 +97,22 @@ class Inspector:
                 replicas = RedisServer.of(await self._client.info()).replicas
             except ResponseError:  # some hosts refuse INFO
                 replicas = None
+            problem = shard_count_problem(await self._client.zscore(keys.SHARD_COUNT, "count"))
+            oddities = [problem] if problem else []
             if self._trusted:
-                return QueueServer("stated", replicas, [])
-            durability, problems = await self._configuration()
+                return QueueServer("stated", replicas, [], oddities)
+            known, problems = await durability(self._client)
         if replicas:
             problems.append(
                 f"the queue has {replicas} replicas: a failover loses acknowledged events that "
                 "they have not received yet"
             )
-        return QueueServer(durability, replicas, problems)
-
-    async def _configuration(self) -> tuple[Durability, list[str]]:
-        try:
-            found = await self._client.config_get(*_PROMISED)
-        except ResponseError:
-            return "unknown", [
-                "the queue does not tell its configuration (CONFIG GET is refused); if you know "
-                "that it keeps what it acknowledges, set ACTIVITY_QUEUE_DURABILITY=trusted"
-            ]
-        weak = [
-            f"the queue has {name} {found.get(name)} and needs {value}"
-            for name, value in _PROMISED.items()
-            if found.get(name) != value
-        ]
-        return "weak" if weak else "checked", weak
+        return QueueServer(known, replicas, problems, oddities)
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:
     accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
-    state, last_error, since_ms = rest
+    state, last_error, since_ms, id_ahead = rest
     return ShardState(
         shard,
         accepted,
@@ -129,8 +121,9 @@ def _shard_state(shard: int, answer: list[Any]) -> ShardState:
         appended,
         foreign,
         size,
-        waited_ms / 1000,
+        None if waited_ms < 0 else waited_ms / 1000,
         state.decode(),
         last_error.decode(errors="replace"),
         since_ms,
+        id_ahead.decode(),
     )

@@ -6,7 +6,7 @@ from typing import Any, cast
 import redis
 
 from storage.errors import LeaseLost, queue_errors
-from storage.model.entries import Batch, Entry, next_entry, read_batch, size_of
+from storage.model.entries import END, Batch, Entry, next_entry, read_batch, size_of
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.redis.script_runner import source
@@ -25,14 +25,18 @@ class ShardLease:
         self._lease_ms = lease_ms
         self.fence = 0
         self.took_over = False
+        self.last_id: bytes | None = None
 
     def begin(self, fence_seen: int) -> bool:
         """Take the lease, with a fence above `fence_seen`; False when a living drain holds it.
 
-        `took_over` then says whether the drain before ended without giving the lease back.
+        `took_over` then says whether the drain before ended without giving the lease back, and
+        `last_id` what the stream's last id was; None where it does not tell.
         """
-        fence, taken_over = self._run("begin", [], [self._lease_ms, fence_seen])
+        shard_keys = [keys.stream(self._shard)]
+        fence, taken_over, last = self._run("begin", shard_keys, [self._lease_ms, fence_seen])
         self.fence, self.took_over = int(fence), bool(taken_over)
+        self.last_id = last or None
         return self.fence > 0
 
     def read(self, count: int, most_bytes: int, behind: Batch | None = None) -> Batch | None:
@@ -80,7 +84,9 @@ class ShardLease:
         return {place for place, entry in enumerate(entries) if known[place] != entry}
 
     def _read_behind(self, last: bytes | None, count: int) -> list[Entry]:
-        first = b"(" + last if last else b"-"
+        first = next_entry(last) if last else b"-"
+        if first == END:
+            return []
         with queue_errors():
             found = self._client.xrange(keys.stream(self._shard), min=first, count=count)
         return cast(list[Entry], found)

@@ -15,6 +15,7 @@ from storage.errors import (
     ShardPaused,
     queue_errors,
 )
+from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.script_runner import source
 from storage.redis.server_check import require_fit_queue
@@ -208,9 +209,8 @@ class Intake:
         """Run the pipeline; its answers, then whether it looked at every shard there is."""
         pipe.zscore(keys.SHARD_COUNT, "count")
         *answers, most = await pipe.execute()
-        known = int(most or 0) <= self._most_shards
-        self._most_shards = max(self._most_shards, int(most or 0))
-        return [*answers, known]
+        looked_at, self._most_shards = self._most_shards, shard_count(self._most_shards, most)
+        return [*answers, looked_at == self._most_shards]
 
     async def close(self) -> None:
         """Give the connections back."""

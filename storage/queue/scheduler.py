@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 from redis.exceptions import ResponseError
@@ -11,6 +12,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage.errors import StorageError, control_errors, queue_errors
 from storage.queue.producer import QUEUED_TTL_MS
+from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.script_runner import source
@@ -69,7 +71,7 @@ class Waker:
         with queue_errors():
             most = self._queue.zscore(keys.SHARD_COUNT, "count")
         found, failed = 0, None
-        for shard in range(max(self._shards, int(most or 0))):
+        for shard in range(shard_count(self._shards, most)):
             try:
                 found += self._sweep_shard(shard)
             except StorageError as error:
@@ -91,7 +93,8 @@ class Waker:
         with control_errors():
             workers = control.scard(WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE)
             refused = control.get(keys.REFUSED_JOBS)
-        return Crew(int(workers), int(refused or 0))
+            control.llen(self._jobs.key)  # says so where it is no list, and no drain can be queued
+        return Crew(int(workers), _number(refused))
 
     def _sweep_shard(self, shard: int) -> bool:
         generation, doubtful = self._wake(shard)
@@ -120,6 +123,11 @@ class Waker:
         with control_errors():
             job_id = _job_id(shard, generation)
             return self._jobs.connection.lpos(self._jobs.key, job_id) is not None
+
+
+def _number(written: Any) -> int:
+    """A count that control holds; 0 where somebody else has made it none."""
+    return int(written) if written and written.isdigit() and len(written) < 20 else 0
 
 
 def _job_id(shard: int, generation: int) -> str:

@@ -6,6 +6,8 @@ may touch them together.
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
+PROBE = "events:probe"  # queue: string, written to see whether the queue fsyncs
+
 GENERATIONS = "cache:generations"  # control: hash, see cache/lua/common.lua
 UNDERWAY = "cache:underway"  # control: zset, shard -> oldest created_at (ms) about to be committed
 

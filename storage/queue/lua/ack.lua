@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- After the commit: forget what is stored, keep the lease.
 -- KEYS 1 state  2 stream  3 ids
--- ARGV 1 fence  2 lease_ms  3 first entry to keep  4 bytes and then the ids of what is forgotten
+-- ARGV 1 fence  2 lease_ms  3 first entry to keep, '+' for none  4 bytes and then the ids of what is forgotten
 -- Returns the entries left, or -1 when the lease is lost (nothing was changed).
 if not holds(KEYS[1], ARGV[1]) then return -1 end
 local size = tonumber(ARGV[4])
@@ -9,7 +9,9 @@ local size = tonumber(ARGV[4])
 if redis.call('XLEN', KEYS[2]) ~= redis.call('HLEN', KEYS[3]) then
   size = appended_bytes(KEYS[2], KEYS[3], ARGV[3], 5)
 end
-local gone, known = redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3]), 0
+-- No entry comes behind the last possible id, so '+' keeps none.
+local bound = ARGV[3] == '+' and {'MAXLEN', '=', 0} or {'MINID', '=', ARGV[3]}
+local gone, known = redis.call('XTRIM', KEYS[2], unpack(bound)), 0
 for i = 5, #ARGV, 1000 do
   known = known + redis.call('HDEL', KEYS[3], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end

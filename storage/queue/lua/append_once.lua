@@ -5,13 +5,17 @@
 --      8 most records of the shard  9 what to answer a repeated request  then id, event ...
 -- Returns what append.lua does, -3 when there is no room for another record, or {the record of a
 -- request with this key that was accepted before: its fingerprint and what to answer; events ever
--- appended}.
-local known = redis.call('GET', KEYS[4])
-if known then return {known, tonumber(redis.call('HGET', KEYS[2], 'accepted') or '0')} end
-local refusal = refused(KEYS[2], KEYS[1], 9)
-if refusal then return refusal end
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms())
-if redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[8]) then return -3 end
-redis.call('ZADD', KEYS[5], now_ms() + tonumber(ARGV[7]), KEYS[4])
-redis.call('SET', KEYS[4], ARGV[6] .. ARGV[9], 'PX', ARGV[7])
-return append(KEYS[1], KEYS[2], KEYS[3], 10)
+-- appended}. An error SHARD: a command failed; nothing is appended, and no record is written.
+return all_or_nothing(function(undo)
+  local known = redis.call('GET', KEYS[4])
+  if known then return {known, tonumber(redis.call('HGET', KEYS[2], 'accepted') or '0')} end
+  local refusal = refused(KEYS[2], KEYS[1], 9)
+  if refusal then return refusal end
+  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms())
+  if redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[8]) then return -3 end
+  redis.call('ZADD', KEYS[5], now_ms() + tonumber(ARGV[7]), KEYS[4]) -- only counts it
+  local answer = append(undo, KEYS[1], KEYS[2], KEYS[3], 10)
+  -- Last: where there is a record, its events are on the stream.
+  redis.call('SET', KEYS[4], ARGV[6] .. ARGV[9], 'PX', ARGV[7])
+  return answer
+end)

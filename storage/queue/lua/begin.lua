@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- Take the lease. KEYS 1 state   ARGV 1 lease_ms  2 the fence PostgreSQL has seen last
--- Returns {fence, 1 when the drain before did not finish}, or {0, 0} when a living drain holds it.
+-- Take the lease. KEYS 1 state  2 stream   ARGV 1 lease_ms  2 the fence PostgreSQL has seen last
+-- Returns {fence, 1 when the drain before did not finish, the last id of the stream ('' unknown)}, or
+-- {0, 0, ''} when a living drain holds it.
 local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'fence', 'open')
-if h[1] == 'r' and alive(h[2]) then return {'0', 0} end
+if h[1] == 'r' and alive(h[2]) then return {'0', 0, ''} end
 -- Grows even if this server lost its data: from its clock, and past what PostgreSQL has seen.
 local fence = math.max(tonumber(h[3] or '0'), tonumber(ARGV[2])) + 1
 fence = string.format('%.0f', math.max(fence, now_us()))
 redis.call('HSET', KEYS[1], 'st', 'r', 'exp', now_ms() + tonumber(ARGV[1]), 'fence', fence,
   'open', 1)
-return {fence, h[4] and 1 or 0}
+return {fence, h[4] and 1 or 0, last_id(KEYS[2])}

@@ -166,3 +166,40 @@ def test_a_drain_that_the_service_queues_is_json(settings: StorageSettings) -> N
     with redis.Redis.from_url(settings.control_url) as control:
         data = zlib.decompress(control.hget(Job.key_for("drain-3-7"), "data"))  # type: ignore[arg-type]
     assert json.loads(data) == [DRAIN, None, [3], {}]
+
+
+@pytest.mark.parametrize("kind", ["hash", "text"])
+def test_a_spoilt_count_of_refused_entries_stops_no_worker(
+    running: Service, control: redis.Redis, kind: str
+) -> None:
+    if kind == "hash":
+        control.hset("rq:refused:drain", "a", "b")
+    else:
+        control.set("rq:refused:drain", "no number")
+    put(control, "no-drain", call(0))
+    assert_dropped(running, control, 1)
+    running.wait_stored(running.post(**EVENT)["id"])
+    assert [worker.poll() for worker in running.workers] == [None] * len(running.workers)
+
+
+def test_status_says_that_rqs_list_is_no_list(settings: StorageSettings) -> None:
+    with service(settings, workers=0) as running, redis.Redis.from_url(settings.control_url) as own:
+        own.set(RQ_LIST, "x")
+        found = running.http.get("/status").json()["attention"]
+        assert "the control can't be asked" in str(found)
+        assert "WRONGTYPE" in str(found)
+
+
+def test_workers_go_on_when_somebody_has_made_rqs_list_another_type(
+    running: Service, control: redis.Redis
+) -> None:
+    control.delete(RQ_LIST)
+    control.set(RQ_LIST, "x")
+    running.wait_stored(running.post(**EVENT)["id"])
+    assert [worker.poll() for worker in running.workers] == [None]
+
+
+def test_status_outlives_a_count_that_is_no_number(settings: StorageSettings) -> None:
+    with service(settings, workers=0) as running, redis.Redis.from_url(settings.control_url) as own:
+        own.set("rq:refused:drain", "no number")
+        assert running.http.get("/status").json()["refused_jobs"] == 0

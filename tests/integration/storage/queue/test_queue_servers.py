@@ -180,3 +180,59 @@ def test_what_a_server_says_of_itself_decides(info: dict[str, object], reason: s
 @pytest.mark.parametrize("version", ["7.0.0", "7.2.4", "8.0", "10.1.2", "", "unstable"])
 def test_newer_servers_and_those_that_do_not_tell_are_taken(version: str) -> None:
     assert RedisServer.of({"redis_version": version}).fault() is None
+
+
+def attention(running: Service) -> str:
+    return str(running.http.get("/status").json()["attention"])
+
+
+def test_a_queue_whose_file_was_turned_on_is_weak_until_it_fsyncs(
+    settings: StorageSettings, stack: ExitStack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    valkey = started(stack, appendonly="no")
+    with redis.Redis.from_url(valkey.url) as server:
+        server.set("something", "to be rewritten")
+        server.config_set("rdb-key-save-delay", 60_000_000)  # us: the rewrite takes a minute
+        server.config_set("appendonly", "yes")
+        with service(settings.model_copy(update={"queue_url": valkey.url}), workers=0) as running:
+            running.post(**EVENT)
+            assert status_queue(running)["durability"] == "weak"
+            assert "does not fsync what it acknowledges" in attention(running)
+            assert "ACKNOWLEDGED EVENTS MAY BE LOST" in capfd.readouterr().err
+            server.config_set("appendonly", "no")
+            server.config_set("rdb-key-save-delay", 0)
+            server.config_set("appendonly", "yes")
+            wait_until(
+                lambda: status_queue(running)["durability"] == "checked", "the first rewrite", 60
+            )
+
+
+def test_a_queue_that_does_not_fsync_during_a_rewrite_is_weak(
+    settings: StorageSettings, stack: ExitStack
+) -> None:
+    valkey = started(stack, no_appendfsync_on_rewrite="yes")
+    with service(settings.model_copy(update={"queue_url": valkey.url}), workers=0) as running:
+        assert status_queue(running)["durability"] == "weak"
+        assert "no-appendfsync-on-rewrite yes and needs no" in attention(running)
+
+
+def test_a_queue_with_full_memory_still_tells_that_it_fsyncs(
+    settings: StorageSettings, stack: ExitStack
+) -> None:
+    valkey = started(stack)
+    with service(settings.model_copy(update={"queue_url": valkey.url}), workers=0) as running:
+        with redis.Redis.from_url(valkey.url) as server:
+            server.config_set("maxmemory", "1mb")
+        assert running.http.post("/events", json=EVENT).status_code == 503
+        assert status_queue(running)["durability"] == "checked"
+
+
+def test_a_queue_that_refuses_to_tell_of_its_fsyncs_is_unknown(
+    settings: StorageSettings, stack: ExitStack
+) -> None:
+    valkey = started(stack)
+    with redis.Redis.from_url(valkey.url) as server:
+        server.execute_command("ACL", "SETUSER", "default", "-waitaof")
+    with service(settings.model_copy(update={"queue_url": valkey.url}), workers=0) as running:
+        assert status_queue(running)["durability"] == "unknown"
+        assert "allow WAITAOF" in attention(running)

@@ -8,7 +8,7 @@ import pytest
 
 from api.ingest import group_commit
 from api.ingest.group_commit import GroupCommit
-from storage.errors import ShardFull, ShardPaused
+from storage.errors import ShardFull, ShardPaused, ShardUnusable
 from storage.queue.producer import Appended, Place
 
 SHARDS = 4
@@ -20,6 +20,7 @@ class Queue:
     def __init__(self) -> None:
         self.paused: set[int] = set()
         self.full: set[int] = set()
+        self.unusable: set[int] = set()
         self.asked: list[int] = []
         self.taken: list[int] = []
         self.backlog = 0
@@ -31,6 +32,8 @@ class Queue:
         await asyncio.sleep(0)
         if shard in self.paused and not even_paused:
             raise ShardPaused("injected")
+        if shard in self.unusable:
+            raise ShardUnusable("injected")
         if shard in self.full:
             raise ShardFull("injected")
         self.taken.append(shard)
@@ -104,5 +107,27 @@ def test_a_shard_that_recovers_gets_its_turn_again(monkeypatch: pytest.MonkeyPat
         queue.paused = set()
         await post(group, 8)
         assert 0 in queue.taken
+
+    with_group(scenario)
+
+
+def test_a_shard_that_cannot_be_written_is_left_for_the_others() -> None:
+    async def scenario(queue: Queue, group: GroupCommit) -> None:
+        queue.unusable, queue.backlog = {0, 2}, group_commit.STAY_EVENTS + 1
+        await post(group, 40)
+        assert set(queue.taken) == {1, 3}
+        assert len(queue.asked) <= 40 + 2
+
+    with_group(scenario)
+
+
+def test_a_producer_is_told_why_when_no_shard_can_be_written() -> None:
+    async def scenario(queue: Queue, group: GroupCommit) -> None:
+        queue.unusable = set(range(SHARDS))
+        with pytest.raises(ShardUnusable):
+            await post(group, 1)
+        queue.unusable, queue.full = {0, 1}, {2, 3}
+        with pytest.raises(ShardFull):
+            await post(group, 1)
 
     with_group(scenario)
