@@ -30,6 +30,7 @@ _NO_ROOM = unavailable("Other requests are being read, as many as there is room 
 _TOO_MANY = unavailable("As many clients are connected as one process serves.")
 _TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 HEADER_BYTES = 128  # that a header takes in memory beside its text
+REQUEST_BYTES = 2560  # that a request takes in memory while it waits for those ahead of it
 
 _CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
 _TOO_SLOW = Problem(408, "Its headers came too slowly.")
@@ -80,6 +81,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._stop_clock()
         self._unparsed, self._put_off = b"", None
         self.flow.reserve(0)
+        self.flow.reserve_waiting(0)
         super().connection_lost(exc)
         self._memory.answers.forget(self.transport)
 
@@ -125,6 +127,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._without_body = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser saw one of its headers. A trailer's are no headers: RFC 9110, 6.5.1."""
+        if self._head_is_open:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """The parser saw the end of its head."""
         if self.parser.should_upgrade():
@@ -134,7 +144,6 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
         self.cycle.keep_alive &= not self._closes
-        self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
         self._end_head()
 
     def on_body(self, body: bytes) -> None:
@@ -227,8 +236,16 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._reserve_body(size)
 
     def _reserve_body(self, size: int) -> None:
-        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes."""
-        if not self.flow.reserve(len(self.cycle.body)):
+        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes.
+
+        A field of a trailer is kept by the parser until it ends.
+        """
+        trailer = max(self._without_body, 0)
+        if self.flow.reserve(len(self.cycle.body) + trailer):
+            return
+        if trailer:
+            self._refuse(_NO_ROOM)
+        else:
             self._drop_body()
 
     def _drop_body(self) -> None:
@@ -277,10 +294,19 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self.flow.behind:
             self.flow.pause_reading()
             self._stop_clock()
+            self._reserve_waiting()
         elif was_behind:
+            self.flow.reserve_waiting(0)
             self.flow.resume_reading()
             if self._head_is_open:
                 self._start_clock()
+
+    def _reserve_waiting(self) -> None:
+        """Hold room for what waits for its turn; drop it if there is none: it was not begun."""
+        size = len(self._unparsed) + REQUEST_BYTES * len(self.pipeline)
+        if self._refusal is None and not self.flow.reserve_waiting(size):
+            self._refuse(_NO_ROOM)
+            self.pipeline.clear()
 
     def _start_clock(self) -> None:
         self._stop_clock()
