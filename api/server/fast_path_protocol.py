@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, cast
 
-from api.server.bounded_protocol import PIECE_BYTES, BoundedHeadProtocol
+from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
 from api.server.fast_path import Post, PostLane
 
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
@@ -65,6 +65,8 @@ class LaneProtocol(BoundedHeadProtocol):
     def _may_take(self) -> bool:
         return (
             self._lane is not None
+            and self._without_body <= PIECE_BYTES
+            and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
             and self._lane.takes(self.url, self.headers)
         )

@@ -15,6 +15,10 @@ UNFINISHED = {
     "POST": request(b"0\r\n", b"POST", b"/events", JSON, CHUNKED),
     "GET": request(b"0\r\n", b"GET", b"/docs", CHUNKED),
 }
+LONG = {
+    "answered": get(b"/docs")[:-2] + FIELDS + b"\r\n",
+    "of a body to come": request(b"", b"POST", b"/events", JSON, CHUNKED)[:-2] + FIELDS + b"\r\n",
+}
 PIPELINED = get(b"/docs") * 5_000
 
 
@@ -87,6 +91,30 @@ def test_past_the_room_what_waits_is_dropped_and_told_so_behind_the_answer_under
         assert "as many as there is room for" in wired.answers[1].body  # type: ignore[operator]
         assert wired.wire.closed
         assert len(wired.appended) == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("sent", LONG.values(), ids=LONG)
+def test_a_long_head_counts_as_long_as_it_is_kept_and_no_idle_connection_keeps_it(
+    sent: bytes,
+) -> None:
+    async def scenario() -> None:
+        wired = Wired()
+        wired.protocol.data_received(sent)
+        assert room_of(wired) > 128 * 8_000
+        if sent.startswith(b"GET"):
+            await wired.send()
+            assert [answer.status for answer in wired.answers] == [200]
+            assert wired.answers[0].headers["connection"] == "close"
+            assert wired.wire.closed
+        await wired.hang_up()
+        assert room_of(wired) == 0
+        refused = Wired()
+        refused.memory.unfinished.free = 100_000
+        await refused.send(sent)
+        assert [answer.status for answer in refused.answers] == [503]
+        assert refused.wire.closed
 
     run(scenario)
 
