@@ -13,20 +13,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.problems import Problem
 from api.http.request_body import IS_HERE, NO_ROOM
-from api.server import refusals
+from api.server import framing, refusals
 from api.server.connection_flow import ConnectionFlow
-from api.server.framing import (
-    HEADER_BYTES,
-    TRANSFER_ENCODING,
-    framing_problem,
-    head_bytes,
-    head_without_upgrade,
-)
 from api.server.process_memory import ProcessMemory
 from api.server.single_write import Cycle
 
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
 REQUEST_BYTES = 2560  # that a request takes in memory while it waits for those ahead of it
+_NOTED = frozenset((b"expect", framing.TRANSFER_ENCODING))
 FEW_HEADERS = 64  # which are not weighed
 LONG_HEAD_BYTES = 16 * 1024  # in memory: a longer head counts, and its connection ends with it
 
@@ -55,6 +49,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._without_body = 0  # bytes of a head, or in a body since its last byte: its framing
         self._unparsed = b""
         self._long_heads = 0  # bytes
+        self._has_coding = False
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closes = False  # with the next answer
@@ -124,21 +119,23 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """The parser saw one of its headers. A trailer's are no headers: RFC 9110, 6.5.1."""
         if self._head_is_open:
             name = name.lower()
-            if name == b"expect" and value.lower() == b"100-continue":
-                self.expect_100_continue = True
+            if name in _NOTED:
+                self._note(name, value)
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The parser saw the end of its head."""
         if self.parser.should_upgrade():
             return  # it stops now, and the head is parsed again without that
-        if TRANSFER_ENCODING in dict(self.headers):
+        if self._has_coding:
             self._require_framing()
         if self._without_body > PIECE_BYTES or len(self.headers) > FEW_HEADERS:
             self._weigh_head()
         super().on_headers_complete()
-        self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
-        self.cycle.keep_alive &= not self._closes
+        cycle = self.cycle
+        cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
+        if self._closes:
+            cycle.keep_alive = False
         self._end_head()
 
     def on_body(self, body: bytes) -> None:
@@ -191,15 +188,22 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == framing.TRANSFER_ENCODING:
+            self._has_coding = True
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
     def _require_framing(self) -> None:
-        problem = framing_problem(self.parser.get_http_version(), self.headers)
+        self._has_coding = False
+        problem = framing.framing_problem(self.parser.get_http_version(), self.headers)
         if problem is not None:
             self._refuse(problem)
             raise _Refused
 
     def _weigh_head(self) -> None:
         """Count a long head until the connection ends: as long as it is idle, it keeps the last."""
-        size = head_bytes(self.url, self.headers)
+        size = framing.head_bytes(self.url, self.headers)
         if size <= LONG_HEAD_BYTES:
             return
         self._closes = True
@@ -237,7 +241,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         elif self._head_is_open:
             if self._deadline is None:
                 self._start_clock()
-            if not self.flow.reserve(self._without_body + HEADER_BYTES * len(self.headers)):
+            if not self.flow.reserve(self._without_body + framing.HEADER_BYTES * len(self.headers)):
                 self._refuse(refusals.NO_ROOM_TO_READ)
         else:
             self._reserve_body(size)
@@ -282,7 +286,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         A server may ignore that wish (RFC 9110, 7.8). Java's client has it in each first request.
         """
         line = (self.parser.get_method(), self.url, self.parser.get_http_version())
-        head = head_without_upgrade(line, self.headers)
+        head = framing.head_without_upgrade(line, self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return head
