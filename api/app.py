@@ -15,11 +15,12 @@ from api.http.error_detail import Fault
 from api.http.hosts import Hosts
 from api.http.path_middleware import Paths
 from api.http.problem_response import JsonResponse, ProblemResponse
-from api.http.problems import MISTAKE, Problem, of_storage
+from api.http.problems import MISTAKE, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.query.cached_page_middleware import PageLane
 from api.routes import ingest, methods, openapi, otlp, pages, query
 from api.server.fast_path import PostLane
+from api.server.fast_path_protocol import VERSIONS
 from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
@@ -27,6 +28,8 @@ from storage.errors import StorageError
 from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
+
+_NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 class Application:
@@ -50,6 +53,9 @@ class Application:
         if scope["type"] == "http":
             headers = scope["headers"]
             found = dict(headers)
+            if scope["http_version"] not in VERSIONS:
+                await ProblemResponse(_NO_SUCH_VERSION)(scope, receive, send)
+                return
             if found.get(b"host") not in self._hosts.known or len(found) != len(headers):
                 refusal = self._hosts.refusal(scope)
                 if refusal is not None:
@@ -154,6 +160,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405 and request.method == "OPTIONS":
         return methods.options(request)
+    if error.status_code == 404 and methods.is_of_server(request):
+        return methods.options_of_server()
     if error.status_code == 405:
         return ProblemResponse(methods.not_allowed(request))
     detail = _NO_SUCH_PATH if error.status_code == 404 else str(error.detail)

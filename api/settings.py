@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from pydantic import Field, field_validator
 
+from api.http.proxies import has_dot_segment
 from storage.settings import Settings
 
 
@@ -113,6 +114,13 @@ class ApiSettings(Settings):
     def proxies(self) -> list[str]:
         """`trusted_proxies`, one by one."""
         return _listed(self.trusted_proxies)
+
+    @field_validator("root_path")
+    @classmethod
+    def _has_no_dot_segment(cls, text: str) -> str:
+        if has_dot_segment(text):
+            raise ValueError("must have no segment `.` or `..`")
+        return text
 
     @field_validator("trusted_proxies")
     @classmethod

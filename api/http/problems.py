@@ -40,6 +40,7 @@ _TITLES = {
     500: ("internal", "The service made a mistake"),
     501: ("not-implemented", "The service does not support this"),
     503: ("unavailable", "The service can't do this right now"),
+    505: ("unsupported-version", "This version of HTTP is not supported"),
 }
 
 

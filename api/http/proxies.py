@@ -4,13 +4,30 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import unquote
 
 from starlette.types import Scope
+
+from api.http.path_middleware import plain_path
 
 FORWARDED = b"x-forwarded-prefix"
 # No `//` at its start: in Location that would be another host.
 _PREFIX = re.compile(rb"((?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+)/?")
 _MOST_BYTES = 256
+_ROUTE = re.compile(
+    "/(?:events|events/batch|events/[0-9a-fA-F-]{36}|v1/logs|status|health|heath|health/ready"
+    r"|openapi\.json|docs|docs/[^/]+)"
+)
+
+
+def has_dot_segment(prefix: str) -> bool:
+    """Whether a client would resolve it to another path (RFC 3986, 5.2.4)."""
+    return not {".", ".."}.isdisjoint(unquote(prefix).split("/"))
+
+
+def _is_route(path: str) -> bool:
+    """Whether the service has that path: then a proxy has taken its prefix off, whatever it is."""
+    return _ROUTE.fullmatch(plain_path(path)) is not None
 
 
 class Prefixes:
@@ -29,14 +46,18 @@ class Prefixes:
         `forwarded` is its X-Forwarded-Prefix.
         """
         prefix, path = self._prefix(scope, forwarded or b""), scope["path"]
-        if path == prefix or path.startswith(prefix + "/"):
+        if (path == prefix or path.startswith(prefix + "/")) and not _is_route(path):
             path = path[len(prefix) :] or "/"
         return {**scope, "path": path, "raw_path": path.encode(), "root_path": prefix}
 
     def _prefix(self, scope: Scope, forwarded: bytes) -> str:
         found = _PREFIX.fullmatch(forwarded) if len(forwarded) <= _MOST_BYTES else None
         client = scope.get("client")
-        if found is None or not self._is_trusted(client[0] if client else None):
+        if (
+            found is None
+            or has_dot_segment(forwarded.decode())
+            or not self._is_trusted(client[0] if client else None)
+        ):
             return self.fixed
         return found[1].decode()
 

@@ -22,6 +22,16 @@ def options(request: Request) -> Response:
     return Response(status_code=204, headers=headers)
 
 
+def is_of_server(request: Request) -> bool:
+    """Whether it asks for no path but for the whole server: `OPTIONS *` (RFC 9110, 9.3.7)."""
+    return request.method == "OPTIONS" and _path(request) == "*"
+
+
+def options_of_server() -> Response:
+    """204 with every method that any path answers."""
+    return Response(status_code=204, headers={"allow": "GET, HEAD, POST, OPTIONS"})
+
+
 def not_allowed(request: Request) -> Problem:
     """405 with the methods of this path."""
     listed = _listed(request)

@@ -1,13 +1,14 @@
 """Pages for people, and the OpenAPI document. A browser loads nothing from elsewhere for them."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from api.http.problem_response import JsonResponse
 from api.http.problems import Problem
@@ -82,8 +83,7 @@ async def file(name: str) -> Response:
     """What the pages are made of."""
     if name not in _FILES:
         raise Problem(404, "The pages have no such file.")
-    path, media_type = _FILES[name]
-    return FileResponse(path, media_type=media_type, headers=_SECURE | _CACHED)
+    return Response(_content(name), media_type=_FILES[name][1], headers=_SECURE | _CACHED)
 
 
 @router.get("/openapi.json")
@@ -93,6 +93,11 @@ async def openapi_document(request: Request) -> JSONResponse:
     if root := _root(request):
         document = {**document, "servers": [{"url": root}]}
     return JsonResponse(document, headers=_SECURE)
+
+
+@cache
+def _content(name: str) -> bytes:
+    return _FILES[name][0].read_bytes()
 
 
 def _root(request: Request) -> str:

@@ -9,33 +9,20 @@ import asyncio
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.http.problems import MEDIA_TYPE, Problem, unavailable
+from api.http.problems import Problem
 from api.http.request_body import IS_HERE, NO_ROOM
+from api.server import framing, refusals
 from api.server.connection_flow import ConnectionFlow
-from api.server.framing import ADVICE, TRANSFER_ENCODING, framing_problem
 from api.server.process_memory import ProcessMemory
 from api.server.single_write import Cycle
 
-HEAD_BYTES = 64 * 1024
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
-
-_NOT_HTTP = Problem(
-    400,
-    "This is not a request of HTTP/1.1. In a URL, what is beyond ASCII must be percent-encoded. "
-    f"{ADVICE}",
-)
-_NO_ROOM = unavailable("Other requests are being read, as many as there is room for.")
-_TOO_MANY = unavailable("As many clients are connected as one process serves.")
-_TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
-HEADER_BYTES = 128  # that a header takes in memory beside its text
-
-_CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
-_TOO_SLOW = Problem(408, "Its headers came too slowly.")
-_STOPPING = unavailable("The service is stopping and had not received the whole request.")
-_PERSIST = (b"close", b"keep-alive")
-_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b\n"
+REQUEST_BYTES = 2560  # that a request takes in memory while it waits for those ahead of it
+_NOTED = frozenset((b"expect", framing.TRANSFER_ENCODING))
+FEW_HEADERS = 64  # which are not weighed
+LONG_HEAD_BYTES = 16 * 1024  # in memory: a longer head counts, and its connection ends with it
 
 
 class _Refused(Exception):
@@ -61,6 +48,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._message_is_open = False
         self._without_body = 0  # bytes of a head, or in a body since its last byte: its framing
         self._unparsed = b""
+        self._long_heads = 0  # bytes
+        self._has_coding = False
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._closes = False  # with the next answer
@@ -73,13 +62,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._memory.answers.watch(transport)
         self._start_clock()
         if len(self.connections) > self._memory.connections:
-            self._refuse(_TOO_MANY)
+            self._refuse(refusals.TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._stop_clock()
         self._unparsed, self._put_off = b"", None
         self.flow.reserve(0)
+        self.flow.reserve_waiting(0)
         super().connection_lost(exc)
         self._memory.answers.forget(self.transport)
 
@@ -111,7 +101,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self._refusal is not None:
             return True
         if self._message_is_open:
-            self._refuse(_CUT_SHORT)
+            self._refuse(refusals.CUT_SHORT)
             return True
         if self.cycle is None or self.cycle.response_complete:
             return False
@@ -125,16 +115,27 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._without_body = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser saw one of its headers. A trailer's are no headers: RFC 9110, 6.5.1."""
+        if self._head_is_open:
+            name = name.lower()
+            if name in _NOTED:
+                self._note(name, value)
+            self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """The parser saw the end of its head."""
         if self.parser.should_upgrade():
             return  # it stops now, and the head is parsed again without that
-        if TRANSFER_ENCODING in dict(self.headers):
+        if self._has_coding:
             self._require_framing()
+        if self._without_body > PIECE_BYTES or len(self.headers) > FEW_HEADERS:
+            self._weigh_head()
         super().on_headers_complete()
-        self.cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
-        self.cycle.keep_alive &= not self._closes
-        self.headers = []  # a trailer's are no headers: RFC 9110, 6.5.1
+        cycle = self.cycle
+        cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
+        if self._closes:
+            cycle.keep_alive = False
         self._end_head()
 
     def on_body(self, body: bytes) -> None:
@@ -183,14 +184,33 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close it, after the answers to what has come whole. The rest is told to come again."""
         if self._message_is_open and self._refusal is None:
-            self._refuse(_STOPPING)
+            self._refuse(refusals.STOPPING)
         else:
             super().shutdown()
 
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == framing.TRANSFER_ENCODING:
+            self._has_coding = True
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
     def _require_framing(self) -> None:
-        problem = framing_problem(self.parser.get_http_version(), self.headers)
+        self._has_coding = False
+        problem = framing.framing_problem(self.parser.get_http_version(), self.headers)
         if problem is not None:
             self._refuse(problem)
+            raise _Refused
+
+    def _weigh_head(self) -> None:
+        """Count a long head until the connection ends: as long as it is idle, it keeps the last."""
+        size = framing.head_bytes(self.url, self.headers)
+        if size <= LONG_HEAD_BYTES:
+            return
+        self._closes = True
+        self._long_heads += size
+        self.flow.reserve(0)
+        if not self.flow.reserve_waiting(self.flow.waiting + size):
+            self._refuse(refusals.NO_ROOM_TO_READ)
             raise _Refused
 
     def _end_head(self) -> None:
@@ -216,19 +236,27 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _on_unfinished(self, size: int) -> None:
         """The request goes on after these bytes."""
         self._without_body += size
-        if self._without_body > HEAD_BYTES:
-            self._refuse(_TOO_LONG)
+        if self._without_body > refusals.HEAD_BYTES:
+            self._refuse(refusals.TOO_LONG)
         elif self._head_is_open:
             if self._deadline is None:
                 self._start_clock()
-            if not self.flow.reserve(self._without_body + HEADER_BYTES * len(self.headers)):
-                self._refuse(_NO_ROOM)
+            if not self.flow.reserve(self._without_body + framing.HEADER_BYTES * len(self.headers)):
+                self._refuse(refusals.NO_ROOM_TO_READ)
         else:
             self._reserve_body(size)
 
     def _reserve_body(self, size: int) -> None:
-        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes."""
-        if not self.flow.reserve(len(self.cycle.body)):
+        """Hold room for what nobody has taken yet of a body that goes on after `size` bytes.
+
+        A field of a trailer is kept by the parser until it ends.
+        """
+        trailer = max(self._without_body, 0)
+        if self.flow.reserve(len(self.cycle.body) + trailer):
+            return
+        if trailer:
+            self._refuse(refusals.NO_ROOM_TO_READ)
+        else:
             self._drop_body()
 
     def _drop_body(self) -> None:
@@ -244,12 +272,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
                 return
             except httptools.HttpParserUpgrade as stop:
                 if self.parser.get_method() == b"CONNECT":
-                    self._refuse(_NOT_HTTP)
+                    self._refuse(refusals.NOT_HTTP)
                     return
                 piece = self._without_upgrade() + piece[stop.args[0] :]
             except httptools.HttpParserError:
                 if self._refusal is None:
-                    self._refuse(_NOT_HTTP)
+                    self._refuse(refusals.NOT_HTTP)
                 return
 
     def _without_upgrade(self) -> bytes:
@@ -257,17 +285,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
         A server may ignore that wish (RFC 9110, 7.8). Java's client has it in each first request.
         """
-        version = self.parser.get_http_version().encode()
-        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
-        for name, value in self.headers:
-            if name == b"connection":
-                kept = [token for token in value.split(b",") if token.strip().lower() in _PERSIST]
-                lines.append(b"connection: " + b",".join(kept))
-            elif name != b"upgrade":
-                lines.append(name + b": " + value)
+        line = (self.parser.get_method(), self.url, self.parser.get_http_version())
+        head = framing.head_without_upgrade(line, self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+        return head
 
     def _look_behind(self) -> None:
         """Read on, or not; a head that is not read on may take its time."""
@@ -277,14 +299,23 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if self.flow.behind:
             self.flow.pause_reading()
             self._stop_clock()
+            self._reserve_waiting()
         elif was_behind:
+            self.flow.reserve_waiting(self._long_heads)
             self.flow.resume_reading()
             if self._head_is_open:
                 self._start_clock()
 
+    def _reserve_waiting(self) -> None:
+        """Hold room for what waits for its turn; drop it if there is none: it was not begun."""
+        size = self._long_heads + len(self._unparsed) + REQUEST_BYTES * len(self.pipeline)
+        if self._refusal is None and not self.flow.reserve_waiting(size):
+            self._refuse(refusals.NO_ROOM_TO_READ)
+            self.pipeline.clear()
+
     def _start_clock(self) -> None:
         self._stop_clock()
-        self._deadline = self.loop.call_later(self._head_seconds, self._refuse, _TOO_SLOW)
+        self._deadline = self.loop.call_later(self._head_seconds, self._refuse, refusals.TOO_SLOW)
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:
@@ -315,8 +346,5 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _hang_up(self, problem: Problem) -> None:
         if not self.transport.is_closing():
-            body = problem.body()
-            line = STATUS_LINE[problem.status]
-            more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
-            self.transport.write(_REFUSAL % (line, MEDIA_TYPE, len(body) + 1, more, body))
+            self.transport.write(refusals.answer(problem))
             self.transport.close()

@@ -16,6 +16,7 @@ class ConnectionFlow(FlowControl):
     behind = False
     answer_bytes = 0  # of a large answer, while it is written
     reserved = 0  # bytes of an unfinished request that nobody has taken yet
+    waiting = 0  # bytes of requests that wait for the answers before theirs
 
     def __init__(self, transport: asyncio.Transport, memory: ProcessMemory) -> None:
         super().__init__(transport)
@@ -28,6 +29,13 @@ class ConnectionFlow(FlowControl):
         self.reserved = size if size <= self._room.free else 0
         self._room.free -= self.reserved
         return self.reserved == size
+
+    def reserve_waiting(self, size: int) -> bool:
+        """The same for what has come behind a request whose answer is under way."""
+        self._room.free += self.waiting
+        self.waiting = size if size <= self._room.free else 0
+        self._room.free -= self.waiting
+        return self.waiting == size
 
     def pause_writing(self) -> None:
         """Count what the client has still to read."""

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any, cast
 
-from api.server.bounded_protocol import PIECE_BYTES, BoundedHeadProtocol
+from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
 from api.server.fast_path import Post, PostLane
 
+VERSIONS = ("1.1", "1.0")
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
 
 
@@ -65,6 +66,8 @@ class LaneProtocol(BoundedHeadProtocol):
     def _may_take(self) -> bool:
         return (
             self._lane is not None
+            and self._without_body <= PIECE_BYTES
+            and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
             and self._lane.takes(self.url, self.headers)
         )
@@ -72,14 +75,15 @@ class LaneProtocol(BoundedHeadProtocol):
     def _take(self, held: list[bytes]) -> bool:
         """Whether the lane takes it; else the request has been made."""
         assert self._lane is not None
-        post = self._lane.post(self, b"".join(held))
+        version = self.parser.get_http_version()
+        post = self._lane.post(self, b"".join(held)) if version in VERSIONS else None
         if post is None:
             self._let_go()
             return False
         self._end_hold()
         self._message_is_open = False
         post.keep_alive = not self._closes and (
-            self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            version != "1.0" and self.parser.should_keep_alive()
         )
         waits = self._is_busy()
         self.cycle = cast(Any, post)

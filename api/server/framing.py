@@ -13,9 +13,14 @@ ADVICE = (
     "To compress it, use Content-Encoding."
 )
 TRANSFER_ENCODING = b"transfer-encoding"
+HEADER_BYTES = 128  # that a header takes in memory beside its text
+_URLS = 4  # in memory: as it came, and its parts
+_PERSIST = (b"close", b"keep-alive")
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
-def framing_problem(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Problem | None:
+def framing_problem(version: str, headers: Headers) -> Problem | None:
     """Return why the end of the body can't be known or its coding not be undone; None if it can."""
     values = [value for name, value in headers if name == TRANSFER_ENCODING]
     if not values:
@@ -28,3 +33,22 @@ def framing_problem(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Pro
     if len(codings) > 1:
         return Problem(501, f"No transfer coding but `chunked` is supported. {ADVICE}")
     return None
+
+
+def head_bytes(url: bytes, headers: Headers) -> int:
+    """Return what a head takes in memory."""
+    text = sum([len(name) + len(value) for name, value in headers])
+    return _URLS * len(url) + text + HEADER_BYTES * len(headers)
+
+
+def head_without_upgrade(line: tuple[bytes, bytes, str], headers: Headers) -> bytes:
+    """Return the head of that method, URL and version without a wish to upgrade."""
+    method, url, version = line
+    lines = [b"%b %b HTTP/%b" % (method, url, version.encode())]
+    for name, value in headers:
+        if name == b"connection":
+            kept = [token for token in value.split(b",") if token.strip().lower() in _PERSIST]
+            lines.append(b"connection: " + b",".join(kept))
+        elif name != b"upgrade":
+            lines.append(name + b": " + value)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -269,7 +269,6 @@ def test_what_answers_get_answers_head_without_a_body(running: Service) -> None:
         b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /events HTTP/9.9\r\nHost: localhost\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         request(BODY, b"POST", b"/events", JSON, b"Content-Length: -1"),
         request(BODY, b"POST", b"/events", JSON, b"Content-Length: +5"),
@@ -376,3 +375,30 @@ def test_headers_without_end_are_refused_at_64_kib(running: Service) -> None:
         answer = raw.answer()
         assert answer.status == 431
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("sent", [b"GET /health", b"POST /events"])
+@pytest.mark.parametrize("version", [b"2.0", b"0.9"])
+def test_another_version_of_http_is_told_which_are_spoken(
+    running: Service, sent: bytes, version: bytes
+) -> None:
+    whole = request(BODY, *sent.split(), JSON, length(BODY))
+    with Raw(running) as raw:
+        raw.send(whole.replace(b"HTTP/1.1", b"HTTP/" + version))
+        answer = raw.answer()
+        document(answer.status, answer.headers, answer.body, 505)
+        assert raw.is_closed()
+
+
+def test_options_of_the_whole_server_are_every_method(running: Service) -> None:
+    with Raw(running) as raw:
+        raw.send(request(b"", b"OPTIONS", b"*"))
+        answer = raw.answer()
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-3", "bytes=9-1", "bytes=999999999-", "x", "bytes=a-b"])
+def test_a_range_of_a_page_is_ignored(running: Service, wanted: str) -> None:
+    whole = running.http.get("/docs/docs.js")
+    part = running.http.get("/docs/docs.js", headers={"range": wanted})
+    assert (part.status_code, part.content) == (200, whole.content)

@@ -35,6 +35,10 @@ UNFINISHED = {
     "batch": request(
         PART, b"POST", b"/events/batch", JSON, b"Content-Length: %d" % (len(PART) + 2)
     ),
+    "trailer": request(
+        b"0\r\n" + b"a:b\r\n" * 13_000,
+        *(b"POST", b"/events", JSON, b"Transfer-Encoding: chunked"),
+    ),
     "head": b"GET /health HTTP/1.1\r\n" + b"a:b\r\n" * 12_000,
 }
 

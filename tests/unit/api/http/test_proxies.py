@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.app import create_app
 from api.http.proxies import Prefixes
 from api.settings import ApiSettings
 from storage.errors import SettingsError
@@ -58,6 +59,9 @@ def test_nobody_else_is_believed(client: str) -> None:
         b"/a, /b",
         b"/a?b",
         b"https://evil.example/a",
+        b"/../..",
+        b"/a/./b",
+        b"/%2e%2E/a",
     ],
 )
 def test_what_is_no_path_is_not_taken_for_a_prefix(told: bytes) -> None:
@@ -68,3 +72,35 @@ def test_what_is_no_path_is_not_taken_for_a_prefix(told: bytes) -> None:
 def test_a_proxy_that_is_no_address_is_refused_at_the_start(wrong: str) -> None:
     with pytest.raises(SettingsError, match="ACTIVITY_TRUSTED_PROXIES"):
         ApiSettings(_env_file=None, trusted_proxies=wrong)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("prefix", ["/..", "/a/./b", "/%2e%2e"])
+def test_a_prefix_that_leads_elsewhere_is_refused_at_the_start(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="ACTIVITY_ROOT_PATH"):
+        ApiSettings(_env_file=None, root_path=prefix)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        ("/events", "/events"),
+        ("/events/", "/events/"),
+        ("/events/batch", "/events/batch"),
+        ("/events/019ab3a0-0000-7000-8000-000000000000", None),
+        ("/events/events", "/events"),
+        ("/events/events/batch", "/events/batch"),
+        ("/events/status", "/status"),
+    ],
+)
+def test_a_prefix_that_is_one_of_our_paths_hides_none_of_them(path: str, plain: str | None) -> None:
+    assert below(Prefixes("", ["*"]), path, b"/events") == ("/events", plain or path)
+
+
+def test_every_path_of_the_service_is_known_as_one() -> None:
+    for route in create_app().fastapi.routes:
+        path = getattr(route, "path", "/").replace(
+            "{event_id:event_id}", "019ab3a0-0000-7000-8000-000000000000"
+        )
+        path = path.replace("{name}", "docs.js")
+        if path not in ("/", "/docs/docs/docs.js"):
+            assert below(Prefixes("", ["*"]), path, path.encode())[1] == path
