@@ -21,7 +21,6 @@ from testbed.service import Service, service
 from testbed.waiting import wait_until
 
 SINGLES = 4_000
-BATCH_CONNECTIONS = 8
 CONNECTIONS = (8, 64, 256)
 _MANY = 64
 

@@ -28,20 +28,8 @@ class JsonResponse(JSONResponse):
         return super().render(content) + END
 
 
-async def send_problem(send: Send, problem: Problem) -> None:
-    """Send a problem document from plain ASGI."""
-    body = problem.body() + END
-    headers = [
-        (b"content-type", MEDIA_TYPE),
-        (b"content-length", str(len(body)).encode()),
-        *problem.headers,
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 class ProblemResponse(Response):
-    """The same for FastAPI's routes; `body` tells the problem in another form."""
+    """A problem document; `body` tells the problem in another form."""
 
     def __init__(
         self, problem: Problem, body: bytes | None = None, media_type: str = MEDIA_TYPE.decode()

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
@@ -57,13 +57,10 @@ class InvalidQuery(ValueError):
         self.faults = faults
 
 
-def parse_filters(query_string: bytes, *, also: Collection[str] = ()) -> Filters:
-    """The filters a raw query string asks for; raises `InvalidQuery`, and nothing else.
-
-    `also` names parameters that the caller reads by itself, so that they are not unknown.
-    """
+def parse_filters(query_string: bytes) -> Filters:
+    """The filters a raw query string asks for; raises `InvalidQuery`, and nothing else."""
     faults: list[Fault] = []
-    values = _grouped(_bounded(query_string), also, faults)
+    values = _grouped(_bounded(query_string), faults)
     filters = _filters(values, faults)
     if faults:
         raise InvalidQuery(faults)
@@ -106,13 +103,11 @@ def _bounded(query_string: bytes) -> list[bytes]:
     return pairs
 
 
-def _grouped(pairs: list[bytes], also: Collection[str], faults: list[Fault]) -> Values:
+def _grouped(pairs: list[bytes], faults: list[Fault]) -> Values:
     """The values under each known name, in the order they came; blank ones of data paths alone."""
     values: Values = {}
     unknown: dict[str, None] = {}
     for name, value in _decoded(pairs, faults):
-        if name in also:
-            continue
         if not _is_known(name):
             unknown[name] = None
         elif value.strip() or name.startswith(_DATA_PATH):

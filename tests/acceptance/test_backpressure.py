@@ -83,7 +83,7 @@ def test_when_no_more_keys_can_be_remembered_that_is_said_and_events_without_are
     settings: StorageSettings,
 ) -> None:
     with service(settings, idempotency_keys=64) as running:
-        statuses = []
+        statuses: list[int] = []
         while 503 not in statuses:
             key = {"idempotency-key": f"key {len(statuses)}"}
             answer = running.http.post("/events", json=EVENT, headers=key)

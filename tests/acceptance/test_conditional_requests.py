@@ -1,7 +1,6 @@
 """ETag, If-None-Match and X-Cache: an unchanged page is not sent twice, a changed one always is."""
 
 import secrets
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -10,7 +9,7 @@ from testbed.service import Service
 
 
 @pytest.fixture
-def component(running: Service) -> Iterator[str]:
+def component(running: Service) -> str:
     """A component with one stored event."""
     name = f"c-{secrets.token_hex(6)}"
     running.wait_stored(post(running, name))

@@ -15,7 +15,7 @@ def git(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def walk(service: Service, **filters: object) -> list[dict[str, object]]:
+def walk(service: Service, **filters: str) -> list[dict[str, object]]:
     """Every event that matches, page by page."""
     events: list[dict[str, object]] = []
     cursor: str | None = ""

@@ -13,7 +13,7 @@ from tests.support.problems import problem
 from tests.support.raw_http import Raw
 
 EVENT = {"component": "hosts", "environment": "e", "message": "m"}
-LOGS = {"resourceLogs": []}
+LOGS: dict[str, object] = {"resourceLogs": []}
 CALLS = [
     ("POST", "/events", EVENT, 202),
     ("POST", "/events?ack=queued", EVENT, 202),

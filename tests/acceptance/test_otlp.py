@@ -69,7 +69,7 @@ def stored(running: Service, count: int, **filters: Any) -> list[dict[str, Any]]
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 def test_what_the_sdk_logs_is_found_as_events(running: Service, compression: Compression) -> None:
     component = f"sdk-{compression.value}-{secrets.token_hex(4)}"
-    attributes = {
+    attributes: dict[str, Any] = {
         "user.email": "jo@example.com",
         "n": 2**63 - 1,
         "half": 0.5,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.formats.native import DEPTH
+from storage.model.filters import MAX_JSON_DEPTH as DEPTH
 from testbed.service import Service
 from testbed.waiting import wait_until
 
@@ -176,7 +176,7 @@ def test_an_event_stays_readable_while_it_goes_from_the_queue_to_the_table(
     def stored() -> bool:
         answer = running.http.get(f"/events/{event_id}")
         seen.append((answer.status_code, answer.json().get("receipt")))
-        return seen[-1][1] == "stored"
+        return bool(seen[-1][1] == "stored")
 
     wait_until(stored, "the event to be stored")
     assert set(seen) <= {(200, "queued"), (200, "stored")}

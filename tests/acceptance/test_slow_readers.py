@@ -119,10 +119,11 @@ def test_past_the_budget_a_large_page_is_refused_and_nothing_else(filled: Storag
         not_reading(running, EVENTS),
     ):
         refused = wait_until(
-            lambda: (answer := large_page(running)).status_code == 503 and answer,
+            lambda: answer if (answer := large_page(running)).status_code == 503 else None,
             "a large page to be refused",
             SECONDS,
         )
+        assert refused is not None
         assert "large answers" in problem(refused, 503)["detail"]
         assert refused.headers["retry-after"] == "2"
         running.post(**EVENT)

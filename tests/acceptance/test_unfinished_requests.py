@@ -100,6 +100,7 @@ def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
             "one to be refused",
             SECONDS,
         )
+        assert refused is not None
         refused.raw.socket.setblocking(True)
         answer = refused.raw.answer()
         told = document(answer.status, answer.headers, answer.body, 503)

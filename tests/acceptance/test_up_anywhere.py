@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -27,14 +28,18 @@ def parent() -> Iterator[Path]:
     with data_folder() as folder:
         yield folder.parent
         for lock in folder.parent.rglob("lock"):
-            wait_until(lambda held=lock: not is_held(held), "the last process to be gone", 60)
+            wait_until(partial(is_free, lock), "the last process to be gone", 60)
+
+
+def is_free(lock: Path) -> bool:
+    return not is_held(lock)
 
 
 def activity(*arguments: object, **more: str) -> subprocess.Popen[str]:
     """The command, with nothing set but what is given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *map(os.fspath, map(_text, arguments))],
+        [sys.executable, "-m", "cli.main", *(os.fspath(_text(each)) for each in arguments)],
         cwd=ROOT,
         env={**kept, **more},
         stdout=subprocess.PIPE,
@@ -145,7 +150,7 @@ def test_up_finds_every_acknowledged_event_after_a_power_cut_that_left_zeros(par
     with up(data) as client:
         for one in ids:
             assert client.get(f"/events/{one}").status_code == 200
-        page = {"component": "c", "limit": 100}
+        page = {"component": "c", "limit": "100"}
         wait_until(
             lambda: len(client.get("/events", params=page).json()["events"]) == 50, "all stored", 60
         )

@@ -219,7 +219,7 @@ def test_without_a_worker_events_wait_and_rqs_list_does_not_grow(
             lambda: all(int(state(queue, shard)["exp"]) > first[shard] + 4_000 for shard in first),
             "two prolongations of every shard's wait",
         )
-        assert int(control.llen(RQ_LIST)) == settings.shards  # type: ignore[arg-type]
+        assert int(control.llen(RQ_LIST)) == settings.shards
         assert stored_ids(engine) == {}
         running.start_worker()
         wait_drained(queue, settings)

@@ -42,7 +42,7 @@ def accepted(running: Service) -> int:
     with redis.Redis.from_url(running.settings.queue_url) as queue:
         shards = range(running.settings.shards)
         found = [queue.hget(keys.state(shard), "accepted") for shard in shards]
-    return sum(int(count or 0) for count in found)  # type: ignore[arg-type]
+    return sum(int(count or 0) for count in found)
 
 
 def post(body: bytes, *headers: bytes) -> bytes:

@@ -22,7 +22,16 @@ def postgres15(folder: Path) -> Iterator[str]:
         as_user = {"user": account.uid, "group": account.gid, "extra_groups": [], "cwd": folder}
         shutil.chown(folder, account.uid, account.gid)
     data = folder / "data"
-    initdb = [PROGRAMS / "initdb", "-A", "trust", "-U", "activity", "-N", "-D", data]
+    initdb: list[str | Path] = [
+        PROGRAMS / "initdb",
+        "-A",
+        "trust",
+        "-U",
+        "activity",
+        "-N",
+        "-D",
+        data,
+    ]
     subprocess.run(initdb, check=True, capture_output=True, **as_user)
     settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
     server = subprocess.Popen(

@@ -70,7 +70,7 @@ def state(queue: redis.Redis, shard: int = 0) -> dict[str, str]:
 
 def backlog(queue: redis.Redis, shard: int = 0) -> int:
     """Entries not yet stored."""
-    return int(queue.xlen(keys.stream(shard)))  # type: ignore[arg-type]
+    return int(queue.xlen(keys.stream(shard)))
 
 
 def assert_balanced(queue: redis.Redis, shard: int = 0) -> None:

@@ -51,7 +51,7 @@ class Relay:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj in self._others:
-                    self._pass_on(key.fileobj)  # type: ignore[arg-type]
+                    self._pass_on(key.fileobj)
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()

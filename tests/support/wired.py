@@ -31,8 +31,8 @@ RETRY_SECONDS = 7
 TURNS = 10_000  # of the loop, after which nothing more will come
 DATE = b"Tue, 24 Nov 2026 09:00:00 GMT"
 
-_SETTINGS = ApiSettings(_env_file=None, event_bytes=EVENT_BYTES)  # type: ignore[call-arg]
-_APP = create_app(StorageSettings(_env_file=None), _SETTINGS)  # type: ignore[call-arg]
+_SETTINGS = ApiSettings(_env_file=None, event_bytes=EVENT_BYTES)
+_APP = create_app(StorageSettings(_env_file=None), _SETTINGS)
 _CONFIG = Config(_APP, log_level="critical", access_log=False)
 _CONFIG.load()
 
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
     status: int
     headers: dict[str, str]
-    body: bytes
+    body: str
 
 
 class Wired:
@@ -62,7 +62,7 @@ class Wired:
         limits = Limits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
-        ingest = Ingest(self.commit, *cast(Any, (None, watch)), BacklogLimits())
+        ingest = Ingest(self.commit, cast(Any, None), cast(Any, watch), BacklogLimits())
         self.memory = ProcessMemory.of(_SETTINGS)
         _APP.fastapi.state.services = SimpleNamespace(
             limits=limits, ingest=ingest, room=self.memory.bodies
@@ -127,7 +127,9 @@ class Wired:
         self.requests += 1
         await _APP(scope, receive, send)
 
-    async def _append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+    async def _append(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
         self.appended += items[1::2]
         if not self.writes_at_once:
             await self.goes_on.wait()

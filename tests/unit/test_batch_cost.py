@@ -13,11 +13,12 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.types import Message
 
+from api.formats.hints import NDJSON
 from api.http.request_body import BodyLimits, Room
 from api.ingest.batch_reader import BatchLimits
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.routes.ingest import NDJSON, post_batch
+from api.routes.ingest import post_batch
 from benchmarks.events import EventMaker
 from storage.queue.producer import Appended, Limits, Place
 from tests.unit.test_cost import MARGIN, Calls
@@ -34,7 +35,9 @@ class Queue:
     def __init__(self) -> None:
         self.appended: list[int] = []
 
-    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+    async def append(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
         self.appended.append(len(items) // 2)
         await asyncio.sleep(0)
         return Appended(0, Place(shard, 1), 0, 0)
@@ -46,7 +49,7 @@ class Queue:
                 batch=BodyLimits(1 << 24, 30, "here"), items=BatchLimits(10_000, 262_144)
             ),
             room=Room(1 << 24),
-            ingest=Ingest(commit, *cast(Any, (None, None)), Limits()),
+            ingest=Ingest(commit, cast(Any, None), cast(Any, None), Limits()),
         )
         return SimpleNamespace(state=SimpleNamespace(services=services))
 

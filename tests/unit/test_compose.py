@@ -343,7 +343,14 @@ def test_external_servers_are_the_only_difference_of_the_other_file() -> None:
 
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.external.yaml"])
 def test_compose_itself_accepts_the_file(file: str, tmp_path: Path) -> None:
-    compose = ["docker", "compose", "--project-directory", str(tmp_path), "-f", PROJECT / file]
+    compose: list[str | Path] = [
+        "docker",
+        "compose",
+        "--project-directory",
+        str(tmp_path),
+        "-f",
+        PROJECT / file,
+    ]
     if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"]).returncode:
         pytest.skip("no docker compose here")
     for wanted in (False, True):

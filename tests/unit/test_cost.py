@@ -73,7 +73,9 @@ class Servers:
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
         self.ingest = Ingest(commit, *cast(Any, (None, None, None)))
 
-    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+    async def append(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
         self.calls += 1
         await asyncio.sleep(0)
         return Appended(0, Place(shard, 1), 0, 0)

@@ -104,7 +104,7 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
         records.NO_MESSAGE,
     ):
         assert f"else `{fixed}` |" in page
-    most = Limits.of(ApiSettings(_env_file=None)).records  # type: ignore[call-arg]
+    most = Limits.of(ApiSettings(_env_file=None)).records
     assert f"{most.records:,} records, {most.kept_bytes >> 20} MiB as events" in page
     budgets = Budgets(most.records)
     for budget in (budgets.groups, budgets.values, budgets.faults):

@@ -37,7 +37,7 @@ def test_enough_commands_are_found_to_be_checked() -> None:
 
 def test_one_variable_says_where_the_service_is() -> None:
     first, *others = (block for block in blocks("sh") if "curl" in block)
-    assert first.startswith(f"export ACTIVITY_URL={CliSettings(_env_file=None).url} ")  # type: ignore[call-arg]
+    assert first.startswith(f"export ACTIVITY_URL={CliSettings(_env_file=None).url} ")
     for block in (*blocks("sh"), *blocks("python")):
         assert "http://" not in block.replace("export ACTIVITY_URL=http://", "")
     assert all('"$ACTIVITY_URL/' in block for block in others)

@@ -118,8 +118,7 @@ local function append(undo, stream, state, ids, first)
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
   return {generation, accepted, redis.call('XLEN', stream), bytes}
 end
--- The size of those entries before the entry `keep` ('+': of all) that the ids ARGV[first], ARGV[first + 1] ...
--- stand for.
+-- The size of the entries before the entry `keep` (`+`: of all) that the ids ARGV[first] ... stand for.
 local function appended_bytes(stream, ids, keep, first)
   local known, size, from = {}, 0, '-'
   local to = keep == '+' and keep or '(' .. keep

@@ -46,7 +46,7 @@ def test_a_record_becomes_an_event(stub: StubService, logger: logging.Logger) ->
     handler = ActivityHandler(stub.url, environment="production")
     logger.addHandler(handler)
     try:
-        {}["missing"]
+        dict[str, int]()["missing"]
     except KeyError:
         logger.exception("order %d failed", 7, extra={"order": 7})
     handler.flush()
@@ -182,9 +182,9 @@ def plain(handler: ActivityHandler) -> AbstractContextManager[None]:
 def through_a_queue(handler: ActivityHandler) -> Iterator[None]:
     """The record is then handled in another thread than the one it was made in."""
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    listener = logging.handlers.QueueListener(records, handler)  # type: ignore[arg-type]
+    listener = logging.handlers.QueueListener(records, handler)
     listener.start()
-    with at_the_root(logging.handlers.QueueHandler(records)):  # type: ignore[arg-type]
+    with at_the_root(logging.handlers.QueueHandler(records)):
         yield
     listener.stop()
 
@@ -299,9 +299,12 @@ def test_threads_that_log_all_the_time_lose_nothing(
 ) -> None:
     handler = ActivityHandler(stub.url, environment="e")
     logger.addHandler(handler)
-    threads = [
-        threading.Thread(target=lambda: [logger.info("m") for _ in range(200)]) for _ in range(6)
-    ]
+
+    def log_many() -> None:
+        for _ in range(200):
+            logger.info("m")
+
+    threads = [threading.Thread(target=log_many) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,6 +6,7 @@ import pickle
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -96,7 +97,7 @@ def assert_worked_off(running: Service, control: redis.Redis) -> None:
 
 
 def states(control: redis.Redis) -> list[object]:
-    return [control.hget(key, "state") for key in control.smembers("rq:workers")]  # type: ignore[union-attr,arg-type]
+    return [control.hget(key, "state") for key in control.smembers("rq:workers")]
 
 
 def test_another_function_is_not_called(
@@ -156,7 +157,7 @@ def test_a_worker_takes_no_commands(running: Service, control: redis.Redis) -> N
     for worker in control.smembers("rq:workers"):
         for command in ("shutdown", "kill-horse", "stop-job", "stop-execution"):
             said = json.dumps({"command": command, "job_id": "drain-0-1", "execution_id": "1"})
-            channel = worker.decode().replace("rq:worker:", "rq:pubsub:")
+            channel = cast(bytes, worker).decode().replace("rq:worker:", "rq:pubsub:")
             assert control.publish(channel, said) == 0, "somebody listens"
     running.wait_stored(running.post(**EVENT)["id"])
 
@@ -164,7 +165,7 @@ def test_a_worker_takes_no_commands(running: Service, control: redis.Redis) -> N
 def test_a_drain_that_the_service_queues_is_json(settings: StorageSettings) -> None:
     Waker(settings.queue_url, settings.control_url, settings.shards).enqueue(3, 7)
     with redis.Redis.from_url(settings.control_url) as control:
-        data = zlib.decompress(control.hget(Job.key_for("drain-3-7"), "data"))  # type: ignore[arg-type]
+        data = zlib.decompress(control.hget(Job.key_for("drain-3-7"), "data"))
     assert json.loads(data) == [DRAIN, None, [3], {}]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 import pytest
@@ -70,10 +70,16 @@ class Bench:
 
     def worker(self, **more: int) -> Resources:
         """What one worker process keeps. It drains what is there, and does not linger."""
-        quick = {"linger_ms": 0, "gather_ms": 0, "slice_ms": 60_000, "lease_ms": 60_000}
+        quick: dict[str, Any] = {
+            "linger_ms": 0,
+            "gather_ms": 0,
+            "slice_ms": 60_000,
+            "lease_ms": 60_000,
+        }
         writing = writing_engine(self.settings.database_url)
         self.writing.append(writing)
-        settings = WorkerSettings(_env_file=None, **{**quick, **more})  # type: ignore[call-arg,arg-type]
+        options: dict[str, Any] = {**quick, **more}
+        settings = WorkerSettings(_env_file=None, **options)
         return Resources(
             queue=self.queue,
             writer=BatchWriter(writing, "day"),
@@ -406,7 +412,9 @@ def test_a_drain_that_publishes_late_leaves_its_successors_marks(bench: Bench) -
     assert late.reached.wait(20)
     bench.expire()
     append(bench.settings, [make_event("late", component="another")])
-    second = Running(bench, replace(successor, generations=StopAfterMark(successor, committing)))
+    second = Running(
+        bench, replace(successor, generations=cast(Any, StopAfterMark(successor, committing)))
+    )
     assert committing.reached.wait(20)
     marked = bench.control.smembers(keys.marks(0))
     late.open.set()
@@ -676,9 +684,12 @@ def test_nothing_is_read_ahead_when_the_drain_gives_way_anyway(
     append(bench.settings, make_events(30))
     reads: list[None] = []
     read = ShardLease.read
-    monkeypatch.setattr(
-        ShardLease, "read", lambda self, *args: reads.append(None) or read(self, *args)
-    )
+
+    def counted(lease: ShardLease, *args: Any) -> Any:
+        reads.append(None)
+        return read(lease, *args)
+
+    monkeypatch.setattr(ShardLease, "read", counted)
     worker = bench.worker(batch_events=10)
     worker.waker.enqueue(1, 1)
     assert bench.drain(worker) == "done"

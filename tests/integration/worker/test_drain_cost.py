@@ -66,10 +66,10 @@ def watched(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Itera
             queue_url=f"unix://{folder}/queue",
             control_url=f"unix://{folder}/control",
             shards=settings.shards,
-            _env_file=None,  # type: ignore[call-arg]
+            _env_file=None,
         )
         quiet = WorkerSettings(
-            _env_file=None,  # type: ignore[call-arg]
+            _env_file=None,
             batch_events=EVENTS,
             linger_ms=0,
             gather_ms=0,

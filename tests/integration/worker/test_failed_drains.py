@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from storage.errors import ShardPaused
 from storage.events.writer import BatchWriter
+from storage.model.event import now_ms
 from storage.postgres.engine import plain_engine
 from storage.queue.lease import ShardLease
 from storage.queue.producer import Intake
@@ -25,6 +26,7 @@ from storage.settings import StorageSettings
 from testbed.servers import environment
 from tests.integration.worker import test_drain
 from tests.support.queued import append, backlog, make_events, state
+from worker.drain import drain
 from worker.failures import REPEAT_SECONDS, FailureLog
 from worker.heartbeat import Heartbeat
 from worker.maintenance import Maintenance
@@ -76,7 +78,7 @@ def test_a_worker_that_can_not_even_open_its_connections_says_so(
 
     monkeypatch.setattr("worker.drain.resources", resources)
     monkeypatch.setattr("worker.drain.StorageSettings", lambda: bench.settings)
-    assert test_drain.drain(0) == "paused"
+    assert drain(0) == "paused"
     assert state(bench.queue)["last_error"] == "RuntimeError: no resources"
 
 
@@ -132,7 +134,7 @@ def test_a_shard_whose_drain_failed_takes_events_only_when_told_to(bench: Bench)
 
     async def post() -> None:
         client = connect_async(bench.settings.queue_url)
-        intake, now = Intake(client, bench.settings.shards), test_drain.now_ms()
+        intake, now = Intake(client, bench.settings.shards), now_ms()
         with pytest.raises(ShardPaused):
             await intake.append(0, now, items)
         assert backlog(bench.queue) == 0

@@ -54,7 +54,7 @@ def test_the_accounts_balance_when_the_ids_of_a_stream_start_again(
 ) -> None:
     bench.queue.xadd(STREAM, {"e": "x"}, id=ahead)
     drain_all(bench)
-    bench.queue.execute_command(*mend)
+    bench.queue.execute_command(*mend)  # type: ignore[no-untyped-call]
     good = make_events(7)
     for some in (good[:4], good[4:]):
         append(bench.settings, some)
@@ -128,7 +128,7 @@ def test_a_foreign_number_of_shards_neither_breaks_nor_slows_anything(
     running: Service, settings: StorageSettings, count: str
 ) -> None:
     with redis.Redis.from_url(settings.queue_url) as queue:
-        queue.zadd(keys.SHARD_COUNT, {"count": count})  # type: ignore[dict-item]
+        queue.zadd(keys.SHARD_COUNT, {"count": count})
     event = running.post(**EVENT)
     found = status(running)
     assert found.shards is not None

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 
 from cli.embedded import embedded_servers
 from cli.health import probes
@@ -75,6 +76,10 @@ def child_of(supervisor: subprocess.Popen[bytes]) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
+def set_default_user(server: redis.Redis, *rules: str) -> None:
+    server.execute_command("ACL", "SETUSER", "default", *rules)  # type: ignore[no-untyped-call]
+
+
 def test_workers_stay_healthy_while_their_servers_are_away(folder: Path, start: Start) -> None:
     with embedded_servers(folder / "data") as servers:
         supervisor = start(servers.urls)
@@ -111,7 +116,7 @@ def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
 ) -> None:
     with embedded_servers(folder / "data") as servers:
         with closing(connect(servers.urls.control_url)) as control:
-            control.execute_command("ACL", "SETUSER", "default", "-@write")  # RQ can't register
+            set_default_user(control, "-@write")  # RQ can't register
         start(servers.urls)
         wait_until(says("worker-0 has not started yet", healthy=False), "the probe sees it start")
         never = says("", healthy=True)
@@ -123,11 +128,11 @@ def test_workers_with_a_wrong_password_are_unhealthy(folder: Path, start: Start)
     """Else a deployment with it would be called a success."""
     with embedded_servers(folder / "data") as servers:
         with closing(connect(servers.urls.control_url)) as control:
-            control.execute_command("ACL", "SETUSER", "default", "resetpass", ">right")
+            set_default_user(control, "resetpass", ">right")
         start(servers.urls)
         wait_until(says("refused by control", healthy=False), "the probe sees the refusal")
         with closing(connect(f"{servers.urls.control_url}&password=right")) as control:
-            control.execute_command("ACL", "SETUSER", "default", "nopass")
+            set_default_user(control, "nopass")
         wait_until(says("idle"), "the worker waits for work")
 
 
@@ -135,7 +140,7 @@ def test_a_drain_moves_with_each_batch(
     settings: StorageSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A drain of a long backlog is not taken for one that stands still."""
-    quiet = WorkerSettings(_env_file=None, batch_events=10, linger_ms=0, gather_ms=0)  # type: ignore[call-arg]
+    quiet = WorkerSettings(_env_file=None, batch_events=10, linger_ms=0, gather_ms=0)
     worker = open_resources(settings, quiet)
     monkeypatch.setattr("worker.drain.resources", lambda: worker)
     said: list[str] = []

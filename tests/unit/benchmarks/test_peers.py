@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.load import Load
-from benchmarks.peers import installing
 from benchmarks.peers import rows as rows_module
 from benchmarks.peers.installing import PROGRAMS, NotInstalled, install
 from benchmarks.peers.peer import FASTSTREAM, MQ_BRIDGE, PARSE, PEERS, Peer
@@ -94,7 +93,7 @@ def test_an_installation_that_failed_says_why_and_is_tried_again(
 def test_without_node_parse_is_left_out_and_the_others_are_not(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installing.shutil, "which", lambda name: None)
+    monkeypatch.setattr("benchmarks.peers.installing.shutil.which", lambda name: None)
     with pytest.raises(NotInstalled, match="node and npm are missing"):
         install(PARSE, tmp_path)
     install(FASTSTREAM, tmp_path)
@@ -104,7 +103,7 @@ def test_peers_find_the_servers_by_the_same_sockets() -> None:
     settings = StorageSettings(
         database_url="postgresql+psycopg2://activity@/test_1?host=%2Fdata%2Frun",
         queue_url="unix:///data/run/queue.sock?db=0",
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
     )
     assert addresses(settings, 8080) == {
         "PGHOST": "/data/run",

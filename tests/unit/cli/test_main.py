@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from cli import state
-from cli.commands import status
 from cli.embedded.lock import folder_lock
 from cli.errors import AddressError, BadArguments
 from cli.main import COMMANDS, main, parser, subcommand
@@ -153,7 +152,7 @@ def test_watching_goes_on_while_nothing_runs(
         if (stop := next(pauses)) is not None:
             raise stop
 
-    monkeypatch.setattr(status.time, "sleep", pause)
+    monkeypatch.setattr("cli.commands.status.time.sleep", pause)
     assert main(["status", "--watch", "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("nothing runs on the data folder") == 2
 

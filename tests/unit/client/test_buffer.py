@@ -1,6 +1,7 @@
 """The buffer between those who send and the thread that posts."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -75,10 +76,11 @@ def test_a_full_buffer_says_since_when_the_service_is_in_trouble_and_why() -> No
 
 
 def test_a_batch_lingers_for_more_until_it_is_full_or_flushed() -> None:
-    for hurry in (lambda buffer: buffer.put(b"2"), lambda buffer: buffer.flush(0)):
+    hurries: list[Callable[[Buffer], object]] = [lambda b: b.put(b"2"), lambda b: b.flush(0)]
+    for hurry in hurries:
         buffer = filled(Limits(batch_events=2, linger_seconds=600), b"1")
         taken: list[list[bytes] | None] = []
-        thread = threading.Thread(target=lambda b=buffer, t=taken: t.append(b.take()))  # type: ignore[misc]
+        thread = threading.Thread(target=lambda b=buffer, t=taken: t.append(b.take()))
         thread.start()
         hurry(buffer)
         thread.join(20)

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_what_the_application_added_is_kept_as_json_or_as_its_repr() -> None:
 
 
 def test_the_number_of_additions_is_bounded() -> None:
-    many = {f"name{number}": number for number in range(1000)}
+    many: dict[str, Any] = {f"name{number}": number for number in range(1000)}
     assert len(event_data(record_of(**many))["extra"]) == EXTRAS
 
 

@@ -56,7 +56,7 @@ class Str(str):
         raise ValueError("no")
 
     __str__ = __repr__ = __len__ = __getitem__ = __format__ = __mod__ = __contains__ = _fail
-    __eq__ = __ne__ = encode = strip = replace = split = rstrip = rpartition = _fail
+    __eq__ = __ne__ = encode = strip = replace = split = rstrip = rpartition = _fail  # type: ignore[assignment]
     __hash__ = str.__hash__
 
 
@@ -90,7 +90,7 @@ def raising() -> object:
         def __repr__(self) -> str:
             raise ValueError("no")
 
-        @property
+        @property  # type: ignore[misc]
         def __class__(self) -> Any:
             return str  # as a mock has it
 

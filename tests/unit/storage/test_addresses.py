@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,8 @@ CASES = [
 ]
 
 
-def settings(**values: str) -> StorageSettings:
-    return StorageSettings(_env_file=None, **values)  # type: ignore[call-arg,arg-type]
+def settings(**values: Any) -> StorageSettings:
+    return StorageSettings(_env_file=None, **values)
 
 
 @pytest.mark.parametrize("url", GOOD_REDIS)

@@ -1,5 +1,7 @@
 """Passwords of queue and control may be given beside their addresses, as they are."""
 
+from typing import Any
+
 import pytest
 import redis
 
@@ -9,8 +11,8 @@ from storage.settings import StorageSettings
 AWKWARD = "p@ss/w:%41 #?&+é"
 
 
-def settings(**given: str) -> StorageSettings:
-    return StorageSettings(_env_file=None, **given)  # type: ignore[call-arg,arg-type]
+def settings(**given: Any) -> StorageSettings:
+    return StorageSettings(_env_file=None, **given)
 
 
 @pytest.fixture(params=["queue", "control"])

@@ -370,7 +370,7 @@ def test_an_ordinary_user_runs_the_programs_in_place(
 def as_ordinary_user(user: pwd.struct_passwd) -> dict[str, Any]:
     """How to run Python as this user, who may not be able to enter the one in use here."""
     path = os.pathsep.join(part for part in sys.path if part)
-    options = {
+    options: dict[str, Any] = {
         "user": user.pw_uid,
         "group": user.pw_gid,
         "extra_groups": [],

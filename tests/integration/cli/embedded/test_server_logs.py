@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -37,9 +38,13 @@ def test_a_log_is_begun_anew_while_its_server_runs_and_one_older_file_is_kept(
 ) -> None:
     log = running.layout.log("postgres")
     older = log.with_suffix(".log.1")
+
+    def has(word: str) -> bool:
+        return word in log.read_text()
+
     for turn in range(5):
         say(running, *(f"{turn}-{number}" for number in range(20)))
-        wait_until(lambda turn=turn: f"word {turn}-19" in log.read_text(), "the words", 30)
+        wait_until(partial(has, f"word {turn}-19"), "the words", 30)
         running.rotate_logs()
         assert log.stat().st_size <= SMALL
         assert older.stat().st_size <= SMALL

@@ -51,7 +51,12 @@ def test_each_process_is_replaced_and_the_one_before_is_stopped(
         restarted(supervisor, caplog, "the rolling restart is complete")
         after = [pid for _, pid in supervisor.pids()]
         assert not set(before) & set(after)
-        wait_until(lambda: supervisor.turn() or not any(map(alive, before)), "them to leave")
+
+        def have_left() -> bool:
+            supervisor.turn()
+            return not any(map(alive, before))
+
+        wait_until(have_left, "them to leave")
         assert all(map(alive, after))
     finally:
         supervisor.stop(SECONDS)

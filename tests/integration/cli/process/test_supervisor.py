@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_workers_without_servers_say_so_once_and_work_when_there_are(folder: Pat
         text=True,
     )
     assert process.stderr is not None
-    said = []
+    said: list[str] = []
     try:
         while not any("waiting for control (ACTIVITY_CONTROL_URL)" in line for line in said):
             said.append(process.stderr.readline())
@@ -388,12 +389,16 @@ def test_up_starts_again_whatever_is_killed(folder: Path, ups: Callable[..., Up]
     up = ups(folder, 200, "--workers", "1")
     assert up.first_line().startswith("ready:")
     killed = []
+
+    def runs_anew(role: str, old: list[int]) -> bool:
+        return up.processes().get(role) not in (None, old)
+
     for role in ("postgres", "queue", "control", "api", "worker"):
         before = up.processes()
         os.kill(before[role][0], signal.SIGKILL)
         killed.append(f"{role} (process {before[role][0]}) ended with SIGKILL; started again")
         wait_until(
-            lambda role=role, old=before[role]: up.processes().get(role) not in (None, old),
+            partial(runs_anew, role, before[role]),
             f"{role} runs again",
         )
         after = up.processes()

@@ -333,7 +333,7 @@ class CacheMachine(RuleBasedStateMachine):
         filters: Filters | None = self.filters(asked)
         while filters is not None:
             _, cursor = self.check_page(filters)
-            filters = cursor and replace(filters, cursor=cursor)
+            filters = replace(filters, cursor=cursor) if cursor else None
 
     @rule(
         asked=ASKED,
@@ -398,6 +398,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.world.seen[served.verdict] += 1
         if served.verdict == "HIT":
             kept = self.world.reader.control.hget(keys.page(digest(filters)), "generations")
+            assert isinstance(kept, bytes)
             self.world.seen["sealed HIT"] += kept.startswith(b"sealed")
         hypothesis.event(served.verdict)
 
@@ -641,7 +642,12 @@ def test_a_window_asked_for_first_between_a_late_batchs_mark_and_its_commit_is_n
     filters = Filters(end=to_datetime(now_ms() - 60_000))
     late = post_one(world, age_ms=90_000)
     asked: list[list[str]] = []
-    drain(world, lambda step: step == "inserted" or asked.append(ids(world, filters)))
+
+    def ask(step: str) -> None:
+        if step != "inserted":
+            asked.append(ids(world, filters))
+
+    drain(world, ask)
     assert asked == [[], [late.id], [late.id]]
 
 

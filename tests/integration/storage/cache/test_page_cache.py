@@ -20,7 +20,7 @@ from storage.errors import ControlUnavailable
 from storage.events.reader import Page
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, encode_event, now_ms, to_datetime
-from storage.model.filters import Filters, digest
+from storage.model.filters import Filters, Order, digest
 from storage.queue import producer
 from storage.redis import keys
 from storage.redis.client import connect, connect_async
@@ -189,7 +189,7 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
         miss = lead(read, careful)
         keep(read, miss.generations)
         assert not is_hit(read, careful)
-        epoch_us = int(read.control.hget(keys.GENERATIONS, "epoch"))
+        epoch_us = int(read.control.hget(keys.GENERATIONS, "epoch") or 0)
         wait_until(lambda: time.time_ns() // 1000 > epoch_us + 300_000, "the grace to end")
         assert not is_hit(read, careful)
         keep(read, miss.sealed)
@@ -266,6 +266,7 @@ def test_many_pages_are_asked_about_at_once_each_by_its_own_buckets(
     names = {f"{n:032}": [f"component:{n}", f"component:{n + 1}"] for n in range(20)}
     for name, proof in names.items():
         miss = read.run(read.cache.lookup(name, proof))
+        assert isinstance(miss, Miss)
         read.run(read.cache.keep(name, miss.generations, CachedPage(name.encode(), b'"t"')))
     store_batch(generations, "component:7")
 
@@ -337,7 +338,7 @@ def queue_and_store(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_page_of_the_past_stays_a_hit_while_newer_events_are_stored(
-    read: Reader, settings: StorageSettings, generations: Generations, order: str
+    read: Reader, settings: StorageSettings, generations: Generations, order: Order
 ) -> None:
     now = now_ms()
     store(settings, [made(now - 90_000 - number) for number in range(3)])
@@ -459,6 +460,7 @@ def test_after_answers_that_came_too_late_each_asker_still_gets_its_own_page(
     pages = {f"{n:032}": CachedPage(b"%d" % n, b'"t"') for n in range(20)}
     for name, page in pages.items():
         miss = read.run(read.cache.lookup(name, OF))
+        assert isinstance(miss, Miss)
         read.run(read.cache.keep(name, miss.generations, page))
 
     async def ask_all() -> list[object]:
@@ -494,5 +496,5 @@ def test_with_control_full_history_is_right_and_does_not_wait_for_a_flight(
         assert [found["id"] for found in read.page(Filters())[0]] == [event.id]
     finally:
         for name in ("maxmemory", "maxmemory-policy"):
-            read.control.config_set(name, before[name])
+            read.control.config_set(name, before[name] or "")
     assert [read.served(Filters()).verdict for _ in range(2)] == ["MISS", "HIT"]

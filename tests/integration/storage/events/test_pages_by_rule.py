@@ -80,7 +80,7 @@ def question(spread: random.Random, stored: list[Event]) -> Filters:
         start=instant(),
         end=instant(),
         limit=spread.choice([1, 2, 7, 20, 1000]),
-        order=spread.choice(["asc", "desc"]),  # type: ignore[arg-type]
+        order=spread.choice(["asc", "desc"]),
         cursor=UUID(spread.choice(stored).id) if spread.random() < 0.4 else None,
     )
 

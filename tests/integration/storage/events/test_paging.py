@@ -13,7 +13,7 @@ from storage.cache.tags import of_events
 from storage.events import reader as event_store
 from storage.events.writer import BatchWriter
 from storage.model.event import Event, created_ms, now_ms
-from storage.model.filters import Filters
+from storage.model.filters import Filters, Order
 from storage.postgres.engine import writing_engine
 from storage.redis.client import connect
 from storage.settings import StorageSettings
@@ -44,7 +44,7 @@ def joined(pages: list[list[str]]) -> list[str]:
     return [event_id for page in pages for event_id in page]
 
 
-def in_order(events: list[Event], order: str = "asc") -> list[str]:
+def in_order(events: list[Event], order: Order = "asc") -> list[str]:
     events = sorted(events, key=lambda e: (created_ms(e), e.id), reverse=order == "desc")
     return [event.id for event in events]
 
@@ -95,7 +95,7 @@ def pouring(settings: StorageSettings, around_ms: int) -> Iterator[Pouring]:
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize(("count", "limit"), [(2_000, 97), (60, 1), (3_000, 1000)])
 def test_a_walk_sees_each_event_of_one_millisecond_once_while_others_pour_in(
-    settings: StorageSettings, read: Reader, order: str, count: int, limit: int
+    settings: StorageSettings, read: Reader, order: Order, count: int, limit: int
 ) -> None:
     ms = now_ms()
     stored = [made(ms) for _ in range(count)]
@@ -108,7 +108,7 @@ def test_a_walk_sees_each_event_of_one_millisecond_once_while_others_pour_in(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_walk_without_filters_over_days_sees_what_was_there_once_while_others_pour_in(
-    settings: StorageSettings, read: Reader, order: str
+    settings: StorageSettings, read: Reader, order: Order
 ) -> None:
     midnight = now_ms() // DAY_MS * DAY_MS
     stored = [
@@ -142,7 +142,7 @@ def until_known(read: Reader, filters: Filters, known: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_walk_with_filters_and_dates_sees_exactly_what_matches(
-    settings: StorageSettings, read: Reader, order: str
+    settings: StorageSettings, read: Reader, order: Order
 ) -> None:
     ms = now_ms()
     stored = [
@@ -176,7 +176,7 @@ def test_a_walk_with_filters_and_dates_sees_exactly_what_matches(
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20])
 def test_the_next_cursor_is_null_exactly_at_the_end(
-    settings: StorageSettings, read: Reader, order: str, count: int
+    settings: StorageSettings, read: Reader, order: Order, count: int
 ) -> None:
     stored = [made(now_ms()) for _ in range(count)]
     store(settings, stored)
@@ -200,7 +200,7 @@ def test_a_cursor_goes_on_where_its_event_was_also_with_another_limit_or_order(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_walk_over_huge_events_has_shorter_pages_and_sees_each_once(
-    settings: StorageSettings, read: Reader, order: str, monkeypatch: pytest.MonkeyPatch
+    settings: StorageSettings, read: Reader, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_store, "PAGE_BYTES", 10_000)
     ms = now_ms()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from storage.events.reader import FIND, find_query, page_query, parts, walk_query
 from storage.model.event import Event, created_ms, to_datetime
-from storage.model.filters import Filters
+from storage.model.filters import Filters, Order
 from storage.postgres.engine import reading_engine
 from storage.postgres.tables import events
 from testbed.servers import TestServers
@@ -27,7 +27,7 @@ FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 FIRST_MS = int(FIRST.timestamp() * 1000)
 
 
-class Explain(sa.Executable, sa.ClauseElement):  # type: ignore[misc]
+class Explain(sa.Executable, sa.ClauseElement):
     """How PostgreSQL would run a query as the API sends it: through a cursor."""
 
     inherit_cache = False
@@ -105,7 +105,7 @@ def plan(servers: TestServers, stored: list[Event]) -> Iterator[Planner]:
     with servers.fresh() as settings:
         store(settings, stored)
         # As autovacuum does: statistics, and what waits to be sorted into the GIN indexes.
-        servers.execute("VACUUM (ANALYZE) events", make_url(settings.database_url).database)
+        servers.execute("VACUUM (ANALYZE) events", make_url(settings.database_url).database or "")
         engine = reading_engine(settings.database_url, 1)
 
         def explain(query: sa.Select[Any], before: str = "SELECT 1") -> Plan:
@@ -125,7 +125,7 @@ def test_the_newest_page_without_filters_is_read_off_the_key_and_not_sorted(plan
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_a_common_value_is_read_no_further_than_the_page(plan: Planner, order: str) -> None:
+def test_a_common_value_is_read_no_further_than_the_page(plan: Planner, order: Order) -> None:
     found = plan(page_query(Filters(component=("common",), order=order)))
     assert not found.read_whole
     assert not found.has("Sort")
@@ -165,7 +165,7 @@ def test_rare_values_are_found_by_their_index(
 )
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_where_walking_did_not_do_what_matches_is_found_by_index_and_sorted(
-    plan: Planner, filters: dict[str, Any], index: str, order: str
+    plan: Planner, filters: dict[str, Any], index: str, order: Order
 ) -> None:
     found = plan(page_query(Filters(order=order, **filters)), FIND)
     assert found.has("Sort")
@@ -184,7 +184,7 @@ def test_where_walking_did_not_do_what_matches_is_found_by_index_and_sorted(
 )
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_walk_reads_in_the_order_of_the_page_and_knows_where_it_ends(
-    plan: Planner, filters: dict[str, Any], index: str, order: str
+    plan: Planner, filters: dict[str, Any], index: str, order: Order
 ) -> None:
     asked = Filters(message=("went",), data=(('{"n":7}',),), order=order, **filters)
     found = plan(walk_query(asked, 5))

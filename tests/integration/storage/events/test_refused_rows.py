@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.model.event import encode_event
+from storage.model.event import encode_event, now_ms
 from storage.postgres.tables import dead_letters
 from tests.integration.worker import test_drain
 from tests.support.queued import (
@@ -100,7 +100,7 @@ def test_a_row_refused_by_a_unique_index_of_the_operators_own_is_no_duplicate(
 ) -> None:
     with bench.engine.begin() as connection:
         connection.exec_driver_sql("CREATE UNIQUE INDEX mine ON events (created_at, message)")
-    first = make_event("the same", ms=(ms := test_drain.now_ms()))
+    first = make_event("the same", ms=(ms := now_ms()))
     second = make_event("the same", ms=ms)
     append(bench.settings, [first, second])
     assert bench.drain(bench.worker()) == "done"

@@ -33,11 +33,11 @@ def read(settings: StorageSettings) -> Iterator[Reader]:
 def user_without(command: str, settings: StorageSettings, queue: redis.Redis) -> Iterator[str]:
     """The queue's address for a user who may do everything but that."""
     words = ["on", ">secret", "~*", "+@all", f"-{command}"]
-    queue.execute_command("ACL", "SETUSER", "lacking", "reset", *words)
+    queue.execute_command("ACL", "SETUSER", "lacking", "reset", *words)  # type: ignore[no-untyped-call]
     try:
         yield f"{settings.queue_url}&username=lacking&password=secret"
     finally:
-        queue.execute_command("ACL", "DELUSER", "lacking")
+        queue.execute_command("ACL", "DELUSER", "lacking")  # type: ignore[no-untyped-call]
 
 
 def items() -> list[bytes]:

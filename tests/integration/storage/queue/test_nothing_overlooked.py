@@ -1,6 +1,7 @@
 """The watermark, and the shards of a larger earlier `ACTIVITY_SHARDS`: nothing is overlooked."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_an_event_on_a_shard_of_before_holds_the_watermark_back(
 ) -> None:
     append(settings, [make_event()], SHARD)
     [(entry, _)] = read.queue.xrange(keys.stream(SHARD))  # type: ignore[misc]
-    appended_ms = int(entry.split(b"-")[0])
+    appended_ms = int(cast(bytes, entry).split(b"-")[0])
     assert read.run(read.intake.horizon_ms()) == appended_ms - GREATEST_AGE_MS
 
 

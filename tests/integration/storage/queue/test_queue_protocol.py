@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis
 from annotated_types import Le
-from redis.cluster import key_slot
+from redis.crc import key_slot
 
 from storage.errors import LeaseLost, QueueFull, QueueUnavailable
 from storage.model.event import now_ms
@@ -54,13 +55,13 @@ def queue(settings: StorageSettings) -> Iterator[redis.Redis]:
         yield client
 
 
-def run(queue: redis.Redis, script: str, names: list[str], args: list[object]) -> object:
+def run(queue: redis.Redis, script: str, names: list[str], args: list[Any]) -> Any:
     return queue.register_script(source(f"queue/{script}"))(keys=names, args=args)
 
 
 def wake(queue: redis.Redis, lost_generation: int = 0) -> list[int]:
     names = [keys.state(0), keys.stream(0)]
-    return run(queue, "wake", names, [QUEUED_TTL_MS, lost_generation])  # type: ignore[return-value]
+    return cast(list[int], run(queue, "wake", names, [QUEUED_TTL_MS, lost_generation]))
 
 
 def touch(queue: redis.Redis, generation: int) -> object:
@@ -85,18 +86,18 @@ def begun(queue: redis.Redis, fence_seen: int = 0) -> ShardLease:
 
 def left_ms(queue: redis.Redis) -> float:
     """How long the state still holds, by the server's clock."""
-    seconds, micros = queue.time()  # type: ignore[misc]
+    seconds, micros = queue.time()
     return int(state(queue)["exp"]) - (seconds * 1000 + micros / 1000)
 
 
 @contextmanager
 def memory_full(queue: redis.Redis) -> Iterator[None]:
-    before = queue.config_get("maxmemory")["maxmemory"]  # type: ignore[index]
+    before = queue.config_get("maxmemory")["maxmemory"]
     queue.config_set("maxmemory", 1)
     try:
         yield
     finally:
-        queue.config_set("maxmemory", before)
+        queue.config_set("maxmemory", before or 0)
 
 
 def test_all_keys_of_a_shard_share_one_cluster_slot() -> None:
@@ -181,7 +182,9 @@ def test_a_long_append_is_retried_like_a_short_one(
     assert backlog(queue) == queue.hlen(keys.ids(0)) == 9_001
     for one in (batch[0], batch[4_500], batch[-1]):
         entry = queue.hget(keys.ids(0), id_bytes(one))
-        [(_, fields)] = queue.xrange(keys.stream(0), entry, entry)
+        assert entry is not None
+        [(_, fields)] = queue.xrange(keys.stream(0), entry, entry) or []
+        assert fields is not None
         assert one.id.encode() in fields[b"e"]
     assert_balanced(queue)
 
@@ -211,8 +214,8 @@ def test_append_is_refused_whole_when_memory_is_full(
 def test_an_append_that_reaches_the_memory_limit_on_its_way_is_whole(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
-    used = queue.info("memory")["used_memory"]  # type: ignore[index]
-    before = queue.config_get("maxmemory")["maxmemory"]  # type: ignore[index]
+    used = queue.info("memory")["used_memory"]
+    before = queue.config_get("maxmemory")["maxmemory"]
     queue.config_set("maxmemory", used + 2_000_000)
     big = [make_event("x" * 50_000) for _ in range(100)]
     try:
@@ -222,7 +225,7 @@ def test_an_append_that_reaches_the_memory_limit_on_its_way_is_whole(
     else:
         assert backlog(queue) == 100
     finally:
-        queue.config_set("maxmemory", before)
+        queue.config_set("maxmemory", before or 0)
     assert_balanced(queue)
 
 
@@ -344,8 +347,8 @@ def test_begin_is_refused_while_another_drain_lives(
 
 def test_the_longest_lease_that_may_be_configured_is_alive(queue: redis.Redis) -> None:
     bounds = WorkerSettings.model_fields["lease_ms"].metadata
-    [longest] = [bound.le for bound in bounds if isinstance(bound, Le)]
-    assert ShardLease(queue, 0, int(longest)).begin(0)  # type: ignore[arg-type]
+    [longest] = [cast(int, bound.le) for bound in bounds if isinstance(bound, Le)]
+    assert ShardLease(queue, 0, longest).begin(0)
     assert not ShardLease(queue, 0, LEASE_MS).begin(0)
 
 

@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from cli.main import main
+from storage.cache.invalidation import Generations
 from storage.events.ledger import read_ledger
-from storage.model.event import encode_event
+from storage.model.event import encode_event, now_ms
 from storage.postgres.tables import dead_letters
 from storage.queue.inspector import Inspector, ShardState
+from storage.queue.lease import ShardLease
 from storage.queue.producer import Intake
 from storage.redis import keys
 from storage.redis.client import connect_async
@@ -43,7 +45,7 @@ def accept(bench: Bench, items: list[bytes]) -> None:
     async def run() -> None:
         client = connect_async(bench.settings.queue_url)
         try:
-            await Intake(client, bench.settings.shards).append(0, test_drain.now_ms(), items)
+            await Intake(client, bench.settings.shards).append(0, now_ms(), items)
         finally:
             await client.aclose()
 
@@ -114,7 +116,7 @@ def test_garbage_that_is_read_twice_is_buried_and_counted_once(
 ) -> None:
     append(bench.settings, make_events(3))
     add(bench, e=b"garbage")
-    owner = test_drain.Generations if step == "publish" else test_drain.ShardLease
+    owner = Generations if step == "publish" else ShardLease
     with monkeypatch.context() as patched:
         test_drain.failing_once(patched, owner, step, "before", test_drain.Killed())
         with pytest.raises(test_drain.Killed):

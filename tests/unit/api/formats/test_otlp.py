@@ -522,7 +522,7 @@ def test_no_records_are_no_events(media_type: MediaType) -> None:
     for sent in (
         ExportLogsServiceRequest(),
         request(),
-        ExportLogsServiceRequest(resource_logs=[{}]),
+        ExportLogsServiceRequest(resource_logs=[ResourceLogs()]),
     ):
         assert read(sent, media_type) == Export()
 
@@ -600,11 +600,11 @@ def test_a_large_resource_of_many_scopes_is_read_once(media_type: MediaType) -> 
 
 @BOTH
 def test_so_many_resources_and_scopes_are_taken_and_not_one_more(media_type: MediaType) -> None:
-    sent = ExportLogsServiceRequest(resource_logs=[{}] * (2 * MOST.records - 1))
+    sent = ExportLogsServiceRequest(resource_logs=[ResourceLogs()] * (2 * MOST.records - 1))
     sent.resource_logs[-1].scope_logs.add().log_records.add()
     assert len(read(sent, media_type).events) == 1
     for one_more in (sent.resource_logs, sent.resource_logs[0].scope_logs):
-        one_more.add()  # type: ignore[attr-defined]
+        one_more.add()
         problem = refusal(encoded(sent, media_type), media_type)
         assert problem.status == 413
         assert problem.detail == "The request has more than 20000 resources and scopes."

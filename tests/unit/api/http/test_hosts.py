@@ -16,7 +16,7 @@ MALFORMED = [b"a b", b"a\xffb", b"[::1", b"a:b", b"a/b", b"u@localhost", b"a,b c
 def refused(hosts: Hosts, *values: bytes, version: str = "1.1") -> int | None:
     headers = [(b"accept", b"*/*"), *((b"host", value) for value in values)]
     problem = hosts.refusal({"type": "http", "http_version": version, "headers": headers})
-    return problem and problem.status
+    return None if problem is None else problem.status
 
 
 @pytest.mark.parametrize("value", LOOPBACK)

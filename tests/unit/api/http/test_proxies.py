@@ -71,13 +71,13 @@ def test_what_is_no_path_is_not_taken_for_a_prefix(told: bytes) -> None:
 @pytest.mark.parametrize("wrong", ["10.0.0.1/8", "proxy", "10.0.0.0/33"])
 def test_a_proxy_that_is_no_address_is_refused_at_the_start(wrong: str) -> None:
     with pytest.raises(SettingsError, match="ACTIVITY_TRUSTED_PROXIES"):
-        ApiSettings(_env_file=None, trusted_proxies=wrong)  # type: ignore[call-arg]
+        ApiSettings(_env_file=None, trusted_proxies=wrong)
 
 
 @pytest.mark.parametrize("prefix", ["/..", "/a/./b", "/%2e%2e"])
 def test_a_prefix_that_leads_elsewhere_is_refused_at_the_start(prefix: str) -> None:
     with pytest.raises(SettingsError, match="ACTIVITY_ROOT_PATH"):
-        ApiSettings(_env_file=None, root_path=prefix)  # type: ignore[call-arg]
+        ApiSettings(_env_file=None, root_path=prefix)
 
 
 @pytest.mark.parametrize(

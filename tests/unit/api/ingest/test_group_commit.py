@@ -23,7 +23,9 @@ class Queue:
         self.woken: list[tuple[int, int]] = []
         self.backlog: dict[int, tuple[int, int]] = {}  # of a shard, after an append
 
-    async def append(self, shard: int, oldest_ms: int, items: list[bytes]) -> Appended:
+    async def append(
+        self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
+    ) -> Appended:
         self.calls.append((shard, oldest_ms, items))
         self.ends.append(asyncio.get_running_loop().create_future())
         generation = await self.ends[-1]

@@ -188,10 +188,6 @@ def test_a_value_without_a_name_is_a_fault() -> None:
     assert "without a name" in only_fault(b"=x").detail
 
 
-def test_names_the_caller_reads_by_itself_are_not_unknown() -> None:
-    assert parse_filters(b"format=csv&limit=5", also={"format"}) == Filters(limit=5)
-
-
 def test_every_fault_is_told_at_once() -> None:
     query = (
         b"componet=x&message=%00&email=%ff&from_date=02-30-2021&to_date=soon&limit=1001"

@@ -41,8 +41,8 @@ def post(
     room: Room | None = None,
     headers: dict[str, str] = PROTOBUF,
 ) -> httpx.Response:
-    settings = ApiSettings(_env_file=None)  # type: ignore[call-arg]
-    app = create_app(StorageSettings(_env_file=None), settings).fastapi  # type: ignore[call-arg]
+    settings = ApiSettings(_env_file=None)
+    app = create_app(StorageSettings(_env_file=None), settings).fastapi
     limits = Limits.of(settings)
     app.state.services = SimpleNamespace(
         limits=limits, ingest=ingest, room=room or Room(limits.batch.bytes)

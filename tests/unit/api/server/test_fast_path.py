@@ -147,7 +147,7 @@ def test_what_is_plainly_good_and_the_last_is_answered_and_the_connection_closed
     assert ours.closed
 
 
-@pytest.mark.parametrize("sent", {**LEFT, **LEFT_LAST}.values(), ids={**LEFT, **LEFT_LAST})
+@pytest.mark.parametrize("sent", [*LEFT.values(), *LEFT_LAST.values()], ids=[*LEFT, *LEFT_LAST])
 def test_what_is_not_plainly_good_is_answered_as_if_there_were_no_lane(sent: bytes) -> None:
     ours = assert_same([sent])
     assert len(ours.answers) == 1

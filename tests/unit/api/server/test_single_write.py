@@ -14,7 +14,7 @@ from api.server.process_memory import ProcessMemory
 from api.settings import ApiSettings
 from tests.support.wire import Wire
 
-MEMORY = ProcessMemory.of(ApiSettings(_env_file=None))  # type: ignore[call-arg]
+MEMORY = ProcessMemory.of(ApiSettings(_env_file=None))
 LENGTH = (b"content-length", b"2")
 REQUEST = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 

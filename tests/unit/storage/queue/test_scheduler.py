@@ -4,6 +4,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import fakeredis
 import pytest
@@ -29,7 +30,7 @@ def waker(control: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> Wake
 
 
 def waiting_ids(control: fakeredis.FakeRedis) -> list[str]:
-    return [job_id.decode() for job_id in control.lrange(rq_queue(control).key, 0, -1)]
+    return [cast(bytes, job_id).decode() for job_id in control.lrange(rq_queue(control).key, 0, -1)]
 
 
 def test_a_drain_is_enqueued_for_its_shard_on_the_one_queue(

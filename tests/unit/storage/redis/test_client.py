@@ -17,6 +17,6 @@ def test_a_command_is_packed_to_the_same_bytes(
     name: str | bytes, arguments: list[bytes | str | int | float], url: str, parts: int
 ) -> None:
     command = (name, *arguments * parts, *[b"x"] * parts * client.PART)
-    ours = connect_async(url).connection_pool.make_connection()
+    ours = connect_async(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
     wanted = redis.asyncio.Connection().pack_command(*command)
     assert b"".join(ours.pack_command(*command)) == b"".join(wanted)
