@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from testbed.service import Service
 
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass(frozen=True)
