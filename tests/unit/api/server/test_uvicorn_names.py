@@ -26,8 +26,8 @@ USED: dict[type, str] = {
         connection_made connection_lost data_received eof_received resume_writing shutdown
         on_message_begin on_headers_complete on_body on_message_complete on_response_complete
         _start_asgi_task _unset_keepalive_if_required
-        access_log app connections cycle flow headers limit_concurrency loop parser pipeline
-        server_state tasks transport url
+        access_log app connections cycle expect_100_continue flow headers limit_concurrency loop
+        parser pipeline server_state tasks transport url
     """,
     httptools_impl.RequestResponseCycle: """
         receive send
