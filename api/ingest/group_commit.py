@@ -181,10 +181,7 @@ class GroupCommit:
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
     ) -> Appended:
         try:
-            if even_paused:
-                appended = await self._append(shard, oldest_ms, items, even_paused=True)
-            else:
-                appended = await self._append(shard, oldest_ms, items)
+            appended = await self._append(shard, oldest_ms, items, even_paused=even_paused)
         except (ShardPaused, ShardUnusable):
             self._avoided[shard] = asyncio.get_running_loop().time() + AVOID_SECONDS
             self._leave(shard)
