@@ -108,4 +108,4 @@ def _balance(accounts: Service) -> str:
         return UNKNOWN
     if balanced:
         return "every event is accounted for"
-    return f"events are not accounted for; {number(accounts.get('queue_difference'))} in the queue"
+    return f"events are not accounted for; {number(accounts.get('queue_unaccounted'))} in the queue"

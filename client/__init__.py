@@ -4,7 +4,7 @@ It imports nothing of the service, and needs nothing but urllib3.
 """
 
 from client.activity_client import ActivityClient
-from client.answers import Problem, problem_text
+from client.answers import ProblemDocument, problem_text
 from client.buffer import Stats
 from client.errors import (
     ActivityError,
@@ -28,7 +28,7 @@ __all__ = [
     "ClientClosed",
     "Limits",
     "NotJson",
-    "Problem",
+    "ProblemDocument",
     "Stats",
     "TooLarge",
     "problem_text",

@@ -15,7 +15,7 @@ from client.log_event import (
     event_message,
     record_text,
 )
-from client.seldom import Seldom
+from client.seldom import LogThrottle
 from client.sender import LOGGER, WARN_SECONDS, is_sending
 
 _LAST_TRY_SECONDS = 1.0
@@ -55,7 +55,7 @@ class ActivityHandler(logging.Handler):
         if self._environment is None:
             raise BadEvent("an environment is needed, such as environment='production'")
         self.dropped = 0
-        self._full = Seldom(WARN_SECONDS)
+        self._full = LogThrottle(WARN_SECONDS)
         self._flushed_in_vain = False
 
     @property

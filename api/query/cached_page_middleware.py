@@ -14,22 +14,22 @@ from api.http.conditional import is_known
 from api.query.id_params import parse_ids
 from api.query.params import InvalidQuery, parse_filters
 from api.query.service import History
-from storage.cache import tags as buckets
+from storage.cache import tags
 from storage.model.cached_page import CachedPage
 from storage.model.filters import digest
 
-MOST_QUERY_BYTES = 1024  # of a query string worth remembering
+MAX_QUERY_BYTES = 1024  # of a query string worth remembering
 QUESTIONS = 2048  # remembered
 
 
 class _Question(NamedTuple):
-    """What a page is known by, and the buckets that prove it unchanged."""
+    """What a page is known by, and the tags that prove it unchanged."""
 
     digest: str
-    buckets: list[str]
+    tags: list[str]
 
 
-class PageLane:
+class CachedPageMiddleware:
     """ASGI: answers a page that is held and may be served, hands on the rest."""
 
     def __init__(self, app: ASGIApp, history: History) -> None:
@@ -46,10 +46,10 @@ class PageLane:
         await self._app(scope, receive, send)
 
     async def _page(self, query_string: bytes) -> CachedPage | None:
-        if len(query_string) > MOST_QUERY_BYTES:
+        if len(query_string) > MAX_QUERY_BYTES:
             return None
         question = _question(query_string)
-        return question and await self._history.held(question.digest, question.buckets)
+        return question and await self._history.local_page(question.digest, question.tags)
 
 
 @lru_cache(QUESTIONS)
@@ -61,7 +61,7 @@ def _question(query_string: bytes) -> _Question | None:
         filters = parse_filters(query_string)
     except InvalidQuery:
         return None
-    return _Question(digest(filters), buckets.of_page(filters))
+    return _Question(digest(filters), tags.of_page(filters))
 
 
 async def _answer(page: CachedPage, scope: Scope, send: Send) -> None:

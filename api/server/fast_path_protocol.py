@@ -1,26 +1,26 @@
-"""The bounded protocol with a lane: what that takes becomes no ASGI request."""
+"""The bounded protocol with a fast path: what that takes becomes no ASGI request."""
 
 import asyncio
 from typing import Any, cast
 
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
-from api.server.fast_path import Post, PostLane
+from api.server.fast_path import FastPath, Post
 
 VERSIONS = ("1.1", "1.0")
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
 
 
-class LaneProtocol(BoundedHeadProtocol):
-    """Holds a request that the lane may take until its body is whole, for HOLD_SECONDS at most.
+class FastPathProtocol(BoundedHeadProtocol):
+    """Holds a request that the fast path may take until its body is whole: HOLD_SECONDS at most.
 
-    What the lane does not take then becomes a request as if there were no lane: late, but by the
-    same callbacks in the same order. No lane: nothing is held.
+    What the fast path does not take then becomes a request as if there were no fast path: late, but
+    by the same callbacks in the same order. Without a fast path nothing is held.
     """
 
-    def __init__(self, *arguments: Any, lane: PostLane | None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, fast_path: FastPath | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # It writes no access log, and uvicorn would not count what is in it.
-        self._lane = None if self.access_log or self.limit_concurrency else lane
+        self._fast_path = None if self.access_log or self.limit_concurrency else fast_path
         self._held: list[bytes] | None = None  # parts of a body
         self._held_bytes = 0
         self._hold: asyncio.TimerHandle | None = None
@@ -65,18 +65,18 @@ class LaneProtocol(BoundedHeadProtocol):
 
     def _may_take(self) -> bool:
         return (
-            self._lane is not None
+            self._fast_path is not None
             and self._without_body <= PIECE_BYTES
             and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
-            and self._lane.takes(self.url, self.headers)
+            and self._fast_path.takes(self.url, self.headers)
         )
 
     def _take(self, held: list[bytes]) -> bool:
-        """Whether the lane takes it; else the request has been made."""
-        assert self._lane is not None
+        """Whether the fast path takes it; else the request has been made."""
+        assert self._fast_path is not None
         version = self.parser.get_http_version()
-        post = self._lane.post(self, b"".join(held)) if version in VERSIONS else None
+        post = self._fast_path.post(self, b"".join(held)) if version in VERSIONS else None
         if post is None:
             self._let_go()
             return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from cli.errors import SendError
-from client.answers import Problem
+from client.answers import ProblemDocument
 from client.event_line import EVENT_BYTES
 
 CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
@@ -25,7 +25,7 @@ class Rejected(NamedTuple):
     """
 
     line: int
-    problem: Problem
+    problem: ProblemDocument
     original: bytes
     is_cut: bool = False
 
@@ -138,7 +138,7 @@ def refuse_gzip(beginning: bytes, name: str) -> None:
         raise SendError(f"this is gzip: gzip -dc {name} | activity send -")
 
 
-def _fault(line: bytes) -> Problem | None:
+def _fault(line: bytes) -> ProblemDocument | None:
     """What must not reach the service: it could make it refuse all that is sent with it."""
     if len(line) > EVENT_BYTES:
         return {"status": 413, "detail": f"the line has more than {EVENT_BYTES} bytes"}

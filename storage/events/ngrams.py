@@ -28,8 +28,8 @@ from storage.postgres.partitions import Span
 Range = tuple[datetime | None, datetime | None]
 
 LENGTHS = [1, 2, 4, 6]  # of grams, in characters
-MOST_GRAMS = 100_000  # of a length; where there are more they tell little, and take much room
-MOST_RANGES = 16  # that searching is split into: each is a statement
+MAX_NGRAMS = 100_000  # of a length; where there are more they tell little, and take much room
+MAX_RANGES = 16  # that searching is split into: each is a statement
 _CHARACTERS = 40  # that are looked at, of all parts together
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _STEPS = 24  # in which a span is read
@@ -55,7 +55,7 @@ _ANNOUNCE = sa.text("""
     RETURNING build
 """)
 # No span is longer than 24 hours: only a few are looked at.
-_MARK = sa.text("""
+_FLAG_LATE = sa.text("""
     UPDATE message_spans SET late = now()
     FROM unnest(CAST(:hours AS timestamptz[])) AS hour
     WHERE start_at > hour - interval '24 hours' AND start_at < hour + interval '1 hour'
@@ -130,9 +130,9 @@ _WITHOUT = sa.text(f"""
 # --- whoever stores events ---------------------------------------------------------------------
 
 
-def mark(connection: sa.Connection, events: Iterable[Event]) -> None:
+def flag_late_spans(connection: sa.Connection, events: Iterable[Event]) -> None:
     """Say that these events are in no record, in the transaction that has inserted them."""
-    connection.execute(_MARK, {"hours": hours_of(events)})
+    connection.execute(_FLAG_LATE, {"hours": hours_of(events)})
 
 
 # --- whoever searches --------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def ranges(start: datetime | None, end: datetime | None, absent: Sequence[Span])
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Of spans in order the longest stretches, as many as leave no more ranges than MOST_RANGES."""
+    """Of spans in order the longest stretches, as many as leave no more ranges than MAX_RANGES."""
     found: list[Span] = []
     for start, end in spans:
         if found and start <= found[-1][1]:
@@ -171,7 +171,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((start, end))
     found.sort(key=lambda span: span[0] - span[1])
-    return sorted(found[: MOST_RANGES - 1])
+    return sorted(found[: MAX_RANGES - 1])
 
 
 # --- maintenance -------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _read(connection: sa.Connection, span: Span) -> list[int]:
     (start, end), lengths = span, LENGTHS
     edges = [start + (end - start) * step / _STEPS for step in range(_STEPS + 1)]
     for step in pairwise(edges):
-        asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MOST_GRAMS}
+        asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MAX_NGRAMS}
         many = connection.scalars(_READ, asked).all()
         lengths = [length for length in lengths if length not in many]
     return lengths

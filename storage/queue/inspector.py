@@ -44,7 +44,7 @@ class ShardState:
     id_ahead: str = ""
 
     @property
-    def difference(self) -> int:
+    def unaccounted(self) -> int:
         """What was accepted and is neither stored nor queued: 0, or events are lost."""
         return self.accepted - self.trimmed - min(self.appended, self.backlog)
 

@@ -16,13 +16,12 @@ from api.app import create_app
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.server.fast_path import PostLane
-from api.server.fast_path_protocol import LaneProtocol
+from api.server.fast_path import FastPath
+from api.server.fast_path_protocol import FastPathProtocol
 from api.server.process_memory import ProcessMemory
-from api.services import Limits
+from api.services import RequestLimits
 from api.settings import ApiSettings
-from storage.queue.producer import Appended, Place
-from storage.queue.producer import Limits as BacklogLimits
+from storage.queue.producer import Appended, BacklogLimits, QueuePosition
 from storage.settings import StorageSettings
 from tests.support.wire import Wire
 
@@ -50,7 +49,7 @@ class Wired:
     `closed`: whether the service had closed it when the client went away."""
 
     def __init__(
-        self, with_lane: bool = True, keep_alive: float = 75, head_seconds: float = 30
+        self, with_fast_path: bool = True, keep_alive: float = 75, head_seconds: float = 30
     ) -> None:
         self.wire = Wire()
         self.requests = 0
@@ -59,20 +58,25 @@ class Wired:
         self.error: BaseException | None = None
         self.writes_at_once = True
         self.goes_on = asyncio.Event()  # what the queue waits for otherwise
-        limits = Limits.of(_SETTINGS)
+        limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
         ingest = Ingest(self.commit, cast(Any, None), cast(Any, watch), BacklogLimits())
         self.memory = ProcessMemory.of(_SETTINGS)
         _APP.fastapi.state.services = SimpleNamespace(
-            limits=limits, ingest=ingest, room=self.memory.bodies
+            limits=limits, ingest=ingest, memory_budget=self.memory.bodies
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
-        lane = PostLane(ingest, limits.event.bytes, Hosts()) if with_lane else None
-        self.protocol = LaneProtocol(
-            _CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds, memory=self.memory
+        fast_path = FastPath(ingest, limits.event.bytes, Hosts()) if with_fast_path else None
+        self.protocol = FastPathProtocol(
+            _CONFIG,
+            self.state,
+            {},
+            fast_path=fast_path,
+            head_seconds=head_seconds,
+            memory=self.memory,
         )
         self.protocol.app = self._app
         self.protocol.timeout_keep_alive = cast(Any, keep_alive)
@@ -136,7 +140,7 @@ class Wired:
         await asyncio.sleep(0)
         if self.error:
             raise self.error
-        return Appended(0, Place(shard, 1), 0, 0)
+        return Appended(0, QueuePosition(shard, 1), 0, 0)
 
 
 class _Stream(io.BytesIO):

@@ -18,25 +18,25 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.http.hosts import Hosts
-from api.http.path_middleware import Paths
-from api.http.request_body import Room
+from api.http.memory_budget import MemoryBudget
+from api.http.path_middleware import PathMiddleware
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.query.cached_page_middleware import PageLane
-from api.server.fast_path import PostLane
-from api.server.fast_path_protocol import LaneProtocol
+from api.query.cached_page_middleware import CachedPageMiddleware
+from api.server.fast_path import FastPath
+from api.server.fast_path_protocol import FastPathProtocol
 from api.server.process_memory import ProcessMemory
 from api.server.unread_answers import UnreadAnswers
-from storage.cache.local_pages import HeldPages
-from storage.cache.validator import PageProofs
+from storage.cache.local_pages import LocalPageCache
+from storage.cache.validator import PageValidator
 from storage.model.cached_page import CachedPage
 from storage.model.event import encode_event
 from storage.queue.lease import ShardLease
-from storage.queue.producer import Appended, Place
+from storage.queue.producer import Appended, QueuePosition
 from tests.support.queued import make_event
 from tests.support.wire import Wire
 from worker.batch_size import BatchSize
-from worker.prefetch import ReadAhead
+from worker.prefetch import Prefetcher
 
 POST_CALLS = 46.6
 GET_CALLS = 48.4
@@ -60,7 +60,7 @@ COUNTED = ("api.", "storage.", "uvicorn.", "worker.")
 
 
 async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
-    raise AssertionError("the lanes answer this")
+    raise AssertionError("the fast paths answer this")
 
 
 class Servers:
@@ -68,8 +68,8 @@ class Servers:
 
     def __init__(self) -> None:
         self.calls = 0
-        self.held = HeldPages()
-        self.proofs = PageProofs(self.etags)
+        self.held = LocalPageCache()
+        self.validator = PageValidator(self.etags)
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
         self.ingest = Ingest(commit, *cast(Any, (None, None, None)))
 
@@ -78,22 +78,22 @@ class Servers:
     ) -> Appended:
         self.calls += 1
         await asyncio.sleep(0)
-        return Appended(0, Place(shard, 1), 0, 0)
+        return Appended(0, QueuePosition(shard, 1), 0, 0)
 
-    async def etags(self, digests: Any, buckets: Any) -> list[bytes | None]:
+    async def etags(self, digests: Any, tags: Any) -> list[bytes | None]:
         self.calls += 1
         await asyncio.sleep(0)
         return [b'"tag"'] * len(digests)
 
-    async def held_page(self, digest: str, buckets: Any) -> CachedPage | None:
+    async def held_page(self, digest: str, tags: Any) -> CachedPage | None:
         if self.held.get(digest) is None:
-            self.held.hold(digest, CachedPage(b"x" * 60_000, b'"tag"'))
-        await self.proofs.etag(digest, buckets)
+            self.held.put(digest, CachedPage(b"x" * 60_000, b'"tag"'))
+        await self.validator.etag(digest, tags)
         return self.held.get(digest)
 
     def app(self) -> ASGIApp:
-        history = cast(Any, type("Held", (), {"held": staticmethod(self.held_page)}))
-        return Paths(PageLane(unwanted, history))
+        history = cast(Any, type("Held", (), {"local_page": staticmethod(self.held_page)}))
+        return PathMiddleware(CachedPageMiddleware(unwanted, history))
 
 
 class Calls:
@@ -134,10 +134,12 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
         config.proxy_headers = False
         config.load()
         state = ServerState()
-        lane = PostLane(servers.ingest, 262_144, Hosts())
-        memory = ProcessMemory(Room(1 << 20), Room(1 << 20), UnreadAnswers(1 << 20, 30), 100)
+        fast_path = FastPath(servers.ingest, 262_144, Hosts())
+        memory = ProcessMemory(
+            MemoryBudget(1 << 20), MemoryBudget(1 << 20), UnreadAnswers(1 << 20, 30), 100
+        )
         connections = [
-            LaneProtocol(config, state, {}, lane=lane, head_seconds=30, memory=memory)
+            FastPathProtocol(config, state, {}, fast_path=fast_path, head_seconds=30, memory=memory)
             for _ in wires
         ]
         for connection, wire in zip(connections, wires, strict=True):
@@ -180,7 +182,7 @@ def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
     entries = [(b"%d-0" % n, {b"e": encode_event(event)}) for n, event in enumerate(batch)]
     queue = cast(Any, SimpleNamespace(xrange=lambda *_, **__: entries))
     calls = Calls()
-    with ReadAhead(ShardLease(queue, 0, 1), BatchSize(EVENTS, 1), 1 << 20, bool) as ahead, calls:
+    with Prefetcher(ShardLease(queue, 0, 1), BatchSize(EVENTS, 1), 1 << 20, bool) as ahead, calls:
         ready = ahead.next()
     assert ready
     assert len(ready.batch.events) == EVENTS

@@ -20,7 +20,7 @@ SERVICE: dict[str, Any] = {
         "accepted": 1_234_567,
         "trimmed": 1_222_222,
         "backlog": 12_345,
-        "queue_difference": 0,
+        "queue_unaccounted": 0,
         "accounted": 1_222_322,
         "underway": 100,
         "since": "2026-11-01T00:00:00Z",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.formats.native import EventIn, explain, parse
+from api.formats.native import EventIn, parse, validate
 from client import ActivityHandler
 from client.activity_client import ActivityClient
 from client.event_line import EVENT_BYTES, event_line
@@ -40,7 +40,7 @@ def kept(record: logging.LogRecord, formatter: logging.Formatter | None = None) 
     handler.handle(record)
     assert handler.dropped == 0
     [line] = client.lines
-    return parse(line) or explain(line, EVENT_BYTES)
+    return parse(line) or validate(line, EVENT_BYTES)
 
 
 def record_of(message: object = "m", *args: object, **more: object) -> logging.LogRecord:

@@ -73,7 +73,7 @@ def writer(writing: sa.Engine) -> BatchWriter:
 
 
 def write(writer: BatchWriter, batch: list[Event], shard: int = 0, fence: int = 1) -> Outcome:
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with writer.batch(shard, fence) as transaction:
         return transaction.insert(batch)
 
@@ -211,7 +211,7 @@ def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
     batch = make_events(20)
     if again:
         write(writer, batch)
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
 
     def halve_and_look() -> None:
         with writer.batch(0, 1) as transaction:
@@ -294,7 +294,7 @@ def test_a_server_that_ends_each_session_as_it_begins_is_away(
 def test_a_lock_that_takes_too_long_refuses_nothing_for_good(
     writer: BatchWriter, engine: sa.Engine
 ) -> None:
-    writer.make_room(make_events(1))
+    writer.ensure_partitions(make_events(1))
 
     def write_impatiently() -> None:
         with writer.batch(0, 1) as transaction:
@@ -403,7 +403,7 @@ def test_a_second_batch_of_a_shard_waits_for_the_first_to_end(
     engines = [writing_engine(settings.database_url) for _ in range(2)]
     first, second = (BatchWriter(each, "day") for each in engines)
     batch = make_events(3)
-    first.make_room(batch)
+    first.ensure_partitions(batch)
     outcomes: list[Outcome] = []
 
     def overtake() -> None:
@@ -434,7 +434,7 @@ def test_a_batch_that_fails_leaves_the_connection_fit_for_the_next(
     writer: BatchWriter, engine: sa.Engine
 ) -> None:
     batch = make_events(3)
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with suppress(RuntimeError), writer.batch(0, 1) as transaction:
         assert transaction.insert(batch).stored == 3
         raise RuntimeError("injected")

@@ -96,12 +96,12 @@ def cut(sent: bytes, places: Sequence[int]) -> list[bytes]:
     return [sent[a:b] for a, b in pairwise(edges)]
 
 
-def talk(pieces: Sequence[bytes], with_lane: bool = True) -> Wired:
+def talk(pieces: Sequence[bytes], with_fast_path: bool = True) -> Wired:
     """One connection on which these are sent."""
     found: list[Wired] = []
 
     async def scenario() -> None:
-        found.append(Wired(with_lane))
+        found.append(Wired(with_fast_path))
         await found[0].send(*pieces)
         await found[0].hang_up()
 
@@ -111,7 +111,7 @@ def talk(pieces: Sequence[bytes], with_lane: bool = True) -> Wired:
 
 def assert_same(pieces: Sequence[bytes]) -> Wired:
     """Both ways answer the same, append the same, and close or do not."""
-    ours, theirs = talk(pieces), talk(pieces, with_lane=False)
+    ours, theirs = talk(pieces), talk(pieces, with_fast_path=False)
     assert ours.answers == theirs.answers
     assert ours.sent.count(CONTINUE) == theirs.sent.count(CONTINUE)
     assert (len(ours.appended), ours.closed) == (len(theirs.appended), theirs.closed)
@@ -249,16 +249,16 @@ def test_an_append_that_fails_is_told_as_fastapi_does_and_not_tried_again(
     answers: list[list[Answer]] = []
 
     async def scenario() -> None:
-        for with_lane in (True, False):
-            wired = Wired(with_lane)
+        for with_fast_path in (True, False):
+            wired = Wired(with_fast_path)
             wired.error = error
             with caplog.at_level(logging.ERROR):
                 await wired.send(GOOD)
             assert len(wired.appended) == 1
-            assert wired.requests == (not with_lane)
+            assert wired.requests == (not with_fast_path)
             answers.append(wired.answers)
             wired.error = None
-            if with_lane:
+            if with_fast_path:
                 await wired.send(GOOD)
                 assert [answer.status for answer in wired.answers] == [status, 202]
 
@@ -275,7 +275,7 @@ def test_an_append_that_fails_is_told_as_fastapi_does_and_not_tried_again(
 def test_a_queue_that_takes_nothing_more_is_told_in_order_too() -> None:
     async def scenario() -> None:
         wired = Wired()
-        wired.commit._most_pending = 0
+        wired.commit._max_pending = 0
         await wired.send(GOOD * 40 + LEFT["get"])
         assert [answer.status for answer in wired.answers] == [503] * 40 + [200]
         assert wired.answers[0].headers["retry-after"] == str(RETRY_SECONDS)
