@@ -1,4 +1,4 @@
-"""The ASGI application: paths, the lanes, and FastAPI for everything else."""
+"""The ASGI application: paths, the fast paths, and FastAPI for everything else."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ _NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 class Application:
-    """ASGI: FastAPI behind the paths and the lane for reading, which is there while it serves.
+    """ASGI: FastAPI behind the paths and the fast path for reading, there while it serves.
 
     The protocol asks `fast_path` before it asks this.
     """
@@ -90,7 +90,7 @@ def create_app(
 
 class _FastAPI(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """For ASGI a path has its prefix, which the lanes don't want."""
+        """For ASGI a path has its prefix, which the fast paths don't want."""
         if scope.get("root_path"):
             scope = {**scope, "path": scope["root_path"] + scope["path"]}
         await super().__call__(scope, receive, send)

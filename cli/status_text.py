@@ -88,7 +88,7 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
     yield (
         "In PostgreSQL",
         f"{number(accounts.get('accounted'))} accounted for (stored, duplicates, dead letters), "
-        f"{number(accounts.get('underway'))} of them about to leave the queue",
+        f"{number(accounts.get('untrimmed'))} of them about to leave the queue",
     )
     yield "Balance", _balance(accounts)
 

@@ -472,7 +472,7 @@ class Tally:
 
 
 def post_all(url: SplitResult, events: Iterator[Event], tally: Tally, concurrency: int) -> None:
-    """Posts with so many threads; the first trouble in one of them stops all, and is raised."""
+    """Posts with so many threads; the first error in one of them stops all, and is raised."""
     feed = Feed(events)
     with ThreadPoolExecutor(concurrency) as threads:
         running = [threads.submit(post_some, url, feed, tally) for _ in range(concurrency)]

@@ -15,7 +15,7 @@ from storage.model.event import created_ms
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
 
-# A replay marks the cache as a drain does, as a writer of its own beside the shards.
+# A replay begins and ends cache writes as a drain does, as a writer of its own beside the shards.
 _WRITER = "replay"
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity replay'))")
 
@@ -66,20 +66,20 @@ class DeadLetters:
         changed, oldest_ms = tags.of_events([event]), created_ms(event)
         self._writer.ensure_partitions([event])
         with transaction(self._engine) as connection:
-            # Replays share one writer's marks. A later fence is only given out when this
-            # transaction is over: so what it marks counts, and is lifted after it alone.
+            # Replays share one writer's pending tags. A later fence is only given out when this
+            # transaction is over: so its pending tags count, and are cleared after it alone.
             connection.execute(_ONE_AT_A_TIME)
             fence = self._invalidator.next_fence(_WRITER)
             _, refused = insert_events(connection, [event])
             if not refused:
                 connection.execute(_without(letter.id))
                 self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
-        # Also lifts the marks of a replay that was killed before this line, or overtaken.
+        # Also clears the pending tags of a replay that was killed before this line, or overtaken.
         self._invalidator.end_write(_WRITER, oldest_ms, changed, fence)
         return refused[0].reason if refused else None
 
     def end_abandoned_replay(self) -> None:
-        """Publish what a replay has left marked that was killed around its commit.
+        """End the cache write of a replay that was killed around its commit.
 
         Otherwise no page of those tags would be served from the cache. Waits for a replay that
         runs. Raises ControlUnavailable too.

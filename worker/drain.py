@@ -1,8 +1,8 @@
 """The drain: the RQ job that empties one shard into PostgreSQL.
 
-Each batch goes: read, claim the shard in PostgreSQL, insert, mark the cache, COMMIT, publish to
-the cache, acknowledge to the queue. Killed between any two of them, the next drain reads the
-same batch again: its rows are there already or not at all, marks and generations are set once
+Each batch goes: read, claim the shard in PostgreSQL, insert, begin the cache write, COMMIT, end the
+cache write, acknowledge to the queue. Killed between any two of them, the next drain reads the same
+batch again: its rows are there already or not at all, pending tags and generations are set once
 more, and only then is the batch forgotten. The batch after it is read meanwhile.
 """
 
@@ -128,8 +128,8 @@ class Drain:
         with self._context.writer.batch(self._shard, fence) as transaction:
             find_foreign = partial(self._lease.find_foreign, batch)
             outcome = transaction.insert(batch.events, ready.text, find_foreign)
-            buried = outcome.buried + transaction.add_dead_letters(batch.unreadable)
-            transaction.record_counts(batch, outcome.stored, buried)
+            dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
+            transaction.record_counts(batch, outcome.stored, dead)
             if batch.events:
                 invalidator.begin_write(self._shard, ready.oldest_ms, ready.touched, fence)
         if batch.events:

@@ -1,4 +1,4 @@
-"""From a posted body to an event: quick for a good one, precise about a bad one. Pure.
+"""From a posted body to an event: fast for a good one, precise about a bad one. Pure.
 
 `parse` takes what is plainly good and nothing else; `validate` takes what is good and says
 everything that is wrong with the rest. A property test holds them against each other.

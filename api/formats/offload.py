@@ -10,7 +10,7 @@ from api.formats.native import EventIn, validate
 
 T = TypeVar("T")
 
-# Looking closely at a large body takes tens of milliseconds: not in the event loop.
+# Validating a large body takes tens of milliseconds: not in the event loop.
 LARGE_BODY = 16 * 1024
 _limiter = anyio.CapacityLimiter(2)
 

@@ -214,7 +214,7 @@ class Conservation(BaseModel):
         description="accepted - trimmed - (backlog - foreign_backlog): 0."
     )
     accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
-    underway: int | None = Field(
+    untrimmed: int | None = Field(
         None, description="Committed, and about to leave the queue: accounted - trimmed - foreign."
     )
     since: datetime | None = Field(None, description="Counting began.")

@@ -37,7 +37,7 @@ _TITLES = {
     422: ("invalid", "The request is not valid"),
     424: ("held-back", "Others of this atomic batch are bad"),
     431: ("headers-too-large", "The request's headers are too large"),
-    500: ("internal", "The service made a mistake"),
+    500: ("internal", "Internal error"),
     501: ("not-implemented", "The service does not support this"),
     503: ("unavailable", "The service can't do this right now"),
     505: ("unsupported-version", "This version of HTTP is not supported"),

@@ -11,7 +11,7 @@ from api.http.memory_budget import Reservation
 from api.http.problems import Problem, closing
 from api.ingest.splitters import Cut, Item, JsonArraySplitter, NdjsonSplitter
 
-# Good items taken before other requests get a turn, and their bytes if they are taken together.
+# Good items taken before other requests get a turn, and their bytes if all are parsed at once.
 TURN = 100
 TURN_BYTES = 256 * 1024
 MAX_ERRORS = 10  # of an item
@@ -92,7 +92,7 @@ class BatchReader:
         self._batch = ParsedBatch()
 
     async def read(self, pieces: AsyncIterator[bytes]) -> ParsedBatch:
-        """The whole batch. Raises Problem when it can't be taken apart or is too large."""
+        """The whole batch. Raises Problem when it can't be split or is too large."""
         async for piece in pieces:
             self._reservation.reserve(len(piece))
             await self._judge_all(self._cutter.feed(piece))

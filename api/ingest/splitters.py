@@ -99,7 +99,7 @@ class NdjsonSplitter:
 
 
 class JsonArraySplitter:
-    """JSON: an array, or `{"events": [...]}`. It is taken apart when it has come whole."""
+    """JSON: an array, or `{"events": [...]}`. It is split when it has come whole."""
 
     def __init__(self, item_bytes: int, max_brackets: int) -> None:
         self._item_bytes = item_bytes

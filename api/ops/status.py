@@ -141,7 +141,7 @@ def _conservation(
         foreign_backlog=sum(shard.foreign_backlog for shard in before),
         queue_unaccounted=sum(abs(shard.unaccounted) for shard in before),
         accounted=accounted,
-        underway=None if accounted is None else accounted - trimmed - foreign,
+        untrimmed=None if accounted is None else accounted - trimmed - foreign,
         since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
     )
 

@@ -1,4 +1,4 @@
-"""The fast lane for reading: `GET /events` whose page this process holds is answered here.
+"""The fast path for reading: `GET /events` whose page this process holds is answered here.
 
 Whether it may be served is asked of the cache for each request. Whatever else is asked, and every
 page that may not be served, goes on to the FastAPI route of the same path.

@@ -73,7 +73,7 @@ class History:
         return await self._single_flight.run(name, lambda: self._fill(filters, name, page_tags))
 
     async def local_page(self, name: str, page_tags: Sequence[str]) -> CachedPage | None:
-        """The page of that digest and those buckets if it is at hand and may be served now."""
+        """The page of that digest and those tags if it is at hand and may be served now."""
         try:
             return await self._cache.get_local(name, page_tags)
         except ControlUnavailable:

@@ -33,7 +33,7 @@ class Progress(Protocol):
         """A line of its own."""
 
     def update(self, tally: Tally, last_error: str | None) -> None:
-        """The run is there now; `trouble`: why the service does not take what is sent."""
+        """The run is there now; `last_error`: why the service does not take what is sent."""
 
     def close(self) -> None:
         """The run has ended."""

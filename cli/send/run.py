@@ -30,7 +30,7 @@ class SendOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run began and ended, and why; `trouble` is None for one that is complete or was
+    """Where a run began and ended, and why; `last_error` is None for one that is complete or was
     interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
     `remembers_rejected`: the next run of the file sends only what this one rejected.
     `was_sent_before`: there was nothing left to send."""

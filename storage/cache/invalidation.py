@@ -1,4 +1,4 @@
-"""What keeps cached pages honest, on the drain's side: mark before the commit, publish after it."""
+"""Invalidate cached pages: a drain begins a write before its commit and ends it after."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ class CacheInvalidator:
     """The cache's generations on control, as the drains raise them.
 
     `writer` is a drain's shard, or the name of another who commits events. `oldest_ms` is the
-    batch's earliest `created_at`: where that lies in a window thought closed, every sealed page
-    becomes unfit too. `fence` is the writer's: once a later one has marked, what an older one
-    says changes nothing.
+    batch's earliest `created_at`: where that lies in a window thought closed, every closed page
+    becomes unfit too. `fence` is the writer's: once a later one has begun a write, what an
+    older one says changes nothing.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -30,17 +30,17 @@ class CacheInvalidator:
             return int(self._client.hincrby(keys.GENERATIONS, f"f:{writer}", 1))
 
     def has_pending_write(self, writer: int | str) -> bool:
-        """Whether the writer has marked tags and not published them. Raises ControlUnavailable."""
+        """Whether the writer has begun a write and not ended it. Raises ControlUnavailable."""
         with control_errors():
             return self._client.zscore(keys.PENDING_WRITERS, str(writer)) is not None
 
     def begin_write(
         self, writer: int | str, oldest_ms: int, tags: Iterable[str], fence: int
     ) -> None:
-        """From now on no page of these tags is served, until `publish`.
+        """From now on no page of these tags is served, until `end_write`.
 
-        Comes before the commit: a page read from the cache between a commit and its publication
-        would miss events that are committed. Raises ControlUnavailable.
+        Comes before the commit: a page read from the cache between a commit and the end of its
+        write would miss events that are committed. Raises ControlUnavailable.
         """
         self._run("begin_write", writer, fence, oldest_ms, tags)
 

@@ -1,6 +1,6 @@
 """The bodies of cached pages that this process holds, the latest used ones. Pure.
 
-What is held proves nothing: control says for each request whether it may be served.
+A local body may be stale: control says for each request whether it may be served.
 """
 
 from collections import OrderedDict

@@ -1,6 +1,6 @@
 """Which cached pages an event may change: the tags the cache's generations are kept in. Pure.
 
-An event lands in one bucket for each of component, environment and email, and in `all`. A page
+An event has one tag for each of component, environment and email, and in `all`. A page
 that filters by one of them can only be changed by events of its values' tags.
 """
 

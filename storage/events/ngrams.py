@@ -1,14 +1,14 @@
 """What letters the messages of a past span of time hold, so that no search looks there in vain.
 
 Of a message its *form* counts: as ILIKE compares it, in lower case, and each number as one 0. The
-form of a part of a message is part of the message's form. So where one *gram* of it, a piece of
+form of a part of a message is part of the message's form. So where one *n-gram* of it, a piece of
 some length, is in no message of a span, the part isn't either.
 
 A record must not miss a message. So a span is announced first; then it waits until everything has
 ended that may not have seen that; only then it reads. And whoever stores an event in a span that
-is announced marks it, in the same transaction and by a statement behind the insert: then the span
-does not become a record, or is none any longer. This holds whatever the clocks say, and no lock
-on the events is needed for it.
+is announced flags it as late, in the same transaction and by a statement behind the insert: then
+the span does not become a record, or is none any longer. This holds whatever the clocks say, and
+no lock on the events is needed for it.
 """
 
 import time
@@ -27,7 +27,7 @@ from storage.postgres.partitions import Span
 
 Range = tuple[datetime | None, datetime | None]
 
-LENGTHS = [1, 2, 4, 6]  # of grams, in characters
+LENGTHS = [1, 2, 4, 6]  # of n-grams, in characters
 MAX_NGRAMS = 100_000  # of a length; where there are more they tell little, and take much room
 MAX_RANGES = 16  # that searching is split into: each is a statement
 _CHARACTERS = 40  # that are looked at, of all parts together
@@ -39,9 +39,9 @@ _WAIT_SECONDS = 5.0
 _TOO_MUCH = ("57014", "53100", "53200")
 
 _FORM = "regexp_replace(lower(message), '[0-9]+', '0', 'g')"
-_PIECE = 200  # of a long text, in which substr() would go a long way for each gram
+_PIECE = 200  # of a long text, in which substr() would go a long way for each n-gram
 
-_ONE_AT_A_TIME = "hashtext('activity message grams')"
+_ONE_AT_A_TIME = "hashtext('activity message n-grams')"
 # Events may come so late; later ones cost a record, which is made again an hour after.
 _CLOSED = sa.text("SELECT now() - interval '10 minutes'")
 _SPANS = sa.text("""
@@ -88,7 +88,7 @@ _LIMITS = "SET LOCAL statement_timeout = {}; SET LOCAL work_mem = '64MB'; SET LO
 _STILL_OURS = sa.text("""
     SELECT true FROM message_spans WHERE start_at = :start AND build = :build AND late IS NULL
 """)
-# Waits for nobody who marks spans, so that neither waits for the other.
+# Waits for nobody who flags spans, so that neither waits for the other.
 _FORGET = sa.text("""
     DELETE FROM message_spans WHERE start_at IN (
         SELECT start_at FROM message_spans
@@ -104,7 +104,7 @@ _RECORD = sa.text("""
     UPDATE message_spans SET lengths = CAST(:lengths AS smallint[])
     WHERE start_at = :start AND build = :build AND late IS NULL
 """)
-# Of a part the longest grams that are recorded; they say all that the shorter ones would.
+# Of a part the longest n-grams that are recorded; they say all that the shorter ones would.
 _WITHOUT = sa.text(f"""
     WITH part AS MATERIALIZED (
         SELECT number, left({_FORM}, :characters) AS form
@@ -221,7 +221,7 @@ def _seen_by_all(engine: sa.Engine) -> bool:
     """Whether every transaction has ended that began to write before this call.
 
     Such a one may have looked for announced spans before there was one to see. One that begins
-    later sees it. A transaction's number is the proof: lower than that of one which begins now.
+    later sees it. A transaction's number tells: lower than that of one which begins now.
     """
     with transaction(engine) as connection:
         now = connection.scalar(sa.text("SELECT CAST(pg_current_xact_id() AS text)"))
@@ -252,7 +252,7 @@ def _record(engine: sa.Engine, span: Span, build: UUID) -> bool:
 
 
 def _keep(connection: sa.Connection, span: Span) -> list[int]:
-    """Read the span and keep its grams; of which lengths they are all there."""
+    """Read the span and keep its n-grams; of which lengths they are all there."""
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(_LIMITS.format(_STEP_LIMIT_MS))
@@ -267,7 +267,7 @@ def _keep(connection: sa.Connection, span: Span) -> list[int]:
 
 
 def _read(connection: sa.Connection, span: Span) -> list[int]:
-    """Collect the span's grams in `found_grams`; of which lengths they are all there."""
+    """Collect the span's n-grams in `found_grams`; of which lengths they are all there."""
     connection.execute(_COLLECT)
     (start, end), lengths = span, LENGTHS
     edges = [start + (end - start) * step / _STEPS for step in range(_STEPS + 1)]

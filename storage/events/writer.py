@@ -46,7 +46,7 @@ _TERMINATE_STALE += """
     AND string_to_array(entry, '-')::numeric[] > string_to_array(%(last)s, '-')::numeric[]
 """
 # Several statements in one text are one round trip; the last one's answer is what is returned.
-# A trigger that would refuse a row only at COMMIT must do so while its row can be set aside.
+# A trigger that would refuse a row only at COMMIT must do so while its row can be removed.
 _CLAIM = """
     SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL application_name = %(session)s;
@@ -90,7 +90,7 @@ class Outcome:
 
     stored: int
     refused: list[Refusal]
-    buried: int = 0
+    dead: int = 0
 
 
 class BatchWriter:
@@ -194,10 +194,10 @@ class BatchTransaction:
         self.refused += len(accepted)
         return sum(map(self._add_unreadable, unreadable))
 
-    def record_counts(self, batch: EntryBatch, stored: int, buried: int) -> None:
+    def record_counts(self, batch: EntryBatch, stored: int, dead: int) -> None:
         """Enter the batch into the ledger: each entry once, however often it is read.
 
-        `stored` and `buried` of them are new to `events` and to `dead_letters`.
+        `stored` and `dead` of them are new to `events` and to `dead_letters`.
         """
         fresh = batch.count_behind(self._position)
         if not fresh:
@@ -206,8 +206,8 @@ class BatchTransaction:
             "shard": self._shard,
             "entry": batch.entries[-1].decode(),
             "stored": stored,
-            "dead": buried,
-            "duplicates": fresh - stored - buried,
+            "dead": dead,
+            "duplicates": fresh - stored - dead,
         }
         self._connection.exec_driver_sql(_RECORD_COUNTS, counts)
 
@@ -228,8 +228,8 @@ class BatchTransaction:
         self, created_at: datetime, letter_id: UUID, raw: bytes, reason: str
     ) -> int:
         row = {"created_at": created_at, "id": letter_id, "event": raw, "reason": reason}
-        bury = insert(dead_letters).values(row).on_conflict_do_nothing()
-        return self._connection.execute(bury).rowcount
+        add = insert(dead_letters).values(row).on_conflict_do_nothing()
+        return self._connection.execute(add).rowcount
 
 
 def insert_events(

@@ -1,7 +1,7 @@
 """Every Redis key, in one place; docs/architecture.md has the same table in words.
 
 The braces are a Redis Cluster hash tag: all keys of one shard live in one slot, so a script
-may touch them together.
+may touch all of them.
 """
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured

@@ -1,4 +1,4 @@
-"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), taken apart and made into events. Pure.
+"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), split and made into events. Pure.
 
 Unknown fields are ignored, null is unset, 64-bit integers are numbers or strings, enumerations are
 integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other; where

@@ -1,4 +1,4 @@
-"""OTLP logs in protobuf, taken apart and made into events. Pure.
+"""OTLP logs in protobuf, split and made into events. Pure.
 
 The outer levels are walked here, field by field, and only a record, a resource or a scope is given
 to the protobuf library: two bytes can be a whole record, so that library makes a gigabyte of the

@@ -1,4 +1,4 @@
-"""A poisonous row is set aside alone; once its cause is gone, a replay stores it."""
+"""A poisonous row becomes a dead letter alone; once its cause is gone, a replay stores it."""
 
 import json
 from collections.abc import Iterator
@@ -151,7 +151,7 @@ def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(
     assert (status["dead_letters"], status["backlog"]) == (0, 100)
     execute(settings, "DELETE FROM cause")
     wait_until(lambda: poisoned.http.get("/status").json()["backlog"] == 0, "an empty backlog")
-    # A batch that was being halved when the cause went away may have set a few aside.
+    # A batch that was being halved when the cause went away may have made dead letters of a few.
     assert main(["dead-letters", "replay", "--all"]) == 0
     assert len(poisoned.events(limit=200)) == 100
 

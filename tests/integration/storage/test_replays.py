@@ -47,9 +47,9 @@ def replay(engine: sa.Engine, event: Event, invalidator: CacheInvalidator) -> No
     assert letters.replay(found) is None
 
 
-@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
 def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_stale(
-    settings: StorageSettings, servers: TestServers, engine: sa.Engine, marked: bool
+    settings: StorageSettings, servers: TestServers, engine: sa.Engine, begun: bool
 ) -> None:
     first, second = made(now_ms(), component="first"), made(now_ms(), component="second")
     add_dead_letter(engine, first)
@@ -62,13 +62,13 @@ def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_
 
         class Overtaken(CacheInvalidator):
             def begin_write(self, *arguments: Any) -> None:
-                if marked:
+                if begun:
                     super().begin_write(*arguments)
                 servers.execute(IDLE_HOLDERS)
                 other.start()
                 wait_until(lambda: is_blocked(engine) or not other.is_alive(), "the other replay")
                 assert history.page(asked)[0] == []
-                if not marked:
+                if not begun:
                     super().begin_write(*arguments)
 
         replay(engine, first, Overtaken(control))
@@ -80,14 +80,14 @@ def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_
 
 
 @pytest.mark.parametrize("command", [["replay", "--all"], ["list"]])
-def test_pages_are_cached_again_after_a_replay_was_killed_before_it_published_its_last_letter(
+def test_pages_are_cached_again_after_a_replay_was_killed_before_it_ended_its_last_write(
     settings: StorageSettings,
     engine: sa.Engine,
     monkeypatch: pytest.MonkeyPatch,
     command: list[str],
 ) -> None:
     class Killed(CacheInvalidator):
-        def publish(self, *arguments: Any) -> None:
+        def end_write(self, *arguments: Any) -> None:
             raise KeyboardInterrupt
 
     for name in ("queue_url", "control_url", "database_url"):

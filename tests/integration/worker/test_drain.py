@@ -356,8 +356,8 @@ def test_the_second_drain_of_a_shard_is_told_it_is_busy(bench: Bench) -> None:
 
 
 @contextmanager
-def paused_at_mark(bench: Bench) -> Iterator[tuple[Running, Gate]]:
-    """A drain that stopped inside its transaction, before it marked the cache."""
+def paused_at_begin_write(bench: Bench) -> Iterator[tuple[Running, Gate]]:
+    """A drain that stopped inside its transaction, before it began its cache write."""
     gate = Gate()
     slow = bench.worker()
     running = Running(
@@ -372,14 +372,14 @@ def paused_at_mark(bench: Bench) -> Iterator[tuple[Running, Gate]]:
         running.join()
 
 
-def test_a_paused_drain_with_an_open_transaction_is_cut_off_by_its_successor(
+def test_a_paused_drain_with_an_open_transaction_is_terminated_by_its_successor(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without this limit, as in the middle of a COPY, its session does not end by itself.
     monkeypatch.setattr("storage.postgres.engine.IDLE_LIMIT_MS", 0)
     batch = make_events(5)
     append(bench.settings, batch)
-    with paused_at_mark(bench) as (running, gate):
+    with paused_at_begin_write(bench) as (running, gate):
         # As the sweeper does first: the successor finds the shard queued, not running.
         assert bench.worker().scheduler.sweep() == 1
         assert Running(bench, bench.worker()).join() == "done"
@@ -391,17 +391,17 @@ def test_a_paused_drain_with_an_open_transaction_is_cut_off_by_its_successor(
     assert backlog(bench.queue) == 0
 
 
-def test_a_drain_paused_before_its_mark_leaves_no_mark_behind(bench: Bench) -> None:
+def test_a_drain_paused_before_its_write_leaves_no_pending_tag(bench: Bench) -> None:
     batch = make_events(5)
     append(bench.settings, batch)
-    with paused_at_mark(bench) as (running, gate):
+    with paused_at_begin_write(bench) as (running, gate):
         assert bench.drain(bench.worker()) == "done"
         gate.open.set()
         running.join()
     bench.assert_all_well(batch)
 
 
-def test_a_drain_that_publishes_late_leaves_its_successors_marks(bench: Bench) -> None:
+def test_a_drain_that_ends_its_write_late_leaves_its_successors_pending_tags(bench: Bench) -> None:
     batch = make_events(5)
     append(bench.settings, batch)
     late, committing = Gate(), Gate()
@@ -416,17 +416,17 @@ def test_a_drain_that_publishes_late_leaves_its_successors_marks(bench: Bench) -
         bench, replace(successor, invalidator=cast(Any, StopAfterBeginWrite(successor, committing)))
     )
     assert committing.reached.wait(20)
-    marked = bench.control.smembers(keys.pending_tags(0))
+    pending = bench.control.smembers(keys.pending_tags(0))
     late.open.set()
     overtaken.join()
-    still_marked = bench.control.smembers(keys.pending_tags(0))
+    still_pending = bench.control.smembers(keys.pending_tags(0))
     committing.open.set()
     second.join()
-    assert still_marked == marked
+    assert still_pending == pending
 
 
 class StopAfterBeginWrite:
-    """CacheInvalidator of a drain that stops between its mark and its commit."""
+    """CacheInvalidator of a drain that stops between the begin of its write and its commit."""
 
     def __init__(self, worker: Resources, gate: Gate) -> None:
         self._invalidator = worker.invalidator
@@ -438,7 +438,7 @@ class StopAfterBeginWrite:
         self._gate.stop_here()
 
 
-def test_the_sessions_of_other_shards_and_databases_are_not_cut_off(
+def test_the_sessions_of_other_shards_and_databases_are_not_terminated(
     bench: Bench, servers: TestServers
 ) -> None:
     append(bench.settings, make_events(1))
@@ -865,7 +865,7 @@ def test_a_poison_event_becomes_a_dead_letter_and_the_rest_is_stored(
     assert bad.id in caplog.text
 
 
-def test_poison_that_can_not_be_buried_is_not_forgotten(bench: Bench) -> None:
+def test_poison_that_can_not_become_a_dead_letter_is_not_forgotten(bench: Bench) -> None:
     good, bad = make_events(5), make_event("poison", data=b'"\\u0000"')
     append(bench.settings, [*good, bad])
     with bench.engine.begin() as connection:

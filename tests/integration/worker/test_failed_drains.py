@@ -58,7 +58,7 @@ def test_whatever_ends_a_drain_is_recorded_and_the_shard_recovers(
         worker = bench.worker(batch_events=10)
         assert bench.drain(worker) == "paused"
     assert type(error).__name__ in state(bench.queue).get("last_error", "")[:40] or (
-        owner is ShardLease and step == "finish"  # nothing waits by then
+        owner is ShardLease and step == "release"  # nothing waits by then
     )
     assert bench.worker().scheduler.sweep() == 0, "it is not tried again at once"
     bench.expire()

@@ -22,7 +22,7 @@ SERVICE: dict[str, Any] = {
         "backlog": 12_345,
         "queue_unaccounted": 0,
         "accounted": 1_222_322,
-        "underway": 100,
+        "untrimmed": 100,
         "since": "2026-11-01T00:00:00Z",
     },
     "version": "1.2.3",

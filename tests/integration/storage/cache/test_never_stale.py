@@ -46,7 +46,7 @@ from worker.resources import Resources, open_resources
 from worker.settings import WorkerSettings
 
 SHARDS = 2
-SLOT_MS = 60_000  # events lie in ten slots a minute apart; the horizon always lies between two
+SLOT_MS = 60_000  # events lie in ten slots a minute apart; the watermark always lies between two
 SLOTS = 10
 
 EXAMPLES = 80
@@ -64,9 +64,9 @@ WORTHWHILE = (
     "stored again",
     "committed during a query",
     "killed when inserted",
-    "killed when marked",
+    "killed when begun",
     "killed when committed",
-    "killed when published",
+    "killed when ended",
 )
 
 # --- what is asked and posted ------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Killed(Exception):
     """The drain's process died here."""
 
 
-STEPS = ("inserted", "marked", "committed", "published")
+STEPS = ("inserted", "begun", "committed", "ended")
 ACTIONS = st.sampled_from(["", "ask", "ask", "ask each time", "kill", "lose control", "take over"])
 PLAN = st.fixed_dictionaries(dict.fromkeys(STEPS, ACTIONS))
 Step = Callable[[str], None]
@@ -143,13 +143,13 @@ class WatchedWriter(BatchWriter):
         events = self.events
         with super().batch(shard, fence) as transaction:
             yield transaction
-            self.step("marked")
+            self.step("begun")
         self.on_commit(events)
         self.step("committed")
 
 
 class WatchedInvalidator(CacheInvalidator):
-    """Says when a batch is about to be marked and when it is published."""
+    """Says when a cache write is about to begin and when it has ended."""
 
     step: Step = staticmethod(lambda name: None)
 
@@ -159,7 +159,7 @@ class WatchedInvalidator(CacheInvalidator):
 
     def end_write(self, *args: Any, **more: Any) -> None:
         super().end_write(*args, **more)
-        self.step("published")
+        self.step("ended")
 
 
 class WatchedStore(EventStore):
@@ -256,7 +256,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.settle(slots)
 
     def settle(self, slots: int) -> None:
-        """From now on the horizon says that these slots are closed."""
+        """From now on the watermark says that these slots are closed."""
         self.settled = slots
         producer.MAX_AGE_MS = now_ms() - self.base - slots * SLOT_MS + SLOT_MS // 2
 
@@ -292,10 +292,10 @@ class CacheMachine(RuleBasedStateMachine):
                 case "kill":
                     self.world.seen[f"killed when {name}"] += 1
                     raise Killed
-                case "lose control" if name != "marked":  # there it takes the grace, tested below
+                case "lose control" if name != "begun":  # there it takes the grace, tested below
                     self.lose_control()
                     self.check(self.filters(asked))
-                case "take over" if name in ("committed", "published"):
+                case "take over" if name in ("committed", "ended"):
                     self.world.seen["taken over"] += 1
                     self.run_drain(shard)
 
@@ -312,7 +312,7 @@ class CacheMachine(RuleBasedStateMachine):
                 Drain(self.world.resources, lease, shard).run()
             assert not self.world.reader.control.exists(keys.pending_tags(shard))
         except Killed:
-            pass  # its marks stand until the next drain of the shard
+            pass  # its tags stay pending until the next drain of the shard
         finally:
             self.world.writer.step, self.world.invalidator.step = before
 
@@ -353,7 +353,7 @@ class CacheMachine(RuleBasedStateMachine):
         moment: str,
         lose_control: bool,
     ) -> None:
-        """The page is kept only after a drain has committed and published."""
+        """The page is kept only after a drain has committed and ended its write."""
         store, known = self.world.store, len(self.committed)
         self.post(posted, shard)
 
@@ -524,7 +524,7 @@ def ids(world: World, filters: Filters) -> list[str]:
 
 
 def kept(world: World, tag: str, watermark_ms: int = 0) -> None:
-    """A page of that bucket is kept, under `sealed` if there is a horizon."""
+    """A page of that tag is kept, as closed if there is a watermark."""
     miss = looked_up(world, tag, watermark_ms)
     keep(world, miss.closed if watermark_ms else miss.generations)
 
@@ -559,9 +559,9 @@ def test_no_page_is_served_between_a_commit_and_its_publication(world: World) ->
     drain(world, ask)
     assert at_steps == {
         "inserted": ("HIT", []),
-        "marked": ("MISS", []),
+        "begun": ("MISS", []),
         "committed": ("MISS", [event.id]),
-        "published": ("MISS", [event.id]),
+        "ended": ("MISS", [event.id]),
     }
 
 
@@ -578,7 +578,7 @@ def test_a_page_whose_query_ran_before_a_commit_and_is_kept_after_it_is_never_se
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_mark_for_long(
+def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_pending_tag_for_long(
     world: World, step: str
 ) -> None:
     def kill(name: str) -> None:
@@ -588,14 +588,14 @@ def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_mark_for_long(
     assert ids(world, Filters()) == []
     event = post_one(world)
     drain(world, kill)
-    committed = [event.id] if step in ("committed", "published") else []
+    committed = [event.id] if step in ("committed", "ended") else []
     assert [ids(world, Filters()) for _ in range(2)] == [committed] * 2
     drain(world)
     assert [ids(world, Filters()) for _ in range(2)] == [[event.id]] * 2
     assert world.reader.served(Filters()).verdict == "HIT"
 
 
-def test_what_a_killed_drain_has_committed_is_published_with_a_smaller_batch_of_the_next(
+def test_what_a_killed_drain_has_committed_is_ended_with_a_smaller_batch_of_the_next(
     world: World,
 ) -> None:
     world.invalidator.begin_write(0, now_ms(), [ORDERS, BILLING], fence=1)
@@ -607,7 +607,7 @@ def test_what_a_killed_drain_has_committed_is_published_with_a_smaller_batch_of_
     assert is_served(world, BILLING)
 
 
-def test_a_paused_drain_that_wakes_up_publishes_nothing_for_the_one_that_took_over(
+def test_a_paused_drain_that_wakes_up_ends_no_write_for_the_one_that_took_over(
     world: World,
 ) -> None:
     world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)  # commits, then is paused
@@ -621,7 +621,7 @@ def test_a_paused_drain_that_wakes_up_publishes_nothing_for_the_one_that_took_ov
     assert not is_served(world, BILLING)
 
 
-def test_a_paused_drain_that_wakes_up_before_its_mark_leaves_no_mark_behind(world: World) -> None:
+def test_a_paused_drain_that_wakes_up_before_its_write_leaves_no_pending_tag(world: World) -> None:
     world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=2)
     world.invalidator.end_write(0, now_ms(), [ORDERS], fence=2)
     world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)  # and its commit is refused
@@ -629,7 +629,7 @@ def test_a_paused_drain_that_wakes_up_before_its_mark_leaves_no_mark_behind(worl
     assert is_served(world, ORDERS)
 
 
-def test_an_event_that_falls_into_a_sealed_window_makes_its_pages_unfit(world: World) -> None:
+def test_an_event_that_falls_into_a_closed_window_makes_its_pages_unfit(world: World) -> None:
     filters = Filters(end=to_datetime(now_ms() - 60_000))
     assert [world.reader.served(filters).verdict for _ in range(2)] == ["MISS", "HIT"]
     late = post_one(world, age_ms=90_000)  # a clock went back
@@ -639,7 +639,7 @@ def test_an_event_that_falls_into_a_sealed_window_makes_its_pages_unfit(world: W
     assert [world.reader.served(filters).verdict for _ in range(2)] == ["HIT", "HIT"]
 
 
-def test_a_window_asked_for_first_between_a_late_batchs_mark_and_its_commit_is_not_sealed(
+def test_a_window_asked_for_first_between_a_late_batchs_write_and_its_commit_is_not_closed(
     world: World,
 ) -> None:
     filters = Filters(end=to_datetime(now_ms() - 60_000))
@@ -654,7 +654,7 @@ def test_a_window_asked_for_first_between_a_late_batchs_mark_and_its_commit_is_n
     assert asked == [[], [late.id], [late.id]]
 
 
-def test_a_batch_that_reaches_into_a_window_just_being_sealed_makes_its_page_unfit(
+def test_a_batch_that_reaches_into_a_window_just_being_closed_makes_its_page_unfit(
     world: World,
 ) -> None:
     late_ms = now_ms() - 90_000
@@ -666,7 +666,7 @@ def test_a_batch_that_reaches_into_a_window_just_being_sealed_makes_its_page_unf
     assert not is_served(world, BILLING)
 
 
-def test_no_window_is_sealed_over_a_batch_about_to_be_committed(world: World) -> None:
+def test_no_window_is_closed_over_a_batch_about_to_be_committed(world: World) -> None:
     late_ms = now_ms() - 90_000
     watermark_ms = now_ms() - 60_000
     world.invalidator.begin_write(0, late_ms, [ORDERS], fence=1)
@@ -675,7 +675,7 @@ def test_no_window_is_sealed_over_a_batch_about_to_be_committed(world: World) ->
     assert looked_up(world, BILLING, watermark_ms).watermark_ms == watermark_ms
 
 
-def test_after_a_late_event_pages_are_sealed_again(world: World) -> None:
+def test_after_a_late_event_pages_are_closed_again(world: World) -> None:
     kept(world, ORDERS, watermark_ms=now_ms() - 60_000)
     world.invalidator.begin_write(0, now_ms() - A_DAY_MS, [BILLING], fence=1)
     world.invalidator.end_write(0, now_ms() - A_DAY_MS, [BILLING], fence=1)

@@ -75,7 +75,7 @@ def store_batch(invalidator: CacheInvalidator, *touched: str, oldest_ms: int = 0
     invalidator.end_write(SHARD, oldest_ms or now_ms(), touched, fence=1)
 
 
-# --- flights -----------------------------------------------------------------------------------
+# --- locks -------------------------------------------------------------------------------------
 
 
 def test_one_process_runs_the_query_and_the_other_gets_its_page(
@@ -89,7 +89,7 @@ def test_one_process_runs_the_query_and_the_other_gets_its_page(
         assert read.run(other.lookup_or_lead(NAME, OF, 0)) == PAGE
 
 
-def test_the_flight_of_a_process_that_died_ends_by_itself(
+def test_the_lock_of_a_process_that_died_ends_by_itself(
     read: Reader, settings: StorageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_cache, "LOCK_MS", 200)
@@ -98,7 +98,7 @@ def test_the_flight_of_a_process_that_died_ends_by_itself(
         assert isinstance(read.run(other.lookup_or_lead(NAME, OF, 0)), Wait)
         wait_until(
             lambda: isinstance(read.run(other.lookup_or_lead(NAME, OF, 0)), Miss),
-            "the dead leader's flight to end",
+            "the dead leader's lock to end",
             seconds=8,
         )
 
@@ -114,12 +114,12 @@ def test_leaving_lets_the_next_process_lead_and_only_the_leader_can(
         lead(read, other)
 
 
-def test_a_flight_a_process_could_not_end_does_not_hold_up_itself(read: Reader) -> None:
+def test_a_lock_a_process_could_not_release_does_not_hold_up_itself(read: Reader) -> None:
     lead(read)
     lead(read)
 
 
-def test_a_page_of_one_process_keeps_no_flight_of_another(
+def test_a_page_of_one_process_keeps_no_lock_of_another(
     read: Reader, settings: StorageSettings
 ) -> None:
     miss = lead(read)
@@ -133,7 +133,7 @@ def test_a_page_of_one_process_keeps_no_flight_of_another(
 # --- what fits ---------------------------------------------------------------------------------
 
 
-def test_a_page_fits_until_one_of_its_buckets_changes(
+def test_a_page_fits_until_one_of_its_tags_changes(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
     keep(read, lead(read).generations)
@@ -143,7 +143,7 @@ def test_a_page_fits_until_one_of_its_buckets_changes(
     assert not is_hit(read)
 
 
-def test_no_page_is_served_while_any_shard_is_about_to_commit_into_its_bucket(
+def test_no_page_is_served_while_any_shard_is_about_to_commit_into_its_tag(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
     invalidator.begin_write(0, now_ms(), ["component:1"], fence=1)
@@ -187,7 +187,7 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
 ) -> None:
     with another(read, settings, grace_ms=300) as careful:
         invalidator.begin_write(SHARD, now_ms(), ["component:1"], fence=1)
-        read.control.flushall()  # and with it the mark of a commit that is still to come
+        read.control.flushall()  # and with it the pending tags of a commit still to come
         miss = lead(read, careful)
         keep(read, miss.generations)
         assert not is_hit(read, careful)
@@ -250,7 +250,7 @@ def test_a_held_page_is_not_served_in_the_grace_after_a_loss(
         assert held(read, bold) is None
 
 
-def test_a_sealed_page_is_held_until_its_window_is_breached(
+def test_a_closed_page_is_held_until_its_window_is_breached(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
     keep(read, lead(read, watermark_ms=now_ms() - 60_000).closed)
@@ -262,12 +262,12 @@ def test_a_sealed_page_is_held_until_its_window_is_breached(
     assert held(read) is None
 
 
-def test_many_pages_are_asked_about_at_once_each_by_its_own_buckets(
+def test_many_pages_are_asked_about_at_once_each_by_its_own_tags(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
     names = {f"{n:032}": [f"component:{n}", f"component:{n + 1}"] for n in range(20)}
-    for name, proof in names.items():
-        miss = read.run(read.cache.lookup(name, proof))
+    for name, its_tags in names.items():
+        miss = read.run(read.cache.lookup(name, its_tags))
         assert isinstance(miss, Miss)
         read.run(read.cache.keep(name, miss.generations, CachedPage(name.encode(), b'"t"')))
     store_batch(invalidator, "component:7")
@@ -296,7 +296,7 @@ def test_while_control_is_away_nothing_is_held(
     assert held(read) == PAGE
 
 
-# --- sealed pages ------------------------------------------------------------------------------
+# --- closed pages ------------------------------------------------------------------------------
 
 
 SECOND = to_datetime(1_000)
@@ -354,7 +354,7 @@ def test_a_page_of_the_past_stays_a_hit_while_newer_events_are_stored(
     assert len(read.page(present)[0]) == 4
 
 
-def test_pages_further_back_by_cursor_are_sealed_and_the_newest_is_not(
+def test_pages_further_back_by_cursor_are_closed_and_the_newest_is_not(
     read: Reader, settings: StorageSettings, invalidator: CacheInvalidator
 ) -> None:
     now = now_ms()
@@ -372,7 +372,7 @@ def test_pages_further_back_by_cursor_are_sealed_and_the_newest_is_not(
     assert verdicts == ["MISS", "HIT", "HIT", "MISS"]
 
 
-def test_what_still_waits_in_the_queue_holds_pages_back_from_being_sealed(
+def test_what_still_waits_in_the_queue_holds_pages_back_from_being_closed(
     read: Reader,
     settings: StorageSettings,
     invalidator: CacheInvalidator,
@@ -390,7 +390,7 @@ def test_what_still_waits_in_the_queue_holds_pages_back_from_being_sealed(
     assert [event["id"] for event in read.page(asked)[0]] == [waiting.id]
 
 
-def test_without_the_queue_no_page_is_sealed_and_every_page_is_right(
+def test_without_the_queue_no_page_is_closed_and_every_page_is_right(
     settings: StorageSettings, invalidator: CacheInvalidator
 ) -> None:
     away = settings.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"})
@@ -405,7 +405,7 @@ def test_without_the_queue_no_page_is_sealed_and_every_page_is_right(
 # --- bounds ------------------------------------------------------------------------------------
 
 
-def test_pages_and_flights_have_a_time_to_live(read: Reader) -> None:
+def test_pages_and_locks_have_a_time_to_live(read: Reader) -> None:
     miss = lead(read)
     assert 0 < read.control.pttl(keys.page_lock(NAME)) <= page_cache.LOCK_MS
     keep(read, miss.generations)
@@ -479,7 +479,7 @@ def test_after_answers_that_came_too_late_each_asker_still_gets_its_own_page(
 
 
 @pytest.mark.parametrize("policy", ["volatile-lru", "noeviction"])
-def test_with_control_full_history_is_right_and_does_not_wait_for_a_flight(
+def test_with_control_full_history_is_right_and_does_not_wait_for_a_lock(
     read: Reader, settings: StorageSettings, policy: str
 ) -> None:
     event = made(now_ms())
@@ -494,7 +494,7 @@ def test_with_control_full_history_is_right_and_does_not_wait_for_a_flight(
             read.control.set("more", "x")
         for _ in range(3):
             assert read.served(Filters()).verdict == "MISS"
-            assert read.control.keys("cache:flight:*") == []
+            assert read.control.keys("cache:lock:*") == []
         assert [found["id"] for found in read.page(Filters())[0]] == [event.id]
     finally:
         for name in ("maxmemory", "maxmemory-policy"):

@@ -241,7 +241,7 @@ def test_what_was_killed_in_the_middle_leaves_nothing_and_is_made_again(
     assert left_out(engine, "zebra") == [(PAST, PAST + DAY)]
 
 
-def test_too_many_different_grams_are_not_kept_and_do_not_count(
+def test_too_many_different_ngrams_are_not_kept_and_do_not_count(
     settings: StorageSettings,
     engine: sa.Engine,
     there: list[Event],
@@ -317,7 +317,7 @@ def test_a_span_with_a_late_event_is_recorded_again_after_an_hour(
     assert left_out(engine, "quagga") == [(PAST - DAY, PAST + DAY)]
 
 
-def test_a_batch_marks_the_spans_that_its_events_fall_into_and_no_other(
+def test_a_batch_flags_the_spans_that_its_events_fall_into_and_no_other(
     settings: StorageSettings, engine: sa.Engine
 ) -> None:
     days = [PAST - day * DAY for day in range(5)]

@@ -1,4 +1,4 @@
-"""What a batch does to PostgreSQL: text arrives unchanged, once, and only poison is set aside."""
+"""What a batch does to PostgreSQL: text arrives unchanged, once; only poison is dead-lettered."""
 
 import io
 import json
@@ -152,7 +152,7 @@ def test_duplicates_do_nothing(writer: BatchWriter, engine: sa.Engine) -> None:
 @pytest.mark.parametrize(
     ("kind", "place"), [(kind, 17) for kind in POISON] + [("NUL", 0), ("NUL", 49)]
 )
-def test_poison_is_set_aside_alone_with_its_reason_and_its_bytes(
+def test_poison_becomes_a_dead_letter_alone_with_its_reason_and_its_bytes(
     writer: BatchWriter, engine: sa.Engine, kind: str, place: int
 ) -> None:
     bad = POISON[kind]
@@ -173,7 +173,7 @@ def test_the_only_event_of_a_batch_may_be_poison(writer: BatchWriter, engine: sa
     assert dead_ids(engine) == {POISON["NUL"].id: 1}
 
 
-def test_a_replayed_batch_buries_nothing_twice(writer: BatchWriter, engine: sa.Engine) -> None:
+def test_a_replayed_batch_adds_no_dead_letter_twice(writer: BatchWriter, engine: sa.Engine) -> None:
     batch = [*make_events(20), *POISON.values()]
     assert write(writer, batch).stored == 20
     again = write(writer, batch, fence=2)
@@ -192,7 +192,7 @@ def test_a_few_bad_rows_are_poison(
 
 
 @pytest.mark.parametrize(("good", "bad"), [(0, 11), (89, 11), (179, 21)])
-def test_over_ten_and_over_a_tenth_refused_stores_and_buries_nothing(
+def test_over_ten_and_over_a_tenth_refused_stores_and_dead_letters_nothing(
     writer: BatchWriter, engine: sa.Engine, good: int, bad: int
 ) -> None:
     batch = [*make_events(good), *(make_event(data=b"{") for _ in range(bad))]

@@ -121,7 +121,7 @@ def test_through_a_pooler_in_session_mode_the_whole_service_works(
         assert running.http.get("/status").json()["conservation"]["balanced"] is True
 
 
-def test_through_a_pooler_in_session_mode_a_stale_drain_is_cut_off(
+def test_through_a_pooler_in_session_mode_a_stale_drain_is_terminated(
     pooled: StorageSettings,
 ) -> None:
     engines = [writing_engine(pooled.database_url) for _ in range(2)]

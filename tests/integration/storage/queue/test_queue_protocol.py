@@ -33,6 +33,7 @@ from worker.settings import WorkerSettings
 LEASE_MS = 3_000
 LONG_AGO = 1
 MUCH = 1 << 30
+LEASING = ("acquire", "acknowledge", "release", "renew")
 SCRIPTS = sorted(
     path.stem
     for path in (Path(script_runner.__file__).parents[1] / "queue" / "lua").glob("*.lua")
@@ -64,8 +65,8 @@ def wake(queue: redis.Redis, lost_generation: int = 0) -> list[int]:
     return cast(list[int], run(queue, "wake", names, [QUEUED_TTL_MS, lost_generation]))
 
 
-def touch(queue: redis.Redis, generation: int) -> object:
-    return run(queue, "touch", [keys.state(0)], [QUEUED_TTL_MS, generation])
+def extend_wakeup(queue: redis.Redis, generation: int) -> object:
+    return run(queue, "extend_wakeup", [keys.state(0)], [QUEUED_TTL_MS, generation])
 
 
 def find(queue: redis.Redis, event_id: bytes) -> object:
@@ -231,7 +232,7 @@ def test_an_append_that_reaches_the_memory_limit_on_its_way_is_whole(
 
 def test_only_appending_can_be_refused_for_want_of_memory() -> None:
     first_lines = {name: source(f"queue/{name}").split("\n", 1)[0] for name in SCRIPTS}
-    assert {"append", "ack", "begin", "find", "finish", "renew", "touch", "wake"} <= set(SCRIPTS)
+    assert set(SCRIPTS) >= {*LEASING, "append", "extend_wakeup", "find", "wake"}
     assert first_lines.pop("append") == first_lines.pop("append_idempotent") == "#!lua"
     assert set(first_lines.values()) == {"#!lua flags=allow-oom", "#!lua flags=no-writes"}
 
@@ -243,7 +244,7 @@ def test_a_full_queue_can_be_drained(settings: StorageSettings, queue: redis.Red
         queue.script_flush()  # as after a restart
         expire(queue)
         assert wake(queue) == [0, 1]
-        assert touch(queue, 1) == 1
+        assert extend_wakeup(queue, 1) == 1
         expire(queue)
         assert wake(queue, 1) == [2, 0]
         lease = begun(queue)
@@ -256,7 +257,7 @@ def test_a_full_queue_can_be_drained(settings: StorageSettings, queue: redis.Red
     assert_balanced(queue)
 
 
-# wake and touch
+# wake and extend_wakeup
 
 
 def test_wake_leaves_an_empty_shard_idle(queue: redis.Redis) -> None:
@@ -315,25 +316,25 @@ def test_a_clock_set_back_does_not_keep_a_dead_drain_alive(
     assert wake(queue) == [2, 0]
 
 
-def test_touch_prolongs_only_the_generation_that_still_waits(
+def test_extend_wakeup_prolongs_only_the_generation_that_still_waits(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     generation = append(settings, make_events(1))
     expire(queue)
-    assert touch(queue, generation + 1) == 0
+    assert extend_wakeup(queue, generation + 1) == 0
     assert left_ms(queue) < 0
-    assert touch(queue, generation) == 1
+    assert extend_wakeup(queue, generation) == 1
     assert 0 < left_ms(queue) <= QUEUED_TTL_MS
     begun(queue)
     expire(queue)
-    assert touch(queue, generation) == 0
+    assert extend_wakeup(queue, generation) == 0
     assert left_ms(queue) < 0
 
 
 # begin and renew
 
 
-def test_begin_is_refused_while_another_drain_lives(
+def test_acquire_is_refused_while_another_drain_lives(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
@@ -372,7 +373,7 @@ def test_the_fence_grows_when_the_queue_lost_its_data(queue: redis.Redis) -> Non
     assert begun(queue).fence > first.fence
 
 
-def test_begin_tells_a_takeover_from_a_successor(
+def test_acquire_tells_a_takeover_from_a_successor(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
@@ -494,7 +495,7 @@ def test_a_drain_that_lost_its_lease_cannot_acknowledge(
     assert_balanced(queue)
 
 
-def test_finish_leaves_an_empty_shard_idle(settings: StorageSettings, queue: redis.Redis) -> None:
+def test_release_leaves_an_empty_shard_idle(settings: StorageSettings, queue: redis.Redis) -> None:
     append(settings, make_events(1))
     lease = begun(queue)
     found = lease.read(1, MUCH)
@@ -505,7 +506,7 @@ def test_finish_leaves_an_empty_shard_idle(settings: StorageSettings, queue: red
     assert append(settings, make_events(1)) == 2
 
 
-def test_finish_asks_for_the_next_drain_when_a_backlog_is_left(
+def test_release_asks_for_the_next_drain_when_a_backlog_is_left(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
@@ -515,7 +516,7 @@ def test_finish_asks_for_the_next_drain_when_a_backlog_is_left(
     assert append(settings, make_events(1)) == 0
 
 
-def test_finish_changes_nothing_for_a_drain_that_lost_its_lease(
+def test_release_changes_nothing_for_a_drain_that_lost_its_lease(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))

@@ -85,7 +85,7 @@ def test_garbage_is_a_dead_letter_with_its_bytes_and_the_rest_is_stored(
     assert "last_error" not in state(bench.queue)
 
 
-def test_nothing_but_garbage_is_buried_and_the_shard_goes_idle(bench: Bench) -> None:
+def test_nothing_but_garbage_is_dead_lettered_and_the_shard_goes_idle(bench: Bench) -> None:
     for number in range(300):
         add(bench, x=b"%d" % number)
     assert bench.drain(bench.worker()) == "done"
@@ -111,7 +111,7 @@ def test_the_accounts_balance_before_and_after_and_the_bytes_too(bench: Bench) -
 
 
 @pytest.mark.parametrize("step", ["end_write", "acknowledge"])
-def test_garbage_that_is_read_twice_is_buried_and_counted_once(
+def test_garbage_that_is_read_twice_is_dead_lettered_and_counted_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     append(bench.settings, make_events(3))
@@ -172,7 +172,9 @@ def test_accepted_events_that_postgresql_refuses_pause_the_shard_among_a_strange
     assert dead_ids(bench.engine) == {}
 
 
-def test_events_of_a_form_that_nothing_here_can_read_are_not_all_buried(bench: Bench) -> None:
+def test_events_of_a_form_that_nothing_here_can_read_are_not_all_dead_lettered(
+    bench: Bench,
+) -> None:
     items = [part for one in make_events(11) for part in (id_bytes(one), b"a form of the future")]
     accept(bench, items)
     assert bench.drain(bench.worker()) == "paused"

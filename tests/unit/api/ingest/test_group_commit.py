@@ -1,4 +1,4 @@
-"""What arrives during a call goes to the queue in the next, all at once; failures stay apart."""
+"""What arrives during a call goes to the queue in the next, all at once; failures stay separate."""
 
 import asyncio
 import gc
@@ -204,7 +204,7 @@ def test_a_group_is_bounded_in_events_and_bytes(monkeypatch: pytest.MonkeyPatch)
     run(scenario)
 
 
-def test_the_events_of_one_request_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_of_one_request_are_never_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
 
     async def scenario() -> None:

@@ -75,7 +75,7 @@ def logs(count: int = 1, text: str = "m", of_resource: str = "") -> ExportLogsSe
     [
         (QueueFull("full", 17), 503, 14, "17"),
         (QueueUnavailable("away"), 503, 14, "2"),
-        (RuntimeError("a mistake"), 500, 13, None),
+        (RuntimeError("a bug"), 500, 13, None),
     ],
 )
 def test_whatever_goes_wrong_is_a_status_in_the_requests_encoding(
@@ -89,7 +89,7 @@ def test_whatever_goes_wrong_is_a_status_in_the_requests_encoding(
         assert answer.headers.get("retry-after") == retry
     assert Status.FromString(in_protobuf.content).code == code
     assert json.loads(in_json.content)["code"] == code
-    assert b"a mistake" not in in_protobuf.content + in_json.content
+    assert b"a bug" not in in_protobuf.content + in_json.content
 
 
 def test_records_that_are_all_refused_are_nothing_to_accept() -> None:

@@ -1,4 +1,4 @@
-"""The lane answers as FastAPI does, in order, once; what it leaves is as if it were not there."""
+"""The fast path answers as FastAPI does, in order, once; what it leaves is unchanged."""
 
 import asyncio
 import gzip
@@ -33,7 +33,7 @@ def post(body: bytes = BODY, *headers: bytes, path: bytes = b"/events") -> bytes
 
 GOOD = post()
 OF_LENGTH = BODY[:-1] + b" " * (EVENT_BYTES - len(BODY)) + b"}"
-MARKS = (JSON, b"ce-specversion: 1.0", b"ce-id: 1", b"ce-source: /a", b"ce-type: b")
+CLOUD_EVENT = (JSON, b"ce-specversion: 1.0", b"ce-id: 1", b"ce-source: /a", b"ce-type: b")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKS = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (5, BODY[:5], len(BODY) - 5, BODY[5:])
 
@@ -64,7 +64,7 @@ LEFT = {
     "two types": post(BODY, JSON, b"Content-Type: text/plain"),
     "two other types": post(BODY, b"Content-Type: text/plain", JSON),
     "a header twice": post(BODY, JSON, b"X: 1", b"x: 2"),
-    "a cloud event": post(BODY, *MARKS),
+    "a cloud event": post(BODY, *CLOUD_EVENT),
     "a bad key": post(BODY, JSON, b"Idempotency-Key: \xff"),
     "expect": post(BODY, JSON, b"Expect: 100-continue"),
     "upgrade": post(BODY, JSON, b"Connection: Upgrade", b"Upgrade: h2c"),
@@ -148,7 +148,7 @@ def test_what_is_plainly_good_and_the_last_is_answered_and_the_connection_closed
 
 
 @pytest.mark.parametrize("sent", [*LEFT.values(), *LEFT_LAST.values()], ids=[*LEFT, *LEFT_LAST])
-def test_what_is_not_plainly_good_is_answered_as_if_there_were_no_lane(sent: bytes) -> None:
+def test_what_is_not_plainly_good_is_answered_as_if_there_were_no_fast_path(sent: bytes) -> None:
     ours = assert_same([sent])
     assert len(ours.answers) == 1
     for places in ([len(sent) - 1], range(0, len(sent), 7), [sent.find(b"\r\n\r\n") + 4]):
@@ -208,7 +208,7 @@ def test_whatever_is_pipelined_in_whatever_packets_is_answered_in_order(
     ]
 
 
-def test_many_events_in_one_packet_take_the_lane_one_after_the_other() -> None:
+def test_many_events_in_one_packet_take_the_fast_path_one_after_the_other() -> None:
     ours = talk([GOOD * 100])
     assert ours.requests <= 100 * len(GOOD) / PIECE_BYTES  # those that are cut where a piece ends
     assert [answer.status for answer in ours.answers] == [202] * 100
@@ -216,7 +216,7 @@ def test_many_events_in_one_packet_take_the_lane_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(_URLS))
-def test_the_lane_knows_only_paths_that_are_those_of_events(path: bytes) -> None:
+def test_the_fast_path_knows_only_paths_that_are_those_of_events(path: bytes) -> None:
     assert plain_path(path.decode()) == "/events"
 
 
@@ -284,7 +284,7 @@ def test_a_queue_that_takes_nothing_more_is_told_in_order_too() -> None:
     run(scenario)
 
 
-def test_an_event_that_can_not_be_made_is_a_logged_mistake(
+def test_an_event_that_can_not_be_made_is_a_logged_internal_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(ms: int) -> bytes:

@@ -137,7 +137,7 @@ def test_a_file_that_is_no_checkpoint_is_not_overwritten(at: Path, file: Path, t
     assert at.read_text() == text
 
 
-def test_a_checkpoint_of_another_version_is_told_apart(at: Path, file: Path) -> None:
+def test_a_checkpoint_of_another_version_is_recognised(at: Path, file: Path) -> None:
     at.write_text(json.dumps({"format": 0}))
     with pytest.raises(CannotResume, match="another version"):
         begin(at, file)
@@ -274,7 +274,7 @@ def test_what_is_read_after_the_stop_is_not_sent() -> None:
     assert not pipeline.is_complete
 
 
-def test_patience_ends_when_it_is_told_to() -> None:
+def test_a_retry_deadline_ends_when_it_is_told_to() -> None:
     deadline = RetryDeadline(None)
     deadline.pause(0, "away")
     assert deadline.last_error == "away"
@@ -285,7 +285,7 @@ def test_patience_ends_when_it_is_told_to() -> None:
         deadline.pause(600, "away")
 
 
-def test_patience_gives_up_after_its_time_without_an_answer() -> None:
+def test_a_retry_deadline_gives_up_after_its_time_without_an_answer() -> None:
     with pytest.raises(GaveUp, match=r"nothing was taken for 0\.05 s: away"):
         RetryDeadline(0.05).pause(600, "away")
 

@@ -1,4 +1,4 @@
-"""What is asked while control answers goes in the next call; failures stay apart."""
+"""What is asked while control answers goes in the next call; failures stay separate."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
