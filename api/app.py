@@ -17,10 +17,10 @@ from api.http.path_middleware import PathMiddleware
 from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
-from api.query.cached_page_middleware import CachedPageMiddleware
 from api.routes import ingest, methods, openapi, otlp, pages, query
-from api.server.fast_path import FastPath
-from api.server.fast_path_protocol import VERSIONS
+from api.server.fast_path_protocol import FastPaths
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import VERSIONS, PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
@@ -33,9 +33,9 @@ _NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 class Application:
-    """ASGI: FastAPI behind the paths and the fast path for reading, there while it serves.
+    """ASGI: FastAPI behind the middleware for paths.
 
-    The protocol asks `fast_path` before it asks this.
+    While it serves, the protocol asks `fast_paths` before it asks this.
     """
 
     def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
@@ -45,7 +45,7 @@ class Application:
         self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = PathMiddleware(self.fastapi)
-        self.fast_path: FastPath | None = None
+        self.fast_paths: FastPaths | None = None
         self.memory = ProcessMemory.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,9 +69,10 @@ class Application:
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings, self.memory.bodies) as services:
             app.state.services = services
-            self._front = PathMiddleware(CachedPageMiddleware(self.fastapi, services.history))
-            self.fast_path = FastPath(
-                services.ingest, services.limits.event.bytes, self._hosts, self._prefixes.fixed
+            prefix = self._prefixes.fixed
+            self.fast_paths = FastPaths(
+                PostFastPath(services.ingest, services.limits.event.bytes, self._hosts, prefix),
+                PageFastPath(services.history, self._hosts, prefix),
             )
             yield
 

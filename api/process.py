@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def connection(**options: Any) -> FastPathProtocol:
         return FastPathProtocol(
-            fast_path=app.fast_path,
+            fast_paths=app.fast_paths,
             head_seconds=settings.body_seconds,
             memory=app.memory,
             **options,

@@ -5,6 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
@@ -77,7 +78,7 @@ class GroupCommit:
         `items` is id, event, id, event ..., all made at that time. The future fails with
         QueueUnavailable, QueueFull.
         """
-        future: asyncio.Future[QueuePosition] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[QueuePosition] = self._running_loop.create_future()
         if self._events >= self._max_pending or self._bytes >= MAX_PENDING_BYTES:
             future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
             return future
@@ -94,6 +95,11 @@ class GroupCommit:
         """Return once nothing is under way any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    @cached_property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Kept, because asking for it takes a system call."""
+        return asyncio.get_running_loop()
 
     async def _run(self) -> None:
         """One call after the other while enough waits."""

@@ -14,7 +14,7 @@ import msgspec
 from api.query import cursors, receipts
 from api.query.single_flight import SingleFlight
 from storage.cache import tags
-from storage.cache.page_cache import Miss, PageCache
+from storage.cache.page_cache import LocalPage, Miss, PageCache
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.events.reader import EventStore, Page
 from storage.model.cached_page import CachedPage
@@ -72,12 +72,9 @@ class History:
             return Served(found, "HIT")
         return await self._single_flight.run(name, lambda: self._fill(filters, name, page_tags))
 
-    async def local_page(self, name: str, page_tags: Sequence[str]) -> CachedPage | None:
-        """The page of that digest and those tags if it is at hand and may be served now."""
-        try:
-            return await self._cache.get_local(name, page_tags)
-        except ControlUnavailable:
-            return None
+    def local(self, name: str, page_tags: Sequence[str]) -> LocalPage | None:
+        """The page of that digest and those tags if it is at hand: see `PageCache.local`."""
+        return self._cache.local(name, page_tags)
 
     async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
         """Those of these events that were accepted, with their receipts.

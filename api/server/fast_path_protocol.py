@@ -1,13 +1,20 @@
-"""The bounded protocol with a fast path: what that takes becomes no ASGI request."""
+"""The bounded protocol with fast paths: what they take becomes no ASGI request."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
-from api.server.fast_path import FastPath, Post
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import VERSIONS, Post, PostFastPath
 
-VERSIONS = ("1.1", "1.0")
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
+
+
+class FastPaths(NamedTuple):
+    """What is answered without FastAPI: events that are plainly good, and pages at hand."""
+
+    post: PostFastPath
+    page: PageFastPath
 
 
 class FastPathProtocol(BoundedHeadProtocol):
@@ -17,10 +24,13 @@ class FastPathProtocol(BoundedHeadProtocol):
     by the same callbacks in the same order. Without a fast path nothing is held.
     """
 
-    def __init__(self, *arguments: Any, fast_path: FastPath | None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, fast_paths: FastPaths | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # It writes no access log, and uvicorn would not count what is in it.
-        self._fast_path = None if self.access_log or self.limit_concurrency else fast_path
+        # They write no access log, and uvicorn would not count what they take.
+        if fast_paths is None or self.access_log or self.limit_concurrency:
+            self._posts = self._pages = None
+        else:
+            self._posts, self._pages = fast_paths
         self._held: list[bytes] | None = None  # parts of a body
         self._held_bytes = 0
         self._hold: asyncio.TimerHandle | None = None
@@ -65,18 +75,18 @@ class FastPathProtocol(BoundedHeadProtocol):
 
     def _may_take(self) -> bool:
         return (
-            self._fast_path is not None
+            self._posts is not None
             and self._without_body <= PIECE_BYTES
             and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
-            and self._fast_path.takes(self.url, self.headers)
+            and self._posts.takes(self.url, self.headers)
         )
 
     def _take(self, held: list[bytes]) -> bool:
         """Whether the fast path takes it; else the request has been made."""
-        assert self._fast_path is not None
+        assert self._posts is not None
         version = self.parser.get_http_version()
-        post = self._fast_path.post(self, b"".join(held)) if version in VERSIONS else None
+        post = self._posts.post(self, b"".join(held)) if version in VERSIONS else None
         if post is None:
             self._let_go()
             return False
@@ -98,7 +108,7 @@ class FastPathProtocol(BoundedHeadProtocol):
             cycle.start()
         elif self.flow.write_paused:  # the client has not read the answer before
             self._put_off = cycle, app
-        else:
+        elif self._pages is None or not self._pages.takes(cycle, app, super()._start_asgi_task):
             super()._start_asgi_task(cycle, app)
 
     def _is_busy(self) -> bool:

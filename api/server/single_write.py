@@ -36,6 +36,10 @@ class SingleWriteCycle(RequestResponseCycle):
         else:
             await self._send_in_parts(start, message)
 
+    def send_whole(self, start: Message, end: Message) -> bool:
+        """Send the whole answer at once, outside of any task; False: nothing was done."""
+        return len(end["body"]) <= LARGE_BYTES and self._sent_whole(start, end)
+
     async def _send_large(self, start: Message, end: Message) -> None:
         """Send it if there is room for it, in case its client does not read it.
 

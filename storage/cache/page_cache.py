@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
@@ -49,6 +50,16 @@ class Wait:
     """No page may be served, and another process runs its query right now."""
 
 
+class LocalPage(NamedTuple):
+    """A page whose body is in this process. It may be served if `current` becomes its tag.
+
+    `current` fails with ControlUnavailable.
+    """
+
+    page: CachedPage
+    current: asyncio.Future[bytes | None]
+
+
 class PageCache:
     """Look pages up and keep them. Safe for many tasks of one event loop."""
 
@@ -64,20 +75,10 @@ class PageCache:
         self._store: AsyncScript = client.register_script(source("cache/store"))
         self._unlock: AsyncScript = client.register_script(source("cache/unlock"))
 
-    async def get_local(self, digest: str, tags: Sequence[str]) -> CachedPage | None:
-        """The page if its body is in this process and may be served at this moment.
-
-        Raises ControlUnavailable; then the next ones are looked up, where each waits but once.
-        """
+    def local(self, digest: str, tags: Sequence[str]) -> LocalPage | None:
+        """Ask control whether the page may be served, if its body is in this process."""
         page = self._local.get(digest)
-        if page is None:
-            return None
-        try:
-            etag = await self._validator.etag(digest, tags)
-        except ControlUnavailable:
-            self._local.clear()
-            raise
-        return page if etag == page.etag else None
+        return None if page is None else LocalPage(page, self._validator.submit(digest, tags))
 
     async def lookup(self, digest: str, tags: list[str]) -> CachedPage | Miss:
         """The page if it may be served at this moment. Raises ControlUnavailable."""
@@ -137,10 +138,15 @@ class PageCache:
         named: list[int | str] = [self._grace_us]
         for of_page in tags:
             named += (len(of_page), *of_page)
-        async with _in_time():
-            etags: list[bytes | None] = await self._validate(
-                keys=[keys.GENERATIONS, keys.PENDING_WRITERS, *map(keys.page, digests)], args=named
-            )
+        try:
+            async with _in_time():
+                etags: list[bytes | None] = await self._validate(
+                    keys=[keys.GENERATIONS, keys.PENDING_WRITERS, *map(keys.page, digests)],
+                    args=named,
+                )
+        except ControlUnavailable:
+            self._local.clear()  # the next ones are looked up, where each waits but once
+            raise
         return etags
 
     async def _look(

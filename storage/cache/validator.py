@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from storage.errors import StorageError
 
@@ -39,16 +40,21 @@ class PageValidator:
         self._asked: dict[str, _Asked] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def etag(self, digest: str, tags: Sequence[str]) -> bytes | None:
-        """The tag of the page that may be served at this moment; raises what `ask` raises."""
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    def submit(self, digest: str, tags: Sequence[str]) -> asyncio.Future[bytes | None]:
+        """The tag of the page that may be served now; it fails with what `ask` raises."""
+        future: asyncio.Future[bytes | None] = self._running_loop.create_future()
         asked = self._asked.get(digest)
         if asked is None:
             asked = self._asked[digest] = _Asked(tags)
         asked.askers.append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await future
+        return future
+
+    @cached_property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Kept, because asking for it takes a system call."""
+        return asyncio.get_running_loop()
 
     async def _run(self) -> None:
         group: dict[str, _Asked] = {}

@@ -85,11 +85,17 @@ class Reader:
 
     def held(self, filters: Filters) -> CachedPage | None:
         """The page if the process holds it and may serve it."""
-        return self.run(self.history.local_page(digest(filters), tags.of_page(filters)))
+        return self.run(local_page(self.cache, digest(filters), tags.of_page(filters)))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
         """The page's events, and where the next one starts."""
         return opened(self.served(filters))
+
+
+async def local_page(cache: PageCache, name: str, proof: list[str]) -> CachedPage | None:
+    """The page if the process holds it and control says that it may be served."""
+    local = cache.local(name, proof)
+    return local.page if local and await local.current == local.page.etag else None
 
 
 def opened(served: Served) -> tuple[list[dict[str, Any]], UUID | None]:

@@ -16,11 +16,14 @@ from api.app import create_app
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.server.fast_path import FastPath
-from api.server.fast_path_protocol import FastPathProtocol
+from api.server.fast_path_protocol import FastPathProtocol, FastPaths
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.services import RequestLimits
 from api.settings import ApiSettings
+from storage.cache.page_cache import LocalPage
+from storage.model.cached_page import CachedPage
 from storage.queue.producer import Appended, BacklogLimits, QueuePosition
 from storage.settings import StorageSettings
 from tests.support.wire import Wire
@@ -44,6 +47,24 @@ class Answer(NamedTuple):
     body: str
 
 
+class Pages:
+    """History as the fast path sees it. `page` is at hand; `current` is what control says of it."""
+
+    def __init__(self) -> None:
+        self.page: CachedPage | None = None
+        self.current: bytes | Exception | None = None
+
+    def local(self, name: str, proof: list[str]) -> LocalPage | None:
+        if self.page is None:
+            return None
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        if isinstance(self.current, Exception):
+            answer.set_exception(self.current)
+        else:
+            answer.set_result(self.current)
+        return LocalPage(self.page, answer)
+
+
 class Wired:
     """One connection. `requests` counts what came to FastAPI, `appended` is what the queue got,
     `closed`: whether the service had closed it when the client went away."""
@@ -56,6 +77,7 @@ class Wired:
         self.closed = False
         self.appended: list[bytes] = []
         self.error: BaseException | None = None
+        self.pages = Pages()
         self.writes_at_once = True
         self.goes_on = asyncio.Event()  # what the queue waits for otherwise
         limits = RequestLimits.of(_SETTINGS)
@@ -69,12 +91,16 @@ class Wired:
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
-        fast_path = FastPath(ingest, limits.event.bytes, Hosts()) if with_fast_path else None
+        self.hosts = Hosts()
+        fast_paths = FastPaths(
+            PostFastPath(ingest, limits.event.bytes, self.hosts),
+            PageFastPath(cast(Any, self.pages), self.hosts),
+        )
         self.protocol = FastPathProtocol(
             _CONFIG,
             self.state,
             {},
-            fast_path=fast_path,
+            fast_paths=fast_paths if with_fast_path else None,
             head_seconds=head_seconds,
             memory=self.memory,
         )

@@ -40,7 +40,7 @@ from storage.queue.lease import ShardLease
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from tests.support.reading import Reader, made, opened, reader
+from tests.support.reading import Reader, local_page, made, opened, reader
 from worker.drain import Drain
 from worker.resources import Resources, open_resources
 from worker.settings import WorkerSettings
@@ -541,7 +541,7 @@ def keep(world: World, generations: bytes) -> None:
 
 def is_served(world: World, tag: str) -> bool:
     cache, run = world.reader.cache, world.reader.run
-    held = run(cache.get_local(NAME, [tag]))
+    held = run(local_page(cache, NAME, [tag]))
     found = run(cache.lookup(NAME, [tag]))
     assert held is None or held == found
     return isinstance(found, CachedPage)

@@ -26,7 +26,7 @@ from storage.redis import keys
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
-from tests.support.reading import Reader, made, opened, reader, store
+from tests.support.reading import Reader, local_page, made, opened, reader, store
 
 PAGE = CachedPage(b'{"events":[],"next_cursor":null}', b'"tag"')
 NAME = "d" * 32
@@ -204,7 +204,7 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
 
 
 def held(read: Reader, cache: PageCache | None = None) -> CachedPage | None:
-    return read.run((cache or read.cache).get_local(NAME, OF))
+    return read.run(local_page(cache or read.cache, NAME, OF))
 
 
 def test_a_held_page_is_served_only_while_control_says_so(
@@ -273,7 +273,7 @@ def test_many_pages_are_asked_about_at_once_each_by_its_own_tags(
     store_batch(invalidator, "component:7")
 
     async def all_of_them() -> list[CachedPage | None]:
-        return await asyncio.gather(*(read.cache.get_local(*asked) for asked in names.items()))
+        return await asyncio.gather(*(local_page(read.cache, *asked) for asked in names.items()))
 
     before = read.control.info("commandstats")["cmdstat_evalsha"]["calls"]
     found = read.run(all_of_them())

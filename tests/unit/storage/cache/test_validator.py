@@ -30,8 +30,8 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def asked(validator: PageValidator, name: str) -> asyncio.Task[bytes | None]:
-    return asyncio.create_task(validator.etag(name, [f"tag of {name}"]))
+def asked(proofs: PageValidator, name: str) -> asyncio.Future[bytes | None]:
+    return proofs.submit(name, [f"tag of {name}"])
 
 
 def run(scenario: Callable[[Control, PageValidator], Coroutine[Any, Any, None]]) -> None:

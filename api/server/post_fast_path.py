@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-_URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
+VERSIONS = ("1.1", "1.0")
+_PATHS = ("/events", "/events/", "/api/events", "/api/events/")
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
@@ -37,14 +38,19 @@ _UNUSUAL = BINARY_HEADERS | {
 _ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 
 
-class FastPath:
+def events_paths(prefix: str) -> set[str]:
+    """The paths of `/events`, as they are and below the prefix of a proxy."""
+    return {prefix + path for path in _PATHS}.union(_PATHS)
+
+
+class PostFastPath:
     """Which requests it takes, and how they are answered."""
 
     def __init__(self, ingest: Ingest, max_bytes: int, hosts: Hosts, prefix: str = "") -> None:
         """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
         self.prefix = prefix
-        self._urls = _URLS | {prefix.encode() + url for url in _URLS}
+        self._urls = {path.encode() for path in events_paths(prefix)}
         self._max_bytes = max_bytes
         self._hosts = hosts
         self._common: Headers = ()
@@ -87,7 +93,9 @@ class Post:
     message_event = asyncio.Event()  # nobody waits for more of it
     _stamped: StampedEvent
 
-    def __init__(self, fast_path: FastPath, connection: HttpToolsProtocol, posted: EventIn) -> None:
+    def __init__(
+        self, fast_path: PostFastPath, connection: HttpToolsProtocol, posted: EventIn
+    ) -> None:
         self._fast_path = fast_path
         self._connection = connection
         self._posted = posted
