@@ -69,20 +69,20 @@ _READ = sa.text(f"""
         SELECT substr(form, at, {_PIECE - 1 + max(LENGTHS)}) AS piece
         FROM form, generate_series(1, length(form), {_PIECE}) AS at
     ), found AS MATERIALIZED (
-        SELECT size, substr(piece, at, size) AS gram
+        SELECT size, substr(piece, at, size) AS ngram
         FROM piece, unnest(CAST(:lengths AS integer[])) AS size,
             generate_series(1, length(piece) - size + 1) AS at
-        UNION SELECT length(gram), gram FROM found_grams
+        UNION SELECT length(ngram), ngram FROM found_ngrams
     ), many AS MATERIALIZED (
         SELECT size FROM found GROUP BY size HAVING count(*) > :most
     ), kept AS (
-        INSERT INTO found_grams SELECT gram FROM found WHERE size NOT IN (SELECT size FROM many)
+        INSERT INTO found_ngrams SELECT ngram FROM found WHERE size NOT IN (SELECT size FROM many)
         ON CONFLICT DO NOTHING
     )
     SELECT size FROM many
 """)
 _COLLECT = sa.text("""
-    CREATE TEMP TABLE found_grams (gram text COLLATE "C" PRIMARY KEY) ON COMMIT DROP
+    CREATE TEMP TABLE found_ngrams (ngram text COLLATE "C" PRIMARY KEY) ON COMMIT DROP
 """)
 _LIMITS = "SET LOCAL statement_timeout = {}; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 _STILL_OURS = sa.text("""
@@ -98,7 +98,7 @@ _FORGET = sa.text("""
 _EMPTY = sa.text("DELETE FROM message_grams WHERE span = :start")
 _KEEP = sa.text("""
     INSERT INTO message_grams (gram, span)
-    SELECT gram, :start FROM found_grams WHERE length(gram) = ANY (CAST(:lengths AS integer[]))
+    SELECT ngram, :start FROM found_ngrams WHERE length(ngram) = ANY (CAST(:lengths AS integer[]))
 """)
 _RECORD = sa.text("""
     UPDATE message_spans SET lengths = CAST(:lengths AS smallint[])
@@ -110,7 +110,7 @@ _WITHOUT = sa.text(f"""
         SELECT number, left({_FORM}, :characters) AS form
         FROM unnest(CAST(:parts AS text[])) WITH ORDINALITY AS given (message, number)
     ), wanted AS MATERIALIZED (
-        SELECT DISTINCT number, size, substr(form, at, size) AS gram
+        SELECT DISTINCT number, size, substr(form, at, size) AS ngram
         FROM part, unnest(CAST(:lengths AS integer[])) AS size,
             generate_series(1, length(form) - size + 1) AS at
     )
@@ -120,7 +120,7 @@ _WITHOUT = sa.text(f"""
             SELECT FROM wanted WHERE wanted.number = part.number AND size = (
                 SELECT max(length) FROM unnest(lengths) AS length WHERE length <= length(form)
             ) AND NOT EXISTS (
-                SELECT FROM message_grams WHERE gram = wanted.gram AND span = start_at
+                SELECT FROM message_grams WHERE gram = wanted.ngram AND span = start_at
             )
         )
     ) ORDER BY start_at
@@ -267,7 +267,7 @@ def _keep(connection: sa.Connection, span: Span) -> list[int]:
 
 
 def _read(connection: sa.Connection, span: Span) -> list[int]:
-    """Collect the span's n-grams in `found_grams`; of which lengths they are all there."""
+    """Collect the span's n-grams in `found_ngrams`; of which lengths they are all there."""
     connection.execute(_COLLECT)
     (start, end), lengths = span, LENGTHS
     edges = [start + (end - start) * step / _STEPS for step in range(_STEPS + 1)]

@@ -326,8 +326,8 @@ def _row(event: Event) -> str:
     email, data = event.email, str(event.data, "utf-8")
     values: Iterable[str] = (event.component, event.environment, event.message, email or "", data)
     # Hardly any has to be escaped: all are looked at once, and each by itself only where one has.
-    together = "\t".join(values)
-    if "\\" in together or "\n" in together or "\r" in together or together.count("\t") > 4:
+    joined = "\t".join(values)
+    if "\\" in joined or "\n" in joined or "\r" in joined or joined.count("\t") > 4:
         values = map(_escaped, values)
     component, environment, message, email_text, data_text = values
     return (

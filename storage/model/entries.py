@@ -93,9 +93,9 @@ def read_event(raw: bytes) -> Event:
 
 
 def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
-    together = b"\n".join(values)
-    if not together.isascii():
-        str(together, "utf-8")  # nobody else looks at the text inside `data`
+    joined = b"\n".join(values)
+    if not joined.isascii():
+        str(joined, "utf-8")  # nobody else looks at the text inside `data`
     events = list(map(decode_event, values))
     return events, readable_ids(events)
 

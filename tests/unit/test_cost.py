@@ -53,7 +53,7 @@ POST = (
 )
 GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
 EVENTS = 128  # in a batch
-TOGETHER = 16  # connections that send at the same time
+SIMULTANEOUS = 16  # connections that send at the same time
 ROUNDS = 10
 TURNS = 20  # of the loop, after which each has its answer
 COUNTED = ("api.", "storage.", "uvicorn.", "worker.")
@@ -125,9 +125,9 @@ class Calls:
 
 
 def measured(request: bytes) -> tuple[Calls, int, int]:
-    """Calls of Python functions, writes, and calls of a server, of ROUNDS * TOGETHER requests."""
+    """Calls of functions, writes, and calls of a server, of ROUNDS * SIMULTANEOUS requests."""
     calls, servers = Calls(), Servers()
-    wires = [Wire() for _ in range(TOGETHER)]
+    wires = [Wire() for _ in range(SIMULTANEOUS)]
 
     async def scenario() -> None:
         config = Config(cast(Any, servers.app()), log_level="critical", access_log=False)
@@ -167,7 +167,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
 
 def assert_cost(request: bytes, limit: float) -> None:
     calls, writes, server_calls = measured(request)
-    requests = ROUNDS * TOGETHER
+    requests = ROUNDS * SIMULTANEOUS
     assert writes == requests
     assert server_calls == ROUNDS  # one for all that came together
     calls.assert_a_share(requests, limit)

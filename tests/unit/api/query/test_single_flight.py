@@ -16,13 +16,13 @@ class Work:
     def __init__(self) -> None:
         self.started = 0
         self.at_once = 0
-        self.most_at_once = 0
+        self.max_at_once = 0
         self.ends: list[asyncio.Future[str]] = []
 
     async def __call__(self) -> str:
         self.started += 1
         self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.max_at_once = max(self.max_at_once, self.at_once)
         end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.ends.append(end)
         try:
@@ -81,7 +81,7 @@ def test_who_asks_during_a_run_shares_the_next_one() -> None:
         assert await first == "before they asked"
         assert await asyncio.gather(*later) == ["after they asked"] * 3
         assert await last == "the last"
-        assert work.most_at_once == 1
+        assert work.max_at_once == 1
         assert is_empty(single_flight)
 
     run(scenario)
@@ -103,7 +103,7 @@ def test_who_asks_in_the_turn_in_which_a_run_ends_still_shares_the_next_one() ->
             for end in work.ends:
                 if not end.done():
                     end.set_result("n")
-        assert work.most_at_once == 1
+        assert work.max_at_once == 1
         assert work.started == 3
         assert is_empty(single_flight)
 
