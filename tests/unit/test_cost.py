@@ -129,7 +129,7 @@ class Calls:
 
 
 def measured(request: bytes) -> tuple[Calls, int, int]:
-    """Calls of Python functions, writes, calls of a server, of ROUNDS * SIMULTANEOUS requests."""
+    """Calls of functions, writes, and calls of a server, of ROUNDS * SIMULTANEOUS requests."""
     calls, servers = Calls(), Servers()
     wires = [Wire() for _ in range(SIMULTANEOUS)]
 
