@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 import pytest
+from activity_client import ActivityClient, BufferFull, ClientClosed, Limits
+from activity_client.answers import Problem
 
-from client import ActivityClient, BufferFull, ClientClosed, Limits
-from client.answers import Problem
 from testbed.waiting import wait_until
 from tests.support.stub_service import (
     LOST,
@@ -245,7 +245,7 @@ def test_what_close_can_not_send_in_time_is_told(
 
 
 SCRIPT = """
-from client import ActivityClient
+from activity_client import ActivityClient
 client = ActivityClient({url!r}, component="c", environment="e")
 client.send(message="at the end")
 """
@@ -291,7 +291,7 @@ def test_without_a_thread_to_be_had_close_sends(
 
     client = client_of(stub)
     with monkeypatch.context() as patch:
-        patch.setattr("client.activity_client.threading.Thread.start", refuse_to_start)
+        patch.setattr("activity_client.client.threading.Thread.start", refuse_to_start)
         send_all(client, "1", "2")
     assert client.close(20)
     assert stub.messages == ["1", "2"]
@@ -306,7 +306,7 @@ def test_a_thread_that_an_error_ends_leaves_its_batch_to_the_next_under_its_key(
 
     client = client_of(stub)
     with monkeypatch.context() as patch:
-        patch.setattr("client.sender.Sender._report", fail)
+        patch.setattr("activity_client.sender.Sender._report", fail)
         send_all(client, "1")
         assert not client.flush(20)
         wait_until(lambda: client._thread and not client._thread.is_alive(), "its end")
@@ -366,7 +366,7 @@ def test_a_child_of_multiprocessing_sends_what_waits_when_it_ends(stub: StubServ
 def test_a_signal_handler_that_sends_does_not_hang(stub: StubService) -> None:
     code = f"""
 import signal
-from client import ActivityClient, Limits
+from activity_client import ActivityClient, Limits
 roomy = Limits(buffer_events=10**7, buffer_bytes=10**9)
 client = ActivityClient({stub.url!r}, component="c", environment="e", limits=roomy)
 handled = sent = 0

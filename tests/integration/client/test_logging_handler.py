@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from activity_client import ActivityClient, ActivityHandler, BadEvent, Limits
 
-from client import ActivityClient, ActivityHandler, BadEvent, Limits
 from testbed.waiting import wait_until
 from tests.support.stub_service import StubService, refuse
 
@@ -147,7 +147,7 @@ def test_a_record_that_can_not_be_formatted_is_told_and_sent_all_the_same(
 
 PROGRAM_IN_AN_ODD_FOLDER = """
 import logging
-from client import ActivityHandler
+from activity_client import ActivityHandler
 logging.raiseExceptions = False
 handler = ActivityHandler({url!r}, environment="e")
 logging.getLogger().addHandler(handler)
@@ -247,7 +247,7 @@ def test_a_callback_that_flushes_in_the_sending_thread_does_not_hang(stub: StubS
 PROGRAM = """
 import atexit, logging
 atexit.register(logging.info, "last of all")
-from client import ActivityHandler
+from activity_client import ActivityHandler
 handler = ActivityHandler({url!r}, environment="e")
 logging.getLogger().addHandler(handler)
 logging.getLogger().setLevel(logging.DEBUG)

@@ -6,8 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-
-from client.log_event import (
+from activity_client.log_event import (
     EXTRA_BYTES,
     EXTRAS,
     MESSAGE_BYTES,

@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
-from client.answers import Again, Done, Halve, Refused, Reply, Verdict, problem_text, read
-from client.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after
-from client.batch import GZIP_FROM_BYTES, Batch
-from client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
-from client.event_line import EVENT_BYTES, event_line
-from client.limits import Limits
-from client.seldom import Seldom
-from client.transport import Transport
+from activity_client.answers import Again, Done, Halve, Refused, Reply, Verdict, problem_text, read
+from activity_client.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after
+from activity_client.batch import GZIP_FROM_BYTES, Batch
+from activity_client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
+from activity_client.event_line import EVENT_BYTES, event_line
+from activity_client.limits import Limits
+from activity_client.log_throttle import LogThrottle
+from activity_client.transport import Transport
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -186,7 +185,7 @@ def test_limits_that_leave_no_room_are_refused() -> None:
 
 def test_the_same_thing_is_said_seldom_and_what_was_silent_is_counted() -> None:
     time = 0.0
-    seldom = Seldom(10, clock=lambda: time)
+    seldom = LogThrottle(10, clock=lambda: time)
     assert [seldom.occasion() for _ in range(3)] == [0, None, None]
     time = 10.0
     assert [seldom.occasion() for _ in range(2)] == [2, None]

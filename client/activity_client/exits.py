@@ -7,7 +7,7 @@ from multiprocessing.util import Finalize, register_after_fork
 from typing import Protocol
 from weakref import WeakSet
 
-from client.sender import forget_sending_threads
+from activity_client.sender import forget_sending_threads
 
 _BEFORE_MOST = 100  # multiprocessing ends the higher ones first
 

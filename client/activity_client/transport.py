@@ -13,10 +13,10 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, parse_url
 
-from client.answers import Again, Answer, Done, Halve, Refused, Reply, Verdict, read
-from client.backoff import Backoff
-from client.batch import Batch
-from client.errors import BadUrl
+from activity_client.answers import Again, Answer, Done, Halve, Refused, Reply, Verdict, read
+from activity_client.backoff import Backoff
+from activity_client.batch import Batch
+from activity_client.errors import BadUrl
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0

@@ -3,10 +3,10 @@
 It imports nothing of the service, and needs nothing but urllib3.
 """
 
-from client.activity_client import ActivityClient
-from client.answers import Problem, problem_text
-from client.buffer import Stats
-from client.errors import (
+from activity_client.answers import Problem, problem_text
+from activity_client.buffer import Stats
+from activity_client.client import ActivityClient
+from activity_client.errors import (
     ActivityError,
     BadEvent,
     BadUrl,
@@ -15,8 +15,8 @@ from client.errors import (
     NotJson,
     TooLarge,
 )
-from client.limits import Limits
-from client.logging_handler import ActivityHandler
+from activity_client.limits import Limits
+from activity_client.logging_handler import ActivityHandler
 
 __all__ = [
     "ActivityClient",

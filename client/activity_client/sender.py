@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from client.answers import Problem, Refused, Verdict, problem_text
-from client.batch import Batch
-from client.buffer import Buffer
-from client.errors import GaveUp
-from client.seldom import Seldom
-from client.transport import Transport
+from activity_client.answers import Problem, Refused, Verdict, problem_text
+from activity_client.batch import Batch
+from activity_client.buffer import Buffer
+from activity_client.errors import GaveUp
+from activity_client.log_throttle import LogThrottle
+from activity_client.transport import Transport
 
 LOGGER = "activity_client"
 """The name that this package logs under; `ActivityHandler` takes none of its records."""
@@ -111,7 +111,7 @@ def _marked_as_sending() -> Iterator[None]:
 
 
 def _warn_seldom() -> OnReject:
-    seldom = Seldom(WARN_SECONDS)
+    seldom = LogThrottle(WARN_SECONDS)
 
     def warn(event: dict[str, Any], problem: Problem) -> None:
         silent = seldom.occasion()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-class Seldom:
+class LogThrottle:
     """Lets one occasion in some seconds through, and counts those in between. For one thread at a
     time; it has no lock, which a fork could leave held."""
 

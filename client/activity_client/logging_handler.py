@@ -5,18 +5,18 @@ import sys
 import threading
 from contextlib import suppress
 
-from client.activity_client import ActivityClient
-from client.bounded_json import json_bytes, text_of
-from client.errors import BadEvent, BufferFull
-from client.log_event import (
+from activity_client.bounded_json import json_bytes, text_of
+from activity_client.client import ActivityClient
+from activity_client.errors import BadEvent, BufferFull
+from activity_client.log_event import (
     RECORD_BYTES,
     event_component,
     event_data,
     event_message,
     record_text,
 )
-from client.seldom import Seldom
-from client.sender import LOGGER, WARN_SECONDS, is_sending
+from activity_client.log_throttle import LogThrottle
+from activity_client.sender import LOGGER, WARN_SECONDS, is_sending
 
 _LAST_TRY_SECONDS = 1.0
 _FULL = (
@@ -55,7 +55,7 @@ class ActivityHandler(logging.Handler):
         if self._environment is None:
             raise BadEvent("an environment is needed, such as environment='production'")
         self.dropped = 0
-        self._full = Seldom(WARN_SECONDS)
+        self._full = LogThrottle(WARN_SECONDS)
         self._flushed_in_vain = False
 
     @property

@@ -6,11 +6,11 @@ record is lost for its content or its size.
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
-from client.bounded_json import bounded, cut_text, text_of
-from client.event_line import EVENT_BYTES
+from activity_client.bounded_json import bounded, cut_text, text_of
+from activity_client.event_line import EVENT_BYTES
 
 # Outside the bound are what names the parts, the component and the environment.
 RECORD_BYTES = EVENT_BYTES - 16 * 1024
@@ -112,7 +112,7 @@ def exception_text(record: logging.LogRecord) -> str:
 
 def _time(record: logging.LogRecord) -> str | None:
     try:
-        return datetime.fromtimestamp(record.created, UTC).isoformat()
+        return datetime.fromtimestamp(record.created, timezone.utc).isoformat()
     except Exception:  # noqa: BLE001 - no number, or none that is a time
         return None
 

@@ -5,10 +5,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
-from client.errors import BufferFull, ClientClosed, GaveUp
-from client.limits import Limits
+from activity_client.errors import BufferFull, ClientClosed, GaveUp
+from activity_client.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Buffer:
         """
         with self._lock:
             self._reason = reason
-            self._since = self._since or datetime.now(UTC)
+            self._since = self._since or datetime.now(timezone.utc)
             self._arrived.wait_for(*self._until_next_try(seconds))
             if self._is_past_deadline():
                 raise GaveUp(reason)

@@ -2,14 +2,13 @@
 
 import threading
 from types import TracebackType
-from typing import Self
 
-from client import exits
-from client.buffer import Buffer, Stats
-from client.event_line import event_line
-from client.limits import Limits
-from client.sender import OnReject, Sender, is_sending, log
-from client.transport import Transport
+from activity_client import exits
+from activity_client.buffer import Buffer, Stats
+from activity_client.event_line import event_line
+from activity_client.limits import Limits
+from activity_client.sender import OnReject, Sender, is_sending, log
+from activity_client.transport import Transport
 
 
 class ActivityClient:
@@ -116,7 +115,7 @@ class ActivityClient:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ActivityClient":
         return self
 
     def __exit__(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from client.backoff import retry_after
+from activity_client.backoff import retry_after
 
 Problem = Mapping[str, Any]
 """Why an event was rejected: an `application/problem+json` object (RFC 9457)."""

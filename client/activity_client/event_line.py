@@ -2,7 +2,7 @@
 
 import json
 
-from client.errors import BadEvent, NotJson, TooLarge
+from activity_client.errors import BadEvent, NotJson, TooLarge
 
 EVENT_BYTES = 256 * 1024
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 FIRST_SECONDS = 0.2
@@ -38,7 +38,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float:
     if header.strip().isdecimal():
         seconds = float(header)
     else:
-        seconds = _until(header, now or datetime.now(UTC))
+        seconds = _until(header, now or datetime.now(timezone.utc))
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
@@ -47,4 +47,4 @@ def _until(header: str, now: datetime) -> float:
         instant = parsedate_to_datetime(header)
     except ValueError:
         return 0.0
-    return (instant.replace(tzinfo=instant.tzinfo or UTC) - now).total_seconds()
+    return (instant.replace(tzinfo=instant.tzinfo or timezone.utc) - now).total_seconds()
