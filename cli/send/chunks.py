@@ -10,7 +10,6 @@ from typing import BinaryIO, NamedTuple
 
 from activity_client.answers import Problem
 from activity_client.event_line import EVENT_BYTES
-
 from cli.errors import SendError
 
 CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from activity_client.answers import problem_text
 from activity_client.errors import BadUrl, GaveUp
 from activity_client.transport import service_address
-
 from cli.errors import SendError, UsageError
 from cli.send import single_event
 from cli.send.file_source import send_file, usual_checkpoint

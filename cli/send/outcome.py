@@ -6,7 +6,6 @@ from itertools import compress
 from activity_client.answers import Verdict
 from activity_client.batch import Batch
 from activity_client.transport import Pause, Transport
-
 from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines

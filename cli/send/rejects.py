@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from activity_client.answers import problem_text
-
 from cli.errors import SendError
 from cli.send.chunks import Rejected
 

@@ -5,7 +5,6 @@ import time
 
 from activity_client.answers import Refused
 from activity_client.errors import GaveUp
-
 from cli.errors import KeyReused, RequestRefused
 
 

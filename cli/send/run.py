@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from activity_client.errors import GaveUp
 from activity_client.transport import Transport
-
 from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunk, Chunks

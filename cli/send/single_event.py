@@ -9,7 +9,6 @@ from activity_client.batch import Batch
 from activity_client.errors import BadEvent
 from activity_client.event_line import event_line
 from activity_client.transport import Transport
-
 from cli.errors import UsageError
 from cli.send.retry_deadline import Patience, stop_refused
 from cli.send.run import LONGEST_PAUSE, Way

@@ -7,7 +7,6 @@ from typing import Any
 
 from activity_client import ActivityClient, ActivityHandler, Problem
 from activity_client.event_line import EVENT_BYTES
-
 from cli.send.rejects import reasons_path
 from testbed.service import Service
 from testbed.waiting import wait_until

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 import sqlalchemy as sa
-from activity_client import ActivityClient, BufferFull, Limits
 
+from activity_client import ActivityClient, BufferFull, Limits
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service, service

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from activity_client import log_event
 
+from activity_client import log_event
 from api.formats.cloudevents import structured
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets

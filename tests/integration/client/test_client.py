@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 import pytest
+
 from activity_client import ActivityClient, BufferFull, ClientClosed, Limits
 from activity_client.answers import Problem
-
 from testbed.waiting import wait_until
 from tests.support.stub_service import (
     LOST,

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from activity_client import ActivityClient, ActivityHandler, BadEvent, Limits
 
+from activity_client import ActivityClient, ActivityHandler, BadEvent, Limits
 from testbed.waiting import wait_until
 from tests.support.stub_service import StubService, refuse
 

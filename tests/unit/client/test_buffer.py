@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from activity_client.buffer import Buffer
 from activity_client.errors import BufferFull, ClientClosed, GaveUp
 from activity_client.limits import Limits
-
 from testbed.waiting import wait_until
 
 AT_ONCE = Limits(linger_seconds=0)

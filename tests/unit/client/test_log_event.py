@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from activity_client.log_event import (
     EXTRA_BYTES,
     EXTRAS,

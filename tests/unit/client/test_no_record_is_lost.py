@@ -6,12 +6,12 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from activity_client import ActivityHandler
-from activity_client.client import ActivityClient
-from activity_client.event_line import EVENT_BYTES, event_line
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_client import ActivityHandler
+from activity_client.client import ActivityClient
+from activity_client.event_line import EVENT_BYTES, event_line
 from api.formats.native import EventIn, explain, parse
 from tests.support.hostile import fuzz
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from activity_client.answers import Again, Done, Halve, Refused, Reply, Verdict, problem_text, read
 from activity_client.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after
 from activity_client.batch import GZIP_FROM_BYTES, Batch

@@ -4,10 +4,10 @@ import io
 from typing import BinaryIO
 
 import pytest
-from activity_client.event_line import EVENT_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_client.event_line import EVENT_BYTES
 from cli.send.chunks import CHUNK_BYTES, Chunk, Chunks
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from activity_client.errors import GaveUp
 
+from activity_client.errors import GaveUp
 from cli.errors import AlreadySending, CannotResume
 from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Position
