@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from activity_client.answers import Problem
+from activity_client.answers import ProblemDocument
 from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
 
@@ -25,7 +25,7 @@ class Rejected(NamedTuple):
     """
 
     line: int
-    problem: Problem
+    problem: ProblemDocument
     original: bytes
     is_cut: bool = False
 
@@ -138,7 +138,7 @@ def refuse_gzip(beginning: bytes, name: str) -> None:
         raise SendError(f"this is gzip: gzip -dc {name} | activity send -")
 
 
-def _fault(line: bytes) -> Problem | None:
+def _fault(line: bytes) -> ProblemDocument | None:
     """What must not reach the service: it could make it refuse all that is sent with it."""
     if len(line) > EVENT_BYTES:
         return {"status": 413, "detail": f"the line has more than {EVENT_BYTES} bytes"}

@@ -34,7 +34,7 @@ def send_one(way: Way, line: bytes) -> Verdict:
             print(f"waiting for the service: {reason}", file=sys.stderr, flush=True)
         patience.pause(seconds, reason)
 
-    transport = Transport(way.url, longest_pause=LONGEST_PAUSE)
+    transport = Transport(way.url, max_pause=LONGEST_PAUSE)
     try:
         return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]
     finally:

@@ -3,7 +3,7 @@
 It imports nothing of the service, and needs nothing but urllib3.
 """
 
-from activity_client.answers import Problem, problem_text
+from activity_client.answers import ProblemDocument, problem_text
 from activity_client.buffer import Stats
 from activity_client.client import ActivityClient
 from activity_client.errors import (
@@ -28,7 +28,7 @@ __all__ = [
     "ClientClosed",
     "Limits",
     "NotJson",
-    "Problem",
+    "ProblemDocument",
     "Stats",
     "TooLarge",
     "problem_text",

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from activity_client.backoff import retry_after
 
-Problem = Mapping[str, Any]
+ProblemDocument = Mapping[str, Any]
 """Why an event was rejected: an `application/problem+json` object (RFC 9457)."""
 
-_AGAIN = frozenset({408, 409, 425, 429})
+_RETRY_STATUSES = frozenset({408, 409, 425, 429})
 _NOT_IMPLEMENTED = 501  # no service of ours, and it won't become one
 _TOO_LARGE = 413
 _UNPROCESSABLE = 422
@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
     id: str | None = None
     created_at: str | None = None
-    problem: Problem | None = None
+    problem: ProblemDocument | None = None
 
 
 class Done(NamedTuple):
@@ -32,7 +32,7 @@ class Done(NamedTuple):
     verdicts: list[Verdict]
 
 
-class Again(NamedTuple):
+class Retry(NamedTuple):
     """Not decided. To be tried again, not before `seconds` have passed.
 
     `untaken`: the request certainly did not arrive.
@@ -54,10 +54,10 @@ class Refused(NamedTuple):
     key_reused: bool = False
 
 
-class Halve(NamedTuple):
+class Split(NamedTuple):
     """Refused as a whole for its size: nothing of it was accepted."""
 
-    problem: Problem
+    problem: ProblemDocument
 
 
 class Reply(NamedTuple):
@@ -69,15 +69,17 @@ class Reply(NamedTuple):
     location: str | None = None
 
 
-Answer = Done | Again | Refused | Halve
+Answer = Done | Retry | Refused | Split
 
 
 def read(reply: Reply, events: int) -> Answer:
     """What the reply to a batch of that many events means."""
-    if (reply.status >= 500 and reply.status != _NOT_IMPLEMENTED) or reply.status in _AGAIN:
-        return Again(_refusal(reply), retry_after(reply.retry_after))
+    if (
+        reply.status >= 500 and reply.status != _NOT_IMPLEMENTED
+    ) or reply.status in _RETRY_STATUSES:
+        return Retry(_refusal(reply), retry_after(reply.retry_after))
     if reply.status == _TOO_LARGE:
-        return Halve(_problem(reply))
+        return Split(_problem(reply))
     verdicts = _verdicts(reply.body, events)
     if verdicts is not None:
         return Done(verdicts)
@@ -87,7 +89,7 @@ def read(reply: Reply, events: int) -> Answer:
     return Refused(_refusal(reply), retry_after(reply.retry_after), untaken)
 
 
-def problem_text(problem: Problem) -> str:
+def problem_text(problem: ProblemDocument) -> str:
     """A problem in one line."""
     faults = problem.get("errors")
     if isinstance(faults, list) and faults:
@@ -123,7 +125,7 @@ def _verdict(result: dict[str, Any]) -> Verdict:
     return Verdict(problem={k: v for k, v in problem.items() if k not in _PLACES})
 
 
-def _problem(reply: Reply) -> Problem:
+def _problem(reply: Reply) -> ProblemDocument:
     """The reply's own problem, or one made up for a server that says nothing of the kind."""
     return _object(reply.body) or {"status": reply.status, "detail": _refusal(reply)}
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 FIRST_SECONDS = 0.2
-LONGEST_RETRY_AFTER = 600.0
+MAX_RETRY_AFTER = 600.0
 
 
 class Backoff:
@@ -31,7 +31,7 @@ class Backoff:
 def retry_after(header: str | None, now: datetime | None = None) -> float:
     """Seconds that a `Retry-After` asks for: a number or a date (RFC 9110, 10.2.3).
 
-    0 without one that can be read; at most LONGEST_RETRY_AFTER.
+    0 without one that can be read; at most MAX_RETRY_AFTER.
     """
     if header is None:
         return 0.0
@@ -39,7 +39,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float:
         seconds = float(header)
     else:
         seconds = _until(header, now or datetime.now(timezone.utc))
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _until(header: str, now: datetime) -> float:

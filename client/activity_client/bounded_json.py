@@ -11,7 +11,7 @@ MAX_DEPTH = 60  # arrays and objects in each other; the service takes 64, around
 _DIGITS = 4_300  # of one number, which is what the service keeps
 _CUT = "…"
 _CUT_BYTES = len(_CUT.encode())
-_LONGEST_ESCAPE = len("\\u0000")
+_MAX_ESCAPE = len("\\u0000")
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -109,7 +109,7 @@ def _storable(text: str) -> str:
 def _beginning(encoded: bytes, most: int) -> str:
     """Return as much of the inside of a JSON string as is whole within so many bytes."""
     text = encoded[:most].decode("utf-8", "ignore")
-    for end in range(len(text), max(-1, len(text) - _LONGEST_ESCAPE), -1):
+    for end in range(len(text), max(-1, len(text) - _MAX_ESCAPE), -1):
         try:
             return str(json.loads(f'"{text[:end]}"'))
         except ValueError:  # an escape is cut

@@ -66,7 +66,7 @@ class Buffer:
             return self._is_past_deadline()
 
     @property
-    def trouble(self) -> str | None:
+    def last_error(self) -> str | None:
         """Why the service does not take what is sent; None while it does."""
         with self._lock:
             return self._reason

@@ -92,10 +92,10 @@ class ActivityClient:
         self._closed = True
         self._join(self._buffer.close(self.limits.exit_seconds if timeout is None else timeout))
         exits.closed(self)
-        left, trouble = self.stats.pending, self._buffer.trouble
+        left, last_error = self.stats.pending, self._buffer.last_error
         if not left:
             return None
-        why = f": {trouble}" if trouble else ""
+        why = f": {last_error}" if last_error else ""
         return (
             f"not acknowledged in time by {self.url}{why}. Events left: {left}, of which the last "
             "request's may have arrived"

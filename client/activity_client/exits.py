@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from activity_client.sender import forget_sending_threads
 
-_BEFORE_MOST = 100  # multiprocessing ends the higher ones first
+_EXIT_PRIORITY = 100  # multiprocessing ends the higher ones first
 
 
 class Client(Protocol):
@@ -61,7 +61,7 @@ def _after_fork_in_child() -> None:
 
 
 def _arm_child(_: object) -> None:
-    Finalize(None, _close_in_child, exitpriority=_BEFORE_MOST)
+    Finalize(None, _close_in_child, exitpriority=_EXIT_PRIORITY)
 
 
 # At the import, so that what others register later, and may send events, comes before.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from activity_client.answers import Problem, Refused, Verdict, problem_text
+from activity_client.answers import ProblemDocument, Refused, Verdict, problem_text
 from activity_client.batch import Batch
 from activity_client.buffer import Buffer
 from activity_client.errors import GaveUp
@@ -20,7 +20,7 @@ LOGGER = "activity_client"
 
 WARN_SECONDS = 10.0
 
-OnReject = Callable[[dict[str, Any], Problem], None]
+OnReject = Callable[[dict[str, Any], ProblemDocument], None]
 """Called with an event that the service refused, and why; from the sending thread."""
 
 log = logging.getLogger(LOGGER)
@@ -44,7 +44,7 @@ class Sender:
     def __init__(self, buffer: Buffer, transport: Transport, on_reject: OnReject | None) -> None:
         self._buffer = buffer
         self._transport = transport
-        self._on_reject = on_reject or _warn_seldom()
+        self._on_reject = on_reject or _warn_throttled()
         self._batch: Batch | None = None  # outlives a thread that was killed by an error
         self._running = threading.Lock()
         self._is_refused = False  # and that was said
@@ -93,7 +93,7 @@ class Sender:
             if verdict.problem is not None:
                 self._report_one(json.loads(line), verdict.problem)
 
-    def _report_one(self, event: dict[str, Any], problem: Problem) -> None:
+    def _report_one(self, event: dict[str, Any], problem: ProblemDocument) -> None:
         try:
             self._on_reject(event, problem)
         except Exception:
@@ -110,11 +110,11 @@ def _marked_as_sending() -> Iterator[None]:
         _sending_threads.discard(thread)
 
 
-def _warn_seldom() -> OnReject:
-    seldom = LogThrottle(WARN_SECONDS)
+def _warn_throttled() -> OnReject:
+    throttle = LogThrottle(WARN_SECONDS)
 
-    def warn(event: dict[str, Any], problem: Problem) -> None:
-        silent = seldom.occasion()
+    def warn(event: dict[str, Any], problem: ProblemDocument) -> None:
+        silent = throttle.occasion()
         if silent is not None:
             more = f" (and {silent} more before it)" if silent else ""
             what = f"of {event['component']!r}: {event['message'][:200]!r}"

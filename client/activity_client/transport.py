@@ -13,14 +13,14 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, parse_url
 
-from activity_client.answers import Again, Answer, Done, Halve, Refused, Reply, Verdict, read
+from activity_client.answers import Answer, Done, Refused, Reply, Retry, Split, Verdict, read
 from activity_client.backoff import Backoff
 from activity_client.batch import Batch
 from activity_client.errors import BadUrl
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 _PIECE_BYTES = 64 * 1024
 
 Pause = Callable[[float, str], None]
@@ -34,16 +34,14 @@ OnRefusal = Callable[[float, Refused], None]
 class Transport:
     """Posts batches to one service. Safe for use by as many threads as it has `connections`.
 
-    `longest_pause`: seconds between two tries, at most, unless the service asks for more.
+    `max_pause`: seconds between two tries, at most, unless the service asks for more.
     Raises BadUrl. No proxy of the environment is used.
     """
 
-    def __init__(
-        self, url: str, connections: int = 1, longest_pause: float = LONGEST_PAUSE
-    ) -> None:
+    def __init__(self, url: str, connections: int = 1, max_pause: float = MAX_PAUSE) -> None:
         self._url = service_address(url)
         self._endpoint = f"{self._url}/events/batch"
-        self._longest_pause = longest_pause
+        self._max_pause = max_pause
         self._lock = threading.Lock()
         self._perhaps_taken = 0  # requests, those under way too
         self._pools = urllib3.PoolManager(
@@ -65,19 +63,19 @@ class Transport:
         key and byte for byte, for as long as `pause` returns; what that raises is raised here.
         `refused` is called in its place for an answer that says nothing about the events.
         """
-        backoff = Backoff(self._longest_pause)
+        backoff = Backoff(self._max_pause)
         while True:
             match self._attempt(batch):
                 case Done(verdicts):
                     return verdicts
-                case Halve(problem) if len(batch.lines) == 1:
+                case Split(problem) if len(batch.lines) == 1:
                     return [Verdict(problem=problem)]
-                case Halve():
+                case Split():
                     first, second = batch.halves()
                     return self.deliver(first, pause, refused) + self.deliver(
                         second, pause, refused
                     )
-                case Again(reason, seconds):
+                case Retry(reason, seconds):
                     pause(backoff.next(seconds), reason)
                 case Refused() as answer:
                     refused(backoff.next(answer.seconds), self._asked(answer))
@@ -90,7 +88,7 @@ class Transport:
         with self._lock:
             self._perhaps_taken += 1
         answer = self._post(batch)
-        if isinstance(answer, Again | Refused) and answer.untaken:
+        if isinstance(answer, Retry | Refused) and answer.untaken:
             with self._lock:
                 self._perhaps_taken -= 1
         return answer
@@ -109,7 +107,7 @@ class Transport:
             )
         except (HTTPError, OSError) as error:
             untaken = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            return Again(_reason(error), untaken=untaken)
+            return Retry(_reason(error), untaken=untaken)
         told = response.headers
         reply = Reply(response.status, told.get("Retry-After"), response.data, told.get("Location"))
         return read(reply, len(batch.lines))

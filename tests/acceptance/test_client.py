@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from activity_client import ActivityClient, ActivityHandler, Problem
+from activity_client import ActivityClient, ActivityHandler, ProblemDocument
 from activity_client.event_line import EVENT_BYTES
 from cli.send.rejects import reasons_path
 from testbed.service import Service
@@ -34,7 +34,7 @@ def test_what_is_sent_is_found_in_order_with_all_its_parts(running: Service) -> 
 
 
 def test_what_the_service_refuses_is_reported_with_its_reason(running: Service) -> None:
-    rejected: list[tuple[dict[str, Any], Problem]] = []
+    rejected: list[tuple[dict[str, Any], ProblemDocument]] = []
     client = ActivityClient(
         running.url,
         component="client-bad",

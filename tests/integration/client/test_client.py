@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from activity_client import ActivityClient, BufferFull, ClientClosed, Limits
-from activity_client.answers import Problem
+from activity_client.answers import ProblemDocument
 from testbed.waiting import wait_until
 from tests.support.stub_service import (
     LOST,
@@ -135,7 +135,7 @@ def test_a_batch_that_is_too_large_is_halved_under_new_keys(stub: StubService) -
 
 def test_one_event_that_is_too_large_is_rejected(stub: StubService) -> None:
     stub.otherwise = refuse(413)
-    rejected: list[Problem] = []
+    rejected: list[ProblemDocument] = []
     with client_of(stub, on_reject=lambda event, problem: rejected.append(problem)) as client:
         send_all(client, "m")
         assert client.flush(20)
@@ -143,7 +143,7 @@ def test_one_event_that_is_too_large_is_rejected(stub: StubService) -> None:
 
 
 def test_each_rejected_event_is_reported_with_its_problem(stub: StubService) -> None:
-    rejected: list[tuple[dict[str, Any], Problem]] = []
+    rejected: list[tuple[dict[str, Any], ProblemDocument]] = []
     with client_of(stub, on_reject=lambda *one: rejected.append(one)) as client:
         send_all(client, "1", "bad 2", "3")
         assert client.flush(20)
@@ -160,7 +160,7 @@ def test_a_refusal_that_is_not_about_the_events_loses_none_and_is_said_once(
     stub: StubService, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     stub.script += [refuse(status), refuse(status), refuse(status)]
-    rejected: list[Problem] = []
+    rejected: list[ProblemDocument] = []
     with client_of(stub, on_reject=lambda event, problem: rejected.append(problem)) as client:
         send_all(client, "1", "2")
         assert client.flush(20)
@@ -188,7 +188,7 @@ def test_a_warning_is_not_all_that_tells_of_a_refusal(stub: StubService) -> None
 def test_an_on_reject_that_fails_stops_nothing(
     stub: StubService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(event: dict[str, Any], problem: Problem) -> None:
+    def fail(event: dict[str, Any], problem: ProblemDocument) -> None:
         raise OSError("disk full")
 
     with client_of(stub, on_reject=fail) as client:

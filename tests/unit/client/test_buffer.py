@@ -71,7 +71,7 @@ def test_a_full_buffer_says_since_when_the_service_is_in_trouble_and_why() -> No
     assert (full.value.reason, full.value.events) == ("second", 1)
     assert full.value.since is not None
     buffer.settle(lines, 0)
-    assert buffer.trouble is None
+    assert buffer.last_error is None
     assert buffer.stats.retries == 2
 
 
@@ -136,7 +136,7 @@ def test_closing_ends_a_pause_for_one_more_try() -> None:
     buffer = filled(AT_ONCE, b"1")
     thread = threading.Thread(target=buffer.pause, args=(600, "why"))
     thread.start()
-    wait_until(lambda: buffer.trouble, "the pause to begin")
+    wait_until(lambda: buffer.last_error, "the pause to begin")
     buffer.close(60)
     thread.join(20)
     assert not thread.is_alive()

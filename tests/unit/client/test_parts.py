@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from activity_client.answers import Again, Done, Halve, Refused, Reply, Verdict, problem_text, read
-from activity_client.backoff import LONGEST_RETRY_AFTER, Backoff, retry_after
+from activity_client.answers import Done, Refused, Reply, Retry, Split, Verdict, problem_text, read
+from activity_client.backoff import MAX_RETRY_AFTER, Backoff, retry_after
 from activity_client.batch import GZIP_FROM_BYTES, Batch
 from activity_client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
 from activity_client.event_line import EVENT_BYTES, event_line
@@ -108,7 +108,7 @@ def test_what_the_service_asks_for_is_waited_at_least() -> None:
         ("soon", 0),
         ("Tue, 24 Nov 2026 08:00:09 GMT", 9),
         ("Tue, 24 Nov 2026 07:00:00 GMT", 0),
-        ("86400", LONGEST_RETRY_AFTER),
+        ("86400", MAX_RETRY_AFTER),
     ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float) -> None:
@@ -126,11 +126,11 @@ def test_verdicts_are_read_in_order() -> None:
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504])
 def test_what_is_not_decided_is_tried_again(status: int) -> None:
     answer = read(reply(status, {"detail": "busy"}, "2"), 1)
-    assert answer == Again(f"answer {status}: busy", 2.0)
+    assert answer == Retry(f"answer {status}: busy", 2.0)
 
 
 def test_too_large_is_halved() -> None:
-    assert read(reply(413, {"detail": "large"}), 2) == Halve({"detail": "large"})
+    assert read(reply(413, {"detail": "large"}), 2) == Split({"detail": "large"})
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 415, 422, 501])
@@ -186,7 +186,7 @@ def test_limits_that_leave_no_room_are_refused() -> None:
 
 def test_the_same_thing_is_said_seldom_and_what_was_silent_is_counted() -> None:
     time = 0.0
-    seldom = LogThrottle(10, clock=lambda: time)
-    assert [seldom.occasion() for _ in range(3)] == [0, None, None]
+    throttle = LogThrottle(10, clock=lambda: time)
+    assert [throttle.occasion() for _ in range(3)] == [0, None, None]
     time = 10.0
-    assert [seldom.occasion() for _ in range(2)] == [2, None]
+    assert [throttle.occasion() for _ in range(2)] == [2, None]
