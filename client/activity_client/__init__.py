@@ -1,6 +1,6 @@
-"""A Python client for the Activity Service: events that are sent in the background.
+"""Send events and log records to an Activity Service, in the background.
 
-It imports nothing of the service, and needs nothing but urllib3.
+The package imports urllib3 and the standard library, and nothing of the service.
 """
 
 from activity_client.answers import ProblemDocument, problem_text

@@ -1,43 +1,46 @@
-"""What the client raises.
+"""The exceptions of the client.
 
-ActivityError               everything below
-├── BadUrl                  the service's address is none (a ValueError)
-├── BadEvent                an event that the service could only refuse (a ValueError)
-│   ├── NotJson             its data can't be written as JSON
-│   └── TooLarge            it is larger than one event may be
-├── BufferFull              too much waits to be sent; nothing was added
-├── ClientClosed            sent after `close`
-└── GaveUp                  the service gave no definite answer for as long as was waited
+ActivityError               base class
+├── BadUrl                  not a service URL (a ValueError)
+├── BadEvent                the service would reject the event (a ValueError)
+│   ├── NotJson             the event is not JSON serializable
+│   └── TooLarge            the event exceeds the size limit
+├── BufferFull              too many events are waiting; the event was not added
+├── ClientClosed            `send` after `close`
+└── GaveUp                  no final response before the deadline
 """
 
 from datetime import datetime
 
 
 class ActivityError(Exception):
-    """Anything this package raises."""
+    """The base class of every exception of this package."""
 
 
 class BadUrl(ActivityError, ValueError):
-    """The address is not http:// or https:// with a host."""
+    """The URL does not start with http:// or https://, or has no host."""
 
 
 class BadEvent(ActivityError, ValueError):
-    """The event can't be sent: the text says what is wrong with it."""
+    """The service would reject the event; the message says why."""
 
 
 class NotJson(BadEvent):
-    """`data` holds something that JSON has no form for."""
+    """The event is not JSON serializable."""
 
 
 class TooLarge(BadEvent):
-    """The event's JSON exceeds what one event may have."""
+    """The JSON of the event exceeds the size limit."""
 
 
 class BufferFull(ActivityError):
-    """The event was not taken, because too many wait to be answered.
+    """The event was not added, because too many events are waiting for a response.
 
-    `events` and `bytes` wait. `since` (UTC) and `reason`: from when on the service has given no
-    good answer and why; both None while it answers, only more slowly than events are sent.
+    Attributes:
+        events: The number of waiting events.
+        bytes: Their size.
+        since: The time (UTC) since when requests fail; None while the service accepts events.
+        reason: The error of the last request; None while the service accepts events.
     """
 
     def __init__(
@@ -47,16 +50,16 @@ class BufferFull(ActivityError):
         super().__init__(events, bytes, since, reason)
 
     def __str__(self) -> str:
-        waiting = f"the buffer is full: {self.events} events ({self.bytes} bytes) wait"
+        waiting = f"the buffer is full: {self.events} events ({self.bytes} bytes) are waiting"
         if self.since is None:
-            return f"{waiting}; the service answers, but more slowly than events are sent"
+            return f"{waiting}; the service accepts events more slowly than they are sent"
         since = self.since.isoformat(timespec="seconds")
-        return f"{waiting}; the service has not taken any since {since}: {self.reason}"
+        return f"{waiting}; the service has accepted none since {since}: {self.reason}"
 
 
 class ClientClosed(ActivityError):
-    """The client was closed; it takes no more events."""
+    """The client is closed and accepts no more events."""
 
 
 class GaveUp(ActivityError):
-    """No definite answer came in time: the events may have arrived, or not."""
+    """No final response came before the deadline; the events may have been stored."""

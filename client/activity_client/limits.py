@@ -1,16 +1,22 @@
-"""How much a client holds, and for how long."""
+"""The limits of a client."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of one client. Raises ValueError for one that is negative or leaves no room.
+    """The limits of one client.
 
-    buffer_events, buffer_bytes   what may wait for an answer before `send` raises BufferFull
-    batch_events, batch_bytes     at most sent in one request
-    linger_seconds                a batch waits that long for more events, unless it is full
-    exit_seconds                  at the end of the process, to send what still waits
+    Attributes:
+        buffer_events: Events that may wait for a response before `send` raises BufferFull.
+        buffer_bytes: Their size.
+        batch_events: Events in one request, at most.
+        batch_bytes: Their size; a larger event is sent alone.
+        linger_seconds: How long a batch that is not full waits for more events.
+        exit_seconds: How long to send buffered events when the process exits.
+
+    Raises:
+        ValueError: A limit is negative, or leaves no room.
     """
 
     buffer_events: int = 10_000
@@ -24,4 +30,5 @@ class Limits:
         for field in fields(self):
             value = getattr(self, field.name)
             if value < 0 or (value == 0 and not field.name.endswith("_seconds")):
-                raise ValueError(f"{field.name} is {value}")
+                least = "at least 0" if field.name.endswith("_seconds") else "greater than 0"
+                raise ValueError(f"{field.name} must be {least}, not {value}")
