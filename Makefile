@@ -63,9 +63,11 @@ format: $(VENV)/.dev  ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The locks hold versions and hashes, for every platform and Python, and no address.
+# The locks hold versions and hashes, for every platform and Python, and no address. The client has
+# neither: it is installed from its folder.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade
+	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade \
+	--no-emit-package activity-service-client
 
 lock: $(VENV)/.dev  ## Renew the locked versions
 	$(BIN)/pip install --quiet uv
@@ -76,7 +78,7 @@ lock: $(VENV)/.dev  ## Renew the locked versions
 
 clean:  ## Remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
-		*.egg-info client/*.egg-info
+		build *.egg-info client/build client/*.egg-info
 
 # --- the virtual environment, renewed when what it is made from changes
 

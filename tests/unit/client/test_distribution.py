@@ -28,5 +28,11 @@ def test_the_server_takes_the_client_from_its_folder_and_not_from_an_index() -> 
     assert client.endswith("/client")
 
 
+def test_the_locks_name_no_folder() -> None:
+    """A folder has no hash, and is another one on each machine."""
+    for lock in (ROOT / "locks").glob("*.txt"):
+        assert "file:" not in lock.read_text(), lock
+
+
 def test_the_server_cannot_be_uploaded_by_mistake() -> None:
     assert "Private :: Do Not Upload" in project(ROOT)["classifiers"]
