@@ -1,4 +1,4 @@
-"""The ASGI application: paths, the lanes, and FastAPI for everything else."""
+"""The ASGI application: paths, the fast paths, and FastAPI for everything else."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -11,16 +11,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
-from api.http.path_middleware import Paths
+from api.http.path_middleware import PathMiddleware
 from api.http.problem_response import JsonResponse, ProblemResponse
-from api.http.problems import MISTAKE, Problem, closing, of_storage
+from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
-from api.query.cached_page_middleware import PageLane
 from api.routes import ingest, methods, openapi, otlp, pages, query
-from api.server.fast_path import PostLane
-from api.server.fast_path_protocol import VERSIONS
+from api.server.fast_path_protocol import FastPaths
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import VERSIONS, PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
@@ -33,9 +33,9 @@ _NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 class Application:
-    """ASGI: FastAPI behind the paths and the lane for reading, which is there while it serves.
+    """ASGI: FastAPI behind the middleware for paths.
 
-    The protocol asks `post_lane` before it asks this.
+    While it serves, the protocol asks `fast_paths` before it asks this.
     """
 
     def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
@@ -44,8 +44,8 @@ class Application:
         self._hosts = hosts
         self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
-        self._front: ASGIApp = Paths(self.fastapi)
-        self.post_lane: PostLane | None = None
+        self._front: ASGIApp = PathMiddleware(self.fastapi)
+        self.fast_paths: FastPaths | None = None
         self.memory = ProcessMemory.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,9 +69,10 @@ class Application:
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         async with open_services(self._storage, self._settings, self.memory.bodies) as services:
             app.state.services = services
-            self._front = Paths(PageLane(self.fastapi, services.history))
-            self.post_lane = PostLane(
-                services.ingest, services.limits.event.bytes, self._hosts, self._prefixes.fixed
+            prefix = self._prefixes.fixed
+            self.fast_paths = FastPaths(
+                PostFastPath(services.ingest, services.limits.event.bytes, self._hosts, prefix),
+                PageFastPath(services.history, self._hosts, prefix),
             )
             yield
 
@@ -90,7 +91,7 @@ def create_app(
 
 class _FastAPI(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """For ASGI a path has its prefix, which the lanes don't want."""
+        """For ASGI a path has its prefix, which the fast paths don't want."""
         if scope.get("root_path"):
             scope = {**scope, "path": scope["root_path"] + scope["path"]}
         await super().__call__(scope, receive, send)
@@ -121,7 +122,7 @@ def _fastapi(lifespan: object) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_mistake)
+    app.add_exception_handler(Exception, _on_internal_error)
     return app
 
 
@@ -140,7 +141,7 @@ async def _on_storage_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [Fault(_invalid(e), parameter=str(e["loc"][-1])) for e in error.errors()]
+    faults = [ErrorDetail(_invalid(e), parameter=str(e["loc"][-1])) for e in error.errors()]
     return ProblemResponse(Problem(422, "The request is not valid.", faults))
 
 
@@ -173,5 +174,5 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
     return Response()  # nobody is there to read it
 
 
-async def _on_mistake(request: Request, error: Exception) -> Response:
-    return ProblemResponse(MISTAKE)
+async def _on_internal_error(request: Request, error: Exception) -> Response:
+    return ProblemResponse(INTERNAL_ERROR)

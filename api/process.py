@@ -12,7 +12,7 @@ from api.app import create_app
 from api.http.hosts import Hosts, is_loopback
 from api.server import malloc
 from api.server.draining_server import DrainingServer
-from api.server.fast_path_protocol import LaneProtocol
+from api.server.fast_path_protocol import FastPathProtocol
 from api.server.open_files import possible_connections
 from api.settings import ApiSettings
 from storage.errors import StorageError
@@ -46,9 +46,12 @@ def main(arguments: list[str] | None = None) -> None:
         storage, settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
     )
 
-    def connection(**options: Any) -> LaneProtocol:
-        return LaneProtocol(
-            lane=app.post_lane, head_seconds=settings.body_seconds, memory=app.memory, **options
+    def connection(**options: Any) -> FastPathProtocol:
+        return FastPathProtocol(
+            fast_paths=app.fast_paths,
+            head_seconds=settings.body_seconds,
+            memory=app.memory,
+            **options,
         )
 
     config = uvicorn.Config(

@@ -12,10 +12,11 @@ from typing import cast
 from starlette.requests import Request
 
 from api.formats.otlp.export import Bounds
-from api.http.request_body import BodyLimits, Room
-from api.ingest.ack import Acknowledgement
+from api.http.memory_budget import MemoryBudget
+from api.http.request_body import BodyLimits
+from api.ingest.ack import AckWaiter
 from api.ingest.batch_reader import BatchLimits
-from api.ingest.commit_waiter import StoredWatch
+from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
 from api.ingest.service import Ingest
@@ -28,11 +29,10 @@ from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.ledger import read_ledger
 from storage.events.reader import EventStore
 from storage.postgres.engine import reading_engine
-from storage.queue.backlog_monitor import BacklogWatch
+from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
-from storage.queue.producer import Intake
-from storage.queue.producer import Limits as BacklogLimits
-from storage.queue.scheduler import Waker
+from storage.queue.producer import BacklogLimits, QueueProducer
+from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Of one posted event, of a batch's whole body, of its items, of its log records."""
 
     event: BodyLimits
@@ -50,7 +50,7 @@ class Limits:
     records: Bounds
 
     @classmethod
-    def of(cls, settings: ApiSettings) -> "Limits":
+    def of(cls, settings: ApiSettings) -> "RequestLimits":
         """As they are set."""
         event, seconds = settings.event_bytes, settings.body_seconds
         count, size = settings.post_batch_events, settings.post_batch_bytes
@@ -66,10 +66,10 @@ class Limits:
 class Services:
     """The parts that the routes use."""
 
-    limits: Limits
-    room: Room
+    limits: RequestLimits
+    memory_budget: MemoryBudget
     ingest: Ingest
-    acknowledgement: Acknowledgement
+    ack_waiter: AckWaiter
     history: History
     status: Status
     pings: dict[str, Ping]
@@ -77,55 +77,57 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    storage: StorageSettings, settings: ApiSettings, room: Room
+    storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget
 ) -> AsyncIterator[Services]:
     """Everything the routes need. Servers that are away now may come later: nothing fails here."""
     queue = connect_async(storage.queue_url)
-    most = BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
-    intake = Intake(queue, storage.shards, most)
+    limits = BacklogLimits(
+        settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys
+    )
+    producer = QueueProducer(queue, storage.shards, limits)
     inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
-    watch = BacklogWatch(inspector)
+    monitor = BacklogMonitor(inspector)
     cache = PageCache(
         connect_async(storage.control_url), settings.cache_seconds * 1000, settings.cache_grace_ms
     )
     engine = reading_engine(storage.database_url, storage.database_pool)
     store = EventStore(engine)
     waking = ThreadPoolExecutor(1, "wake")
-    waker = Waker(storage.queue_url, storage.control_url, storage.shards)
-    wake = partial(_wake, waking, waker)
-    group_commit = GroupCommit(intake.append, storage.shards, settings.pending_events, wake)
-    idempotency = Idempotency(intake, storage.shards, wake)
-    history = History(store, cache, intake, storage.database_pool)
-    stored_watch = StoredWatch(intake)
-    sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
+    scheduler = DrainScheduler(storage.queue_url, storage.control_url, storage.shards)
+    wake = partial(_wake, waking, scheduler)
+    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
+    idempotency = Idempotency(producer, storage.shards, wake)
+    history = History(store, cache, producer, storage.database_pool)
+    commit_waiter = CommitWaiter(producer)
+    sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     status = Status(
         inspector,
         lambda: history.in_thread(lambda: read_ledger(engine)),
-        lambda: asyncio.wrap_future(waking.submit(waker.crew)),
-        watch,
+        lambda: asyncio.wrap_future(waking.submit(scheduler.crew)),
+        monitor,
     )
-    await _greet(intake, inspector)
+    await _greet(producer, inspector)
     await _look_at_history(history)
     sweeper.start()
-    watch.start()
+    monitor.start()
     try:
         yield Services(
-            Limits.of(settings),
-            room,
-            Ingest(group_commit, idempotency, watch, intake.most),
-            Acknowledgement(stored_watch, history.stored_states, settings.ack_seconds),
+            RequestLimits.of(settings),
+            memory_budget,
+            Ingest(group_commit, idempotency, monitor, producer.limits),
+            AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             status,
-            {"queue": intake.announce, "control": cache.ping, "database": history.ping},
+            {"queue": producer.announce, "control": cache.ping, "database": history.ping},
         )
     finally:
         # What was accepted is written first; then the wake-ups; then nothing needs a server.
         await group_commit.close()
-        await stored_watch.close()
-        await watch.stop()
+        await commit_waiter.close()
+        await monitor.stop()
         waking.shutdown()
         sweeper.stop()
-        await intake.close()
+        await producer.close()
         await cache.close()
         store.close()
 
@@ -135,10 +137,10 @@ def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-async def _greet(intake: Intake, inspector: Inspector) -> None:
+async def _greet(producer: QueueProducer, inspector: Inspector) -> None:
     """Make this process known to the queue, and say it loudly if that can't keep the promise."""
     try:
-        await intake.announce()
+        await producer.announce()
         found = await inspector.server()
         for problem in found.problems:
             log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", problem)
@@ -161,11 +163,13 @@ async def _look_at_history(history: History) -> None:
             log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)
 
 
-def _wake(waking: ThreadPoolExecutor, waker: Waker, shard: int, generation: int) -> None:
+def _wake(
+    waking: ThreadPoolExecutor, scheduler: DrainScheduler, shard: int, generation: int
+) -> None:
     """Enqueue a drain without making its producer wait; if it fails, the sweeper repeats it."""
 
     def enqueue() -> None:
         with suppress(StorageError):
-            waker.enqueue(shard, generation)
+            scheduler.enqueue(shard, generation)
 
     waking.submit(enqueue)

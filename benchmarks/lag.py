@@ -29,7 +29,7 @@ from testbed.waiting import wait_until
 SHARES = {"quarter": 0.25, "half": 0.5, "nine tenths": 0.9}
 _CONNECTIONS = 64
 _PROBES = 2
-_LOOK_SECONDS = 0.005
+_POLL_SECONDS = 0.005
 _GIVE_UP_SECONDS = 20.0
 _DRAIN_SECONDS = 300
 
@@ -69,7 +69,7 @@ def _lag(connection: http.client.HTTPConnection, email: str) -> float:
     while not json.loads(_answer(connection, "GET", path))["events"]:
         if time.monotonic() - accepted > _GIVE_UP_SECONDS:
             break
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return time.monotonic() - accepted
 
 

@@ -23,7 +23,7 @@ Times = dict[str, list[float]]
 
 
 def measure(bench: Bench) -> Part:
-    """Each shape in turns, several times; first answers, which warm the caches, stand apart."""
+    """Each shape in turns, several times; first answers warm the caches and are separate."""
     history, rounds = bench.pace.read, bench.pace.rounds * _ASKED_A_ROUND
     settings = bench.history(history)
     store = EventStore(reading_engine(settings.database_url, 1))

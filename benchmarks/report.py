@@ -57,7 +57,7 @@ def details(name: str, rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, thousands apart."""
+    """Three digits, with separators of thousands."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -27,7 +27,7 @@ from benchmarks.rounds import ratio, spread
 from storage.events.writer import copy_text
 from storage.model.event import Event, encode_event, now_ms, to_ms
 from storage.postgres.engine import driver_connection, plain_engine
-from storage.queue.producer import Intake
+from storage.queue.producer import QueueProducer
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 from testbed.servers import environment
@@ -144,12 +144,12 @@ def _drain(
 
 async def _append(settings: StorageSettings, events: Sequence[Event]) -> None:
     client = connect_async(settings.queue_url)
-    intake = Intake(client, 1)
+    producer = QueueProducer(client, 1)
     rest = iter(events)
     while chunk := list(islice(rest, _CHUNK)):
         items = [part for event in chunk for part in (UUID(event.id).bytes, encode_event(event))]
-        await intake.append(0, now_ms(), items)
-    await intake.close()
+        await producer.append(0, now_ms(), items)
+    await producer.close()
     await client.connection_pool.disconnect()
 
 

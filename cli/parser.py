@@ -9,7 +9,7 @@ from cli.errors import BadArguments
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises BadArguments instead of ending the process. Keeps the lines of examples apart."""
+    """Raises BadArguments instead of ending the process. Keeps each example on its own line."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)

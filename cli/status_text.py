@@ -88,7 +88,7 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
     yield (
         "In PostgreSQL",
         f"{number(accounts.get('accounted'))} accounted for (stored, duplicates, dead letters), "
-        f"{number(accounts.get('underway'))} of them about to leave the queue",
+        f"{number(accounts.get('untrimmed'))} of them about to leave the queue",
     )
     yield "Balance", _balance(accounts)
 
@@ -108,4 +108,4 @@ def _balance(accounts: Service) -> str:
         return UNKNOWN
     if balanced:
         return "every event is accounted for"
-    return f"events are not accounted for; {number(accounts.get('queue_difference'))} in the queue"
+    return f"events are not accounted for; {number(accounts.get('queue_unaccounted'))} in the queue"

@@ -63,7 +63,7 @@ PATHS_LIMIT = 100
 PATHS_CHARACTERS = 16_384
 EMAIL_LIMIT = 254
 RETRY_SECONDS = 30.0
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 TIMEOUT_SECONDS = 10.0
 PROGRESS_SECONDS = 0.5
 CLEAR_LINE = "\r\x1b[K"
@@ -82,7 +82,7 @@ NUMSTAT = re.compile(rb"\n?(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
 GIT_CONFIG = ("log.showSignature=false", "log.showRoot=true", "diff.relative=false")
 
 
-class Trouble(Exception):
+class ExampleError(Exception):
     """The run cannot go on; the text is what the user reads."""
 
 
@@ -255,20 +255,20 @@ class Repository:
     def __init__(self, path: str) -> None:
         self.path = Path(path).resolve()
         if not self.path.is_dir():
-            raise Trouble(f"{path} is not a folder")
+            raise ExampleError(f"{path} is not a folder")
         self._ask("rev-parse", "--git-dir")
 
     def branch(self) -> str:
         try:
             return self._ask("symbolic-ref", "--short", "-q", "HEAD")
-        except Trouble:
+        except ExampleError:
             return "detached"
 
     def head(self) -> str:
         try:
             return self._ask("rev-parse", "--verify", "-q", "HEAD^{commit}")
-        except Trouble:
-            raise Trouble(f"{self.path} has no commits yet") from None
+        except ExampleError:
+            raise ExampleError(f"{self.path} has no commits yet") from None
 
     def count(self, head: str, since: str | None) -> int:
         return int(self._ask("rev-list", "--count", *_since(since), head, "--"))
@@ -289,7 +289,7 @@ class Repository:
                 raise
             if git.wait():
                 complaints.seek(0)
-                raise Trouble(f"git log: {_last_line(complaints.read())}")
+                raise ExampleError(f"git log: {_last_line(complaints.read())}")
 
     def _start(self, command: list[str], complaints: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -303,9 +303,9 @@ class Repository:
                 self._command(*arguments), capture_output=True, env=_git_environment(), check=False
             )
         except FileNotFoundError:
-            raise Trouble("git is not installed") from None
+            raise ExampleError("git is not installed") from None
         if done.returncode:
-            raise Trouble(f"{self.path}: {_last_line(done.stderr)}")
+            raise ExampleError(f"{self.path}: {_last_line(done.stderr)}")
         return os.fsdecode(done.stdout).strip()
 
     def _command(self, *arguments: str) -> list[str]:
@@ -472,7 +472,7 @@ class Tally:
 
 
 def post_all(url: SplitResult, events: Iterator[Event], tally: Tally, concurrency: int) -> None:
-    """Posts with so many threads; the first trouble in one of them stops all, and is raised."""
+    """Posts with so many threads; the first error in one of them stops all, and is raised."""
     feed = Feed(events)
     with ThreadPoolExecutor(concurrency) as threads:
         running = [threads.submit(post_some, url, feed, tally) for _ in range(concurrency)]
@@ -505,7 +505,7 @@ def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> An
             return answer
         failing_since = failing_since or time.monotonic()
         if time.monotonic() - max(failing_since, tally.last_accepted) > RETRY_SECONDS:
-            raise Trouble(f"nothing was accepted for {RETRY_SECONDS:.0f} s; {answer}")
+            raise ExampleError(f"nothing was accepted for {RETRY_SECONDS:.0f} s; {answer}")
         if feed.stopped.wait(pause(answer, attempt)):
             break
     return None
@@ -516,7 +516,7 @@ def pause(answer: Answer, attempt: int) -> float:
     shortened by up to half so that the threads spread out."""
     asked = (answer.retry_after or "").strip()
     if asked.isdecimal():
-        return min(float(asked), LONGEST_PAUSE)
+        return min(float(asked), MAX_PAUSE)
     return min(5.0, 0.1 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
@@ -578,7 +578,7 @@ def require_service(url: SplitResult) -> None:
     answer = client.get("/health")
     client.close()
     if not answer.accepted:
-        raise Trouble(
+        raise ExampleError(
             f"no Activity Service at {url.geturl()}; {answer}. Another is named with --url or "
             "ACTIVITY_URL"
         )
@@ -606,8 +606,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         return run(options)
-    except Trouble as trouble:
-        print(f"git_history: {trouble}", file=sys.stderr)
+    except ExampleError as error:
+        print(f"git_history: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -8,14 +8,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from storage.cache import tags
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.events.writer import BatchWriter, insert_events
 from storage.model.entries import read_event
 from storage.model.event import created_ms
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
 
-# A replay marks the cache as a drain does, as a writer of its own beside the shards.
+# A replay begins and ends cache writes as a drain does, as a writer of its own beside the shards.
 _WRITER = "replay"
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity replay'))")
 
@@ -35,10 +35,10 @@ class DeadLetter:
 class DeadLetters:
     """What an operator may do with them. Every call raises DatabaseUnavailable."""
 
-    def __init__(self, engine: sa.Engine, partition_by: str, generations: Generations) -> None:
+    def __init__(self, engine: sa.Engine, partition_by: str, invalidator: CacheInvalidator) -> None:
         self._engine = engine
         self._writer = BatchWriter(engine, partition_by)
-        self._generations = generations
+        self._invalidator = invalidator
 
     def newest(self, limit: int) -> Sequence[DeadLetter]:
         """The `limit` that were refused last, the latest first."""
@@ -64,33 +64,33 @@ class DeadLetters:
         except ValueError as error:
             return str(error)
         changed, oldest_ms = tags.of_events([event]), created_ms(event)
-        self._writer.make_room([event])
+        self._writer.ensure_partitions([event])
         with transaction(self._engine) as connection:
-            # Replays share one writer's marks. A later fence is only given out when this
-            # transaction is over: so what it marks counts, and is lifted after it alone.
+            # Replays share one writer's pending tags. A later fence is only given out when this
+            # transaction is over: so its pending tags count, and are cleared after it alone.
             connection.execute(_ONE_AT_A_TIME)
-            fence = self._generations.next_fence(_WRITER)
+            fence = self._invalidator.next_fence(_WRITER)
             _, refused = insert_events(connection, [event])
             if not refused:
                 connection.execute(_without(letter.id))
-                self._generations.mark(_WRITER, oldest_ms, changed, fence)
-        # Also lifts the marks of a replay that was killed before this line, or overtaken.
-        self._generations.publish(_WRITER, oldest_ms, changed, fence)
+                self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
+        # Also clears the pending tags of a replay that was killed before this line, or overtaken.
+        self._invalidator.end_write(_WRITER, oldest_ms, changed, fence)
         return refused[0].reason if refused else None
 
-    def lift_marks(self) -> None:
-        """Publish what a replay has left marked that was killed around its commit.
+    def end_abandoned_replay(self) -> None:
+        """End the cache write of a replay that was killed around its commit.
 
         Otherwise no page of those tags would be served from the cache. Waits for a replay that
         runs. Raises ControlUnavailable too.
         """
-        if not self._generations.is_marked(_WRITER):
+        if not self._invalidator.has_pending_write(_WRITER):
             return
         with transaction(self._engine) as connection:
             connection.execute(_ONE_AT_A_TIME)
             # The oldest time reaches into every closed page's window: what the replay stored is
             # not known any more.
-            self._generations.publish(_WRITER, 0, (), self._generations.next_fence(_WRITER))
+            self._invalidator.end_write(_WRITER, 0, (), self._invalidator.next_fence(_WRITER))
 
     def discard(self, event_id: UUID) -> bool:
         """Forget one for good; False when there is none with this id."""

@@ -19,7 +19,7 @@ StorageError
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
 ├── PartitionNameTaken     a table that is no partition has the name of one: attach or rename it
 ├── LeaseLost              another drain has taken this shard over
-└── RefusedShare           PostgreSQL refuses so much of a batch that poison can't explain it
+└── RefusedShare           PostgreSQL refuses so much of a batch that poison can't be the reason
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class QueueUnsuitable(QueueUnavailable):
 class QueueFull(QueueUnavailable):
     """The backlog's limit or the queue's memory is reached; workers make room.
 
-    `retry_seconds`: when there should be room, None where nobody has reckoned it.
+    `retry_seconds`: when there should be room, None where that is unknown.
     """
 
     def __init__(self, message: str, retry_seconds: int | None = None) -> None:
@@ -153,7 +153,7 @@ class Meaning(Enum):
 
 # By class (PostgreSQL 18, appendix A). A class that is not listed is a REFUSAL: its rows are parted
 # from the others and kept as dead letters, and where all rows are refused the drain pauses, so that
-# a wrong guess buries little.
+# a wrong guess makes few dead letters.
 _MEANINGS = {
     "08": Meaning.AWAY,  # connection
     "25": Meaning.AWAY,  # invalid transaction state: read-only, at its time limit

@@ -1,7 +1,7 @@
 """What runs beside the workers, in whoever supervises them: sweeping and maintenance."""
 
 from storage.postgres.engine import plain_engine, require_suitable
-from storage.queue.scheduler import Waker
+from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
@@ -17,7 +17,9 @@ class Background:
         settings = settings or WorkerSettings()
         require_fit_servers(storage)
         require_suitable(storage.database_url)
-        self._sweeper = Sweeper(Waker(storage.queue_url, storage.control_url, storage.shards))
+        self._sweeper = Sweeper(
+            DrainScheduler(storage.queue_url, storage.control_url, storage.shards)
+        )
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
 

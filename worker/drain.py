@@ -1,8 +1,8 @@
 """The drain: the RQ job that empties one shard into PostgreSQL.
 
-Each batch goes: read, claim the shard in PostgreSQL, insert, mark the cache, COMMIT, publish to
-the cache, acknowledge to the queue. Killed between any two of them, the next drain reads the
-same batch again: its rows are there already or not at all, marks and generations are set once
+Each batch goes: read, claim the shard in PostgreSQL, insert, begin the cache write, COMMIT, end the
+cache write, acknowledge to the queue. Killed between any two of them, the next drain reads the same
+batch again: its rows are there already or not at all, pending tags and generations are set once
 more, and only then is the batch forgotten. The batch after it is read meanwhile.
 """
 
@@ -13,19 +13,19 @@ from functools import partial
 
 from storage.errors import LeaseLost, StorageError
 from storage.events.writer import Outcome
-from storage.model.entries import Batch
+from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from worker import liveness
 from worker.failures import reason
 from worker.heartbeat import Heartbeat
-from worker.prefetch import ReadAhead, Ready
+from worker.prefetch import Prefetcher, PreparedBatch
 from worker.resources import Resources, resources
 
 log = logging.getLogger(__name__)
 
-LOOK_MS = 50  # how often a lingering drain looks whether another one waits for its worker
+POLL_MS = 50  # how often a lingering drain looks whether another one waits for its worker
 SMALL = 0.1  # a batch below this share of the largest is worth waiting for the next a little
 
 
@@ -34,41 +34,43 @@ def drain(shard: int) -> str:
 
     Whatever else goes wrong, the shard pauses and says why; the sweeper tries again.
     """
-    kept = lease = None
+    context = lease = None
     try:
-        kept = resources()
-        lease = ShardLease(kept.queue, shard, kept.settings.lease_ms)
-        return _drain(kept, lease, shard)
+        context = resources()
+        lease = ShardLease(context.queue, shard, context.settings.lease_ms)
+        return _drain(context, lease, shard)
     except LeaseLost as error:
         log.warning("%s", error)
         return "lost"
     except Exception as error:  # noqa: BLE001 - the shard must not stand still in silence
-        _pause(kept, lease, shard, error)
+        _pause(context, lease, shard, error)
         return "paused"
 
 
-def _drain(kept: Resources, lease: ShardLease, shard: int) -> str:
-    if not lease.begin(kept.writer.last_fence(shard)):
+def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
+    if not lease.acquire(context.writer.last_fence(shard)):
         return "busy"
     if lease.took_over:
         log.warning("shard %d: taking over from a drain that did not finish", shard)
-    with Heartbeat(lease, kept.settings.lease_ms):
-        kept.writer.cut_off(shard, lease.fence, lease.last_id)
-        Drain(kept, lease, shard).run()
-    generation = lease.finish()
+    with Heartbeat(lease, context.settings.lease_ms):
+        context.writer.terminate_stale_sessions(shard, lease.fence, lease.last_id)
+        Drain(context, lease, shard).run()
+    generation = lease.release()
     if generation:
-        kept.waker.enqueue(shard, generation)
+        context.scheduler.enqueue(shard, generation)
     return "done"
 
 
-def _pause(kept: Resources | None, lease: ShardLease | None, shard: int, error: Exception) -> None:
+def _pause(
+    context: Resources | None, lease: ShardLease | None, shard: int, error: Exception
+) -> None:
     """Record why. Not enqueued: the sweeper does, after a pause."""
-    if kept is None or lease is None:  # not even the connections could be made
+    if context is None or lease is None:  # not even the connections could be made
         log.error("shard %d waits", shard, exc_info=error)
         lease = ShardLease(connect(StorageSettings().queue_url), shard, lease_ms=0)
     else:
-        kept.failures.tell(shard, error)
-        kept.size.start_over()
+        context.failures.tell(shard, error)
+        context.size.start_over()
     with suppress(StorageError):
         lease.fail(reason(error))
 
@@ -76,8 +78,8 @@ def _pause(kept: Resources | None, lease: ShardLease | None, shard: int, error: 
 class Drain:
     """One run over one shard, under a lease that has begun."""
 
-    def __init__(self, kept: Resources, lease: ShardLease, shard: int) -> None:
-        self._kept = kept
+    def __init__(self, context: Resources, lease: ShardLease, shard: int) -> None:
+        self._context = context
         self._lease = lease
         self._shard = shard
 
@@ -86,11 +88,13 @@ class Drain:
 
         Raises LeaseLost, or another StorageError when a server is away; nothing is lost by it.
         """
-        kept = self._kept
+        context = self._context
         activity = f"shard {self._shard}"
-        end = time.monotonic() + kept.settings.slice_ms / 1000
-        with ReadAhead(self._lease, kept.size, kept.settings.batch_bytes, self._goes_on) as ahead:
-            while not kept.stopping.is_set():
+        end = time.monotonic() + context.settings.slice_ms / 1000
+        with Prefetcher(
+            self._lease, context.size, context.settings.batch_bytes, self._goes_on
+        ) as ahead:
+            while not context.stopping.is_set():
                 liveness.moved(activity)
                 ready = ahead.next()
                 if ready is None:
@@ -98,42 +102,42 @@ class Drain:
                         return
                     continue
                 self._store(ready)
-                if time.monotonic() > end or kept.waker.waiting():
+                if time.monotonic() > end or context.scheduler.waiting():
                     return
-                if len(ready.batch.entries) < kept.settings.batch_events * SMALL:
-                    time.sleep(kept.settings.gather_ms / 1000)
+                if len(ready.batch.entries) < context.settings.batch_events * SMALL:
+                    time.sleep(context.settings.gather_ms / 1000)
 
     def _goes_on(self) -> bool:
-        return not self._kept.stopping.is_set() and not self._kept.waker.waiting()
+        return not self._context.stopping.is_set() and not self._context.scheduler.waiting()
 
     def _linger(self) -> bool:
         """Whether events arrive before it is time to go idle or to make way."""
-        end = time.monotonic() + self._kept.settings.linger_ms / 1000
-        while time.monotonic() < end and not self._kept.stopping.is_set():
-            if self._kept.waker.waiting():
+        end = time.monotonic() + self._context.settings.linger_ms / 1000
+        while time.monotonic() < end and not self._context.stopping.is_set():
+            if self._context.scheduler.waiting():
                 return False
-            if self._lease.wait(LOOK_MS):
+            if self._lease.wait(POLL_MS):
                 return True
         return False
 
-    def _store(self, ready: Ready) -> None:
-        batch, fence, generations = ready.batch, self._lease.fence, self._kept.generations
+    def _store(self, ready: PreparedBatch) -> None:
+        batch, fence, invalidator = ready.batch, self._lease.fence, self._context.invalidator
         if batch.unreadable:
             batch = self._lease.identify(batch)
-        self._kept.writer.make_room(batch.events)
-        with self._kept.writer.batch(self._shard, fence) as transaction:
+        self._context.writer.ensure_partitions(batch.events)
+        with self._context.writer.batch(self._shard, fence) as transaction:
             find_foreign = partial(self._lease.find_foreign, batch)
             outcome = transaction.insert(batch.events, ready.text, find_foreign)
-            buried = outcome.buried + transaction.bury(batch.unreadable)
-            transaction.account(batch, outcome.stored, buried)
+            dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
+            transaction.record_counts(batch, outcome.stored, dead)
             if batch.events:
-                generations.mark(self._shard, ready.oldest_ms, ready.touched, fence)
+                invalidator.begin_write(self._shard, ready.oldest_ms, ready.touched, fence)
         if batch.events:
-            generations.publish(self._shard, ready.oldest_ms, ready.touched, fence)
+            invalidator.end_write(self._shard, ready.oldest_ms, ready.touched, fence)
         self._lease.acknowledge(batch)
         self._report(batch, outcome)
 
-    def _report(self, batch: Batch, outcome: Outcome) -> None:
+    def _report(self, batch: EntryBatch, outcome: Outcome) -> None:
         for refusal in outcome.refused:
             log.error("event %s is a dead letter: %s", refusal.event.id, refusal.reason)
         if batch.unreadable:

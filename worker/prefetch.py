@@ -7,23 +7,23 @@ from types import TracebackType
 
 from storage.cache import tags
 from storage.events.writer import copy_text
-from storage.model.entries import Batch
+from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from worker.batch_size import BatchSize
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedBatch:
     """A batch, and all that can be made of it before its transaction."""
 
-    batch: Batch
+    batch: EntryBatch
     text: bytes
     touched: set[str]
     oldest_ms: int  # 0 without any event
     full: bool  # as large as was asked for: more is likely to wait behind it
 
 
-class ReadAhead:
+class Prefetcher:
     """A shard's batches in order, one at most beyond the one that is being stored.
 
     What was read ahead is only memory: entries stay on the shard until they are acknowledged,
@@ -31,16 +31,16 @@ class ReadAhead:
     """
 
     def __init__(
-        self, lease: ShardLease, size: BatchSize, most_bytes: int, goes_on: Callable[[], bool]
+        self, lease: ShardLease, size: BatchSize, max_bytes: int, goes_on: Callable[[], bool]
     ) -> None:
         self._lease = lease
         self._size = size
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._goes_on = goes_on
         self._thread = ThreadPoolExecutor(1, "read-ahead")
-        self._ahead: Future[Ready | None] | None = None
+        self._ahead: Future[PreparedBatch | None] | None = None
 
-    def __enter__(self) -> "ReadAhead":
+    def __enter__(self) -> "Prefetcher":
         return self
 
     def __exit__(
@@ -51,7 +51,7 @@ class ReadAhead:
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def next(self) -> Ready | None:
+    def next(self) -> PreparedBatch | None:
         """The next batch, None when there is none; the one behind it is then being read.
 
         Raises QueueUnavailable. The batch before must be acknowledged by now.
@@ -62,18 +62,18 @@ class ReadAhead:
             self._ahead = self._thread.submit(self._read, ready.batch)
         return ready
 
-    def _read(self, behind: Batch | None) -> Ready | None:
+    def _read(self, behind: EntryBatch | None) -> PreparedBatch | None:
         count = self._size.count
-        batch = self._lease.read(count, self._most_bytes, behind)
+        batch = self._lease.read(count, self._max_bytes, behind)
         if batch is None:
             return None
         self._size.learn(len(batch.entries), batch.bytes)
-        return Ready(
+        return PreparedBatch(
             batch,
             text=copy_text(batch.events),
             touched=tags.of_events(batch.events),
             oldest_ms=_oldest_ms(batch.ids),
-            full=len(batch.entries) == count or batch.bytes >= self._most_bytes,
+            full=len(batch.entries) == count or batch.bytes >= self._max_bytes,
         )
 
 

@@ -6,10 +6,10 @@ from functools import cache
 
 import redis
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.events.writer import BatchWriter
 from storage.postgres.engine import writing_engine
-from storage.queue.scheduler import Waker
+from storage.queue.scheduler import DrainScheduler
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from worker.batch_size import BatchSize
@@ -27,8 +27,8 @@ class Resources:
 
     queue: redis.Redis
     writer: BatchWriter
-    generations: Generations
-    waker: Waker
+    invalidator: CacheInvalidator
+    scheduler: DrainScheduler
     settings: WorkerSettings
     size: BatchSize
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -40,8 +40,8 @@ def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resour
     return Resources(
         queue=connect(storage.queue_url),
         writer=BatchWriter(writing_engine(storage.database_url), storage.partition_by),
-        generations=Generations(connect(storage.control_url)),
-        waker=Waker(storage.queue_url, storage.control_url, storage.shards),
+        invalidator=CacheInvalidator(connect(storage.control_url)),
+        scheduler=DrainScheduler(storage.queue_url, storage.control_url, storage.shards),
         settings=settings,
         size=BatchSize(settings.batch_events, settings.batch_bytes),
     )

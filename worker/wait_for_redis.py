@@ -8,7 +8,7 @@ import redis
 from worker import liveness
 
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 2.0
+MAX_PAUSE = 2.0
 _REFUSALS = (
     redis.exceptions.AuthenticationError,
     redis.exceptions.AuthorizationError,
@@ -26,7 +26,7 @@ def wait_for(control: redis.Redis) -> None:
         if pause == FIRST_PAUSE:
             log.warning("waiting for control (ACTIVITY_CONTROL_URL): %s", error)
         time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
 def activity_after(error: redis.RedisError) -> str:

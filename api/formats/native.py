@@ -1,6 +1,6 @@
-"""From a posted body to an event: quick for a good one, precise about a bad one. Pure.
+"""From a posted body to an event: fast for a good one, precise about a bad one. Pure.
 
-`parse` takes what is plainly good and nothing else; `explain` takes what is good and says
+`parse` takes what is plainly good and nothing else; `validate` takes what is good and says
 everything that is wrong with the rest. A property test holds them against each other.
 """
 
@@ -18,15 +18,15 @@ import msgspec
 from pydantic import ValidationError
 
 from api.formats.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.json_scan import STEPS, STRING
 from api.http.problems import Problem
 from storage.model.filters import MAX_DIGITS as DIGITS
 from storage.model.filters import MAX_JSON_DEPTH as DEPTH
 
-MOST_FAULTS = 100  # an answer should not be many times as large as the body,
-_MOST_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
-_MOST_OF_A_NAME = 255
+MAX_ERRORS = 100  # an answer should not be many times as large as the body,
+_MAX_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
+_MAX_NAME_CHARACTERS = 255
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARACTERS)]
 _NULL = msgspec.Raw(b"null")
@@ -106,7 +106,7 @@ def parse_all(bodies: list[bytes]) -> list[EventIn] | None:
     return None if any(is_too_deep(body, _LEVELS) for body in some) else events
 
 
-def explain(body: bytes, limit: int) -> EventIn:
+def validate(body: bytes, limit: int) -> EventIn:
     """A good body, or the Problem with every fault in it: 400 not JSON, 422 not an event.
 
     `limit`: bytes an event may have once its numbers are written out.
@@ -114,14 +114,16 @@ def explain(body: bytes, limit: int) -> EventIn:
     text = utf8(body)
     if is_too_deep(body, _LEVELS):
         place = place_of_too_deep(text, _LEVELS)
-        raise invalid([Fault(f"is nested deeper than {DEPTH} levels", pointer=place)])
+        raise invalid([ErrorDetail(f"is nested deeper than {DEPTH} levels", pointer=place)])
     value, growth, odd = _json(text)
     if not isinstance(value, Members):
-        raise invalid([Fault("must be a JSON object with the event's fields", pointer="")])
+        raise invalid([ErrorDetail("must be a JSON object with the event's fields", pointer="")])
     values = _faults_of_values(value, ()) if odd or _has_odd_text(text) else ()
-    faults = list(islice(chain(values, _faults_of_fields(value)), MOST_FAULTS + 1))
+    faults = list(islice(chain(values, _faults_of_fields(value)), MAX_ERRORS + 1))
     if not faults and len(body) + growth > limit:
-        faults = [Fault(f"with its numbers written out exceeds {limit} bytes", pointer="/data")]
+        faults = [
+            ErrorDetail(f"with its numbers written out exceeds {limit} bytes", pointer="/data")
+        ]
     if faults:
         raise invalid(faults)
     try:
@@ -138,7 +140,7 @@ def is_cut(problem: Problem) -> bool:
     return problem.detail == _FIRST_OF_THEM.format(len(problem.faults))
 
 
-def invalid(faults: Sequence[Fault], more: bool = False) -> Problem:
+def invalid(faults: Sequence[ErrorDetail], more: bool = False) -> Problem:
     """The Problem with as many faults as an answer has room for; `more`: these are not all."""
     count, shown = len(faults), _shown(faults)
     if shown < count or more:
@@ -146,10 +148,10 @@ def invalid(faults: Sequence[Fault], more: bool = False) -> Problem:
     return Problem(422, f"{count} {'thing is' if count == 1 else 'things are'} wrong.", faults)
 
 
-def _shown(faults: Sequence[Fault]) -> int:
+def _shown(faults: Sequence[ErrorDetail]) -> int:
     """How many of them an answer has room for: one at least."""
-    sizes = accumulate(len(fault.pointer or "") for fault in faults[:MOST_FAULTS])
-    return max(1, sum(size <= _MOST_CHARACTERS for size in sizes))
+    sizes = accumulate(len(fault.pointer or "") for fault in faults[:MAX_ERRORS])
+    return max(1, sum(size <= _MAX_CHARACTERS for size in sizes))
 
 
 def utf8(body: bytes | bytearray) -> str:
@@ -241,7 +243,7 @@ _has_odd_text = re.compile(r"\\u(?:0000|[dD][89a-fA-F])").search
 Path = tuple[str | int, ...]
 
 
-def _faults_of_values(value: Any, path: Path) -> Iterator[Fault]:
+def _faults_of_values(value: Any, path: Path) -> Iterator[ErrorDetail]:
     """What no JSON reader or PostgreSQL would take, wherever it stands."""
     match value:
         case Members():
@@ -255,15 +257,15 @@ def _faults_of_values(value: Any, path: Path) -> Iterator[Fault]:
         case str():
             yield from _faults_of_text(value, path)
         case _BadNumber():
-            yield Fault(value.fault, pointer=pointer(path))
+            yield ErrorDetail(value.fault, pointer=pointer(path))
 
 
-def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[Fault]:
+def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[ErrorDetail]:
     if "\0" in text:
         detail = f"{what}contains a NUL character, which can't be stored"
-        yield Fault(detail, pointer=pointer(path))
+        yield ErrorDetail(detail, pointer=pointer(path))
     if not _encodes(text):
-        yield Fault(f"{what}contains half of a surrogate pair", pointer=pointer(path))
+        yield ErrorDetail(f"{what}contains half of a surrogate pair", pointer=pointer(path))
 
 
 def _encodes(text: str) -> bool:
@@ -274,22 +276,26 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _faults_of_fields(members: Members) -> Iterator[Fault]:
+def _faults_of_fields(members: Members) -> Iterator[ErrorDetail]:
     known = {name: item for name, item in members if name in EventBody.model_fields}
     others = (item for item in members if item[0] not in EventBody.model_fields)
-    unknown = {_printable(name): None for name, _ in islice(others, MOST_FAULTS + 1)}
+    unknown = {_printable(name): None for name, _ in islice(others, MAX_ERRORS + 1)}
     try:
         EventBody.model_validate(known | unknown)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
             if found["type"] != "string_unicode":  # surrogates, told of with the other values
-                yield Fault(_detail(found["type"], found["msg"]), pointer=pointer(found["loc"]))
+                yield ErrorDetail(
+                    _detail(found["type"], found["msg"]), pointer=pointer(found["loc"])
+                )
 
 
-def _faults_of_repeated(members: Members) -> Iterator[Fault]:
+def _faults_of_repeated(members: Members) -> Iterator[ErrorDetail]:
     for name, count in Counter(name for name, _ in members).items():
         if count > 1:
-            yield Fault("is given more than once, and not always right", pointer=pointer((name,)))
+            yield ErrorDetail(
+                "is given more than once, and not always right", pointer=pointer((name,))
+            )
 
 
 def _detail(kind: str, message: str) -> str:
@@ -308,7 +314,7 @@ def pointer(path: Path) -> str:
 
 
 def _escaped(name: str) -> str:
-    shown = name if len(name) <= _MOST_OF_A_NAME else name[:_MOST_OF_A_NAME] + "…"
+    shown = name if len(name) <= _MAX_NAME_CHARACTERS else name[:_MAX_NAME_CHARACTERS] + "…"
     return _printable(shown).replace("~", "~0").replace("/", "~1")
 
 

@@ -210,11 +210,11 @@ class Conservation(BaseModel):
     backlog: int
     foreign: int = Field(description="Entries that came past this service and left the queue.")
     foreign_backlog: int = Field(description="Those of the backlog.")
-    queue_difference: int = Field(
+    queue_unaccounted: int = Field(
         description="accepted - trimmed - (backlog - foreign_backlog): 0."
     )
     accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
-    underway: int | None = Field(
+    untrimmed: int | None = Field(
         None, description="Committed, and about to leave the queue: accounted - trimmed - foreign."
     )
     since: datetime | None = Field(None, description="Counting began.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorDetail:
     """What is wrong, and where: a JSON pointer into the body, a parameter, or a header."""
 
     detail: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from api.http.problems import Problem
 
 PIECE_BYTES = 256 * 1024
-MOST_MEMBERS = 1000  # each costs a copy of what is behind it
+MAX_MEMBERS = 1000  # each costs a copy of what is behind it
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -34,8 +34,8 @@ class Gunzip:
             raise Problem(400, "The gzip stream ends before its time.")
 
     def _begin_another(self) -> None:
-        if self._members == MOST_MEMBERS:
-            raise Problem(400, f"The gzip stream has more than {MOST_MEMBERS} members.")
+        if self._members == MAX_MEMBERS:
+            raise Problem(400, f"The gzip stream has more than {MAX_MEMBERS} members.")
         self._member = zlib.decompressobj(_GZIP)
         self._members += 1
 

@@ -10,11 +10,11 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
 
 SETTING = "ACTIVITY_ALLOWED_HOSTS"
-MOST_KNOWN = 1024
+MAX_KNOWN = 1024
 _KNOWN_BYTES = 300  # a name has 253 characters at most
 _SHOWN_CHARACTERS = 100
 
@@ -22,10 +22,12 @@ _SHOWN_CHARACTERS = 100
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 _NOT_ONE = Problem(
-    400, "A request of HTTP/1.1 has one Host header.", [Fault("must be given once", header="Host")]
+    400,
+    "A request of HTTP/1.1 has one Host header.",
+    [ErrorDetail("must be given once", header="Host")],
 )
 _NO_HOST = Problem(
-    400, "The Host header is no host.", [Fault("must be HOST or HOST:PORT", header="Host")]
+    400, "The Host header is no host.", [ErrorDetail("must be HOST or HOST:PORT", header="Host")]
 )
 
 
@@ -70,7 +72,7 @@ class Hosts:
         return _NO_HOST if name is None else _misdirected(name)
 
     def _remember(self, value: bytes) -> None:
-        if len(self.known) >= MOST_KNOWN:
+        if len(self.known) >= MAX_KNOWN:
             self.known.clear()
         if len(value) <= _KNOWN_BYTES:
             self.known.add(value)
@@ -114,4 +116,4 @@ def _misdirected(name: str) -> Problem:
         f"This service does not answer to the name '{shown}'. Whoever runs it can allow the name "
         f"with the setting {SETTING}."
     )
-    return Problem(421, detail, [Fault("is not allowed", header="Host")])
+    return Problem(421, detail, [ErrorDetail("is not allowed", header="Host")])

@@ -21,15 +21,15 @@ STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b"[]{},")
 
 
-_MARK = codecs.BOM_UTF8
-MARK_BYTES = len(_MARK)
+_BOM = codecs.BOM_UTF8
+BOM_BYTES = len(_BOM)
 
 Text = TypeVar("Text", bytes, bytearray, bytes | bytearray)
 
 
-def without_mark(body: Text) -> Text:
+def without_bom(body: Text) -> Text:
     """Leave out a byte order mark at the start, as RFC 8259 (8.1) allows: editors put it there."""
-    return body[len(_MARK) :] if body.startswith(_MARK) else body
+    return body[len(_BOM) :] if body.startswith(_BOM) else body
 
 
 def require_utf8(body: bytes | bytearray) -> None:

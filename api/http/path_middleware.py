@@ -6,7 +6,7 @@ And whatever answers GET answers HEAD (RFC 9110, 9.3.2): the server leaves the b
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Paths:
+class PathMiddleware:
     """ASGI: takes `/api` and a trailing slash off a path, so that each route is written once."""
 
     def __init__(self, app: ASGIApp) -> None:

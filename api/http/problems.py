@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import msgspec
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from storage.errors import (
     ControlUnavailable,
     ControlUnsuitable,
@@ -37,7 +37,7 @@ _TITLES = {
     422: ("invalid", "The request is not valid"),
     424: ("held-back", "Others of this atomic batch are bad"),
     431: ("headers-too-large", "The request's headers are too large"),
-    500: ("internal", "The service made a mistake"),
+    500: ("internal", "Internal error"),
     501: ("not-implemented", "The service does not support this"),
     503: ("unavailable", "The service can't do this right now"),
     505: ("unsupported-version", "This version of HTTP is not supported"),
@@ -50,7 +50,7 @@ class Problem(Exception):
 
     status: int
     detail: str
-    faults: Sequence[Fault] = ()
+    faults: Sequence[ErrorDetail] = ()
     headers: Sequence[tuple[bytes, bytes]] = field(default=())
     more: Mapping[str, object] = field(default_factory=dict)  # extension members (RFC 9457, 3.2)
 
@@ -89,7 +89,7 @@ def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
     return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))
 
 
-MISTAKE = Problem(500, "It was logged. The request may be sent again.")
+INTERNAL_ERROR = Problem(500, "It was logged. The request may be sent again.")
 
 # The one table from what storage reports to what a client is told, most special first.
 _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
@@ -115,7 +115,7 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
 def of_storage(error: StorageError) -> Problem:
     """What a client is told about a storage error."""
     if isinstance(error, KeyReused):
-        fault = Fault("was used for another request before", header="Idempotency-Key")
+        fault = ErrorDetail("was used for another request before", header="Idempotency-Key")
         detail = "The same key must come with the same body, and the same items of it be good."
         return Problem(422, detail, [fault])
     if isinstance(error, DatabaseUnsuitable):
@@ -135,5 +135,5 @@ def _retry_seconds(error: StorageError) -> int:
     return RETRY_SECONDS
 
 
-def _without_none(fault: Fault) -> dict[str, str]:
+def _without_none(fault: ErrorDetail) -> dict[str, str]:
     return {name: value for name, value in asdict(fault).items() if value is not None}

@@ -13,7 +13,7 @@ from api.http.path_middleware import plain_path
 FORWARDED = b"x-forwarded-prefix"
 # No `//` at its start: in Location that would be another host.
 _PREFIX = re.compile(rb"((?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+)/?")
-_MOST_BYTES = 256
+_MAX_BYTES = 256
 _ROUTE = re.compile(
     "/(?:events|events/batch|events/[0-9a-fA-F-]{36}|v1/logs|status|health|heath|health/ready"
     r"|openapi\.json|docs|docs/[^/]+)"
@@ -51,7 +51,7 @@ class Prefixes:
         return {**scope, "path": path, "raw_path": path.encode(), "root_path": prefix}
 
     def _prefix(self, scope: Scope, forwarded: bytes) -> str:
-        found = _PREFIX.fullmatch(forwarded) if len(forwarded) <= _MOST_BYTES else None
+        found = _PREFIX.fullmatch(forwarded) if len(forwarded) <= _MAX_BYTES else None
         client = scope.get("client")
         if (
             found is None

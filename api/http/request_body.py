@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.gunzip import Gunzip
-from api.http.json_scan import MARK_BYTES, without_mark
+from api.http.json_scan import BOM_BYTES, without_bom
+from api.http.memory_budget import Reservation, out_of_memory
 from api.http.problems import Problem, closing
 
 LINGER_SECONDS = 2.0
@@ -29,7 +30,9 @@ class BodyLimits:
     what: str
 
 
-async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, guest: "Guest") -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, limits: BodyLimits, reservation: Reservation
+) -> bytes:
     """The whole body, unpacked. One that is here already takes no room: it ends soon.
 
     Raises Problem 413 past the bytes, 408 past the seconds, 400 and 415 for what can't be
@@ -43,7 +46,7 @@ async def read_body(scope: Scope, receive: Receive, limits: BodyLimits, guest: "
         return body
     pieces = []
     async for piece in body_pieces(scope, receive, limits):
-        guest.take(len(piece))
+        reservation.reserve(len(piece))
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -59,7 +62,7 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
     while more:
         message = await _next(receive, end, limits)
         if NO_ROOM in scope:
-            raise _no_room()
+            raise out_of_memory()
         more = message.get("more_body", False)
         part = _part(message)
         packed += len(part)
@@ -71,19 +74,19 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
     unpack.finish()
 
 
-async def without_first_mark(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def without_first_bom(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The pieces without a byte order mark at the start of the first ones."""
     start: bytes | None = b""
     async for piece in pieces:
         if start is None:
             yield piece
-        elif len(start) + len(piece) >= MARK_BYTES:
-            yield without_mark(start + piece)
+        elif len(start) + len(piece) >= BOM_BYTES:
+            yield without_bom(start + piece)
             start = None
         else:
             start += piece
     if start:
-        yield without_mark(start)
+        yield without_bom(start)
 
 
 class _Plain:
@@ -94,42 +97,6 @@ class _Plain:
 
     def finish(self) -> None:
         pass
-
-
-class Room:
-    """The bytes that a process may hold at once of batches, until they are accepted, and of other
-    requests whose end has not come yet.
-
-    A batch alone may hold what it needs: it has limits of its own.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = self.free = limit
-
-    @contextmanager
-    def guest(self) -> Iterator["Guest"]:
-        """One request: at the end of the block it holds nothing any more."""
-        guest = Guest(self)
-        try:
-            yield guest
-        finally:
-            self.free += guest.held
-
-
-class Guest:
-    """What one request holds."""
-
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        self.held = 0
-
-    def take(self, count: int) -> None:
-        """Raises Problem 503 when there is not so much room; then nothing is taken."""
-        others = self._room.limit - self._room.free - self.held
-        if others and count > self._room.free:
-            raise _no_room()
-        self._room.free -= count
-        self.held += count
 
 
 def lingering(send: Send, receive: Receive) -> Send:
@@ -197,15 +164,6 @@ def _announced(scope: Scope) -> int:
         if name == b"content-length":
             return int(value)
     return 0
-
-
-def _no_room() -> Problem:
-    return closing(
-        503,
-        "Other requests are being read, as many as there is room for. Nothing of this one was "
-        "accepted.",
-        (b"retry-after", b"1"),
-    )
 
 
 def _too_large(limits: BodyLimits) -> Problem:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
-from api.ingest.commit_waiter import StoredWatch
+from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.service import Accepted
 from storage.errors import StorageError
 from storage.model.receipt import Receipt, StoredState
@@ -17,11 +17,13 @@ Ack = Literal["queued", "stored"]
 StoredStates = Callable[[Sequence[UUID]], Awaitable[dict[UUID, StoredState]]]
 
 
-class Acknowledgement:
+class AckWaiter:
     """Waits for the level that a producer asks for, within a bound."""
 
-    def __init__(self, watch: StoredWatch, stored_states: StoredStates, seconds: float) -> None:
-        self._watch = watch
+    def __init__(
+        self, commit_waiter: CommitWaiter, stored_states: StoredStates, seconds: float
+    ) -> None:
+        self._commit_waiter = commit_waiter
         self._stored_states = stored_states
         self._seconds = seconds
 
@@ -30,11 +32,11 @@ class Acknowledgement:
 
         PostgreSQL is asked too: an event that left the queue may be a dead letter.
         """
-        ids = [UUID(bytes=raw_id) for raw_id in accepted.made.raw_ids]
+        ids = [UUID(bytes=raw_id) for raw_id in accepted.stamped.raw_ids]
         stored_states: dict[UUID, StoredState] = {}
         with suppress(StorageError, TimeoutError):
             async with asyncio.timeout(self._seconds):
-                await self._watch.left(accepted.place)
+                await self._commit_waiter.left(accepted.position)
                 stored_states = await self._stored_states(ids)
         return [stored_states.get(one, "queued") for one in ids]
 

@@ -6,27 +6,27 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from api.formats.native import EventIn
-from api.formats.offload import aside
+from api.formats.offload import run_if_small
+from api.http.memory_budget import Reservation
 from api.http.problems import Problem, closing
-from api.http.request_body import Guest
-from api.ingest.splitters import Array, Cut, Item, Lines
+from api.ingest.splitters import Cut, Item, JsonArraySplitter, NdjsonSplitter
 
-# Good items taken before other requests get a turn, and their bytes if they are taken together.
+# Good items taken before other requests get a turn, and their bytes if all are parsed at once.
 TURN = 100
 TURN_BYTES = 256 * 1024
-MOST_FAULTS = 10  # of an item
-MOST_FAULT_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
+MAX_ERRORS = 10  # of an item
+MAX_ERROR_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
 _VERDICT_BYTES = 400  # what a refused item holds beside its problem
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How items become events: `together` takes them if all are plainly good, `quick` one that is,
-    and None is for the rest; `closely` says what is wrong with one."""
+    """How items become events: `parse_many` takes them if all are plainly good, `parse_fast` takes
+    one that is, and None is for the rest; `validate` says what is wrong with one."""
 
-    together: Callable[[list[bytes]], list[EventIn] | None]
-    quick: Callable[[bytes], EventIn | None]
-    closely: Callable[[bytes], Awaitable[EventIn]]
+    parse_many: Callable[[list[bytes]], list[EventIn] | None]
+    parse_fast: Callable[[bytes], EventIn | None]
+    validate: Callable[[bytes], Awaitable[EventIn]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class BatchLimits:
 
 
 @dataclass(slots=True)
-class Batch:
+class ParsedBatch:
     """The good items in the order they came, and for each other one, by its index, its problem."""
 
     count: int = 0
@@ -67,7 +67,7 @@ class Batch:
         The bytes that this takes.
         """
         where = {"index": self.count} | ({} if item.line is None else {"line": item.line})
-        told = problem.faults[:MOST_FAULTS] if self._fault_bytes < MOST_FAULT_BYTES else ()
+        told = problem.faults[:MAX_ERRORS] if self._fault_bytes < MAX_ERROR_BYTES else ()
         document = Problem(problem.status, problem.detail, told, more=where).body()
         self._fault_bytes += len(document) if told else 0
         self.problems[self.count] = document
@@ -79,21 +79,25 @@ class BatchReader:
     """Reads one batch. Nothing of it is kept but what is good."""
 
     def __init__(
-        self, cutter: Lines | Array, reading: Reading, limits: BatchLimits, guest: Guest
+        self,
+        cutter: NdjsonSplitter | JsonArraySplitter,
+        reading: Reading,
+        limits: BatchLimits,
+        reservation: Reservation,
     ) -> None:
         self._cutter = cutter
         self._reading = reading
         self._limits = limits
-        self._guest = guest
-        self._batch = Batch()
+        self._reservation = reservation
+        self._batch = ParsedBatch()
 
-    async def read(self, pieces: AsyncIterator[bytes]) -> Batch:
-        """The whole batch. Raises Problem when it can't be taken apart or is too large."""
+    async def read(self, pieces: AsyncIterator[bytes]) -> ParsedBatch:
+        """The whole batch. Raises Problem when it can't be split or is too large."""
         async for piece in pieces:
-            self._guest.take(len(piece))
+            self._reservation.reserve(len(piece))
             await self._judge_all(self._cutter.feed(piece))
             await asyncio.sleep(0)  # many pieces may be here at once
-        await self._judge_all(await aside(self._cutter.held, self._last_items))
+        await self._judge_all(await run_if_small(self._cutter.held, self._last_items))
         if not self._batch.count:
             raise Problem(422, "The batch holds no events.")
         return self._batch
@@ -108,7 +112,7 @@ class BatchReader:
         for part in cut.parts(TURN):
             events = None
             if sum(map(len, part.bodies)) <= TURN_BYTES:
-                events = self._reading.together(part.bodies)
+                events = self._reading.parse_many(part.bodies)
             if events is None:
                 await self._judge_each(part)
             else:
@@ -117,17 +121,17 @@ class BatchReader:
 
     async def _judge_each(self, items: Iterable[Item]) -> None:
         for item in items:
-            event = None if item.body is None else self._reading.quick(item.body)
+            event = None if item.body is None else self._reading.parse_fast(item.body)
             if event is None:
-                await self._look_closely(item)
+                await self._validate(item)
                 await asyncio.sleep(0)
             else:
                 self._batch.take(event)
 
-    async def _look_closely(self, item: Item) -> None:
+    async def _validate(self, item: Item) -> None:
         try:
             if item.body is None:
                 raise Problem(413, f"An event has {self._limits.item_bytes} bytes at most.")
-            self._batch.take(await self._reading.closely(item.body))
+            self._batch.take(await self._reading.validate(item.body))
         except Problem as problem:
-            self._guest.take(self._batch.refuse(item, problem))
+            self._reservation.reserve(self._batch.refuse(item, problem))

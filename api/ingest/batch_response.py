@@ -8,34 +8,36 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from api.http.problems import Problem
-from api.ingest.batch_reader import Batch
-from api.ingest.stamping import MadeAll
+from api.ingest.batch_reader import ParsedBatch
+from api.ingest.stamping import StampedBatch
 from storage.model.event import time_text
 from storage.model.receipt import Receipt
 
 
-def accepted(batch: Batch, made: MadeAll, receipts: Sequence[Receipt] | None) -> bytes:
+def accepted(
+    batch: ParsedBatch, stamped: StampedBatch, receipts: Sequence[Receipt] | None
+) -> bytes:
     """Some or all were accepted; receipts are told where they were waited for."""
-    verdict = b'{"id":"%%b","created_at":"%b"%%b}' % time_text(made.created_ms).encode()
-    told = [b""] * len(made.ids) if receipts is None else map(_receipt, receipts)
-    good = [verdict % one for one in zip(made.ids, told, strict=True)]
+    verdict = b'{"id":"%%b","created_at":"%b"%%b}' % time_text(stamped.created_ms).encode()
+    told = [b""] * len(stamped.ids) if receipts is None else map(_receipt, receipts)
+    good = [verdict % one for one in zip(stamped.ids, told, strict=True)]
     return _body(batch, len(good), _in_order(batch, good))
 
 
-def tried(batch: Batch) -> bytes:
+def tried(batch: ParsedBatch) -> bytes:
     """What would become of each item."""
     results = _in_order(batch, [b'{"valid":true}'] * len(batch.good))
     return _body(batch, len(batch.good), results, b',"dry_run":true')
 
 
-def none_good(batch: Batch) -> Problem:
+def none_good(batch: ParsedBatch) -> Problem:
     """Nothing was accepted, since no item is good."""
     rejected = len(batch.problems)
     detail = f"None of the {rejected} items is a good event." if rejected > 1 else _ONE
     return _refused(detail, batch, [])
 
 
-def held_back(batch: Batch) -> Problem:
+def held_back(batch: ParsedBatch) -> Problem:
     """Nothing was accepted, since the batch is atomic and some items are bad."""
     rejected = len(batch.problems)
     detail = f"{rejected} of {batch.count} items are bad, so none was accepted: it is all or none."
@@ -59,17 +61,17 @@ def _error(problem: bytes) -> bytes:
 _ONE = "The one item is not a good event."
 
 
-def _body(batch: Batch, count: int, results: bytes, more: bytes = b"") -> bytes:
+def _body(batch: ParsedBatch, count: int, results: bytes, more: bytes = b"") -> bytes:
     numbers = (count, len(batch.problems))
     return b'{"accepted":%d,"rejected":%d,"results":%b%b}' % (*numbers, results, more)
 
 
-def _refused(detail: str, batch: Batch, good: Iterable[bytes]) -> Problem:
+def _refused(detail: str, batch: ParsedBatch, good: Iterable[bytes]) -> Problem:
     results = msgspec.Raw(_in_order(batch, good))
     return Problem(422, detail, more={"accepted": 0, "rejected": batch.count, "results": results})
 
 
-def _in_order(batch: Batch, good: Iterable[bytes]) -> bytes:
+def _in_order(batch: ParsedBatch, good: Iterable[bytes]) -> bytes:
     """All verdicts, as a JSON array; `good` are those of the good items."""
     verdicts = good
     if batch.problems:

@@ -4,23 +4,23 @@ import asyncio
 from contextlib import suppress
 
 from storage.errors import QueueUnavailable
-from storage.queue.producer import Intake, Place
+from storage.queue.producer import QueuePosition, QueueProducer
 
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 
 
-class StoredWatch:
+class CommitWaiter:
     """Looks at the shards that somebody waits for, once for all who wait."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self._waiting: dict[asyncio.Future[None], Place] = {}
+    def __init__(self, producer: QueueProducer) -> None:
+        self._producer = producer
+        self._waiting: dict[asyncio.Future[None], QueuePosition] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def left(self, place: Place) -> None:
+    async def left(self, position: QueuePosition) -> None:
         """Return once the events have left the queue."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[future] = place
+        self._waiting[future] = position
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
@@ -38,13 +38,13 @@ class StoredWatch:
             while self._waiting:
                 with suppress(QueueUnavailable):
                     await self._look()
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             self._task = None
 
     async def _look(self) -> None:
-        shards = sorted({place.shard for place in self._waiting.values()})
-        trimmed = dict(zip(shards, await self._intake.trimmed(shards), strict=True))
-        for future, place in self._waiting.items():
-            if trimmed.get(place.shard, 0) >= place.position and not future.done():
+        shards = sorted({position.shard for position in self._waiting.values()})
+        trimmed = dict(zip(shards, await self._producer.trimmed(shards), strict=True))
+        for future, position in self._waiting.items():
+            if trimmed.get(position.shard, 0) >= position.end and not future.done():
                 future.set_result(None)

@@ -5,10 +5,11 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
-from storage.queue.producer import Appended, Place
+from storage.queue.producer import Appended, QueuePosition
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class _Unit(NamedTuple):
     created_ms: int
     events: int
     bytes: int
-    future: asyncio.Future[Place]
+    future: asyncio.Future[QueuePosition]
 
 
 class GroupCommit:
@@ -53,16 +54,16 @@ class GroupCommit:
     before, so that a quiet service keeps one drain busy with large batches, until that shard has a
     backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
     busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
-    is told of each drain that must be enqueued. Nothing is taken while `most_pending` events wait,
+    is told of each drain that must be enqueued. Nothing is taken while `max_pending` events wait,
     or MAX_PENDING_BYTES, in calls and behind them.
     """
 
     def __init__(
-        self, append: Append, shards: int, most_pending: int, wake: Callable[[int, int], None]
+        self, append: Append, shards: int, max_pending: int, wake: Callable[[int, int], None]
     ) -> None:
         self._append = append
         self._shards = shards
-        self._most_pending = most_pending
+        self._max_pending = max_pending
         self._wake = wake
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
         self._pending: list[_Unit] = []
@@ -71,14 +72,14 @@ class GroupCommit:
         self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[Place]:
+    def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[QueuePosition]:
         """Where the events wait, once they are on the queue's disk: all in one call, or none.
 
         `items` is id, event, id, event ..., all made at that time. The future fails with
         QueueUnavailable, QueueFull.
         """
-        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        if self._events >= self._most_pending or self._bytes >= MAX_PENDING_BYTES:
+        future: asyncio.Future[QueuePosition] = self._running_loop.create_future()
+        if self._events >= self._max_pending or self._bytes >= MAX_PENDING_BYTES:
             future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
             return future
         size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
@@ -94,6 +95,11 @@ class GroupCommit:
         """Return once nothing is under way any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    @cached_property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Kept, because asking for it takes a system call."""
+        return asyncio.get_running_loop()
 
     async def _run(self) -> None:
         """One call after the other while enough waits."""
@@ -132,9 +138,9 @@ class GroupCommit:
         oldest = min([unit.created_ms for unit in group])
         try:
             appended = await self._append_where_room(oldest, items)
-            _settle(group, appended.place)
+            _settle(group, appended.position)
             if appended.generation:
-                self._wake(appended.place.shard, appended.generation)
+                self._wake(appended.position.shard, appended.generation)
         except Exception as error:
             if not isinstance(error, StorageError):
                 log.exception("a group of %d events failed", count)
@@ -211,11 +217,11 @@ def _give_up(units: list[_Unit]) -> None:
         unit.future.cancel()
 
 
-def _settle(group: list[_Unit], outcome: Place | Exception) -> None:
+def _settle(group: list[_Unit], outcome: QueuePosition | Exception) -> None:
     for unit in group:
         if unit.future.done():  # its client went away
             continue
-        if isinstance(outcome, Place):
+        if isinstance(outcome, QueuePosition):
             unit.future.set_result(outcome)
         else:
             unit.future.set_exception(outcome)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
-from api.ingest.stamping import MadeAll, restamped
+from api.ingest.stamping import StampedBatch, restamped
 from storage.model.event import Stamp
-from storage.queue.producer import Intake, Once, Place, Repeated
+from storage.queue.producer import Duplicate, IdempotencyRecord, QueuePosition, QueueProducer
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"  # on an answer that repeats the first request's
@@ -30,15 +30,17 @@ class RequestKey(NamedTuple):
 class Idempotency:
     """Accepts the events of one request for each key, across processes, for a day."""
 
-    def __init__(self, intake: Intake, shards: int, wake: Callable[[int, int], None]) -> None:
-        self._intake = intake
+    def __init__(
+        self, producer: QueueProducer, shards: int, wake: Callable[[int, int], None]
+    ) -> None:
+        self._producer = producer
         self._shards = shards
         self._wake = wake
         self._under_way: set[str] = set()
 
     async def accept(
-        self, key: RequestKey, made: MadeAll, stamp: Stamp
-    ) -> tuple[MadeAll, Place, bool]:
+        self, key: RequestKey, stamped: StampedBatch, stamp: Stamp
+    ) -> tuple[StampedBatch, QueuePosition, bool]:
         """The events this key stands for: these, or those of when the key was first seen; and
         whether they are the latter.
 
@@ -50,20 +52,20 @@ class Idempotency:
             raise Problem(409, detail, headers=((b"retry-after", b"1"),))
         self._under_way.add(key.key)
         try:
-            return await self._accept(key, made, stamp)
+            return await self._accept(key, stamped, stamp)
         finally:
             self._under_way.remove(key.key)
 
     async def _accept(
-        self, key: RequestKey, made: MadeAll, stamp: Stamp
-    ) -> tuple[MadeAll, Place, bool]:
-        once = Once(digest(key.key.encode()), key.fingerprint, stamp.pack())
-        answer = await self._intake.append_once(once, stamp.created_ms, made.items())
-        if isinstance(answer, Repeated):
-            return restamped(made, Stamp.unpack(answer.answer)), answer.place, True
+        self, key: RequestKey, stamped: StampedBatch, stamp: Stamp
+    ) -> tuple[StampedBatch, QueuePosition, bool]:
+        record = IdempotencyRecord(digest(key.key.encode()), key.fingerprint, stamp.pack())
+        answer = await self._producer.append_idempotent(record, stamp.created_ms, stamped.items())
+        if isinstance(answer, Duplicate):
+            return restamped(stamped, Stamp.unpack(answer.answer)), answer.position, True
         if answer.generation:
-            self._wake(answer.place.shard, answer.generation)
-        return made, answer.place, False
+            self._wake(answer.position.shard, answer.generation)
+        return stamped, answer.position, False
 
 
 def the_key(keys: Sequence[str]) -> str | None:
@@ -72,7 +74,7 @@ def the_key(keys: Sequence[str]) -> str | None:
         return None
     key = keys[0].strip() if len(keys) == 1 else ""
     if not key or len(key) > KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
-        fault = Fault(
+        fault = ErrorDetail(
             f"must be one key of 1 to {KEY_CHARACTERS} printable ASCII characters", header=HEADER
         )
         raise Problem(422, "The idempotency key can't be used.", [fault])

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from starlette.datastructures import QueryParams
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
 from api.ingest.ack import Ack
 
 T = TypeVar("T")
 
-MOST_FAULTS = 20
+MAX_ERRORS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,20 @@ def post_options(given: QueryParams, known: Mapping[str, Callable[[str], Any]]) 
         if name not in known:
             faults.append(_unknown(name, known))
         elif len(texts) > 1:
-            faults.append(Fault("is given more than once, with different values", parameter=name))
+            faults.append(
+                ErrorDetail("is given more than once, with different values", parameter=name)
+            )
         for text in texts if name in known else ():
             try:
                 found[name] = known[name](text)
             except ValueError as error:
-                faults.append(Fault(str(error), parameter=name))
+                faults.append(ErrorDetail(str(error), parameter=name))
     if faults:
-        raise Problem(422, "The parameters can't be understood.", faults[:MOST_FAULTS])
+        raise Problem(422, "The parameters can't be understood.", faults[:MAX_ERRORS])
     return PostOptions(**found)
 
 
-def _unknown(name: str, known: Mapping[str, Any]) -> Fault:
+def _unknown(name: str, known: Mapping[str, Any]) -> ErrorDetail:
     near = difflib.get_close_matches(name[:60].lower(), known, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]}?" if near else "."
-    return Fault(f"is not known here{hint} Known are {', '.join(known)}", parameter=name[:60])
+    return ErrorDetail(f"is not known here{hint} Known are {', '.join(known)}", parameter=name[:60])

@@ -8,25 +8,24 @@ from api.formats.native import EventIn
 from api.http.problems import Problem
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency, RequestKey
-from api.ingest.stamping import Made, MadeAll, make_all, make_one
+from api.ingest.stamping import StampedBatch, StampedEvent, stamp_batch, stamp_event
 from storage.errors import QueueFull
 from storage.model.event import new_stamp
-from storage.queue.backlog_monitor import BacklogWatch
-from storage.queue.producer import Limits as BacklogLimits
-from storage.queue.producer import Place
+from storage.queue.backlog_monitor import BacklogMonitor
+from storage.queue.producer import BacklogLimits, QueuePosition
 
 
 class Accepted(NamedTuple):
     """Events on the queue's disk, and where they wait there. `replayed`: an earlier request with
     the same idempotency key put them there."""
 
-    made: MadeAll
-    place: Place
+    stamped: StampedBatch
+    position: QueuePosition
     replayed: bool = False
 
     def without_bodies(self) -> "Accepted":
         """Enough to answer with, however long that is waited for."""
-        return Accepted(self.made._replace(bodies=[]), self.place, self.replayed)
+        return Accepted(self.stamped._replace(bodies=[]), self.position, self.replayed)
 
 
 class Ingest:
@@ -36,21 +35,23 @@ class Ingest:
         self,
         group_commit: GroupCommit,
         idempotency: Idempotency,
-        watch: BacklogWatch,
-        most: BacklogLimits,
+        monitor: BacklogMonitor,
+        limits: BacklogLimits,
     ) -> None:
         self._group_commit = group_commit
         self._idempotency = idempotency
-        self._watch = watch
-        self._most = most
+        self._monitor = monitor
+        self._limits = limits
 
-    def submit(self, posted: EventIn) -> tuple[Made, asyncio.Future[Place]]:
+    def submit(self, posted: EventIn) -> tuple[StampedEvent, asyncio.Future[QueuePosition]]:
         """The event, and where it waits once it is on the queue's disk.
 
         The future fails with QueueUnavailable or QueueFull: then it was not acknowledged.
         """
-        made = make_one(posted)
-        return made, self._group_commit.submit((made.raw_id, made.body), made.created_ms)
+        stamped = stamp_event(posted)
+        return stamped, self._group_commit.submit(
+            (stamped.raw_id, stamped.body), stamped.created_ms
+        )
 
     async def accept_all(self, posted: list[EventIn], key: RequestKey | None = None) -> Accepted:
         """All of them or none, once for each idempotency key. Raises Problem too.
@@ -58,26 +59,26 @@ class Ingest:
         In history they stand in this order. The list is emptied.
         """
         stamp = new_stamp()
-        made = make_all(posted, stamp)
-        self._require_room_ever(made)
+        stamped = stamp_batch(posted, stamp)
+        self._require_room_ever(stamped)
         try:
             if key is None:
-                place = await self._group_commit.submit(made.items(), made.created_ms)
-                return Accepted(made, place)
-            return Accepted(*await self._idempotency.accept(key, made, stamp))
+                position = await self._group_commit.submit(stamped.items(), stamped.created_ms)
+                return Accepted(stamped, position)
+            return Accepted(*await self._idempotency.accept(key, stamped, stamp))
         except QueueFull as error:
-            raise self.reckoned(error) from error
+            raise self.with_retry_after(error) from error
 
-    def _require_room_ever(self, made: MadeAll) -> None:
+    def _require_room_ever(self, stamped: StampedBatch) -> None:
         """What is more than an empty shard takes would be refused however often it is sent."""
-        events, size = self._most.events, self._most.bytes
-        if len(made.bodies) > events or sum(map(len, made.bodies)) > size:
+        events, size = self._limits.events, self._limits.bytes
+        if len(stamped.bodies) > events or sum(map(len, stamped.bodies)) > size:
             detail = f"No more than {events} events and {size} bytes at once can be queued here."
             raise Problem(413, detail)
 
-    def reckoned(self, error: QueueFull) -> QueueFull:
+    def with_retry_after(self, error: QueueFull) -> QueueFull:
         """Whoever is refused for want of room is told when there will be some."""
-        return QueueFull(str(error), self._watch.retry_seconds())
+        return QueueFull(str(error), self._monitor.retry_seconds())
 
 
 def location(event_id: str | UUID) -> str:

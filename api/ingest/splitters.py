@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.formats import hints
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.json_scan import STEPS, STRING
 from api.http.problems import Problem, closing
 
@@ -45,12 +45,12 @@ class Cut:
 _BLANKS = b" \t\r"  # of JSON (RFC 8259, 2) within a line
 
 
-class Lines:
+class NdjsonSplitter:
     """NDJSON: an item a line, however long the body. Blank lines are none."""
 
-    def __init__(self, item_bytes: int, most_lines: int) -> None:
+    def __init__(self, item_bytes: int, max_lines: int) -> None:
         self._item_bytes = item_bytes
-        self._most_lines = most_lines
+        self._max_lines = max_lines
         self._open = bytearray()  # the line that has not ended yet
         self._open_is_too_large = False
         self._line = 0
@@ -62,8 +62,8 @@ class Lines:
 
     def feed(self, piece: bytes) -> Cut:
         """The items that end in this piece. Raises Problem 413 past the most lines."""
-        if self._line + piece.count(b"\n") > self._most_lines:
-            raise _too_much(f"{self._most_lines} lines")
+        if self._line + piece.count(b"\n") > self._max_lines:
+            raise _too_much(f"{self._max_lines} lines")
         *ended, rest = piece.split(b"\n")
         cut = self._end(ended) if ended else Cut([], [])
         self._keep(rest)
@@ -98,12 +98,12 @@ class Lines:
             self._open_is_too_large = True
 
 
-class Array:
-    """JSON: an array, or `{"events": [...]}`. It is taken apart when it has come whole."""
+class JsonArraySplitter:
+    """JSON: an array, or `{"events": [...]}`. It is split when it has come whole."""
 
-    def __init__(self, item_bytes: int, most_brackets: int) -> None:
+    def __init__(self, item_bytes: int, max_brackets: int) -> None:
         self._item_bytes = item_bytes
-        self._most_brackets = most_brackets
+        self._max_brackets = max_brackets
         self._body = bytearray()
 
     @property
@@ -120,7 +120,7 @@ class Array:
         """The items. Raises Problem 400 where no array can be seen, 422 for anything else, 413
         past the most brackets."""
         body, self._body = bytes(self._body), bytearray()
-        for start, end in _places(body, self._most_brackets):
+        for start, end in _places(body, self._max_brackets):
             yield Item(body[start:end] if end - start <= self._item_bytes else None)
 
 
@@ -132,7 +132,7 @@ _begin = re.compile(rb'%b(\{%b"events"%b:%b)?\[' % ((_BLANK,) * 4)).match
 _any_value = re.compile(rb'%b[{"\w-]' % _BLANK).match
 
 
-def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
+def _places(body: bytes, max_brackets: int) -> Iterator[tuple[int, int]]:
     """Where each item begins and ends: found by brackets, whatever else is in the item.
 
     A parser would need memory many times as large as the body, and stop at the first bad item.
@@ -140,7 +140,7 @@ def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
     begun = _begin(body)
     if begun is None:
         raise _no_array(body) if _any_value(body) else _not_json(body, 0, "an array")
-    walk = _Walk(body, most_brackets)
+    walk = _Walk(body, max_brackets)
     at = _next(body, begun.end())
     more = not body.startswith(b"]", at)
     while more:
@@ -162,9 +162,9 @@ def _places(body: bytes, most_brackets: int) -> Iterator[tuple[int, int]]:
 class _Walk:
     """Finds where items end, over so many brackets at most: each costs a step of Python."""
 
-    def __init__(self, body: bytes, most_brackets: int) -> None:
+    def __init__(self, body: bytes, max_brackets: int) -> None:
         self._body = body
-        self._most = self._left = 2 * most_brackets
+        self._most = self._left = 2 * max_brackets
 
     def end_of_item(self, start: int) -> int:
         """Behind the item that begins there."""
@@ -216,7 +216,7 @@ def _not_json(body: bytes, at: int, expected: str) -> Problem:
 
 def _no_array(body: bytes) -> Problem:
     fault = "must be an array of events, or an object with nothing but such an array as events"
-    told = Problem(422, "The body is no batch.", [Fault(fault, pointer="")])
+    told = Problem(422, "The body is no batch.", [ErrorDetail(fault, pointer="")])
     return told.with_hint(hints.of_batch(body))
 
 

@@ -19,7 +19,7 @@ from storage.model.event import (
 )
 
 
-class Made(NamedTuple):
+class StampedEvent(NamedTuple):
     """An event: its id's 16 bytes and text, its time in ms and as text, and its JSON."""
 
     raw_id: bytes
@@ -29,7 +29,7 @@ class Made(NamedTuple):
     body: bytes
 
 
-class MadeAll(NamedTuple):
+class StampedBatch(NamedTuple):
     """Events made together: their time in ms, the bytes and texts of their ids, and their JSON."""
 
     created_ms: int
@@ -45,7 +45,7 @@ class MadeAll(NamedTuple):
         return items
 
 
-def make_one(posted: EventIn) -> Made:
+def stamp_event(posted: EventIn) -> StampedEvent:
     """The event of this moment."""
     created_ms = now_ms()
     raw_id, created_at = new_id(created_ms), time_text(created_ms)
@@ -59,10 +59,10 @@ def make_one(posted: EventIn) -> Made:
         posted.email,
         posted.data,
     )
-    return Made(raw_id, text, created_ms, created_at, encode_event(event))
+    return StampedEvent(raw_id, text, created_ms, created_at, encode_event(event))
 
 
-def make_all(posted: list[EventIn], stamp: Stamp) -> MadeAll:
+def stamp_batch(posted: list[EventIn], stamp: Stamp) -> StampedBatch:
     """The events of that stamp, in history in this order.
 
     Empties the list as it goes, so that a large batch is not held twice.
@@ -73,15 +73,15 @@ def make_all(posted: list[EventIn], stamp: Stamp) -> MadeAll:
     event = b'{"id":"%%b","created_at":"%b",%%b' % time_text(stamp.created_ms).encode()
     posted.reverse()
     bodies = [event % (text, _encode(posted.pop())[1:]) for text in ids]
-    return MadeAll(stamp.created_ms, raw_ids, ids, bodies)
+    return StampedBatch(stamp.created_ms, raw_ids, ids, bodies)
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-def restamped(made: MadeAll, stamp: Stamp) -> MadeAll:
+def restamped(stamped: StampedBatch, stamp: Stamp) -> StampedBatch:
     """The same events as they were made with another stamp."""
-    return make_all([_posted(body) for body in made.bodies], stamp)
+    return stamp_batch([_posted(body) for body in stamped.bodies], stamp)
 
 
 def _posted(body: bytes) -> EventIn:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from api.formats.schemas import Conservation, QueueStatus, ShardStatus, StatusAnswer
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
-from storage.queue.backlog_monitor import BacklogWatch
+from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import LAST_ID, Inspector, ShardState
 from storage.queue.scheduler import Crew
 
@@ -28,12 +28,12 @@ class Status:
         inspector: Inspector,
         ledger: Callable[[], Awaitable[Ledger]],
         crew: Callable[[], Awaitable[Crew]],
-        watch: BacklogWatch,
+        monitor: BacklogMonitor,
     ) -> None:
         self._inspector = inspector
         self._ledger = ledger
         self._crew = crew
-        self._watch = watch
+        self._monitor = monitor
         self._version = version("activity-service")
         self._started = time.monotonic()
 
@@ -49,7 +49,7 @@ class Status:
         after = await _asked("queue", self._inspector.shards(), attention) if before else None
         queue = await _asked("queue", self._inspector.server(), attention) if before else None
         attention += [*queue.problems, *queue.oddities] if queue else []
-        attention += _troubles(before or [], ledger, crew)
+        attention += _shard_errors(before or [], ledger, crew)
         if before and (crew is None or crew.workers):
             attention += self._standing_still(before)
         conservation = _conservation(before, after, ledger) if before else None
@@ -75,13 +75,13 @@ class Status:
         )
 
     def _stored_per_second(self) -> float | None:
-        rate = self._watch.stored_per_second
+        rate = self._monitor.stored_per_second
         return None if rate is None else round(rate, 1)
 
     def _standing_still(self, shards: Sequence[ShardState]) -> list[str]:
         """What no drain has reported: it may never have begun."""
         silent = {shard.shard for shard in shards if not shard.last_error}
-        found = self._watch.standing_still(shards).items()
+        found = self._monitor.standing_still(shards).items()
         return [
             f"shard {shard} has stored nothing for {seconds:.0f} s, and events wait there"
             for shard, seconds in found
@@ -104,7 +104,9 @@ def _why(error: Exception) -> str:
     return f"{kind}: {error}" if _WRONG_TYPE in str(error) else kind
 
 
-def _troubles(shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None) -> list[str]:
+def _shard_errors(
+    shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None
+) -> list[str]:
     found = [f"shard {one.shard} waits: {one.last_error}" for one in shards if one.last_error]
     found += [_ahead(one) for one in shards if one.id_ahead]
     if crew and not crew.workers:
@@ -137,9 +139,9 @@ def _conservation(
         backlog=sum(shard.backlog for shard in before),
         foreign=foreign,
         foreign_backlog=sum(shard.foreign_backlog for shard in before),
-        queue_difference=sum(abs(shard.difference) for shard in before),
+        queue_unaccounted=sum(abs(shard.unaccounted) for shard in before),
         accounted=accounted,
-        underway=None if accounted is None else accounted - trimmed - foreign,
+        untrimmed=None if accounted is None else accounted - trimmed - foreign,
         since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
     )
 
@@ -150,7 +152,7 @@ def _balanced(before: Sequence[ShardState], after: Sequence[ShardState], ledger:
         total = account.total if account else 0
         least, most = old.trimmed + old.foreign, new.accepted + new.foreign + new.foreign_backlog
         quiet = old == new and not new.backlog
-        if old.difference or not least <= total <= most:
+        if old.unaccounted or not least <= total <= most:
             return False
         if quiet and total != least:
             return False

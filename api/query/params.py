@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.query import cursors, dates
 from storage.model.filters import (
     DEFAULT_LIMIT,
@@ -52,14 +52,14 @@ T = TypeVar("T")
 class InvalidQuery(ValueError):
     """The query string can't be understood; `faults` says everything that is wrong with it."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[ErrorDetail]) -> None:
         super().__init__("; ".join(fault.detail for fault in faults))
         self.faults = faults
 
 
 def parse_filters(query_string: bytes) -> Filters:
     """The filters a raw query string asks for; raises `InvalidQuery`, and nothing else."""
-    faults: list[Fault] = []
+    faults: list[ErrorDetail] = []
     values = _grouped(_bounded(query_string), faults)
     filters = _filters(values, faults)
     if faults:
@@ -67,7 +67,7 @@ def parse_filters(query_string: bytes) -> Filters:
     return filters
 
 
-def _filters(values: Values, faults: list[Fault]) -> Filters:
+def _filters(values: Values, faults: list[ErrorDetail]) -> Filters:
     start = _one(values, "from_date", dates.start_of, faults)
     end = _one(values, "to_date", dates.end_of, faults)
     _refuse_backwards(start, end, values, faults)
@@ -88,7 +88,7 @@ def _filters(values: Values, faults: list[Fault]) -> Filters:
 # --- pairs of name and value -------------------------------------------------------------------
 
 
-def decoded_pairs(query_string: bytes, faults: list[Fault]) -> list[tuple[str, str]]:
+def decoded_pairs(query_string: bytes, faults: list[ErrorDetail]) -> list[tuple[str, str]]:
     """Every name and value; what can't be decoded is a fault. Raises InvalidQuery for too many."""
     return list(_decoded(_bounded(query_string), faults))
 
@@ -96,14 +96,18 @@ def decoded_pairs(query_string: bytes, faults: list[Fault]) -> list[tuple[str, s
 def _bounded(query_string: bytes) -> list[bytes]:
     """The undecoded pairs; what is over a bound is not looked at any further."""
     if len(query_string) > MAX_QUERY_BYTES:
-        raise InvalidQuery([Fault(f"the query string is longer than {MAX_QUERY_BYTES:,} bytes")])
+        raise InvalidQuery(
+            [ErrorDetail(f"the query string is longer than {MAX_QUERY_BYTES:,} bytes")]
+        )
     pairs = [pair for pair in query_string.split(b"&") if pair]
     if len(pairs) > MAX_PAIRS:
-        raise InvalidQuery([Fault(f"the query has {len(pairs)} parameters, over {MAX_PAIRS}")])
+        raise InvalidQuery(
+            [ErrorDetail(f"the query has {len(pairs)} parameters, over {MAX_PAIRS}")]
+        )
     return pairs
 
 
-def _grouped(pairs: list[bytes], faults: list[Fault]) -> Values:
+def _grouped(pairs: list[bytes], faults: list[ErrorDetail]) -> Values:
     """The values under each known name, in the order they came; blank ones of data paths alone."""
     values: Values = {}
     unknown: dict[str, None] = {}
@@ -118,7 +122,7 @@ def _grouped(pairs: list[bytes], faults: list[Fault]) -> Values:
     return values
 
 
-def _decoded(pairs: list[bytes], faults: list[Fault]) -> Iterator[tuple[str, str]]:
+def _decoded(pairs: list[bytes], faults: list[ErrorDetail]) -> Iterator[tuple[str, str]]:
     for pair in pairs:
         raw_name, _, raw_value = pair.partition(b"=")
         name = _percent_decoded(raw_name)
@@ -144,7 +148,7 @@ def _text(raw: bytes) -> str:
         raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
 
 
-def _check_size(name: str, values: Values, faults: list[Fault]) -> None:
+def _check_size(name: str, values: Values, faults: list[ErrorDetail]) -> None:
     """Leave out, with a fault, what is over a bound."""
     given = values[name]
     if len(given) > MAX_VALUES:
@@ -159,25 +163,27 @@ def _is_known(name: str) -> bool:
     return name in _KNOWN or name.startswith(_DATA_PATH)
 
 
-def _unknown(name: str) -> Fault:
+def _unknown(name: str) -> ErrorDetail:
     asked = lower_ascii(name[:_MAX_QUOTED]).strip()
     near = difflib.get_close_matches(asked, _KNOWN, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]}?" if near else "."
     return _fault(name, f"is not a parameter{hint} Known are {', '.join(_KNOWN)}, data.<path>")
 
 
-def _fault(name: str, what: str) -> Fault:
+def _fault(name: str, what: str) -> ErrorDetail:
     shown = _quoted(name)
-    return Fault(f"{shown or 'a parameter without a name'} {what}", parameter=shown)
+    return ErrorDetail(f"{shown or 'a parameter without a name'} {what}", parameter=shown)
 
 
 # --- parameters that have one value ------------------------------------------------------------
 
 
-def _one(values: Values, name: str, parse: Callable[[str], T], faults: list[Fault]) -> T | None:
+def _one(
+    values: Values, name: str, parse: Callable[[str], T], faults: list[ErrorDetail]
+) -> T | None:
     """The one value of that name, None if there is a fault; two spellings of it are none."""
     found: set[T] = set()
-    wrong: list[Fault] = []
+    wrong: list[ErrorDetail] = []
     for text in dict.fromkeys(values.get(name, ())):
         try:
             found.add(parse(text.strip()))
@@ -206,7 +212,7 @@ def _order(text: str) -> Order:
 
 
 def _refuse_backwards(
-    start: datetime | None, end: datetime | None, values: Values, faults: list[Fault]
+    start: datetime | None, end: datetime | None, values: Values, faults: list[ErrorDetail]
 ) -> None:
     if start is None or end is None or start < end:
         return
@@ -219,7 +225,7 @@ def _refuse_backwards(
 # --- data --------------------------------------------------------------------------------------
 
 
-def _data_groups(values: Values, faults: list[Fault]) -> tuple[tuple[str, ...], ...]:
+def _data_groups(values: Values, faults: list[ErrorDetail]) -> tuple[tuple[str, ...], ...]:
     """One group of alternatives for each name: all the names must match."""
     groups = []
     for name, texts in values.items():
@@ -231,7 +237,7 @@ def _data_groups(values: Values, faults: list[Fault]) -> tuple[tuple[str, ...], 
 
 
 def _group(
-    name: str, texts: list[str], parse: Callable[[str], list[str]], faults: list[Fault]
+    name: str, texts: list[str], parse: Callable[[str], list[str]], faults: list[ErrorDetail]
 ) -> tuple[str, ...]:
     alternatives: list[str] = []
     for text in dict.fromkeys(texts):

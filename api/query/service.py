@@ -12,9 +12,9 @@ import anyio.to_thread
 import msgspec
 
 from api.query import cursors, receipts
-from api.query.single_flight import Flights
+from api.query.single_flight import SingleFlight
 from storage.cache import tags
-from storage.cache.page_cache import Miss, PageCache
+from storage.cache.page_cache import LocalPage, Miss, PageCache
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.events.reader import EventStore, Page
 from storage.model.cached_page import CachedPage
@@ -23,12 +23,12 @@ from storage.model.event import Event, id_ms, to_ms
 from storage.model.filters import Filters, digest
 from storage.model.receipt import Receipt, StoredState
 from storage.postgres.engine import ANSWER_SECONDS
-from storage.queue.producer import Intake
+from storage.queue.producer import QueueProducer
 
 Verdict = Literal["HIT", "MISS", "BYPASS"]
 T = TypeVar("T")
 
-_HORIZON_SECONDS = 0.5  # a queue that hangs must not hold up reading
+_WATERMARK_SECONDS = 0.5  # a queue that hangs must not hold up reading
 
 # Pauses, in seconds, while another process runs the query: 3 s in all, then we run it too.
 _PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
@@ -52,30 +52,29 @@ class PageBody(msgspec.Struct):
 class History:
     """Answers what happened. Correct without cache and control, only slower."""
 
-    def __init__(self, store: EventStore, cache: PageCache, intake: Intake, threads: int) -> None:
+    def __init__(
+        self, store: EventStore, cache: PageCache, producer: QueueProducer, threads: int
+    ) -> None:
         self._store = store
         self._cache = cache
-        self._intake = intake
+        self._producer = producer
         self._limiter = anyio.CapacityLimiter(threads)
-        self._flights: Flights[Served] = Flights()
+        self._single_flight: SingleFlight[Served] = SingleFlight()
 
     async def page(self, filters: Filters) -> Served:
         """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
-        name, proof = digest(filters), tags.of_page(filters)
+        name, page_tags = digest(filters), tags.of_page(filters)
         try:
-            found = await self._cache.lookup(name, proof)
+            found = await self._cache.lookup(name, page_tags)
         except ControlUnavailable:
-            return await self._flights.run(name, lambda: self._bypass(filters))
+            return await self._single_flight.run(name, lambda: self._bypass(filters))
         if isinstance(found, CachedPage):
             return Served(found, "HIT")
-        return await self._flights.run(name, lambda: self._fill(filters, name, proof))
+        return await self._single_flight.run(name, lambda: self._fill(filters, name, page_tags))
 
-    async def held(self, name: str, proof: Sequence[str]) -> CachedPage | None:
-        """The page of that digest and those buckets if it is at hand and may be served now."""
-        try:
-            return await self._cache.held(name, proof)
-        except ControlUnavailable:
-            return None
+    def local(self, name: str, page_tags: Sequence[str]) -> LocalPage | None:
+        """The page of that digest and those tags if it is at hand: see `PageCache.local`."""
+        return self._cache.local(name, page_tags)
 
     async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
         """Those of these events that were accepted, with their receipts.
@@ -87,7 +86,7 @@ class History:
         away: QueueUnavailable | None = None
         found: dict[UUID, tuple[Event, Receipt]] = {}
         try:
-            queued = await self._intake.find([event_id.bytes for event_id in event_ids])
+            queued = await self._producer.find([event_id.bytes for event_id in event_ids])
             for raw_id, body in queued.items():
                 with suppress(ValueError):  # a drain makes a dead letter of it
                     found[UUID(bytes=raw_id)] = (read_event(body), "queued")
@@ -111,12 +110,12 @@ class History:
         """Raises DatabaseUnavailable when history can't be read."""
         await self.in_thread(self._store.ping)
 
-    async def _fill(self, filters: Filters, name: str, proof: list[str]) -> Served:
+    async def _fill(self, filters: Filters, name: str, page_tags: list[str]) -> Served:
         """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
         try:
-            horizon = await self._horizon(filters)
+            watermark_ms = await self._watermark(filters)
             for pause in _PAUSES:
-                found = await self._cache.lookup_or_lead(name, proof, horizon)
+                found = await self._cache.lookup_or_lead(name, page_tags, watermark_ms)
                 if isinstance(found, CachedPage):
                     return Served(found, "HIT")
                 if isinstance(found, Miss):
@@ -133,8 +132,8 @@ class History:
             await _quietly(self._cache.leave(name))
             raise
         end = window_end(filters, page)
-        closed = end is not None and end <= miss.horizon_ms
-        generations = miss.sealed if closed else miss.generations
+        closed = end is not None and end <= miss.watermark_ms
+        generations = miss.closed if closed else miss.generations
         await _quietly(self._cache.keep(name, generations, body))
         return Served(body, "MISS")
 
@@ -146,13 +145,13 @@ class History:
         page = self._store.page(filters)
         return page, render(page)
 
-    async def _horizon(self, filters: Filters) -> int:
+    async def _watermark(self, filters: Filters) -> int:
         """Everything created before it is stored; 0 for a page that is open to whatever comes."""
         if filters.end is None and filters.cursor is None and filters.order == "desc":
             return 0
         with suppress(QueueUnavailable, TimeoutError):
-            async with asyncio.timeout(_HORIZON_SECONDS):
-                return await self._intake.horizon_ms()
+            async with asyncio.timeout(_WATERMARK_SECONDS):
+                return await self._producer.watermark_ms()
         return 0
 
     async def in_thread(self, work: Callable[[], T]) -> T:

@@ -5,13 +5,14 @@ import logging
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from api.formats.offload import apart
+from api.formats.offload import run_in_thread
 from api.formats.otlp import export as otlp
 from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, failed
 from api.http.media_type import media_type
+from api.http.memory_budget import Reservation
 from api.http.problem_response import ProblemResponse
-from api.http.problems import MISTAKE, Problem, of_storage
-from api.http.request_body import Guest, body_pieces
+from api.http.problems import INTERNAL_ERROR, Problem, of_storage
+from api.http.request_body import body_pieces
 from api.routes import openapi
 from api.services import Services, services_of
 from storage.errors import StorageError
@@ -35,7 +36,7 @@ async def post_logs(request: Request) -> Response:
         problem = of_storage(error)
     except Exception:
         log.exception("POST /v1/logs")
-        problem = MISTAKE
+        problem = INTERNAL_ERROR
     else:
         return Response(accepted(encoding, export.refused, export.why()), 200, None, encoding)
     return ProblemResponse(problem, failed(encoding, problem), encoding)
@@ -43,20 +44,20 @@ async def post_logs(request: Request) -> Response:
 
 async def _accept(request: Request, services: Services, encoding: MediaType) -> otlp.Export:
     """Read and accept all of it, or raise."""
-    with services.room.guest() as guest:
-        export = await _read(request, services, encoding, guest)
-        guest.take(export.kept_bytes)
+    with services.memory_budget.reservation() as reservation:
+        export = await _read(request, services, encoding, reservation)
+        reservation.reserve(export.kept_bytes)
         if export.events:
             await services.ingest.accept_all(export.events)
     return export
 
 
 async def _read(
-    request: Request, services: Services, encoding: MediaType, guest: Guest
+    request: Request, services: Services, encoding: MediaType, reservation: Reservation
 ) -> otlp.Export:
     body = bytearray()
     async for piece in body_pieces(request.scope, request.receive, services.limits.batch):
-        guest.take(len(piece))
+        reservation.reserve(len(piece))
         body += piece
     # A record can have two bytes: there may be very many in any body.
-    return await apart(lambda: otlp.read(body, encoding, services.limits.records))
+    return await run_in_thread(lambda: otlp.read(body, encoding, services.limits.records))

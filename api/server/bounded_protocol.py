@@ -16,7 +16,7 @@ from api.http.request_body import IS_HERE, NO_ROOM
 from api.server import framing, refusals
 from api.server.connection_flow import ConnectionFlow
 from api.server.process_memory import ProcessMemory
-from api.server.single_write import Cycle
+from api.server.single_write import SingleWriteCycle
 
 PIECE_BYTES = 4 * 1024  # parsed at once: as many pipelined requests as fit may wait, no more
 REQUEST_BYTES = 2560  # that a request takes in memory while it waits for those ahead of it
@@ -133,7 +133,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._weigh_head()
         super().on_headers_complete()
         cycle = self.cycle
-        cycle.__class__ = Cycle  # before its task begins; uvicorn names the class itself
+        cycle.__class__ = SingleWriteCycle  # before its task begins; uvicorn names the class itself
         if self._closes:
             cycle.keep_alive = False
         self._end_head()

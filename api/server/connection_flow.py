@@ -21,20 +21,20 @@ class ConnectionFlow(FlowControl):
     def __init__(self, transport: asyncio.Transport, memory: ProcessMemory) -> None:
         super().__init__(transport)
         self.answers = memory.answers
-        self._room = memory.unfinished
+        self._budget = memory.unfinished
 
     def reserve(self, size: int) -> bool:
         """Hold so many bytes of the room, and no others; none if there is no room for them."""
-        self._room.free += self.reserved
-        self.reserved = size if size <= self._room.free else 0
-        self._room.free -= self.reserved
+        self._budget.free += self.reserved
+        self.reserved = size if size <= self._budget.free else 0
+        self._budget.free -= self.reserved
         return self.reserved == size
 
     def reserve_waiting(self, size: int) -> bool:
         """The same for what has come behind a request whose answer is under way."""
-        self._room.free += self.waiting
-        self.waiting = size if size <= self._room.free else 0
-        self._room.free -= self.waiting
+        self._budget.free += self.waiting
+        self.waiting = size if size <= self._budget.free else 0
+        self._budget.free -= self.waiting
         return self.waiting == size
 
     def pause_writing(self) -> None:

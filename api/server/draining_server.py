@@ -11,7 +11,7 @@ from api.server.bounded_protocol import BoundedHeadProtocol
 # How long an idle connection is kept for its client's next request: one that is closed while a
 # request is on its way to it is reset, and a proxy makes a 502 of that.
 LEAVE_SECONDS = 3.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 class DrainingServer(uvicorn.Server):
@@ -53,4 +53,4 @@ class DrainingServer(uvicorn.Server):
             for connection in self.server_state.connections:
                 if isinstance(connection, BoundedHeadProtocol):
                     connection.announce_close()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)

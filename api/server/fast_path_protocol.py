@@ -1,26 +1,36 @@
-"""The bounded protocol with a lane: what that takes becomes no ASGI request."""
+"""The bounded protocol with fast paths: what they take becomes no ASGI request."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
-from api.server.fast_path import Post, PostLane
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import VERSIONS, Post, PostFastPath
 
-VERSIONS = ("1.1", "1.0")
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
 
 
-class LaneProtocol(BoundedHeadProtocol):
-    """Holds a request that the lane may take until its body is whole, for HOLD_SECONDS at most.
+class FastPaths(NamedTuple):
+    """What is answered without FastAPI: events that are plainly good, and pages at hand."""
 
-    What the lane does not take then becomes a request as if there were no lane: late, but by the
-    same callbacks in the same order. No lane: nothing is held.
+    post: PostFastPath
+    page: PageFastPath
+
+
+class FastPathProtocol(BoundedHeadProtocol):
+    """Holds a request that the fast path may take until its body is whole: HOLD_SECONDS at most.
+
+    What the fast path does not take then becomes a request as if there were no fast path: late, but
+    by the same callbacks in the same order. Without a fast path nothing is held.
     """
 
-    def __init__(self, *arguments: Any, lane: PostLane | None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, fast_paths: FastPaths | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # It writes no access log, and uvicorn would not count what is in it.
-        self._lane = None if self.access_log or self.limit_concurrency else lane
+        # They write no access log, and uvicorn would not count what they take.
+        if fast_paths is None or self.access_log or self.limit_concurrency:
+            self._posts = self._pages = None
+        else:
+            self._posts, self._pages = fast_paths
         self._held: list[bytes] | None = None  # parts of a body
         self._held_bytes = 0
         self._hold: asyncio.TimerHandle | None = None
@@ -65,18 +75,18 @@ class LaneProtocol(BoundedHeadProtocol):
 
     def _may_take(self) -> bool:
         return (
-            self._lane is not None
+            self._posts is not None
             and self._without_body <= PIECE_BYTES
             and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
-            and self._lane.takes(self.url, self.headers)
+            and self._posts.takes(self.url, self.headers)
         )
 
     def _take(self, held: list[bytes]) -> bool:
-        """Whether the lane takes it; else the request has been made."""
-        assert self._lane is not None
+        """Whether the fast path takes it; else the request has been made."""
+        assert self._posts is not None
         version = self.parser.get_http_version()
-        post = self._lane.post(self, b"".join(held)) if version in VERSIONS else None
+        post = self._posts.post(self, b"".join(held)) if version in VERSIONS else None
         if post is None:
             self._let_go()
             return False
@@ -98,7 +108,7 @@ class LaneProtocol(BoundedHeadProtocol):
             cycle.start()
         elif self.flow.write_paused:  # the client has not read the answer before
             self._put_off = cycle, app
-        else:
+        elif self._pages is None or not self._pages.takes(cycle, app, super()._start_asgi_task):
             super()._start_asgi_task(cycle, app)
 
     def _is_busy(self) -> bool:

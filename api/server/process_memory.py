@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.http.request_body import Room
+from api.http.memory_budget import MemoryBudget
 from api.server.unread_answers import UnreadAnswers
 from api.settings import ApiSettings
 
@@ -11,8 +11,8 @@ from api.settings import ApiSettings
 class ProcessMemory:
     """Bodies that are read, answers that are not read yet, and the most connections."""
 
-    bodies: Room
-    unfinished: Room  # what no route has taken yet
+    bodies: MemoryBudget
+    unfinished: MemoryBudget  # what no route has taken yet
     answers: UnreadAnswers
     connections: int
 
@@ -20,8 +20,8 @@ class ProcessMemory:
     def of(cls, settings: ApiSettings) -> "ProcessMemory":
         """Return it with the bounds that are set."""
         return cls(
-            Room(settings.body_memory_bytes),
-            Room(settings.body_memory_bytes),
+            MemoryBudget(settings.body_memory_bytes),
+            MemoryBudget(settings.body_memory_bytes),
             UnreadAnswers(settings.answer_memory_bytes, settings.answer_seconds),
             settings.connections,
         )

@@ -14,7 +14,7 @@ _NO_BODY = (204, 304)
 _OF_THE_CONNECTION = (b"connection", b"transfer-encoding")
 
 
-class Cycle(RequestResponseCycle):
+class SingleWriteCycle(RequestResponseCycle):
     """The head waits for the first part of the body, as ASGI asks for.
 
     Two writes are two system calls and may be two packets. What is unusual is left to uvicorn.
@@ -36,6 +36,10 @@ class Cycle(RequestResponseCycle):
         else:
             await self._send_in_parts(start, message)
 
+    def send_whole(self, start: Message, end: Message) -> bool:
+        """Send the whole answer at once, outside of any task; False: nothing was done."""
+        return len(end["body"]) <= LARGE_BYTES and self._sent_whole(start, end)
+
     async def _send_large(self, start: Message, end: Message) -> None:
         """Send it if there is room for it, in case its client does not read it.
 
@@ -45,7 +49,7 @@ class Cycle(RequestResponseCycle):
         flow: Any = self.flow
         method = self.scope["method"]
         may_be_refused = method == "GET" or (start["status"] >= 400 and method != "HEAD")
-        if not flow.answers.make_room(len(end["body"])) and may_be_refused:
+        if not flow.answers.free_memory(len(end["body"])) and may_be_refused:
             start, end = _no_room()
         flow.answer_bytes = len(end["body"])
         if not self._sent_whole(start, end):

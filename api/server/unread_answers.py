@@ -57,13 +57,13 @@ class UnreadAnswers:
         """Count an answer of that size until `release`: its client does not read fast enough."""
         self._held[transport] = size
         self._total += size
-        self.make_room(0)
+        self.free_memory(0)
 
     def release(self, transport: asyncio.Transport) -> None:
         """The client has read enough for the next answer."""
         self._total -= self._held.pop(transport, 0)
 
-    def make_room(self, size: int) -> bool:
+    def free_memory(self, size: int) -> bool:
         """Abort the connections that stand still, the longest first, until `size` bytes fit.
 
         Return whether they do. A lone answer may exceed the budget.

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from benchmarks.processes import cpu_seconds
 from storage.postgres.engine import plain_engine
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _STILL_SECONDS = 1.0
 _GIVE_UP_SECONDS = 15.0  # longer than any peer waits before it tries an event again
 
@@ -48,7 +48,7 @@ class Rows:
         """Until there are so many, or no more come: how many then, and when (monotonic)."""
         found, since = self.count(), time.monotonic()
         while found < wanted and time.monotonic() - since < _GIVE_UP_SECONDS:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
             if (now := self.count()) != found:
                 found, since = now, time.monotonic()
         return found, since
@@ -57,7 +57,7 @@ class Rows:
         """Until no more come for a second: how many then."""
         found, since = self.count(), time.monotonic()
         while time.monotonic() - since < _STILL_SECONDS:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
             if (now := self.count()) != found:
                 found, since = now, time.monotonic()
         return found

@@ -66,7 +66,7 @@ def run(options: Namespace) -> int:
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     # Here, because `--help` should not wait for SQLAlchemy and redis.
-    from storage.cache.invalidation import Generations
+    from storage.cache.invalidation import CacheInvalidator
     from storage.dead_letters import DeadLetters
     from storage.errors import Unavailable
     from storage.postgres.engine import plain_engine
@@ -76,10 +76,10 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     require_fit_servers(urls)
     settings = storage_settings(urls)
     engine, control = plain_engine(settings.database_url), connect(settings.control_url)
-    letters = DeadLetters(engine, settings.partition_by, Generations(control))
+    letters = DeadLetters(engine, settings.partition_by, CacheInvalidator(control))
     try:
         with suppress(Unavailable):  # a command that does not need control works without it
-            letters.lift_marks()
+            letters.end_abandoned_replay()
         yield letters
     finally:
         control.close()

@@ -17,7 +17,7 @@ EXAMPLES = (
 _EVENT = ("component", "environment", "message", "email", "data")
 _INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
 _REQUIRED = 3  # of an event
-_MOST_LINES, _MOST_CONNECTIONS, _ANY = 10_000, 64, 10**18
+_MAX_LINES, _MAX_CONNECTIONS, _ANY = 10_000, 64, 10**18
 
 
 def add(parser: ArgumentParser) -> None:
@@ -49,11 +49,11 @@ def _add_input(parser: ArgumentParser) -> None:
         "file that was sent whole only added lines are sent; this is remembered for 30 days.",
     )
     group.add_argument(
-        "--batch", type=whole_number(1, _MOST_LINES), metavar="LINES", help="sent at once (1000)"
+        "--batch", type=whole_number(1, _MAX_LINES), metavar="LINES", help="sent at once (1000)"
     )
     group.add_argument(
         "--connections",
-        type=whole_number(1, _MOST_CONNECTIONS),
+        type=whole_number(1, _MAX_CONNECTIONS),
         metavar="N",
         help="in parallel (2)",
     )

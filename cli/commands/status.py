@@ -68,7 +68,7 @@ def add(parser: ArgumentParser) -> None:
         nargs="?",
         const=_WATCH_SECONDS,
         metavar="SECONDS",
-        help=f"print it again and again, {_WATCH_SECONDS} seconds apart, until Ctrl-C",
+        help=f"print it every {_WATCH_SECONDS} seconds until Ctrl-C",
     )
     add_data_dir(parser, "folder of the run (ACTIVITY_DATA_DIR, .data)")
 

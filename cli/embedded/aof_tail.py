@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from cli.embedded.aof_folder import AofFolder
 
-_LONGEST_HEADER = 32
-_LONGEST_NOTE = 1024
+_MAX_HEADER = 32
+_MAX_NOTE = 1024
 _PIECE_BYTES = 1024 * 1024
 _begins_a_header = re.compile(rb"[*$][0-9]{0,19}\r?").fullmatch
 
@@ -112,8 +112,8 @@ def _header(content: mmap.mmap, start: int, limit: int, kind: int) -> tuple[int,
     """The position behind a line such as `$3`, and its number."""
     if start >= limit:
         raise _Short
-    end = content.find(b"\r\n", start, min(start + _LONGEST_HEADER, limit))
-    line = content[start : min(start + _LONGEST_HEADER, limit) if end < 0 else end]
+    end = content.find(b"\r\n", start, min(start + _MAX_HEADER, limit))
+    line = content[start : min(start + _MAX_HEADER, limit) if end < 0 else end]
     if line[0] != kind or not _begins_a_header(line):
         raise _Broken
     if end < 0:
@@ -125,10 +125,10 @@ def _header(content: mmap.mmap, start: int, limit: int, kind: int) -> tuple[int,
 
 
 def _behind_note(content: mmap.mmap, start: int, limit: int) -> int:
-    end = content.find(b"\n", start, min(start + _LONGEST_NOTE, limit))
+    end = content.find(b"\n", start, min(start + _MAX_NOTE, limit))
     if end >= 0:
         return end + 1
-    raise _Short if limit - start < _LONGEST_NOTE else _Broken
+    raise _Short if limit - start < _MAX_NOTE else _Broken
 
 
 def _without_zeros(content: mmap.mmap) -> int:

@@ -8,7 +8,7 @@ from cli.embedded.trust import owner_name, weak_part
 from cli.errors import FolderError, UnsafeFolder
 
 # PostgreSQL's limit is 1,024 bytes; the longest name that lies below needs some of them.
-LONGEST_PATH = 800
+MAX_PATH = 800
 _LINK_TO_SOCKETS = "run"
 _has_control_characters = re.compile(rb"[\x00-\x1f\x7f]").search
 
@@ -64,10 +64,10 @@ def _check_name(root: Path) -> None:
             f"the data folder {str(root)!r} has a line end or another control character in its "
             "name, which PostgreSQL does not take: choose another with --data-dir"
         )
-    if len(name) > LONGEST_PATH:
+    if len(name) > MAX_PATH:
         raise FolderError(
             f"the path of the data folder has {len(name):,} bytes, and PostgreSQL does not take "
-            f"more than {LONGEST_PATH}: choose another with --data-dir"
+            f"more than {MAX_PATH}: choose another with --data-dir"
         )
 
 

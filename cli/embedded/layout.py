@@ -17,8 +17,8 @@ from cli.process.spawn import Account
 from cli.safe_files import open_folder
 
 # sun_path without its closing NUL.
-LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
-_LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
+MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
+_MAX_SOCKET_NAME = ".s.PGSQL.5432"
 _OUTSIDE = "activity-"  # begins the names of sockets' folders that are not below the data folder
 _has_plain_characters = re.compile(rb"[A-Za-z0-9/._ +-]+").fullmatch
 
@@ -99,8 +99,8 @@ def private_folder(path: Path, account: Account | None) -> Path:
 def takes_sockets(folder: Path) -> bool:
     """Whether every socket in this folder has a name that the kernel takes, and that needs no
     quoting for libpq, for Redis addresses and for a shell."""
-    name = os.fsencode(folder / _LONGEST_SOCKET_NAME)
-    return len(name) <= LONGEST_SOCKET_PATH and is_plain(folder)
+    name = os.fsencode(folder / _MAX_SOCKET_NAME)
+    return len(name) <= MAX_SOCKET_PATH and is_plain(folder)
 
 
 def is_plain(path: Path) -> bool:

@@ -19,7 +19,7 @@ from cli.safe_files import open_file, read_small
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 15.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 Pause = Callable[[float], None]
 
@@ -80,7 +80,7 @@ def _acquire(descriptor: int, path: Path, seconds: float, pause: Pause) -> None:
                 seconds,
             )
             waiting = True
-        pause(_LOOK_SECONDS)
+        pause(_POLL_SECONDS)
 
 
 def _name(path: Path) -> str:

@@ -13,7 +13,7 @@ from cli.embedded.binaries import initdb_program
 from cli.embedded.layout import private_folder
 from cli.embedded.lock import Pause
 from cli.embedded.memory import memory_mib
-from cli.embedded.server import READY_SECONDS, Place, Server
+from cli.embedded.server import READY_SECONDS, Server, ServerContext
 from cli.errors import DataFolderInUse, NotAFile, ServerFailed
 from cli.process.inspection import command_line
 from cli.process.spawn import end, kill
@@ -54,8 +54,8 @@ SETTINGS = {
 }
 
 
-_LEAST_BUFFERS_MIB = 256
-_MOST_BUFFERS_MIB = 2048
+_MIN_BUFFERS_MIB = 256
+_MAX_BUFFERS_MIB = 2048
 _SHARE_OF_MEMORY = 8
 
 
@@ -65,7 +65,7 @@ def buffers_mib(memory: int) -> int:
     The indexes of the partition that is written to are touched all over: a page that finds no
     place is written out for another one, and read again soon.
     """
-    return max(_LEAST_BUFFERS_MIB, min(memory // _SHARE_OF_MEMORY, _MOST_BUFFERS_MIB))
+    return max(_MIN_BUFFERS_MIB, min(memory // _SHARE_OF_MEMORY, _MAX_BUFFERS_MIB))
 
 
 class Postgres(Server):
@@ -73,17 +73,17 @@ class Postgres(Server):
 
     stop_signal = signal.SIGINT  # "fast": sessions are ended, and what they committed stays
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ServerContext) -> None:
         super().__init__("postgres", place)
 
     @property
     def folder(self) -> Path:
-        return self._place.layout.cluster
+        return self._context.layout.cluster
 
     @property
     def url(self) -> str:
         """The address for SQLAlchemy. It names all that libpq would take from `PG*` variables."""
-        host = quote(str(self._place.run))
+        host = quote(str(self._context.run))
         return f"postgresql+psycopg2://{NAME}@/{NAME}?host={host}&{_CONNECTION}"
 
     @property
@@ -97,8 +97,8 @@ class Postgres(Server):
         making = self.folder.with_name("postgres.making")
         if making.exists():
             shutil.rmtree(making)
-        private_folder(making, self._place.account)
-        with initdb_program(self._place.programs) as initdb:
+        private_folder(making, self._context.account)
+        with initdb_program(self._context.programs) as initdb:
             options = [*_INITDB_OPTIONS, "-U", NAME, "-D", str(making)]
             self._finish([str(initdb), *options], making)
         self._create_database(making)
@@ -106,7 +106,7 @@ class Postgres(Server):
         sync_folder(self.folder.parent)
 
     def argv(self) -> list[str]:
-        folders = '"' + str(self._place.run).replace('"', '""') + '"'
+        folders = '"' + str(self._context.run).replace('"', '""') + '"'
         settings = {
             **SETTINGS,
             "shared_buffers": f"{buffers_mib(memory_mib())}MB",
@@ -114,7 +114,7 @@ class Postgres(Server):
         }
         pairs = [("-c", f"{name}={value}") for name, value in settings.items()]
         options = [part for pair in pairs for part in pair]
-        return [str(self._place.programs.postgres), "-D", str(self.folder), *options]
+        return [str(self._context.programs.postgres), "-D", str(self.folder), *options]
 
     def is_ready(self) -> bool:
         """Whether line 8 of `postmaster.pid` says so: no connection is needed to ask."""
@@ -167,7 +167,7 @@ class Postgres(Server):
 
     def _create_database(self, cluster: Path) -> None:
         """In single-user mode, so that a cluster that has its name is complete."""
-        single = [str(self._place.programs.postgres), "--single", "-D", str(cluster)]
+        single = [str(self._context.programs.postgres), "--single", "-D", str(cluster)]
         with tempfile.TemporaryFile() as statement:
             statement.write(f"CREATE DATABASE {NAME}\n".encode())
             statement.seek(0)

@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 # Recovery after a kill -9 replays up to `max_wal_size`, a queue loads up to its memory limit.
 READY_SECONDS = 120.0
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class Place:
+class ServerContext:
     """Where and as whom one run's servers run."""
 
     layout: Layout
@@ -43,9 +43,9 @@ class Server(ABC):
     stop_signal: signal.Signals
     stop_seconds = 60.0
 
-    def __init__(self, role: str, place: Place) -> None:
+    def __init__(self, role: str, place: ServerContext) -> None:
         self._role = role
-        self._place = place
+        self._context = place
         self._log = LogFile(place.layout.log(role))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -95,7 +95,7 @@ class Server(ABC):
                 raise self._failure(f"ended with {self._end()} instead of starting")
             if time.monotonic() >= deadline:
                 raise self._failure(f"was not ready after {seconds:g} s")
-            pause(_LOOK_SECONDS)
+            pause(_POLL_SECONDS)
 
     def stop(self) -> None:
         """Stop in good order, and only by force when that takes over a minute."""
@@ -131,9 +131,9 @@ class Server(ABC):
             return spawn(
                 argv,
                 server_environment(),
-                pass_fds=(self._place.lock_fd,),
+                pass_fds=(self._context.lock_fd,),
                 death_signal=self.stop_signal,
-                account=self._place.account,
+                account=self._context.account,
                 cwd=cwd or self.folder,
                 source=source,
                 output=output,

@@ -12,7 +12,7 @@ from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout, create, fresh_run_folder, remove_run_folder
 from cli.embedded.lock import Pause, folder_lock
 from cli.embedded.postgres import Postgres
-from cli.embedded.server import Place, Server
+from cli.embedded.server import Server, ServerContext
 from cli.embedded.valkey import Queue, Valkey, control_server
 from cli.process.spawn import Account
 from cli.urls import Urls
@@ -93,7 +93,7 @@ def running_servers(
         programs = _programs(layout, account)
         stack.callback(remove_run_folder, layout)
         run = fresh_run_folder(layout, account)
-        place = Place(layout, run, programs, account, lock_fd)
+        place = ServerContext(layout, run, programs, account, lock_fd)
         servers = Servers(
             layout,
             lock_fd,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-_LONGEST_CHAIN = 40  # links followed on one way, as the kernel has it
+_MAX_CHAIN = 40  # links followed on one way, as the kernel has it
 
 
 def weak_part(path: Path) -> str | None:
@@ -59,7 +59,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
     yield here, here.lstat()
     names = deque(path.parts[1:])
     links = 0
-    while names and links < _LONGEST_CHAIN:
+    while names and links < _MAX_CHAIN:
         part = here.parent if (name := names.popleft()) == ".." else here / name
         try:
             found = part.lstat()

@@ -13,7 +13,7 @@ from cli.embedded.aof_folder import AofFolder
 from cli.embedded.aof_tail import cut_zero_tail
 from cli.embedded.binaries import checking_program
 from cli.embedded.layout import private_folder
-from cli.embedded.server import Place, Server
+from cli.embedded.server import Server, ServerContext
 from cli.errors import ServerFailed
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,14 @@ class Valkey(Server):
 
     stop_signal = signal.SIGTERM
 
-    def __init__(self, role: str, place: Place, settings: dict[str, str]) -> None:
+    def __init__(self, role: str, place: ServerContext, settings: dict[str, str]) -> None:
         super().__init__(role, place)
         self._settings = settings
         self.socket = place.run / f"{role}.sock"
 
     @property
     def folder(self) -> Path:
-        return self._place.layout.valkey(self.role)
+        return self._context.layout.valkey(self.role)
 
     @property
     def url(self) -> str:
@@ -49,7 +49,7 @@ class Valkey(Server):
         return f"unix://{quote(str(self.socket))}?db=0"
 
     def prepare(self) -> None:
-        private_folder(self.folder, self._place.account)
+        private_folder(self.folder, self._context.account)
 
     def argv(self) -> list[str]:
         settings = {
@@ -62,7 +62,7 @@ class Valkey(Server):
             **self._settings,
         }
         pairs = [(f"--{name}", value) for name, value in settings.items()]
-        return [str(self._place.programs.valkey), *(part for pair in pairs for part in pair)]
+        return [str(self._context.programs.valkey), *(part for pair in pairs for part in pair)]
 
     def is_ready(self) -> bool:
         """Whether PING is answered; a server that loads its data says LOADING instead."""
@@ -79,7 +79,7 @@ class Valkey(Server):
 class Queue(Valkey):
     """The Valkey server that keeps everything: every answered write survives a kill -9."""
 
-    def __init__(self, place: Place, maxmemory: str) -> None:
+    def __init__(self, place: ServerContext, maxmemory: str) -> None:
         """`maxmemory` as Valkey reads it."""
         super().__init__("queue", place, {**_DURABLE, "maxmemory": maxmemory})
 
@@ -97,7 +97,7 @@ class Queue(Valkey):
         damaged = _damaged_file(str(failure))
         if damaged is None:
             return failure
-        link = checking_program(self._place.programs.valkey, self._place.layout.programs)
+        link = checking_program(self._context.programs.valkey, self._context.layout.programs)
         return ServerFailed(f"{failure}\n{_how_to_fix(link, AofFolder(self.folder), damaged[1])}")
 
 
@@ -113,6 +113,6 @@ def _how_to_fix(program: Path, folder: AofFolder, name: str) -> str:
     )
 
 
-def control_server(place: Place) -> Valkey:
+def control_server(place: ServerContext) -> Valkey:
     """Control: nothing is kept over a restart, and old keys make room for new ones."""
     return Valkey("control", place, {**_DISPOSABLE, "maxmemory": _CONTROL_MAXMEMORY})

@@ -16,7 +16,7 @@ EVERY, EVERY_IPV4 = "::", "0.0.0.0"  # noqa: S104 - only when it is asked for
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 QUIET_SECONDS = 0.25  # without a waiting connection: the handshakes under way have ended
 STOP_SECONDS = 2.0  # at most: nobody may be left who accepts
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -80,7 +80,7 @@ def stop_listening(listener: socket.socket) -> None:
     while last < min(quiet_since + QUIET_SECONDS, end):
         if select.select([listener], [], [], 0)[0]:
             quiet_since = last
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         last = time.monotonic()
     listener.close()
 

@@ -9,7 +9,7 @@ from cli.errors import NotReady
 PROBES = ("/health/ready", "/health/ready?for=query")
 READY_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _SHOWN_CHARACTERS = 2000
 # "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "localhost", "": "localhost"}  # noqa: S104 - read, not bound
@@ -34,7 +34,7 @@ def wait_until_ready(
                 raise NotReady(
                     f"GET {path} did not answer 200 within {seconds:g} s; last: {answer}\n{logs()}"
                 )
-            between(_LOOK_SECONDS)
+            between(_POLL_SECONDS)
 
 
 def probe(host: str, port: int, path: str, seconds: float = ANSWER_SECONDS) -> str | None:

@@ -17,7 +17,7 @@ from cli.process.spawn import kill, spawn
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 5.0
+MAX_BACKOFF = 5.0
 SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
 TURN_SECONDS = 0.2
 
@@ -194,7 +194,7 @@ def _kill_late(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 def pause_after(ends: int) -> float:
     """Seconds before the next start, after that many ends in a row."""
-    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), LONGEST_BACKOFF)
+    return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), MAX_BACKOFF)
 
 
 def describe_end(returncode: int) -> str:

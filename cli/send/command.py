@@ -17,8 +17,8 @@ from cli.errors import SendError, UsageError
 from cli.send import single_event
 from cli.send.file_source import send_file, usual_checkpoint
 from cli.send.rejects import reasons_path
-from cli.send.resume import Wanted
-from cli.send.run import Ending, Way
+from cli.send.resume import ResumeRequest
+from cli.send.run import RunResult, SendOptions
 from cli.send.stream_source import Part, send_stream
 from cli.send.summary import next_step, summary
 
@@ -36,7 +36,7 @@ def send_event(url: str, options: Namespace) -> int:
         options.component, options.environment, options.message, options.email, options.data
     )
     with _plain_errors():
-        verdict = single_event.send_one(Way(url, 1, options.give_up), line)
+        verdict = single_event.send_one(SendOptions(url, 1, options.give_up), line)
     if verdict.problem is not None:
         raise SendError(f"rejected: {problem_text(verdict.problem)}")
     print(single_event.as_json(verdict) if options.json else verdict.id)
@@ -45,14 +45,14 @@ def send_event(url: str, options: Namespace) -> int:
 
 def send_input(url: str, options: Namespace) -> int:
     """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
-    way = Way(_address(url), options.connections or _CONNECTIONS, options.give_up)
+    send_options = SendOptions(_address(url), options.connections or _CONNECTIONS, options.give_up)
     with _plain_errors():
         _refuse_folder(options.file)
         if options.rejected and os.path.isdir(options.rejected):
             raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
         if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
-            return _send_stream(way, options)
-        return _send_file(way, options)
+            return _send_stream(send_options, options)
+        return _send_file(send_options, options)
 
 
 def _refuse_folder(name: str) -> None:
@@ -63,11 +63,11 @@ def _refuse_folder(name: str) -> None:
         raise SendError(f"there is no file {name}")
 
 
-def _send_file(way: Way, options: Namespace) -> int:
+def _send_file(send_options: SendOptions, options: Namespace) -> int:
     _refuse(options, ("skip_lines", "run_id"), "is for standard input; a file is gone on with")
     file = Path(options.file).resolve()
-    wanted = Wanted(
-        way.url,
+    request = ResumeRequest(
+        send_options.url,
         file,
         options.batch or _BATCH,
         Path(options.rejected).resolve() if options.rejected else None,
@@ -75,45 +75,47 @@ def _send_file(way: Way, options: Namespace) -> int:
         options.continue_anyway,
     )
     at = Path(options.checkpoint).resolve() if options.checkpoint else usual_checkpoint(file)
-    written = [wanted.rejected, reasons_path(wanted.rejected)] if wanted.rejected else []
+    written = [request.rejected, reasons_path(request.rejected)] if request.rejected else []
     if len({file, at, *written}) < 2 + len(written):
         raise UsageError("FILE, --rejected and --checkpoint must be different files")
-    ending = send_file(way, wanted, at)
+    result = send_file(send_options, request, at)
     without = " without --restart" if options.restart else ""
-    return _conclude(options, ending, way.url, f"run the same command again{without} to go on")
+    return _conclude(
+        options, result, send_options.url, f"run the same command again{without} to go on"
+    )
 
 
-def _send_stream(way: Way, options: Namespace) -> int:
+def _send_stream(send_options: SendOptions, options: Namespace) -> int:
     without = ("checkpoint", "restart", "continue_anyway")
     _refuse(options, without, "is for a file; what can be read once only has no checkpoint")
     if options.run_id and not _is_run_id(options.run_id):
         raise UsageError("--run-id is not one: letters, digits, - and _, at most 64")
     rejected = Path(options.rejected) if options.rejected else None
     part = Part(options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected)
-    ending, run_id = send_stream(way, part, _opened(options.file))
+    result, run_id = send_stream(send_options, part, _opened(options.file))
     batch = f" --batch {options.batch}" if options.batch else ""
-    where = f"--skip-lines {ending.tally.lines} --run-id {run_id}{batch}"
+    where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
     how = f"send the same input with {where} to go on"
-    return _conclude(options, ending, way.url, how)
+    return _conclude(options, result, send_options.url, how)
 
 
-def _conclude(options: Namespace, ending: Ending, url: str, how_to_go_on: str) -> int:
+def _conclude(options: Namespace, result: RunResult, url: str, how_to_go_on: str) -> int:
     file = None if options.file == STANDARD_INPUT else options.file
-    ask = ending.is_complete and ending.tally.rejected
-    step = next_step(ending, file, options.rejected, options.url) if ask else None
-    told = summary(url, ending, step)
-    if ending.was_sent_before:
+    ask = result.is_complete and result.tally.rejected
+    step = next_step(result, file, options.rejected, options.url) if ask else None
+    told = summary(url, result, step)
+    if result.was_sent_before:
         print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
-    if options.json or not ending.was_sent_before:
+    if options.json or not result.was_sent_before:
         print(told.as_json() if options.json else told.as_text())
-    if ending.is_complete:
+    if result.is_complete:
         return _FAILED if told.rejected else 0
-    what = "interrupted" if ending.interrupted else f"{ending.trouble}; ended"
-    nothing = ending.took_nothing and not told.lines
+    what = "interrupted" if result.interrupted else f"{result.last_error}; ended"
+    nothing = result.took_nothing and not told.lines
     where = "before anything was taken" if nothing else f"after line {told.lines:,}"
     how = "run the command again" if nothing else how_to_go_on
     print(f"activity: {what} {where}; {how}", file=sys.stderr)
-    return _INTERRUPTED if ending.interrupted else _FAILED
+    return _INTERRUPTED if result.interrupted else _FAILED
 
 
 def _address(url: str) -> str:

@@ -20,8 +20,8 @@ from cli.send.line_history import LineHistory
 from cli.send.outcome import Outcome
 from cli.send.progress import Progress, Tally, progress
 from cli.send.rejects import Rejects
-from cli.send.resume import Begun, Wanted
-from cli.send.run import Ending, Run, Way
+from cli.send.resume import Begun, ResumeRequest
+from cli.send.run import Run, RunResult, SendOptions
 from cli.settings import state_folder
 
 
@@ -31,41 +31,45 @@ def usual_checkpoint(file: Path) -> Path:
     return state_folder() / "send" / f"{name}.json"
 
 
-def send_file(way: Way, wanted: Wanted, at: Path) -> Ending:
+def send_file(send_options: SendOptions, request: ResumeRequest, at: Path) -> RunResult:
     """Send it, or what an interrupted run left of it; `at` is the checkpoint's place.
 
     Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
     _make_folder(at.parent)
-    if at == usual_checkpoint(wanted.file):
+    if at == usual_checkpoint(request.file):
         forget_old_runs(at.parent)
     with (
         lock.held(lock.path_of(at)),
-        wanted.file.open("rb") as file,
-        wanted.file.open("rb") as other,
+        request.file.open("rb") as file,
+        request.file.open("rb") as other,
     ):
-        refuse_gzip(other.read(2), shlex.quote(str(wanted.file)))
-        begun = resume.begin(at, wanted, other, _say)
+        refuse_gzip(other.read(2), shlex.quote(str(request.file)))
+        begun = resume.begin(at, request, other, _say)
         start = _tally(begun.run.position)
         if begun.is_sent:
-            return Ending(start, start, 0.0, was_sent_before=True)
+            return RunResult(start, start, 0.0, was_sent_before=True)
         with closing(progress(begun.run.plan.size, start)) as shown:
-            _tell(shown, begun, wanted)
-            ending = _run(way, begun.run, start, file, shown, _Keeper(at, begun.run, other))
-            return _conclude(at, begun, ending, shown, file)
+            _tell(shown, begun, request)
+            result = _run(
+                send_options, begun.run, start, file, shown, _Keeper(at, begun.run, other)
+            )
+            return _conclude(at, begun, result, shown, file)
 
 
-def _conclude(at: Path, begun: Begun, ending: Ending, shown: Progress, file: BinaryIO) -> Ending:
+def _conclude(
+    at: Path, begun: Begun, result: RunResult, shown: Progress, file: BinaryIO
+) -> RunResult:
     """Keep the checkpoint, but that of a run that sent nothing and did not finish."""
-    if begun.is_new and ending.took_nothing and not ending.is_complete:
+    if begun.is_new and result.took_nothing and not result.is_complete:
         # There is nothing to go on with: any address will do next time.
         if begun.finished is None:
             checkpoint.remove(at)
         else:
             checkpoint.write(at, begun.finished)
-    if ending.is_complete and not ending.tally.rejected:
+    if result.is_complete and not result.tally.rejected:
         _tell_of_growth(shown, begun.run.plan, file)
-    return ending
+    return result
 
 
 def _make_folder(folder: Path) -> None:
@@ -83,8 +87,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _run(
-    way: Way, begun: Checkpoint, start: Tally, file: BinaryIO, shown: Progress, keeper: "_Keeper"
-) -> Ending:
+    send_options: SendOptions,
+    begun: Checkpoint,
+    start: Tally,
+    file: BinaryIO,
+    shown: Progress,
+    keeper: "_Keeper",
+) -> RunResult:
     plan, position = begun.plan, begun.position
     rejected = Path(plan.rejected) if plan.rejected else None
     wants = plan.earlier.is_open if plan.earlier else None
@@ -95,12 +104,12 @@ def _run(
             rejects.add(outcome.rejected)
             history.add(outcome.last_line, outcome.lines, outcome.rejected)
 
-        run = Run(way, plan.run_id, start, record, shown, keeper.saving(rejects, history))
+        run = Run(send_options, plan.run_id, start, record, shown, keeper.saving(rejects, history))
         file.seek(position.offset)
         chunks = Chunks(file, plan.batch, position.offset, position.lines, plan.size, wants)
-        ending = run.send(chunks)
+        result = run.send(chunks)
     remembers = bool(history.stretches) and not history.too_many
-    return replace(ending, remembers_rejected=remembers)
+    return replace(result, remembers_rejected=remembers)
 
 
 class _Keeper:
@@ -143,7 +152,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _tell(shown: Progress, begun: Begun, wanted: Wanted) -> None:
+def _tell(shown: Progress, begun: Begun, request: ResumeRequest) -> None:
     plan, position = begun.run.plan, begun.run.position
     if begun.finished is not None:
         before = begun.finished.position
@@ -153,7 +162,7 @@ def _tell(shown: Progress, begun: Begun, wanted: Wanted) -> None:
         )
     if position.offset:
         shown.say(f"going on after line {position.lines:,}, where a run was interrupted")
-    if plan.batch != wanted.batch:
+    if plan.batch != request.batch:
         shown.say(f"in batches of {plan.batch:,} lines, as it began")
 
 

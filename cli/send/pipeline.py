@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cli.send.chunks import Chunk
 from cli.send.outcome import Outcome
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
 class _Done(NamedTuple):
@@ -61,7 +61,7 @@ class Pipeline:
         self._window.release(self._connections)
 
     def outcomes(self) -> Iterator[Outcome | None]:
-        """Each chunk's outcome, in order; None every LOOK_SECONDS in which there is none.
+        """Each chunk's outcome, in order; None every POLL_SECONDS in which there is none.
 
         Ends when all threads have; `raise_failure` tells why before the end of the input.
         """
@@ -91,7 +91,7 @@ class Pipeline:
     def _get(self) -> _Done | None:
         idle = not self._under_way  # before the look: what was under way put its outcome first
         try:
-            return self._done.get(timeout=LOOK_SECONDS)
+            return self._done.get(timeout=POLL_SECONDS)
         except Empty:
             self._is_idle = idle
             return None

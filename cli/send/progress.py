@@ -32,8 +32,8 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """A line of its own."""
 
-    def update(self, tally: Tally, trouble: str | None) -> None:
-        """The run is there now; `trouble`: why the service does not take what is sent."""
+    def update(self, tally: Tally, last_error: str | None) -> None:
+        """The run is there now; `last_error`: why the service does not take what is sent."""
 
     def close(self) -> None:
         """The run has ended."""
@@ -76,8 +76,8 @@ class _Bar:
     def say(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
 
-    def update(self, tally: Tally, trouble: str | None) -> None:
-        waiting = f"; waiting for the service: {trouble}" if trouble else ""
+    def update(self, tally: Tally, last_error: str | None) -> None:
+        waiting = f"; waiting for the service: {last_error}" if last_error else ""
         self._bar.set_postfix_str(self._rate.text(tally) + waiting, refresh=False)
         self._bar.update(tally.offset - self._bar.n)
         self._bar.refresh()
@@ -90,19 +90,19 @@ class _Lines:
     def __init__(self, start: Tally) -> None:
         self._rate = _Rate(start)
         self._said = time.monotonic()
-        self._trouble: str | None = None
+        self._last_error: str | None = None
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def update(self, tally: Tally, trouble: str | None) -> None:
+    def update(self, tally: Tally, last_error: str | None) -> None:
         silent = time.monotonic() - self._said
-        changed = (trouble is None) != (self._trouble is None)
+        changed = (last_error is None) != (self._last_error is None)
         if silent < (QUIET_SECONDS if changed else LINE_SECONDS):
             return
-        waiting = f"waiting for the service: {trouble}; " if trouble else ""
+        waiting = f"waiting for the service: {last_error}; " if last_error else ""
         self.say(f"{waiting}line {tally.lines:,}: {self._rate.text(tally)}")
-        self._trouble = trouble
+        self._last_error = last_error
         self._said = time.monotonic()
 
     def close(self) -> None:

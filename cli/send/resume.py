@@ -26,7 +26,7 @@ _START = Position(0, 0, 0, 0, "", 0.0)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResumeRequest:
     """What this call asks for; `anyway`: go on although keys may be forgotten."""
 
     url: str
@@ -48,31 +48,31 @@ class Begun:
     is_sent: bool = False
 
 
-def begin(path: Path, wanted: Wanted, file: BinaryIO, say: Callable[[str], None]) -> Begun:
+def begin(path: Path, request: ResumeRequest, file: BinaryIO, say: Callable[[str], None]) -> Begun:
     """Return the interrupted run, as the checkpoint says, or begin a new one.
 
     Raises CannotResume or SendError with what to do about it, OSError.
     """
-    found = None if wanted.restart else checkpoint.read(path)
+    found = None if request.restart else checkpoint.read(path)
     if found is not None and found.is_finished and checkpoint_folder.is_old(found.position.at):
         found = None
     if found is not None and not found.is_finished:
-        _check(found, wanted, file, path)
+        _check(found, request, file, path)
         return Begun(found, is_new=False)
-    open_lines = _open_lines(found, wanted, file, path, say) if found else None
+    open_lines = _open_lines(found, request, file, path, say) if found else None
     if found and open_lines == found.position.rejected == 0 and found.position.lines:
         return Begun(found, is_new=False, is_sent=True)
     finished = None if open_lines is None else found
-    if not wanted.restart:
-        refuse_to_overwrite(wanted.rejected, _written(found, wanted))
-    started = _after(finished, wanted, file)
+    if not request.restart:
+        refuse_to_overwrite(request.rejected, _written(found, request))
+    started = _after(finished, request, file)
     checkpoint.write(path, started)
     return Begun(started, is_new=True, finished=finished)
 
 
-def _after(finished: Checkpoint | None, wanted: Wanted, file: BinaryIO) -> Checkpoint:
+def _after(finished: Checkpoint | None, request: ResumeRequest, file: BinaryIO) -> Checkpoint:
     """A new run over what the finished one did not store; without one, over everything."""
-    plan, start = _plan(wanted, file), replace(_START, at=time.time())
+    plan, start = _plan(request, file), replace(_START, at=time.time())
     if finished is None:
         return Checkpoint(plan, start)
     earlier = finished.position.history
@@ -82,30 +82,34 @@ def _after(finished: Checkpoint | None, wanted: Wanted, file: BinaryIO) -> Check
 
 
 def _open_lines(
-    found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path, say: Callable[[str], None]
+    found: Checkpoint,
+    request: ResumeRequest,
+    file: BinaryIO,
+    path: Path,
+    say: Callable[[str], None],
 ) -> int | None:
     """How many lines the finished run did not store, where the file still holds every line that it
     stored, each in its place. None for another file of the same name. Raises CannotResume."""
     plan, position = found.plan, found.position
-    if plan.file != str(wanted.file):
+    if plan.file != str(request.file):
         raise CannotResume(f"{path} is the checkpoint of an earlier run of {plan.file}")
-    if plan.url != wanted.url:
-        raise CannotResume(_other_address(position, plan.url, wanted.url))
+    if plan.url != request.url:
+        raise CannotResume(_other_address(position, plan.url, request.url))
     file.seek(0)
-    match, open_lines = position.history.compare(Chunks(file, wanted.batch))
+    match, open_lines = position.history.compare(Chunks(file, request.batch))
     if match is Match.CHANGED:
-        raise CannotResume(_changed(position, wanted.file))
+        raise CannotResume(_changed(position, request.file))
     if match is Match.OTHER:
         say("this is another file than the one of that name that was sent before: sending it whole")
         return None
     return open_lines
 
 
-def _other_address(position: Position, url: str, wanted: str) -> str:
+def _other_address(position: Position, url: str, request: str) -> str:
     rest = f"Send the lines that it rejected with --url {url}; to" if position.rejected else "To"
     return (
         f"an earlier run has stored {position.accepted:,} of its lines at {url}. {rest} send the "
-        f"whole file to {wanted}, name another --checkpoint FILE"
+        f"whole file to {request}, name another --checkpoint FILE"
     )
 
 
@@ -134,48 +138,48 @@ def _changed(position: Position, file: Path) -> str:
     )
 
 
-def _written(found: Checkpoint | None, wanted: Wanted) -> Written:
+def _written(found: Checkpoint | None, request: ResumeRequest) -> Written:
     """What a finished run has written into the file for rejected lines."""
-    if found is None or found.plan.rejected != _text(wanted.rejected):
+    if found is None or found.plan.rejected != _text(request.rejected):
         return Written()
     return found.position.written
 
 
-def _plan(wanted: Wanted, file: BinaryIO) -> Plan:
+def _plan(request: ResumeRequest, file: BinaryIO) -> Plan:
     size = os.fstat(file.fileno()).st_size
     return Plan(
         secrets.token_hex(12),
-        wanted.url,
-        str(wanted.file),
+        request.url,
+        str(request.file),
         size,
         checkpoint.head_digest(file, size),
-        wanted.batch,
-        _text(wanted.rejected),
+        request.batch,
+        _text(request.rejected),
     )
 
 
-def _check(found: Checkpoint, wanted: Wanted, file: BinaryIO, path: Path) -> None:
+def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path) -> None:
     plan, position = found.plan, found.position
     after = f"an interrupted run {_done(position)}"
-    if plan.file != str(wanted.file):
+    if plan.file != str(request.file):
         raise CannotResume(f"{path} is the checkpoint of an interrupted run of {plan.file}")
-    if plan.url != wanted.url:
+    if plan.url != request.url:
         raise CannotResume(
-            f"{after} to {plan.url}, not to {wanted.url}: go on with --url {plan.url}, or send "
+            f"{after} to {plan.url}, not to {request.url}: go on with --url {plan.url}, or send "
             "the whole file with --restart"
         )
-    if plan.rejected != _text(wanted.rejected):
+    if plan.rejected != _text(request.rejected):
         told = f"--rejected {plan.rejected}" if plan.rejected else "no --rejected"
         raise CannotResume(
             f"{after} with {told}: go on with that, or send the whole file with --restart"
         )
     if not _is_the_same(found, file):
         raise CannotResume(
-            f"{wanted.file} has changed since {after}: what is there now can't be gone on with. "
+            f"{request.file} has changed since {after}: what is there now can't be gone on with. "
             "Put back what it held and let the run finish: after that, lines can be corrected. Or "
             f"send all of it with --restart; {_twice(position)} is then there twice"
         )
-    _check_age(position, wanted.anyway)
+    _check_age(position, request.anyway)
 
 
 def _done(position: Position) -> str:

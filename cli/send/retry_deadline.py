@@ -14,7 +14,7 @@ def stop_refused(seconds: float, answer: Refused) -> None:
     raise kind(f"refused: {answer.reason}")
 
 
-class Patience:
+class RetryDeadline:
     """The pause between two tries, for all connections. Safe for many threads.
 
     `give_up`: seconds without any definite answer after which GaveUp is raised; None never.
@@ -24,12 +24,12 @@ class Patience:
         self._give_up = give_up
         self._stopped = threading.Event()
         self._answered = time.monotonic()
-        self.trouble: str | None = None
+        self.last_error: str | None = None
         self.retries = 0
 
     def pause(self, seconds: float, reason: str) -> None:
         """Wait before the next try. Raises GaveUp, at once after `stop`."""
-        self.trouble = reason
+        self.last_error = reason
         self.retries += 1
         left = self._left()
         if self._stopped.wait(seconds if left is None else max(0.0, min(seconds, left))):
@@ -41,7 +41,7 @@ class Patience:
     def answered(self) -> None:
         """The service gave a definite answer."""
         self._answered = time.monotonic()
-        self.trouble = None
+        self.last_error = None
 
     def stop(self) -> None:
         """No more tries."""

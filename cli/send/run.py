@@ -12,15 +12,15 @@ from cli.send.chunks import Chunk, Chunks
 from cli.send.outcome import Outcome, deliver
 from cli.send.pipeline import Pipeline
 from cli.send.progress import Progress, Tally
-from cli.send.retry_deadline import Patience
+from cli.send.retry_deadline import RetryDeadline
 
 SAVE_SECONDS = 0.5
 GRACE_SECONDS = 5.0  # for what is under way, once a run is told to stop
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
-class Way:
+class SendOptions:
     """How to send. `give_up`: seconds without an answer after which to end; None: never."""
 
     url: str
@@ -29,8 +29,8 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """Where a run began and ended, and why; `trouble` is None for one that is complete or was
+class RunResult:
+    """Where a run began and ended, and why; `last_error` is None for one that is complete or was
     interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
     `remembers_rejected`: the next run of the file sends only what this one rejected.
     `was_sent_before`: there was nothing left to send."""
@@ -39,7 +39,7 @@ class Ending:
     tally: Tally
     seconds: float
     interrupted: bool = False
-    trouble: str | None = None
+    last_error: str | None = None
     took_nothing: bool = False
     remembers_rejected: bool = False
     was_sent_before: bool = False
@@ -47,7 +47,7 @@ class Ending:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to send."""
-        return not self.interrupted and self.trouble is None
+        return not self.interrupted and self.last_error is None
 
 
 class Run:
@@ -59,16 +59,16 @@ class Run:
 
     def __init__(
         self,
-        way: Way,
+        send_options: SendOptions,
         run_id: str,
         start: Tally,
         record: Callable[[Outcome], None],
         progress: Progress,
         save: Callable[[Tally], None],
     ) -> None:
-        self._connections = way.connections
-        self._transport = Transport(way.url, way.connections, LONGEST_PAUSE)
-        self._patience = Patience(way.give_up)
+        self._connections = send_options.connections
+        self._transport = Transport(send_options.url, send_options.connections, MAX_PAUSE)
+        self._deadline = RetryDeadline(send_options.give_up)
         self._run_id = run_id
         self._start, self._tally = start, replace(start)
         self._record = record
@@ -77,7 +77,7 @@ class Run:
         self._saved = time.monotonic()
         self._ends_by: float | None = None
 
-    def send(self, chunks: Chunks) -> Ending:
+    def send(self, chunks: Chunks) -> RunResult:
         """All of them. Raises OSError when they can't be read, or a file not be written."""
         began = time.monotonic()
         pipeline = Pipeline(iter(chunks), self._deliver, self._connections)
@@ -88,16 +88,16 @@ class Run:
                 self._save(self._tally)
                 self._transport.close()
         seconds = time.monotonic() - began
-        ending = Ending(self._start, self._tally, seconds, took_nothing=self.took_nothing)
+        result = RunResult(self._start, self._tally, seconds, took_nothing=self.took_nothing)
         if signals.requested and not pipeline.is_complete:
-            return replace(ending, interrupted=True)
+            return replace(result, interrupted=True)
         try:
             pipeline.raise_failure()
         except GaveUp as error:
-            return replace(ending, trouble=f"gave up, {error}")
+            return replace(result, last_error=f"gave up, {error}")
         except RequestRefused as error:
-            return replace(ending, trouble=str(error))
-        return ending
+            return replace(result, last_error=str(error))
+        return result
 
     @property
     def took_nothing(self) -> bool:
@@ -108,15 +108,15 @@ class Run:
         for outcome in pipeline.outcomes():
             if outcome is not None:
                 self._advance(outcome)
-            self._progress.update(self._tally, self._patience.trouble)
+            self._progress.update(self._tally, self._deadline.last_error)
             if signals.requested or pipeline.has_failed:
                 self._end(pipeline)
                 if outcome is None and (pipeline.is_idle or self._is_time_up()):
                     break
 
     def _deliver(self, chunk: Chunk) -> Outcome:
-        outcome = deliver(self._transport, self._run_id, chunk, self._patience.pause)
-        self._patience.answered()
+        outcome = deliver(self._transport, self._run_id, chunk, self._deadline.pause)
+        self._deadline.answered()
         return outcome
 
     def _advance(self, outcome: Outcome) -> None:
@@ -135,7 +135,7 @@ class Run:
         if self._ends_by is None:
             self._ends_by = time.monotonic() + GRACE_SECONDS
             pipeline.stop()
-            self._patience.stop()
+            self._deadline.stop()
 
     def _is_time_up(self) -> bool:
         return self._ends_by is not None and time.monotonic() >= self._ends_by

@@ -10,8 +10,8 @@ from activity_client.errors import BadEvent
 from activity_client.event_line import event_line
 from activity_client.transport import Transport
 from cli.errors import UsageError
-from cli.send.retry_deadline import Patience, stop_refused
-from cli.send.run import LONGEST_PAUSE, Way
+from cli.send.retry_deadline import RetryDeadline, stop_refused
+from cli.send.run import MAX_PAUSE, SendOptions
 
 
 def line_of(
@@ -25,16 +25,16 @@ def line_of(
     return line if data is None else line[:-1] + b',"data":' + _one_line(data) + b"}"
 
 
-def send_one(way: Way, line: bytes) -> Verdict:
+def send_one(send_options: SendOptions, line: bytes) -> Verdict:
     """The service's verdict. Raises BadUrl, GaveUp, RequestRefused."""
-    patience = Patience(way.give_up)
+    deadline = RetryDeadline(send_options.give_up)
 
     def pause(seconds: float, reason: str) -> None:
-        if patience.trouble is None:
+        if deadline.last_error is None:
             print(f"waiting for the service: {reason}", file=sys.stderr, flush=True)
-        patience.pause(seconds, reason)
+        deadline.pause(seconds, reason)
 
-    transport = Transport(way.url, max_pause=LONGEST_PAUSE)
+    transport = Transport(send_options.url, max_pause=MAX_PAUSE)
     try:
         return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]
     finally:

@@ -10,7 +10,7 @@ from cli.send.chunks import Chunks
 from cli.send.outcome import Outcome
 from cli.send.progress import Tally, progress
 from cli.send.rejects import Rejects, Written, refuse_to_overwrite
-from cli.send.run import Ending, Run, Way
+from cli.send.run import Run, RunResult, SendOptions
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Part:
     rejected: Path | None
 
 
-def send_stream(way: Way, part: Part, file: BinaryIO) -> tuple[Ending, str]:
+def send_stream(send_options: SendOptions, part: Part, file: BinaryIO) -> tuple[RunResult, str]:
     """Send what comes; how it ended and the run's id. Raises BadUrl, OSError."""
     run_id = part.run_id or secrets.token_hex(12)
     chunks = Chunks(file, part.batch)
@@ -43,5 +43,5 @@ def send_stream(way: Way, part: Part, file: BinaryIO) -> tuple[Ending, str]:
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)
 
-        run = Run(way, run_id, start, record, shown, lambda tally: None)
+        run = Run(send_options, run_id, start, record, shown, lambda tally: None)
         return run.send(chunks), run_id

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cli.send.rejects import reasons_path
-from cli.send.run import Ending
+from cli.send.run import RunResult
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def _counts(accepted: int, rejected: int) -> str:
     return f"{accepted:,} accepted, {rejected:,} rejected"
 
 
-def next_step(ending: Ending, file: str | None, rejected: str | None, url: str | None) -> str:
+def next_step(result: RunResult, file: str | None, rejected: str | None, url: str | None) -> str:
     """What to do about rejected lines. `file`: None for standard input; `url`: as it was given."""
-    one = ending.tally.rejected == 1
+    one = result.tally.rejected == 1
     lines, them = ("line", "it") if one else ("lines", "them")
     in_place = None
-    if file and ending.remembers_rejected:
+    if file and result.remembers_rejected:
         place = "in its place" if one else "each in its place"
         again = "run the same command again: it sends only what was not accepted."
         in_place = f"{place} in {file}, and {again}"
@@ -81,14 +81,14 @@ def _in_own_file(rejected: str, them: str, url: str | None) -> str:
     return f"{path} (reasons: {reasons_path(path)}). Correct {them} there, then run `{command}`."
 
 
-def summary(url: str, ending: Ending, step: str | None = None) -> Summary:
+def summary(url: str, result: RunResult, step: str | None = None) -> Summary:
     """Of a run that ended so."""
-    tally, start = ending.tally, ending.start
+    tally, start = result.tally, result.start
     accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
     events = accepted + rejected
     return Summary(
         url,
-        ending.is_complete,
+        result.is_complete,
         tally.lines,
         tally.accepted,
         tally.rejected,
@@ -96,7 +96,7 @@ def summary(url: str, ending: Ending, step: str | None = None) -> Summary:
         accepted,
         rejected,
         tally.blank,
-        round(ending.seconds, 3),
-        round(events / max(ending.seconds, 1e-9), 1),
+        round(result.seconds, 3),
+        round(events / max(result.seconds, 1e-9), 1),
         step,
     )

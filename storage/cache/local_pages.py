@@ -1,19 +1,19 @@
 """The bodies of cached pages that this process holds, the latest used ones. Pure.
 
-What is held proves nothing: control says for each request whether it may be served.
+A local body may be stale: control says for each request whether it may be served.
 """
 
 from collections import OrderedDict
 
 from storage.model.cached_page import CachedPage
 
-HELD_BYTES = 16 * 1024 * 1024
+LOCAL_BYTES = 16 * 1024 * 1024
 
 
-class HeldPages:
+class LocalPageCache:
     """Pages by the digest of their filters; `most` is the sum of their bodies' bytes."""
 
-    def __init__(self, most: int = HELD_BYTES) -> None:
+    def __init__(self, most: int = LOCAL_BYTES) -> None:
         self._most = most
         self._bytes = 0
         self._pages: OrderedDict[str, CachedPage] = OrderedDict()
@@ -25,7 +25,7 @@ class HeldPages:
             self._pages.move_to_end(digest)
         return page
 
-    def hold(self, digest: str, page: CachedPage) -> None:
+    def put(self, digest: str, page: CachedPage) -> None:
         """Hold it instead of the one before, and give up those used longest ago."""
         self._forget(digest)
         self._pages[digest] = page

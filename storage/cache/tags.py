@@ -1,7 +1,7 @@
-"""Which cached pages an event may change: the buckets the cache's generations are kept in. Pure.
+"""Which cached pages an event may change: the tags the cache's generations are kept in. Pure.
 
-An event lands in one bucket for each of component, environment and email, and in `all`. A page
-that filters by one of them can only be changed by events of its values' buckets.
+An event has one tag for each of component, environment and email, and in `all`. A page
+that filters by one of them can only be changed by events of its values' tags.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,32 +10,32 @@ from zlib import crc32
 from storage.model.event import Event
 from storage.model.filters import Filters, lower_ascii
 
-BUCKETS = 1024  # for each filter: bounds the number of counters whatever values come in
+TAGS = 1024  # for each filter: bounds the number of counters whatever values come in
 ALL = "all"
 
 
-def _buckets(kind: str, values: Iterable[str]) -> set[str]:
-    return {f"{kind}:{n}" for n in {crc32(value.encode()) % BUCKETS for value in values}}
+def _tags(kind: str, values: Iterable[str]) -> set[str]:
+    return {f"{kind}:{n}" for n in {crc32(value.encode()) % TAGS for value in values}}
 
 
 def of_events(events: Sequence[Event]) -> set[str]:
-    """The buckets of a batch."""
+    """The tags of a batch."""
     emails = {lower_ascii(event.email) for event in events if event.email is not None}
     return {
         ALL,
-        *_buckets("component", {event.component for event in events}),
-        *_buckets("environment", {event.environment for event in events}),
-        *_buckets("email", emails),
+        *_tags("component", {event.component for event in events}),
+        *_tags("environment", {event.environment for event in events}),
+        *_tags("email", emails),
     }
 
 
 def of_page(filters: Filters) -> list[str]:
-    """The buckets that prove a page unchanged: those of its most selective filter."""
+    """The tags that prove a page unchanged: those of its most selective filter."""
     for kind, values in (
         ("email", filters.email),
         ("component", filters.component),
         ("environment", filters.environment),
     ):
         if values:
-            return sorted(_buckets(kind, values))
+            return sorted(_tags(kind, values))
     return [ALL]

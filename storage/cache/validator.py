@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from storage.errors import StorageError
 
@@ -14,7 +15,7 @@ Ask = Callable[[Sequence[str], Sequence[Sequence[str]]], Awaitable[list[bytes | 
 
 @dataclass(slots=True)
 class _Asked:
-    buckets: Sequence[str]
+    tags: Sequence[str]
     askers: list[asyncio.Future[bytes | None]] = field(default_factory=list)
 
     def settle(self, outcome: bytes | Exception | None) -> None:
@@ -28,8 +29,8 @@ class _Asked:
                 future.set_result(outcome)
 
 
-class PageProofs:
-    """Collects the questions of one event loop into calls of `ask(digests, buckets of each)`.
+class PageValidator:
+    """Collects the questions of one event loop into calls of `ask(digests, tags of each)`.
 
     One call is under way at a time, so each begins after whoever shares it has asked.
     """
@@ -39,16 +40,21 @@ class PageProofs:
         self._asked: dict[str, _Asked] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def etag(self, digest: str, buckets: Sequence[str]) -> bytes | None:
-        """The tag of the page that may be served at this moment; raises what `ask` raises."""
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    def submit(self, digest: str, tags: Sequence[str]) -> asyncio.Future[bytes | None]:
+        """The tag of the page that may be served now; it fails with what `ask` raises."""
+        future: asyncio.Future[bytes | None] = self._running_loop.create_future()
         asked = self._asked.get(digest)
         if asked is None:
-            asked = self._asked[digest] = _Asked(buckets)
+            asked = self._asked[digest] = _Asked(tags)
         asked.askers.append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await future
+        return future
+
+    @cached_property
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """Kept, because asking for it takes a system call."""
+        return asyncio.get_running_loop()
 
     async def _run(self) -> None:
         group: dict[str, _Asked] = {}
@@ -65,7 +71,7 @@ class PageProofs:
     async def _answer(self, group: dict[str, _Asked]) -> None:
         """Whatever fails in it fails this group, never the next."""
         try:
-            etags = await self._ask(list(group), [asked.buckets for asked in group.values()])
+            etags = await self._ask(list(group), [asked.tags for asked in group.values()])
         except Exception as error:
             if not isinstance(error, StorageError):
                 log.exception("asking about %d pages failed", len(group))

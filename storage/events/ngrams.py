@@ -1,14 +1,14 @@
 """What letters the messages of a past span of time hold, so that no search looks there in vain.
 
 Of a message its *form* counts: as ILIKE compares it, in lower case, and each number as one 0. The
-form of a part of a message is part of the message's form. So where one *gram* of it, a piece of
+form of a part of a message is part of the message's form. So where one *n-gram* of it, a piece of
 some length, is in no message of a span, the part isn't either.
 
 A record must not miss a message. So a span is announced first; then it waits until everything has
 ended that may not have seen that; only then it reads. And whoever stores an event in a span that
-is announced marks it, in the same transaction and by a statement behind the insert: then the span
-does not become a record, or is none any longer. This holds whatever the clocks say, and no lock
-on the events is needed for it.
+is announced flags it as late, in the same transaction and by a statement behind the insert: then
+the span does not become a record, or is none any longer. This holds whatever the clocks say, and
+no lock on the events is needed for it.
 """
 
 import time
@@ -27,9 +27,9 @@ from storage.postgres.partitions import Span
 
 Range = tuple[datetime | None, datetime | None]
 
-LENGTHS = [1, 2, 4, 6]  # of grams, in characters
-MOST_GRAMS = 100_000  # of a length; where there are more they tell little, and take much room
-MOST_RANGES = 16  # that searching is split into: each is a statement
+LENGTHS = [1, 2, 4, 6]  # of n-grams, in characters
+MAX_NGRAMS = 100_000  # of a length; where there are more they tell little, and take much room
+MAX_RANGES = 16  # that searching is split into: each is a statement
 _CHARACTERS = 40  # that are looked at, of all parts together
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _STEPS = 24  # in which a span is read
@@ -39,9 +39,9 @@ _WAIT_SECONDS = 5.0
 _TOO_MUCH = ("57014", "53100", "53200")
 
 _FORM = "regexp_replace(lower(message), '[0-9]+', '0', 'g')"
-_PIECE = 200  # of a long text, in which substr() would go a long way for each gram
+_PIECE = 200  # of a long text, in which substr() would go a long way for each n-gram
 
-_ONE_AT_A_TIME = "hashtext('activity message grams')"
+_ONE_AT_A_TIME = "hashtext('activity message n-grams')"
 # Events may come so late; later ones cost a record, which is made again an hour after.
 _CLOSED = sa.text("SELECT now() - interval '10 minutes'")
 _SPANS = sa.text("""
@@ -55,7 +55,7 @@ _ANNOUNCE = sa.text("""
     RETURNING build
 """)
 # No span is longer than 24 hours: only a few are looked at.
-_MARK = sa.text("""
+_FLAG_LATE = sa.text("""
     UPDATE message_spans SET late = now()
     FROM unnest(CAST(:hours AS timestamptz[])) AS hour
     WHERE start_at > hour - interval '24 hours' AND start_at < hour + interval '1 hour'
@@ -69,26 +69,26 @@ _READ = sa.text(f"""
         SELECT substr(form, at, {_PIECE - 1 + max(LENGTHS)}) AS piece
         FROM form, generate_series(1, length(form), {_PIECE}) AS at
     ), found AS MATERIALIZED (
-        SELECT size, substr(piece, at, size) AS gram
+        SELECT size, substr(piece, at, size) AS ngram
         FROM piece, unnest(CAST(:lengths AS integer[])) AS size,
             generate_series(1, length(piece) - size + 1) AS at
-        UNION SELECT length(gram), gram FROM found_grams
+        UNION SELECT length(ngram), ngram FROM found_ngrams
     ), many AS MATERIALIZED (
         SELECT size FROM found GROUP BY size HAVING count(*) > :most
     ), kept AS (
-        INSERT INTO found_grams SELECT gram FROM found WHERE size NOT IN (SELECT size FROM many)
+        INSERT INTO found_ngrams SELECT ngram FROM found WHERE size NOT IN (SELECT size FROM many)
         ON CONFLICT DO NOTHING
     )
     SELECT size FROM many
 """)
 _COLLECT = sa.text("""
-    CREATE TEMP TABLE found_grams (gram text COLLATE "C" PRIMARY KEY) ON COMMIT DROP
+    CREATE TEMP TABLE found_ngrams (ngram text COLLATE "C" PRIMARY KEY) ON COMMIT DROP
 """)
 _LIMITS = "SET LOCAL statement_timeout = {}; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 _STILL_OURS = sa.text("""
     SELECT true FROM message_spans WHERE start_at = :start AND build = :build AND late IS NULL
 """)
-# Waits for nobody who marks spans, so that neither waits for the other.
+# Waits for nobody who flags spans, so that neither waits for the other.
 _FORGET = sa.text("""
     DELETE FROM message_spans WHERE start_at IN (
         SELECT start_at FROM message_spans
@@ -98,19 +98,19 @@ _FORGET = sa.text("""
 _EMPTY = sa.text("DELETE FROM message_grams WHERE span = :start")
 _KEEP = sa.text("""
     INSERT INTO message_grams (gram, span)
-    SELECT gram, :start FROM found_grams WHERE length(gram) = ANY (CAST(:lengths AS integer[]))
+    SELECT ngram, :start FROM found_ngrams WHERE length(ngram) = ANY (CAST(:lengths AS integer[]))
 """)
 _RECORD = sa.text("""
     UPDATE message_spans SET lengths = CAST(:lengths AS smallint[])
     WHERE start_at = :start AND build = :build AND late IS NULL
 """)
-# Of a part the longest grams that are recorded; they say all that the shorter ones would.
+# Of a part the longest n-grams that are recorded; they say all that the shorter ones would.
 _WITHOUT = sa.text(f"""
     WITH part AS MATERIALIZED (
         SELECT number, left({_FORM}, :characters) AS form
         FROM unnest(CAST(:parts AS text[])) WITH ORDINALITY AS given (message, number)
     ), wanted AS MATERIALIZED (
-        SELECT DISTINCT number, size, substr(form, at, size) AS gram
+        SELECT DISTINCT number, size, substr(form, at, size) AS ngram
         FROM part, unnest(CAST(:lengths AS integer[])) AS size,
             generate_series(1, length(form) - size + 1) AS at
     )
@@ -120,7 +120,7 @@ _WITHOUT = sa.text(f"""
             SELECT FROM wanted WHERE wanted.number = part.number AND size = (
                 SELECT max(length) FROM unnest(lengths) AS length WHERE length <= length(form)
             ) AND NOT EXISTS (
-                SELECT FROM message_grams WHERE gram = wanted.gram AND span = start_at
+                SELECT FROM message_grams WHERE gram = wanted.ngram AND span = start_at
             )
         )
     ) ORDER BY start_at
@@ -130,9 +130,9 @@ _WITHOUT = sa.text(f"""
 # --- whoever stores events ---------------------------------------------------------------------
 
 
-def mark(connection: sa.Connection, events: Iterable[Event]) -> None:
+def flag_late_spans(connection: sa.Connection, events: Iterable[Event]) -> None:
     """Say that these events are in no record, in the transaction that has inserted them."""
-    connection.execute(_MARK, {"hours": hours_of(events)})
+    connection.execute(_FLAG_LATE, {"hours": hours_of(events)})
 
 
 # --- whoever searches --------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def ranges(start: datetime | None, end: datetime | None, absent: Sequence[Span])
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Of spans in order the longest stretches, as many as leave no more ranges than MOST_RANGES."""
+    """Of spans in order the longest stretches, as many as leave no more ranges than MAX_RANGES."""
     found: list[Span] = []
     for start, end in spans:
         if found and start <= found[-1][1]:
@@ -171,7 +171,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((start, end))
     found.sort(key=lambda span: span[0] - span[1])
-    return sorted(found[: MOST_RANGES - 1])
+    return sorted(found[: MAX_RANGES - 1])
 
 
 # --- maintenance -------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _seen_by_all(engine: sa.Engine) -> bool:
     """Whether every transaction has ended that began to write before this call.
 
     Such a one may have looked for announced spans before there was one to see. One that begins
-    later sees it. A transaction's number is the proof: lower than that of one which begins now.
+    later sees it. A transaction's number tells: lower than that of one which begins now.
     """
     with transaction(engine) as connection:
         now = connection.scalar(sa.text("SELECT CAST(pg_current_xact_id() AS text)"))
@@ -252,7 +252,7 @@ def _record(engine: sa.Engine, span: Span, build: UUID) -> bool:
 
 
 def _keep(connection: sa.Connection, span: Span) -> list[int]:
-    """Read the span and keep its grams; of which lengths they are all there."""
+    """Read the span and keep its n-grams; of which lengths they are all there."""
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(_LIMITS.format(_STEP_LIMIT_MS))
@@ -267,12 +267,12 @@ def _keep(connection: sa.Connection, span: Span) -> list[int]:
 
 
 def _read(connection: sa.Connection, span: Span) -> list[int]:
-    """Collect the span's grams in `found_grams`; of which lengths they are all there."""
+    """Collect the span's n-grams in `found_ngrams`; of which lengths they are all there."""
     connection.execute(_COLLECT)
     (start, end), lengths = span, LENGTHS
     edges = [start + (end - start) * step / _STEPS for step in range(_STEPS + 1)]
     for step in pairwise(edges):
-        asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MOST_GRAMS}
+        asked = {"start": step[0], "end": step[1], "lengths": lengths, "most": MAX_NGRAMS}
         many = connection.scalars(_READ, asked).all()
         lengths = [length for length in lengths if length not in many]
     return lengths

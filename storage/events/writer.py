@@ -24,7 +24,7 @@ from storage.errors import (
 )
 from storage.events import ngrams
 from storage.events.refusals import RefusalWindow, tolerated
-from storage.model.entries import Batch, Unreadable
+from storage.model.entries import EntryBatch, Unreadable
 from storage.model.event import Event, encode_event, hours_of, id_ms, to_datetime
 from storage.postgres import partitions
 from storage.postgres.engine import WRITE_LIMIT_MS, driver_connection, transaction
@@ -33,20 +33,20 @@ from storage.postgres.tables import dead_letters
 _COLUMNS = "created_at, id, component, environment, message, email, data"
 
 _LAST_FENCE = "SELECT fence FROM drain_ledger WHERE shard = %(shard)s"
-_CUT_OFF = """
+_TERMINATE_STALE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(session)s
     AND datname = current_database() AND pid <> pg_backend_pid();
 """
 # No entry lies behind the last id that its stream has given. A position that does is that of a
 # stream before, which somebody has deleted: the one there is now is counted from its beginning. The
 # fence keeps a drain that read the stream before from committing later.
-_CUT_OFF += """
+_TERMINATE_STALE += """
     UPDATE drain_ledger SET entry = '0-0', fence = %(fence)s
     WHERE shard = %(shard)s AND fence <= %(fence)s
     AND string_to_array(entry, '-')::numeric[] > string_to_array(%(last)s, '-')::numeric[]
 """
 # Several statements in one text are one round trip; the last one's answer is what is returned.
-# A trigger that would refuse a row only at COMMIT must do so while its row can be set aside.
+# A trigger that would refuse a row only at COMMIT must do so while its row can be removed.
 _CLAIM = """
     SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL application_name = %(session)s;
@@ -63,7 +63,7 @@ _STAGE = """
 """
 _INSERT = f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM staging"
 _INSERT += " ON CONFLICT (created_at, id) DO NOTHING"  # another unique index refuses a row
-_ACCOUNT = """
+_RECORD_COUNTS = """
     UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
     dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s
 """
@@ -90,7 +90,7 @@ class Outcome:
 
     stored: int
     refused: list[Refusal]
-    buried: int = 0
+    dead: int = 0
 
 
 class BatchWriter:
@@ -107,7 +107,9 @@ class BatchWriter:
         with transaction(self._engine) as connection:
             return connection.exec_driver_sql(_LAST_FENCE, {"shard": shard}).scalar() or 0
 
-    def cut_off(self, shard: int, fence: int = 0, last_id: bytes | None = None) -> None:
+    def terminate_stale_sessions(
+        self, shard: int, fence: int = 0, last_id: bytes | None = None
+    ) -> None:
         """End the sessions that earlier drains of this shard have left behind.
 
         One that is paused in the middle of a COPY holds the shard's row until then. `last_id` is
@@ -116,9 +118,9 @@ class BatchWriter:
         last = (last_id or b"Infinity-0").decode()
         found = {"session": _session_name(shard), "shard": shard, "fence": fence, "last": last}
         with transaction(self._engine) as connection:
-            connection.exec_driver_sql(_CUT_OFF, found)
+            connection.exec_driver_sql(_TERMINATE_STALE, found)
 
-    def make_room(self, events: Sequence[Event]) -> None:
+    def ensure_partitions(self, events: Sequence[Event]) -> None:
         """Make the partitions the events need that are missing. Raises PartitionNameTaken."""
         hours = hours_of(events)  # no partition is shorter
         if all(partitions.covers(self._spans, hour) for hour in hours):
@@ -177,9 +179,9 @@ class BatchTransaction:
             self._window.require_few(len(events), len(guilty), guilty[-1].reason)
         self.events += len(events)
         self.refused += len(guilty)
-        return Outcome(stored, refused, sum(map(self._bury_refused, refused)))
+        return Outcome(stored, refused, sum(map(self._add_refused, refused)))
 
-    def bury(self, unreadable: Sequence[Unreadable]) -> int:
+    def add_dead_letters(self, unreadable: Sequence[Unreadable]) -> int:
         """Make dead letters of entries that are no events; how many are new.
 
         Raises RefusedShare when so many of them were accepted as events that poison can't be the
@@ -190,12 +192,12 @@ class BatchTransaction:
             self._window.require_few(len(accepted), len(accepted), accepted[-1].reason)
         self.events += len(accepted)
         self.refused += len(accepted)
-        return sum(map(self._bury_unreadable, unreadable))
+        return sum(map(self._add_unreadable, unreadable))
 
-    def account(self, batch: Batch, stored: int, buried: int) -> None:
+    def record_counts(self, batch: EntryBatch, stored: int, dead: int) -> None:
         """Enter the batch into the ledger: each entry once, however often it is read.
 
-        `stored` and `buried` of them are new to `events` and to `dead_letters`.
+        `stored` and `dead` of them are new to `events` and to `dead_letters`.
         """
         fresh = batch.count_behind(self._position)
         if not fresh:
@@ -204,26 +206,30 @@ class BatchTransaction:
             "shard": self._shard,
             "entry": batch.entries[-1].decode(),
             "stored": stored,
-            "dead": buried,
-            "duplicates": fresh - stored - buried,
+            "dead": dead,
+            "duplicates": fresh - stored - dead,
         }
-        self._connection.exec_driver_sql(_ACCOUNT, counts)
+        self._connection.exec_driver_sql(_RECORD_COUNTS, counts)
 
-    def _bury_refused(self, refusal: Refusal) -> int:
+    def _add_refused(self, refusal: Refusal) -> int:
         event = refusal.event
         created_at = datetime.fromisoformat(event.created_at)
-        return self._bury(created_at, UUID(event.id), encode_event(event), refusal.reason)
+        return self._add_dead_letter(
+            created_at, UUID(event.id), encode_event(event), refusal.reason
+        )
 
-    def _bury_unreadable(self, found: Unreadable) -> int:
+    def _add_unreadable(self, found: Unreadable) -> int:
         letter_id = UUID(bytes=found.letter_id(self._shard))
         created_at = to_datetime(min(id_ms(letter_id), _LAST_MS))
         place = f"shard {self._shard}, entry {found.entry.decode()}"
-        return self._bury(created_at, letter_id, found.raw, f"{found.reason} ({place})")
+        return self._add_dead_letter(created_at, letter_id, found.raw, f"{found.reason} ({place})")
 
-    def _bury(self, created_at: datetime, letter_id: UUID, raw: bytes, reason: str) -> int:
+    def _add_dead_letter(
+        self, created_at: datetime, letter_id: UUID, raw: bytes, reason: str
+    ) -> int:
         row = {"created_at": created_at, "id": letter_id, "event": raw, "reason": reason}
-        bury = insert(dead_letters).values(row).on_conflict_do_nothing()
-        return self._connection.execute(bury).rowcount
+        add = insert(dead_letters).values(row).on_conflict_do_nothing()
+        return self._connection.execute(add).rowcount
 
 
 def insert_events(
@@ -262,7 +268,7 @@ def insert_events(
             pending += [places[middle:], places[:middle]]
         else:
             found.add(places.start, part[0], reason)
-    ngrams.mark(connection, events)
+    ngrams.flag_late_spans(connection, events)
     return stored, found.refused
 
 
@@ -320,8 +326,8 @@ def _row(event: Event) -> str:
     email, data = event.email, str(event.data, "utf-8")
     values: Iterable[str] = (event.component, event.environment, event.message, email or "", data)
     # Hardly any has to be escaped: all are looked at once, and each by itself only where one has.
-    together = "\t".join(values)
-    if "\\" in together or "\n" in together or "\r" in together or together.count("\t") > 4:
+    joined = "\t".join(values)
+    if "\\" in joined or "\n" in joined or "\r" in joined or joined.count("\t") > 4:
         values = map(_escaped, values)
     component, environment, message, email_text, data_text = values
     return (

@@ -42,7 +42,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class EntryBatch:
     """Entries read from a shard, in the stream's order.
 
     `ids` are those under which the index may know them. `bytes` is the size of all entries.
@@ -58,7 +58,7 @@ class Batch:
         """How many of its entries come after that one of the stream (`0-0`: all)."""
         return len(self.entries) - bisect_right(self.entries, order(position.encode()), key=order)
 
-    def identified(self, accepted: EventIds) -> "Batch":
+    def identified(self, accepted: EventIds) -> "EntryBatch":
         """The same, with the ids of those unreadable entries that were accepted."""
         unreadable = [
             replace(one, event_id=accepted.get(one.entry, b"")) for one in self.unreadable
@@ -72,7 +72,7 @@ def size_of(entries: Sequence[Entry]) -> int:
     return sum([len(fields.get(_FIELD, b"")) for _, fields in entries])
 
 
-def read_batch(entries: Sequence[Entry], size: int) -> Batch | None:
+def read_batch(entries: Sequence[Entry], size: int) -> EntryBatch | None:
     """What was read from a stream; None for nothing. All at once where all are events."""
     if not entries:
         return None
@@ -81,7 +81,7 @@ def read_batch(entries: Sequence[Entry], size: int) -> Batch | None:
         events, ids = _read([fields[_FIELD] for _, fields in entries])
     except _NOT_AN_EVENT:
         return _sift(entries, names, size)
-    return Batch(events, ids, names, size)
+    return EntryBatch(events, ids, names, size)
 
 
 def read_event(raw: bytes) -> Event:
@@ -93,16 +93,16 @@ def read_event(raw: bytes) -> Event:
 
 
 def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
-    together = b"\n".join(values)
-    if not together.isascii():
-        str(together, "utf-8")  # nobody else looks at the text inside `data`
+    joined = b"\n".join(values)
+    if not joined.isascii():
+        str(joined, "utf-8")  # nobody else looks at the text inside `data`
     events = list(map(decode_event, values))
     return events, readable_ids(events)
 
 
-def _sift(entries: Sequence[Entry], names: list[bytes], size: int) -> Batch:
+def _sift(entries: Sequence[Entry], names: list[bytes], size: int) -> EntryBatch:
     """The same entry by entry."""
-    batch = Batch([], [], names, size)
+    batch = EntryBatch([], [], names, size)
     for entry, fields in entries:
         try:
             events, ids = _read([fields[_FIELD]])

@@ -15,7 +15,7 @@ from storage.postgres.session import SessionStart
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
-ANSWER_SECONDS = 12.0  # of the API's patience: past what the server allows a query
+ANSWER_SECONDS = 12.0  # that the API waits: past what the server allows a query
 READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
 READ_GRACE_MS = 1_000  # on top, for a transaction: its statements must be what ends first
 _LITTLE_MS = 50  # too little time to tell the server of

@@ -31,7 +31,7 @@ events = Table(
 )
 """One row an event, partitioned by its time, which is its id's time too."""
 
-# ASCII letters only, whatever the database's locale: the cache's buckets do the same.
+# ASCII letters only, whatever the database's locale: the cache's tags do the same.
 lower_email = func.lower(events.c.email.collate("C"))
 
 Index("events_component", events.c.component, events.c.created_at.desc(), events.c.id.desc())
@@ -84,8 +84,8 @@ message_spans = Table(
     Column("lengths", ARRAY(SmallInteger)),
     Column("late", TIMESTAMP(timezone=True)),
 )
-"""Spans whose messages' grams are recorded, of these `lengths`; none yet where it is only announced
-that `build` reads it. Not to be relied on once an event has come `late`."""
+"""Spans whose messages' n-grams are recorded, of these `lengths`; none yet where it is only
+announced that `build` reads it. Not to be relied on once an event has come `late`."""
 
 message_grams = Table(
     "message_grams",
@@ -93,4 +93,4 @@ message_grams = Table(
     Column("gram", Text(collation="C"), primary_key=True),
     Column("span", TIMESTAMP(timezone=True), primary_key=True),
 )
-"""Every gram that is in a message of the span which begins then."""
+"""Every n-gram that is in a message of the span which begins then."""

@@ -12,13 +12,13 @@ from storage.queue.drain_rate import DrainRate
 from storage.queue.inspector import Inspector, ShardState
 from storage.queue.standstill import Standstill
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 ROOM = 10  # a tenth of the backlog stored is room enough to try again
 
 log = logging.getLogger(__name__)
 
 
-class BacklogWatch:
+class BacklogMonitor:
     """Looks at the queue once a second while it runs."""
 
     def __init__(self, inspector: Inspector) -> None:
@@ -59,7 +59,7 @@ class BacklogWatch:
         while not self._stopping.is_set():
             await self._look()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._stopping.wait()
 
     async def _look(self) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 
 WINDOW_SECONDS = 15.0
-LONGEST_SECONDS = 60  # whoever was told more would rather ask again
+MAX_SECONDS = 60  # whoever was told more would rather ask again
 UNKNOWN_SECONDS = 2
 
 
@@ -33,10 +33,10 @@ class DrainRate:
         return (after - before) / max(last - first, 0.001)
 
     def seconds_for(self, events: int) -> int:
-        """Whole seconds until so many more are stored, from 1 to LONGEST_SECONDS."""
+        """Whole seconds until so many more are stored, from 1 to MAX_SECONDS."""
         rate = self.per_second
         if rate is None:
             return UNKNOWN_SECONDS
         if rate <= 0:
-            return LONGEST_SECONDS if events else UNKNOWN_SECONDS
-        return max(1, min(LONGEST_SECONDS, -int(-events // rate)))
+            return MAX_SECONDS if events else UNKNOWN_SECONDS
+        return max(1, min(MAX_SECONDS, -int(-events // rate)))

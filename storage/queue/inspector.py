@@ -22,12 +22,11 @@ class ShardState:
     """One shard at one instant.
 
     `backlog`: its entries, `appended`: those of them that were accepted. `foreign`: entries ever
-    stored or buried that were not. `lag_seconds`: since its oldest entry came, 0 for none, None
-    where its id does not tell. `state`:
-    idle, queued, draining, or expired (the sweeper acts). `last_error`: why the last drain ended
-    early, empty when it did not. `since_ms`: when its first event came, ms since the epoch, 0 for
-    never. `id_ahead`: the last id of its stream where that is ahead of the clock: somebody else
-    chose it.
+    stored or dead-lettered that were not. `lag_seconds`: since its oldest entry came, 0 for none,
+    None where its id does not tell. `state`: idle, queued, draining, or expired (the sweeper acts).
+    `last_error`: why the last drain ended early, empty when it did not. `since_ms`: when its first
+    event came, ms since the epoch, 0 for never. `id_ahead`: the last id of its stream where that is
+    ahead of the clock: somebody else chose it.
     """
 
     shard: int
@@ -44,7 +43,7 @@ class ShardState:
     id_ahead: str = ""
 
     @property
-    def difference(self) -> int:
+    def unaccounted(self) -> int:
         """What was accepted and is neither stored nor queued: 0, or events are lost."""
         return self.accepted - self.trimmed - min(self.appended, self.backlog)
 

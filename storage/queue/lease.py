@@ -6,7 +6,7 @@ from typing import Any, cast
 import redis
 
 from storage.errors import LeaseLost, queue_errors
-from storage.model.entries import END, Batch, Entry, next_entry, read_batch, size_of
+from storage.model.entries import END, Entry, EntryBatch, next_entry, read_batch, size_of
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.redis.script_runner import source
@@ -27,27 +27,29 @@ class ShardLease:
         self.took_over = False
         self.last_id: bytes | None = None
 
-    def begin(self, fence_seen: int) -> bool:
+    def acquire(self, fence_seen: int) -> bool:
         """Take the lease, with a fence above `fence_seen`; False when a living drain holds it.
 
         `took_over` then says whether the drain before ended without giving the lease back, and
         `last_id` what the stream's last id was; None where it does not tell.
         """
         shard_keys = [keys.stream(self._shard)]
-        fence, taken_over, last = self._run("begin", shard_keys, [self._lease_ms, fence_seen])
+        fence, taken_over, last = self._run("acquire", shard_keys, [self._lease_ms, fence_seen])
         self.fence, self.took_over = int(fence), bool(taken_over)
         self.last_id = last or None
         return self.fence > 0
 
-    def read(self, count: int, most_bytes: int, behind: Batch | None = None) -> Batch | None:
-        """The oldest `count` entries, or fewer of about `most_bytes`; None when there are none.
+    def read(
+        self, count: int, max_bytes: int, behind: EntryBatch | None = None
+    ) -> EntryBatch | None:
+        """The oldest `count` entries, or fewer of about `max_bytes`; None when there are none.
 
         With `behind`, those that come after that batch, which need not be acknowledged yet.
         """
         last = behind.entries[-1] if behind else None
         entries: list[Entry] = []
         size = 0
-        while len(entries) < count and size < most_bytes:
+        while len(entries) < count and size < max_bytes:
             wanted = min(_PIECE, count - len(entries))
             piece = self._read_behind(last, wanted)
             entries += piece
@@ -57,7 +59,7 @@ class ShardLease:
                 break
         return read_batch(entries, size)
 
-    def identify(self, batch: Batch) -> Batch:
+    def identify(self, batch: EntryBatch) -> EntryBatch:
         """The batch, with what the index knows of its unreadable entries: their events' ids.
 
         Goes through the whole index: only for a batch that has some.
@@ -68,7 +70,7 @@ class ShardLease:
             accepted = {entry: event_id for event_id, entry in records if entry in wanted}
         return batch.identified(accepted)
 
-    def find_foreign(self, batch: Batch) -> set[int]:
+    def find_foreign(self, batch: EntryBatch) -> set[int]:
         """Which of the batch's events, by position, the index does not know at their entry.
 
         Nobody has accepted them: somebody else has written them onto the stream.
@@ -102,7 +104,7 @@ class ShardLease:
         if self._run("renew", [], [self.fence, self._lease_ms]) == 0:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
 
-    def acknowledge(self, batch: Batch) -> int:
+    def acknowledge(self, batch: EntryBatch) -> int:
         """Forget a batch that PostgreSQL has committed. Returns the entries left.
 
         Raises LeaseLost: then another drain reads it again, which changes nothing.
@@ -115,15 +117,15 @@ class ShardLease:
             batch.bytes,
             *batch.ids,
         ]
-        left = self._run("ack", shard_keys, args)
+        left = self._run("acknowledge", shard_keys, args)
         if left < 0:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
         return int(left)
 
-    def finish(self) -> int:
+    def release(self) -> int:
         """Give the lease back: the generation of the next drain to enqueue, 0 if none is needed."""
         args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS]
-        generation = self._run("finish", [keys.stream(self._shard)], args)
+        generation = self._run("release", [keys.stream(self._shard)], args)
         return max(int(generation), 0)
 
     def fail(self, error: str) -> None:

@@ -1,4 +1,4 @@
-"""The queue as the API sees it: append events, find one that still waits, tell the horizon."""
+"""The queue as the API sees it: append events, find one that still waits, tell the watermark."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ from storage.redis.script_runner import source
 from storage.redis.server_check import require_fit_queue
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
-GREATEST_AGE_MS = 30_000  # an event older than this is refused, never appended late
+MAX_AGE_MS = 30_000  # an event older than this is refused, never appended late
 
 
-ONCE_TTL_MS = 24 * 3600 * 1000  # how long an idempotency key is remembered
+IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000  # how long an idempotency key is remembered
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BacklogLimits:
     """Of the whole backlog: events, their bytes, and idempotency keys remembered."""
 
     events: int = 2_000_000
     bytes: int = 512 * 1024 * 1024
     keys: int = 1_000_000
 
-    def of_shard(self, shards: int) -> "Limits":
+    def of_shard(self, shards: int) -> "BacklogLimits":
         """The part of one shard."""
-        return Limits(self.events // shards, self.bytes // shards, self.keys // shards)
+        return BacklogLimits(self.events // shards, self.bytes // shards, self.keys // shards)
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotencyRecord:
     """An idempotency key (16 bytes), the request it came with (16), and what to answer it later."""
 
     key: bytes
@@ -53,11 +53,11 @@ class Once:
         return int.from_bytes(self.key[:4], "big") % shards
 
 
-class Place(NamedTuple):
-    """Where events wait: they have left the shard once `position` events are trimmed from it."""
+class QueuePosition(NamedTuple):
+    """Where events wait: they have left the shard once `end` events are trimmed from it."""
 
     shard: int
-    position: int
+    end: int
 
 
 class Appended(NamedTuple):
@@ -67,33 +67,35 @@ class Appended(NamedTuple):
     """
 
     generation: int
-    place: Place
+    position: QueuePosition
     backlog_events: int
     backlog_bytes: int
 
 
-class Repeated(NamedTuple):
+class Duplicate(NamedTuple):
     """The idempotency key is known: what to answer, and where its events wait, at the latest."""
 
     answer: bytes
-    place: Place
+    position: QueuePosition
 
 
-class Intake:
+class QueueProducer:
     """Appends to and looks into the shards' streams. Safe for many tasks of one event loop.
 
-    `most` is what one shard takes.
+    `limits` are those of one shard.
     """
 
     def __init__(
-        self, client: redis.asyncio.Redis, shards: int, limits: Limits | None = None
+        self, client: redis.asyncio.Redis, shards: int, limits: BacklogLimits | None = None
     ) -> None:
         self._client = client
-        self._shards = self._most_shards = shards
-        self.most = (limits or Limits()).of_shard(shards)
+        self._shards = self._max_shards = shards
+        self.limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
         self._append: AsyncScript = client.register_script(source("queue/append"))
-        self._append_once: AsyncScript = client.register_script(source("queue/append_once"))
+        self._append_idempotent: AsyncScript = client.register_script(
+            source("queue/append_idempotent")
+        )
         self._find: AsyncScript = client.register_script(source("queue/find"))
 
     async def announce(self) -> None:
@@ -130,43 +132,47 @@ class Intake:
             answer = await self._append(keys=_keys(shard), args=args)
         return _appended(shard, answer)
 
-    async def append_once(
-        self, once: Once, oldest_ms: int, items: Sequence[bytes]
-    ) -> Appended | Repeated:
+    async def append_idempotent(
+        self, record: IdempotencyRecord, oldest_ms: int, items: Sequence[bytes]
+    ) -> Appended | Duplicate:
         """The same, once for each idempotency key.
 
         The key says which shard, so also one whose last drain failed takes them. A key seen
-        before: what `once.answer` was then. Raises KeyReused when that was another
+        before: what `record.answer` was then. Raises KeyReused when that was another
         request, and what `append` raises.
         """
-        shard = once.shard(self._shards)
+        shard = record.shard(self._shards)
         with queue_errors():
-            answer = await self._append_once(
-                keys=[*_keys(shard), keys.once(shard, once.key), keys.once_keys(shard)],
+            answer = await self._append_idempotent(
+                keys=[
+                    *_keys(shard),
+                    keys.idempotency_record(shard, record.key),
+                    keys.idempotency_expiry(shard),
+                ],
                 args=[
                     *self._bounds(oldest_ms),
-                    once.fingerprint,
-                    ONCE_TTL_MS,
-                    self.most.keys,
-                    once.answer,
+                    record.fingerprint,
+                    IDEMPOTENCY_TTL_MS,
+                    self.limits.keys,
+                    record.answer,
                     *items,
                 ],
             )
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
-        record, position = answer
-        if record[: len(once.fingerprint)] != once.fingerprint:
+        known, end = answer
+        if known[: len(record.fingerprint)] != record.fingerprint:
             raise KeyReused("this idempotency key was used for another request")
-        return Repeated(record[len(once.fingerprint) :], Place(shard, position))
+        return Duplicate(known[len(record.fingerprint) :], QueuePosition(shard, end))
 
     def _bounds(self, oldest_ms: int) -> list[int]:
-        return [QUEUED_TTL_MS, oldest_ms, GREATEST_AGE_MS, self.most.events, self.most.bytes]
+        return [QUEUED_TTL_MS, oldest_ms, MAX_AGE_MS, self.limits.events, self.limits.bytes]
 
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """The JSON of those events that are queued, by their 16 id bytes."""
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
-            for shard in range(self._most_shards):
+            for shard in range(self._max_shards):
                 shard_keys = [keys.ids(shard), keys.stream(shard)]
                 await self._find(keys=shard_keys, args=event_ids, client=pipe)
             *answers, known = await self._with_shard_count(pipe)
@@ -187,30 +193,30 @@ class Intake:
                 pipe.hget(keys.state(shard), "trimmed")
             return [int(count or 0) for count in await pipe.execute()]
 
-    async def horizon_ms(self) -> int:
+    async def watermark_ms(self) -> int:
         """Everything created before this instant (ms) is stored or will never be.
 
-        An event is appended at most GREATEST_AGE_MS after its creation, so what is created
-        before the oldest entry's time less that age is no longer underway.
+        An event is appended at most MAX_AGE_MS after its creation, so what is created
+        before the oldest entry's time less that age is no longer on its way.
         """
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
             pipe.time()
-            for shard in range(self._most_shards):
+            for shard in range(self._max_shards):
                 pipe.xrange(keys.stream(shard), count=1)
             (seconds, micros), *firsts, known = await self._with_shard_count(pipe)
         if not known:
-            return await self.horizon_ms()
+            return await self.watermark_ms()
         oldest = [int(first[0][0].split(b"-")[0]) for first in firsts if first]
         now: int = seconds * 1000 + micros // 1000
-        return min([now, *oldest]) - GREATEST_AGE_MS
+        return min([now, *oldest]) - MAX_AGE_MS
 
     async def _with_shard_count(self, pipe: Any) -> list[Any]:
         """Run the pipeline; its answers, then whether it looked at every shard there is."""
         pipe.zscore(keys.SHARD_COUNT, "count")
         *answers, most = await pipe.execute()
-        looked_at, self._most_shards = self._most_shards, shard_count(self._most_shards, most)
-        return [*answers, looked_at == self._most_shards]
+        looked_at, self._max_shards = self._max_shards, shard_count(self._max_shards, most)
+        return [*answers, looked_at == self._max_shards]
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -219,7 +225,7 @@ class Intake:
 
 _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
     -1: lambda: QueueUnavailable(
-        f"the events are more than {GREATEST_AGE_MS // 1000} s older than the queue's clock: the "
+        f"the events are more than {MAX_AGE_MS // 1000} s older than the queue's clock: the "
         "queue stood still, or this machine's clock is behind"
     ),
     -2: lambda: ShardFull("the backlog has reached its limit"),
@@ -236,5 +242,5 @@ def _appended(shard: int, answer: Any) -> Appended:
     """The answer of a script that appends; raises what it refuses."""
     if isinstance(answer, int):
         raise _REFUSALS[answer]()
-    generation, position, events, size = answer
-    return Appended(generation, Place(shard, position), events, size)
+    generation, end, events, size = answer
+    return Appended(generation, QueuePosition(shard, end), events, size)

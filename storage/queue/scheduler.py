@@ -40,7 +40,7 @@ class Crew:
     refused_jobs: int
 
 
-class Waker:
+class DrainScheduler:
     """Queues drains and repeats lost wake-ups. Owns a connection to each server; one thread."""
 
     def __init__(self, queue_url: str, control_url: str, shards: int) -> None:
@@ -100,7 +100,7 @@ class Waker:
         generation, doubtful = self._wake(shard)
         if doubtful:
             if self._still_waits(shard, doubtful):
-                self._touch(shard, doubtful)
+                self._extend_wakeup(shard, doubtful)
                 return False
             generation, _ = self._wake(shard, doubtful)
         if generation:
@@ -114,9 +114,9 @@ class Waker:
             generation, doubtful = script(keys=shard_keys, args=[QUEUED_TTL_MS, lost_generation])
         return int(generation), int(doubtful)
 
-    def _touch(self, shard: int, generation: int) -> None:
+    def _extend_wakeup(self, shard: int, generation: int) -> None:
         with queue_errors():
-            script = self._queue.register_script(source("queue/touch"))
+            script = self._queue.register_script(source("queue/extend_wakeup"))
             script(keys=[keys.state(shard)], args=[QUEUED_TTL_MS, generation])
 
     def _still_waits(self, shard: int, generation: int) -> bool:

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from storage.errors import StorageError
-from storage.queue.scheduler import Waker
+from storage.queue.scheduler import DrainScheduler
 
 SWEEP_SECONDS = 0.25
 
@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 class Sweeper:
     """A thread that sweeps every quarter of a second until it is stopped."""
 
-    def __init__(self, waker: Waker) -> None:
-        self._waker = waker
+    def __init__(self, scheduler: DrainScheduler) -> None:
+        self._scheduler = scheduler
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -32,7 +32,7 @@ class Sweeper:
         away = False
         while not self._stop.wait(SWEEP_SECONDS):
             try:
-                self._waker.sweep()
+                self._scheduler.sweep()
             except Exception as error:  # noqa: BLE001 - without a sweeper, wake-ups stay lost
                 if not away:
                     _tell(error)

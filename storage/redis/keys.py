@@ -1,15 +1,17 @@
 """Every Redis key, in one place; docs/architecture.md has the same table in words.
 
 The braces are a Redis Cluster hash tag: all keys of one shard live in one slot, so a script
-may touch them together.
+may touch all of them.
 """
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
 PROBE = "events:probe"  # queue: string, written to see whether the queue fsyncs
 
-GENERATIONS = "cache:generations"  # control: hash, see cache/lua/common.lua
-UNDERWAY = "cache:underway"  # control: zset, shard -> oldest created_at (ms) about to be committed
+GENERATIONS = "cache:tag_generations"  # control: hash, see cache/lua/common.lua
+PENDING_WRITERS = (
+    "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) about to be committed
+)
 
 REFUSED_JOBS = "rq:refused:drain"  # control: how many entries of RQ's list were no drains, TTL
 
@@ -29,19 +31,19 @@ def ids(shard: int) -> str:
     return f"events:{{{shard}}}:ids"
 
 
-def once(shard: int, key: bytes) -> str:
+def idempotency_record(shard: int, key: bytes) -> str:
     """Queue: what an idempotency key was used for, with a TTL: fingerprint, then the answer."""
     return f"events:{{{shard}}}:once:{key.hex()}"
 
 
-def once_keys(shard: int) -> str:
+def idempotency_expiry(shard: int) -> str:
     """Queue: zset of the shard's idempotency records by the end of their time: bounds them."""
     return f"events:{{{shard}}}:once"
 
 
-def marks(writer: int | str) -> str:
-    """Control: set of the cache buckets that a shard's drain, or a replay, is about to change."""
-    return f"cache:marks:{writer}"
+def pending_tags(writer: int | str) -> str:
+    """Control: set of the cache tags that a shard's drain, or a replay, is about to change."""
+    return f"cache:pending_tags:{writer}"
 
 
 def page(digest: str) -> str:
@@ -49,6 +51,6 @@ def page(digest: str) -> str:
     return f"cache:page:{digest}"
 
 
-def flight(digest: str) -> str:
+def page_lock(digest: str) -> str:
     """Control: set while a process runs the query of that page, with a TTL."""
-    return f"cache:flight:{digest}"
+    return f"cache:lock:{digest}"

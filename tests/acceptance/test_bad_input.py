@@ -1,4 +1,4 @@
-"""Whatever is sent: never a mistake of ours, never a hang, never memory without bound.
+"""Whatever is sent: never an internal error, never a hang, never memory without bound.
 
 And never an event by halves: `talk` holds the queue's counters against the answers.
 """
@@ -240,13 +240,13 @@ def test_values_that_are_hard_for_patterns_and_quotes_are_plain_text(
 
 
 def test_wildcards_in_a_message_filter_stand_for_themselves(running: Service) -> None:
-    marked = running.post(**{**EVENT, "message": r"100% of_it \ done"})
+    odd = running.post(**{**EVENT, "message": r"100% of_it \ done"})
     plain = running.post(**{**EVENT, "message": "1000 of-it / done"})
-    for event in (marked, plain):
+    for event in (odd, plain):
         running.wait_stored(event["id"])
     for text in ("100%", "f_i", "\\", "%", "_", r"% of_it \ "):
         found = {event["id"] for event in running.events(message=text)}
-        assert marked["id"] in found
+        assert odd["id"] in found
         assert plain["id"] not in found
 
 

@@ -119,13 +119,13 @@ def test_head_tells_the_tag_without_the_page(running: Service, component: str) -
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("tag", ["none", "the page's", '"other"'])
-def test_the_fast_lane_answers_as_the_route_does(
+def test_the_fast_path_answers_as_the_route_does(
     running: Service, component: str, method: str, tag: str
 ) -> None:
     etag = page(running, component).headers["etag"]
     told = {} if tag == "none" else {"if-none-match": etag if tag == "the page's" else tag}
     quick = running.http.request(method, f"/events?component={component}", headers=told)
-    # Pairs that are empty count for nothing, but so long a query is not for the lane.
+    # Pairs that are empty count for nothing, but so long a query is not for the fast path.
     path = f"/events?component={component}{'&' * 2_000}"
     thorough = running.http.request(method, path, headers=told)
     assert quick.headers["x-cache"] == "HIT"

@@ -73,7 +73,7 @@ def test_no_other_bad_body_is_told_of_another_place(running: Service) -> None:
             assert "ndjson" not in detail
 
 
-MARK = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ MARK = b"\xef\xbb\xbf"
 def test_a_byte_order_mark_at_the_start_is_skipped(
     running: Service, path: str, media_type: str, body: bytes
 ) -> None:
-    pieces = [MARK[:1], MARK[1:2], MARK[2:] + body[:1], body[1:]]
-    for content in (MARK + body, gzip.compress(MARK + body), iter(pieces)):
+    pieces = [BOM[:1], BOM[1:2], BOM[2:] + body[:1], body[1:]]
+    for content in (BOM + body, gzip.compress(BOM + body), iter(pieces)):
         headers = {"content-type": media_type}
         if isinstance(content, bytes) and content.startswith(b"\x1f"):
             headers["content-encoding"] = "gzip"
@@ -104,7 +104,7 @@ def test_a_byte_order_mark_at_the_start_is_skipped(
 def test_the_data_of_a_cloudevent_may_begin_with_a_byte_order_mark(running: Service) -> None:
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
     headers["content-type"] = "application/json"
-    answer = running.http.post("/events", content=MARK + b'{"a":1}', headers=headers)
+    answer = running.http.post("/events", content=BOM + b'{"a":1}', headers=headers)
     assert answer.json()["data"]["data"] == {"a": 1}
 
 

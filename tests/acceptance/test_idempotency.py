@@ -65,10 +65,10 @@ def test_two_keys_on_one_request_are_refused(running: Service) -> None:
 
 
 def test_many_at_once_with_one_key_store_one_event(running: Service) -> None:
-    together = threading.Barrier(12)
+    barrier = threading.Barrier(12)
 
     def send(_: int) -> httpx.Response:
-        together.wait()
+        barrier.wait()
         with httpx.Client(base_url=running.url, trust_env=False) as client:
             return client.post(
                 "/events",

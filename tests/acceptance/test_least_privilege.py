@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.postgres.engine import plain_engine
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
-from tests.support.queued import bury, make_event
+from tests.support.queued import add_dead_letter, make_event
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
 EVENT = {"component": "c", "environment": "e", "message": "m"}
@@ -89,8 +89,8 @@ def replay_one(settings: StorageSettings) -> None:
     engine = plain_engine(settings.database_url)
     with closing(redis.Redis.from_url(settings.control_url)) as control:
         letter = make_event()
-        bury(engine, letter)
-        letters = DeadLetters(engine, settings.partition_by, Generations(control))
+        add_dead_letter(engine, letter)
+        letters = DeadLetters(engine, settings.partition_by, CacheInvalidator(control))
         assert letters.replay(letters.newest(1)[0]) is None
     engine.dispose()
 

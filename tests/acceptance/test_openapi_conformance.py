@@ -93,6 +93,13 @@ def _a_float_is_no_integer(response: schemathesis.Response) -> bool:
     return bool(faults) and all("integer of 32 bits" in fault["detail"] for fault in faults)
 
 
+def _an_item_was_refused(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
+    """Whether a batch was accepted without its bad items: each has an error of its own."""
+    if case.operation.label != "POST /events/batch" or response.status_code not in (200, 201, 202):
+        return False
+    return any("error" in result for result in response.json()["results"])
+
+
 def _excluded(
     case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> Iterator[CheckFunction]:
@@ -100,8 +107,8 @@ def _excluded(
     if _key_was_reused(case, response) or _a_float_is_no_integer(response):
         yield positive_data_acceptance
     sent = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
-    if any(not value.strip() for _, value in sent):
-        yield negative_data_rejection  # blank values are ignored
+    if _an_item_was_refused(case, response) or any(not value.strip() for _, value in sent):
+        yield negative_data_rejection  # bad items were rejected alone; blank values are ignored
     if case.operation.label != "GET /events":
         return
     if response.status_code == 422:

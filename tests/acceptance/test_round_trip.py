@@ -80,7 +80,7 @@ def encoded(data: Any) -> str:
 
 
 def decoded(text: str | bytes) -> Any:
-    """With every digit; `true` and 1 apart, which Python takes for equal."""
+    """With every digit; `true` and 1 run_in_thread, which Python takes for equal."""
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
 
 

@@ -42,7 +42,7 @@ def test_both_sides_are_shown_and_balance(settings: StorageSettings) -> None:
         assert conservation["balanced"] is True
         assert conservation["accepted"] == conservation["trimmed"] == 50
         assert conservation["accounted"] == 50
-        assert (conservation["queue_difference"], conservation["underway"]) == (0, 0)
+        assert (conservation["queue_unaccounted"], conservation["untrimmed"]) == (0, 0)
         assert conservation["since"] is not None
         assert sum(shard["stored"] for shard in found["shards"]) == 50
         assert found["workers"] == 1
@@ -81,7 +81,7 @@ def test_an_event_lost_from_the_queue_is_noticed(settings: StorageSettings) -> N
                 queue.delete(f"events:{{{shard}}}")
         found = status(running)
         assert found["conservation"]["balanced"] is False
-        assert found["conservation"]["queue_difference"] == 1
+        assert found["conservation"]["queue_unaccounted"] == 1
         assert found["status"] == "attention"
 
 

@@ -88,8 +88,8 @@ def test_up_and_status_work_on_a_folder_with_a_very_odd_name(parent: Path) -> No
         assert client.get("/health/ready?for=query").status_code == 200
         for form in ([], ["--json"]):
             status = activity("status", *form, "--data-dir", data)
-            said, trouble = status.communicate(timeout=60)
-            assert (status.returncode, trouble) == (0, "")
+            said, complaints = status.communicate(timeout=60)
+            assert (status.returncode, complaints) == (0, "")
             assert "postgres" in said
 
 
@@ -101,10 +101,10 @@ def test_up_that_is_interrupted_while_it_waits_for_the_folder_says_that_it_did_n
         assert process.stderr is not None
         assert "waiting up to" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        said, trouble = process.communicate(timeout=60)
+        said, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped" not in said + trouble
-    assert f"not started: interrupted while it waited for the data folder {parent}" in trouble
+    assert "stopped" not in said + complaints
+    assert f"not started: interrupted while it waited for the data folder {parent}" in complaints
 
 
 def test_up_that_is_interrupted_before_it_is_ready_does_not_claim_to_have_served(

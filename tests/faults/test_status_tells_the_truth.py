@@ -122,7 +122,7 @@ def test_garbage_on_a_shard_is_a_dead_letter_and_no_false_alarm(
         assert found["conservation"]["balanced"] is True
         assert (found["dead_letters"], found["backlog_bytes"]) == (1, 0)
         assert found["conservation"]["foreign"] == 1
-        assert found["conservation"]["queue_difference"] == 0
+        assert found["conservation"]["queue_unaccounted"] == 0
         assert found["attention"] == ["1 dead letters wait for a decision"]
         running.wait_stored(running.post(**EVENT)["id"])
 

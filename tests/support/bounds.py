@@ -90,7 +90,7 @@ class Probe:
 
 @contextmanager
 def within_bounds(running: Service, growth_bytes: int = GROWTH_BYTES) -> Iterator[Probe]:
-    """Its API process keeps its memory and answers probes quickly, all through the block."""
+    """Its API process keeps its memory and answers probes in time, all through the block."""
     (api,) = running.apis
     Path(f"/proc/{api.pid}/clear_refs").write_text("5")  # forget the peak: proc(5)
     before = resident(api.pid)

@@ -87,7 +87,7 @@ _ABOUT_THE_REQUEST = (501, 505)  # RFC 9112: a transfer coding, a version that i
 
 
 def check(answer: Answer) -> None:
-    """No mistake of the service, no header that is not its own, and a problem if it is one."""
+    """No internal error, no header that is not its own, and a problem if it is one."""
     assert answer.status < 500 or answer.status in _ABOUT_THE_REQUEST, answer
     assert {name.lower() for name in answer.headers} <= _HEADERS
     if answer.status >= 400:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from cli.embedded.binaries import installed_programs
 from cli.embedded.layout import create
-from cli.embedded.server import Place
+from cli.embedded.server import ServerContext
 from cli.embedded.valkey import Queue, Valkey
 from testbed.servers import data_folder
 
@@ -17,7 +17,7 @@ def own_queue(maxmemory: str = "64mb", **settings: str) -> Iterator[Valkey]:
     with data_folder() as folder:
         layout = create(folder, None)
         lock = os.open(layout.lock, os.O_CREAT | os.O_RDWR)
-        valkey = Queue(Place(layout, folder, installed_programs(), None, lock), maxmemory)
+        valkey = Queue(ServerContext(layout, folder, installed_programs(), None, lock), maxmemory)
         valkey._settings |= {name.replace("_", "-"): value for name, value in settings.items()}
         try:
             yield valkey

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from storage.model.event import Event, encode_event, id_text, new_id, now_ms, time_text
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters, events
-from storage.queue.producer import Intake
+from storage.queue.producer import QueueProducer
 from storage.redis import keys
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
@@ -54,7 +54,9 @@ def append(
         client = connect_async(settings.queue_url)
         try:
             oldest = now_ms() if oldest_ms is None else oldest_ms
-            return (await Intake(client, settings.shards).append(shard, oldest, items)).generation
+            return (
+                await QueueProducer(client, settings.shards).append(shard, oldest, items)
+            ).generation
         finally:
             await client.aclose()
             await client.connection_pool.disconnect()
@@ -107,7 +109,7 @@ def stored_messages(engine: sa.Engine) -> Counter[str]:
         return Counter(connection.scalars(sa.select(events.c.message)))
 
 
-def bury(engine: sa.Engine, event: Event) -> None:
+def add_dead_letter(engine: sa.Engine, event: Event) -> None:
     """Make it a dead letter, as a drain does whose database refuses it."""
     with transaction(engine) as connection:
         connection.execute(

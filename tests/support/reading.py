@@ -21,7 +21,7 @@ from storage.model.cached_page import CachedPage
 from storage.model.event import Event, id_text, time_text
 from storage.model.filters import Filters, digest
 from storage.postgres.engine import reading_engine, writing_engine
-from storage.queue.producer import Intake
+from storage.queue.producer import QueueProducer
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 
@@ -54,7 +54,7 @@ def store(settings: StorageSettings, events: Iterable[Event], size: int = 5_000)
     rest = list(events)
     while rest:
         part, rest = rest[:size], rest[size:]
-        writer.make_room(part)
+        writer.ensure_partitions(part)
         with writer.batch(99, 1) as transaction:
             transaction.insert(part)
     engine.dispose()
@@ -67,7 +67,7 @@ class Reader:
     runner: asyncio.Runner
     history: History
     cache: PageCache
-    intake: Intake
+    producer: QueueProducer
     control: redis.Redis
     queue: redis.Redis
 
@@ -85,11 +85,17 @@ class Reader:
 
     def held(self, filters: Filters) -> CachedPage | None:
         """The page if the process holds it and may serve it."""
-        return self.run(self.history.held(digest(filters), tags.of_page(filters)))
+        return self.run(local_page(self.cache, digest(filters), tags.of_page(filters)))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
         """The page's events, and where the next one starts."""
         return opened(self.served(filters))
+
+
+async def local_page(cache: PageCache, name: str, proof: list[str]) -> CachedPage | None:
+    """The page if the process holds it and control says that it may be served."""
+    local = cache.local(name, proof)
+    return local.page if local and await local.current == local.page.etag else None
 
 
 def opened(served: Served) -> tuple[list[dict[str, Any]], UUID | None]:
@@ -114,10 +120,10 @@ def reader(
     ):
         clients = connect_async(settings.control_url), connect_async(settings.queue_url)
         cache = PageCache(clients[0], ttl_ms, grace_ms)
-        intake = Intake(clients[1], settings.shards)
+        producer = QueueProducer(clients[1], settings.shards)
         events = store(reading_engine(settings.database_url, settings.database_pool))
-        history = History(events, cache, intake, settings.database_pool)
-        yield Reader(runner, history, cache, intake, control, queue)
+        history = History(events, cache, producer, settings.database_pool)
+        yield Reader(runner, history, cache, producer, control, queue)
         for client in clients:
             runner.run(client.aclose(close_connection_pool=True))
         events.close()

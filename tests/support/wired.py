@@ -16,13 +16,15 @@ from api.app import create_app
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.server.fast_path import PostLane
-from api.server.fast_path_protocol import LaneProtocol
+from api.server.fast_path_protocol import FastPathProtocol, FastPaths
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
-from api.services import Limits
+from api.services import RequestLimits
 from api.settings import ApiSettings
-from storage.queue.producer import Appended, Place
-from storage.queue.producer import Limits as BacklogLimits
+from storage.cache.page_cache import LocalPage
+from storage.model.cached_page import CachedPage
+from storage.queue.producer import Appended, BacklogLimits, QueuePosition
 from storage.settings import StorageSettings
 from tests.support.wire import Wire
 
@@ -45,34 +47,62 @@ class Answer(NamedTuple):
     body: str
 
 
+class Pages:
+    """History as the fast path sees it. `page` is at hand; `current` is what control says of it."""
+
+    def __init__(self) -> None:
+        self.page: CachedPage | None = None
+        self.current: bytes | Exception | None = None
+
+    def local(self, name: str, proof: list[str]) -> LocalPage | None:
+        if self.page is None:
+            return None
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        if isinstance(self.current, Exception):
+            answer.set_exception(self.current)
+        else:
+            answer.set_result(self.current)
+        return LocalPage(self.page, answer)
+
+
 class Wired:
     """One connection. `requests` counts what came to FastAPI, `appended` is what the queue got,
     `closed`: whether the service had closed it when the client went away."""
 
     def __init__(
-        self, with_lane: bool = True, keep_alive: float = 75, head_seconds: float = 30
+        self, with_fast_path: bool = True, keep_alive: float = 75, head_seconds: float = 30
     ) -> None:
         self.wire = Wire()
         self.requests = 0
         self.closed = False
         self.appended: list[bytes] = []
         self.error: BaseException | None = None
+        self.pages = Pages()
         self.writes_at_once = True
         self.goes_on = asyncio.Event()  # what the queue waits for otherwise
-        limits = Limits.of(_SETTINGS)
+        limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
         ingest = Ingest(self.commit, cast(Any, None), cast(Any, watch), BacklogLimits())
         self.memory = ProcessMemory.of(_SETTINGS)
         _APP.fastapi.state.services = SimpleNamespace(
-            limits=limits, ingest=ingest, room=self.memory.bodies
+            limits=limits, ingest=ingest, memory_budget=self.memory.bodies
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest gives its access log a handler
-        lane = PostLane(ingest, limits.event.bytes, Hosts()) if with_lane else None
-        self.protocol = LaneProtocol(
-            _CONFIG, self.state, {}, lane=lane, head_seconds=head_seconds, memory=self.memory
+        self.hosts = Hosts()
+        fast_paths = FastPaths(
+            PostFastPath(ingest, limits.event.bytes, self.hosts),
+            PageFastPath(cast(Any, self.pages), self.hosts),
+        )
+        self.protocol = FastPathProtocol(
+            _CONFIG,
+            self.state,
+            {},
+            fast_paths=fast_paths if with_fast_path else None,
+            head_seconds=head_seconds,
+            memory=self.memory,
         )
         self.protocol.app = self._app
         self.protocol.timeout_keep_alive = cast(Any, keep_alive)
@@ -136,7 +166,7 @@ class Wired:
         await asyncio.sleep(0)
         if self.error:
             raise self.error
-        return Appended(0, Place(shard, 1), 0, 0)
+        return Appended(0, QueuePosition(shard, 1), 0, 0)
 
 
 class _Stream(io.BytesIO):

@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from api.formats.hints import NDJSON
-from api.http.request_body import BodyLimits, Room
+from api.http.memory_budget import MemoryBudget
+from api.http.request_body import BodyLimits
 from api.ingest.batch_reader import BatchLimits
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
 from api.routes.ingest import post_batch
 from benchmarks.events import EventMaker
-from storage.queue.producer import Appended, Limits, Place
+from storage.queue.producer import Appended, BacklogLimits, QueuePosition
 from tests.unit.test_cost import MARGIN, Calls
 
 EVENT_CALLS = 1.4
@@ -40,7 +41,7 @@ class Queue:
     ) -> Appended:
         self.appended.append(len(items) // 2)
         await asyncio.sleep(0)
-        return Appended(0, Place(shard, 1), 0, 0)
+        return Appended(0, QueuePosition(shard, 1), 0, 0)
 
     def app(self) -> Any:
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
@@ -48,8 +49,8 @@ class Queue:
             limits=SimpleNamespace(
                 batch=BodyLimits(1 << 24, 30, "here"), items=BatchLimits(10_000, 262_144)
             ),
-            room=Room(1 << 24),
-            ingest=Ingest(commit, cast(Any, None), cast(Any, None), Limits()),
+            memory_budget=MemoryBudget(1 << 24),
+            ingest=Ingest(commit, cast(Any, None), cast(Any, None), BacklogLimits()),
         )
         return SimpleNamespace(state=SimpleNamespace(services=services))
 

@@ -13,33 +13,33 @@ from types import FrameType, SimpleNamespace
 from typing import Any, cast
 
 import uvloop
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.http.hosts import Hosts
-from api.http.path_middleware import Paths
-from api.http.request_body import Room
+from api.http.memory_budget import MemoryBudget
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
-from api.query.cached_page_middleware import PageLane
-from api.server.fast_path import PostLane
-from api.server.fast_path_protocol import LaneProtocol
+from api.server.fast_path_protocol import FastPathProtocol, FastPaths
+from api.server.page_fast_path import PageFastPath
+from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.server.unread_answers import UnreadAnswers
-from storage.cache.local_pages import HeldPages
-from storage.cache.validator import PageProofs
+from storage.cache.local_pages import LocalPageCache
+from storage.cache.page_cache import LocalPage
+from storage.cache.validator import PageValidator
 from storage.model.cached_page import CachedPage
 from storage.model.event import encode_event
 from storage.queue.lease import ShardLease
-from storage.queue.producer import Appended, Place
+from storage.queue.producer import Appended, QueuePosition
 from tests.support.queued import make_event
 from tests.support.wire import Wire
 from worker.batch_size import BatchSize
-from worker.prefetch import ReadAhead
+from worker.prefetch import Prefetcher
 
-POST_CALLS = 46.6
-GET_CALLS = 48.4
+POST_CALLS = 46.0
+GET_CALLS = 38.4
 STORED_CALLS = 2.2
 MARGIN = 1.05
 
@@ -53,14 +53,14 @@ POST = (
 )
 GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
 EVENTS = 128  # in a batch
-TOGETHER = 16  # connections that send at the same time
+SIMULTANEOUS = 16  # connections that send at the same time
 ROUNDS = 10
 TURNS = 20  # of the loop, after which each has its answer
 COUNTED = ("api.", "storage.", "uvicorn.", "worker.")
 
 
 async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
-    raise AssertionError("the lanes answer this")
+    raise AssertionError("the fast paths answer this")
 
 
 class Servers:
@@ -68,8 +68,8 @@ class Servers:
 
     def __init__(self) -> None:
         self.calls = 0
-        self.held = HeldPages()
-        self.proofs = PageProofs(self.etags)
+        self.held = LocalPageCache()
+        self.validator = PageValidator(self.etags)
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
         self.ingest = Ingest(commit, *cast(Any, (None, None, None)))
 
@@ -78,22 +78,26 @@ class Servers:
     ) -> Appended:
         self.calls += 1
         await asyncio.sleep(0)
-        return Appended(0, Place(shard, 1), 0, 0)
+        return Appended(0, QueuePosition(shard, 1), 0, 0)
 
-    async def etags(self, digests: Any, buckets: Any) -> list[bytes | None]:
+    async def etags(self, digests: Any, tags: Any) -> list[bytes | None]:
         self.calls += 1
         await asyncio.sleep(0)
         return [b'"tag"'] * len(digests)
 
-    async def held_page(self, digest: str, buckets: Any) -> CachedPage | None:
+    def local(self, digest: str, tags: Any) -> LocalPage | None:
         if self.held.get(digest) is None:
-            self.held.hold(digest, CachedPage(b"x" * 60_000, b'"tag"'))
-        await self.proofs.etag(digest, buckets)
-        return self.held.get(digest)
+            self.held.put(digest, CachedPage(b"x" * 60_000, b'"tag"'))
+        page = self.held.get(digest)
+        assert page is not None
+        return LocalPage(page, self.validator.submit(digest, tags))
 
-    def app(self) -> ASGIApp:
-        history = cast(Any, type("Held", (), {"held": staticmethod(self.held_page)}))
-        return Paths(PageLane(unwanted, history))
+    def fast_paths(self) -> FastPaths:
+        hosts = Hosts()
+        hosts.admits(b"x")
+        return FastPaths(
+            PostFastPath(self.ingest, 262_144, hosts), PageFastPath(cast(Any, self), hosts)
+        )
 
 
 class Calls:
@@ -125,19 +129,21 @@ class Calls:
 
 
 def measured(request: bytes) -> tuple[Calls, int, int]:
-    """Calls of Python functions, writes, and calls of a server, of ROUNDS * TOGETHER requests."""
+    """Calls of functions, writes, and calls of a server, of ROUNDS * SIMULTANEOUS requests."""
     calls, servers = Calls(), Servers()
-    wires = [Wire() for _ in range(TOGETHER)]
+    wires = [Wire() for _ in range(SIMULTANEOUS)]
 
     async def scenario() -> None:
-        config = Config(cast(Any, servers.app()), log_level="critical", access_log=False)
+        config = Config(cast(Any, unwanted), log_level="critical", access_log=False)
         config.proxy_headers = False
         config.load()
         state = ServerState()
-        lane = PostLane(servers.ingest, 262_144, Hosts())
-        memory = ProcessMemory(Room(1 << 20), Room(1 << 20), UnreadAnswers(1 << 20, 30), 100)
+        memory = ProcessMemory(
+            MemoryBudget(1 << 20), MemoryBudget(1 << 20), UnreadAnswers(1 << 20, 30), 100
+        )
+        paths = servers.fast_paths()
         connections = [
-            LaneProtocol(config, state, {}, lane=lane, head_seconds=30, memory=memory)
+            FastPathProtocol(config, state, {}, fast_paths=paths, head_seconds=30, memory=memory)
             for _ in wires
         ]
         for connection, wire in zip(connections, wires, strict=True):
@@ -165,7 +171,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
 
 def assert_cost(request: bytes, limit: float) -> None:
     calls, writes, server_calls = measured(request)
-    requests = ROUNDS * TOGETHER
+    requests = ROUNDS * SIMULTANEOUS
     assert writes == requests
     assert server_calls == ROUNDS  # one for all that came together
     calls.assert_a_share(requests, limit)
@@ -180,12 +186,12 @@ def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
     entries = [(b"%d-0" % n, {b"e": encode_event(event)}) for n, event in enumerate(batch)]
     queue = cast(Any, SimpleNamespace(xrange=lambda *_, **__: entries))
     calls = Calls()
-    with ReadAhead(ShardLease(queue, 0, 1), BatchSize(EVENTS, 1), 1 << 20, bool) as ahead, calls:
+    with Prefetcher(ShardLease(queue, 0, 1), BatchSize(EVENTS, 1), 1 << 20, bool) as ahead, calls:
         ready = ahead.next()
     assert ready
     assert len(ready.batch.events) == EVENTS
     calls.assert_a_share(EVENTS, STORED_CALLS)
 
 
-def test_a_held_page_takes_one_write_a_share_of_one_proof_and_few_calls() -> None:
+def test_a_held_page_takes_one_write_a_share_of_one_validation_and_few_calls() -> None:
     assert_cost(GET, GET_CALLS)

@@ -10,7 +10,7 @@ from api.formats.cloudevents import structured
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import params
-from api.services import Limits
+from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.misspelt import CLASSES, known_variables
 from storage.postgres.tables import metadata
@@ -70,15 +70,15 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.stream(7).replace("7", "N"),
         keys.state(7).replace("7", "N"),
         keys.ids(7).replace("7", "N"),
-        keys.once(7, b"").replace("7", "N") + "<key>",
-        keys.once_keys(7).replace("7", "N"),
+        keys.idempotency_record(7, b"").replace("7", "N") + "<key>",
+        keys.idempotency_expiry(7).replace("7", "N"),
         keys.SHARD_COUNT,
         keys.REFUSED_JOBS,
         keys.GENERATIONS,
-        keys.UNDERWAY,
-        keys.marks(7).replace("7", "<N>"),
+        keys.PENDING_WRITERS,
+        keys.pending_tags(7).replace("7", "<N>"),
         keys.page("<digest>"),
-        keys.flight("<digest>"),
+        keys.page_lock("<digest>"),
     ],
 )
 def test_the_architecture_page_names_every_redis_key(key: str) -> None:
@@ -104,7 +104,7 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
         records.NO_MESSAGE,
     ):
         assert f"else `{fixed}` |" in page
-    most = Limits.of(ApiSettings(_env_file=None)).records
+    most = RequestLimits.of(ApiSettings(_env_file=None)).records
     assert f"{most.records:,} records, {most.kept_bytes >> 20} MiB as events" in page
     budgets = Budgets(most.records)
     for budget in (budgets.groups, budgets.values, budgets.faults):

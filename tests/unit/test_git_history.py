@@ -300,7 +300,7 @@ def test_a_git_that_stops_halfway_is_no_quiet_success(repository: GitRepository)
     repository.commit("start")
     blob = repository.git("rev-parse", "HEAD:file")
     (repository.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
-    with pytest.raises(git_history.Trouble, match="git log"):
+    with pytest.raises(git_history.ExampleError, match="git log"):
         repository.events()
 
 

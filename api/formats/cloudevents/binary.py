@@ -10,8 +10,8 @@ import msgspec
 from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
 from api.formats.cloudevents.structured import Mapped, event_text, fault_at, of_attributes
 from api.formats.native import invalid, is_too_deep, pointer, read_json, utf8
-from api.http.error_detail import Fault
-from api.http.json_scan import without_mark
+from api.http.error_detail import ErrorDetail
+from api.http.json_scan import without_bom
 from storage.model.filters import MAX_JSON_DEPTH as DEPTH
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -22,7 +22,7 @@ _CONTENT_TYPE = "content-type"
 _TYPE = "datacontenttype"
 
 # A request with any of these headers is a CloudEvent, whole or not.
-MARKS = frozenset(_PREFIX + name.encode() for name in REQUIRED)
+BINARY_HEADERS = frozenset(_PREFIX + name.encode() for name in REQUIRED)
 
 _is_quoted = re.compile(r'"((?:[^"\\]|\\.)*+)"').fullmatch
 _unescaped = re.compile(r"\\(.)").sub
@@ -36,7 +36,7 @@ def is_binary(headers: Headers) -> bool:
     return not any(
         name == b"content-type" and value.strip().lower().startswith(_OF_OTHER_MODES)
         for name, value in headers
-    ) and any(name in MARKS for name, _ in headers)
+    ) and any(name in BINARY_HEADERS for name, _ in headers)
 
 
 def binary(headers: Headers, body: bytes) -> Mapped:
@@ -65,18 +65,20 @@ def _place(name: str) -> str:
     return _CONTENT_TYPE if name == _TYPE else f"ce-{name}"
 
 
-def _attributes(headers: Headers) -> tuple[dict[str, str], list[Fault]]:
+def _attributes(headers: Headers) -> tuple[dict[str, str], list[ErrorDetail]]:
     attributes: dict[str, str] = {}
-    faults: list[Fault] = []
+    faults: list[ErrorDetail] = []
     for header, value in headers:
         if not header.startswith(_PREFIX):
             continue
         name = header.removeprefix(_PREFIX).decode("latin-1")
-        faults += [Fault(text, header=f"ce-{name}") for text in _faults_of_header(name, attributes)]
+        faults += [
+            ErrorDetail(text, header=f"ce-{name}") for text in _faults_of_header(name, attributes)
+        ]
         try:
             attributes[name] = decoded(value)
         except ValueError as error:
-            faults.append(Fault(str(error), header=f"ce-{name}"))
+            faults.append(ErrorDetail(str(error), header=f"ce-{name}"))
             attributes[name] = value.decode("ascii", "replace")
     return {name: value for name, value in attributes.items() if name not in _RESERVED}, faults
 
@@ -114,10 +116,10 @@ def decoded(value: bytes) -> str:
         raise ValueError("is percent-encoded, but not as UTF-8") from None
 
 
-def _media_type(headers: Headers) -> tuple[str | None, list[Fault]]:
+def _media_type(headers: Headers) -> tuple[str | None, list[ErrorDetail]]:
     given = [value.decode("latin-1").strip() for name, value in headers if name == b"content-type"]
     if len(given) > 1:
-        return given[0], [Fault("is given more than once", header=_CONTENT_TYPE)]
+        return given[0], [ErrorDetail("is given more than once", header=_CONTENT_TYPE)]
     return (given[0] if given else None), []
 
 
@@ -126,7 +128,7 @@ def _data(media_type: str, body: bytes) -> dict[str, object]:
     if not body:
         return {}
     if _is_json(media_type):
-        body = without_mark(body)
+        body = without_bom(body)
         _require_json(body)
         return {"data": msgspec.Raw(body)}
     if _is_text(media_type) and b"\0" not in body:
@@ -166,7 +168,7 @@ def _require_json(body: bytes) -> None:
     """It is put into JSON as it is, so it must be a whole value and no more."""
     text = utf8(body)
     if is_too_deep(body, DEPTH - 1):
-        raise invalid([Fault(f"is nested deeper than {DEPTH - 1} levels", pointer="")])
+        raise invalid([ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer="")])
     read_json(text, _ignore, _ignore)
 
 

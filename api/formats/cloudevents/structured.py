@@ -15,7 +15,6 @@ from api.formats.cloudevents.attributes import Number, fault_of_base64, faults_o
 from api.formats.native import (
     EventIn,
     Members,
-    explain,
     invalid,
     is_cut,
     is_too_deep,
@@ -24,8 +23,9 @@ from api.formats.native import (
     pointer,
     read_json,
     utf8,
+    validate,
 )
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
 from storage.model.filters import MAX_JSON_DEPTH as DEPTH
 
@@ -53,7 +53,7 @@ class Mapped:
 
     body: bytes
     places: Mapping[str, str]
-    faults: Sequence[Fault] = ()
+    faults: Sequence[ErrorDetail] = ()
 
     def plain(self, limit: int) -> EventIn | None:
         """The event if it is good at first sight."""
@@ -67,7 +67,7 @@ class Mapped:
         if plain := self.plain(limit):
             return plain
         try:
-            event = explain(self.body, limit)
+            event = validate(self.body, limit)
         except Problem as problem:
             raise _placed(problem, self) from None
         if self.faults:
@@ -83,10 +83,10 @@ def structured(body: bytes) -> Mapped:
     text = utf8(body)
     if is_too_deep(body, DEPTH):
         place = place_of_too_deep(text, DEPTH)
-        raise invalid([Fault(f"is nested deeper than {DEPTH - 1} levels", pointer=place)])
+        raise invalid([ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer=place)])
     members = read_json(text, Number, Number)
     if not isinstance(members, Members):
-        raise invalid([Fault("must be a JSON object: a CloudEvent", pointer="")])
+        raise invalid([ErrorDetail("must be a JSON object: a CloudEvent", pointer="")])
     attributes = {name: value for name, value in members if name not in _DATA}
     fields, places = of_attributes(attributes, _place)
     faults = [fault_at(_place(name), detail) for name, detail in _faults(members, attributes)]
@@ -123,11 +123,11 @@ def event_text(fields: Mapping[str, str | None], data: bytes) -> bytes:
     return b'%s,"data":%s}' % (json.dumps(fields).encode()[:-1], data)
 
 
-def fault_at(place: str, detail: str) -> Fault:
+def fault_at(place: str, detail: str) -> ErrorDetail:
     """A fault at a place of `Mapped.places`."""
     if not place or place.startswith("/"):
-        return Fault(detail, pointer=place)
-    return Fault(detail, header=place)
+        return ErrorDetail(detail, pointer=place)
+    return ErrorDetail(detail, header=place)
 
 
 def _place(name: str) -> str:
@@ -169,7 +169,7 @@ def _placed(problem: Problem, mapped: Mapped) -> Problem:
     return invalid(list(told), more=is_cut(problem))
 
 
-def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
+def _moved(fault: ErrorDetail, places: Mapping[str, str]) -> ErrorDetail:
     known, rest = _pointer(fault), ""
     while known not in places:
         known, _, last = known.rpartition("/")
@@ -177,7 +177,7 @@ def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
     return fault_at(places[known] + rest, fault.detail)
 
 
-def _as_a_field(fault: Fault, moved: Fault) -> Fault:
+def _as_a_field(fault: ErrorDetail, moved: ErrorDetail) -> ErrorDetail:
     """An attribute may be right as such, and wrong as what it becomes."""
     field = _pointer(fault).removeprefix("/")
     if (moved.pointer or "").removeprefix("/") == field or moved.header == f"ce-{field}":
@@ -185,6 +185,6 @@ def _as_a_field(fault: Fault, moved: Fault) -> Fault:
     return replace(moved, detail=f"as the event's {field}: {fault.detail}")
 
 
-def _pointer(fault: Fault) -> str:
+def _pointer(fault: ErrorDetail) -> str:
     assert fault.pointer is not None  # what is wrong with a body has a place in it
     return fault.pointer

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from api.formats.native import EventIn, explain, parse
+from api.formats.native import EventIn, parse, validate
 from api.formats.otlp import json, protobuf
 from api.formats.otlp.budget import Budget, Budgets
 from api.formats.otlp.records import Refused
 from api.formats.otlp.responses import PROTOBUF, MediaType
 from api.http.problems import Problem
 
-_MOST_REASONS = 5
-_MOST_CHARACTERS = 200  # of each
+_MAX_REASONS = 5
+_MAX_CHARACTERS = 200  # of each
 
 
 class Bounds(NamedTuple):
@@ -41,8 +41,8 @@ class Export:
     def refuse(self, index: int, why: str) -> None:
         """Count a record that can't be kept."""
         self.refused += 1
-        if len(self.reasons) < _MOST_REASONS:
-            short = why if len(why) <= _MOST_CHARACTERS else why[: _MOST_CHARACTERS - 1] + "…"
+        if len(self.reasons) < _MAX_REASONS:
+            short = why if len(why) <= _MAX_CHARACTERS else why[: _MAX_CHARACTERS - 1] + "…"
             self.reasons.append(f"record {index}: {short}")
 
 
@@ -74,7 +74,7 @@ def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budg
         )
         return
     try:
-        event = parse(text) or explain(text, event_bytes)
+        event = parse(text) or validate(text, event_bytes)
     except Problem as problem:
         faults.take(len(problem.faults))
         told = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)

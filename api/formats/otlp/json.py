@@ -1,4 +1,4 @@
-"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), taken apart and made into events. Pure.
+"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), split and made into events. Pure.
 
 Unknown fields are ignored, null is unset, 64-bit integers are numbers or strings, enumerations are
 integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other; where
@@ -26,7 +26,7 @@ from api.formats.otlp.records import (
     of_float,
     source_of,
 )
-from api.http.json_scan import has_half_of_a_pair, has_more_commas, require_utf8, without_mark
+from api.http.json_scan import has_half_of_a_pair, has_more_commas, require_utf8, without_bom
 from api.http.problems import Problem
 from storage.model.filters import MAX_JSON_DEPTH as DEPTH
 
@@ -118,7 +118,7 @@ def event_texts(
     `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
     no ExportLogsServiceRequest, 413 past the budgets.
     """
-    body = without_mark(body)
+    body = without_bom(body)
     if has_more_commas(body, budgets.elements.most, _DEPTHS_OF_ELEMENTS):
         raise budgets.elements.exceeded()
     values = budgets.values
@@ -153,25 +153,25 @@ def _event_text(
     source: Source,
     scope: msgspec.Raw | None,
     record: _Part,
-    most_bytes: int,
+    max_bytes: int,
     values: Budget,
 ) -> bytes:
-    sent = _parse(_decode_record, record, "it", most_bytes)
+    sent = _parse(_decode_record, record, "it", max_bytes)
     return event_text(source, scope, _record(sent, values))
 
 
-def _source(part: _Part, sent: _ResourceLogs, most_bytes: int, values: Budget) -> Source:
-    resource = _described(part, "its resource", most_bytes, values)
-    return source_of(resource, _url(sent.schema_url, most_bytes))
+def _source(part: _Part, sent: _ResourceLogs, max_bytes: int, values: Budget) -> Source:
+    resource = _described(part, "its resource", max_bytes, values)
+    return source_of(resource, _url(sent.schema_url, max_bytes))
 
 
-def _scope(part: _Part, sent: _ScopeLogs, most_bytes: int, values: Budget) -> msgspec.Raw | None:
-    scope = _described(part, "its scope", most_bytes, values)
-    return described(scope, _url(sent.schema_url, most_bytes))
+def _scope(part: _Part, sent: _ScopeLogs, max_bytes: int, values: Budget) -> msgspec.Raw | None:
+    scope = _described(part, "its scope", max_bytes, values)
+    return described(scope, _url(sent.schema_url, max_bytes))
 
 
-def _url(sent: msgspec.Raw, most_bytes: int) -> str:
-    return _parse(_decode_text, sent, "its schema URL", most_bytes) or ""
+def _url(sent: msgspec.Raw, max_bytes: int) -> str:
+    return _parse(_decode_text, sent, "its schema URL", max_bytes) or ""
 
 
 def _request(body: bytes | bytearray, brackets: Budget) -> tuple[_Request, _Original]:
@@ -202,8 +202,8 @@ def _why(error: Exception, sent: bytes | bytearray | memoryview, too_deep: str) 
     return "it has half of a surrogate pair" if has_half_of_a_pair(sent) else f"{error}".rstrip(".")
 
 
-def _described(raw: _Part, what: str, most_bytes: int, values: Budget) -> Described:
-    sent = _parse(_decode_described, raw, what, most_bytes)
+def _described(raw: _Part, what: str, max_bytes: int, values: Budget) -> Described:
+    sent = _parse(_decode_described, raw, what, max_bytes)
     if sent is None:
         return Described({}, 0)
     try:
@@ -217,10 +217,10 @@ def _described(raw: _Part, what: str, most_bytes: int, values: Budget) -> Descri
         raise Refused(f"of {what}, {refused}") from None
 
 
-def _parse(decode: Callable[[_Part], _Sent], sent: _Part, what: str, most_bytes: int) -> _Sent:
+def _parse(decode: Callable[[_Part], _Sent], sent: _Part, what: str, max_bytes: int) -> _Sent:
     text = memoryview(sent)
-    if len(text) > most_bytes:
-        raise Refused(f"{what} has {len(text)} bytes; at most {most_bytes} are kept")
+    if len(text) > max_bytes:
+        raise Refused(f"{what} has {len(text)} bytes; at most {max_bytes} are kept")
     try:
         return decode(sent)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Take OTLP/JSON apart at its brackets where it is not all JSON. Pure.
+"""Split OTLP/JSON at its brackets where it is not all JSON. Pure.
 
 A parser stops at the first text that no parser takes: half of a surrogate pair, an unknown escape,
 NaN, thousands of brackets in each other. Brackets still show where each record ends, so such a text

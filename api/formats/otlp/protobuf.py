@@ -1,4 +1,4 @@
-"""OTLP logs in protobuf, taken apart and made into events. Pure.
+"""OTLP logs in protobuf, split and made into events. Pure.
 
 The outer levels are walked here, field by field, and only a record, a resource or a scope is given
 to the protobuf library: two bytes can be a whole record, so that library makes a gigabyte of the
@@ -71,30 +71,30 @@ def _event_text(
     source: Source,
     scope: msgspec.Raw | None,
     record: memoryview,
-    most_bytes: int,
+    max_bytes: int,
     values: Budget,
 ) -> bytes:
-    sent = _parse(LogRecord, [record], "it", most_bytes)
+    sent = _parse(LogRecord, [record], "it", max_bytes)
     return event_text(source, scope, _record(sent, values))
 
 
-def _source(parts: _Fields, most_bytes: int, values: Budget) -> Source:
-    resource = _parse(Resource, parts[_RESOURCE], "its resource", most_bytes)
+def _source(parts: _Fields, max_bytes: int, values: Budget) -> Source:
+    resource = _parse(Resource, parts[_RESOURCE], "its resource", max_bytes)
     attributes = _pairs(resource.attributes, values)
     sent = Described(attributes, resource.dropped_attributes_count)
-    return source_of(sent, _url(parts[_RESOURCE_URL], most_bytes))
+    return source_of(sent, _url(parts[_RESOURCE_URL], max_bytes))
 
 
-def _scope(parts: _Fields, most_bytes: int, values: Budget) -> msgspec.Raw | None:
-    scope = _parse(InstrumentationScope, parts[_SCOPE], "its scope", most_bytes)
+def _scope(parts: _Fields, max_bytes: int, values: Budget) -> msgspec.Raw | None:
+    scope = _parse(InstrumentationScope, parts[_SCOPE], "its scope", max_bytes)
     attributes = _pairs(scope.attributes, values)
     sent = Described(attributes, scope.dropped_attributes_count, scope.name, scope.version)
-    return described(sent, _url(parts[_SCOPE_URL], most_bytes))
+    return described(sent, _url(parts[_SCOPE_URL], max_bytes))
 
 
-def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, most_bytes: int) -> _AnyMessage:
+def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, max_bytes: int) -> _AnyMessage:
     """The message; of a field that was sent in parts, the parts are merged by joining them."""
-    _require_room(sum(map(len, parts)), what, most_bytes)
+    _require_room(sum(map(len, parts)), what, max_bytes)
     try:
         return kind.FromString(b"".join(parts))
     except DecodeError:
@@ -104,15 +104,15 @@ def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, most_bytes: int) -
         ) from None
 
 
-def _require_room(size: int, what: str, most_bytes: int) -> None:
-    if size > most_bytes:
-        raise Refused(f"{what} has {size} bytes; at most {most_bytes} are kept")
+def _require_room(size: int, what: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise Refused(f"{what} has {size} bytes; at most {max_bytes} are kept")
 
 
-def _url(parts: _Parts, most_bytes: int) -> str:
+def _url(parts: _Parts, max_bytes: int) -> str:
     if not parts:
         return ""
-    _require_room(len(parts[-1]), "its schema URL", most_bytes)
+    _require_room(len(parts[-1]), "its schema URL", max_bytes)
     try:
         return str(parts[-1], "utf-8")
     except UnicodeDecodeError:

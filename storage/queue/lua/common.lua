@@ -17,10 +17,10 @@ end
 local function now_ms() return math.floor(now_us() / 1000) end
 -- No term is longer than this. One that seems to be was written before the clock went back, and
 -- must not keep a dead drain alive until the clock has caught up.
-local GREATEST_TERM_MS = 60000
+local MAX_TERM_MS = 60000
 local function alive(exp)
   local left = tonumber(exp) - now_ms()
-  return left > 0 and left <= GREATEST_TERM_MS
+  return left > 0 and left <= MAX_TERM_MS
 end
 -- The last id that a stream has given, '0-0' for none, '' where it can't be asked. Not less than any
 -- entry that there is or was, unless somebody made the stream anew.
@@ -35,7 +35,7 @@ end
 -- An id's time less this server's, or 0 where it is not ahead by more than clocks are.
 local function ms_ahead(id)
   local ahead = (tonumber(string.match(id, '^%d+')) or 0) - now_ms()
-  return ahead > GREATEST_TERM_MS and ahead or 0
+  return ahead > MAX_TERM_MS and ahead or 0
 end
 local function queued(state, ttl)
   redis.call('HSET', state, 'st', 'q', 'exp', now_ms() + tonumber(ttl))

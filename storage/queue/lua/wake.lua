@@ -2,8 +2,8 @@
 -- Make sure that a drain is queued for a shard that has entries.
 -- KEYS 1 state  2 stream
 -- ARGV 1 queued_ttl_ms  2 a generation known to wait no longer in RQ's list, or 0
--- Returns {gen, 0}: enqueue it; {0, gen}: look whether job gen still waits, then touch or call
--- again with it; {0, 0}: nothing to do.
+-- Returns {gen, 0}: enqueue it; {0, gen}: look whether job gen still waits, then extend_wakeup or
+-- call again with it; {0, 0}: nothing to do.
 local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'gen')
 if h[1] and alive(h[2]) then return {0, 0} end
 if redis.call('XLEN', KEYS[2]) == 0 then

@@ -1,4 +1,4 @@
-"""One request at a time to the service, each on a connection of its own, with a short patience."""
+"""One request at a time to the service, each on a connection of its own, with a short timeout."""
 
 import http.client
 import json

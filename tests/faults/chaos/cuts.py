@@ -9,7 +9,7 @@ from tests.faults.chaos.proxy import Proxy
 from tests.faults.chaos.stack import Stack
 
 SERVERS = [[QUEUE], [CONTROL], [POSTGRES], [QUEUE, CONTROL, POSTGRES]]
-SHORTEST_DELAY, LONGEST_DELAY = 0.02, 0.3
+SHORTEST_DELAY, MAX_DELAY = 0.02, 0.3
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def refuse(stack: Stack, rng: Random) -> Iterator[str]:
 @contextmanager
 def delay(stack: Stack, rng: Random) -> Iterator[str]:
     """Each piece takes longer, both ways."""
-    seconds = rng.uniform(SHORTEST_DELAY, LONGEST_DELAY)
+    seconds = rng.uniform(SHORTEST_DELAY, MAX_DELAY)
     with _changed(stack, servers := rng.choice(SERVERS), _slow(seconds), _slow(0)):
         yield f"{_names(servers)}, {seconds * 1000:.0f} ms"
 

@@ -8,7 +8,7 @@ from random import Random
 from tests.faults.chaos import cuts, freeze, harm, kills, power, readers, refusals, restarts
 from tests.faults.chaos.stack import Stack
 
-Fault = Callable[[Stack, Random], AbstractContextManager[str]]
+ErrorDetail = Callable[[Stack, Random], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Kind:
     """`fault` injects when entered (telling what it chose) and undoes when left."""
 
     name: str
-    fault: Fault
+    fault: ErrorDetail
     shortest: float = 0.0  # seconds between the two
     longest: float = 0.0
 

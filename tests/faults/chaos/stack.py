@@ -28,7 +28,7 @@ from tests.faults.chaos.served import Served
 WHOLE_SECONDS = 30
 ROLES = ["api"] * API_PROCESSES + ["control", "postgres", "queue", "supervisor"]
 ROLES += ["worker"] * WORKERS
-_LOOK_SECONDS = 0.03
+_POLL_SECONDS = 0.03
 
 _pause = threading.Event()
 
@@ -52,7 +52,7 @@ class Stack:
         while not (result := condition()):
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}; last: {result!r}")
-            self.hold(_LOOK_SECONDS)
+            self.hold(_POLL_SECONDS)
         return result
 
     def hold(self, seconds: float) -> None:
@@ -61,7 +61,7 @@ class Stack:
         while (left := end - time.monotonic()) > 0:
             self.up.check()
             self.distant.turn()
-            _pause.wait(min(left, _LOOK_SECONDS))
+            _pause.wait(min(left, _POLL_SECONDS))
 
     def pids(self, role: str) -> list[int]:
         """The processes of a role that live now, the distant ones too."""

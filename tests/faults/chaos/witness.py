@@ -17,7 +17,7 @@ from tests.faults.chaos.truth import STILL_SECONDS, Asked, Counters, false_state
 
 PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 20.0  # longer than any answer of `/status` takes
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 _KEPT = 100
 
 
@@ -38,7 +38,7 @@ class Witness:
 
     def watch(self, port: int) -> None:
         """Ask at this port until `stop`."""
-        options = {"socket_timeout": LOOK_SECONDS, "socket_connect_timeout": LOOK_SECONDS}
+        options = {"socket_timeout": POLL_SECONDS, "socket_connect_timeout": POLL_SECONDS}
         with redis.Redis.from_url(self._url, **options) as queue:
             while not self._stop.wait(PAUSE_SECONDS):
                 self._ask(port, queue)

@@ -56,11 +56,11 @@ def test_what_an_event_does_not_name_comes_from_the_client(stub: StubService) ->
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [lose_the_answer, lambda stub, request: LOST, *(refuse(code) for code in (408, 409, 429, 503))],
 )
-def test_what_is_not_decided_is_sent_again_byte_for_byte(stub: StubService, trouble: Any) -> None:
-    stub.script += [trouble, trouble]
+def test_what_is_not_decided_is_sent_again_byte_for_byte(stub: StubService, failure: Any) -> None:
+    stub.script += [failure, failure]
     with client_of(stub) as client:
         send_all(client, *(f"m{number}" for number in range(300)))
         assert client.flush(20)
@@ -301,7 +301,7 @@ def test_a_thread_that_an_error_ends_leaves_its_batch_to_the_next_under_its_key(
     stub: StubService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(sender: object, batch: object, verdicts: object) -> None:
-        raise AssertionError("a mistake of ours")
+        raise AssertionError("a bug of ours")
 
     client = client_of(stub)
     with monkeypatch.context() as patch:

@@ -207,7 +207,7 @@ def test_what_sending_logs_itself_is_never_sent(
 
 
 def test_what_another_client_has_to_say_is_not_sent_either(stub: StubService) -> None:
-    """Two that told of each other's trouble would never come to an end."""
+    """Two that told of each other's errors would never come to an end."""
     handler = ActivityHandler(stub.url, environment="e")
     other = ActivityClient("http://127.0.0.1:9", component="c", environment="e")
     other.send(message="m")

@@ -1,4 +1,4 @@
-"""A poisonous row is set aside alone; once its cause is gone, a replay stores it."""
+"""A poisonous row becomes a dead letter alone; once its cause is gone, a replay stores it."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def receipt(running: Service, event_id: object) -> str:
     return found
 
 
-def bury(running: Service) -> UUID:
+def add_dead_letter(running: Service) -> UUID:
     """A poisonous event among good ones; its id once it is a dead letter."""
     neighbours = [running.post(**EVENT) for _ in range(5)]
     poison = running.post(**POISON)
@@ -59,7 +59,7 @@ def bury(running: Service) -> UUID:
 
 
 def test_it_is_dead_lettered_alone_and_its_neighbours_are_stored(poisoned: Service) -> None:
-    bury(poisoned)
+    add_dead_letter(poisoned)
     assert [event["message"] for event in poisoned.events()] == ["good"] * 10
     found = wait_until(
         lambda: found if (found := poisoned.http.get("/status").json())["backlog"] == 0 else {},
@@ -74,7 +74,7 @@ def test_it_is_dead_lettered_alone_and_its_neighbours_are_stored(poisoned: Servi
 def test_the_command_lists_and_shows_the_original_bytes_and_the_reason(
     poisoned: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event_id = bury(poisoned)
+    event_id = add_dead_letter(poisoned)
     assert main(["dead-letters", "list"]) == 0
     assert "poison found" in (line := capsys.readouterr().out)
     assert str(event_id) in line
@@ -85,7 +85,7 @@ def test_the_command_lists_and_shows_the_original_bytes_and_the_reason(
 def test_a_replay_stores_it_once_the_cause_is_gone_and_cached_pages_show_it(
     poisoned: Service, settings: StorageSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event_id = bury(poisoned)
+    event_id = add_dead_letter(poisoned)
     assert main(["dead-letters", "replay", str(event_id)]) == 1
     assert "refused again" in capsys.readouterr().out
     assert receipt(poisoned, event_id) == "dead"
@@ -108,7 +108,7 @@ def test_each_action_says_what_it_did_as_json(
         main(["dead-letters", *arguments, "--json"])
         return json.loads(capsys.readouterr().out)
 
-    event_id = str(bury(poisoned))
+    event_id = str(add_dead_letter(poisoned))
     [letter] = told("list")["dead_letters"]
     assert letter["id"] == event_id
     shown = told("show", event_id)
@@ -123,7 +123,7 @@ def test_each_action_says_what_it_did_as_json(
 
 
 def test_a_discarded_one_is_gone(poisoned: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    event_id = bury(poisoned)
+    event_id = add_dead_letter(poisoned)
     assert main(["dead-letters", "discard", str(event_id)]) == 0
     assert main(["dead-letters", "list"]) == 0
     assert capsys.readouterr() == (f"{event_id}  discarded\n", "no dead letters\n")
@@ -151,7 +151,7 @@ def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(
     assert (status["dead_letters"], status["backlog"]) == (0, 100)
     execute(settings, "DELETE FROM cause")
     wait_until(lambda: poisoned.http.get("/status").json()["backlog"] == 0, "an empty backlog")
-    # A batch that was being halved when the cause went away may have set a few aside.
+    # A batch that was being halved when the cause went away may have made dead letters of a few.
     assert main(["dead-letters", "replay", "--all"]) == 0
     assert len(poisoned.events(limit=200)) == 100
 

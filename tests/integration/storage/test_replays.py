@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from cli.main import main
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.model.event import Event, now_ms
 from storage.model.filters import Filters
@@ -19,7 +19,7 @@ from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.waiting import wait_until
-from tests.support.queued import bury
+from tests.support.queued import add_dead_letter
 from tests.support.reading import made, reader
 
 # A session that holds a lock for others, and has nothing to commit itself.
@@ -40,36 +40,36 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
     found.dispose()
 
 
-def replay(engine: sa.Engine, event: Event, generations: Generations) -> None:
-    letters = DeadLetters(engine, "day", generations)
+def replay(engine: sa.Engine, event: Event, invalidator: CacheInvalidator) -> None:
+    letters = DeadLetters(engine, "day", invalidator)
     found = letters.find(UUID(event.id))
     assert found
     assert letters.replay(found) is None
 
 
-@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
 def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_stale(
-    settings: StorageSettings, servers: TestServers, engine: sa.Engine, marked: bool
+    settings: StorageSettings, servers: TestServers, engine: sa.Engine, begun: bool
 ) -> None:
     first, second = made(now_ms(), component="first"), made(now_ms(), component="second")
-    bury(engine, first)
-    bury(engine, second)
+    add_dead_letter(engine, first)
+    add_dead_letter(engine, second)
     asked = Filters(component=("first",))
     with ExitStack() as stack:
         control = stack.enter_context(connect(settings.control_url))
         history = stack.enter_context(reader(settings))
-        other = threading.Thread(target=replay, args=(engine, second, Generations(control)))
+        other = threading.Thread(target=replay, args=(engine, second, CacheInvalidator(control)))
 
-        class Overtaken(Generations):
-            def mark(self, *arguments: Any) -> None:
-                if marked:
-                    super().mark(*arguments)
+        class Overtaken(CacheInvalidator):
+            def begin_write(self, *arguments: Any) -> None:
+                if begun:
+                    super().begin_write(*arguments)
                 servers.execute(IDLE_HOLDERS)
                 other.start()
                 wait_until(lambda: is_blocked(engine) or not other.is_alive(), "the other replay")
                 assert history.page(asked)[0] == []
-                if not marked:
-                    super().mark(*arguments)
+                if not begun:
+                    super().begin_write(*arguments)
 
         replay(engine, first, Overtaken(control))
         other.join(20)
@@ -80,19 +80,19 @@ def test_what_is_replayed_while_another_replay_is_about_to_commit_makes_no_page_
 
 
 @pytest.mark.parametrize("command", [["replay", "--all"], ["list"]])
-def test_pages_are_cached_again_after_a_replay_was_killed_before_it_published_its_last_letter(
+def test_pages_are_cached_again_after_a_replay_was_killed_before_it_ended_its_last_write(
     settings: StorageSettings,
     engine: sa.Engine,
     monkeypatch: pytest.MonkeyPatch,
     command: list[str],
 ) -> None:
-    class Killed(Generations):
-        def publish(self, *arguments: Any) -> None:
+    class Killed(CacheInvalidator):
+        def end_write(self, *arguments: Any) -> None:
             raise KeyboardInterrupt
 
     for name in ("queue_url", "control_url", "database_url"):
         monkeypatch.setenv(f"ACTIVITY_{name.upper()}", getattr(settings, name))
-    bury(engine, event := made(now_ms()))
+    add_dead_letter(engine, event := made(now_ms()))
     asked = Filters()
     with connect(settings.control_url) as control, reader(settings) as history:
         assert history.page(asked)[0] == []

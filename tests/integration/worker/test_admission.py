@@ -13,7 +13,7 @@ import redis
 from rq import Callback, Queue
 from rq.job import Job
 
-from storage.queue.scheduler import DRAIN, DRAIN_QUEUE, Waker, rq_queue
+from storage.queue.scheduler import DRAIN, DRAIN_QUEUE, DrainScheduler, rq_queue
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -163,7 +163,7 @@ def test_a_worker_takes_no_commands(running: Service, control: redis.Redis) -> N
 
 
 def test_a_drain_that_the_service_queues_is_json(settings: StorageSettings) -> None:
-    Waker(settings.queue_url, settings.control_url, settings.shards).enqueue(3, 7)
+    DrainScheduler(settings.queue_url, settings.control_url, settings.shards).enqueue(3, 7)
     with redis.Redis.from_url(settings.control_url) as control:
         data = zlib.decompress(control.hget(Job.key_for("drain-3-7"), "data"))
     assert json.loads(data) == [DRAIN, None, [3], {}]

@@ -15,7 +15,7 @@ import redis
 import sqlalchemy as sa
 from rq.timeouts import JobTimeoutException
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.errors import (
     ControlUnavailable,
     DatabaseUnavailable,
@@ -29,7 +29,7 @@ from storage.model.event import Event, now_ms, to_datetime
 from storage.postgres.engine import plain_engine, transaction, writing_engine
 from storage.postgres.partitions import covers
 from storage.queue.lease import ShardLease
-from storage.queue.scheduler import DRAIN_QUEUE, Waker
+from storage.queue.scheduler import DRAIN_QUEUE, DrainScheduler
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
@@ -83,8 +83,8 @@ class Bench:
         return Resources(
             queue=self.queue,
             writer=BatchWriter(writing, "day"),
-            generations=Generations(self.control),
-            waker=Waker(self.settings.queue_url, self.settings.control_url, 1),
+            invalidator=CacheInvalidator(self.control),
+            scheduler=DrainScheduler(self.settings.queue_url, self.settings.control_url, 1),
             settings=settings,
             size=BatchSize(settings.batch_events, settings.batch_bytes),
         )
@@ -111,7 +111,7 @@ class Bench:
         self.assert_no_marks()
 
     def assert_no_marks(self) -> None:
-        assert not self.control.exists(keys.marks(0), keys.UNDERWAY)
+        assert not self.control.exists(keys.pending_tags(0), keys.PENDING_WRITERS)
 
 
 @pytest.fixture
@@ -233,16 +233,16 @@ def test_events_land_exactly_once_and_nothing_is_left_behind(bench: Bench) -> No
     ("owner", "step", "kind"),
     [
         (BatchWriter, "last_fence", DatabaseUnavailable),
-        (ShardLease, "begin", QueueUnavailable),
-        (BatchWriter, "cut_off", DatabaseUnavailable),
+        (ShardLease, "acquire", QueueUnavailable),
+        (BatchWriter, "terminate_stale_sessions", DatabaseUnavailable),
         (ShardLease, "read", QueueUnavailable),
-        (BatchWriter, "make_room", DatabaseUnavailable),
+        (BatchWriter, "ensure_partitions", DatabaseUnavailable),
         (BatchTransaction, "__init__", LeaseLost),  # reached when the shard is claimed
         (BatchTransaction, "insert", RefusedShare),
-        (Generations, "mark", ControlUnavailable),
-        (Generations, "publish", ControlUnavailable),
+        (CacheInvalidator, "begin_write", ControlUnavailable),
+        (CacheInvalidator, "end_write", ControlUnavailable),
         (ShardLease, "acknowledge", QueueUnavailable),
-        (ShardLease, "finish", QueueUnavailable),
+        (ShardLease, "release", QueueUnavailable),
     ],
 )
 def test_a_drain_killed_or_failing_at_any_step_loses_and_doubles_nothing(
@@ -297,13 +297,13 @@ def test_a_drain_whose_successor_could_not_be_enqueued_is_healed_by_the_sweeper(
     batch = make_events(20)
     append(bench.settings, batch)
     worker = bench.worker(batch_events=10)
-    waker = before(worker.waker, "enqueue", raising(ControlUnavailable("injected")))
-    waker = before(waker, "waiting", worker.stopping.set)
-    assert bench.drain(replace(worker, waker=waker)) == "paused"
+    scheduler = before(worker.scheduler, "enqueue", raising(ControlUnavailable("injected")))
+    scheduler = before(scheduler, "waiting", worker.stopping.set)
+    assert bench.drain(replace(worker, scheduler=scheduler)) == "paused"
     assert backlog(bench.queue) == 10
     assert bench.jobs() == []
     bench.expire()
-    assert worker.waker.sweep() == 1
+    assert worker.scheduler.sweep() == 1
     assert len(bench.jobs()) == 1
     assert bench.drain(bench.worker()) == "done"
     bench.assert_all_well(batch)
@@ -346,7 +346,7 @@ def test_the_second_drain_of_a_shard_is_told_it_is_busy(bench: Bench) -> None:
     gate = Gate()
     slow = bench.worker()
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "begin_write", gate.stop_here))
     )
     assert gate.reached.wait(20)
     assert bench.drain(bench.worker()) == "busy"
@@ -356,12 +356,12 @@ def test_the_second_drain_of_a_shard_is_told_it_is_busy(bench: Bench) -> None:
 
 
 @contextmanager
-def paused_at_mark(bench: Bench) -> Iterator[tuple[Running, Gate]]:
-    """A drain that stopped inside its transaction, before it marked the cache."""
+def paused_at_begin_write(bench: Bench) -> Iterator[tuple[Running, Gate]]:
+    """A drain that stopped inside its transaction, before it began its cache write."""
     gate = Gate()
     slow = bench.worker()
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "begin_write", gate.stop_here))
     )
     assert gate.reached.wait(20)
     bench.expire()
@@ -372,16 +372,16 @@ def paused_at_mark(bench: Bench) -> Iterator[tuple[Running, Gate]]:
         running.join()
 
 
-def test_a_paused_drain_with_an_open_transaction_is_cut_off_by_its_successor(
+def test_a_paused_drain_with_an_open_transaction_is_terminated_by_its_successor(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without this limit, as in the middle of a COPY, its session does not end by itself.
     monkeypatch.setattr("storage.postgres.engine.IDLE_LIMIT_MS", 0)
     batch = make_events(5)
     append(bench.settings, batch)
-    with paused_at_mark(bench) as (running, gate):
+    with paused_at_begin_write(bench) as (running, gate):
         # As the sweeper does first: the successor finds the shard queued, not running.
-        assert bench.worker().waker.sweep() == 1
+        assert bench.worker().scheduler.sweep() == 1
         assert Running(bench, bench.worker()).join() == "done"
         assert_stored_once(bench.engine, batch)
         gate.open.set()
@@ -391,54 +391,54 @@ def test_a_paused_drain_with_an_open_transaction_is_cut_off_by_its_successor(
     assert backlog(bench.queue) == 0
 
 
-def test_a_drain_paused_before_its_mark_leaves_no_mark_behind(bench: Bench) -> None:
+def test_a_drain_paused_before_its_write_leaves_no_pending_tag(bench: Bench) -> None:
     batch = make_events(5)
     append(bench.settings, batch)
-    with paused_at_mark(bench) as (running, gate):
+    with paused_at_begin_write(bench) as (running, gate):
         assert bench.drain(bench.worker()) == "done"
         gate.open.set()
         running.join()
     bench.assert_all_well(batch)
 
 
-def test_a_drain_that_publishes_late_leaves_its_successors_marks(bench: Bench) -> None:
+def test_a_drain_that_ends_its_write_late_leaves_its_successors_pending_tags(bench: Bench) -> None:
     batch = make_events(5)
     append(bench.settings, batch)
     late, committing = Gate(), Gate()
     slow, successor = bench.worker(), bench.worker()
     overtaken = Running(
-        bench, replace(slow, generations=before(slow.generations, "publish", late.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "end_write", late.stop_here))
     )
     assert late.reached.wait(20)
     bench.expire()
     append(bench.settings, [make_event("late", component="another")])
     second = Running(
-        bench, replace(successor, generations=cast(Any, StopAfterMark(successor, committing)))
+        bench, replace(successor, invalidator=cast(Any, StopAfterBeginWrite(successor, committing)))
     )
     assert committing.reached.wait(20)
-    marked = bench.control.smembers(keys.marks(0))
+    pending = bench.control.smembers(keys.pending_tags(0))
     late.open.set()
     overtaken.join()
-    still_marked = bench.control.smembers(keys.marks(0))
+    still_pending = bench.control.smembers(keys.pending_tags(0))
     committing.open.set()
     second.join()
-    assert still_marked == marked
+    assert still_pending == pending
 
 
-class StopAfterMark:
-    """Generations of a drain that stops between its mark and its commit."""
+class StopAfterBeginWrite:
+    """CacheInvalidator of a drain that stops between the begin of its write and its commit."""
 
     def __init__(self, worker: Resources, gate: Gate) -> None:
-        self._generations = worker.generations
+        self._invalidator = worker.invalidator
         self._gate = gate
-        self.publish = worker.generations.publish
+        self.end_write = worker.invalidator.end_write
 
-    def mark(self, *args: Any) -> None:
-        self._generations.mark(*args)
+    def begin_write(self, *args: Any) -> None:
+        self._invalidator.begin_write(*args)
         self._gate.stop_here()
 
 
-def test_the_sessions_of_other_shards_and_databases_are_not_cut_off(
+def test_the_sessions_of_other_shards_and_databases_are_not_terminated(
     bench: Bench, servers: TestServers
 ) -> None:
     append(bench.settings, make_events(1))
@@ -479,11 +479,11 @@ def test_a_drain_that_lost_its_lease_can_not_acknowledge(bench: Bench) -> None:
     gate = Gate()
     slow = bench.worker()
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, "publish", gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "end_write", gate.stop_here))
     )
     assert gate.reached.wait(20)
     bench.expire()
-    assert ShardLease(bench.queue, 0, 60_000).begin(0)
+    assert ShardLease(bench.queue, 0, 60_000).acquire(0)
     gate.open.set()
     assert running.join() == "lost"
     assert backlog(bench.queue) == 5
@@ -498,7 +498,7 @@ def test_the_heartbeat_keeps_the_lease_of_a_drain_busy_in_postgresql(bench: Benc
     gate = Gate()
     slow = bench.worker(lease_ms=500)
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "begin_write", gate.stop_here))
     )
     assert gate.reached.wait(20)
     begun_until = int(state(bench.queue)["exp"])
@@ -523,8 +523,8 @@ def test_a_heartbeat_that_fails_does_not_harm_its_drain(
 
     monkeypatch.setattr(ShardLease, "renew", renew)
     worker = bench.worker(lease_ms=500)
-    slow = before(worker.generations, "mark", lambda: beaten.wait(20))
-    assert bench.drain(replace(worker, generations=slow)) == "done"
+    slow = before(worker.invalidator, "begin_write", lambda: beaten.wait(20))
+    assert bench.drain(replace(worker, invalidator=slow)) == "done"
     bench.assert_all_well(batch)
 
 
@@ -564,7 +564,7 @@ def test_a_lingering_drain_makes_way_for_another(bench: Bench) -> None:
     worker = bench.worker(linger_ms=60_000)
     running = Running(bench, worker)
     wait_until(lambda: state(bench.queue).get("trimmed") == "5", "the events to be stored")
-    bench.worker().waker.enqueue(1, 1)
+    bench.worker().scheduler.enqueue(1, 1)
     assert running.join() == "done"
     assert "st" not in state(bench.queue)
 
@@ -573,7 +573,7 @@ def test_a_drain_gives_way_after_a_batch_when_another_waits(bench: Bench) -> Non
     batch = make_events(30)
     append(bench.settings, batch)
     worker = bench.worker(batch_events=10)
-    worker.waker.enqueue(1, 1)
+    worker.scheduler.enqueue(1, 1)
     assert bench.drain(worker) == "done"
     assert backlog(bench.queue) == 20
     assert bench.jobs() == [b"drain-1-1", b"drain-0-2"]
@@ -595,8 +595,8 @@ def test_a_drain_ends_at_its_slice_and_enqueues_its_successor(
 def test_a_drain_stops_after_its_batch_when_told_to_and_enqueues_the_rest(bench: Bench) -> None:
     append(bench.settings, make_events(30))
     worker = bench.worker(batch_events=10)
-    generations = before(worker.generations, "mark", worker.stopping.set)
-    assert bench.drain(replace(worker, generations=generations)) == "done"
+    invalidator = before(worker.invalidator, "begin_write", worker.stopping.set)
+    assert bench.drain(replace(worker, invalidator=invalidator)) == "done"
     assert backlog(bench.queue) == 20
     assert bench.jobs() == [b"drain-0-2"]
 
@@ -648,7 +648,7 @@ def test_the_next_batch_is_read_while_this_one_is_stored_and_none_beyond_it(
     sizes = sizes_read(monkeypatch)
     slow = bench.worker(batch_events=10)
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, "mark", gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, "begin_write", gate.stop_here))
     )
     assert gate.reached.wait(20)
     wait_until(lambda: len(sizes) == 2, "the second batch to be read before the first's commit")
@@ -659,7 +659,7 @@ def test_the_next_batch_is_read_while_this_one_is_stored_and_none_beyond_it(
     bench.assert_all_well(batch)
 
 
-@pytest.mark.parametrize("step", ["mark", "publish"])
+@pytest.mark.parametrize("step", ["begin_write", "end_write"])
 def test_what_was_read_ahead_is_forgotten_with_a_lost_lease_and_read_by_the_next_drain(
     bench: Bench, step: str
 ) -> None:
@@ -668,7 +668,7 @@ def test_what_was_read_ahead_is_forgotten_with_a_lost_lease_and_read_by_the_next
     gate = Gate()
     slow = bench.worker(batch_events=10)
     running = Running(
-        bench, replace(slow, generations=before(slow.generations, step, gate.stop_here))
+        bench, replace(slow, invalidator=before(slow.invalidator, step, gate.stop_here))
     )
     assert gate.reached.wait(20)
     bench.expire()
@@ -691,7 +691,7 @@ def test_nothing_is_read_ahead_when_the_drain_gives_way_anyway(
 
     monkeypatch.setattr(ShardLease, "read", counted)
     worker = bench.worker(batch_events=10)
-    worker.waker.enqueue(1, 1)
+    worker.scheduler.enqueue(1, 1)
     assert bench.drain(worker) == "done"
     assert len(reads) == 1
 
@@ -703,10 +703,10 @@ def test_a_failure_of_reading_ahead_is_told_after_the_batch_before_it_is_stored(
     append(bench.settings, batch)
     read = ShardLease.read
 
-    def fail_ahead(self: ShardLease, count: int, most_bytes: int, behind: Any) -> Any:
+    def fail_ahead(self: ShardLease, count: int, max_bytes: int, behind: Any) -> Any:
         if behind:
             raise QueueUnavailable("injected")
-        return read(self, count, most_bytes)
+        return read(self, count, max_bytes)
 
     with monkeypatch.context() as patched:
         patched.setattr(ShardLease, "read", fail_ahead)
@@ -730,9 +730,9 @@ def test_without_postgresql_a_drain_pauses_and_nothing_is_lost(bench: Bench) -> 
     assert bench.drain(broken) == "paused"
     assert worker.size.count == 128, "the next try is a small one"
     assert bench.jobs() == []
-    assert worker.waker.sweep() == 0, "it is not tried again at once"
+    assert worker.scheduler.sweep() == 0, "it is not tried again at once"
     bench.expire()
-    assert worker.waker.sweep() == 1
+    assert worker.scheduler.sweep() == 1
     assert bench.drain(worker) == "done"
     bench.assert_all_well(batch)
 
@@ -750,10 +750,10 @@ def test_postgresql_going_away_during_a_batch_pauses_the_drain(
             "WHERE application_name = 'activity-drain-0'"
         )
 
-    broken = replace(worker, generations=before(worker.generations, "mark", cut))
+    broken = replace(worker, invalidator=before(worker.invalidator, "begin_write", cut))
     assert bench.drain(broken) == "paused"
     assert state(bench.queue)["st"] == "q"
-    assert worker.waker.sweep() == 0, "it is not tried again at once"
+    assert worker.scheduler.sweep() == 0, "it is not tried again at once"
     assert backlog(bench.queue) == 5
     assert bench.drain(worker) == "done", "the lost connection is not used again"
     bench.assert_all_well(batch)
@@ -771,7 +771,7 @@ def test_a_session_that_postgresql_ended_between_two_batches_is_replaced_without
         servers.execute(f"SELECT pg_terminate_backend(pid) {idle}")
         wait_until(lambda: not count(bench.engine, f"SELECT count(*) {idle}"), "its end")
 
-    broken = replace(worker, generations=before(worker.generations, "publish", end))
+    broken = replace(worker, invalidator=before(worker.invalidator, "end_write", end))
     assert bench.drain(broken) == "done"
     bench.assert_all_well(batch)
 
@@ -830,7 +830,7 @@ def test_nothing_is_committed_while_control_is_away(bench: Bench) -> None:
     batch = make_events(5)
     append(bench.settings, batch)
     worker = bench.worker()
-    broken = replace(worker, generations=Generations(connect(NOWHERE)))
+    broken = replace(worker, invalidator=CacheInvalidator(connect(NOWHERE)))
     assert bench.drain(broken) == "paused"
     assert_stored_once(bench.engine, [])
     assert backlog(bench.queue) == 5
@@ -844,7 +844,7 @@ def test_nothing_is_acknowledged_before_the_cache_knows_of_it(bench: Bench) -> N
     append(bench.settings, batch)
     worker = bench.worker()
     away = raising(ControlUnavailable("injected"))
-    broken = replace(worker, generations=before(worker.generations, "publish", away))
+    broken = replace(worker, invalidator=before(worker.invalidator, "end_write", away))
     assert bench.drain(broken) == "paused"
     assert_stored_once(bench.engine, batch)
     assert backlog(bench.queue) == 5
@@ -865,7 +865,7 @@ def test_a_poison_event_becomes_a_dead_letter_and_the_rest_is_stored(
     assert bad.id in caplog.text
 
 
-def test_poison_that_can_not_be_buried_is_not_forgotten(bench: Bench) -> None:
+def test_poison_that_can_not_become_a_dead_letter_is_not_forgotten(bench: Bench) -> None:
     good, bad = make_events(5), make_event("poison", data=b'"\\u0000"')
     append(bench.settings, [*good, bad])
     with bench.engine.begin() as connection:
@@ -889,7 +889,7 @@ def test_a_sweep_finds_the_shards_of_an_earlier_larger_setting(bench: Bench) -> 
     worker = bench.worker()  # whose setting is one shard
     announced = bench.queue.zscore(keys.SHARD_COUNT, "count")
     assert announced == bench.settings.shards > 2  # by who appended
-    assert worker.waker.sweep() == 1
+    assert worker.scheduler.sweep() == 1
     assert bench.jobs() == [b"drain-2-2"]
     bench.current.worker = worker
     assert drain(2) == "done"
@@ -901,4 +901,4 @@ def test_a_batch_of_poison_stays_queued(bench: Bench) -> None:
     assert bench.drain(bench.worker()) == "paused"
     assert backlog(bench.queue) == 20
     assert dead_ids(bench.engine) == {}
-    assert bench.worker().waker.sweep() == 0, "it is not tried again at once"
+    assert bench.worker().scheduler.sweep() == 0, "it is not tried again at once"

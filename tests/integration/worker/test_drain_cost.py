@@ -24,11 +24,12 @@ from worker.settings import WorkerSettings
 EVENTS = 10  # in a batch
 BATCHES = 8
 
-# A batch: BEGIN, claim, COPY (asked, then given), mark, account, COMMIT; read, acknowledge;
-# mark, publish, and twice whether other drains wait: before reading ahead, and after storing.
+# A batch: BEGIN, claim, COPY (asked, then given), begin write, count, COMMIT; read, acknowledge;
+# begin and end of the write, and twice whether other drains wait: before reading ahead, and
+# after storing.
 A_BATCH = {"postgres": 7, "queue": 2, "control": 4}
-# A drain: the last fence and the cut-off, a transaction each; begin, finish, and that nothing more
-# is there, behind the last batch and after it.
+# A drain: the last fence and the stale sessions, a transaction each; acquire, release, and that
+# nothing more is there, behind the last batch and after it.
 A_DRAIN = {"postgres": 6, "queue": 4, "control": 0}
 
 

@@ -17,8 +17,8 @@ from storage.events.writer import BatchWriter
 from storage.model.event import now_ms
 from storage.postgres.engine import plain_engine
 from storage.queue.lease import ShardLease
-from storage.queue.producer import Intake
-from storage.queue.scheduler import Waker
+from storage.queue.producer import QueueProducer
+from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis import keys
 from storage.redis.client import connect_async
@@ -40,13 +40,13 @@ bench = test_drain.bench
     ("owner", "step"),
     [
         (BatchWriter, "last_fence"),
-        (ShardLease, "begin"),
+        (ShardLease, "acquire"),
         (Heartbeat, "__enter__"),
-        (BatchWriter, "cut_off"),
+        (BatchWriter, "terminate_stale_sessions"),
         (ShardLease, "read"),
-        (BatchWriter, "make_room"),
+        (BatchWriter, "ensure_partitions"),
         (ShardLease, "acknowledge"),
-        (ShardLease, "finish"),
+        (ShardLease, "release"),
     ],
 )
 def test_whatever_ends_a_drain_is_recorded_and_the_shard_recovers(
@@ -58,11 +58,11 @@ def test_whatever_ends_a_drain_is_recorded_and_the_shard_recovers(
         worker = bench.worker(batch_events=10)
         assert bench.drain(worker) == "paused"
     assert type(error).__name__ in state(bench.queue).get("last_error", "")[:40] or (
-        owner is ShardLease and step == "finish"  # nothing waits by then
+        owner is ShardLease and step == "release"  # nothing waits by then
     )
-    assert bench.worker().waker.sweep() == 0, "it is not tried again at once"
+    assert bench.worker().scheduler.sweep() == 0, "it is not tried again at once"
     bench.expire()
-    bench.worker().waker.sweep()
+    bench.worker().scheduler.sweep()
     assert bench.drain(bench.worker()) == "done"
     bench.assert_all_well(batch)
     assert "last_error" not in state(bench.queue)
@@ -93,9 +93,9 @@ def test_a_database_that_only_the_workers_can_not_reach_is_named(bench: Bench) -
 def test_a_failure_does_not_disturb_the_drain_that_has_the_shard_by_now(bench: Bench) -> None:
     append(bench.settings, make_events(1))
     overtaken = ShardLease(bench.queue, 0, 60_000)
-    overtaken.begin(0)
+    overtaken.acquire(0)
     bench.expire()
-    ShardLease(bench.queue, 0, 60_000).begin(0)
+    ShardLease(bench.queue, 0, 60_000).acquire(0)
     before = state(bench.queue)
     overtaken.fail("too late")
     ShardLease(bench.queue, 0, 60_000).fail("never begun")
@@ -104,7 +104,7 @@ def test_a_failure_does_not_disturb_the_drain_that_has_the_shard_by_now(bench: B
 
 def test_a_failure_with_nothing_left_to_store_holds_up_nothing(bench: Bench) -> None:
     lease = ShardLease(bench.queue, 0, 60_000)
-    lease.begin(0)
+    lease.acquire(0)
     lease.fail("a bug")
     assert not {"st", "last_error", "open"} & set(state(bench.queue))
 
@@ -134,11 +134,11 @@ def test_a_shard_whose_drain_failed_takes_events_only_when_told_to(bench: Bench)
 
     async def post() -> None:
         client = connect_async(bench.settings.queue_url)
-        intake, now = Intake(client, bench.settings.shards), now_ms()
+        producer, now = QueueProducer(client, bench.settings.shards), now_ms()
         with pytest.raises(ShardPaused):
-            await intake.append(0, now, items)
+            await producer.append(0, now, items)
         assert backlog(bench.queue) == 0
-        assert (await intake.append(0, now, items, even_paused=True)).backlog_events == 1
+        assert (await producer.append(0, now, items, even_paused=True)).backlog_events == 1
         await client.aclose()
 
     bench.queue.hset(keys.state(0), "last_error", "a bug")
@@ -152,9 +152,9 @@ def test_a_shard_that_is_broken_does_not_keep_others_from_being_swept(
     with queue_of(settings) as queue:
         queue.hdel(keys.state(2), "st", "exp")
         queue.set(keys.stream(0), "no stream")
-        waker = Waker(settings.queue_url, settings.control_url, settings.shards)
+        scheduler = DrainScheduler(settings.queue_url, settings.control_url, settings.shards)
         with pytest.raises(Exception, match="WRONGTYPE"):
-            waker.sweep()
+            scheduler.sweep()
         assert state(queue, 2)["st"] == "q"
 
 
@@ -177,12 +177,12 @@ def test_a_setting_that_makes_no_sense_ends_the_worker_and_not_its_drains(
 def test_sweeping_goes_on_after_whatever_went_wrong() -> None:
     rounds = threading.Semaphore(0)
 
-    class Waker:
+    class DrainScheduler:
         def sweep(self) -> None:
             rounds.release()
             raise RuntimeError("a bug")
 
-    sweeper = Sweeper(Waker())  # type: ignore[arg-type]
+    sweeper = Sweeper(DrainScheduler())  # type: ignore[arg-type]
     sweeper.start()
     assert all(rounds.acquire(timeout=30) for _ in range(3))
     sweeper.stop()

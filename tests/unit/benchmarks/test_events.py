@@ -36,7 +36,7 @@ def test_ids_too_are_the_seeds_and_uuids_of_their_millisecond() -> None:
         assert id_ms(one) == 1_790_000_000_123
 
 
-def test_the_service_accepts_them_in_its_lane(many: list[Posted]) -> None:
+def test_the_service_accepts_them_on_its_fast_path(many: list[Posted]) -> None:
     assert all(parse(one.body()) for one in many[:2_000])
 
 

@@ -60,7 +60,7 @@ def test_bytes_that_were_answered_make_room() -> None:
             buffer.put(b"xx")
 
 
-def test_a_full_buffer_says_since_when_the_service_is_in_trouble_and_why() -> None:
+def test_a_full_buffer_says_since_when_the_service_takes_nothing_and_why() -> None:
     buffer = filled(Limits(buffer_events=1, linger_seconds=0), b"1")
     lines = buffer.take()
     assert lines

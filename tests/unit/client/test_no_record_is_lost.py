@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from activity_client import ActivityHandler
 from activity_client.client import ActivityClient
 from activity_client.event_line import EVENT_BYTES, event_line
-from api.formats.native import EventIn, explain, parse
+from api.formats.native import EventIn, parse, validate
 from tests.support.hostile import fuzz
 
 
@@ -40,7 +40,7 @@ def kept(record: logging.LogRecord, formatter: logging.Formatter | None = None) 
     handler.handle(record)
     assert handler.dropped == 0
     [line] = client.lines
-    return parse(line) or explain(line, EVENT_BYTES)
+    return parse(line) or validate(line, EVENT_BYTES)
 
 
 def record_of(message: object = "m", *args: object, **more: object) -> logging.LogRecord:

@@ -184,7 +184,7 @@ def test_limits_that_leave_no_room_are_refused() -> None:
     assert Limits(linger_seconds=0).linger_seconds == 0
 
 
-def test_the_same_thing_is_said_seldom_and_what_was_silent_is_counted() -> None:
+def test_the_same_thing_is_throttled_and_what_was_silent_is_counted() -> None:
     time = 0.0
     throttle = LogThrottle(10, clock=lambda: time)
     assert [throttle.occasion() for _ in range(3)] == [0, None, None]

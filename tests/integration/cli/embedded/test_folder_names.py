@@ -12,7 +12,7 @@ import redis
 from cli import state
 from cli.embedded import Servers, embedded_servers
 from cli.embedded.binaries import initdb_program, installed_programs
-from cli.embedded.folder import LONGEST_PATH
+from cli.embedded.folder import MAX_PATH
 from cli.errors import FolderError
 from cli.main import main
 from testbed.servers import data_folder
@@ -62,7 +62,7 @@ def test_the_servers_run_on_a_folder_with_an_odd_name(name: bytes, parent: Path)
     assert [os.fsencode(path.name) for path in parent.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name", ["line\nend", "re\rturn", "tab\t", "bell\a", "d" * LONGEST_PATH])
+@pytest.mark.parametrize("name", ["line\nend", "re\rturn", "tab\t", "bell\a", "d" * MAX_PATH])
 def test_a_name_that_postgresql_does_not_take_is_refused_before_anything_is_made(
     name: str, parent: Path
 ) -> None:

@@ -105,7 +105,7 @@ def test_rejected_lines_are_told_counted_and_written_down(
     )
 
 
-def test_trouble_is_waited_out_and_counts_once(
+def test_an_error_is_waited_out_and_counts_once(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:
     stub.script += [
@@ -136,7 +136,7 @@ def test_being_away_is_shown_and_waited_for(
     assert stub.messages == messages(10)
 
 
-def test_on_a_terminal_there_is_a_bar_that_shows_trouble_too(
+def test_on_a_terminal_there_is_a_bar_that_shows_the_last_error_too(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:
     stub.stop()

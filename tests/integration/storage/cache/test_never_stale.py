@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from api.query.service import Served
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.cache.page_cache import Miss
 from storage.errors import LeaseLost
 from storage.events.reader import EventStore, Page
@@ -40,13 +40,13 @@ from storage.queue.lease import ShardLease
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from tests.support.reading import Reader, made, opened, reader
+from tests.support.reading import Reader, local_page, made, opened, reader
 from worker.drain import Drain
 from worker.resources import Resources, open_resources
 from worker.settings import WorkerSettings
 
 SHARDS = 2
-SLOT_MS = 60_000  # events lie in ten slots a minute apart; the horizon always lies between two
+SLOT_MS = 60_000  # events lie in ten slots a minute apart; the watermark always lies between two
 SLOTS = 10
 
 EXAMPLES = 80
@@ -56,7 +56,7 @@ WORTHWHILE = (
     "held",
     "held, refused",
     "MISS",
-    "sealed HIT",
+    "closed HIT",
     "asked twice, quiet",
     "late event",
     "control lost",
@@ -64,9 +64,9 @@ WORTHWHILE = (
     "stored again",
     "committed during a query",
     "killed when inserted",
-    "killed when marked",
+    "killed when begun",
     "killed when committed",
-    "killed when published",
+    "killed when ended",
 )
 
 # --- what is asked and posted ------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Killed(Exception):
     """The drain's process died here."""
 
 
-STEPS = ("inserted", "marked", "committed", "published")
+STEPS = ("inserted", "begun", "committed", "ended")
 ACTIONS = st.sampled_from(["", "ask", "ask", "ask each time", "kill", "lose control", "take over"])
 PLAN = st.fixed_dictionaries(dict.fromkeys(STEPS, ACTIONS))
 Step = Callable[[str], None]
@@ -134,32 +134,32 @@ class WatchedWriter(BatchWriter):
     on_commit: Callable[[list[Event]], None]
     events: list[Event]
 
-    def make_room(self, events: Any) -> None:
+    def ensure_partitions(self, events: Any) -> None:
         self.events = list(events)
-        super().make_room(events)
+        super().ensure_partitions(events)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator[BatchTransaction]:
         events = self.events
         with super().batch(shard, fence) as transaction:
             yield transaction
-            self.step("marked")
+            self.step("begun")
         self.on_commit(events)
         self.step("committed")
 
 
-class WatchedGenerations(Generations):
-    """Says when a batch is about to be marked and when it is published."""
+class WatchedInvalidator(CacheInvalidator):
+    """Says when a cache write is about to begin and when it has ended."""
 
     step: Step = staticmethod(lambda name: None)
 
-    def mark(self, *args: Any, **more: Any) -> None:
+    def begin_write(self, *args: Any, **more: Any) -> None:
         self.step("inserted")
-        super().mark(*args, **more)
+        super().begin_write(*args, **more)
 
-    def publish(self, *args: Any, **more: Any) -> None:
-        super().publish(*args, **more)
-        self.step("published")
+    def end_write(self, *args: Any, **more: Any) -> None:
+        super().end_write(*args, **more)
+        self.step("ended")
 
 
 class WatchedStore(EventStore):
@@ -184,12 +184,12 @@ class World:
     reader: Reader
     settings: StorageSettings
     writer: WatchedWriter
-    generations: WatchedGenerations
+    invalidator: WatchedInvalidator
     resources: Resources
     seen: Counter[str] = field(default_factory=Counter)
 
     def empty(self) -> None:
-        self.reader.cache._held.clear()
+        self.reader.cache._local.clear()
         self.reader.control.flushall()
         self.reader.queue.flushall()
         with self.writer._engine.begin() as connection:
@@ -205,16 +205,19 @@ def world(settings: StorageSettings) -> Iterator[World]:
     settings = settings.model_copy(update={"shards": SHARDS})
     with reader(settings, WatchedStore) as reading:
         writer = WatchedWriter(writing_engine(settings.database_url), settings.partition_by)
-        generations = WatchedGenerations(connect(settings.control_url))
-        waker: Any = SimpleNamespace(waiting=lambda: 0)
+        invalidator = WatchedInvalidator(connect(settings.control_url))
+        scheduler: Any = SimpleNamespace(waiting=lambda: 0)
         drains = WorkerSettings(linger_ms=0, gather_ms=0, batch_events=3, _env_file=None)
         resources = replace(
-            open_resources(settings, drains), writer=writer, generations=generations, waker=waker
+            open_resources(settings, drains),
+            writer=writer,
+            invalidator=invalidator,
+            scheduler=scheduler,
         )
-        yield World(reading, settings, writer, generations, resources)
+        yield World(reading, settings, writer, invalidator, resources)
         writer._engine.dispose()
         resources.queue.close()
-        generations._client.close()
+        invalidator._client.close()
 
 
 # --- the machine -------------------------------------------------------------------------------
@@ -253,9 +256,9 @@ class CacheMachine(RuleBasedStateMachine):
         self.settle(slots)
 
     def settle(self, slots: int) -> None:
-        """From now on the horizon says that these slots are closed."""
+        """From now on the watermark says that these slots are closed."""
         self.settled = slots
-        producer.GREATEST_AGE_MS = now_ms() - self.base - slots * SLOT_MS + SLOT_MS // 2
+        producer.MAX_AGE_MS = now_ms() - self.base - slots * SLOT_MS + SLOT_MS // 2
 
     @rule(posted=POSTED, shard=st.integers(0, SHARDS - 1))
     def post(self, posted: list[dict[str, Any]], shard: int) -> None:
@@ -267,7 +270,7 @@ class CacheMachine(RuleBasedStateMachine):
             is_late = created_ms(event) < self.base + self.settled * SLOT_MS - SLOT_MS // 2
             self.world.seen["late event"] += is_late
         # The queue's clock says that they are new, whatever their ids say.
-        self.world.reader.run(self.world.reader.intake.append(shard, now_ms(), items))
+        self.world.reader.run(self.world.reader.producer.append(shard, now_ms(), items))
 
     @rule(shard=st.integers(0, SHARDS - 1), posted=POSTED, plan=PLAN, asked=ASKED)
     def drain(
@@ -289,10 +292,10 @@ class CacheMachine(RuleBasedStateMachine):
                 case "kill":
                     self.world.seen[f"killed when {name}"] += 1
                     raise Killed
-                case "lose control" if name != "marked":  # there it takes the grace, tested below
+                case "lose control" if name != "begun":  # there it takes the grace, tested below
                     self.lose_control()
                     self.check(self.filters(asked))
-                case "take over" if name in ("committed", "published"):
+                case "take over" if name in ("committed", "ended"):
                     self.world.seen["taken over"] += 1
                     self.run_drain(shard)
 
@@ -300,18 +303,18 @@ class CacheMachine(RuleBasedStateMachine):
         self.check(self.filters(asked))
 
     def run_drain(self, shard: int, step: Step = lambda name: None) -> None:
-        before = self.world.writer.step, self.world.generations.step
-        self.world.writer.step = self.world.generations.step = step
+        before = self.world.writer.step, self.world.invalidator.step
+        self.world.writer.step = self.world.invalidator.step = step
         try:
             lease = ShardLease(self.world.resources.queue, shard, 0)
-            lease.begin(self.world.writer.last_fence(shard))
+            lease.acquire(self.world.writer.last_fence(shard))
             with suppress(LeaseLost):
                 Drain(self.world.resources, lease, shard).run()
-            assert not self.world.reader.control.exists(keys.marks(shard))
+            assert not self.world.reader.control.exists(keys.pending_tags(shard))
         except Killed:
-            pass  # its marks stand until the next drain of the shard
+            pass  # its tags stay pending until the next drain of the shard
         finally:
-            self.world.writer.step, self.world.generations.step = before
+            self.world.writer.step, self.world.invalidator.step = before
 
     @rule()
     def lose_control(self) -> None:
@@ -323,7 +326,7 @@ class CacheMachine(RuleBasedStateMachine):
         filters = self.filters(asked)
         self.check(filters)
         verdict = self.check(filters)
-        if not self.world.reader.control.keys(keys.marks(0).replace("0", "*")):
+        if not self.world.reader.control.keys(keys.pending_tags(0).replace("0", "*")):
             self.world.seen["asked twice, quiet"] += 1
             assert verdict == "HIT"
 
@@ -350,7 +353,7 @@ class CacheMachine(RuleBasedStateMachine):
         moment: str,
         lose_control: bool,
     ) -> None:
-        """The page is kept only after a drain has committed and published."""
+        """The page is kept only after a drain has committed and ended its write."""
         store, known = self.world.store, len(self.committed)
         self.post(posted, shard)
 
@@ -378,7 +381,7 @@ class CacheMachine(RuleBasedStateMachine):
         if held is not None:
             self.world.seen["held"] += 1
             self.check_served(filters, Served(held, "HIT"))
-        elif digest(filters) in self.world.reader.cache._held._pages:
+        elif digest(filters) in self.world.reader.cache._local._pages:
             self.world.seen["held, refused"] += 1
         served = self.world.reader.served(filters)
         self.note(filters, served)
@@ -399,7 +402,7 @@ class CacheMachine(RuleBasedStateMachine):
         if served.verdict == "HIT":
             kept = self.world.reader.control.hget(keys.page(digest(filters)), "generations")
             assert isinstance(kept, bytes)
-            self.world.seen["sealed HIT"] += kept.startswith(b"sealed")
+            self.world.seen["closed HIT"] += kept.startswith(b"closed")
         hypothesis.event(served.verdict)
 
     def ms(self, place: tuple[int, int]) -> int:
@@ -472,7 +475,7 @@ def contains(data: Any, wanted: Any) -> bool:
 def test_whatever_is_served_is_the_page_of_all_that_is_committed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(producer, "GREATEST_AGE_MS", producer.GREATEST_AGE_MS)
+    monkeypatch.setattr(producer, "MAX_AGE_MS", producer.MAX_AGE_MS)
 
     class Machine(CacheMachine):
         pass
@@ -502,16 +505,16 @@ NAME, ORDERS, BILLING = "d" * 32, "component:1", "component:2"
 def post_one(world: World, component: str = "orders", age_ms: int = 0) -> Event:
     event = made(now_ms() - age_ms, component)
     items = [UUID(event.id).bytes, encode_event(event)]
-    world.reader.run(world.reader.intake.append(0, now_ms(), items))
+    world.reader.run(world.reader.producer.append(0, now_ms(), items))
     return event
 
 
 def drain(world: World, step: Step = lambda name: None) -> None:
     """A whole drain of shard 0, watched; a kill ends it."""
-    world.writer.step = world.generations.step = step
+    world.writer.step = world.invalidator.step = step
     world.writer.on_commit = lambda events: None
     lease = ShardLease(world.resources.queue, 0, 0)
-    lease.begin(world.writer.last_fence(0))
+    lease.acquire(world.writer.last_fence(0))
     with suppress(Killed):
         Drain(world.resources, lease, 0).run()
 
@@ -520,14 +523,14 @@ def ids(world: World, filters: Filters) -> list[str]:
     return [event["id"] for event in world.reader.page(filters)[0]]
 
 
-def kept(world: World, bucket: str, horizon_ms: int = 0) -> None:
-    """A page of that bucket is kept, under `sealed` if there is a horizon."""
-    miss = looked_up(world, bucket, horizon_ms)
-    keep(world, miss.sealed if horizon_ms else miss.generations)
+def kept(world: World, tag: str, watermark_ms: int = 0) -> None:
+    """A page of that tag is kept, as closed if there is a watermark."""
+    miss = looked_up(world, tag, watermark_ms)
+    keep(world, miss.closed if watermark_ms else miss.generations)
 
 
-def looked_up(world: World, bucket: str, horizon_ms: int = 0) -> Miss:
-    found = world.reader.run(world.reader.cache.lookup_or_lead(NAME, [bucket], horizon_ms))
+def looked_up(world: World, tag: str, watermark_ms: int = 0) -> Miss:
+    found = world.reader.run(world.reader.cache.lookup_or_lead(NAME, [tag], watermark_ms))
     assert isinstance(found, Miss)
     return found
 
@@ -536,10 +539,10 @@ def keep(world: World, generations: bytes) -> None:
     world.reader.run(world.reader.cache.keep(NAME, generations, CachedPage(b"page", b"tag")))
 
 
-def is_served(world: World, bucket: str) -> bool:
+def is_served(world: World, tag: str) -> bool:
     cache, run = world.reader.cache, world.reader.run
-    held = run(cache.held(NAME, [bucket]))
-    found = run(cache.lookup(NAME, [bucket]))
+    held = run(local_page(cache, NAME, [tag]))
+    found = run(cache.lookup(NAME, [tag]))
     assert held is None or held == found
     return isinstance(found, CachedPage)
 
@@ -556,9 +559,9 @@ def test_no_page_is_served_between_a_commit_and_its_publication(world: World) ->
     drain(world, ask)
     assert at_steps == {
         "inserted": ("HIT", []),
-        "marked": ("MISS", []),
+        "begun": ("MISS", []),
         "committed": ("MISS", [event.id]),
-        "published": ("MISS", [event.id]),
+        "ended": ("MISS", [event.id]),
     }
 
 
@@ -575,7 +578,7 @@ def test_a_page_whose_query_ran_before_a_commit_and_is_kept_after_it_is_never_se
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_mark_for_long(
+def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_pending_tag_for_long(
     world: World, step: str
 ) -> None:
     def kill(name: str) -> None:
@@ -585,48 +588,48 @@ def test_a_drain_killed_at_any_step_leaves_no_stale_page_and_no_mark_for_long(
     assert ids(world, Filters()) == []
     event = post_one(world)
     drain(world, kill)
-    committed = [event.id] if step in ("committed", "published") else []
+    committed = [event.id] if step in ("committed", "ended") else []
     assert [ids(world, Filters()) for _ in range(2)] == [committed] * 2
     drain(world)
     assert [ids(world, Filters()) for _ in range(2)] == [[event.id]] * 2
     assert world.reader.served(Filters()).verdict == "HIT"
 
 
-def test_what_a_killed_drain_has_committed_is_published_with_a_smaller_batch_of_the_next(
+def test_what_a_killed_drain_has_committed_is_ended_with_a_smaller_batch_of_the_next(
     world: World,
 ) -> None:
-    world.generations.mark(0, now_ms(), [ORDERS, BILLING], fence=1)
+    world.invalidator.begin_write(0, now_ms(), [ORDERS, BILLING], fence=1)
     kept(world, BILLING)  # read before the commit of the drain that is killed then
-    world.generations.mark(0, now_ms(), [ORDERS], fence=1)
-    world.generations.publish(0, now_ms(), [ORDERS], fence=1)
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)
+    world.invalidator.end_write(0, now_ms(), [ORDERS], fence=1)
     assert not is_served(world, BILLING)
     kept(world, BILLING)
     assert is_served(world, BILLING)
 
 
-def test_a_paused_drain_that_wakes_up_publishes_nothing_for_the_one_that_took_over(
+def test_a_paused_drain_that_wakes_up_ends_no_write_for_the_one_that_took_over(
     world: World,
 ) -> None:
-    world.generations.mark(0, now_ms(), [ORDERS], fence=1)  # commits, then is paused
-    world.generations.mark(0, now_ms(), [ORDERS], fence=2)
-    world.generations.publish(0, now_ms(), [ORDERS], fence=2)
-    world.generations.mark(0, now_ms(), [BILLING], fence=2)
-    world.generations.publish(0, now_ms(), [ORDERS], fence=1)
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)  # commits, then is paused
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=2)
+    world.invalidator.end_write(0, now_ms(), [ORDERS], fence=2)
+    world.invalidator.begin_write(0, now_ms(), [BILLING], fence=2)
+    world.invalidator.end_write(0, now_ms(), [ORDERS], fence=1)
     kept(world, BILLING)  # read before the second one's commit
     assert not is_served(world, BILLING)
-    world.generations.publish(0, now_ms(), [BILLING], fence=2)
+    world.invalidator.end_write(0, now_ms(), [BILLING], fence=2)
     assert not is_served(world, BILLING)
 
 
-def test_a_paused_drain_that_wakes_up_before_its_mark_leaves_no_mark_behind(world: World) -> None:
-    world.generations.mark(0, now_ms(), [ORDERS], fence=2)
-    world.generations.publish(0, now_ms(), [ORDERS], fence=2)
-    world.generations.mark(0, now_ms(), [ORDERS], fence=1)  # and its commit is refused
+def test_a_paused_drain_that_wakes_up_before_its_write_leaves_no_pending_tag(world: World) -> None:
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=2)
+    world.invalidator.end_write(0, now_ms(), [ORDERS], fence=2)
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)  # and its commit is refused
     kept(world, ORDERS)
     assert is_served(world, ORDERS)
 
 
-def test_an_event_that_falls_into_a_sealed_window_makes_its_pages_unfit(world: World) -> None:
+def test_an_event_that_falls_into_a_closed_window_makes_its_pages_unfit(world: World) -> None:
     filters = Filters(end=to_datetime(now_ms() - 60_000))
     assert [world.reader.served(filters).verdict for _ in range(2)] == ["MISS", "HIT"]
     late = post_one(world, age_ms=90_000)  # a clock went back
@@ -636,7 +639,7 @@ def test_an_event_that_falls_into_a_sealed_window_makes_its_pages_unfit(world: W
     assert [world.reader.served(filters).verdict for _ in range(2)] == ["HIT", "HIT"]
 
 
-def test_a_window_asked_for_first_between_a_late_batchs_mark_and_its_commit_is_not_sealed(
+def test_a_window_asked_for_first_between_a_late_batchs_write_and_its_commit_is_not_closed(
     world: World,
 ) -> None:
     filters = Filters(end=to_datetime(now_ms() - 60_000))
@@ -651,33 +654,33 @@ def test_a_window_asked_for_first_between_a_late_batchs_mark_and_its_commit_is_n
     assert asked == [[], [late.id], [late.id]]
 
 
-def test_a_batch_that_reaches_into_a_window_just_being_sealed_makes_its_page_unfit(
+def test_a_batch_that_reaches_into_a_window_just_being_closed_makes_its_page_unfit(
     world: World,
 ) -> None:
     late_ms = now_ms() - 90_000
-    miss = looked_up(world, BILLING, horizon_ms=now_ms() - 60_000)
-    world.generations.mark(0, late_ms, [ORDERS], fence=1)
-    keep(world, miss.sealed)
+    miss = looked_up(world, BILLING, watermark_ms=now_ms() - 60_000)
+    world.invalidator.begin_write(0, late_ms, [ORDERS], fence=1)
+    keep(world, miss.closed)
     assert not is_served(world, BILLING)
-    world.generations.publish(0, late_ms, [ORDERS], fence=1)
+    world.invalidator.end_write(0, late_ms, [ORDERS], fence=1)
     assert not is_served(world, BILLING)
 
 
-def test_no_window_is_sealed_over_a_batch_about_to_be_committed(world: World) -> None:
+def test_no_window_is_closed_over_a_batch_about_to_be_committed(world: World) -> None:
     late_ms = now_ms() - 90_000
-    horizon_ms = now_ms() - 60_000
-    world.generations.mark(0, late_ms, [ORDERS], fence=1)
-    assert looked_up(world, BILLING, horizon_ms).horizon_ms == late_ms
-    world.generations.publish(0, late_ms, [ORDERS], fence=1)
-    assert looked_up(world, BILLING, horizon_ms).horizon_ms == horizon_ms
+    watermark_ms = now_ms() - 60_000
+    world.invalidator.begin_write(0, late_ms, [ORDERS], fence=1)
+    assert looked_up(world, BILLING, watermark_ms).watermark_ms == late_ms
+    world.invalidator.end_write(0, late_ms, [ORDERS], fence=1)
+    assert looked_up(world, BILLING, watermark_ms).watermark_ms == watermark_ms
 
 
-def test_after_a_late_event_pages_are_sealed_again(world: World) -> None:
-    kept(world, ORDERS, horizon_ms=now_ms() - 60_000)
-    world.generations.mark(0, now_ms() - A_DAY_MS, [BILLING], fence=1)
-    world.generations.publish(0, now_ms() - A_DAY_MS, [BILLING], fence=1)
+def test_after_a_late_event_pages_are_closed_again(world: World) -> None:
+    kept(world, ORDERS, watermark_ms=now_ms() - 60_000)
+    world.invalidator.begin_write(0, now_ms() - A_DAY_MS, [BILLING], fence=1)
+    world.invalidator.end_write(0, now_ms() - A_DAY_MS, [BILLING], fence=1)
     assert not is_served(world, ORDERS)
-    kept(world, ORDERS, horizon_ms=now_ms() - 60_000)
-    world.generations.mark(0, now_ms(), [ORDERS], fence=1)
-    world.generations.publish(0, now_ms(), [ORDERS], fence=1)
+    kept(world, ORDERS, watermark_ms=now_ms() - 60_000)
+    world.invalidator.begin_write(0, now_ms(), [ORDERS], fence=1)
+    world.invalidator.end_write(0, now_ms(), [ORDERS], fence=1)
     assert is_served(world, ORDERS)

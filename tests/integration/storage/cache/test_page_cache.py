@@ -14,7 +14,7 @@ import redis.asyncio
 
 from api.query.service import window_end
 from storage.cache import page_cache, tags
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.cache.page_cache import Miss, PageCache, Wait
 from storage.errors import ControlUnavailable
 from storage.events.reader import Page
@@ -26,7 +26,7 @@ from storage.redis import keys
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
-from tests.support.reading import Reader, made, opened, reader, store
+from tests.support.reading import Reader, local_page, made, opened, reader, store
 
 PAGE = CachedPage(b'{"events":[],"next_cursor":null}', b'"tag"')
 NAME = "d" * 32
@@ -41,9 +41,9 @@ def read(settings: StorageSettings) -> Iterator[Reader]:
 
 
 @pytest.fixture
-def generations(settings: StorageSettings) -> Iterator[Generations]:
+def invalidator(settings: StorageSettings) -> Iterator[CacheInvalidator]:
     with connect(settings.control_url) as client:
-        yield Generations(client)
+        yield CacheInvalidator(client)
 
 
 @contextmanager
@@ -56,8 +56,8 @@ def another(
     read.run(client.aclose(close_connection_pool=True))
 
 
-def lead(read: Reader, cache: PageCache | None = None, horizon_ms: int = 0) -> Miss:
-    found = read.run((cache or read.cache).lookup_or_lead(NAME, OF, horizon_ms))
+def lead(read: Reader, cache: PageCache | None = None, watermark_ms: int = 0) -> Miss:
+    found = read.run((cache or read.cache).lookup_or_lead(NAME, OF, watermark_ms))
     assert isinstance(found, Miss)
     return found
 
@@ -70,12 +70,12 @@ def is_hit(read: Reader, cache: PageCache | None = None) -> bool:
     return read.run((cache or read.cache).lookup(NAME, OF)) == PAGE
 
 
-def store_batch(generations: Generations, *touched: str, oldest_ms: int = 0) -> None:
-    generations.mark(SHARD, oldest_ms or now_ms(), touched, fence=1)
-    generations.publish(SHARD, oldest_ms or now_ms(), touched, fence=1)
+def store_batch(invalidator: CacheInvalidator, *touched: str, oldest_ms: int = 0) -> None:
+    invalidator.begin_write(SHARD, oldest_ms or now_ms(), touched, fence=1)
+    invalidator.end_write(SHARD, oldest_ms or now_ms(), touched, fence=1)
 
 
-# --- flights -----------------------------------------------------------------------------------
+# --- locks -------------------------------------------------------------------------------------
 
 
 def test_one_process_runs_the_query_and_the_other_gets_its_page(
@@ -89,16 +89,16 @@ def test_one_process_runs_the_query_and_the_other_gets_its_page(
         assert read.run(other.lookup_or_lead(NAME, OF, 0)) == PAGE
 
 
-def test_the_flight_of_a_process_that_died_ends_by_itself(
+def test_the_lock_of_a_process_that_died_ends_by_itself(
     read: Reader, settings: StorageSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_cache, "FLIGHT_MS", 200)
+    monkeypatch.setattr(page_cache, "LOCK_MS", 200)
     lead(read)
     with another(read, settings) as other:
         assert isinstance(read.run(other.lookup_or_lead(NAME, OF, 0)), Wait)
         wait_until(
             lambda: isinstance(read.run(other.lookup_or_lead(NAME, OF, 0)), Miss),
-            "the dead leader's flight to end",
+            "the dead leader's lock to end",
             seconds=8,
         )
 
@@ -114,52 +114,54 @@ def test_leaving_lets_the_next_process_lead_and_only_the_leader_can(
         lead(read, other)
 
 
-def test_a_flight_a_process_could_not_end_does_not_hold_up_itself(read: Reader) -> None:
+def test_a_lock_a_process_could_not_release_does_not_hold_up_itself(read: Reader) -> None:
     lead(read)
     lead(read)
 
 
-def test_a_page_of_one_process_keeps_no_flight_of_another(
+def test_a_page_of_one_process_keeps_no_lock_of_another(
     read: Reader, settings: StorageSettings
 ) -> None:
     miss = lead(read)
     with another(read, settings) as other:
-        read.control.delete(keys.flight(NAME))  # it lasted too long
+        read.control.delete(keys.page_lock(NAME))  # it lasted too long
         lead(read, other)
         keep(read, miss.generations)
-        assert read.control.exists(keys.flight(NAME))
+        assert read.control.exists(keys.page_lock(NAME))
 
 
 # --- what fits ---------------------------------------------------------------------------------
 
 
-def test_a_page_fits_until_one_of_its_buckets_changes(
-    read: Reader, generations: Generations
+def test_a_page_fits_until_one_of_its_tags_changes(
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
     keep(read, lead(read).generations)
-    store_batch(generations, "all", "component:3", "email:1")
+    store_batch(invalidator, "all", "component:3", "email:1")
     assert is_hit(read)
-    store_batch(generations, "all", "component:2")
+    store_batch(invalidator, "all", "component:2")
     assert not is_hit(read)
 
 
-def test_no_page_is_served_while_any_shard_is_about_to_commit_into_its_bucket(
-    read: Reader, generations: Generations
+def test_no_page_is_served_while_any_shard_is_about_to_commit_into_its_tag(
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
-    generations.mark(0, now_ms(), ["component:1"], fence=1)
-    generations.mark(1, now_ms(), ["component:1"], fence=1)
-    generations.mark(1, now_ms(), ["component:1"], fence=2)  # again, after a crash: counts once
-    generations.publish(1, now_ms(), ["component:1"], fence=2)
+    invalidator.begin_write(0, now_ms(), ["component:1"], fence=1)
+    invalidator.begin_write(1, now_ms(), ["component:1"], fence=1)
+    invalidator.begin_write(
+        1, now_ms(), ["component:1"], fence=2
+    )  # again, after a crash: counts once
+    invalidator.end_write(1, now_ms(), ["component:1"], fence=2)
     keep(read, lead(read).generations)
     assert not is_hit(read)
-    generations.publish(0, now_ms(), ["component:1"], fence=1)
+    invalidator.end_write(0, now_ms(), ["component:1"], fence=1)
     assert not is_hit(read)
     keep(read, lead(read).generations)
     assert is_hit(read)
 
 
 def test_a_page_over_four_mebibytes_is_not_kept(read: Reader) -> None:
-    limit = page_cache.MOST_BYTES
+    limit = page_cache.MAX_BYTES
     keep(read, lead(read).generations, CachedPage(b"x" * (limit + 1), b'"t"'))
     assert read.control.keys("cache:[pf]*") == []
     keep(read, lead(read).generations, CachedPage(b"x" * limit, b'"t"'))
@@ -176,23 +178,23 @@ def test_a_page_read_before_control_lost_its_data_and_kept_after_it_is_never_ser
     read.control.flushall()
     keep(read, miss.generations)
     assert not is_hit(read)
-    keep(read, miss.sealed)
+    keep(read, miss.closed)
     assert not is_hit(read)
 
 
 def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
-    read: Reader, settings: StorageSettings, generations: Generations
+    read: Reader, settings: StorageSettings, invalidator: CacheInvalidator
 ) -> None:
     with another(read, settings, grace_ms=300) as careful:
-        generations.mark(SHARD, now_ms(), ["component:1"], fence=1)
-        read.control.flushall()  # and with it the mark of a commit that is still to come
+        invalidator.begin_write(SHARD, now_ms(), ["component:1"], fence=1)
+        read.control.flushall()  # and with it the pending tags of a commit still to come
         miss = lead(read, careful)
         keep(read, miss.generations)
         assert not is_hit(read, careful)
         epoch_us = int(read.control.hget(keys.GENERATIONS, "epoch") or 0)
         wait_until(lambda: time.time_ns() // 1000 > epoch_us + 300_000, "the grace to end")
         assert not is_hit(read, careful)
-        keep(read, miss.sealed)
+        keep(read, miss.closed)
         assert not is_hit(read, careful)
         keep(read, lead(read, careful).generations)
         assert is_hit(read, careful)
@@ -202,18 +204,18 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
 
 
 def held(read: Reader, cache: PageCache | None = None) -> CachedPage | None:
-    return read.run((cache or read.cache).held(NAME, OF))
+    return read.run(local_page(cache or read.cache, NAME, OF))
 
 
 def test_a_held_page_is_served_only_while_control_says_so(
-    read: Reader, generations: Generations
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
     assert held(read) is None
     keep(read, lead(read).generations)
     assert held(read) == PAGE
-    generations.mark(SHARD, now_ms(), ["component:2"], fence=1)
+    invalidator.begin_write(SHARD, now_ms(), ["component:2"], fence=1)
     assert held(read) is None
-    generations.publish(SHARD, now_ms(), ["component:2"], fence=1)
+    invalidator.end_write(SHARD, now_ms(), ["component:2"], fence=1)
     assert held(read) is None
     keep(read, lead(read).generations)
     assert held(read) == PAGE
@@ -248,30 +250,30 @@ def test_a_held_page_is_not_served_in_the_grace_after_a_loss(
         assert held(read, bold) is None
 
 
-def test_a_sealed_page_is_held_until_its_window_is_breached(
-    read: Reader, generations: Generations
+def test_a_closed_page_is_held_until_its_window_is_breached(
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
-    keep(read, lead(read, horizon_ms=now_ms() - 60_000).sealed)
-    store_batch(generations, *OF)
+    keep(read, lead(read, watermark_ms=now_ms() - 60_000).closed)
+    store_batch(invalidator, *OF)
     assert held(read) == PAGE
-    generations.mark(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
+    invalidator.begin_write(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
     assert held(read) is None
-    generations.publish(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
+    invalidator.end_write(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
     assert held(read) is None
 
 
-def test_many_pages_are_asked_about_at_once_each_by_its_own_buckets(
-    read: Reader, generations: Generations
+def test_many_pages_are_asked_about_at_once_each_by_its_own_tags(
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
     names = {f"{n:032}": [f"component:{n}", f"component:{n + 1}"] for n in range(20)}
-    for name, proof in names.items():
-        miss = read.run(read.cache.lookup(name, proof))
+    for name, its_tags in names.items():
+        miss = read.run(read.cache.lookup(name, its_tags))
         assert isinstance(miss, Miss)
         read.run(read.cache.keep(name, miss.generations, CachedPage(name.encode(), b'"t"')))
-    store_batch(generations, "component:7")
+    store_batch(invalidator, "component:7")
 
     async def all_of_them() -> list[CachedPage | None]:
-        return await asyncio.gather(*(read.cache.held(*asked) for asked in names.items()))
+        return await asyncio.gather(*(local_page(read.cache, *asked) for asked in names.items()))
 
     before = read.control.info("commandstats")["cmdstat_evalsha"]["calls"]
     found = read.run(all_of_them())
@@ -284,7 +286,7 @@ def test_while_control_is_away_nothing_is_held(
     read: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(read, lead(read).generations)
-    monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(page_cache, "ANSWER_SECONDS", 0.05)
     read.control.client_pause(300)
     with pytest.raises(ControlUnavailable):
         held(read)
@@ -294,7 +296,7 @@ def test_while_control_is_away_nothing_is_held(
     assert held(read) == PAGE
 
 
-# --- sealed pages ------------------------------------------------------------------------------
+# --- closed pages ------------------------------------------------------------------------------
 
 
 SECOND = to_datetime(1_000)
@@ -327,18 +329,18 @@ def test_a_window_ends_behind_the_last_millisecond_that_could_change_the_page(
 
 
 def queue_and_store(
-    read: Reader, settings: StorageSettings, generations: Generations, event: Event
+    read: Reader, settings: StorageSettings, invalidator: CacheInvalidator, event: Event
 ) -> None:
     """What becomes of a posted event, without the queue."""
     touched = tags.of_events([event])
-    generations.mark(SHARD, int(event.id[:8] + event.id[9:13], 16), touched, fence=1)
+    invalidator.begin_write(SHARD, int(event.id[:8] + event.id[9:13], 16), touched, fence=1)
     store(settings, [event])
-    generations.publish(SHARD, int(event.id[:8] + event.id[9:13], 16), touched, fence=1)
+    invalidator.end_write(SHARD, int(event.id[:8] + event.id[9:13], 16), touched, fence=1)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_page_of_the_past_stays_a_hit_while_newer_events_are_stored(
-    read: Reader, settings: StorageSettings, generations: Generations, order: Order
+    read: Reader, settings: StorageSettings, invalidator: CacheInvalidator, order: Order
 ) -> None:
     now = now_ms()
     store(settings, [made(now - 90_000 - number) for number in range(3)])
@@ -346,14 +348,14 @@ def test_a_page_of_the_past_stays_a_hit_while_newer_events_are_stored(
     present = Filters(end=to_datetime(now + 60_000), order=order)
     assert [read.served(asked).verdict for asked in (past, past)] == ["MISS", "HIT"]
     assert [read.served(asked).verdict for asked in (present, present)] == ["MISS", "HIT"]
-    queue_and_store(read, settings, generations, made(now_ms()))
+    queue_and_store(read, settings, invalidator, made(now_ms()))
     assert read.served(past).verdict == "HIT"
     assert read.served(present).verdict == "MISS"
     assert len(read.page(present)[0]) == 4
 
 
-def test_pages_further_back_by_cursor_are_sealed_and_the_newest_is_not(
-    read: Reader, settings: StorageSettings, generations: Generations
+def test_pages_further_back_by_cursor_are_closed_and_the_newest_is_not(
+    read: Reader, settings: StorageSettings, invalidator: CacheInvalidator
 ) -> None:
     now = now_ms()
     store(settings, [made(now - 90_000 - number) for number in range(5)])
@@ -364,65 +366,65 @@ def test_pages_further_back_by_cursor_are_sealed_and_the_newest_is_not(
     last_of_all = Filters(limit=5, order="asc")
     for asked in (further, oldest_first, last_of_all):
         read.served(asked)
-    queue_and_store(read, settings, generations, made(now_ms()))
+    queue_and_store(read, settings, invalidator, made(now_ms()))
     asked_again = (newest, further, oldest_first, last_of_all)
     verdicts = [read.served(asked).verdict for asked in asked_again]
     assert verdicts == ["MISS", "HIT", "HIT", "MISS"]
 
 
-def test_what_still_waits_in_the_queue_holds_pages_back_from_being_sealed(
+def test_what_still_waits_in_the_queue_holds_pages_back_from_being_closed(
     read: Reader,
     settings: StorageSettings,
-    generations: Generations,
+    invalidator: CacheInvalidator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waiting = made(now_ms())
     raw = bytes.fromhex(waiting.id.replace("-", ""))
-    read.run(read.intake.append(0, now_ms(), [raw, encode_event(waiting)]))
-    monkeypatch.setattr(producer, "GREATEST_AGE_MS", 1)
+    read.run(read.producer.append(0, now_ms(), [raw, encode_event(waiting)]))
+    monkeypatch.setattr(producer, "MAX_AGE_MS", 1)
     wait_until(lambda: now_ms() > int(waiting.id[:8] + waiting.id[9:13], 16) + 20, "some time")
     asked = Filters(end=to_datetime(now_ms() - 2))
     assert [read.served(asked).verdict for _ in range(2)] == ["MISS", "HIT"]
-    queue_and_store(read, settings, generations, waiting)
+    queue_and_store(read, settings, invalidator, waiting)
     assert read.served(asked).verdict == "MISS"
     assert [event["id"] for event in read.page(asked)[0]] == [waiting.id]
 
 
-def test_without_the_queue_no_page_is_sealed_and_every_page_is_right(
-    settings: StorageSettings, generations: Generations
+def test_without_the_queue_no_page_is_closed_and_every_page_is_right(
+    settings: StorageSettings, invalidator: CacheInvalidator
 ) -> None:
     away = settings.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"})
     store(settings, [made(now_ms() - 90_000)])
     asked = Filters(end=to_datetime(now_ms() - 60_000))
     with reader(away) as read:
         assert [read.served(asked).verdict for _ in range(2)] == ["MISS", "HIT"]
-        queue_and_store(read, settings, generations, made(now_ms()))
+        queue_and_store(read, settings, invalidator, made(now_ms()))
         assert read.served(asked).verdict == "MISS"
 
 
 # --- bounds ------------------------------------------------------------------------------------
 
 
-def test_pages_and_flights_have_a_time_to_live(read: Reader) -> None:
+def test_pages_and_locks_have_a_time_to_live(read: Reader) -> None:
     miss = lead(read)
-    assert 0 < read.control.pttl(keys.flight(NAME)) <= page_cache.FLIGHT_MS
+    assert 0 < read.control.pttl(keys.page_lock(NAME)) <= page_cache.LOCK_MS
     keep(read, miss.generations)
     assert 0 < read.control.pttl(keys.page(NAME)) <= 60_000
 
 
 def test_whatever_values_come_nothing_without_a_time_to_live_grows_without_bound(
-    read: Reader, generations: Generations
+    read: Reader, invalidator: CacheInvalidator
 ) -> None:
     for part in range(20):
         events = [
             made(now_ms(), f"c{part}-{n}", f"e{part}-{n}", email=f"{part}-{n}@a.b")
             for n in range(500)
         ]
-        generations.mark(part % 4, now_ms(), tags.of_events(events), fence=1)
+        invalidator.begin_write(part % 4, now_ms(), tags.of_events(events), fence=1)
         read.run(read.cache.lookup(f"{part}", tags.of_page(Filters(component=("c",)))))
-        generations.publish(part % 4, now_ms(), tags.of_events(events), fence=1)
+        invalidator.end_write(part % 4, now_ms(), tags.of_events(events), fence=1)
     assert read.control.keys("*") == [keys.GENERATIONS.encode()]
-    assert read.control.hlen(keys.GENERATIONS) <= 3 * tags.BUCKETS + 10
+    assert read.control.hlen(keys.GENERATIONS) <= 3 * tags.TAGS + 10
 
 
 # --- control away, control full ----------------------------------------------------------------
@@ -467,17 +469,17 @@ def test_after_answers_that_came_too_late_each_asker_still_gets_its_own_page(
         lookups = (read.cache.lookup(name, OF) for name in pages)
         return await asyncio.gather(*lookups, return_exceptions=True)
 
-    monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(page_cache, "ANSWER_SECONDS", 0.05)
     read.control.client_pause(60_000, all=False)  # scripts wait; what ends the pause does not
     assert all(isinstance(late, ControlUnavailable) for late in read.run(ask_all()))
     read.control.client_unpause()
-    monkeypatch.setattr(page_cache, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(page_cache, "ANSWER_SECONDS", 60)
     for _ in range(3):
         assert read.run(ask_all()) == list(pages.values())
 
 
 @pytest.mark.parametrize("policy", ["volatile-lru", "noeviction"])
-def test_with_control_full_history_is_right_and_does_not_wait_for_a_flight(
+def test_with_control_full_history_is_right_and_does_not_wait_for_a_lock(
     read: Reader, settings: StorageSettings, policy: str
 ) -> None:
     event = made(now_ms())
@@ -492,7 +494,7 @@ def test_with_control_full_history_is_right_and_does_not_wait_for_a_flight(
             read.control.set("more", "x")
         for _ in range(3):
             assert read.served(Filters()).verdict == "MISS"
-            assert read.control.keys("cache:flight:*") == []
+            assert read.control.keys("cache:lock:*") == []
         assert [found["id"] for found in read.page(Filters())[0]] == [event.id]
     finally:
         for name in ("maxmemory", "maxmemory-policy"):

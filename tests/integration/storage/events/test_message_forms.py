@@ -1,4 +1,4 @@
-"""Whatever is written in messages: a page with records of their grams is the page without."""
+"""Whatever is written in messages: a page with records of their n-grams is the page without."""
 
 import random
 from collections.abc import Callable, Iterator

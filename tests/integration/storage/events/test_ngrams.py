@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.events import ngrams, reader
 from storage.events.ngrams import record_next, without
@@ -26,7 +26,7 @@ from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.waiting import wait_until
-from tests.support.queued import bury
+from tests.support.queued import add_dead_letter
 from tests.support.reading import made, store
 from worker.maintenance import Maintenance
 
@@ -93,7 +93,7 @@ def storing(settings: StorageSettings, *stored: Event) -> Iterator[None]:
     """A drain's transaction that has inserted them and commits at the end."""
     own = writing_engine(settings.database_url)
     writer = BatchWriter(own, "day")
-    writer.make_room(stored)
+    writer.ensure_partitions(stored)
     with writer.batch(7, 1) as batch:
         batch.insert(stored)
         yield
@@ -241,13 +241,13 @@ def test_what_was_killed_in_the_middle_leaves_nothing_and_is_made_again(
     assert left_out(engine, "zebra") == [(PAST, PAST + DAY)]
 
 
-def test_too_many_different_grams_are_not_kept_and_do_not_count(
+def test_too_many_different_ngrams_are_not_kept_and_do_not_count(
     settings: StorageSettings,
     engine: sa.Engine,
     there: list[Event],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ngrams, "MOST_GRAMS", 600)
+    monkeypatch.setattr(ngrams, "MAX_NGRAMS", 600)
     spread = random.Random(3)
     letters = "abcdefghijklm"
     store(
@@ -317,7 +317,7 @@ def test_a_span_with_a_late_event_is_recorded_again_after_an_hour(
     assert left_out(engine, "quagga") == [(PAST - DAY, PAST + DAY)]
 
 
-def test_a_batch_marks_the_spans_that_its_events_fall_into_and_no_other(
+def test_a_batch_flags_the_spans_that_its_events_fall_into_and_no_other(
     settings: StorageSettings, engine: sa.Engine
 ) -> None:
     days = [PAST - day * DAY for day in range(5)]
@@ -335,8 +335,8 @@ def test_a_dead_letter_that_is_replayed_is_found(
     record_all(engine)
     letter = event(OTHER)
     with connect(settings.control_url) as control:
-        letters = DeadLetters(engine, "day", Generations(control))
-        bury(engine, letter)
+        letters = DeadLetters(engine, "day", CacheInvalidator(control))
+        add_dead_letter(engine, letter)
         found = letters.find(UUID(letter.id))
         assert found
         assert letters.replay(found) is None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.cache.tags import of_events
 from storage.events import reader as event_store
 from storage.events.writer import BatchWriter
@@ -63,14 +63,14 @@ class Pouring:
         engine = writing_engine(self._settings.database_url)
         writer = BatchWriter(engine, self._settings.partition_by)
         with connect(self._settings.control_url) as client:
-            generations = Generations(client)
+            invalidator = CacheInvalidator(client)
             while not self._stop.is_set():
                 batch = [made(self._around_ms + step, "poured") for step in (-1, 0, 1, DAY_MS)]
-                writer.make_room(batch)
+                writer.ensure_partitions(batch)
                 with writer.batch(0, 1) as transaction:
                     transaction.insert(batch)
-                    generations.mark(0, created_ms(batch[0]), of_events(batch), fence=1)
-                generations.publish(0, created_ms(batch[0]), of_events(batch), fence=1)
+                    invalidator.begin_write(0, created_ms(batch[0]), of_events(batch), fence=1)
+                invalidator.end_write(0, created_ms(batch[0]), of_events(batch), fence=1)
                 self.batches += 1
         engine.dispose()
 

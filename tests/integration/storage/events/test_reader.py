@@ -189,8 +189,8 @@ def test_an_event_comes_back_as_it_was_posted(
     number = '{"big": 12345678901234567890123, "fine": 1.10, "e": 1e5}'
     event = made(NOW, "c", "e", "tab\t back\\slash \\N", "A@b.c", number)
     store(settings, [event, made(NOW)])
-    found, fate = events.find([UUID(event.id)])[UUID(event.id)]
-    assert fate == "stored"
+    found, state = events.find([UUID(event.id)])[UUID(event.id)]
+    assert state == "stored"
     kept = ("id", "created_at", "component", "environment", "message", "email")
     assert [getattr(found, name) for name in kept] == [getattr(event, name) for name in kept]
     assert b"12345678901234567890123" in bytes(found.data)

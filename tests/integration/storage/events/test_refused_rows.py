@@ -110,7 +110,7 @@ def test_a_row_refused_by_a_unique_index_of_the_operators_own_is_no_duplicate(
 @pytest.mark.parametrize(
     "sqlstate", ["40001", "40P01", "53100", "55P03", "57P01", "25006", "42P01"]
 )
-def test_what_is_about_the_server_or_the_schema_buries_nothing_and_pauses_the_shard(
+def test_what_is_about_the_server_or_the_schema_dead_letters_nothing_and_pauses_the_shard(
     bench: Bench, sqlstate: str
 ) -> None:
     refuse(bench.engine, sqlstate, "%")
@@ -151,5 +151,5 @@ def test_an_error_that_is_logged_says_nothing_of_events(
     append(bench.settings, [make_event("a secret", data=b'"\\u0000"')])
     assert bench.drain(bench.worker()) == "paused"
     assert "23514" in state(bench.queue)["last_error"]
-    assert "in _bury" in caplog.text, "where it happened"
+    assert "in _add_dead_letter" in caplog.text, "where it happened"
     assert "Failing row" not in caplog.text

@@ -1,4 +1,4 @@
-"""What a batch does to PostgreSQL: text arrives unchanged, once, and only poison is set aside."""
+"""What a batch does to PostgreSQL: text arrives unchanged, once; only poison is dead-lettered."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def writer(writing: sa.Engine) -> BatchWriter:
 
 
 def write(writer: BatchWriter, batch: list[Event], shard: int = 0, fence: int = 1) -> Outcome:
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with writer.batch(shard, fence) as transaction:
         return transaction.insert(batch)
 
@@ -152,7 +152,7 @@ def test_duplicates_do_nothing(writer: BatchWriter, engine: sa.Engine) -> None:
 @pytest.mark.parametrize(
     ("kind", "place"), [(kind, 17) for kind in POISON] + [("NUL", 0), ("NUL", 49)]
 )
-def test_poison_is_set_aside_alone_with_its_reason_and_its_bytes(
+def test_poison_becomes_a_dead_letter_alone_with_its_reason_and_its_bytes(
     writer: BatchWriter, engine: sa.Engine, kind: str, place: int
 ) -> None:
     bad = POISON[kind]
@@ -173,7 +173,7 @@ def test_the_only_event_of_a_batch_may_be_poison(writer: BatchWriter, engine: sa
     assert dead_ids(engine) == {POISON["NUL"].id: 1}
 
 
-def test_a_replayed_batch_buries_nothing_twice(writer: BatchWriter, engine: sa.Engine) -> None:
+def test_a_replayed_batch_adds_no_dead_letter_twice(writer: BatchWriter, engine: sa.Engine) -> None:
     batch = [*make_events(20), *POISON.values()]
     assert write(writer, batch).stored == 20
     again = write(writer, batch, fence=2)
@@ -192,7 +192,7 @@ def test_a_few_bad_rows_are_poison(
 
 
 @pytest.mark.parametrize(("good", "bad"), [(0, 11), (89, 11), (179, 21)])
-def test_over_ten_and_over_a_tenth_refused_stores_and_buries_nothing(
+def test_over_ten_and_over_a_tenth_refused_stores_and_dead_letters_nothing(
     writer: BatchWriter, engine: sa.Engine, good: int, bad: int
 ) -> None:
     batch = [*make_events(good), *(make_event(data=b"{") for _ in range(bad))]
@@ -211,7 +211,7 @@ def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
     batch = make_events(20)
     if again:
         write(writer, batch)
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
 
     def halve_and_look() -> None:
         with writer.batch(0, 1) as transaction:
@@ -294,7 +294,7 @@ def test_a_server_that_ends_each_session_as_it_begins_is_away(
 def test_a_lock_that_takes_too_long_refuses_nothing_for_good(
     writer: BatchWriter, engine: sa.Engine
 ) -> None:
-    writer.make_room(make_events(1))
+    writer.ensure_partitions(make_events(1))
 
     def write_impatiently() -> None:
         with writer.batch(0, 1) as transaction:
@@ -403,7 +403,7 @@ def test_a_second_batch_of_a_shard_waits_for_the_first_to_end(
     engines = [writing_engine(settings.database_url) for _ in range(2)]
     first, second = (BatchWriter(each, "day") for each in engines)
     batch = make_events(3)
-    first.make_room(batch)
+    first.ensure_partitions(batch)
     outcomes: list[Outcome] = []
 
     def overtake() -> None:
@@ -434,7 +434,7 @@ def test_a_batch_that_fails_leaves_the_connection_fit_for_the_next(
     writer: BatchWriter, engine: sa.Engine
 ) -> None:
     batch = make_events(3)
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with suppress(RuntimeError), writer.batch(0, 1) as transaction:
         assert transaction.insert(batch).stored == 3
         raise RuntimeError("injected")

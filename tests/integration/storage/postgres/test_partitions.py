@@ -59,7 +59,7 @@ def event_at(instant: datetime) -> Event:
 
 
 def write(writer: BatchWriter, batch: list[Event]) -> int:
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with writer.batch(0, 1) as batch_transaction:
         return batch_transaction.insert(batch).stored
 
@@ -295,9 +295,9 @@ def test_a_writer_looks_for_partitions_only_when_it_does_not_know_them(
     writing: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = BatchWriter(writing, "day")
-    writer.make_room([event_at(utc(2026, 11, 24)), event_at(utc(2026, 11, 25))])
+    writer.ensure_partitions([event_at(utc(2026, 11, 24)), event_at(utc(2026, 11, 25))])
     monkeypatch.setattr(partitions, "ensure", None)
-    writer.make_room([event_at(utc(2026, 11, 24, 5)), event_at(utc(2026, 11, 25, 5))])
+    writer.ensure_partitions([event_at(utc(2026, 11, 24, 5)), event_at(utc(2026, 11, 25, 5))])
 
 
 def test_maintenance_makes_today_and_the_days_ahead(engine: sa.Engine) -> None:

@@ -11,7 +11,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.errors import DatabaseUnavailable, DatabaseUnsuitable
 from storage.events.writer import BatchWriter
@@ -22,7 +22,7 @@ from testbed.servers import environment
 from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.pgbouncer import pgbouncer, program
-from tests.support.queued import bury, make_event
+from tests.support.queued import add_dead_letter, make_event
 
 EVENT = {"component": "c", "environment": "e", "message": "needle"}
 
@@ -121,7 +121,7 @@ def test_through_a_pooler_in_session_mode_the_whole_service_works(
         assert running.http.get("/status").json()["conservation"]["balanced"] is True
 
 
-def test_through_a_pooler_in_session_mode_a_stale_drain_is_cut_off(
+def test_through_a_pooler_in_session_mode_a_stale_drain_is_terminated(
     pooled: StorageSettings,
 ) -> None:
     engines = [writing_engine(pooled.database_url) for _ in range(2)]
@@ -129,7 +129,7 @@ def test_through_a_pooler_in_session_mode_a_stale_drain_is_cut_off(
 
     def commit_late() -> None:
         with stale.batch(0, 1) as batch:
-            next_one.cut_off(0)
+            next_one.terminate_stale_sessions(0)
             with next_one.batch(0, 2):
                 pass
             batch.insert([make_event()])
@@ -143,9 +143,9 @@ def test_through_a_pooler_in_session_mode_a_stale_drain_is_cut_off(
 def test_through_a_pooler_in_session_mode_replays_take_turns(pooled: StorageSettings) -> None:
     engine = plain_engine(pooled.database_url)
     letter = make_event()
-    bury(engine, letter)
+    add_dead_letter(engine, letter)
     with redis.Redis.from_url(pooled.control_url) as control:
-        letters = DeadLetters(engine, "day", Generations(control))
+        letters = DeadLetters(engine, "day", CacheInvalidator(control))
         assert letters.replay(letters.newest(1)[0]) is None
     with transaction(engine) as connection:
         assert (

@@ -71,6 +71,6 @@ def test_a_drain_that_stands_still_in_its_transaction_lets_its_shard_go(
 
 def store(engine: sa.Engine, batch: list[Event]) -> None:
     writer = BatchWriter(engine, "day")
-    writer.make_room(batch)
+    writer.ensure_partitions(batch)
     with writer.batch(0, 1) as batch_transaction:
         assert batch_transaction.insert(batch).stored == len(batch)

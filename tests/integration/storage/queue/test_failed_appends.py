@@ -8,7 +8,7 @@ import redis
 
 from storage.errors import ShardUnusable
 from storage.model.event import encode_event, now_ms
-from storage.queue.producer import Appended, Intake, Once, Repeated
+from storage.queue.producer import Appended, Duplicate, IdempotencyRecord, QueueProducer
 from storage.redis import keys
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
@@ -19,7 +19,7 @@ EVENTS = 3
 ANSWER = b"answer"
 LAST = "18446744073709551615-18446744073709551615"
 NEAR_LAST = "18446744073709551615-18446744073709551613"  # room for two events more
-ONCE = Once(b"key".ljust(16), b"f" * 16, ANSWER)
+ONCE = IdempotencyRecord(b"key".ljust(16), b"f" * 16, ANSWER)
 WRITES_OF_ALL = ("xadd", "hset", "hincrby", "hsetnx")
 
 
@@ -45,12 +45,12 @@ def items() -> list[bytes]:
     return [part for event in events for part in (id_bytes(event), encode_event(event))]
 
 
-async def append(url: str, request: list[bytes], once: bool) -> Appended | Repeated:
+async def append(url: str, request: list[bytes], once: bool) -> Appended | Duplicate:
     client = connect_async(url)
     try:
-        producer = Intake(client, 1)
+        producer = QueueProducer(client, 1)
         if once:
-            return await producer.append_once(ONCE, now_ms(), request)
+            return await producer.append_idempotent(ONCE, now_ms(), request)
         await producer.announce()
         return await producer.append(0, now_ms(), request)
     finally:
@@ -58,7 +58,7 @@ async def append(url: str, request: list[bytes], once: bool) -> Appended | Repea
 
 
 def assert_nothing_left(queue: redis.Redis) -> None:
-    assert not queue.exists(keys.once(0, ONCE.key)), "a record without its events"
+    assert not queue.exists(keys.idempotency_record(0, ONCE.key)), "a record without its events"
     assert queue.xlen(keys.stream(0)) == 0
     assert queue.hlen(keys.ids(0)) == 0
     assert_balanced(queue)
@@ -136,7 +136,7 @@ def test_a_spoilt_key_of_the_shard_appends_nothing_and_a_retry_appends_once(
 
 
 def test_a_spoilt_set_of_records_writes_no_record(read: Reader, settings: StorageSettings) -> None:
-    key = spoil(read.queue, keys.once_keys(0))
+    key = spoil(read.queue, keys.idempotency_expiry(0))
     with pytest.raises(ShardUnusable):
         read.run(append(settings.queue_url, items(), once=True))
     read.queue.delete(key)

@@ -6,8 +6,14 @@ import pytest
 
 from storage.errors import KeysFull
 from storage.model.event import encode_event, now_ms
-from storage.queue import producer as intake
-from storage.queue.producer import Appended, Intake, Limits, Once, Repeated
+from storage.queue import producer as producer
+from storage.queue.producer import (
+    Appended,
+    BacklogLimits,
+    Duplicate,
+    IdempotencyRecord,
+    QueueProducer,
+)
 from storage.redis import keys
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
@@ -25,17 +31,17 @@ def read(settings: StorageSettings) -> Iterator[Reader]:
         yield reading
 
 
-def post(read: Reader, name: bytes) -> Appended | Repeated:
+def post(read: Reader, name: bytes) -> Appended | Duplicate:
     """Append one event under the key of that name, as the API does."""
-    producer = Intake(read.intake._client, SHARDS, Limits(keys=MAX_KEYS))
+    producer = QueueProducer(read.producer._client, SHARDS, BacklogLimits(keys=MAX_KEYS))
     event = make_event()
-    once = Once(name.ljust(16), b"f" * 16, ANSWER)
+    once = IdempotencyRecord(name.ljust(16), b"f" * 16, ANSWER)
     items = [id_bytes(event), encode_event(event)]
-    return read.run(producer.append_once(once, now_ms(), items))
+    return read.run(producer.append_idempotent(once, now_ms(), items))
 
 
 def remembered(read: Reader) -> int:
-    return read.queue.zcard(keys.once_keys(0))
+    return read.queue.zcard(keys.idempotency_expiry(0))
 
 
 def test_new_keys_are_refused_while_as_many_as_allowed_are_remembered(read: Reader) -> None:
@@ -43,11 +49,11 @@ def test_new_keys_are_refused_while_as_many_as_allowed_are_remembered(read: Read
         assert isinstance(post(read, name), Appended)
     with pytest.raises(KeysFull):
         post(read, b"third")
-    assert isinstance(post(read, b"first"), Repeated), "a known key needs no room"
+    assert isinstance(post(read, b"first"), Duplicate), "a known key needs no room"
 
 
 def test_expired_keys_make_room_for_new_ones(read: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "ONCE_TTL_MS", 1)
+    monkeypatch.setattr(producer, "IDEMPOTENCY_TTL_MS", 1)
     for name in (b"first", b"second"):
         post(read, name)
     monkeypatch.undo()

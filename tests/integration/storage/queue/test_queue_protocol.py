@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from storage.errors import LeaseLost, QueueFull, QueueUnavailable
 from storage.model.event import now_ms
 from storage.queue.lease import ShardLease
-from storage.queue.producer import GREATEST_AGE_MS, QUEUED_TTL_MS
+from storage.queue.producer import MAX_AGE_MS, QUEUED_TTL_MS
 from storage.redis import keys, script_runner
 from storage.redis.client import connect
 from storage.redis.script_runner import source
@@ -33,6 +33,7 @@ from worker.settings import WorkerSettings
 LEASE_MS = 3_000
 LONG_AGO = 1
 MUCH = 1 << 30
+LEASING = ("acquire", "acknowledge", "release", "renew")
 SCRIPTS = sorted(
     path.stem
     for path in (Path(script_runner.__file__).parents[1] / "queue" / "lua").glob("*.lua")
@@ -64,8 +65,8 @@ def wake(queue: redis.Redis, lost_generation: int = 0) -> list[int]:
     return cast(list[int], run(queue, "wake", names, [QUEUED_TTL_MS, lost_generation]))
 
 
-def touch(queue: redis.Redis, generation: int) -> object:
-    return run(queue, "touch", [keys.state(0)], [QUEUED_TTL_MS, generation])
+def extend_wakeup(queue: redis.Redis, generation: int) -> object:
+    return run(queue, "extend_wakeup", [keys.state(0)], [QUEUED_TTL_MS, generation])
 
 
 def find(queue: redis.Redis, event_id: bytes) -> object:
@@ -80,7 +81,7 @@ def expire(queue: redis.Redis) -> None:
 
 def begun(queue: redis.Redis, fence_seen: int = 0) -> ShardLease:
     lease = ShardLease(queue, 0, LEASE_MS)
-    assert lease.begin(fence_seen)
+    assert lease.acquire(fence_seen)
     return lease
 
 
@@ -193,9 +194,9 @@ def test_append_refuses_what_is_too_old_without_writing(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     with pytest.raises(QueueUnavailable, match="30 s older"):
-        append(settings, make_events(2), oldest_ms=now_ms() - GREATEST_AGE_MS - 1)
+        append(settings, make_events(2), oldest_ms=now_ms() - MAX_AGE_MS - 1)
     assert not queue.exists(keys.stream(0), keys.state(0), keys.ids(0))
-    append(settings, make_events(2), oldest_ms=now_ms() - GREATEST_AGE_MS + 5_000)
+    append(settings, make_events(2), oldest_ms=now_ms() - MAX_AGE_MS + 5_000)
     assert backlog(queue) == 2
 
 
@@ -231,8 +232,8 @@ def test_an_append_that_reaches_the_memory_limit_on_its_way_is_whole(
 
 def test_only_appending_can_be_refused_for_want_of_memory() -> None:
     first_lines = {name: source(f"queue/{name}").split("\n", 1)[0] for name in SCRIPTS}
-    assert {"append", "ack", "begin", "find", "finish", "renew", "touch", "wake"} <= set(SCRIPTS)
-    assert first_lines.pop("append") == first_lines.pop("append_once") == "#!lua"
+    assert set(SCRIPTS) >= {*LEASING, "append", "extend_wakeup", "find", "wake"}
+    assert first_lines.pop("append") == first_lines.pop("append_idempotent") == "#!lua"
     assert set(first_lines.values()) == {"#!lua flags=allow-oom", "#!lua flags=no-writes"}
 
 
@@ -243,7 +244,7 @@ def test_a_full_queue_can_be_drained(settings: StorageSettings, queue: redis.Red
         queue.script_flush()  # as after a restart
         expire(queue)
         assert wake(queue) == [0, 1]
-        assert touch(queue, 1) == 1
+        assert extend_wakeup(queue, 1) == 1
         expire(queue)
         assert wake(queue, 1) == [2, 0]
         lease = begun(queue)
@@ -252,11 +253,11 @@ def test_a_full_queue_can_be_drained(settings: StorageSettings, queue: redis.Red
         assert found is not None
         assert lease.acknowledge(found) == 1
         assert find(queue, id_bytes(batch[2])) is not None
-        assert lease.finish() == 3
+        assert lease.release() == 3
     assert_balanced(queue)
 
 
-# wake and touch
+# wake and extend_wakeup
 
 
 def test_wake_leaves_an_empty_shard_idle(queue: redis.Redis) -> None:
@@ -310,36 +311,36 @@ def test_a_clock_set_back_does_not_keep_a_dead_drain_alive(
     append(settings, make_events(1))
     begun(queue)
     queue.hset(keys.state(0), "exp", now_ms() + 3_600_000)
-    assert ShardLease(queue, 0, LEASE_MS).begin(0)
+    assert ShardLease(queue, 0, LEASE_MS).acquire(0)
     queue.hset(keys.state(0), "exp", now_ms() + 3_600_000)
     assert wake(queue) == [2, 0]
 
 
-def test_touch_prolongs_only_the_generation_that_still_waits(
+def test_extend_wakeup_prolongs_only_the_generation_that_still_waits(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     generation = append(settings, make_events(1))
     expire(queue)
-    assert touch(queue, generation + 1) == 0
+    assert extend_wakeup(queue, generation + 1) == 0
     assert left_ms(queue) < 0
-    assert touch(queue, generation) == 1
+    assert extend_wakeup(queue, generation) == 1
     assert 0 < left_ms(queue) <= QUEUED_TTL_MS
     begun(queue)
     expire(queue)
-    assert touch(queue, generation) == 0
+    assert extend_wakeup(queue, generation) == 0
     assert left_ms(queue) < 0
 
 
 # begin and renew
 
 
-def test_begin_is_refused_while_another_drain_lives(
+def test_acquire_is_refused_while_another_drain_lives(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
     first = begun(queue)
     before = state(queue)
-    assert not ShardLease(queue, 0, LEASE_MS).begin(0)
+    assert not ShardLease(queue, 0, LEASE_MS).acquire(0)
     assert state(queue) == before
     assert 0 < left_ms(queue) <= LEASE_MS
     first.renew()
@@ -348,8 +349,8 @@ def test_begin_is_refused_while_another_drain_lives(
 def test_the_longest_lease_that_may_be_configured_is_alive(queue: redis.Redis) -> None:
     bounds = WorkerSettings.model_fields["lease_ms"].metadata
     [longest] = [cast(int, bound.le) for bound in bounds if isinstance(bound, Le)]
-    assert ShardLease(queue, 0, longest).begin(0)
-    assert not ShardLease(queue, 0, LEASE_MS).begin(0)
+    assert ShardLease(queue, 0, longest).acquire(0)
+    assert not ShardLease(queue, 0, LEASE_MS).acquire(0)
 
 
 def test_the_fence_grows_also_past_what_postgresql_has_seen(queue: redis.Redis) -> None:
@@ -372,19 +373,19 @@ def test_the_fence_grows_when_the_queue_lost_its_data(queue: redis.Redis) -> Non
     assert begun(queue).fence > first.fence
 
 
-def test_begin_tells_a_takeover_from_a_successor(
+def test_acquire_tells_a_takeover_from_a_successor(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
     first = begun(queue)
     assert not first.took_over
-    first.finish()
+    first.release()
     second = begun(queue)
     assert not second.took_over
     expire(queue)
     third = begun(queue)
     assert third.took_over
-    third.finish()
+    third.release()
     assert not begun(queue).took_over
 
 
@@ -494,28 +495,28 @@ def test_a_drain_that_lost_its_lease_cannot_acknowledge(
     assert_balanced(queue)
 
 
-def test_finish_leaves_an_empty_shard_idle(settings: StorageSettings, queue: redis.Redis) -> None:
+def test_release_leaves_an_empty_shard_idle(settings: StorageSettings, queue: redis.Redis) -> None:
     append(settings, make_events(1))
     lease = begun(queue)
     found = lease.read(1, MUCH)
     assert found is not None
     lease.acknowledge(found)
-    assert lease.finish() == 0
+    assert lease.release() == 0
     assert set(state(queue)) == {"gen", "fence", "accepted", "trimmed", "bytes", "since"}
     assert append(settings, make_events(1)) == 2
 
 
-def test_finish_asks_for_the_next_drain_when_a_backlog_is_left(
+def test_release_asks_for_the_next_drain_when_a_backlog_is_left(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
-    assert begun(queue).finish() == 2
+    assert begun(queue).release() == 2
     assert state(queue)["st"] == "q"
     assert 0 < left_ms(queue) <= QUEUED_TTL_MS
     assert append(settings, make_events(1)) == 0
 
 
-def test_finish_changes_nothing_for_a_drain_that_lost_its_lease(
+def test_release_changes_nothing_for_a_drain_that_lost_its_lease(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:
     append(settings, make_events(1))
@@ -523,7 +524,7 @@ def test_finish_changes_nothing_for_a_drain_that_lost_its_lease(
     expire(queue)
     begun(queue)
     before = state(queue)
-    assert first.finish() == 0
+    assert first.release() == 0
     assert state(queue) == before
 
 

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from cli.main import main
-from storage.cache.invalidation import Generations
+from storage.cache.invalidation import CacheInvalidator
 from storage.events.ledger import read_ledger
 from storage.model.event import encode_event, now_ms
 from storage.postgres.tables import dead_letters
 from storage.queue.inspector import Inspector, ShardState
 from storage.queue.lease import ShardLease
-from storage.queue.producer import Intake
+from storage.queue.producer import QueueProducer
 from storage.redis import keys
 from storage.redis.client import connect_async
 from tests.integration.worker import test_drain
@@ -45,7 +45,7 @@ def accept(bench: Bench, items: list[bytes]) -> None:
     async def run() -> None:
         client = connect_async(bench.settings.queue_url)
         try:
-            await Intake(client, bench.settings.shards).append(0, now_ms(), items)
+            await QueueProducer(client, bench.settings.shards).append(0, now_ms(), items)
         finally:
             await client.aclose()
 
@@ -85,7 +85,7 @@ def test_garbage_is_a_dead_letter_with_its_bytes_and_the_rest_is_stored(
     assert "last_error" not in state(bench.queue)
 
 
-def test_nothing_but_garbage_is_buried_and_the_shard_goes_idle(bench: Bench) -> None:
+def test_nothing_but_garbage_is_dead_lettered_and_the_shard_goes_idle(bench: Bench) -> None:
     for number in range(300):
         add(bench, x=b"%d" % number)
     assert bench.drain(bench.worker()) == "done"
@@ -100,23 +100,23 @@ def test_the_accounts_balance_before_and_after_and_the_bytes_too(bench: Bench) -
     add(bench, e=encode_event(stranger := make_event("never accepted")))
     append(bench.settings, good[10:])
     found = inspected(bench)
-    assert (found.difference, found.foreign_backlog, found.backlog) == (0, 2, 22)
+    assert (found.unaccounted, found.foreign_backlog, found.backlog) == (0, 2, 22)
     assert bench.drain(bench.worker(batch_events=7)) == "done"
     found = inspected(bench)
-    assert (found.difference, found.accepted, found.trimmed) == (0, 20, 20)
+    assert (found.unaccounted, found.accepted, found.trimmed) == (0, 20, 20)
     assert (found.foreign, found.foreign_backlog, found.bytes) == (2, 0, 0)
     account = read_ledger(bench.engine).accounts[0]
     assert (account.stored, account.dead, account.duplicates) == (21, 1, 0)
     assert_stored_once(bench.engine, [*good, stranger])
 
 
-@pytest.mark.parametrize("step", ["publish", "acknowledge"])
-def test_garbage_that_is_read_twice_is_buried_and_counted_once(
+@pytest.mark.parametrize("step", ["end_write", "acknowledge"])
+def test_garbage_that_is_read_twice_is_dead_lettered_and_counted_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     append(bench.settings, make_events(3))
     add(bench, e=b"garbage")
-    owner = Generations if step == "publish" else ShardLease
+    owner = CacheInvalidator if step == "end_write" else ShardLease
     with monkeypatch.context() as patched:
         test_drain.failing_once(patched, owner, step, "before", test_drain.Killed())
         with pytest.raises(test_drain.Killed):
@@ -157,7 +157,7 @@ def test_events_of_a_stranger_that_postgresql_refuses_hold_up_nobody_however_man
     assert_stored_once(bench.engine, good)
     assert sum(dead_ids(bench.engine).values()) == 21 + unreadable
     found = inspected(bench)
-    assert (found.difference, found.foreign, found.bytes) == (0, 20 + unreadable, 0)
+    assert (found.unaccounted, found.foreign, found.bytes) == (0, 20 + unreadable, 0)
 
 
 def test_accepted_events_that_postgresql_refuses_pause_the_shard_among_a_strangers_too(
@@ -172,7 +172,9 @@ def test_accepted_events_that_postgresql_refuses_pause_the_shard_among_a_strange
     assert dead_ids(bench.engine) == {}
 
 
-def test_events_of_a_form_that_nothing_here_can_read_are_not_all_buried(bench: Bench) -> None:
+def test_events_of_a_form_that_nothing_here_can_read_are_not_all_dead_lettered(
+    bench: Bench,
+) -> None:
     items = [part for one in make_events(11) for part in (id_bytes(one), b"a form of the future")]
     accept(bench, items)
     assert bench.drain(bench.worker()) == "paused"

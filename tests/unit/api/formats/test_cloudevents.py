@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.formats.cloudevents.binary import MARKS, binary, is_binary
+from api.formats.cloudevents.binary import BINARY_HEADERS, binary, is_binary
 from api.formats.cloudevents.structured import Mapped, structured
-from api.formats.native import MOST_FAULTS, EventIn
+from api.formats.native import MAX_ERRORS, EventIn
 from api.http.problems import Problem
 
 LIMIT = 256 * 1024
@@ -264,8 +264,8 @@ def test_a_body_that_is_not_the_json_it_says_it_is_is_refused_where_it_is_wrong(
 
 
 def test_a_request_is_in_binary_mode_when_it_has_a_required_attribute() -> None:
-    assert {name for name, _ in BINARY} == MARKS
-    assert all(is_binary([(name, b"")]) for name in MARKS)
+    assert {name for name, _ in BINARY} == BINARY_HEADERS
+    assert all(is_binary([(name, b"")]) for name in BINARY_HEADERS)
     assert not is_binary([(b"ce-time", b""), (b"content-type", b"x"), (b"x-ce-id", b"")])
 
 
@@ -416,12 +416,12 @@ def test_data_may_be_as_deep_as_the_whole_of_it_is_kept() -> None:
 
 def test_an_answer_has_room_for_so_many_faults_and_says_when_there_are_more() -> None:
     many = refused(structured(text(id=None, data=["\0"] * 500)))
-    assert len(many.faults) == MOST_FAULTS
+    assert len(many.faults) == MAX_ERRORS
     assert many.faults[0].pointer == "/id"
     assert many.detail.startswith("More than 100 things")
     none_of_its_own = refused(structured(text(data=["\0"] * 500)))
     assert none_of_its_own.detail == many.detail
-    exact = refused(structured(text(data=["\0"] * MOST_FAULTS)))
+    exact = refused(structured(text(data=["\0"] * MAX_ERRORS)))
     assert exact.detail == "100 things are wrong."
 
 
@@ -522,7 +522,8 @@ def test_any_object_is_taken_or_refused_in_places_that_it_has(sent: dict[str, An
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(sorted(MARKS)) | st.builds(lambda b: b"ce-" + b, st.binary(max_size=4)),
+            st.sampled_from(sorted(BINARY_HEADERS))
+            | st.builds(lambda b: b"ce-" + b, st.binary(max_size=4)),
             st.binary(max_size=8) | st.just(b"1.0"),
         )
     ),

@@ -1,4 +1,4 @@
-"""`parse`, quick and sure of what is good, held against `explain`, slow and precise."""
+"""`parse`, fast and sure of what is good, held against `validate`, slow and precise."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api.formats.native import MOST_FAULTS, EventIn, explain, parse, parse_all
+from api.formats.native import MAX_ERRORS, EventIn, parse, parse_all, validate
 from api.http.problems import Problem
 from storage.model.filters import MAX_DIGITS as DIGITS
 from storage.model.filters import MAX_JSON_DEPTH as DEPTH
@@ -40,7 +40,7 @@ def refusal(posted: bytes, status: int = 422, limit: int = LIMIT) -> Problem:
     assert parse(posted) is None is parse_all([body(), posted])
     assert parse_all([posted, body()]) is None
     with pytest.raises(Problem) as caught:
-        explain(posted, limit)
+        validate(posted, limit)
     assert caught.value.status == status
     return caught.value
 
@@ -50,9 +50,9 @@ def pointers(posted: bytes) -> list[str | None]:
 
 
 def verdict(posted: bytes) -> EventIn | Problem:
-    """What `explain` makes of it."""
+    """What `validate` makes of it."""
     try:
-        return explain(posted, LIMIT)
+        return validate(posted, LIMIT)
     except Problem as problem:
         return problem
 
@@ -81,12 +81,12 @@ def steps(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def hold_against_each_other(posted: bytes) -> None:
-    """`explain` takes all that `parse` takes, as the same event, and says what is wrong else."""
-    quick, slow = parse(posted), verdict(posted)
-    together = parse_all([body(), posted, body()])
-    assert together == (None if quick is None else [parse(body()), quick, parse(body())])
+    """`validate` takes all that `parse` takes, as the same event, and says what is wrong else."""
+    fast, slow = parse(posted), verdict(posted)
+    many = parse_all([body(), posted, body()])
+    assert many == (None if fast is None else [parse(body()), fast, parse(body())])
     if isinstance(slow, Problem):
-        assert quick is None
+        assert fast is None
         assert slow.status in (400, 422)
         assert bool(slow.faults) == (slow.status == 422)
         assert all(resolves(str(fault.pointer), posted) for fault in slow.faults)
@@ -96,9 +96,9 @@ def hold_against_each_other(posted: bytes) -> None:
     names = ("component", "environment", "message", "email")
     assert [getattr(slow, name) for name in names] == [document.get(name) for name in names]
     assert json.loads(bytes(slow.data), parse_float=Decimal) == document.get("data")
-    if quick is not None:
-        assert quick == slow
-        assert bytes(quick.data) == bytes(slow.data)
+    if fast is not None:
+        assert fast == slow
+        assert bytes(fast.data) == bytes(slow.data)
 
 
 any_text = st.text(st.characters(codec=None), max_size=20)
@@ -135,7 +135,7 @@ pieces = st.sampled_from([*TOKENS.split(), *ODD_BYTES, b"1" * 500])
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(fields, good, any_json), st.booleans())
-def test_whatever_json_is_posted_the_quick_and_the_precise_way_agree(
+def test_whatever_json_is_posted_the_fast_and_the_precise_way_agree(
     document: Any, ascii_only: bool
 ) -> None:
     text = json.dumps(document, ensure_ascii=ascii_only)
@@ -144,7 +144,7 @@ def test_whatever_json_is_posted_the_quick_and_the_precise_way_agree(
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
-def test_whatever_bytes_are_posted_the_quick_and_the_precise_way_agree(posted: bytes) -> None:
+def test_whatever_bytes_are_posted_the_fast_and_the_precise_way_agree(posted: bytes) -> None:
     hold_against_each_other(posted)
     hold_against_each_other(with_data(posted))
 
@@ -177,14 +177,14 @@ def test_a_good_body_that_was_tampered_with_is_judged_the_same_both_ways(
         {"message": '"[{' * 100},
     ],
 )
-def test_ordinary_good_events_take_the_quick_way(changes: dict[str, Any]) -> None:
+def test_ordinary_good_events_take_the_fast_way(changes: dict[str, Any]) -> None:
     event = parse(body(**changes))
     assert event is not None
-    assert event == explain(body(**changes), LIMIT)
+    assert event == validate(body(**changes), LIMIT)
     assert json.loads(bytes(event.data)) == {**GOOD, **changes}["data"]
 
 
-def test_raw_utf8_takes_the_quick_way() -> None:
+def test_raw_utf8_takes_the_fast_way() -> None:
     posted = json.dumps({**GOOD, "component": "😀" * 255}, ensure_ascii=False).encode()
     event = parse(posted)
     assert event is not None
@@ -203,9 +203,9 @@ def test_only_the_required_fields_are_enough() -> None:
     [b"1.10", b"-0.0", b"1E5", b'{"b":1, "a" : 2,"a":3}', b'"\\ud83d\\ude00\\/"', b"[1e-7 ]"],
 )
 def test_data_is_kept_to_the_byte(data: bytes) -> None:
-    assert bytes(explain(with_data(data), LIMIT).data) == data
-    quick = parse(with_data(data))
-    assert quick is None or bytes(quick.data) == data
+    assert bytes(validate(with_data(data), LIMIT).data) == data
+    fast = parse(with_data(data))
+    assert fast is None or bytes(fast.data) == data
 
 
 TAKEN = [
@@ -238,7 +238,7 @@ TAKEN = [
 @pytest.mark.parametrize("number", TAKEN, ids=lambda text: text[:24])
 def test_a_number_that_every_reader_can_read_keeps_its_digits(number: str) -> None:
     for data in (number, f"[{number}]", f'{{"a":\n{number}}}'):
-        assert bytes(explain(with_data(data.encode()), LIMIT).data) == data.encode()
+        assert bytes(validate(with_data(data.encode()), LIMIT).data) == data.encode()
 
 
 REFUSED = [
@@ -293,7 +293,7 @@ def test_a_repeated_field_counts_as_its_last_value_and_must_be_right_each_time()
     twice = b'{"component":"old","component":"new","environment":"b","message":"c"}'
     event = parse(twice)
     assert event is not None
-    assert event.component == explain(twice, LIMIT).component == "new"
+    assert event.component == validate(twice, LIMIT).component == "new"
     assert pointers(twice.replace(b'"old"', b"1")) == ["/component"]
 
 
@@ -303,11 +303,11 @@ def test_numbers_that_would_fill_the_disk_once_written_out_are_refused() -> None
     assert [fault.pointer for fault in refused.faults] == ["/data"]
     assert "written out" in refused.faults[0].detail
     few = with_data(b"[" + b",".join([b"1e-4300"] * 60) + b"]")
-    assert explain(few, LIMIT).component == "a"
+    assert validate(few, LIMIT).component == "a"
     refusal(few, limit=len(few) + 60 * DIGITS - 1)
 
 
-def test_a_number_with_an_exponent_never_takes_the_quick_way() -> None:
+def test_a_number_with_an_exponent_never_takes_the_fast_way() -> None:
     for number in (b"1e1", b"-1E1", b"0.5e-3", b"0e0", b"12.25E+3", b"\t 7e7", b"[\n-9e9]"):
         for place in PLACES:
             assert parse(with_data(place.encode().replace(b"{}", number))) is None
@@ -343,11 +343,11 @@ def test_half_a_surrogate_pair_is_one_fault_not_two(name: str) -> None:
 
 
 def test_an_escaped_backslash_before_u0000_is_just_text() -> None:
-    assert bytes(explain(with_data(b'"\\\\u0000"'), LIMIT).data) == b'"\\\\u0000"'
+    assert bytes(validate(with_data(b'"\\\\u0000"'), LIMIT).data) == b'"\\\\u0000"'
 
 
 def test_a_pair_of_surrogate_escapes_is_one_character() -> None:
-    assert explain(body(component="😀"), LIMIT).component == "😀"
+    assert validate(body(component="😀"), LIMIT).component == "😀"
     event = parse(body(component="😀", data=["😀"]))
     assert event is not None
     assert event.component == "😀"
@@ -369,7 +369,7 @@ def test_data_nested_64_deep_is_taken() -> None:
     deep = b'{"a":' * DEPTH + b"0" + b"}" * DEPTH
     event = parse(with_data(deep))
     assert event is not None
-    assert event == explain(with_data(deep), LIMIT)
+    assert event == validate(with_data(deep), LIMIT)
 
 
 def test_every_fault_is_listed_at_once() -> None:
@@ -415,7 +415,7 @@ def test_a_blank_or_null_required_field_is_refused(name: str, value: Any) -> Non
 @pytest.mark.parametrize("name", ["component", "environment"])
 @pytest.mark.parametrize("character", ["x", "ü", "😀"])
 def test_a_name_has_at_most_255_characters(name: str, character: str) -> None:
-    assert explain(body(**{name: character * 255}), LIMIT)
+    assert validate(body(**{name: character * 255}), LIMIT)
     assert pointers(body(**{name: character * 256})) == [f"/{name}"]
 
 
@@ -520,7 +520,7 @@ def test_an_answer_is_never_many_times_as_large_as_the_body(posted: bytes) -> No
     assert len(posted) <= LIMIT
     answer = verdict(posted)
     if isinstance(answer, Problem):
-        assert len(answer.faults) <= MOST_FAULTS
+        assert len(answer.faults) <= MAX_ERRORS
         assert len(answer.body()) <= 64 * 1024
 
 

@@ -27,7 +27,7 @@ from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, fail
 from api.http.problems import Problem
 
 LIMIT = 256 * 1024
-MOST = Bounds(10_000, LIMIT, 32 * 1024 * 1024)
+BOUNDS = Bounds(10_000, LIMIT, 32 * 1024 * 1024)
 BOTH = pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
 
 TRACE, SPAN = bytes(range(1, 17)), bytes(range(1, 9))
@@ -101,7 +101,7 @@ def encoded(sent: ExportLogsServiceRequest, media_type: MediaType) -> bytes:
 
 
 def read(sent: ExportLogsServiceRequest, media_type: MediaType) -> Export:
-    return otlp.read(encoded(sent, media_type), media_type, MOST)
+    return otlp.read(encoded(sent, media_type), media_type, BOUNDS)
 
 
 def only(sent: LogRecord, media_type: MediaType = PROTOBUF, **origin: Any) -> EventIn:
@@ -120,12 +120,12 @@ def of_json(record: dict[str, Any] | str) -> Export:
     """Of one record in JSON."""
     text = record if isinstance(record, str) else json.dumps(record)
     body = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{text}]}}]}}]}}'
-    return otlp.read(body.encode(), JSON, MOST)
+    return otlp.read(body.encode(), JSON, BOUNDS)
 
 
 def refusal(body: bytes, media_type: MediaType) -> Problem:
     with pytest.raises(Problem) as caught:
-        otlp.read(body, media_type, MOST)
+        otlp.read(body, media_type, BOUNDS)
     return caught.value
 
 
@@ -412,7 +412,7 @@ def test_a_resource_that_can_not_be_read_refuses_its_records_and_no_others() -> 
     bad = {"resource": number, "scopeLogs": [{"logRecords": [{}, {}]}]}
     worse = {"resource": 5, "scopeLogs": [{"logRecords": [{}]}]}
     body = json.dumps({"resourceLogs": [bad, good, worse]}).encode()
-    export = otlp.read(body, JSON, MOST)
+    export = otlp.read(body, JSON, BOUNDS)
     assert [event.message for event in export.events] == ["good"]
     assert export.refused == 3
     assert "record 0: of its resource, intValue in it" in export.why()
@@ -483,7 +483,7 @@ def test_a_body_that_is_no_request_in_protobuf_is_refused(body: bytes) -> None:
 def test_a_record_that_can_not_be_decoded_spoils_no_other() -> None:
     good = log_record("good").SerializeToString()
     body = enveloped(good, b"\xff", b"\x2a\x03\x0a\x01\xff", good)
-    export = otlp.read(body, PROTOBUF, MOST)
+    export = otlp.read(body, PROTOBUF, BOUNDS)
     assert [event.message for event in export.events] == ["good", "good"]
     assert export.refused == 2
     assert "record 1: it can't be decoded" in export.why()
@@ -492,10 +492,10 @@ def test_a_record_that_can_not_be_decoded_spoils_no_other() -> None:
 
 def test_a_resource_that_can_not_be_decoded_refuses_its_records() -> None:
     records = delimited(2, delimited(2, b"") * 2)
-    export = otlp.read(delimited(1, delimited(1, b"\xff") + records), PROTOBUF, MOST)
+    export = otlp.read(delimited(1, delimited(1, b"\xff") + records), PROTOBUF, BOUNDS)
     assert export.refused == 2
     assert "its resource can't be decoded" in export.why()
-    export = otlp.read(delimited(1, delimited(3, b"\xff") + records), PROTOBUF, MOST)
+    export = otlp.read(delimited(1, delimited(3, b"\xff") + records), PROTOBUF, BOUNDS)
     assert "its schema URL is not UTF-8" in export.why()
 
 
@@ -509,7 +509,7 @@ def test_fields_that_are_unknown_or_come_in_parts_are_read_as_protobuf_says() ->
     parts = (
         unknown + records + one.SerializeToString() + delimited(9, b"x") + two.SerializeToString()
     )
-    (event,) = otlp.read(delimited(1, parts), PROTOBUF, MOST).events
+    (event,) = otlp.read(delimited(1, parts), PROTOBUF, BOUNDS).events
     assert event.component == "b"
     assert data(event)["resource"]["attributes"] == {"a": 1, "service.name": "b"}
 
@@ -529,12 +529,12 @@ def test_no_records_are_no_events(media_type: MediaType) -> None:
 
 @BOTH
 def test_so_many_records_are_taken_and_not_one_more(media_type: MediaType) -> None:
-    sent = request(*[log_record("m")] * MOST.records)
-    assert len(read(sent, media_type).events) == MOST.records
+    sent = request(*[log_record("m")] * BOUNDS.records)
+    assert len(read(sent, media_type).events) == BOUNDS.records
     sent.resource_logs.add().scope_logs.add().log_records.add()
     problem = refusal(encoded(sent, media_type), media_type)
     assert problem.status == 413
-    assert str(MOST.records) in problem.detail
+    assert str(BOUNDS.records) in problem.detail
 
 
 @BOTH
@@ -579,7 +579,7 @@ def test_a_body_of_nothing_but_tiny_parts_is_refused_without_being_built(name: s
     body, media_type = MANY[name]
     before = resource.getrusage(resource.RUSAGE_SELF)
     try:
-        assert otlp.read(body, media_type, MOST).refused == 1  # one record, too large
+        assert otlp.read(body, media_type, BOUNDS).refused == 1  # one record, too large
     except Problem as problem:
         refused_as_a_whole = problem.status == 413
         assert refused_as_a_whole
@@ -594,13 +594,13 @@ def test_a_large_resource_of_many_scopes_is_read_once(media_type: MediaType) -> 
     sent.resource_logs[0].scope_logs.extend([ScopeLogs(schema_url="x")] * 10_000)
     body = encoded(sent, media_type)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    assert not otlp.read(body, media_type, MOST).records
+    assert not otlp.read(body, media_type, BOUNDS).records
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3
 
 
 @BOTH
 def test_so_many_resources_and_scopes_are_taken_and_not_one_more(media_type: MediaType) -> None:
-    sent = ExportLogsServiceRequest(resource_logs=[ResourceLogs()] * (2 * MOST.records - 1))
+    sent = ExportLogsServiceRequest(resource_logs=[ResourceLogs()] * (2 * BOUNDS.records - 1))
     sent.resource_logs[-1].scope_logs.add().log_records.add()
     assert len(read(sent, media_type).events) == 1
     for one_more in (sent.resource_logs, sent.resource_logs[0].scope_logs):
@@ -611,7 +611,7 @@ def test_so_many_resources_and_scopes_are_taken_and_not_one_more(media_type: Med
         del one_more[-1]
 
 
-FEW = MOST._replace(records=10)
+FEW = BOUNDS._replace(records=10)
 
 
 @BOTH
@@ -690,7 +690,7 @@ def test_half_of_a_pair_is_told_wherever_it_stands_and_nothing_else_is(before: b
 def test_text_with_many_commas_is_no_reason_to_refuse() -> None:
     record = {"body": {"stringValue": "1," * 100_000}}
     body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record] * 25}]}]})
-    assert len(otlp.read(body.encode(), JSON, MOST).events) == 25
+    assert len(otlp.read(body.encode(), JSON, BOUNDS).events) == 25
 
 
 @BOTH
@@ -758,7 +758,7 @@ def test_a_value_nested_very_deep_in_protobuf_spoils_no_other(levels: int) -> No
         value = delimited(5, delimited(1, value))
     good = log_record("good").SerializeToString()
     export = otlp.read(
-        enveloped(good, delimited(5, value)), PROTOBUF, MOST._replace(record_bytes=8 * LIMIT)
+        enveloped(good, delimited(5, value)), PROTOBUF, BOUNDS._replace(record_bytes=8 * LIMIT)
     )
     assert [event.message for event in export.events] == ["good"]
     assert export.refused == 1
@@ -901,7 +901,7 @@ def test_any_bytes_are_taken_or_refused(
     whole = encoded(sent, media_type)
     for body in (junk, whole[:at] + junk + whole[at:], whole[:at]):
         try:
-            otlp.read(body, media_type, MOST)
+            otlp.read(body, media_type, BOUNDS)
         except Problem as problem:
             status = problem.status
             assert status == 400

@@ -7,7 +7,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from api.formats.otlp import export as otlp
 from api.formats.otlp.responses import JSON, PROTOBUF
-from tests.unit.api.formats.test_otlp import MOST, log_record, read, request
+from tests.unit.api.formats.test_otlp import BOUNDS, log_record, read, request
 
 
 def resource_logs(service: str, *texts: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:
@@ -43,7 +43,7 @@ BAD = {
     "a comma too many": b'{"intValue":1,}',
     "too deep": b'{"arrayValue":{"values":[' * 65 + b"]}}" * 65,
     "deeper than any parser goes": b"[" * 20_000 + b"]" * 20_000,
-    "too large": b'{"stringValue":"%b"}' % (b"x" * MOST.record_bytes),
+    "too large": b'{"stringValue":"%b"}' % (b"x" * BOUNDS.record_bytes),
     "no object": b"7",
 }
 
@@ -51,7 +51,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_record_that_cannot_be_kept_costs_no_other(bad: bytes) -> None:
     groups = resource_logs("one", GOOD, attribute(bad), GOOD) + b"," + resource_logs("two", GOOD)
-    export = otlp.read(b'{"resourceLogs":[%b]}' % groups, JSON, MOST)
+    export = otlp.read(b'{"resourceLogs":[%b]}' % groups, JSON, BOUNDS)
     assert [event.component for event in export.events] == ["one", "one", "two"]
     assert export.refused == 1
     assert "record 1: " in export.why()
@@ -66,7 +66,7 @@ def test_a_resource_or_scope_that_cannot_be_kept_costs_only_its_own_records(
     groups = b",".join(
         [resource_logs("one", GOOD), resource_logs("two", GOOD, **more), resource_logs("3", GOOD)]
     )
-    export = otlp.read(b'{"resourceLogs":[%b]}' % groups, JSON, MOST)
+    export = otlp.read(b'{"resourceLogs":[%b]}' % groups, JSON, BOUNDS)
     assert [event.component for event in export.events] == ["one", "3"]
     assert export.refused == 1
 
@@ -78,7 +78,7 @@ def test_a_schema_url_that_cannot_be_kept_costs_only_its_own_records(
 ) -> None:
     one, two = resource_logs("one", GOOD), resource_logs("two", attribute(broken), GOOD)
     body = b'{"resourceLogs":[%b,"schemaUrl":"%b"},%b]}' % (one[:-1], url, two)
-    export = otlp.read(body, JSON, MOST)
+    export = otlp.read(body, JSON, BOUNDS)
     assert {event.component for event in export.events} == {"two"}
     assert export.refused == 1 + (broken == b"NaN")
 
@@ -89,20 +89,20 @@ def test_text_that_looks_like_a_record_is_none() -> None:
         resource_logs("one", text, attribute(b"NaN")),
         resource_logs("two", GOOD),
     )
-    export = otlp.read(body, JSON, MOST)
+    export = otlp.read(body, JSON, BOUNDS)
     assert [event.component for event in export.events] == ["one", "two"]
     assert b"}]}]}]}" in bytes(export.events[0].data)
 
 
 def test_a_byte_order_mark_before_a_request_is_skipped() -> None:
     body = b'\xef\xbb\xbf{"resourceLogs":[%b]}' % resource_logs("one", GOOD)
-    assert len(otlp.read(body, JSON, MOST).events) == 1
-    assert len(otlp.read(bytearray(body), JSON, MOST).events) == 1
+    assert len(otlp.read(body, JSON, BOUNDS).events) == 1
+    assert len(otlp.read(bytearray(body), JSON, BOUNDS).events) == 1
 
 
 PROTOBUF_BAD = {
     "NUL": log_record("a\0b"),
-    "too large": log_record("x" * MOST.record_bytes),
+    "too large": log_record("x" * BOUNDS.record_bytes),
 }
 
 
@@ -127,7 +127,7 @@ def test_a_record_in_protobuf_that_is_too_deep_costs_no_other() -> None:
     good = log_record("a").SerializeToString()
     texts = [delimited(2, text) for text in (good, delimited(5, value), good)]
     body = delimited(1, delimited(2, b"".join(texts)))
-    export = otlp.read(body, PROTOBUF, MOST)
+    export = otlp.read(body, PROTOBUF, BOUNDS)
     assert [event.message for event in export.events] == ["a", "a"]
 
 
@@ -135,11 +135,11 @@ def test_a_record_in_protobuf_that_is_too_deep_costs_no_other() -> None:
 def test_text_in_protobuf_that_is_not_utf_8_costs_only_its_records(text: bytes) -> None:
     spoilt = b"x" * len(text)
     whole = request(log_record("a"), log_record(spoilt.decode()), log_record("b"))
-    export = otlp.read(whole.SerializeToString().replace(spoilt, text), PROTOBUF, MOST)
+    export = otlp.read(whole.SerializeToString().replace(spoilt, text), PROTOBUF, BOUNDS)
     assert [event.message for event in export.events] == ["a", "b"]
     sent = [request(log_record("a"), of_resource={"k": spoilt.decode()}), request(log_record("b"))]
     body = b"".join(one.SerializeToString().replace(spoilt, text) for one in sent)
-    assert [event.message for event in otlp.read(body, PROTOBUF, MOST).events] == ["b"]
+    assert [event.message for event in otlp.read(body, PROTOBUF, BOUNDS).events] == ["b"]
 
 
 @given(
@@ -150,7 +150,7 @@ def test_text_in_protobuf_that_is_not_utf_8_costs_only_its_records(text: bytes) 
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_every_good_record_is_kept_whatever_stands_around_it(groups: list[list[bytes]]) -> None:
     body = b",".join(resource_logs("c", *texts) for texts in groups)
-    export = otlp.read(b'{"resourceLogs":[%b]}' % body, JSON, MOST)
+    export = otlp.read(b'{"resourceLogs":[%b]}' % body, JSON, BOUNDS)
     good = sum(text is GOOD for texts in groups for text in texts)
     assert len(export.events) == good
     assert export.refused == sum(map(len, groups)) - good

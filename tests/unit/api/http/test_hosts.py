@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.http.hosts import MOST_KNOWN, Hosts, is_loopback
+from api.http.hosts import MAX_KNOWN, Hosts, is_loopback
 
 LOOPBACK = [
     *(b"localhost", b"LOCALHOST:5000", b"localhost.", b"127.0.0.1", b"127.9.8.7:1"),
@@ -70,9 +70,9 @@ def test_no_host_or_two_are_refused_but_http_1_0_needs_none() -> None:
 
 def test_what_is_remembered_of_hosts_has_a_bound() -> None:
     hosts = Hosts()
-    for number in range(3 * MOST_KNOWN):
+    for number in range(3 * MAX_KNOWN):
         assert hosts.admits(b"h%d.example" % number)
-        assert len(hosts.known) <= MOST_KNOWN
+        assert len(hosts.known) <= MAX_KNOWN
     assert hosts.admits(b"x" * 10_000)
     assert b"x" * 10_000 not in hosts.known
 

@@ -6,16 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from api.ingest.ack import Acknowledgement, reached
+from api.ingest.ack import AckWaiter, reached
 from api.ingest.service import Accepted
-from api.ingest.stamping import MadeAll
+from api.ingest.stamping import StampedBatch
 from storage.errors import DatabaseMismatch
 from storage.model.event import new_ids, new_stamp
 from storage.model.receipt import Receipt, StoredState
-from storage.queue.producer import Place
+from storage.queue.producer import QueuePosition
 
 IDS = new_ids(new_stamp(), 3)
-ACCEPTED = Accepted(MadeAll(0, IDS, [], []), Place(0, 3))
+ACCEPTED = Accepted(StampedBatch(0, IDS, [], []), QueuePosition(0, 3))
 
 
 class Watch:
@@ -24,7 +24,7 @@ class Watch:
     def __init__(self, left: bool) -> None:
         self._left = left
 
-    async def left(self, place: Place) -> None:
+    async def left(self, place: QueuePosition) -> None:
         if not self._left:
             await asyncio.Event().wait()
 
@@ -44,7 +44,7 @@ async def knows(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
 
 def receipts(left: bool, stored_states: object) -> list[Receipt]:
     async def run() -> list[Receipt]:
-        waiting = Acknowledgement(Watch(left), stored_states, 0.01)  # type: ignore[arg-type]
+        waiting = AckWaiter(Watch(left), stored_states, 0.01)  # type: ignore[arg-type]
         async with asyncio.timeout(20):
             return await waiting.receipts(ACCEPTED)
 

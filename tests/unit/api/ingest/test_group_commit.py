@@ -1,4 +1,4 @@
-"""What arrives during a call goes to the queue in the next, all at once; failures stay apart."""
+"""What arrives during a call goes to the queue in the next, all at once; failures stay separate."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ import pytest
 from api.ingest import group_commit
 from api.ingest.group_commit import GroupCommit
 from storage.errors import QueueFull, QueueUnavailable, ShardFull
-from storage.queue.producer import Appended, Place
+from storage.queue.producer import Appended, QueuePosition
 
 
 class Queue:
@@ -30,13 +30,13 @@ class Queue:
         self.ends.append(asyncio.get_running_loop().create_future())
         generation = await self.ends[-1]
         backlog = self.backlog.get(shard, (0, 0))
-        return Appended(generation, Place(shard, len(self.calls)), *backlog)
+        return Appended(generation, QueuePosition(shard, len(self.calls)), *backlog)
 
     def wake(self, shard: int, generation: int) -> None:
         self.woken.append((shard, generation))
 
-    def group(self, most_pending: int = 100, shards: int = 4) -> GroupCommit:
-        return GroupCommit(self.append, shards, most_pending, self.wake)
+    def group(self, max_pending: int = 100, shards: int = 4) -> GroupCommit:
+        return GroupCommit(self.append, shards, max_pending, self.wake)
 
     @property
     def bodies(self) -> list[list[bytes]]:
@@ -50,10 +50,10 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[Place]:
+def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[QueuePosition]:
     items = [part for body in bodies for part in (b"id of " + body, body)]
 
-    async def appended() -> Place:
+    async def appended() -> QueuePosition:
         return await group.submit(items, ms)
 
     return asyncio.create_task(appended())
@@ -204,7 +204,7 @@ def test_a_group_is_bounded_in_events_and_bytes(monkeypatch: pytest.MonkeyPatch)
     run(scenario)
 
 
-def test_the_events_of_one_request_are_never_torn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_events_of_one_request_are_never_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
 
     async def scenario() -> None:
@@ -217,7 +217,7 @@ def test_the_events_of_one_request_are_never_torn_apart(monkeypatch: pytest.Monk
             queue.ends[number].set_result(0)
         places = await asyncio.gather(*tasks)
         assert queue.bodies == [[b"0"], [*many], [b"6", b"7", b"8"]]
-        assert [place.position for place in places] == [1, 2, 3, 3]
+        assert [place.end for place in places] == [1, 2, 3, 3]
 
     run(scenario)
 
@@ -225,7 +225,7 @@ def test_the_events_of_one_request_are_never_torn_apart(monkeypatch: pytest.Monk
 def test_a_request_larger_than_what_may_wait_is_taken_when_there_is_any_room() -> None:
     async def scenario() -> None:
         queue = Queue()
-        group = queue.group(most_pending=2)
+        group = queue.group(max_pending=2)
         held = add(group, b"1", b"2", b"3")
         await settle()
         with pytest.raises(QueueFull):
@@ -277,7 +277,7 @@ def test_while_much_waits_two_calls_are_under_way_and_no_more() -> None:
 def test_a_failure_of_one_of_two_calls_leaves_the_other_alone(failing: int) -> None:
     async def scenario() -> None:
         queue = Queue()
-        group = queue.group(most_pending=7)
+        group = queue.group(max_pending=7)
         tasks = [add(group, b"1", b"2", b"3"), add(group, b"4", b"5", b"6")]
         tasks.append(add(group, b"7"))
         await settle()
@@ -450,7 +450,7 @@ def test_a_producer_that_goes_away_takes_nobody_with_it() -> None:
 def test_no_more_events_are_held_than_allowed_those_in_the_call_included() -> None:
     async def scenario() -> None:
         queue = Queue()
-        group = queue.group(most_pending=3)
+        group = queue.group(max_pending=3)
         held = [add(group, b"1")]
         await settle()
         held += [add(group, b"2"), add(group, b"3")]
@@ -509,7 +509,7 @@ def test_closing_that_is_given_up_breaks_off_no_call() -> None:
 
 
 def test_a_loop_that_shuts_down_leaves_no_producer_waiting() -> None:
-    tasks: list[asyncio.Task[Place]] = []
+    tasks: list[asyncio.Task[QueuePosition]] = []
 
     async def scenario() -> None:
         queue = Queue()

@@ -9,7 +9,7 @@ import pytest
 from api.ingest import group_commit
 from api.ingest.group_commit import GroupCommit
 from storage.errors import ShardFull, ShardPaused, ShardUnusable
-from storage.queue.producer import Appended, Place
+from storage.queue.producer import Appended, QueuePosition
 
 SHARDS = 4
 
@@ -37,7 +37,7 @@ class Queue:
         if shard in self.full:
             raise ShardFull("injected")
         self.taken.append(shard)
-        return Appended(0, Place(shard, 1), self.backlog, 0)
+        return Appended(0, QueuePosition(shard, 1), self.backlog, 0)
 
 
 def with_group(scenario: Callable[[Queue, GroupCommit], Coroutine[Any, Any, None]]) -> None:

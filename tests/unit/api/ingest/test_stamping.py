@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 
 from api.formats.native import EventIn
-from api.ingest.stamping import make_all, restamped
+from api.ingest.stamping import restamped, stamp_batch
 from storage.model.event import Event, Stamp, decode_event, encode_event, time_text
 
 STAMP = Stamp(1_795_000_000_000, bytes(16))
@@ -20,7 +20,7 @@ def posted() -> list[EventIn]:
 
 
 def test_every_field_is_kept_and_encoded_as_everywhere() -> None:
-    made = make_all(posted(), STAMP)
+    made = stamp_batch(posted(), STAMP)
     wanted = [
         Event(
             str(UUID(bytes=raw_id)),
@@ -42,4 +42,4 @@ def test_every_field_is_kept_and_encoded_as_everywhere() -> None:
 
 def test_with_another_stamp_they_are_what_they_would_have_been_then() -> None:
     then = Stamp(1_794_000_000_000, bytes(range(16)))
-    assert restamped(make_all(posted(), STAMP), then) == make_all(posted(), then)
+    assert restamped(stamp_batch(posted(), STAMP), then) == stamp_batch(posted(), then)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.http.error_detail import Fault
+from api.http.error_detail import ErrorDetail
 from api.query import cursors
 from api.query.params import InvalidQuery, parse_filters
 from storage.model.filters import Filters, canonical
@@ -38,14 +38,14 @@ VALUES = [
 WORDS = st.text(min_size=1, max_size=9).filter(lambda text: text.strip() and "\0" not in text)
 
 
-def faults_of(query_string: bytes) -> list[Fault]:
+def faults_of(query_string: bytes) -> list[ErrorDetail]:
     with pytest.raises(InvalidQuery) as caught:
         parse_filters(query_string)
     assert caught.value.faults
     return caught.value.faults
 
 
-def only_fault(query_string: bytes) -> Fault:
+def only_fault(query_string: bytes) -> ErrorDetail:
     (fault,) = faults_of(query_string)
     return fault
 
@@ -218,7 +218,7 @@ def test_a_limit_at_its_bounds_is_taken(value: int) -> None:
     ],
 )
 def test_a_from_date_after_the_to_date_is_a_fault(query: bytes) -> None:
-    assert only_fault(query) == Fault("from_date is after to_date", parameter="from_date")
+    assert only_fault(query) == ErrorDetail("from_date is after to_date", parameter="from_date")
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_any_pairs_give_filters_or_invalid_query(pairs: list[tuple[str, str]]) -
 
 
 def check(query_string: bytes) -> None:
-    faults = [Fault("none")]
+    faults = [ErrorDetail("none")]
     try:
         canonical(parse_filters(query_string))
     except InvalidQuery as invalid:

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from api.app import create_app
 from api.formats.native import EventIn
-from api.http.request_body import Room
-from api.services import Limits
+from api.http.memory_budget import MemoryBudget
+from api.services import RequestLimits
 from api.settings import ApiSettings
 from storage.errors import QueueFull, QueueUnavailable
 from storage.settings import StorageSettings
@@ -38,14 +38,14 @@ class Ingest:
 def post(
     sent: ExportLogsServiceRequest,
     ingest: Ingest,
-    room: Room | None = None,
+    budget: MemoryBudget | None = None,
     headers: dict[str, str] = PROTOBUF,
 ) -> httpx.Response:
     settings = ApiSettings(_env_file=None)
     app = create_app(StorageSettings(_env_file=None), settings).fastapi
-    limits = Limits.of(settings)
+    limits = RequestLimits.of(settings)
     app.state.services = SimpleNamespace(
-        limits=limits, ingest=ingest, room=room or Room(limits.batch.bytes)
+        limits=limits, ingest=ingest, memory_budget=budget or MemoryBudget(limits.batch.bytes)
     )
     body = sent.SerializeToString() if headers is PROTOBUF else b'{"resourceLogs":[' + LOG + b"]}"
 
@@ -75,7 +75,7 @@ def logs(count: int = 1, text: str = "m", of_resource: str = "") -> ExportLogsSe
     [
         (QueueFull("full", 17), 503, 14, "17"),
         (QueueUnavailable("away"), 503, 14, "2"),
-        (RuntimeError("a mistake"), 500, 13, None),
+        (RuntimeError("a bug"), 500, 13, None),
     ],
 )
 def test_whatever_goes_wrong_is_a_status_in_the_requests_encoding(
@@ -89,7 +89,7 @@ def test_whatever_goes_wrong_is_a_status_in_the_requests_encoding(
         assert answer.headers.get("retry-after") == retry
     assert Status.FromString(in_protobuf.content).code == code
     assert json.loads(in_json.content)["code"] == code
-    assert b"a mistake" not in in_protobuf.content + in_json.content
+    assert b"a bug" not in in_protobuf.content + in_json.content
 
 
 def test_records_that_are_all_refused_are_nothing_to_accept() -> None:
@@ -101,18 +101,18 @@ def test_records_that_are_all_refused_are_nothing_to_accept() -> None:
 def test_a_request_takes_room_as_it_was_sent_and_as_events_and_gives_it_back() -> None:
     plain = logs(10, "x" * 1000)
     size = len(plain.SerializeToString())
-    room = Room(3 * size + 1)
+    budget = MemoryBudget(3 * size + 1)
     ingest = Ingest()
     nothing_kept, kept_often = logs(0, of_resource="r" * 4 * size), logs(100, "m", "r" * 1000)
-    with room.guest() as other:
-        other.take(1)
+    with budget.reservation() as other:
+        other.reserve(1)
         for sent in (nothing_kept, kept_often):
-            refused = post(sent, ingest, room)
+            refused = post(sent, ingest, budget)
             assert refused.status_code == 503
             assert refused.headers["retry-after"] == "1"
             assert b"there is room for" in refused.content
         assert not ingest.accepted
-        assert room.free == 3 * size
-        assert post(plain, ingest, room).status_code == 200
+        assert budget.free == 3 * size
+        assert post(plain, ingest, budget).status_code == 200
         assert len(ingest.accepted) == 10
-        assert room.free == 3 * size
+        assert budget.free == 3 * size

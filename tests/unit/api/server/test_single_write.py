@@ -125,8 +125,8 @@ def test_a_body_is_read_whole_whether_it_comes_with_its_head_or_later(cut: int) 
     read: list[bytes] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with MEMORY.bodies.guest() as guest:
-            read.append(await read_body(scope, receive, BodyLimits(100, 5, "here"), guest))
+        with MEMORY.bodies.reservation() as reservation:
+            read.append(await read_body(scope, receive, BodyLimits(100, 5, "here"), reservation))
         await answering(start(LENGTH), body(b"ok"))(scope, receive, send)
 
     wire = exchange(app, REQUEST[:cut], REQUEST[cut:])
@@ -138,7 +138,7 @@ def test_a_body_is_read_whole_whether_it_comes_with_its_head_or_later(cut: int) 
 @pytest.mark.parametrize("is_told", [True, False])
 @pytest.mark.parametrize("reads", [True, False])
 def test_nobody_is_answered_who_has_gone(count: int, is_told: bool, reads: bool) -> None:
-    """uvloop raises for a write to them, which would be logged as a mistake of ours."""
+    """uvloop raises for a write to them, which would be logged as a bug of ours."""
     wire = Wire()
 
     async def scenario() -> None:

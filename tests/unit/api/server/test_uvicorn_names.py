@@ -17,7 +17,7 @@ from uvicorn.protocols.http import flow_control, httptools_impl
 from uvicorn.server import ServerState
 
 import api.server
-from api.server.single_write import Cycle
+from api.server.single_write import SingleWriteCycle
 
 OURS = Path(api.server.__file__).parent
 
@@ -70,8 +70,8 @@ def test_uvicorn_has_the_lines_of_every_status() -> None:
 
 def test_a_request_of_uvicorns_can_become_one_of_ours() -> None:
     cycle = object.__new__(httptools_impl.RequestResponseCycle)
-    cycle.__class__ = Cycle
-    assert isinstance(cycle, Cycle)
+    cycle.__class__ = SingleWriteCycle
+    assert isinstance(cycle, SingleWriteCycle)
 
 
 def test_a_function_may_make_the_protocol() -> None:

@@ -17,8 +17,8 @@ from cli.send.chunks import Chunk, Chunks, Rejected
 from cli.send.outcome import Outcome
 from cli.send.pipeline import Pipeline
 from cli.send.rejects import SHOWN, Rejects, Written, reasons_path
-from cli.send.resume import KEYS_KEPT_SECONDS, Wanted
-from cli.send.retry_deadline import Patience
+from cli.send.resume import KEYS_KEPT_SECONDS, ResumeRequest
+from cli.send.retry_deadline import RetryDeadline
 from testbed.waiting import wait_until
 
 LINES = b"".join(b'{"message":"%d"}\n' % number for number in range(20_000))
@@ -36,9 +36,9 @@ def at(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.json"
 
 
-def wanted_of(file: Path, **changes: object) -> Wanted:
+def wanted_of(file: Path, **changes: object) -> ResumeRequest:
     options = {"url": "http://a", "batch": 10, "rejected": None, "restart": False, "anyway": False}
-    return Wanted(file=file, **{**options, **changes})  # type: ignore[arg-type]
+    return ResumeRequest(file=file, **{**options, **changes})  # type: ignore[arg-type]
 
 
 def begin(at: Path, file: Path, **changes: object) -> Checkpoint:
@@ -137,7 +137,7 @@ def test_a_file_that_is_no_checkpoint_is_not_overwritten(at: Path, file: Path, t
     assert at.read_text() == text
 
 
-def test_a_checkpoint_of_another_version_is_told_apart(at: Path, file: Path) -> None:
+def test_a_checkpoint_of_another_version_is_recognised(at: Path, file: Path) -> None:
     at.write_text(json.dumps({"format": 0}))
     with pytest.raises(CannotResume, match="another version"):
         begin(at, file)
@@ -274,20 +274,20 @@ def test_what_is_read_after_the_stop_is_not_sent() -> None:
     assert not pipeline.is_complete
 
 
-def test_patience_ends_when_it_is_told_to() -> None:
-    patience = Patience(None)
-    patience.pause(0, "away")
-    assert patience.trouble == "away"
-    patience.answered()
-    assert patience.trouble is None
-    patience.stop()
+def test_a_retry_deadline_ends_when_it_is_told_to() -> None:
+    deadline = RetryDeadline(None)
+    deadline.pause(0, "away")
+    assert deadline.last_error == "away"
+    deadline.answered()
+    assert deadline.last_error is None
+    deadline.stop()
     with pytest.raises(GaveUp):
-        patience.pause(600, "away")
+        deadline.pause(600, "away")
 
 
-def test_patience_gives_up_after_its_time_without_an_answer() -> None:
+def test_a_retry_deadline_gives_up_after_its_time_without_an_answer() -> None:
     with pytest.raises(GaveUp, match=r"nothing was taken for 0\.05 s: away"):
-        Patience(0.05).pause(600, "away")
+        RetryDeadline(0.05).pause(600, "away")
 
 
 def test_a_line_that_is_no_json_is_told_with_its_column() -> None:

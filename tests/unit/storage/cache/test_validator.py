@@ -1,4 +1,4 @@
-"""What is asked while control answers goes in the next call; failures stay apart."""
+"""What is asked while control answers goes in the next call; failures stay separate."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage.cache.validator import PageProofs
+from storage.cache.validator import PageValidator
 from storage.errors import ControlUnavailable
 
 
@@ -18,9 +18,9 @@ class Control:
         self.ends: list[asyncio.Future[list[bytes | None]]] = []
 
     async def ask(
-        self, digests: Sequence[str], buckets: Sequence[Sequence[str]]
+        self, digests: Sequence[str], tags: Sequence[Sequence[str]]
     ) -> list[bytes | None]:
-        self.calls.append((list(digests), [list(some) for some in buckets]))
+        self.calls.append((list(digests), [list(some) for some in tags]))
         self.ends.append(asyncio.get_running_loop().create_future())
         return await self.ends[-1]
 
@@ -30,25 +30,25 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def asked(proofs: PageProofs, name: str) -> asyncio.Task[bytes | None]:
-    return asyncio.create_task(proofs.etag(name, [f"bucket of {name}"]))
+def asked(proofs: PageValidator, name: str) -> asyncio.Future[bytes | None]:
+    return proofs.submit(name, [f"tag of {name}"])
 
 
-def run(scenario: Callable[[Control, PageProofs], Coroutine[Any, Any, None]]) -> None:
+def run(scenario: Callable[[Control, PageValidator], Coroutine[Any, Any, None]]) -> None:
     async def whole() -> None:
         control = Control()
-        await scenario(control, PageProofs(control.ask))
+        await scenario(control, PageValidator(control.ask))
 
     asyncio.run(whole())
 
 
 def test_all_of_one_turn_share_a_call_and_who_asks_meanwhile_waits_for_the_next() -> None:
-    async def scenario(control: Control, proofs: PageProofs) -> None:
-        first = [asked(proofs, "a"), asked(proofs, "b"), asked(proofs, "a")]
+    async def scenario(control: Control, validator: PageValidator) -> None:
+        first = [asked(validator, "a"), asked(validator, "b"), asked(validator, "a")]
         await settle()
-        late = asked(proofs, "a")  # what is under way may have looked already
+        late = asked(validator, "a")  # what is under way may have looked already
         await settle()
-        assert control.calls == [(["a", "b"], [["bucket of a"], ["bucket of b"]])]
+        assert control.calls == [(["a", "b"], [["tag of a"], ["tag of b"]])]
         control.ends[0].set_result([b"1", None])
         assert await asyncio.gather(*first) == [b"1", None, b"1"]
         assert not late.done()
@@ -60,10 +60,10 @@ def test_all_of_one_turn_share_a_call_and_who_asks_meanwhile_waits_for_the_next(
 
 @pytest.mark.parametrize("error", [ControlUnavailable("away"), TypeError("a bug of ours")])
 def test_a_failure_fails_its_own_call_only(error: Exception) -> None:
-    async def scenario(control: Control, proofs: PageProofs) -> None:
-        first = asked(proofs, "a")
+    async def scenario(control: Control, validator: PageValidator) -> None:
+        first = asked(validator, "a")
         await settle()
-        second = asked(proofs, "b")
+        second = asked(validator, "b")
         await settle()
         control.ends[0].set_exception(error)
         with pytest.raises(type(error)):
@@ -76,8 +76,8 @@ def test_a_failure_fails_its_own_call_only(error: Exception) -> None:
 
 
 def test_a_client_that_goes_away_takes_nobody_with_it() -> None:
-    async def scenario(control: Control, proofs: PageProofs) -> None:
-        gone, stays = asked(proofs, "a"), asked(proofs, "a")
+    async def scenario(control: Control, validator: PageValidator) -> None:
+        gone, stays = asked(validator, "a"), asked(validator, "a")
         await settle()
         gone.cancel()
         await settle()

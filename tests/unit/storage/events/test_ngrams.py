@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.events.ngrams import MOST_RANGES, merged, ranges
+from storage.events.ngrams import MAX_RANGES, merged, ranges
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -22,14 +22,14 @@ def test_what_is_left_are_the_hours_that_no_span_holds(
     absent: set[int], start: int | None, end: int | None
 ) -> None:
     spans = merged((at(hour), at(hour + 1)) for hour in sorted(absent))
-    assert len(spans) < MOST_RANGES
+    assert len(spans) < MAX_RANGES
     window = (None if start is None else at(start), None if end is None else at(end))
     found = list(ranges(*window, spans))
     covered = [hour for hour in HOURS for span in found if within(at(hour), span)]
     assert covered == sorted(set(covered)), "in order, and no hour twice"
     wanted = {hour for hour in HOURS if within(at(hour), window)}
     assert wanted - absent <= set(covered) <= wanted
-    if len(absent) < MOST_RANGES:
+    if len(absent) < MAX_RANGES:
         assert wanted - absent == set(covered)
 
 
@@ -42,6 +42,6 @@ def test_of_many_spans_the_longest_stretches_are_left_out() -> None:
     spans = [(at(3 * day), at(3 * day + 1)) for day in range(30)]
     spans[7:9] = [(at(21), at(23)), (at(23), at(25))]
     found = merged(spans)
-    assert len(found) == MOST_RANGES - 1
+    assert len(found) == MAX_RANGES - 1
     assert (at(21), at(25)) in found
     assert found == sorted(found)

@@ -51,7 +51,9 @@ NO_EVENTS = {
 
 
 @pytest.mark.parametrize("kind", NO_EVENTS)
-def test_what_is_no_event_is_set_aside_with_its_bytes_and_the_rest_is_read(kind: str) -> None:
+def test_what_is_no_event_is_kept_as_unreadable_with_its_bytes_and_the_rest_is_read(
+    kind: str,
+) -> None:
     good = make_events(3)
     raws = [encode_event(good[0]), NO_EVENTS[kind], *map(encode_event, good[1:])]
     batch = read_batch([(b"5-%d" % n, {b"e": raw}) for n, raw in enumerate(raws)], 7)

@@ -1,6 +1,6 @@
 """Retry-After comes from what workers really do."""
 
-from storage.queue.drain_rate import LONGEST_SECONDS, UNKNOWN_SECONDS, DrainRate
+from storage.queue.drain_rate import MAX_SECONDS, UNKNOWN_SECONDS, DrainRate
 
 
 def observed(*samples: tuple[float, int]) -> DrainRate:
@@ -23,11 +23,11 @@ def test_the_wait_is_the_excess_over_the_rate_rounded_up() -> None:
 
 
 def test_while_nothing_is_stored_the_longest_wait_is_told() -> None:
-    assert observed((0, 100), (5, 100)).seconds_for(10) == LONGEST_SECONDS
+    assert observed((0, 100), (5, 100)).seconds_for(10) == MAX_SECONDS
 
 
 def test_a_wait_is_never_longer_than_the_longest() -> None:
-    assert observed((0, 0), (10, 10)).seconds_for(1_000_000) == LONGEST_SECONDS
+    assert observed((0, 0), (10, 10)).seconds_for(1_000_000) == MAX_SECONDS
 
 
 def test_only_the_last_seconds_count() -> None:

@@ -12,7 +12,7 @@ import redis
 from rq.job import Job
 
 from storage.errors import ControlUnavailable, QueueUnavailable
-from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS, Waker, rq_queue
+from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS, DrainScheduler, rq_queue
 from storage.queue.sweeper import Sweeper
 from testbed.waiting import wait_until
 from worker.drain import drain
@@ -24,9 +24,9 @@ def control() -> fakeredis.FakeRedis:
 
 
 @pytest.fixture
-def waker(control: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> Waker:
+def scheduler(control: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> DrainScheduler:
     monkeypatch.setattr("storage.queue.scheduler.connect", lambda url: control)
-    return Waker("redis://queue", "redis://control", 4)
+    return DrainScheduler("redis://queue", "redis://control", 4)
 
 
 def waiting_ids(control: fakeredis.FakeRedis) -> list[str]:
@@ -34,21 +34,21 @@ def waiting_ids(control: fakeredis.FakeRedis) -> list[str]:
 
 
 def test_a_drain_is_enqueued_for_its_shard_on_the_one_queue(
-    waker: Waker, control: fakeredis.FakeRedis
+    scheduler: DrainScheduler, control: fakeredis.FakeRedis
 ) -> None:
-    waker.enqueue(3, 7)
+    scheduler.enqueue(3, 7)
     assert waiting_ids(control) == ["drain-3-7"]
     job = Job.fetch("drain-3-7", connection=control, serializer="json")
     assert job.origin == DRAIN_QUEUE
     assert job.func is drain
     assert job.args == [3]
-    assert waker.waiting() == 1
+    assert scheduler.waiting() == 1
 
 
 def test_a_drain_that_nobody_picks_up_or_that_fails_is_forgotten(
-    waker: Waker, control: fakeredis.FakeRedis
+    scheduler: DrainScheduler, control: fakeredis.FakeRedis
 ) -> None:
-    waker.enqueue(0, 1)
+    scheduler.enqueue(0, 1)
     job = Job.fetch("drain-0-1", connection=control)
     assert (job.timeout, job.ttl, job.failure_ttl) == (JOB_SECONDS,) * 3
     assert job.result_ttl == 0
@@ -57,18 +57,18 @@ def test_a_drain_that_nobody_picks_up_or_that_fails_is_forgotten(
 
 
 def test_each_generation_of_each_shard_has_an_id_of_its_own_that_rq_allows(
-    waker: Waker, control: fakeredis.FakeRedis
+    scheduler: DrainScheduler, control: fakeredis.FakeRedis
 ) -> None:
     wanted = [(shard, generation) for shard in (0, 1, 11) for generation in (1, 2, 11, 10**9)]
     for shard, generation in wanted:
-        waker.enqueue(shard, generation)
+        scheduler.enqueue(shard, generation)
     ids = waiting_ids(control)
-    assert len(set(ids)) == len(wanted) == waker.waiting()
+    assert len(set(ids)) == len(wanted) == scheduler.waiting()
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", job_id) for job_id in ids)
 
 
 def test_enqueueing_while_control_is_away_says_so(
-    waker: Waker, control: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+    scheduler: DrainScheduler, control: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*args: object, **more: object) -> None:
         raise redis.ConnectionError("away")
@@ -76,12 +76,12 @@ def test_enqueueing_while_control_is_away_says_so(
     monkeypatch.setattr(control, "llen", away)
     monkeypatch.setattr(control, "pipeline", away)
     with pytest.raises(ControlUnavailable):
-        waker.waiting()
+        scheduler.waiting()
     with pytest.raises(ControlUnavailable):
-        waker.enqueue(0, 1)
+        scheduler.enqueue(0, 1)
 
 
-class StubWaker:
+class StubScheduler:
     """Sweeps as it is told to, and counts."""
 
     def __init__(self) -> None:
@@ -95,9 +95,9 @@ class StubWaker:
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubWaker]:
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubScheduler]:
     monkeypatch.setattr("storage.queue.sweeper.SWEEP_SECONDS", 0.001)
-    found = StubWaker()
+    found = StubScheduler()
     sweeper = Sweeper(found)  # type: ignore[arg-type]
     sweeper.start()
     yield found
@@ -105,7 +105,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubWaker]:
     assert "sweeper" not in {thread.name for thread in threading.enumerate()}
 
 
-def more_sweeps(stub: StubWaker) -> None:
+def more_sweeps(stub: StubScheduler) -> None:
     before = stub.sweeps
     wait_until(lambda: stub.sweeps > before + 3, "more sweeps")
 
@@ -118,7 +118,7 @@ def raising(error: Exception) -> Callable[[], None]:
 
 
 def test_a_sweeper_goes_on_after_an_outage_that_it_reports_once(
-    stub: StubWaker, caplog: pytest.LogCaptureFixture
+    stub: StubScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     more_sweeps(stub)
     for outage in range(1, 3):
@@ -130,7 +130,7 @@ def test_a_sweeper_goes_on_after_an_outage_that_it_reports_once(
 
 
 def test_a_sweeper_survives_what_nobody_expected(
-    stub: StubWaker, caplog: pytest.LogCaptureFixture
+    stub: StubScheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub.sweep_once = raising(ValueError("a surprise"))
     more_sweeps(stub)

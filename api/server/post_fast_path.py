@@ -1,4 +1,4 @@
-"""The lane: the protocol itself answers a plainly good `POST /events`, everything else goes on.
+"""The fast path: the protocol itself answers a plainly good `POST /events`; the rest goes on.
 
 A scope, a task, FastAPI's routing and models cost more than accepting itself. What is unusual or
 wrong goes to the FastAPI route of the same path, which says precisely what is the matter.
@@ -11,25 +11,26 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.formats.cloudevents.binary import MARKS
+from api.formats.cloudevents.binary import BINARY_HEADERS
 from api.formats.native import EventIn, parse
 from api.http.hosts import Hosts
-from api.http.problems import MEDIA_TYPE, MISTAKE, Problem, of_storage
+from api.http.problems import INTERNAL_ERROR, MEDIA_TYPE, Problem, of_storage
 from api.http.proxies import FORWARDED
 from api.ingest.service import Ingest, location
-from api.ingest.stamping import Made
+from api.ingest.stamping import StampedEvent
 from storage.errors import QueueFull, StorageError
-from storage.queue.producer import Place
+from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-_URLS = frozenset((b"/events", b"/events/", b"/api/events", b"/api/events/"))
+VERSIONS = ("1.1", "1.0")
+_PATHS = ("/events", "/events/", "/api/events", "/api/events/")
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
-_UNUSUAL = MARKS | {
+_UNUSUAL = BINARY_HEADERS | {
     *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
     FORWARDED,
 }
@@ -37,15 +38,20 @@ _UNUSUAL = MARKS | {
 _ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
 
 
-class PostLane:
+def events_paths(prefix: str) -> set[str]:
+    """The paths of `/events`, as they are and below the prefix of a proxy."""
+    return {prefix + path for path in _PATHS}.union(_PATHS)
+
+
+class PostFastPath:
     """Which requests it takes, and how they are answered."""
 
-    def __init__(self, ingest: Ingest, most_bytes: int, hosts: Hosts, prefix: str = "") -> None:
+    def __init__(self, ingest: Ingest, max_bytes: int, hosts: Hosts, prefix: str = "") -> None:
         """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
         self.prefix = prefix
-        self._urls = _URLS | {prefix.encode() + url for url in _URLS}
-        self._most_bytes = most_bytes
+        self._urls = {path.encode() for path in events_paths(prefix)}
+        self._max_bytes = max_bytes
         self._hosts = hosts
         self._common: Headers = ()
         self._common_lines = b""
@@ -58,7 +64,7 @@ class PostLane:
             and found.get(b"content-type", b"").lower() in _JSON
             and found.keys().isdisjoint(_UNUSUAL)
             and b"content-length" in found
-            and int(found[b"content-length"]) <= self._most_bytes
+            and int(found[b"content-length"]) <= self._max_bytes
             and len(found) == len(headers)  # none is repeated
             and (
                 (host := found.get(b"host")) in self._hosts.known  # as nearly always: no call
@@ -80,34 +86,36 @@ class PostLane:
 
 
 class Post:
-    """A request in the lane, for uvicorn's protocol one of its cycles. It needs no task."""
+    """A request on the fast path, for uvicorn's protocol one of its cycles. It needs no task."""
 
     response_started = response_complete = disconnected = False
     keep_alive = True
     message_event = asyncio.Event()  # nobody waits for more of it
-    _made: Made
+    _stamped: StampedEvent
 
-    def __init__(self, lane: PostLane, connection: HttpToolsProtocol, posted: EventIn) -> None:
-        self._lane = lane
+    def __init__(
+        self, fast_path: PostFastPath, connection: HttpToolsProtocol, posted: EventIn
+    ) -> None:
+        self._fast_path = fast_path
         self._connection = connection
         self._posted = posted
 
     def start(self) -> None:
         """What was asked before it is answered: now it is appended. Never answers at once."""
         try:
-            self._made, appended = self._lane.ingest.submit(self._posted)
+            self._stamped, appended = self._fast_path.ingest.submit(self._posted)
         except Exception as error:  # noqa: BLE001 - answered and logged as any other
             appended = self._connection.loop.create_future()
             appended.set_exception(error)
         appended.add_done_callback(self._on_appended)
 
-    def _on_appended(self, appended: asyncio.Future[Place]) -> None:
+    def _on_appended(self, appended: asyncio.Future[QueuePosition]) -> None:
         error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
         if error is None:
-            made = self._made
-            place = self._lane.prefix + location(made.id)
+            stamped = self._stamped
+            place = self._fast_path.prefix + location(stamped.id)
             more = b"location: %b\r\nactivity-ack: queued\r\n" % place.encode()
-            self._answer(202, b"application/json", more, made.body)
+            self._answer(202, b"application/json", more, stamped.body)
         else:
             problem = self._problem(error)
             more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
@@ -115,11 +123,11 @@ class Post:
 
     def _problem(self, error: BaseException) -> Problem:
         if isinstance(error, QueueFull):
-            error = self._lane.ingest.reckoned(error)
+            error = self._fast_path.ingest.with_retry_after(error)
         if isinstance(error, StorageError):
             return of_storage(error)
         log.error("POST /events", exc_info=error)
-        return MISTAKE
+        return INTERNAL_ERROR
 
     def _answer(self, *answer: Any) -> None:
         connection = self._connection
@@ -141,7 +149,7 @@ class Post:
             return
         if not self.keep_alive:
             headers += b"connection: close\r\n"
-        common = self._lane.lines(connection.server_state.default_headers)
+        common = self._fast_path.lines(connection.server_state.default_headers)
         line = STATUS_LINE[status]
         answer = _ANSWER % (line, common, kind, len(body) + 1, headers, body)
         connection.transport.write(answer)

@@ -1,7 +1,7 @@
 #!lua
--- Keep a page under the generations it was read under, and end its flight.
--- KEYS 1 page  2 flight
--- ARGV 1 generations (or `sealed`) as lookup gave them  2 body  3 etag  4 ttl_ms
+-- Store a page under the generations it was read under, and release its lock.
+-- KEYS 1 page  2 lock
+-- ARGV 1 generations (or `closed`) as lookup gave them  2 body  3 etag  4 ttl_ms
 --      5 token of who ran the query
 redis.call('HSET', KEYS[1], 'generations', ARGV[1], 'body', ARGV[2], 'etag', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])

@@ -1,4 +1,4 @@
-"""The lane answers as FastAPI does, in order, once; what it leaves is as if it were not there."""
+"""The fast path answers as FastAPI does, in order, once; what it leaves is unchanged."""
 
 import asyncio
 import gzip
@@ -16,7 +16,7 @@ from api.http import request_body
 from api.http.path_middleware import plain_path
 from api.server import fast_path_protocol
 from api.server.bounded_protocol import PIECE_BYTES
-from api.server.fast_path import _URLS
+from api.server.post_fast_path import events_paths
 from storage.errors import QueueFull, QueueUnavailable
 from tests.support.hostile import JSON, fuzz, mutations
 from tests.support.raw_http import request
@@ -33,7 +33,7 @@ def post(body: bytes = BODY, *headers: bytes, path: bytes = b"/events") -> bytes
 
 GOOD = post()
 OF_LENGTH = BODY[:-1] + b" " * (EVENT_BYTES - len(BODY)) + b"}"
-MARKS = (JSON, b"ce-specversion: 1.0", b"ce-id: 1", b"ce-source: /a", b"ce-type: b")
+CLOUD_EVENT = (JSON, b"ce-specversion: 1.0", b"ce-id: 1", b"ce-source: /a", b"ce-type: b")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKS = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (5, BODY[:5], len(BODY) - 5, BODY[5:])
 
@@ -64,7 +64,7 @@ LEFT = {
     "two types": post(BODY, JSON, b"Content-Type: text/plain"),
     "two other types": post(BODY, b"Content-Type: text/plain", JSON),
     "a header twice": post(BODY, JSON, b"X: 1", b"x: 2"),
-    "a cloud event": post(BODY, *MARKS),
+    "a cloud event": post(BODY, *CLOUD_EVENT),
     "a bad key": post(BODY, JSON, b"Idempotency-Key: \xff"),
     "expect": post(BODY, JSON, b"Expect: 100-continue"),
     "upgrade": post(BODY, JSON, b"Connection: Upgrade", b"Upgrade: h2c"),
@@ -96,12 +96,12 @@ def cut(sent: bytes, places: Sequence[int]) -> list[bytes]:
     return [sent[a:b] for a, b in pairwise(edges)]
 
 
-def talk(pieces: Sequence[bytes], with_lane: bool = True) -> Wired:
+def talk(pieces: Sequence[bytes], with_fast_path: bool = True) -> Wired:
     """One connection on which these are sent."""
     found: list[Wired] = []
 
     async def scenario() -> None:
-        found.append(Wired(with_lane))
+        found.append(Wired(with_fast_path))
         await found[0].send(*pieces)
         await found[0].hang_up()
 
@@ -111,7 +111,7 @@ def talk(pieces: Sequence[bytes], with_lane: bool = True) -> Wired:
 
 def assert_same(pieces: Sequence[bytes]) -> Wired:
     """Both ways answer the same, append the same, and close or do not."""
-    ours, theirs = talk(pieces), talk(pieces, with_lane=False)
+    ours, theirs = talk(pieces), talk(pieces, with_fast_path=False)
     assert ours.answers == theirs.answers
     assert ours.sent.count(CONTINUE) == theirs.sent.count(CONTINUE)
     assert (len(ours.appended), ours.closed) == (len(theirs.appended), theirs.closed)
@@ -148,7 +148,7 @@ def test_what_is_plainly_good_and_the_last_is_answered_and_the_connection_closed
 
 
 @pytest.mark.parametrize("sent", [*LEFT.values(), *LEFT_LAST.values()], ids=[*LEFT, *LEFT_LAST])
-def test_what_is_not_plainly_good_is_answered_as_if_there_were_no_lane(sent: bytes) -> None:
+def test_what_is_not_plainly_good_is_answered_as_if_there_were_no_fast_path(sent: bytes) -> None:
     ours = assert_same([sent])
     assert len(ours.answers) == 1
     for places in ([len(sent) - 1], range(0, len(sent), 7), [sent.find(b"\r\n\r\n") + 4]):
@@ -208,16 +208,16 @@ def test_whatever_is_pipelined_in_whatever_packets_is_answered_in_order(
     ]
 
 
-def test_many_events_in_one_packet_take_the_lane_one_after_the_other() -> None:
+def test_many_events_in_one_packet_take_the_fast_path_one_after_the_other() -> None:
     ours = talk([GOOD * 100])
     assert ours.requests <= 100 * len(GOOD) / PIECE_BYTES  # those that are cut where a piece ends
     assert [answer.status for answer in ours.answers] == [202] * 100
     assert len(set(ours.appended)) == 100
 
 
-@pytest.mark.parametrize("path", sorted(_URLS))
-def test_the_lane_knows_only_paths_that_are_those_of_events(path: bytes) -> None:
-    assert plain_path(path.decode()) == "/events"
+@pytest.mark.parametrize("path", sorted(events_paths("")))
+def test_the_fast_path_knows_only_paths_that_are_those_of_events(path: str) -> None:
+    assert plain_path(path) == "/events"
 
 
 # --- while an event is appended ----------------------------------------------------------------
@@ -249,16 +249,16 @@ def test_an_append_that_fails_is_told_as_fastapi_does_and_not_tried_again(
     answers: list[list[Answer]] = []
 
     async def scenario() -> None:
-        for with_lane in (True, False):
-            wired = Wired(with_lane)
+        for with_fast_path in (True, False):
+            wired = Wired(with_fast_path)
             wired.error = error
             with caplog.at_level(logging.ERROR):
                 await wired.send(GOOD)
             assert len(wired.appended) == 1
-            assert wired.requests == (not with_lane)
+            assert wired.requests == (not with_fast_path)
             answers.append(wired.answers)
             wired.error = None
-            if with_lane:
+            if with_fast_path:
                 await wired.send(GOOD)
                 assert [answer.status for answer in wired.answers] == [status, 202]
 
@@ -275,7 +275,7 @@ def test_an_append_that_fails_is_told_as_fastapi_does_and_not_tried_again(
 def test_a_queue_that_takes_nothing_more_is_told_in_order_too() -> None:
     async def scenario() -> None:
         wired = Wired()
-        wired.commit._most_pending = 0
+        wired.commit._max_pending = 0
         await wired.send(GOOD * 40 + LEFT["get"])
         assert [answer.status for answer in wired.answers] == [503] * 40 + [200]
         assert wired.answers[0].headers["retry-after"] == str(RETRY_SECONDS)
@@ -284,7 +284,7 @@ def test_a_queue_that_takes_nothing_more_is_told_in_order_too() -> None:
     run(scenario)
 
 
-def test_an_event_that_can_not_be_made_is_a_logged_mistake(
+def test_an_event_that_can_not_be_made_is_a_logged_internal_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(ms: int) -> bytes:

@@ -1,0 +1,135 @@
+"""The fast path for reading: `GET /events` whose page this process has is answered without a task.
+
+Control says for each request whether the page may be served. Whatever else is asked, and every
+page that may not be served, goes on to the FastAPI route of the same path.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+from starlette.types import Message, Receive, Scope, Send
+
+from api.http.conditional import is_known
+from api.http.hosts import Hosts
+from api.http.proxies import FORWARDED
+from api.query.id_params import parse_ids
+from api.query.params import InvalidQuery, parse_filters
+from api.query.service import History
+from api.server.post_fast_path import VERSIONS, events_paths
+from api.server.single_write import SingleWriteCycle
+from storage.cache import tags
+from storage.errors import StorageError
+from storage.model.cached_page import CachedPage
+from storage.model.filters import digest
+
+log = logging.getLogger(__name__)
+
+MAX_QUERY_BYTES = 1024  # of a query string worth remembering
+QUERIES = 2048  # remembered
+_IF_NONE_MATCH = b"if-none-match"
+
+Start = Callable[[Any, Any], None]
+
+
+class _Query(NamedTuple):
+    """The digest a page is stored under, and the cache tags that prove it unchanged."""
+
+    digest: str
+    tags: list[str]
+
+
+class PageFastPath:
+    """Which requests it takes, and how they are answered."""
+
+    def __init__(self, history: History, hosts: Hosts, prefix: str = "") -> None:
+        """`prefix`: of the path below which a proxy publishes the service."""
+        self._history = history
+        self._hosts = hosts
+        self._paths = events_paths(prefix)
+
+    def takes(self, cycle: SingleWriteCycle, app: Any, start: Start) -> bool:
+        """Begin to answer the request from a page at hand; False leaves it untouched.
+
+        `start(cycle, app)` runs an ASGI application for it, if the page may not be served.
+        Never answers at once.
+        """
+        scope: Any = cycle.scope
+        if scope["path"] not in self._paths or not self._is_usual(scope):
+            return False
+        query = _query(scope["query_string"])
+        local = query and self._history.local(query.digest, query.tags)
+        if not local:
+            return False
+
+        def answer(current: asyncio.Future[bytes | None]) -> None:
+            if not _is_current(local.page, current):
+                start(cycle, app)
+            elif not cycle.send_whole(*_messages(local.page, scope)):
+                start(cycle, partial(_send, local.page))
+
+        local.current.add_done_callback(answer)
+        return True
+
+    def _is_usual(self, scope: Scope) -> bool:
+        found = dict(scope["headers"])
+        return (
+            scope["method"] == "GET"
+            and found.get(b"host") in self._hosts.known
+            and FORWARDED not in found
+            and len(found) == len(scope["headers"])  # none is repeated
+            and scope["http_version"] in VERSIONS
+        )
+
+
+def _query(query_string: bytes) -> _Query | None:
+    return _parsed(query_string) if len(query_string) <= MAX_QUERY_BYTES else None
+
+
+@lru_cache(QUERIES)
+def _parsed(query_string: bytes) -> _Query | None:
+    """What is asked, which depends on nothing but this string; None for a page of no filters."""
+    try:
+        if parse_ids(query_string):
+            return None
+        filters = parse_filters(query_string)
+    except InvalidQuery:
+        return None
+    return _Query(digest(filters), tags.of_page(filters))
+
+
+def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool:
+    """Whether control says that this page may be served."""
+    if current.cancelled():
+        return False
+    error = current.exception()
+    if error is None:
+        return current.result() == page.etag
+    if not isinstance(error, StorageError):
+        log.error("GET /events", exc_info=error)
+    return False
+
+
+def _messages(page: CachedPage, scope: Scope) -> tuple[Message, Message]:
+    headers = [(b"etag", page.etag), (b"x-cache", b"HIT"), (b"cache-control", b"no-cache")]
+    status, body = 200, page.body
+    known = [value.decode("latin-1") for name, value in scope["headers"] if name == _IF_NONE_MATCH]
+    if known and is_known(page.etag.decode(), known):
+        status, body = 304, b""
+    else:
+        headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+async def _send(page: CachedPage, scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI: answer with that page."""
+    for message in _messages(page, scope):
+        await send(message)

@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- After the commit: raise the generations and clear the shard's pending tags, also those that a drain
+-- killed between its commit and this call has left behind.
+-- KEYS 1 generations  2 pending writers  3 pending tags of the shard
+-- ARGV 1 shard  2 fence  3 created_at of the batch's oldest event (ms)  then the batch's tags
+if overtaken(KEYS[1], ARGV[1], ARGV[2]) then return end -- the pending tags are the later drain's
+local raise = {}
+for i = 4, #ARGV do raise[ARGV[i]] = true end
+if late(KEYS[1], ARGV[3]) then raise.closed = true end
+for _, tag in ipairs(redis.call('SMEMBERS', KEYS[3])) do raise[tag] = true end
+for tag in pairs(raise) do redis.call('HINCRBY', KEYS[1], tag, 1) end
+if raise.closed then redis.call('HDEL', KEYS[1], 'closed_until') end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[3])
