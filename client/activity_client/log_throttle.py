@@ -16,7 +16,7 @@ class LogThrottle:
         self._next: float | None = None
         self._suppressed = 0
 
-    def occasion(self) -> int | None:
+    def admit(self) -> int | None:
         """Return the number suppressed since the last message, or None to suppress this one."""
         now = self._clock()
         if self._next is not None and now < self._next:

@@ -89,7 +89,7 @@ class ActivityHandler(logging.Handler):
             self._send(record)
         except BufferFull as full:
             self.dropped += 1
-            if self._full.occasion() is not None:
+            if self._full.admit() is not None:
                 self._tell(full)
         except Exception:  # noqa: BLE001 - logging must not raise in the application
             self.dropped += 1

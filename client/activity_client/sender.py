@@ -116,7 +116,7 @@ def _warn_throttled() -> OnReject:
     throttle = LogThrottle(WARN_SECONDS)
 
     def warn(event: dict[str, Any], problem: ProblemDocument) -> None:
-        suppressed = throttle.occasion()
+        suppressed = throttle.admit()
         if suppressed is not None:
             more = f" (and {suppressed} more before)" if suppressed else ""
             what = f"component {event['component']!r}, message {event['message'][:200]!r}"

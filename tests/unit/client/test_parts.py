@@ -187,6 +187,6 @@ def test_limits_that_leave_no_room_are_refused() -> None:
 def test_the_same_thing_is_throttled_and_what_was_silent_is_counted() -> None:
     time = 0.0
     throttle = LogThrottle(10, clock=lambda: time)
-    assert [throttle.occasion() for _ in range(3)] == [0, None, None]
+    assert [throttle.admit() for _ in range(3)] == [0, None, None]
     time = 10.0
-    assert [throttle.occasion() for _ in range(2)] == [2, None]
+    assert [throttle.admit() for _ in range(2)] == [2, None]
