@@ -55,6 +55,7 @@ check: $(VENV)/.dev  ## Lint, formatting, types, dead code, and which package ma
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 client
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
 
@@ -62,9 +63,11 @@ format: $(VENV)/.dev  ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The locks hold versions and hashes, for every platform and Python, and no address.
+# The locks hold versions and hashes, for every platform and Python, and no address. The client has
+# neither: it is installed from its folder.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade
+	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade \
+	--no-emit-package activity-service-client
 
 lock: $(VENV)/.dev  ## Renew the locked versions
 	$(BIN)/pip install --quiet uv
@@ -74,9 +77,13 @@ lock: $(VENV)/.dev  ## Renew the locked versions
 	echo setuptools | $(LOCK) - -o locks/build.txt
 
 clean:  ## Remove the virtual environment and caches; the data stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
+		build *.egg-info client/build client/*.egg-info
 
 # --- the virtual environment, renewed when what it is made from changes
+
+# What pip makes the two packages from.
+PROJECTS := pyproject.toml setup.py client/pyproject.toml
 
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
@@ -89,14 +96,14 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	echo "This Python has no venv module (Debian and Ubuntu: the package python3-venv)."; exit 1; }
 
-$(VENV)/.up: $(VENV)/pyvenv.cfg locks/up.txt locks/build.txt pyproject.toml
+$(VENV)/.up: $(VENV)/pyvenv.cfg locks/up.txt locks/build.txt $(PROJECTS)
 	@echo "installing what the service needs ..."
 	@$(INSTALL) -r locks/up.txt -r locks/build.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e ./client -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/pyvenv.cfg locks/dev.txt locks/build.txt pyproject.toml
+$(VENV)/.dev: $(VENV)/pyvenv.cfg locks/dev.txt locks/build.txt $(PROJECTS)
 	@echo "installing what the tests need ..."
 	@$(INSTALL) -r locks/dev.txt -r locks/build.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e ./client -e .
 	@touch $@ $(VENV)/.up

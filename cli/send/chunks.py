@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from activity_client.answers import ProblemDocument
+from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
-from client.answers import ProblemDocument
-from client.event_line import EVENT_BYTES
 
 CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
 _PIECE_BYTES = 64 * 1024

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from activity_client.answers import problem_text
+from activity_client.errors import BadUrl, GaveUp
+from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
 from cli.send import single_event
 from cli.send.file_source import send_file, usual_checkpoint
@@ -18,9 +21,6 @@ from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
 from cli.send.stream_source import Part, send_stream
 from cli.send.summary import next_step, summary
-from client.answers import problem_text
-from client.errors import BadUrl, GaveUp
-from client.transport import service_address
 
 STANDARD_INPUT = "-"
 

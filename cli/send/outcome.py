@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from itertools import compress
 
+from activity_client.answers import Verdict
+from activity_client.batch import Batch
+from activity_client.transport import Pause, Transport
 from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines
 from cli.send.retry_deadline import stop_refused
-from client.answers import Verdict
-from client.batch import Batch
-from client.transport import Pause, Transport
 
 
 @dataclass(frozen=True)

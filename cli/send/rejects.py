@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from activity_client.answers import problem_text
 from cli.errors import SendError
 from cli.send.chunks import Rejected
-from client.answers import problem_text
 
 SHOWN = 20
 # What the service says of an event; its own line 1 is a line of the file here.

@@ -3,9 +3,9 @@
 import threading
 import time
 
+from activity_client.answers import Refused
+from activity_client.errors import GaveUp
 from cli.errors import KeyReused, RequestRefused
-from client.answers import Refused
-from client.errors import GaveUp
 
 
 def stop_refused(seconds: float, answer: Refused) -> None:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from activity_client.errors import GaveUp
+from activity_client.transport import Transport
 from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunk, Chunks
@@ -11,8 +13,6 @@ from cli.send.outcome import Outcome, deliver
 from cli.send.pipeline import Pipeline
 from cli.send.progress import Progress, Tally
 from cli.send.retry_deadline import RetryDeadline
-from client.errors import GaveUp
-from client.transport import Transport
 
 SAVE_SECONDS = 0.5
 GRACE_SECONDS = 5.0  # for what is under way, once a run is told to stop

@@ -4,14 +4,14 @@ import json
 import sys
 import uuid
 
+from activity_client.answers import Verdict
+from activity_client.batch import Batch
+from activity_client.errors import BadEvent
+from activity_client.event_line import event_line
+from activity_client.transport import Transport
 from cli.errors import UsageError
 from cli.send.retry_deadline import RetryDeadline, stop_refused
 from cli.send.run import MAX_PAUSE, SendOptions
-from client.answers import Verdict
-from client.batch import Batch
-from client.errors import BadEvent
-from client.event_line import event_line
-from client.transport import Transport
 
 
 def line_of(

@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from activity_client import ActivityClient, ActivityHandler, ProblemDocument
+from activity_client.event_line import EVENT_BYTES
 from cli.send.rejects import reasons_path
-from client import ActivityClient, ActivityHandler, ProblemDocument
-from client.event_line import EVENT_BYTES
 from testbed.service import Service
 from testbed.waiting import wait_until
 from tests.support.send_command import SendCommand, ndjson

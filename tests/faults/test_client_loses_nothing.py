@@ -9,7 +9,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from client import ActivityClient, BufferFull, Limits
+from activity_client import ActivityClient, BufferFull, Limits
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service, service

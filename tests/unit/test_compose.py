@@ -31,7 +31,9 @@ EVERY_SERVICE = [
     for file, compose in (("compose", COMPOSE), ("external", EXTERNAL))
     for name, service in compose["services"].items()
 ]
-PACKAGES = {"api", "worker", "storage", "migrations", "cli", "client"}
+SERVER_PACKAGES = {"api", "worker", "storage", "migrations", "cli"}
+PACKAGES = SERVER_PACKAGES | {"client"}
+PROJECTS = {"pyproject.toml", "setup.py", "README.md"}
 OURS = ("api", "worker", "migrate")
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^{}]*))?(:\?[^{}]*)?\}")
@@ -412,24 +414,33 @@ def test_the_build_sees_the_packages_and_nothing_else() -> None:
     allowed = {pattern[1:] for pattern in patterns if pattern.startswith("!")}
     locks = {"locks/runtime.txt", "locks/build.txt"}
     assert patterns[0] == "*"
-    assert allowed == PACKAGES | locks | {"pyproject.toml", "README.md"}
+    assert allowed == PACKAGES | locks | PROJECTS
 
 
-def test_the_wheel_in_the_images_has_every_module_and_script(tmp_path: Path) -> None:
+def test_the_wheels_in_the_images_have_every_module_and_script(tmp_path: Path) -> None:
     """The checkout has them anyway: only an image, or this, would show one that is missing."""
-    for name in (*PACKAGES, "pyproject.toml", "README.md"):
+    for name in PACKAGES | PROJECTS:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, tmp_path / name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*build, "-w", tmp_path / "wheels", tmp_path], check=True)
-    [wheel] = (tmp_path / "wheels").glob("*.whl")
-    wanted = {
-        path.relative_to(PROJECT).as_posix()
-        for package in PACKAGES
-        for path in (PROJECT / package).rglob("*")
+    folders = (tmp_path / "client", tmp_path)
+    subprocess.run([*build, "-w", tmp_path / "wheels", *folders], check=True)
+    server, client = sorted((tmp_path / "wheels").glob("*.whl"))
+    names = [set(zipfile.ZipFile(wheel).namelist()) for wheel in (client, server)]
+    assert modules(PROJECT / "client", "activity_client") <= names[0]
+    assert modules(PROJECT, *SERVER_PACKAGES) <= names[1]
+    tops = {name.partition("/")[0] for name in names[1]}
+    assert {name for name in tops if not name.endswith(".dist-info")} == SERVER_PACKAGES
+
+
+def modules(root: Path, *packages: str) -> set[str]:
+    """Return the files of these packages, by their names in a wheel."""
+    return {
+        path.relative_to(root).as_posix()
+        for package in packages
+        for path in (root / package).rglob("*")
         if path.suffix in {".py", ".lua", ".mako"}
     }
-    assert wanted <= set(zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from activity_client import log_event
 from api.formats.cloudevents import structured
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
@@ -12,7 +13,6 @@ from api.query import params
 from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.misspelt import CLASSES, known_variables
-from client import log_event
 from storage.postgres.tables import metadata
 from storage.redis import keys
 

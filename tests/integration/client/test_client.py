@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from client import ActivityClient, BufferFull, ClientClosed, Limits
-from client.answers import ProblemDocument
+from activity_client import ActivityClient, BufferFull, ClientClosed, Limits
+from activity_client.answers import ProblemDocument
 from testbed.waiting import wait_until
 from tests.support.stub_service import (
     LOST,
@@ -107,7 +107,7 @@ def test_a_full_buffer_says_what_waits_since_when_and_why(stub: StubService) -> 
     client = client_of(stub, limits=Limits(buffer_events=10))
     send_all(client, *("m" * 10))
     wait_until(lambda: client.stats.retries > 0, "a retry")
-    with pytest.raises(BufferFull, match=r"10 events .* has not taken any since .*refused") as full:
+    with pytest.raises(BufferFull, match=r"10 events .* has accepted none since .*refused") as full:
         client.send(message="one too many")
     assert full.value.events == 10
     stub.start()
@@ -168,8 +168,8 @@ def test_a_refusal_that_is_not_about_the_events_loses_none_and_is_said_once(
     assert (client.stats.accepted, rejected) == (2, [])
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert said == (
-        f"events wait, requests are refused: POST {stub.url}/events/batch: answer {status}: "
-        f"told to say {status}; is {stub.url} an Activity Service?"
+        f"requests are refused, events stay in the buffer: POST {stub.url}/events/batch: "
+        f"answer {status}: told to say {status}; is {stub.url} an Activity Service?"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_warning_is_not_all_that_tells_of_a_refusal(stub: StubService) -> None
     client = client_of(stub, limits=Limits(buffer_events=1))
     send_all(client, "m")
     wait_until(lambda: client.stats.retries > 0, "a refusal")
-    with pytest.raises(BufferFull, match=r"not taken any since .* answer 404"):
+    with pytest.raises(BufferFull, match=r"accepted none since .* answer 404"):
         client.send(message="one too many")
     stub.otherwise = accept
     assert client.close(20)
@@ -195,7 +195,7 @@ def test_an_on_reject_that_fails_stops_nothing(
         send_all(client, "bad", "good")
         assert client.flush(20)
     assert stub.messages == ["good"]
-    assert "on_reject failed" in caplog.text
+    assert "on_reject raised" in caplog.text
 
 
 def test_many_threads_send_and_each_event_arrives_once(stub: StubService) -> None:
@@ -239,13 +239,12 @@ def test_what_close_can_not_send_in_time_is_told(
     send_all(client, "1", "2", "3")
     assert not client.close(0.2)
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert f"not acknowledged in time by {stub.url}: " in said
-    assert "Events left: 3" in said
+    assert f"events not acknowledged by {stub.url} before the deadline: 3: " in said
     assert client.stats.pending == 3
 
 
 SCRIPT = """
-from client import ActivityClient
+from activity_client import ActivityClient
 client = ActivityClient({url!r}, component="c", environment="e")
 client.send(message="at the end")
 """
@@ -268,7 +267,7 @@ def test_what_can_not_be_sent_at_the_end_of_the_process_is_told_on_stderr(
     stub.stop()
     code = SCRIPT.format(url=stub.url).replace('"e")', '"e", limits=Limits(exit_seconds=0.2))')
     ended = run_python(code.replace("import ", "import Limits, "))
-    assert "Events left: 1" in ended.stderr
+    assert "before the deadline: 1: " in ended.stderr
     assert "refused" in ended.stderr
 
 
@@ -291,7 +290,7 @@ def test_without_a_thread_to_be_had_close_sends(
 
     client = client_of(stub)
     with monkeypatch.context() as patch:
-        patch.setattr("client.activity_client.threading.Thread.start", refuse_to_start)
+        patch.setattr("activity_client.client.threading.Thread.start", refuse_to_start)
         send_all(client, "1", "2")
     assert client.close(20)
     assert stub.messages == ["1", "2"]
@@ -306,7 +305,7 @@ def test_a_thread_that_an_error_ends_leaves_its_batch_to_the_next_under_its_key(
 
     client = client_of(stub)
     with monkeypatch.context() as patch:
-        patch.setattr("client.sender.Sender._report", fail)
+        patch.setattr("activity_client.sender.Sender._report", fail)
         send_all(client, "1")
         assert not client.flush(20)
         wait_until(lambda: client._thread and not client._thread.is_alive(), "its end")
@@ -366,7 +365,7 @@ def test_a_child_of_multiprocessing_sends_what_waits_when_it_ends(stub: StubServ
 def test_a_signal_handler_that_sends_does_not_hang(stub: StubService) -> None:
     code = f"""
 import signal
-from client import ActivityClient, Limits
+from activity_client import ActivityClient, Limits
 roomy = Limits(buffer_events=10**7, buffer_bytes=10**9)
 client = ActivityClient({stub.url!r}, component="c", environment="e", limits=roomy)
 handled = sent = 0

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from client.buffer import Buffer
-from client.errors import BufferFull, ClientClosed, GaveUp
-from client.limits import Limits
+from activity_client.buffer import Buffer
+from activity_client.errors import BufferFull, ClientClosed, GaveUp
+from activity_client.limits import Limits
 from testbed.waiting import wait_until
 
 AT_ONCE = Limits(linger_seconds=0)
@@ -34,7 +34,7 @@ def test_what_is_under_way_counts_against_the_bounds_until_it_is_settled() -> No
     buffer = filled(Limits(buffer_events=2, linger_seconds=0), b"1", b"2")
     lines = buffer.take()
     assert lines == [b"1", b"2"]
-    with pytest.raises(BufferFull, match=r"2 events \(2 bytes\) wait; the service answers"):
+    with pytest.raises(BufferFull, match=r"2 events \(2 bytes\) are waiting; the service accepts"):
         buffer.put(b"3")
     buffer.settle(lines, rejected=1)
     buffer.put(b"3")

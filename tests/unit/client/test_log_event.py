@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from client.log_event import (
+from activity_client.log_event import (
     EXTRA_BYTES,
     EXTRAS,
     MESSAGE_BYTES,
@@ -80,7 +80,7 @@ def test_what_the_application_added_is_kept_as_json_or_as_its_repr() -> None:
     assert extra["tags"] == ["a", None]
     assert extra["kind"] == "{1}"
     assert extra["number"] == "nan"
-    assert extra["broken"] == "<Unprintable without a text: ValueError>"
+    assert extra["broken"] == "<Unprintable without text: ValueError>"
     assert extra["nul"] == "a\N{REPLACEMENT CHARACTER}b"
     assert extra["inner"] == "{'nul': 'a\\x00b'}"
     assert extra["half"] == "a?b"

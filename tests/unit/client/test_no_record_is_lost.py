@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_client import ActivityHandler
+from activity_client.client import ActivityClient
+from activity_client.event_line import EVENT_BYTES, event_line
 from api.formats.native import EventIn, parse, validate
-from client import ActivityHandler
-from client.activity_client import ActivityClient
-from client.event_line import EVENT_BYTES, event_line
 from tests.support.hostile import fuzz
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from client.answers import Done, Refused, Reply, Retry, Split, Verdict, problem_text, read
-from client.backoff import MAX_RETRY_AFTER, Backoff, retry_after
-from client.batch import GZIP_FROM_BYTES, Batch
-from client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
-from client.event_line import EVENT_BYTES, event_line
-from client.limits import Limits
-from client.seldom import LogThrottle
-from client.transport import Transport
+from activity_client.answers import Done, Refused, Reply, Retry, Split, Verdict, problem_text, read
+from activity_client.backoff import MAX_RETRY_AFTER, Backoff, retry_after
+from activity_client.batch import GZIP_FROM_BYTES, Batch
+from activity_client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
+from activity_client.event_line import EVENT_BYTES, event_line
+from activity_client.limits import Limits
+from activity_client.log_throttle import LogThrottle
+from activity_client.transport import Transport
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -43,13 +43,13 @@ def test_what_is_not_given_is_not_sent() -> None:
 @pytest.mark.parametrize(
     ("parts", "kind", "text"),
     [
-        ((None, "e", "m"), BadEvent, "component must be a text, not NoneType"),
-        (("c", 5, "m"), BadEvent, "environment must be a text, not int"),
+        ((None, "e", "m"), BadEvent, "component must be a string, not NoneType"),
+        (("c", 5, "m"), BadEvent, "environment must be a string, not int"),
         (("c", "e", " \n"), BadEvent, "message is blank"),
-        (("c", "e", "m", None, {1, 2}), NotJson, "can't be written as JSON"),
-        (("c", "e", "m", None, float("nan")), NotJson, "can't be written as JSON"),
-        (("c", "e", "half \ud800"), NotJson, "half of a surrogate pair"),
-        (("c", "e", "x" * EVENT_BYTES), TooLarge, f"at most {EVENT_BYTES}"),
+        (("c", "e", "m", None, {1, 2}), NotJson, "is not JSON serializable"),
+        (("c", "e", "m", None, float("nan")), NotJson, "is not JSON serializable"),
+        (("c", "e", "half \ud800"), NotJson, "lone surrogate"),
+        (("c", "e", "x" * EVENT_BYTES), TooLarge, f"the limit is {EVENT_BYTES}"),
     ],
 )
 def test_what_the_service_would_refuse_is_refused_before(
@@ -165,21 +165,21 @@ def test_a_problem_is_told_in_one_line() -> None:
     "url", ["", "127.0.0.1:5000", "ftp://host", "http://", "http://[", "file:///x"]
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(BadUrl, match="is not the address of a service"):
+    with pytest.raises(BadUrl, match="is not a service URL"):
         Transport(url)
 
 
 def test_a_full_buffer_explains_itself() -> None:
     full = BufferFull(3, 99, NOW, "connection refused")
     assert str(full) == (
-        "the buffer is full: 3 events (99 bytes) wait; the service has not taken any since "
+        "the buffer is full: 3 events (99 bytes) are waiting; the service has accepted none since "
         "2026-11-24T08:00:00+00:00: connection refused"
     )
     assert "more slowly" in str(BufferFull(3, 99))
 
 
 def test_limits_that_leave_no_room_are_refused() -> None:
-    with pytest.raises(ValueError, match="batch_events is 0"):
+    with pytest.raises(ValueError, match="batch_events must be greater than 0, not 0"):
         Limits(batch_events=0)
     assert Limits(linger_seconds=0).linger_seconds == 0
 
@@ -187,6 +187,6 @@ def test_limits_that_leave_no_room_are_refused() -> None:
 def test_the_same_thing_is_throttled_and_what_was_silent_is_counted() -> None:
     time = 0.0
     throttle = LogThrottle(10, clock=lambda: time)
-    assert [throttle.occasion() for _ in range(3)] == [0, None, None]
+    assert [throttle.admit() for _ in range(3)] == [0, None, None]
     time = 10.0
-    assert [throttle.occasion() for _ in range(2)] == [2, None]
+    assert [throttle.admit() for _ in range(2)] == [2, None]

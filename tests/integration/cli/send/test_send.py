@@ -463,7 +463,7 @@ def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand
         (["-", "--restart"], "--restart is for a file"),
         ([__file__, "--skip-lines", "5"], "--skip-lines is for standard input"),
         (["-", "--run-id", "a b"], "--run-id is not one"),
-        (["-", "--url", "nowhere"], "is not the address of a service"),
+        (["-", "--url", "nowhere"], "is not a service URL"),
         ([__file__, "--rejected", __file__], "must be different files"),
         ([__file__, "--restart", "--checkpoint", __file__], "must be different files"),
         (["-", "--batch", "0"], "'0' is not a whole number from 1 to 10000"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_client.event_line import EVENT_BYTES
 from cli.send.chunks import CHUNK_BYTES, Chunk, Chunks
-from client.event_line import EVENT_BYTES
 
 
 def chunks_of(content: bytes, batch: int = 1_000, end: int | None = None) -> list[Chunk]:

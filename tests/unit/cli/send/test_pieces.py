@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from activity_client.errors import GaveUp
 from cli.errors import AlreadySending, CannotResume
 from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Position
@@ -18,7 +19,6 @@ from cli.send.pipeline import Pipeline
 from cli.send.rejects import SHOWN, Rejects, Written, reasons_path
 from cli.send.resume import KEYS_KEPT_SECONDS, ResumeRequest
 from cli.send.retry_deadline import RetryDeadline
-from client.errors import GaveUp
 from testbed.waiting import wait_until
 
 LINES = b"".join(b'{"message":"%d"}\n' % number for number in range(20_000))

@@ -1,8 +1,8 @@
-"""From an event's parts to its line of NDJSON. Pure."""
+"""Serialize an event to a line of NDJSON. Pure."""
 
 import json
 
-from client.errors import BadEvent, NotJson, TooLarge
+from activity_client.errors import BadEvent, NotJson, TooLarge
 
 EVENT_BYTES = 256 * 1024
 
@@ -16,10 +16,14 @@ def event_line(
     email: str | None = None,
     data: object = None,
 ) -> bytes:
-    """The event's JSON in UTF-8, without a line feed in it.
+    """Return the JSON of an event in UTF-8, without a line feed.
 
-    Raises BadEvent for what the service would refuse and is cheap to see: a text that is none or
-    blank, NotJson, TooLarge. All else is for the service to judge.
+    Check only what is cheap to check; the service validates the rest.
+
+    Raises:
+        BadEvent: A required field is not a string, or is blank.
+        NotJson: The event is not JSON serializable.
+        TooLarge: The JSON exceeds EVENT_BYTES.
     """
     for name, text in (("component", component), ("environment", environment)):
         _check_text(name, text)
@@ -38,7 +42,7 @@ def event_line(
 
 def _check_text(name: str, text: object) -> None:
     if not isinstance(text, str):
-        raise BadEvent(f"{name} must be a text, not {type(text).__name__}")
+        raise BadEvent(f"{name} must be a string, not {type(text).__name__}")
     if not text.strip():
         raise BadEvent(f"{name} is blank")
 
@@ -47,14 +51,14 @@ def _utf8(event: dict[str, object]) -> bytes:
     try:
         return _encode(event).encode()
     except UnicodeEncodeError:
-        raise NotJson("the event contains half of a surrogate pair") from None
+        raise NotJson("the event contains a lone surrogate") from None
     except (TypeError, ValueError) as error:
-        raise NotJson(f"the event can't be written as JSON: {error}") from error
+        raise NotJson(f"the event is not JSON serializable: {error}") from error
     except RecursionError:
-        raise NotJson("the event is nested too deep for JSON") from None
+        raise NotJson("the event is nested too deeply") from None
 
 
 def _checked(line: bytes) -> bytes:
     if len(line) > EVENT_BYTES:
-        raise TooLarge(f"the event has {len(line)} bytes; at most {EVENT_BYTES} are taken")
+        raise TooLarge(f"the event has {len(line)} bytes; the limit is {EVENT_BYTES}")
     return line

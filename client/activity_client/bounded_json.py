@@ -1,14 +1,14 @@
-"""From any Python object to JSON that the service takes, within a number of bytes. Pure.
+"""Convert any Python object to JSON that the service accepts, within a size limit. Pure.
 
-Nothing here raises for what an object is or does, and no object is asked twice for what it holds.
-Bytes are those of the JSON in UTF-8, and of its numbers as the service writes them out.
+Nothing here raises, whatever an object is or does, and no object is read twice. Sizes are bytes of
+UTF-8 JSON, with numbers as the service writes them.
 """
 
 import json
 from typing import Any
 
-MAX_DEPTH = 60  # arrays and objects in each other; the service takes 64, around which are others
-_DIGITS = 4_300  # of one number, which is what the service keeps
+MAX_DEPTH = 60  # of nested arrays and objects; the service accepts 64, and others enclose these
+_DIGITS = 4_300  # of one number, the limit of the service
 _CUT = "…"
 _CUT_BYTES = len(_CUT.encode())
 _MAX_ESCAPE = len("\\u0000")
@@ -17,7 +17,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def text_of(value: object) -> str:
-    """Return any object as text; a subclass of `str` without what it does differently."""
+    """Return any object as a string; ignore what a subclass of `str` overrides."""
     if issubclass(type(value), str):
         return str.__str__(value)
     try:
@@ -27,9 +27,9 @@ def text_of(value: object) -> str:
 
 
 def cut_text(value: object, most: int) -> str:
-    """Return it as text of at most so many bytes, without NUL and half surrogate pairs.
+    """Return a value as a string of at most `most` bytes, without NUL and lone surrogates.
 
-    Text that was cut ends with an ellipsis.
+    A truncated string ends with an ellipsis.
     """
     text = _storable(text_of(value)[: max(0, most) + 1])
     encoded = _encode(text)[1:-1].encode()
@@ -39,14 +39,14 @@ def cut_text(value: object, most: int) -> str:
 
 
 def bounded(value: object, most: int) -> tuple[Any, int]:
-    """Return the value as JSON has it, and its bytes, at most so many; else the text of its repr.
+    """Return a value as plain JSON objects, and its size; truncate its repr if it does not fit.
 
-    Plain objects come back, so that encoding them again gives the same.
+    The result has at most `most` bytes, and encoding it again gives the same JSON.
     """
     if not issubclass(type(value), str):
         try:
             plain, size = _plain(value)
-        except Exception:  # noqa: BLE001 - any object may be logged, and may do anything
+        except Exception:  # noqa: BLE001 - any object may be logged, and may raise anything
             size = most + 1
         if size <= most:
             return plain, size
@@ -56,16 +56,19 @@ def bounded(value: object, most: int) -> tuple[Any, int]:
 
 
 def json_bytes(text: str) -> int:
-    """Return the bytes of a text that can be stored, as JSON."""
+    """Return the size of a string as JSON; it must hold no lone surrogate."""
     return len(_encode(text).encode())
 
 
 def _plain(value: object) -> tuple[Any, int]:
-    """Raises anything for what has no form in JSON that the service takes."""
+    """Return a value as plain JSON objects, and its size.
+
+    Raise any exception if the service would reject the value.
+    """
     text = _encode(value)
-    size = len(text.encode())  # not half of a surrogate pair
+    size = len(text.encode())  # raises for a lone surrogate
     if r"\u0000" in text:
-        raise ValueError("it contains a NUL character")
+        raise ValueError("the value contains a NUL character")
     growth = 0
 
     def decimal(literal: str) -> float:
@@ -75,12 +78,12 @@ def _plain(value: object) -> tuple[Any, int]:
 
     def integer(literal: str) -> int:
         if len(literal) > _DIGITS:
-            raise ValueError("it has too many digits")
+            raise ValueError("a number has too many digits")
         return int(literal)
 
     plain = json.loads(text, parse_float=decimal, parse_int=integer)
     if _is_deeper(plain, MAX_DEPTH):
-        raise ValueError("it is nested too deep")
+        raise ValueError("the value is nested too deeply")
     return plain, size + growth
 
 
@@ -99,7 +102,7 @@ def _repr(value: object) -> str:
 
 
 def _without_text(value: object, error: Exception) -> str:
-    return f"<{type(value).__name__} without a text: {type(error).__name__}>"
+    return f"<{type(value).__name__} without text: {type(error).__name__}>"
 
 
 def _storable(text: str) -> str:
@@ -107,11 +110,11 @@ def _storable(text: str) -> str:
 
 
 def _beginning(encoded: bytes, most: int) -> str:
-    """Return as much of the inside of a JSON string as is whole within so many bytes."""
+    """Return the longest prefix of an escaped string that decodes and fits `most` bytes."""
     text = encoded[:most].decode("utf-8", "ignore")
     for end in range(len(text), max(-1, len(text) - _MAX_ESCAPE), -1):
         try:
             return str(json.loads(f'"{text[:end]}"'))
-        except ValueError:  # an escape is cut
+        except ValueError:  # an escape sequence is incomplete
             continue
     return ""

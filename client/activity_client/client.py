@@ -1,28 +1,35 @@
-"""The client: `send` never waits for the network; one thread posts what was sent."""
+"""Buffer events in memory and post them from one background thread."""
 
 import threading
 from types import TracebackType
-from typing import Self
 
-from client import exits
-from client.buffer import Buffer, Stats
-from client.event_line import event_line
-from client.limits import Limits
-from client.sender import OnReject, Sender, is_sending, log
-from client.transport import Transport
+from activity_client import exits
+from activity_client.buffer import Buffer, Stats
+from activity_client.event_line import event_line
+from activity_client.limits import Limits
+from activity_client.sender import OnReject, Sender, is_sending, log
+from activity_client.transport import Transport
 
 
 class ActivityClient:
-    """Sends events to one Activity Service, in batches, in the background, in order.
+    """Sends events to one Activity Service in the background, in batches, in order.
 
-    Each event is stored once: a batch that got no answer is sent again under the same
-    Idempotency-Key for as long as the process lives. Safe for many threads, and across a fork: the
-    child starts with an empty buffer, what was sent before stays with the parent.
+    Each event is stored once: a batch without a response is retried under the same
+    Idempotency-Key for as long as the process lives. Instances are thread-safe. After a fork the
+    child starts with an empty buffer, and the parent sends its own events.
 
-    `component`, `environment`: for events that name none. `on_reject(event, problem)`: called, from
-    the sending thread, for each event that the service refuses; without it a warning is logged, one
-    in 10 s at most. What still waits at the end of the process is sent then, unless
-    `close_at_exit` is false: then the owner must `close`. Raises BadUrl.
+    Args:
+        url: The service's base URL.
+        component: The component of events that name none.
+        environment: The environment of events that name none.
+        on_reject: Called with the event and the problem for each event that the service rejects,
+            in the sending thread. Without it a warning is logged, at most one in 10 s.
+        limits: The bounds of the buffer, the batches and the waits.
+        close_at_exit: Send buffered events when the process exits. If false, the owner must call
+            `close`.
+
+    Raises:
+        BadUrl: `url` is not a service URL.
     """
 
     def __init__(
@@ -54,10 +61,14 @@ class ActivityClient:
         email: str | None = None,
         data: object = None,
     ) -> None:
-        """Take an event, to be sent soon; `data` is anything that has a form in JSON.
+        """Add an event to the buffer; never wait for the network.
 
-        Raises BadEvent (NotJson, TooLarge) for one that the service could only refuse, BufferFull
-        when too many wait, ClientClosed. Then it was not taken.
+        An event for which this raises was not added. `data` is any JSON serializable value.
+
+        Raises:
+            BadEvent: The service would reject the event (also NotJson, TooLarge).
+            BufferFull: Too many events are waiting.
+            ClientClosed: The client is closed.
         """
         self._buffer.put(
             event_line(
@@ -72,15 +83,18 @@ class ActivityClient:
             self._start()
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was sent is answered, `timeout` seconds at most (None: as long as it
-        takes). False when something is not; never waits in the sending thread itself."""
+        """Wait until every event sent so far has a response.
+
+        Wait at most `timeout` seconds; None waits without a limit. The sending thread never waits.
+        Return False if a response is missing.
+        """
         return self._buffer.flush(0 if is_sending(threading.get_ident()) else timeout)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Take no more events, and send those that wait, for `timeout` seconds at most (None:
-        `limits.exit_seconds`). False, and a warning is logged, when some are left.
+        """Stop accepting events, and send the buffered ones.
 
-        May be called again, and after a `with` block; nothing more is then sent.
+        Wait at most `timeout` seconds; None means `limits.exit_seconds`. If events are left, log a
+        warning and return False. Further calls send nothing more.
         """
         already = self._closed
         text = self.finish(timeout)
@@ -89,7 +103,7 @@ class ActivityClient:
         return text is None
 
     def finish(self, timeout: float | None = None) -> str | None:
-        """`close`, with the warning as its value instead of in the log."""
+        """Close as `close` does, and return its warning instead of logging it."""
         self._closed = True
         self._join(self._buffer.close(self.limits.exit_seconds if timeout is None else timeout))
         exits.closed(self)
@@ -98,17 +112,17 @@ class ActivityClient:
             return None
         why = f": {last_error}" if last_error else ""
         return (
-            f"not acknowledged in time by {self.url}{why}. Events left: {left}, of which the last "
-            "request's may have arrived"
+            f"events not acknowledged by {self.url} before the deadline: {left}{why}. "
+            "Events of the last request may have been stored"
         )
 
     @property
     def stats(self) -> Stats:
-        """What became of the events so far."""
+        """Return the counts of events by outcome."""
         return self._buffer.stats
 
     def renew(self) -> None:
-        """Start anew with nothing, as a forked child must: its parent's events are its parent's."""
+        """Start with an empty buffer, as a forked child must; its parent sends its own events."""
         self._buffer = Buffer(self.limits)
         if self._closed:
             self._buffer.close(0)
@@ -116,7 +130,7 @@ class ActivityClient:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ActivityClient":
         return self
 
     def __exit__(
@@ -129,7 +143,7 @@ class ActivityClient:
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
-            return  # another thread is at it, or this one, interrupted by a signal
+            return  # another thread starts it, or this one, interrupted by a signal
         try:
             if self._thread is None or not self._thread.is_alive():
                 exits.used(self)
@@ -142,7 +156,7 @@ class ActivityClient:
         try:
             thread.start()
         except RuntimeError:
-            return None  # no thread to be had, as when the interpreter ends; `close` does its work
+            return None  # no thread can start while the interpreter exits; `close` sends instead
         return thread
 
     def _join(self, seconds: float) -> None:

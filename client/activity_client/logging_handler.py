@@ -1,40 +1,46 @@
-"""An application's log records as events."""
+"""Send log records as events."""
 
 import logging
 import sys
 import threading
 from contextlib import suppress
 
-from client.activity_client import ActivityClient
-from client.bounded_json import json_bytes, text_of
-from client.errors import BadEvent, BufferFull
-from client.log_event import (
+from activity_client.bounded_json import json_bytes, text_of
+from activity_client.client import ActivityClient
+from activity_client.errors import BadEvent, BufferFull
+from activity_client.log_event import (
     RECORD_BYTES,
     event_component,
     event_data,
     event_message,
     record_text,
 )
-from client.seldom import LogThrottle
-from client.sender import LOGGER, WARN_SECONDS, is_sending
+from activity_client.log_throttle import LogThrottle
+from activity_client.sender import LOGGER, WARN_SECONDS, is_sending
 
 _LAST_TRY_SECONDS = 1.0
 _FULL = (
-    "activity client: log records are dropped ({dropped} so far): {full}. For more room: "
+    "activity client: log records are dropped ({dropped} so far): {full}. To raise the limit: "
     "ActivityHandler(ActivityClient(url, limits=Limits(buffer_events=...)), ...)"
 )
 
 
 class ActivityHandler(logging.Handler):
-    """Sends each record as an event; never waits for the network, never raises.
+    """Sends each record as an event; never waits for the network, and never raises.
 
-    `service`: its address, or a client, which the handler then leaves open. `environment`,
-    `component`: of the events; without them the client's, and the logger's name as component.
+    If the buffer is full, the record is dropped and counted in `dropped`. A line on stderr reports
+    this, at most once in 10 s, unless `logging.raiseExceptions` is false. When the process exits,
+    `logging.shutdown` sends buffered records.
 
-    A record that finds the buffer full is dropped and counted in `dropped`; a line on stderr says
-    so, once in 10 s at most, unless `logging.raiseExceptions` is false. At the end of the process
-    `logging.shutdown` sends what still waits. Raises BadUrl, and BadEvent when no
-    environment is given.
+    Args:
+        service: The service's base URL, or a client, which the handler does not close.
+        environment: The environment of the events; without it the client's.
+        component: The component of the events; without it the client's, or the logger's name.
+        level: Records below this level are ignored.
+
+    Raises:
+        BadUrl: `service` is not a service URL.
+        BadEvent: No environment is given.
     """
 
     def __init__(
@@ -53,21 +59,21 @@ class ActivityHandler(logging.Handler):
         self._environment = environment or self._client.environment
         self._component = component or self._client.component
         if self._environment is None:
-            raise BadEvent("an environment is needed, such as environment='production'")
+            raise BadEvent("environment is required, for example environment='production'")
         self.dropped = 0
         self._full = LogThrottle(WARN_SECONDS)
         self._flushed_in_vain = False
 
     @property
     def client(self) -> ActivityClient:
-        """The client that it sends by."""
+        """Return the client that sends the records."""
         return self._client
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """As any handler, but blind to what sending itself logs.
+        """Handle a record, unless the client itself logs it.
 
-        That is sorted out before the handler's lock is taken, which `logging.shutdown` holds while
-        it waits for the sending thread.
+        Check this before taking the handler's lock: `logging.shutdown` holds the lock while it
+        waits for the sending thread.
         """
         if (
             text_of(record.name) == LOGGER
@@ -78,32 +84,32 @@ class ActivityHandler(logging.Handler):
         return bool(super().handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record. One that can't be formatted is told to `handleError`, and sent."""
+        """Send a record; if formatting fails, call `handleError` and send it unformatted."""
         try:
             self._send(record)
         except BufferFull as full:
             self.dropped += 1
-            if self._full.occasion() is not None:
+            if self._full.admit() is not None:
                 self._tell(full)
-        except Exception:  # noqa: BLE001 - logging must not break who logs
+        except Exception:  # noqa: BLE001 - logging must not raise in the application
             self.dropped += 1
             self._handle_error(record)
 
     def flush(self) -> None:
-        """Wait until what was logged is answered, `limits.exit_seconds` of the client at most."""
+        """Wait for responses to all records, at most `limits.exit_seconds` of the client."""
         self._flushed_in_vain = not self._client.flush(self._client.limits.exit_seconds)
 
     def close(self) -> None:
-        """Send what waits, if the client is the handler's own; says on stderr what is lost."""
+        """Close the client if the handler made it, and report lost records on stderr."""
         super().close()
         if self._owns_client:
-            # `logging.shutdown` flushes first: waiting all that time again would help nobody.
+            # `logging.shutdown` flushes first: do not wait for the full timeout twice.
             left = self._client.finish(_LAST_TRY_SECONDS if self._flushed_in_vain else None)
             if left is not None and sys.stderr is not None:
                 print(f"activity client: {left}", file=sys.stderr)
 
     def _tell(self, full: BufferFull) -> None:
-        """As `handleError` would, but for the traceback, which says nothing about this."""
+        """Report dropped records as `handleError` does, but without a traceback."""
         if logging.raiseExceptions and sys.stderr is not None:
             with suppress(OSError):
                 print(_FULL.format(dropped=self.dropped, full=full), file=sys.stderr)
@@ -123,12 +129,12 @@ class ActivityHandler(logging.Handler):
             self._handle_error(record, error)
 
     def _handle_error(self, record: logging.LogRecord, error: Exception | None = None) -> None:
-        """As `logging` does, which prints the exception that is being handled."""
+        """Call `handleError`, which prints the exception that is being handled."""
         with suppress(Exception):
             if error is None:
                 self.handleError(record)
                 return
             try:
                 raise error
-            except Exception:  # noqa: BLE001 - it is raised for `handleError` to see
+            except Exception:  # noqa: BLE001 - raised so that `handleError` sees it
                 self.handleError(record)

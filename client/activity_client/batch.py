@@ -1,4 +1,4 @@
-"""What is sent in one request. Pure."""
+"""Build the request of one batch. Pure."""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -6,20 +6,22 @@ from functools import cached_property
 from typing import NamedTuple
 
 GZIP_FROM_BYTES = 4 * 1024
-_GZIP_LEVEL = 1  # most of the gain for a fraction of the time
+_GZIP_LEVEL = 1  # most of the compression for a fraction of the time
 
 
 class Request(NamedTuple):
-    """The headers and the body, the same at each try."""
+    """The headers and the body, the same for every retry."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
 class Batch:
-    """Events that are sent together, under a key by which the service counts them once.
+    """Events that are sent together, under a key that makes the service store them once.
 
-    `lines`: each event's JSON, without a line feed. `key`: 1 to 255 printable ASCII characters.
+    Args:
+        key: The Idempotency-Key: 1 to 255 printable ASCII characters.
+        lines: The JSON of each event, without a line feed.
     """
 
     def __init__(self, key: str, lines: Sequence[bytes]) -> None:
@@ -28,7 +30,7 @@ class Batch:
 
     @cached_property
     def request(self) -> Request:
-        """Made once, so that a retry is the first try byte for byte."""
+        """Build the request once, so that every retry sends the same bytes."""
         body = b"\n".join(self.lines)
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": self.key}
         if len(body) >= GZIP_FROM_BYTES:
@@ -37,7 +39,7 @@ class Batch:
         return Request({**headers, "Content-Length": str(len(body))}, body)
 
     def halves(self) -> tuple["Batch", "Batch"]:
-        """Two batches with keys of their own, which follow from this one's."""
+        """Return two batches, whose keys are derived from this one's."""
         middle = len(self.lines) // 2
         return (
             Batch(f"{self.key}.0", self.lines[:middle]),

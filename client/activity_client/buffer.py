@@ -1,25 +1,26 @@
-"""Events that wait to be answered, between the threads that send and the one that posts."""
+"""Hold events until they have a response, between sending threads and the posting thread."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
-from client.errors import BufferFull, ClientClosed, GaveUp
-from client.limits import Limits
+from activity_client.errors import BufferFull, ClientClosed, GaveUp
+from activity_client.limits import Limits
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What became of the events so far.
+    """Counts of events by outcome.
 
-    sent       taken by `send`; always accepted + rejected + pending
-    accepted   the service has them on disk
-    rejected   the service refused them
-    pending    wait to be sent, or for an answer; after `close`: unsent, or unanswered
-    retries    requests that were made again
+    Attributes:
+        sent: Added by `send`; always accepted + rejected + pending.
+        accepted: On the service's disk.
+        rejected: Rejected by the service.
+        pending: Not sent yet, or without a response; after `close`: left over.
+        retries: Requests that were repeated.
     """
 
     sent: int
@@ -30,23 +31,22 @@ class Stats:
 
 
 class Buffer:
-    """A bounded queue for any number of senders and one poster.
+    """A bounded queue for any number of sending threads and one posting thread.
 
-    What was taken stays counted, against the bounds too, until it is settled: it may yet have to
-    be sent again.
+    An event counts against the limits until it is settled, because it may be sent again.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # One that a signal handler may take while it interrupts its holder: they log, too.
+        # Reentrant: a signal handler may log while it interrupts the thread that holds the lock.
         self._lock = threading.RLock()
-        self._arrived = threading.Condition(self._lock)  # there is something to do for the poster
-        self._settled = threading.Condition(self._lock)  # there is something to see for flushers
+        self._arrived = threading.Condition(self._lock)  # wakes the posting thread
+        self._settled = threading.Condition(self._lock)  # wakes threads in `flush`
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._bytes = 0
         self._sent = self._accepted = self._rejected = self._retries = 0
-        self._flush_to = 0  # of `sent`: no lingering before that
+        self._flush_to = 0  # a value of `sent`: do not linger before it is reached
         self._deadline: float | None = None  # set once by `close`
         self._ended = False
         self._since: datetime | None = None
@@ -54,25 +54,30 @@ class Buffer:
 
     @property
     def stats(self) -> Stats:
-        """At this moment."""
+        """Return the current counts."""
         with self._lock:
             pending = self._sent - self._answered
             return Stats(self._sent, self._accepted, self._rejected, pending, self._retries)
 
     @property
     def is_over(self) -> bool:
-        """Closed, and past the deadline: nothing may be sent any more."""
+        """Tell whether the buffer is closed and its deadline has passed."""
         with self._lock:
             return self._is_past_deadline()
 
     @property
     def last_error(self) -> str | None:
-        """Why the service does not take what is sent; None while it does."""
+        """Return why the last request failed; None if it succeeded."""
         with self._lock:
             return self._reason
 
     def put(self, line: bytes) -> None:
-        """Add an event; never waits. Raises BufferFull or ClientClosed."""
+        """Add an event without waiting.
+
+        Raises:
+            BufferFull: The limits are reached.
+            ClientClosed: The buffer is closed.
+        """
         with self._lock:
             if self._deadline is not None:
                 raise ClientClosed("the client is closed")
@@ -85,7 +90,7 @@ class Buffer:
                 self._arrived.notify()
 
     def take(self) -> list[bytes] | None:
-        """The next batch: waits for one, and then a little for more. None: the end."""
+        """Wait for events, linger for more, and return a batch; None at the end."""
         with self._lock:
             self._arrived.wait_for(lambda: self._waiting or self._deadline is not None)
             if not self._must_go():
@@ -95,7 +100,7 @@ class Buffer:
             return self._cut()
 
     def settle(self, lines: Sequence[bytes], rejected: int) -> None:
-        """These were answered: the service gives verdicts."""
+        """Count these events as accepted or rejected, and free their space."""
         with self._lock:
             self._rejected += rejected
             self._accepted += len(lines) - rejected
@@ -104,20 +109,23 @@ class Buffer:
             self._settled.notify_all()
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Wait before the next try; `reason` is what went wrong with the last one.
+        """Wait before a retry; `reason` is the error of the last request.
 
-        The begin of `close` ends the wait, for one more try. Raises GaveUp at its deadline.
+        A call of `close` ends the wait, for one more retry.
+
+        Raises:
+            GaveUp: The deadline of `close` has passed.
         """
         with self._lock:
             self._reason = reason
-            self._since = self._since or datetime.now(UTC)
+            self._since = self._since or datetime.now(timezone.utc)
             self._arrived.wait_for(*self._until_next_try(seconds))
             if self._is_past_deadline():
                 raise GaveUp(reason)
             self._retries += 1
 
     def flush(self, seconds: float | None) -> bool:
-        """Wait until all that was sent before is answered; False when it was not in time."""
+        """Wait until every event sent so far has a response; return False on timeout."""
         with self._lock:
             wanted = self._sent
             self._flush_to = wanted
@@ -126,8 +134,10 @@ class Buffer:
             return self._answered >= wanted
 
     def close(self, seconds: float) -> float:
-        """Take no more; what waits may be sent for that long. The first call counts; the seconds
-        that are left of it."""
+        """Stop accepting events, and set the deadline for sending the rest.
+
+        Only the first call sets the deadline. Return the seconds until it.
+        """
         with self._lock:
             if self._deadline is None:
                 self._deadline = time.monotonic() + seconds
@@ -135,13 +145,13 @@ class Buffer:
             return max(0.0, self._deadline - time.monotonic())
 
     def end(self) -> None:
-        """Nobody posts any more: flushers need not wait."""
+        """Note that no thread posts any more, so that `flush` does not wait."""
         with self._lock:
             self._ended = True
             self._settled.notify_all()
 
     def begin(self) -> None:
-        """Somebody posts."""
+        """Note that a thread posts."""
         with self._lock:
             self._ended = False
 
@@ -163,7 +173,7 @@ class Buffer:
             raise BufferFull(events, self._bytes, self._since, self._reason)
 
     def _must_go(self) -> bool:
-        """Whether there is no point in waiting for more."""
+        """Tell whether to send now instead of lingering."""
         flushing = self._answered < self._flush_to
         return self._is_batch_full or flushing or self._deadline is not None
 

@@ -1,18 +1,18 @@
-"""From a log record to an event's parts, whatever the record holds. Pure.
+"""Convert a log record to the fields of an event. Pure.
 
-Every part is cleaned and cut, in bytes of JSON, and all of them together have a bound, so that no
-record is lost for its content or its size.
+Each field is cleaned and truncated, and all of them together have a limit in bytes of JSON, so that
+no record is lost because of its content or its size.
 """
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
-from client.bounded_json import bounded, cut_text, text_of
-from client.event_line import EVENT_BYTES
+from activity_client.bounded_json import bounded, cut_text, text_of
+from activity_client.event_line import EVENT_BYTES
 
-# Outside the bound are what names the parts, the component and the environment.
+# The rest is for the field names, the component and the environment.
 RECORD_BYTES = EVENT_BYTES - 16 * 1024
 MESSAGE_BYTES = 64 * 1024
 TEXT_BYTES = 64 * 1024
@@ -39,9 +39,10 @@ _format_exception = logging.Formatter().formatException
 
 
 def event_data(record: logging.LogRecord, most: int = RECORD_BYTES) -> dict[str, Any]:
-    """What else there is to say of a record, in so many bytes.
+    """Return the `data` of an event, in at most `most` bytes.
 
-    `extra` holds what the application added. Its parts share what the others leave.
+    `extra` holds the attributes that the application added. They share the space that the other
+    fields leave.
     """
     data: dict[str, Any] = {}
     for name, (attribute, bytes_) in _FIELDS.items():
@@ -61,7 +62,7 @@ def event_data(record: logging.LogRecord, most: int = RECORD_BYTES) -> dict[str,
 def record_text(
     record: logging.LogRecord, form: Callable[[logging.LogRecord], str]
 ) -> tuple[str, Exception | None]:
-    """The record's text by this form; where that fails, its message and arguments as they are."""
+    """Return the formatted record; if `form` fails, its message, its arguments and the error."""
     try:
         return text_of(form(record)), None
     except Exception as error:  # noqa: BLE001 - anything may be logged
@@ -75,7 +76,7 @@ def _arguments(record: logging.LogRecord) -> str:
 
 
 class _Arguments:
-    """Has no form in JSON, so that its repr is taken: that of the arguments."""
+    """The arguments of a record; not JSON serializable, so that `bounded` uses their repr."""
 
     def __init__(self, arguments: object) -> None:
         self._arguments = arguments
@@ -85,14 +86,14 @@ class _Arguments:
 
 
 def event_message(record: logging.LogRecord, message: str) -> str:
-    """The formatted message; for a blank one the exception's last line, or NO_MESSAGE."""
+    """Return the message; if it is blank, the last line of the exception, or NO_MESSAGE."""
     if not message.strip():
         message = exception_text(record).rstrip().rpartition("\n")[2]
     return cut_text(message, MESSAGE_BYTES) if message.strip() else NO_MESSAGE
 
 
 def event_component(record: logging.LogRecord) -> str:
-    """The logger's name; `root` for one whose name is blank."""
+    """Return the name of the logger; `root` if it is blank."""
     name = cut_text(record.name, EXTRA_BYTES)
     if not name.strip():
         return "root"
@@ -100,20 +101,20 @@ def event_component(record: logging.LogRecord) -> str:
 
 
 def exception_text(record: logging.LogRecord) -> str:
-    """The traceback, or "" without one."""
+    """Return the traceback, or "" if there is none."""
     try:
         exc_info = getattr(record, "exc_info", None)
         if exc_info and exc_info[0] is not None:
             return text_of(_format_exception(exc_info))
         return text_of(getattr(record, "exc_text", None) or "")
     except Exception as error:  # noqa: BLE001 - the record may hold anything
-        return f"the exception can't be told: {type(error).__name__}"
+        return f"the exception cannot be formatted: {type(error).__name__}"
 
 
 def _time(record: logging.LogRecord) -> str | None:
     try:
-        return datetime.fromtimestamp(record.created, UTC).isoformat()
-    except Exception:  # noqa: BLE001 - no number, or none that is a time
+        return datetime.fromtimestamp(record.created, timezone.utc).isoformat()
+    except Exception:  # noqa: BLE001 - not a number, or out of range
         return None
 
 

@@ -1,4 +1,4 @@
-"""The end of the process, and its doubling by a fork."""
+"""Close clients when the process exits, and reset them in a forked child."""
 
 import atexit
 import multiprocessing
@@ -7,37 +7,39 @@ from multiprocessing.util import Finalize, register_after_fork
 from typing import Protocol
 from weakref import WeakSet
 
-from client.sender import forget_sending_threads
+from activity_client.sender import forget_sending_threads
 
-_EXIT_PRIORITY = 100  # multiprocessing ends the higher ones first
+_EXIT_PRIORITY = 100  # multiprocessing runs higher priorities first
 
 
 class Client(Protocol):
-    """What an exit and a fork need of a client."""
+    """The part of a client that an exit and a fork use."""
 
     closed_by_others: bool
 
-    def close(self) -> bool: ...
+    def close(self) -> bool:
+        """Send buffered events."""
 
-    def renew(self) -> None: ...
+    def renew(self) -> None:
+        """Start with an empty buffer."""
 
 
 _all: WeakSet[Client] = WeakSet()
-_used: set[Client] = set()  # held, so that none is gone before what it holds is sent
+_used: set[Client] = set()  # strong references: no client is collected before its events are sent
 
 
 def created(client: Client) -> None:
-    """It must be renewed after a fork."""
+    """Register a client to be renewed after a fork."""
     _all.add(client)
 
 
 def used(client: Client) -> None:
-    """It has something to send: it must be closed before the process ends."""
+    """Register a client to be closed before the process exits, because it has events."""
     _used.add(client)
 
 
 def closed(client: Client) -> None:
-    """Nothing is left to do for it."""
+    """Forget a closed client."""
     _used.discard(client)
 
 
@@ -64,9 +66,9 @@ def _arm_child(_: object) -> None:
     Finalize(None, _close_in_child, exitpriority=_EXIT_PRIORITY)
 
 
-# At the import, so that what others register later, and may send events, comes before.
+# At import: atexit runs handlers in reverse order, so those registered later may still send events.
 atexit.register(_close_at_exit)
-# A child of multiprocessing ends without atexit; a forked one forgets what was registered before.
+# A child of multiprocessing exits without atexit; a forked one loses earlier finalizers.
 _arm_child(None)
 register_after_fork(_all, _arm_child)
 if hasattr(os, "register_at_fork"):

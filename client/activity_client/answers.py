@@ -1,16 +1,16 @@
-"""What an answer of the service means for the batch it was given to. Pure."""
+"""Interpret the response to a batch. Pure."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from client.backoff import retry_after
+from activity_client.backoff import retry_after
 
 ProblemDocument = Mapping[str, Any]
-"""Why an event was rejected: an `application/problem+json` object (RFC 9457)."""
+"""The reason for a rejection: an `application/problem+json` object (RFC 9457)."""
 
 _RETRY_STATUSES = frozenset({408, 409, 425, 429})
-_NOT_IMPLEMENTED = 501  # no service of ours, and it won't become one
+_NOT_IMPLEMENTED = 501  # not an Activity Service; a retry does not change that
 _TOO_LARGE = 413
 _UNPROCESSABLE = 422
 _KEY_HEADER = "Idempotency-Key"
@@ -19,7 +19,7 @@ _SHOWN_CHARACTERS = 200
 
 
 class Verdict(NamedTuple):
-    """What became of one event: accepted with an id and a time, or rejected with a problem."""
+    """The outcome of one event: accepted with an id and a time, or rejected with a problem."""
 
     id: str | None = None
     created_at: str | None = None
@@ -27,13 +27,13 @@ class Verdict(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Definite: a verdict for each event, in order."""
+    """The final outcome: a verdict for each event, in order."""
 
     verdicts: list[Verdict]
 
 
 class Retry(NamedTuple):
-    """Not decided. To be tried again, not before `seconds` have passed.
+    """No outcome yet: retry after at least `seconds`.
 
     `untaken`: the request certainly did not arrive.
     """
@@ -44,9 +44,11 @@ class Retry(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The request was answered in a way that says nothing about the events in it: a wrong address,
-    no right, something that is not the service. They may be good. `untaken`: not one was taken.
-    `key_reused`: the service has taken another body under the same Idempotency-Key."""
+    """The request was refused, not its events: wrong URL, missing permission, another server.
+
+    The events may be valid. `untaken`: the service took none of them. `key_reused`: the service
+    has seen another body under the same Idempotency-Key.
+    """
 
     reason: str
     seconds: float = 0.0
@@ -55,13 +57,13 @@ class Refused(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Refused as a whole for its size: nothing of it was accepted."""
+    """The whole batch was rejected because it is too large; no event was accepted."""
 
     problem: ProblemDocument
 
 
 class Reply(NamedTuple):
-    """What came over HTTP."""
+    """The parts of an HTTP response that matter here."""
 
     status: int
     retry_after: str | None
@@ -73,7 +75,7 @@ Answer = Done | Retry | Refused | Split
 
 
 def read(reply: Reply, events: int) -> Answer:
-    """What the reply to a batch of that many events means."""
+    """Return what the reply to a batch of this many events means."""
     if (
         reply.status >= 500 and reply.status != _NOT_IMPLEMENTED
     ) or reply.status in _RETRY_STATUSES:
@@ -85,12 +87,12 @@ def read(reply: Reply, events: int) -> Answer:
         return Done(verdicts)
     if reply.status == _UNPROCESSABLE and _blames_key(reply):
         return Refused(_refusal(reply), untaken=False, key_reused=True)
-    untaken = reply.status >= 300  # else somebody between us and the service may have garbled it
+    untaken = reply.status >= 300  # else a proxy may have changed a success
     return Refused(_refusal(reply), retry_after(reply.retry_after), untaken)
 
 
 def problem_text(problem: ProblemDocument) -> str:
-    """A problem in one line."""
+    """Return a problem as one line of text."""
     faults = problem.get("errors")
     if isinstance(faults, list) and faults:
         return "; ".join(_fault_text(fault) for fault in faults)
@@ -101,7 +103,7 @@ def _fault_text(fault: Any) -> str:
     if not isinstance(fault, dict):
         return str(fault)
     place = fault.get("pointer") or fault.get("header") or fault.get("parameter")
-    detail = fault.get("detail", "is wrong")
+    detail = fault.get("detail", "is invalid")
     return f"{place} {detail}" if place else str(detail)
 
 
@@ -121,12 +123,12 @@ def _verdict(result: dict[str, Any]) -> Verdict:
     problem = result["error"]
     if not isinstance(problem, dict):
         return Verdict(problem={"detail": str(problem)})
-    # Its place within the batch says nothing to those who sent an event.
+    # The position in the batch means nothing to the sender of an event.
     return Verdict(problem={k: v for k, v in problem.items() if k not in _PLACES})
 
 
 def _problem(reply: Reply) -> ProblemDocument:
-    """The reply's own problem, or one made up for a server that says nothing of the kind."""
+    """Return the reply's problem, or build one from its status and body."""
     return _object(reply.body) or {"status": reply.status, "detail": _refusal(reply)}
 
 
@@ -138,7 +140,7 @@ def _refusal(reply: Reply) -> str:
 
 
 def _blames_key(reply: Reply) -> bool:
-    """Our keys are well-formed, so that only their use before can be wrong with them."""
+    """Tell whether the reply blames the key; ours are valid, so it was used before."""
     problem = _object(reply.body) or {}
     faults = problem.get("errors")
     named = [fault.get("header") for fault in faults or () if isinstance(fault, dict)]
@@ -154,5 +156,5 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 
 def _shown(body: bytes) -> str:
-    """The beginning, in one line."""
+    """Return the beginning of a body as one line of text."""
     return " ".join(body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())

@@ -1,4 +1,4 @@
-"""One batch over HTTP, again and again until the answer is definite."""
+"""Post a batch over HTTP, and retry until the response is final."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, parse_url
 
-from client.answers import Answer, Done, Refused, Reply, Retry, Split, Verdict, read
-from client.backoff import Backoff
-from client.batch import Batch
-from client.errors import BadUrl
+from activity_client.answers import Answer, Done, Refused, Reply, Retry, Split, Verdict, read
+from activity_client.backoff import Backoff
+from activity_client.batch import Batch
+from activity_client.errors import BadUrl
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
@@ -24,18 +24,22 @@ MAX_PAUSE = 30.0
 _PIECE_BYTES = 64 * 1024
 
 Pause = Callable[[float, str], None]
-"""Waits some seconds before the next try, for the reason given; raises (GaveUp, as a rule) to end
-the tries."""
+"""Waits the seconds before the next retry, for the given reason; raises to stop retrying."""
 
 OnRefusal = Callable[[float, Refused], None]
-"""As `Pause`, for an answer that says nothing about the events."""
+"""As `Pause`, for a refused request whose events may be valid."""
 
 
 class Transport:
-    """Posts batches to one service. Safe for use by as many threads as it has `connections`.
+    """Posts batches to one service; ignores proxies of the environment.
 
-    `max_pause`: seconds between two tries, at most, unless the service asks for more.
-    Raises BadUrl. No proxy of the environment is used.
+    Args:
+        url: The service's base URL.
+        connections: The number of threads that may use the transport at the same time.
+        max_pause: Seconds between two requests, at most, unless the service asks for more.
+
+    Raises:
+        BadUrl: `url` is not a service URL.
     """
 
     def __init__(self, url: str, connections: int = 1, max_pause: float = MAX_PAUSE) -> None:
@@ -43,7 +47,7 @@ class Transport:
         self._endpoint = f"{self._url}/events/batch"
         self._max_pause = max_pause
         self._lock = threading.Lock()
-        self._perhaps_taken = 0  # requests, those under way too
+        self._maybe_taken = 0  # requests, including those in flight
         self._pools = urllib3.PoolManager(
             maxsize=connections,
             retries=False,
@@ -52,16 +56,16 @@ class Transport:
 
     @property
     def took_nothing(self) -> bool:
-        """Whether it is certain that nothing of what was posted so far arrived and was taken."""
+        """Tell whether the service certainly took none of the requests so far."""
         with self._lock:
-            return self._perhaps_taken == 0
+            return self._maybe_taken == 0
 
     def deliver(self, batch: Batch, pause: Pause, refused: OnRefusal) -> list[Verdict]:
-        """The service's verdict for each event of the batch, in order.
+        """Return the verdict for each event of the batch, in order.
 
-        Lost answers, refused connections, 408, 409, 429 and 5xx are tried again, under the same
-        key and byte for byte, for as long as `pause` returns; what that raises is raised here.
-        `refused` is called in its place for an answer that says nothing about the events.
+        Retry lost responses, refused connections, 408, 409, 425, 429 and 5xx with the same key and
+        the same bytes. Before each retry call `pause`, or `refused` if the request was refused;
+        an exception of either ends the retries.
         """
         backoff = Backoff(self._max_pause)
         while True:
@@ -86,11 +90,11 @@ class Transport:
 
     def _attempt(self, batch: Batch) -> Answer:
         with self._lock:
-            self._perhaps_taken += 1
+            self._maybe_taken += 1
         answer = self._post(batch)
         if isinstance(answer, Retry | Refused) and answer.untaken:
             with self._lock:
-                self._perhaps_taken -= 1
+                self._maybe_taken -= 1
         return answer
 
     def _asked(self, answer: Refused) -> Refused:
@@ -114,29 +118,35 @@ class Transport:
 
 
 def service_address(url: str) -> str:
-    """The address without a slash at its end. Raises BadUrl."""
+    """Return the URL without a trailing slash.
+
+    Raises:
+        BadUrl: `url` is not a service URL.
+    """
     try:
         parts = parse_url(url)
     except LocationParseError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.host:
-        shown = url.rpartition("@")[2]  # before it there may be a password
-        raise BadUrl(f"{shown!r} is not the address of a service, like http://127.0.0.1:5000")
+        shown = url.rpartition("@")[2]  # credentials may precede it
+        raise BadUrl(f"{shown!r} is not a service URL (expected one like http://127.0.0.1:5000)")
     return url.rstrip("/")
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:
-    """A socket's timeout is for all that is given to it at once: on a slow line a large body would
-    never get through, however often it is tried."""
+    """Yield the body in pieces, because a socket's timeout applies to each piece.
+
+    Sent at once, a large body would time out on a slow connection at every retry.
+    """
     for start in range(0, len(body), _PIECE_BYTES):
         yield body[start : start + _PIECE_BYTES]
 
 
 def _reason(error: Exception) -> str:
-    """What really happened, below the layers of urllib3."""
-    # urllib3 calls a refused connection a kind of timeout.
+    """Return the original error below the exceptions of urllib3."""
+    # A refused connection is a TimeoutError in urllib3.
     if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
-        return "no answer in time"
+        return "timed out waiting for a response"
     inner = [arg for arg in error.args if isinstance(arg, Exception)]
     cause = error.__cause__ or (inner[-1] if inner else error)
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

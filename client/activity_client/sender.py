@@ -1,4 +1,4 @@
-"""The posting half: batch after batch from the buffer to the service."""
+"""Post batches from the buffer to the service."""
 
 import json
 import logging
@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from client.answers import ProblemDocument, Refused, Verdict, problem_text
-from client.batch import Batch
-from client.buffer import Buffer
-from client.errors import GaveUp
-from client.seldom import LogThrottle
-from client.transport import Transport
+from activity_client.answers import ProblemDocument, Refused, Verdict, problem_text
+from activity_client.batch import Batch
+from activity_client.buffer import Buffer
+from activity_client.errors import GaveUp
+from activity_client.log_throttle import LogThrottle
+from activity_client.transport import Transport
 
 LOGGER = "activity_client"
-"""The name that this package logs under; `ActivityHandler` takes none of its records."""
+"""The logger of this package; `ActivityHandler` ignores its records."""
 
 WARN_SECONDS = 10.0
 
 OnReject = Callable[[dict[str, Any], ProblemDocument], None]
-"""Called with an event that the service refused, and why; from the sending thread."""
+"""Called in the sending thread with a rejected event and the reason."""
 
 log = logging.getLogger(LOGGER)
 
@@ -29,29 +29,31 @@ _sending_threads: set[int] = set()
 
 
 def is_sending(thread: object) -> bool:
-    """Whether the thread of that identifier posts events at this moment."""
+    """Tell whether the thread with this identifier is posting events."""
     return type(thread) is int and thread in _sending_threads
 
 
 def forget_sending_threads() -> None:
-    """In a forked child there are none."""
+    """Forget the sending threads of the parent, in a forked child."""
     _sending_threads.clear()
 
 
 class Sender:
-    """Posts what the buffer holds."""
+    """Posts the events of a buffer."""
 
     def __init__(self, buffer: Buffer, transport: Transport, on_reject: OnReject | None) -> None:
         self._buffer = buffer
         self._transport = transport
         self._on_reject = on_reject or _warn_throttled()
-        self._batch: Batch | None = None  # outlives a thread that was killed by an error
+        self._batch: Batch | None = None  # survives a thread that ended with an exception
         self._running = threading.Lock()
-        self._is_refused = False  # and that was said
+        self._is_refused = False  # and this was logged
 
     def run(self) -> None:
-        """Until the buffer is closed and empty, or its deadline has passed; not if another thread
-        is at it."""
+        """Post batches until the buffer is closed and empty, or its deadline has passed.
+
+        Return at once if another thread posts.
+        """
         if not self._running.acquire(blocking=False):
             return
         self._buffer.begin()
@@ -60,7 +62,7 @@ class Sender:
                 while batch := self._next():
                     self._send(batch)
         except GaveUp:
-            pass  # whoever closed the buffer sees what is left in it
+            pass  # `close` reports the events that are left
         finally:
             self._buffer.end()
             self._transport.close()
@@ -82,10 +84,10 @@ class Sender:
         self._batch = None
 
     def _wait_refused(self, seconds: float, answer: Refused) -> None:
-        """The events may be good: they wait, as for a service that is away, and that is said."""
+        """Wait as for an unreachable service, because the events may be valid; log it once."""
         if not self._is_refused:
             self._is_refused = True
-            log.warning("events wait, requests are refused: %s", answer.reason)
+            log.warning("requests are refused, events stay in the buffer: %s", answer.reason)
         self._buffer.pause(seconds, answer.reason)
 
     def _report(self, batch: Batch, verdicts: list[Verdict]) -> None:
@@ -97,7 +99,7 @@ class Sender:
         try:
             self._on_reject(event, problem)
         except Exception:
-            log.exception("on_reject failed; the event was rejected: %s", problem_text(problem))
+            log.exception("on_reject raised; the event was rejected: %s", problem_text(problem))
 
 
 @contextmanager
@@ -114,10 +116,10 @@ def _warn_throttled() -> OnReject:
     throttle = LogThrottle(WARN_SECONDS)
 
     def warn(event: dict[str, Any], problem: ProblemDocument) -> None:
-        silent = throttle.occasion()
-        if silent is not None:
-            more = f" (and {silent} more before it)" if silent else ""
-            what = f"of {event['component']!r}: {event['message'][:200]!r}"
-            log.warning("an event was rejected%s: %s; %s", more, problem_text(problem), what)
+        suppressed = throttle.admit()
+        if suppressed is not None:
+            more = f" (and {suppressed} more before)" if suppressed else ""
+            what = f"component {event['component']!r}, message {event['message'][:200]!r}"
+            log.warning("event rejected%s: %s; %s", more, problem_text(problem), what)
 
     return warn
