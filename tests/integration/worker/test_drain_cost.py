@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import redis
 from sqlalchemy.engine import make_url
 
 from storage.settings import StorageSettings
@@ -51,6 +52,13 @@ class Watched:
         return asked
 
 
+def open_connections(client: redis.Redis, count: int) -> None:
+    """Open what the threads of a drain may need at once: to connect costs round trips too."""
+    pool = client.connection_pool
+    for connection in [pool.get_connection() for _ in range(count)]:
+        pool.release(connection)
+
+
 @pytest.fixture
 def watched(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     database = make_url(settings.database_url)
@@ -81,6 +89,7 @@ def watched(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setattr("worker.drain.resources", lambda: worker)
         running = {role: stack.enter_context(each) for role, each in relays.items()}
         found = Watched(worker, settings, running)
+        open_connections(worker.queue, 3)
         found.asked(1)  # connects, loads the scripts, makes the partition
         yield found
         worker.writer._engine.dispose()
