@@ -1,8 +1,8 @@
 """How far an acknowledgement reaches: `queued` is on the queue's disk, `stored` committed."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
@@ -10,6 +10,8 @@ from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.service import Accepted
 from storage.errors import StorageError
 from storage.model.receipt import Receipt, StoredState
+
+log = logging.getLogger(__name__)
 
 HEADER = "Activity-Ack"
 
@@ -28,17 +30,22 @@ class AckWaiter:
         self._seconds = seconds
 
     async def receipts(self, accepted: Accepted) -> list[Receipt]:
-        """What became of each event once all have left the queue, or the wait is over.
+        """Return what became of each event once all have left the queue, or the wait is over.
 
-        PostgreSQL is asked too: an event that left the queue may be a dead letter.
+        Ask PostgreSQL too: an event that left the queue may be a dead letter. What can't be found
+        out is `queued`: the events are accepted, so a failure here must not fail the request.
         """
         ids = [UUID(bytes=raw_id) for raw_id in accepted.stamped.raw_ids]
         stored_states: dict[UUID, StoredState] = {}
-        with suppress(StorageError, TimeoutError):
+        try:
             async with asyncio.timeout(self._seconds):
-                await self._commit_waiter.left(accepted.position)
+                await self._commit_waiter.wait(accepted.position)
                 stored_states = await self._stored_states(ids)
-        return [stored_states.get(one, "queued") for one in ids]
+        except (StorageError, TimeoutError):
+            pass
+        except Exception:
+            log.exception("waiting for a commit failed")
+        return [stored_states.get(event_id, "queued") for event_id in ids]
 
 
 def reached(receipts: Sequence[Receipt]) -> Ack:

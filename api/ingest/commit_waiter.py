@@ -2,49 +2,49 @@
 
 import asyncio
 from contextlib import suppress
+from typing import NamedTuple
 
 from storage.errors import QueueUnavailable
+from storage.grouped_calls import GroupedCalls, settle
 from storage.queue.producer import QueuePosition, QueueProducer
 
 POLL_SECONDS = 0.01
 
 
-class CommitWaiter:
-    """Looks at the shards that somebody waits for, once for all who wait."""
+class _Submission(NamedTuple):
+    position: QueuePosition
+    future: asyncio.Future[None]
+
+
+class CommitWaiter(GroupedCalls[_Submission]):
+    """Polls the shards that somebody waits for, once for all who wait."""
 
     def __init__(self, producer: QueueProducer) -> None:
+        super().__init__()
         self._producer = producer
-        self._waiting: dict[asyncio.Future[None], QueuePosition] = {}
-        self._task: asyncio.Task[None] | None = None
 
-    async def left(self, position: QueuePosition) -> None:
-        """Return once the events have left the queue."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[future] = position
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        try:
-            await future
-        finally:
-            del self._waiting[future]
+    def wait(self, position: QueuePosition) -> asyncio.Future[None]:
+        """Return a future that is done once the events have left the queue.
 
-    async def close(self) -> None:
-        """Return once nothing is under way any more."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        The future stays pending while the queue is unreachable: bound the wait with a timeout.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._add([_Submission(position, future)])
+        if not self._tasks:
+            self._start()
+        return future
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                with suppress(QueueUnavailable):
-                    await self._look()
-                await asyncio.sleep(POLL_SECONDS)
-        finally:
-            self._task = None
+    def _add(self, submissions: list[_Submission]) -> None:
+        self._pending += submissions
+        self._weight += len(submissions)
 
-    async def _look(self) -> None:
-        shards = sorted({position.shard for position in self._waiting.values()})
+    async def _call(self, group: list[_Submission]) -> None:
+        with suppress(QueueUnavailable):
+            await self._poll(group)
+        await asyncio.sleep(POLL_SECONDS)
+        self._add([submission for submission in group if not submission.future.done()])
+
+    async def _poll(self, group: list[_Submission]) -> None:
+        shards = sorted({submission.position.shard for submission in group})
         trimmed = dict(zip(shards, await self._producer.trimmed(shards), strict=True))
-        for future, position in self._waiting.items():
-            if trimmed.get(position.shard, 0) >= position.end and not future.done():
-                future.set_result(None)
+        settle([one for one in group if trimmed[one.position.shard] >= one.position.end], None)

@@ -1,17 +1,15 @@
 """Group commit: what arrives while the queue writes goes to it in the next call, all at once."""
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
+from storage.grouped_calls import GroupedCalls, settle
 from storage.queue.producer import Appended, QueuePosition
-
-log = logging.getLogger(__name__)
 
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 4 * 1024 * 1024
@@ -19,7 +17,7 @@ MAX_PENDING_BYTES = 64 * 1024 * 1024  # of events that wait, in calls and behind
 
 # Events that must wait for a call to begin, by the calls that are under way. The second one is for
 # batches: the queue has work while this process prepares the next call, and the other way round.
-ENOUGH = (1, 500, math.inf)
+THRESHOLDS = (1, 500, math.inf)
 
 # One shard is filled while its backlog is no larger: a fraction of a second's work for its drain.
 STAY_EVENTS = 2_000
@@ -37,8 +35,8 @@ class Append(Protocol):
     ) -> Appended: ...
 
 
-class _Unit(NamedTuple):
-    """What is appended together or not at all: one request's events, all made at one time."""
+class _Submission(NamedTuple):
+    """The events of one request, created at one time; one call appends all of them or none."""
 
     items: Sequence[bytes]  # id, event, id, event ...
     created_ms: int
@@ -47,10 +45,13 @@ class _Unit(NamedTuple):
     future: asyncio.Future[QueuePosition]
 
 
-class GroupCommit:
+_CREATED_MS = attrgetter("created_ms")
+
+
+class GroupCommit(GroupedCalls[_Submission]):
     """Collects the events of one event loop into calls of `append(shard, oldest_ms, items)`.
 
-    One call is under way at a time, or two while much waits. It goes to the shard of the call
+    One call is under way at a time, or two while much is pending. It goes to the shard of the call
     before, so that a quiet service keeps one drain busy with large batches, until that shard has a
     backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
     busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
@@ -61,16 +62,14 @@ class GroupCommit:
     def __init__(
         self, append: Append, shards: int, max_pending: int, wake: Callable[[int, int], None]
     ) -> None:
+        super().__init__(THRESHOLDS)
         self._append = append
         self._shards = shards
         self._max_pending = max_pending
         self._wake = wake
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
-        self._pending: list[_Unit] = []
-        self._waiting = 0  # events of those
-        self._events = self._bytes = 0  # those in calls too
+        self._events = self._bytes = 0  # pending and in calls
         self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[QueuePosition]:
         """Where the events wait, once they are on the queue's disk: all in one call, or none.
@@ -78,79 +77,53 @@ class GroupCommit:
         `items` is id, event, id, event ..., all made at that time. The future fails with
         QueueUnavailable, QueueFull.
         """
-        future: asyncio.Future[QueuePosition] = self._running_loop.create_future()
+        future: asyncio.Future[QueuePosition] = self._loop.create_future()
         if self._events >= self._max_pending or self._bytes >= MAX_PENDING_BYTES:
             future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
             return future
-        size = len(items[1]) if len(items) == 2 else sum(map(len, items[1::2]))
-        self._pending.append(_Unit(items, created_ms, len(items) // 2, size, future))
-        self._waiting += len(items) // 2
-        self._events += len(items) // 2
+        count = len(items) // 2
+        size = len(items[1]) if count == 1 else sum(map(len, items[1::2]))
+        self._pending.append(_Submission(items, created_ms, count, size, future))
+        self._weight += count
+        self._events += count
         self._bytes += size
-        if self._waiting >= ENOUGH[len(self._tasks)]:
-            self._tasks.add(asyncio.create_task(self._run()))
+        if self._weight >= self._thresholds[len(self._tasks)]:
+            self._start()
         return future
 
-    async def close(self) -> None:
-        """Return once nothing is under way any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    @cached_property
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        """Kept, because asking for it takes a system call."""
-        return asyncio.get_running_loop()
-
-    async def _run(self) -> None:
-        """One call after the other while enough waits."""
-        task = asyncio.current_task()
-        assert task is not None
-        try:
-            while self._waiting >= ENOUGH[len(self._tasks) - 1]:
-                await self._commit(self._take())
-        finally:
-            self._tasks.remove(task)
-            if not self._tasks:
-                _give_up(self._pending)  # only where the loop is shut down are there any
-                self._pending, self._waiting, self._events, self._bytes = [], 0, 0, 0
-
-    def _take(self) -> list[_Unit]:
-        """The first of what waits, as much as one call takes, whatever the size of the first."""
+    def _take(self) -> list[_Submission]:
+        """Remove as many of the oldest submissions as one call takes, at least one."""
         events = size = count = 0
-        for unit in self._pending:
-            events += unit.events
-            size += unit.bytes
-            if count and (events > GROUP_EVENTS or size > GROUP_BYTES):
+        for submission in self._pending:
+            too_many = events + submission.events > GROUP_EVENTS
+            if count and (too_many or size + submission.bytes > GROUP_BYTES):
                 break
+            events += submission.events
+            size += submission.bytes
             count += 1
+        self._weight -= events
         group, self._pending = self._pending[:count], self._pending[count:]
         return group
 
-    async def _commit(self, group: list[_Unit]) -> None:
-        """One call. Whatever fails in it fails this group, never the next."""
+    def _abandon(self) -> None:
+        super()._abandon()
+        self._events = self._bytes = 0
+
+    async def _call(self, group: list[_Submission]) -> None:
         items: list[bytes] = []
         size = 0
-        for unit in group:
-            items += unit.items
-            size += unit.bytes
-        count = len(items) // 2
-        self._waiting -= count
-        oldest = min([unit.created_ms for unit in group])
+        for submission in group:
+            items += submission.items
+            size += submission.bytes
+        oldest = min(map(_CREATED_MS, group))
         try:
             appended = await self._append_where_room(oldest, items)
-            _settle(group, appended.position)
-            if appended.generation:
-                self._wake(appended.position.shard, appended.generation)
-        except Exception as error:
-            if not isinstance(error, StorageError):
-                log.exception("a group of %d events failed", count)
-            _settle(group, error)
-        except asyncio.CancelledError:
-            _give_up(group)
-            raise
         finally:
-            self._events -= count
+            self._events -= len(items) // 2
             self._bytes -= size
+        settle(group, appended.position)
+        if appended.generation:
+            self._wake(appended.position.shard, appended.generation)
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
         """To the shard whose turn it is or, where that is full, paused or unusable, to the next.
@@ -179,7 +152,7 @@ class GroupCommit:
         """Those of these shards that may not be paused."""
         if not self._avoided:
             return turns
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._avoided = {shard: end for shard, end in self._avoided.items() if end > now}
         return [shard for shard in turns if shard not in self._avoided]
 
@@ -189,7 +162,7 @@ class GroupCommit:
         try:
             appended = await self._append(shard, oldest_ms, items, even_paused=even_paused)
         except (ShardPaused, ShardUnusable):
-            self._avoided[shard] = asyncio.get_running_loop().time() + AVOID_SECONDS
+            self._avoided[shard] = self._loop.time() + AVOID_SECONDS
             self._leave(shard)
             raise
         except Exception:
@@ -209,19 +182,3 @@ def _worst(failed: Sequence[StorageError]) -> StorageError:
     """What to tell a producer: workers make room on a full shard, nobody mends an unusable one."""
     full = [error for error in failed if isinstance(error, ShardFull)]
     return (full or failed)[0]
-
-
-def _give_up(units: list[_Unit]) -> None:
-    """Nobody is left waiting where the loop is shut down."""
-    for unit in units:
-        unit.future.cancel()
-
-
-def _settle(group: list[_Unit], outcome: QueuePosition | Exception) -> None:
-    for unit in group:
-        if unit.future.done():  # its client went away
-            continue
-        if isinstance(outcome, QueuePosition):
-            unit.future.set_result(outcome)
-        else:
-            unit.future.set_exception(outcome)

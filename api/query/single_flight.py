@@ -1,7 +1,8 @@
 """One run of the same work at a time within a process, shared by all who ask for it. Pure asyncio.
 
 Who asks while a run is under way shares the *next* one: the run under way may have read before
-what the asker already knows of.
+what the asker already knows of. Not built on `storage/grouped_calls.py`, which puts different
+requests into one call: here all who ask for a key share one run.
 """
 
 import asyncio

@@ -18,13 +18,15 @@ IDS = new_ids(new_stamp(), 3)
 ACCEPTED = Accepted(StampedBatch(0, IDS, [], []), QueuePosition(0, 3))
 
 
-class Watch:
-    """The events leave the queue when they are told to."""
+class Commits:
+    """The events leave the queue at once, never, or nobody can say."""
 
-    def __init__(self, left: bool) -> None:
+    def __init__(self, left: bool | Exception) -> None:
         self._left = left
 
-    async def left(self, place: QueuePosition) -> None:
+    async def wait(self, position: QueuePosition) -> None:
+        if isinstance(self._left, Exception):
+            raise self._left
         if not self._left:
             await asyncio.Event().wait()
 
@@ -38,13 +40,17 @@ async def fails(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
     raise DatabaseMismatch("not migrated")
 
 
+async def has_a_bug(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
+    raise TypeError("a bug of ours")
+
+
 async def knows(ids: Sequence[UUID]) -> dict[UUID, StoredState]:
     return {ids[0]: "stored", ids[1]: "dead"}
 
 
-def receipts(left: bool, stored_states: object) -> list[Receipt]:
+def receipts(left: bool | Exception, stored_states: object) -> list[Receipt]:
     async def run() -> list[Receipt]:
-        waiting = AckWaiter(Watch(left), stored_states, 0.01)  # type: ignore[arg-type]
+        waiting = AckWaiter(Commits(left), stored_states, 0.01)  # type: ignore[arg-type]
         async with asyncio.timeout(20):
             return await waiting.receipts(ACCEPTED)
 
@@ -54,6 +60,16 @@ def receipts(left: bool, stored_states: object) -> list[Receipt]:
 @pytest.mark.parametrize(("left", "stored_states"), [(False, knows), (True, hangs), (True, fails)])
 def test_what_is_not_known_in_time_is_queued(left: bool, stored_states: object) -> None:
     assert receipts(left, stored_states) == ["queued"] * 3
+
+
+@pytest.mark.parametrize(
+    ("left", "stored_states"), [(TypeError("a bug of ours"), knows), (True, has_a_bug)]
+)
+def test_a_bug_in_the_wait_fails_no_accepted_request(
+    left: bool | Exception, stored_states: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert receipts(left, stored_states) == ["queued"] * 3
+    assert "a bug of ours" in caplog.text
 
 
 def test_each_event_has_the_receipt_that_postgresql_gives_it() -> None:

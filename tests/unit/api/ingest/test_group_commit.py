@@ -239,7 +239,7 @@ def test_a_request_larger_than_what_may_wait_is_taken_when_there_is_any_room() -
 @pytest.fixture
 def two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one begins while three events wait."""
-    monkeypatch.setattr(group_commit, "ENOUGH", (1, 3, math.inf))
+    monkeypatch.setattr(group_commit, "THRESHOLDS", (1, 3, math.inf))
     monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
 
 
@@ -401,7 +401,8 @@ def test_a_failure_fails_exactly_its_group(
         await group.close()
 
     run(scenario)
-    assert ("a group of 2 events failed" in caplog.text) == isinstance(error, TypeError)
+    logged = "GroupCommit: a call for 2 submissions failed" in caplog.text
+    assert logged == isinstance(error, TypeError)
 
 
 def test_a_wake_up_that_fails_fails_no_event(caplog: pytest.LogCaptureFixture) -> None:
