@@ -229,7 +229,7 @@ def database_errors() -> Iterator[None]:
                 f"PostgreSQL can't answer now: {first_line(error)}"
             ) from error
         if kind is Meaning.MISMATCH:
-            raise DatabaseMismatch(f"{sqlstate(error)}: {first_line(error)}") from error
+            raise DatabaseMismatch(describe(error)) from error
         raise
 
 
@@ -241,3 +241,8 @@ def sqlstate(error: sql_errors.DBAPIError) -> str | None:
 def first_line(error: sql_errors.DBAPIError) -> str:
     """What PostgreSQL says is wrong, without its context."""
     return (str(error.orig).splitlines() or [""])[0][:_SAID_CHARACTERS]
+
+
+def describe(error: sql_errors.DBAPIError) -> str:
+    """Return the SQLSTATE and what PostgreSQL says is wrong, without the statement's values."""
+    return f"{sqlstate(error)}: {first_line(error)}"

@@ -13,12 +13,12 @@ from functools import partial
 
 from storage.errors import LeaseLost, StorageError
 from storage.events.writer import Outcome
+from storage.failures import log_failure, reason
 from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from worker import liveness
-from worker.failures import reason
 from worker.heartbeat import Heartbeat
 from worker.prefetch import Prefetcher, PreparedBatch
 from worker.resources import Resources, resources
@@ -66,10 +66,10 @@ def _pause(
 ) -> None:
     """Record why. Not enqueued: the sweeper does, after a pause."""
     if context is None or lease is None:  # not even the connections could be made
-        log.error("shard %d waits", shard, exc_info=error)
+        log_failure(log, logging.ERROR, f"shard {shard} waits", error)
         lease = ShardLease(connect(StorageSettings().queue_url), shard, lease_ms=0)
     else:
-        context.failures.tell(shard, error)
+        context.failures.record(shard, error)
         context.size.start_over()
     with suppress(StorageError):
         lease.fail(reason(error))

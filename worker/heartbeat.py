@@ -1,26 +1,21 @@
-"""Keeping a lease while its drain is busy in PostgreSQL."""
+"""The heartbeat: keeps a lease while its drain is busy in PostgreSQL."""
 
-import logging
-import threading
 from types import TracebackType
 
-from storage.errors import LeaseLost, Unavailable
+from storage.errors import LeaseLost
+from storage.periodic import PeriodicThread
 from storage.queue.lease import ShardLease
 
-log = logging.getLogger(__name__)
 
-
-class Heartbeat:
-    """Renews a lease from a thread, three times a term; a paused process renews nothing."""
+class Heartbeat(PeriodicThread):
+    """A thread that renews a lease three times a term. A paused process renews nothing."""
 
     def __init__(self, lease: ShardLease, lease_ms: int) -> None:
+        super().__init__("heartbeat", lease_ms / 3000)
         self._lease = lease
-        self._pause = lease_ms / 3000
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self.start()
 
     def __exit__(
         self,
@@ -28,19 +23,11 @@ class Heartbeat:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        self.stop(seconds=None)  # no renewal may follow the lease's release
 
-    def _run(self) -> None:
-        failing = False
-        while not self._stop.wait(self._pause):
-            try:
-                self._lease.renew()
-            except LeaseLost:
-                return  # the drain finds out at its next step
-            except Unavailable:
-                continue
-            except Exception as error:  # without a heartbeat a slow batch would never be stored
-                if not failing:
-                    log.error("the lease was not renewed", exc_info=error)
-                failing = True
+    def run_once(self) -> None:
+        """Renew the lease. Raises QueueUnavailable. Ends the thread once the lease is lost."""
+        try:
+            self._lease.renew()
+        except LeaseLost:
+            self.request_stop()  # the drain finds out at its next step

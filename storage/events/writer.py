@@ -17,7 +17,7 @@ from storage.errors import (
     LeaseLost,
     Meaning,
     RefusedShare,
-    first_line,
+    describe,
     lacks_partition,
     meaning,
     sqlstate,
@@ -364,4 +364,4 @@ def _refusal(error: sa.exc.DBAPIError) -> str:
         raise error
     if lacks_partition(error):
         raise DatabaseUnavailable("a partition is missing") from error
-    return f"{sqlstate(error)}: {first_line(error)}"
+    return describe(error)

@@ -1,48 +1,21 @@
-"""Sweeping: every process that may, repeats the wake-ups, so that a lost one heals. No leader."""
+"""The sweeper: repeats the wake-ups of every shard, so that a lost one heals.
 
-import logging
-import threading
+It runs in every API process and every supervisor of workers, without a leader.
+"""
 
-from storage.errors import StorageError
+from storage.periodic import PeriodicThread
 from storage.queue.scheduler import DrainScheduler
 
 SWEEP_SECONDS = 0.25
 
-log = logging.getLogger(__name__)
 
-
-class Sweeper:
-    """A thread that sweeps every quarter of a second until it is stopped."""
+class Sweeper(PeriodicThread):
+    """A thread that sweeps every SWEEP_SECONDS until it is stopped."""
 
     def __init__(self, scheduler: DrainScheduler) -> None:
+        super().__init__("sweeper", SWEEP_SECONDS)
         self._scheduler = scheduler
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
-    def start(self) -> None:
-        """Begin to sweep."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the sweep under way; waits for it, at most a connection's time limit."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        away = False
-        while not self._stop.wait(SWEEP_SECONDS):
-            try:
-                self._scheduler.sweep()
-            except Exception as error:  # noqa: BLE001 - without a sweeper, wake-ups stay lost
-                if not away:
-                    _tell(error)
-                away = True
-            else:
-                away = False
-
-
-def _tell(error: Exception) -> None:
-    if isinstance(error, StorageError):
-        log.warning("sweeping pauses: %s", error)
-    else:
-        log.error("sweeping failed", exc_info=error)
+    def run_once(self) -> None:
+        """Sweep once. Raises QueueUnavailable, ControlUnavailable."""
+        self._scheduler.sweep()

@@ -4,20 +4,16 @@ Few events wait when a service is not busy, so each batch is small, and what is 
 is most of what storing costs. A count that has grown has to be worth it: then write it here.
 """
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 import redis
-from sqlalchemy.engine import make_url
 
 from storage.settings import StorageSettings
 from tests.support.queued import append, backlog, make_events
-from tests.support.relay import Relay, relay
+from tests.support.relay import Relay
+from tests.support.relayed import relayed_servers
 from worker.drain import drain
 from worker.resources import Resources, open_resources
 from worker.settings import WorkerSettings
@@ -61,22 +57,7 @@ def open_connections(client: redis.Redis, count: int) -> None:
 
 @pytest.fixture
 def watched(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    database = make_url(settings.database_url)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        socket = ".s.PGSQL.5432"
-        relays = {
-            "postgres": relay(folder / socket, f"{database.query['host']}/{socket}"),
-            "queue": relay(folder / "queue", unquote(urlsplit(settings.queue_url).path)),
-            "control": relay(folder / "control", unquote(urlsplit(settings.control_url).path)),
-        }
-        relayed = StorageSettings(
-            database_url=database.set(query={"host": str(folder)}).render_as_string(False),
-            queue_url=f"unix://{folder}/queue",
-            control_url=f"unix://{folder}/control",
-            shards=settings.shards,
-            _env_file=None,
-        )
+    with relayed_servers(settings) as servers:
         quiet = WorkerSettings(
             _env_file=None,
             batch_events=EVENTS,
@@ -85,10 +66,9 @@ def watched(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Itera
             lease_ms=60_000,
             slice_ms=60_000,
         )
-        worker = open_resources(relayed, quiet)
+        worker = open_resources(servers.settings, quiet)
         monkeypatch.setattr("worker.drain.resources", lambda: worker)
-        running = {role: stack.enter_context(each) for role, each in relays.items()}
-        found = Watched(worker, settings, running)
+        found = Watched(worker, settings, servers.relays)
         open_connections(worker.queue, 3)
         found.asked(1)  # connects, loads the scripts, makes the partition
         yield found

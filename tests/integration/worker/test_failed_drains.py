@@ -120,12 +120,12 @@ def test_the_same_failure_is_logged_once_a_minute_and_a_bug_with_its_traceback(
     except type(error) as raised:
         caught = raised
     for _ in range(20):
-        failures.tell(0, caught)
+        failures.record(0, caught)
     assert len(caplog.records) == 1
     assert ("Traceback" in caplog.text) == isinstance(error, RuntimeError)
-    failures.tell(1, caught)
+    failures.record(1, caught)
     now[0] = REPEAT_SECONDS
-    failures.tell(0, caught)
+    failures.record(0, caught)
     assert len(caplog.records) == 3
 
 

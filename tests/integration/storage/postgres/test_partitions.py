@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from storage.errors import PartitionNameTaken
 from storage.events.writer import BatchWriter
+from storage.failures import MAX_REASON_CHARACTERS
 from storage.model.event import Event, to_ms
 from storage.postgres import partitions
 from storage.postgres.engine import plain_engine, transaction, writing_engine
@@ -17,7 +18,6 @@ from storage.postgres.partitions import Span, covers, ensure, existing, span_of
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
 from tests.support.queued import assert_stored_once, make_event
-from worker.failures import REASON_CHARACTERS
 from worker.maintenance import Maintenance
 
 
@@ -160,7 +160,7 @@ def test_a_partition_that_was_detached_and_kept_is_named_with_both_ways_out(
         with pytest.raises(PartitionNameTaken, match=name) as raised:
             write(BatchWriter(writing, "day"), [event])
         said = str(raised.value)
-        assert len(said) <= REASON_CHARACTERS
+        assert len(said) <= MAX_REASON_CHARACTERS
         assert "migrate" not in said
         attach, rename = re.findall(r"\((ALTER TABLE .*?)\)(?:,|$)", said)
         execute(engine, attach if way_out == "attach" else rename)
@@ -327,7 +327,7 @@ def test_maintenance_begins_at_once_and_survives_a_database_that_is_away(
 ) -> None:
     away = Maintenance(sa.create_engine("postgresql+psycopg2:///a?host=/nonexistent"), "day", 1)
     away.start()
-    wait_until(lambda: "maintenance waits" in caplog.text, "maintenance to fail")
+    wait_until(lambda: "maintenance failed" in caplog.text, "maintenance to fail")
     away.stop()
     running = Maintenance(plain_engine(settings.database_url), "day", 1)
     running.start()

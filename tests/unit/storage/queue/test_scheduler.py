@@ -126,7 +126,7 @@ def test_a_sweeper_goes_on_after_an_outage_that_it_reports_once(
         more_sweeps(stub)
         stub.sweep_once = lambda: None
         more_sweeps(stub)
-        assert caplog.text.count("sweeping pauses: away") == outage
+        assert caplog.text.count("sweeper failed and retries: away") == outage
 
 
 def test_a_sweeper_survives_what_nobody_expected(
