@@ -9,9 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate, chain, islice
-from math import isinf
 from typing import Annotated, Any
 
 import msgspec
@@ -19,10 +17,16 @@ from pydantic import ValidationError
 
 from api.formats.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, EventBody, is_email
 from api.http.error_detail import ErrorDetail
-from api.http.json_scan import STEPS, STRING
 from api.http.problems import Problem
-from storage.model.filters import MAX_DIGITS as DIGITS
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_DIGITS as DIGITS
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import (
+    constant_fault,
+    exponent_of,
+    is_too_deep,
+    number_fault,
+    text_faults,
+)
 
 MAX_ERRORS = 100  # an answer should not be many times as large as the body,
 _MAX_CHARACTERS = 64 * 1024  # nor should its pointers, each of them
@@ -166,24 +170,6 @@ class Members(list[tuple[str, Any]]):
     """An object's names and values, repeated names too: PostgreSQL reads each of them."""
 
 
-def _fault_of_number(literal: str, exponent: int) -> str | None:
-    """What is wrong with a number as it is spelt: a float would lose digits.
-
-    An integer or decimal may have DIGITS digits. One with an exponent is a 64-bit float to most
-    readers, so it must not be infinite there. Its exponent may be DIGITS at most, up or down:
-    then it has at most 309 digits before the point and 8,600 after it once PostgreSQL has
-    written it out, and `numeric` holds 131,072 and 16,383. That bound is for zeros too.
-    """
-    digits = len(literal.lower().partition("e")[0].lstrip("-").replace(".", ""))
-    if digits > DIGITS:
-        return f"has {digits} digits; at most {DIGITS} are kept"
-    if exponent > DIGITS:
-        return f"overflows: its exponent is beyond {DIGITS}"
-    if exponent and isinf(float(literal)):
-        return "overflows: it is infinite as a 64-bit float"
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class _BadNumber:
     fault: str
@@ -204,11 +190,8 @@ def _json(text: str) -> tuple[Any, int, bool]:
         if small := _is_small(literal):
             growth += int(small[1])
             return 0
-        exponent = int(
-            literal.lower().partition("e")[2].lstrip("+-0")[:5] or "0"
-        )  # without its sign
-        growth += exponent
-        if fault := _fault_of_number(literal, exponent):
+        growth += exponent_of(literal)
+        if fault := number_fault(literal):
             bad = True
             return _BadNumber(fault)
         return 0
@@ -216,7 +199,7 @@ def _json(text: str) -> tuple[Any, int, bool]:
     def constant(literal: str) -> Any:
         nonlocal bad
         bad = True
-        return _BadNumber(f"{literal} is not a JSON number")  # RFC 8259, 6
+        return _BadNumber(constant_fault(literal))
 
     return read_json(text, number, constant), growth, bad
 
@@ -261,19 +244,8 @@ def _faults_of_values(value: Any, path: Path) -> Iterator[ErrorDetail]:
 
 
 def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[ErrorDetail]:
-    if "\0" in text:
-        detail = f"{what}contains a NUL character, which can't be stored"
-        yield ErrorDetail(detail, pointer=pointer(path))
-    if not _encodes(text):
-        yield ErrorDetail(f"{what}contains half of a surrogate pair", pointer=pointer(path))
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    for fault in text_faults(text):
+        yield ErrorDetail(f"{what}{fault}", pointer=pointer(path))
 
 
 def _faults_of_fields(members: Members) -> Iterator[ErrorDetail]:
@@ -320,19 +292,6 @@ def _escaped(name: str) -> str:
 
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-_without_strings = partial(re.compile(STRING, re.DOTALL).sub, b"")
-# Whatever is left and is no bracket.
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-
-
-def is_too_deep(body: bytes, most: int) -> bool:
-    """Whether more than that many arrays and objects are in each other."""
-    if body.count(b"[") + body.count(b"{") <= most:
-        return False
-    brackets = _without_strings(body).translate(None, _NO_BRACKETS)
-    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > most
 
 
 # A string, possessive and with an optional closing quote so that it is linear, or a bracket.

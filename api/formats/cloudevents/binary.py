@@ -9,10 +9,11 @@ import msgspec
 
 from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
 from api.formats.cloudevents.structured import Mapped, event_text, fault_at, of_attributes
-from api.formats.native import invalid, is_too_deep, pointer, read_json, utf8
+from api.formats.native import invalid, pointer, read_json, utf8
 from api.http.error_detail import ErrorDetail
 from api.http.json_scan import without_bom
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import is_too_deep
 
 Headers = Sequence[tuple[bytes, bytes]]
 

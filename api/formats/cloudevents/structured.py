@@ -17,7 +17,6 @@ from api.formats.native import (
     Members,
     invalid,
     is_cut,
-    is_too_deep,
     parse,
     place_of_too_deep,
     pointer,
@@ -27,7 +26,8 @@ from api.formats.native import (
 )
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import is_too_deep
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from api.formats.native import MAX_ERRORS, EventIn, parse, parse_all, validate
 from api.http.problems import Problem
-from storage.model.filters import MAX_DIGITS as DIGITS
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_DIGITS as DIGITS
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
 
 LIMIT = 256 * 1024
 GOOD: dict[str, Any] = {
