@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.formats.native import EventIn, parse, validate
+from api.formats.native_fast import EventIn, parse
+from api.formats.native_validate import validate
 from client import ActivityHandler
 from client.activity_client import ActivityClient
 from client.event_line import EVENT_BYTES, event_line
