@@ -6,7 +6,8 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from api.formats.native import EventIn, validate
+from api.formats.native_fast import EventIn
+from api.formats.native_validate import validate
 
 T = TypeVar("T")
 

@@ -10,14 +10,11 @@ from collections.abc import Container, Iterator
 from typing import TypeVar
 
 from api.http.problems import Problem
+from storage.model.json_rules import STEPS
 
 PIECE_BYTES = 256 * 1024
 
 _COMMA = ord(",")
-# A string, with an optional end, so that it is linear for any text.
-STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
-# How deep each bracket leads.
-STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b"[]{},")
 
 

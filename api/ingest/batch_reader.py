@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from api.formats.offload import run_if_small
 from api.http.memory_budget import Reservation
 from api.http.problems import Problem, closing

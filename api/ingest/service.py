@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 from uuid import UUID
 
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from api.http.problems import Problem
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency, RequestKey

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from api.formats import hints
 from api.http.error_detail import ErrorDetail
-from api.http.json_scan import STEPS, STRING
 from api.http.problems import Problem, closing
+from storage.model.json_rules import STEPS, STRING
 
 
 class Item(NamedTuple):

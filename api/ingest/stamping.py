@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from storage.model.event import (
     Event,
     Stamp,

@@ -14,7 +14,6 @@ from api.http.error_detail import ErrorDetail
 from api.query import cursors, dates
 from storage.model.filters import (
     DEFAULT_LIMIT,
-    MAX_JSON_DEPTH,
     MAX_LIMIT,
     Filters,
     NotJSON,
@@ -22,6 +21,7 @@ from storage.model.filters import (
     canonical_json,
     lower_ascii,
 )
+from storage.model.json_rules import MAX_JSON_DEPTH
 
 MAX_QUERY_BYTES = 16 * 1024
 MAX_PAIRS = 200

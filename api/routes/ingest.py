@@ -10,7 +10,7 @@ from api.formats import hints
 from api.formats.cloudevents.binary import binary, is_binary
 from api.formats.cloudevents.structured import BATCH, STRUCTURED, Mapped, plainly_good, structured
 from api.formats.hints import NDJSON
-from api.formats.native import EventIn, parse, parse_all
+from api.formats.native_fast import EventIn, parse, parse_many
 from api.formats.offload import LARGE_BODY, run_if_small, validated_in_turn
 from api.http.json_scan import without_bom
 from api.http.media_type import media_type
@@ -154,7 +154,7 @@ async def _read_batch(
         if kind == NDJSON
         else JsonArraySplitter(item_bytes, limits.brackets)
     )
-    reading = Reading(parse_all, parse, lambda body: validated_in_turn(body, item_bytes))
+    reading = Reading(parse_many, parse, lambda body: validated_in_turn(body, item_bytes))
     if kind == BATCH:
         reading = Reading(
             lambda bodies: None,

@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.formats.cloudevents.binary import BINARY_HEADERS
-from api.formats.native import EventIn, parse
+from api.formats.native_fast import EventIn, parse
 from api.http.hosts import Hosts
 from api.http.problems import INTERNAL_ERROR, MEDIA_TYPE, Problem, of_storage
 from api.http.proxies import FORWARDED

@@ -4,11 +4,9 @@ Filters that ask the same are equal, have the same canonical form and so meet in
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Literal
@@ -16,24 +14,23 @@ from uuid import UUID
 
 import msgspec
 
+from storage.model.json_rules import (
+    MAX_JSON_DEPTH,
+    constant_fault,
+    digits_fault,
+    fits_numeric,
+    is_too_deep,
+    text_faults,
+)
+
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 Order = Literal["asc", "desc"]
 
-MAX_JSON_DEPTH = 64
-MAX_DIGITS = 4300  # Python's own bound, and that of many other readers, on one number
-
-# What PostgreSQL's numeric holds, and jsonb keeps numbers as numeric (table 8.2 of its manual;
-# tried on 18.6: 1e131071 and 1e-16383 are taken, 1e131072 and 1.0e-16383 are refused).
-_MAX_ADJUSTED_EXPONENT = 131_071
-_MAX_FRACTION_DIGITS = 16_383
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-# Possessive and with an optional closing quote, so that it is linear for any text.
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +108,7 @@ def canonical_json(text: str) -> str:
     """The same JSON value with sorted keys, compact, each number spelt as it was.
 
     Of a repeated key the last counts, as in jsonb. Raises `NotJSON` for what no event can
-    hold, and a plain `ValueError` for JSON that is refused: nested deeper than 64, a number
-    longer than 4,300 characters, a NUL or a lone surrogate.
+    hold, and a plain `ValueError` for JSON that is refused (storage/model/json_rules.py).
     """
     _refuse_deep(text)
     try:
@@ -144,36 +140,20 @@ def _microseconds(instant: datetime | None) -> int | None:
 
 def _refuse_deep(text: str) -> None:
     # Before parsing: the parser itself fails on what is nested too deep, in its own way.
-    depth = 0
-    for character in _JSON_STRING.sub("", text):
-        if character in "[{":
-            depth += 1
-        elif character in "]}":
-            depth -= 1
-        if depth > MAX_JSON_DEPTH:
-            raise ValueError(f"is nested deeper than {MAX_JSON_DEPTH} levels")
+    if is_too_deep(text.encode("utf-8", "surrogatepass"), MAX_JSON_DEPTH):
+        raise ValueError(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
 
 def _number(literal: str) -> msgspec.Raw:
-    if len(literal) > MAX_DIGITS:
-        raise ValueError(f"holds a number longer than {MAX_DIGITS:,} characters")
-    if not _fits_numeric(literal):
+    if fault := digits_fault(literal):
+        raise ValueError(f"holds a number that {fault}")
+    if not fits_numeric(literal):
         raise NotJSON("holds a number beyond what PostgreSQL can store")
     return msgspec.Raw(literal.encode())
 
 
-def _fits_numeric(literal: str) -> bool:
-    try:
-        number = Decimal(literal)
-    except InvalidOperation:
-        return False
-    exponent = number.as_tuple().exponent
-    fine_enough = isinstance(exponent, int) and exponent >= -_MAX_FRACTION_DIGITS
-    return fine_enough and number.adjusted() <= _MAX_ADJUSTED_EXPONENT
-
-
 def _refuse_constant(name: str) -> None:
-    raise NotJSON(f"is not JSON: {name} is no JSON number")
+    raise NotJSON(f"is not JSON: {constant_fault(name)}")
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -189,7 +169,5 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _refuse_unstorable(text: str) -> None:
-    if "\0" in text:
-        raise ValueError("holds a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds a lone surrogate, half of a character")
+    for fault in text_faults(text):
+        raise ValueError(fault)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
 from testbed.service import Service
 from testbed.waiting import wait_until
 

@@ -9,10 +9,12 @@ import msgspec
 
 from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
 from api.formats.cloudevents.structured import Mapped, event_text, fault_at, of_attributes
-from api.formats.native import invalid, is_too_deep, pointer, read_json, utf8
+from api.formats.json_document import decode_utf8, pointer, read_json
+from api.formats.validation_problem import validation_problem
 from api.http.error_detail import ErrorDetail
 from api.http.json_scan import without_bom
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import is_too_deep
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -166,9 +168,11 @@ def _subtype(media_type: str) -> str:
 
 def _require_json(body: bytes) -> None:
     """It is put into JSON as it is, so it must be a whole value and no more."""
-    text = utf8(body)
+    text = decode_utf8(body)
     if is_too_deep(body, DEPTH - 1):
-        raise invalid([ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer="")])
+        raise validation_problem(
+            [ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer="")]
+        )
     read_json(text, _ignore, _ignore)
 
 

@@ -12,22 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.formats.cloudevents.attributes import Number, fault_of_base64, faults_of_attributes
-from api.formats.native import (
-    EventIn,
+from api.formats.json_document import (
     Members,
-    invalid,
-    is_cut,
-    is_too_deep,
-    parse,
-    place_of_too_deep,
+    decode_utf8,
     pointer,
+    pointer_to_too_deep,
     read_json,
-    utf8,
-    validate,
 )
+from api.formats.native_fast import EventIn, parse
+from api.formats.native_validate import validate
+from api.formats.validation_problem import is_truncated, validation_problem
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import is_too_deep
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -71,7 +69,7 @@ class Mapped:
         except Problem as problem:
             raise _placed(problem, self) from None
         if self.faults:
-            raise invalid(self.faults)
+            raise validation_problem(self.faults)
         return event
 
 
@@ -80,13 +78,15 @@ def structured(body: bytes) -> Mapped:
 
     Raises Problem 400 for what is not JSON, 422 for what is no object or nested too deep.
     """
-    text = utf8(body)
+    text = decode_utf8(body)
     if is_too_deep(body, DEPTH):
-        place = place_of_too_deep(text, DEPTH)
-        raise invalid([ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer=place)])
+        place = pointer_to_too_deep(text, DEPTH)
+        raise validation_problem(
+            [ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer=place)]
+        )
     members = read_json(text, Number, Number)
     if not isinstance(members, Members):
-        raise invalid([ErrorDetail("must be a JSON object: a CloudEvent", pointer="")])
+        raise validation_problem([ErrorDetail("must be a JSON object: a CloudEvent", pointer="")])
     attributes = {name: value for name, value in members if name not in _DATA}
     fields, places = of_attributes(attributes, _place)
     faults = [fault_at(_place(name), detail) for name, detail in _faults(members, attributes)]
@@ -166,7 +166,7 @@ def _placed(problem: Problem, mapped: Mapped) -> Problem:
         moved = _moved(fault, mapped.places)
         if fault not in of_data and moved not in told:
             told[_as_a_field(fault, moved)] = None
-    return invalid(list(told), more=is_cut(problem))
+    return validation_problem(list(told), more=is_truncated(problem))
 
 
 def _moved(fault: ErrorDetail, places: Mapping[str, str]) -> ErrorDetail:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from api.formats.native import EventIn, parse, validate
+from api.formats.native_fast import EventIn, parse
+from api.formats.native_validate import validate
 from api.formats.otlp import json, protobuf
 from api.formats.otlp.budget import Budget, Budgets
 from api.formats.otlp.records import Refused

@@ -28,7 +28,7 @@ from api.formats.otlp.records import (
 )
 from api.http.json_scan import has_half_of_a_pair, has_more_commas, require_utf8, without_bom
 from api.http.problems import Problem
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
 
 _Number = int | float | str | None
 _Sent = TypeVar("_Sent")

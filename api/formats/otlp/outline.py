@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import msgspec
 
 from api.formats.otlp.budget import Budget
-from api.http.json_scan import PIECE_BYTES, STEPS, STRING
+from api.http.json_scan import PIECE_BYTES
+from storage.model.json_rules import STEPS, STRING
 
 _RECORDS = 6  # how many arrays and objects are around a log record
 _DESCRIBED = (3, 5)  # around a resource; around a scope

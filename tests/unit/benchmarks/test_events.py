@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from api.formats.native import parse
+from api.formats.native_fast import parse
 from benchmarks.events import (
     FREQUENT_COMPONENT,
     RARE_COMPONENT,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from api.formats.cloudevents.binary import BINARY_HEADERS, binary, is_binary
 from api.formats.cloudevents.structured import Mapped, structured
-from api.formats.native import MAX_ERRORS, EventIn
+from api.formats.native_fast import EventIn
+from api.formats.validation_problem import MAX_ERRORS
 from api.http.problems import Problem
 
 LIMIT = 256 * 1024

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api.formats.native import MAX_ERRORS, EventIn, parse, parse_all, validate
+from api.formats.native_fast import EventIn, parse, parse_many
+from api.formats.native_validate import validate
+from api.formats.validation_problem import MAX_ERRORS
 from api.http.problems import Problem
-from storage.model.filters import MAX_DIGITS as DIGITS
-from storage.model.filters import MAX_JSON_DEPTH as DEPTH
+from storage.model.json_rules import MAX_DIGITS as DIGITS
+from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
 
 LIMIT = 256 * 1024
 GOOD: dict[str, Any] = {
@@ -37,8 +39,8 @@ def body(**changes: Any) -> bytes:
 
 def refusal(posted: bytes, status: int = 422, limit: int = LIMIT) -> Problem:
     """The Problem that explains why it is refused; `parse` does not take it either."""
-    assert parse(posted) is None is parse_all([body(), posted])
-    assert parse_all([posted, body()]) is None
+    assert parse(posted) is None is parse_many([body(), posted])
+    assert parse_many([posted, body()]) is None
     with pytest.raises(Problem) as caught:
         validate(posted, limit)
     assert caught.value.status == status
@@ -83,7 +85,7 @@ def steps(value: Any) -> Iterator[tuple[str, Any]]:
 def hold_against_each_other(posted: bytes) -> None:
     """`validate` takes all that `parse` takes, as the same event, and says what is wrong else."""
     fast, slow = parse(posted), verdict(posted)
-    many = parse_all([body(), posted, body()])
+    many = parse_many([body(), posted, body()])
     assert many == (None if fast is None else [parse(body()), fast, parse(body())])
     if isinstance(slow, Problem):
         assert fast is None
@@ -396,7 +398,7 @@ def test_every_fault_is_listed_at_once() -> None:
 def test_a_field_the_event_does_not_have_is_refused_by_name() -> None:
     refused = refusal(body(colour="red"))
     assert [(fault.pointer, fault.detail) for fault in refused.faults] == [
-        ("/colour", "is not a field of an event; what is extra belongs in data")
+        ("/colour", "is not a field of an event; put additional values into data")
     ]
 
 

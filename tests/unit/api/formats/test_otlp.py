@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from api.formats.otlp import export as otlp
 from api.formats.otlp.export import Bounds, Export
 from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, failed

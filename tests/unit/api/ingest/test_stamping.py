@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from api.ingest.stamping import restamped, stamp_batch
 from storage.model.event import Event, Stamp, decode_event, encode_event, time_text
 

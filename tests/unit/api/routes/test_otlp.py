@@ -11,7 +11,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from api.app import create_app
-from api.formats.native import EventIn
+from api.formats.native_fast import EventIn
 from api.http.memory_budget import MemoryBudget
 from api.services import RequestLimits
 from api.settings import ApiSettings
