@@ -16,7 +16,8 @@ from api.query.single_flight import SingleFlight
 from storage.cache import tags
 from storage.cache.page_cache import LocalPage, Miss, PageCache
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
-from storage.events.reader import EventStore, Page
+from storage.events.page_rows import Page
+from storage.events.reader import EventStore
 from storage.model.cached_page import CachedPage
 from storage.model.entries import read_event
 from storage.model.event import Event, id_ms, to_ms

@@ -29,7 +29,8 @@ from api.query.service import Served
 from storage.cache.invalidation import CacheInvalidator
 from storage.cache.page_cache import Miss
 from storage.errors import LeaseLost
-from storage.events.reader import EventStore, Page
+from storage.events.page_rows import Page
+from storage.events.reader import EventStore
 from storage.events.writer import BatchTransaction, BatchWriter
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, created_ms, encode_event, now_ms, to_datetime

@@ -17,7 +17,7 @@ from storage.cache import page_cache, tags
 from storage.cache.invalidation import CacheInvalidator
 from storage.cache.page_cache import Miss, PageCache, Wait
 from storage.errors import ControlUnavailable
-from storage.events.reader import Page
+from storage.events.page_rows import Page
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, encode_event, now_ms, to_datetime
 from storage.model.filters import Filters, Order, digest

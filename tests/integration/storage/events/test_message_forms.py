@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.events import ngrams, reader
+from storage.events import ngrams, search
 from storage.events.reader import EventStore
 from storage.model.event import to_ms
 from storage.model.filters import Filters
@@ -70,7 +70,7 @@ def test_a_page_with_records_is_the_page_without(
     asked = Filters(message=tuple(parts), order=order, limit=limit)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("WALK", "WALK_FAR"):
-            patch.setattr(reader, name, 1)
+            patch.setattr(search, name, 1)
         found = events.page(asked)
         patch.setattr(ngrams, "without", lambda connection, parts: [])
         assert found == events.page(asked)

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
-from storage.events import ngrams, reader
+from storage.events import ngrams, queries, search
 from storage.events.ngrams import record_next, without
 from storage.events.reader import EventStore
 from storage.events.writer import BatchWriter, insert_events
@@ -51,7 +51,7 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
 def events(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventStore]:
     """It walks one row, and so finds nearly everything."""
     for name in ("WALK", "WALK_FAR"):
-        monkeypatch.setattr(reader, name, 1)
+        monkeypatch.setattr(search, name, 1)
     found = EventStore(reading_engine(settings.database_url, 1))
     yield found
     found.close()
@@ -129,13 +129,13 @@ def test_a_day_that_is_over_is_left_out_where_it_holds_nothing_of_what_is_asked_
     assert left_out(engine, "zebra") == [(PAST - DAY, PAST + DAY)]
     assert left_out(engine, "SUAL") == left_out(engine, "zebra", "sua") == []
     asked: list[Filters] = []
-    page_query = reader.page_query
+    page_query = queries.page_query
 
     def noted(part: Filters) -> Any:
         asked.append(part)
         return page_query(part)
 
-    monkeypatch.setattr(reader, "page_query", noted)
+    monkeypatch.setattr(search, "page_query", noted)
     assert messages(events, "zebra") == []
     assert not any(
         (part.start is None or part.start < PAST + DAY) and (part.end is None or part.end > PAST)

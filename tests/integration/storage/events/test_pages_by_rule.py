@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.events import reader
+from storage.events import search
 from storage.events.reader import EventStore
 from storage.model.event import Event, created_ms, to_datetime
 from storage.model.filters import Filters, lower_ascii
@@ -132,9 +132,9 @@ def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
     near: int,
     seed: int,
 ) -> None:
-    monkeypatch.setattr(reader, "WALK", walk)
-    monkeypatch.setattr(reader, "WALK_FAR", walk_far)
-    monkeypatch.setattr(reader, "NEAR", near)
+    monkeypatch.setattr(search, "WALK", walk)
+    monkeypatch.setattr(search, "WALK_FAR", walk_far)
+    monkeypatch.setattr(search, "NEAR", near)
     spread = random.Random(seed)
     pages = 0
     for _ in range(QUESTIONS):

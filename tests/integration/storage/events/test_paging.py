@@ -10,7 +10,7 @@ import pytest
 
 from storage.cache.invalidation import CacheInvalidator
 from storage.cache.tags import of_events
-from storage.events import reader as event_store
+from storage.events import page_rows
 from storage.events.writer import BatchWriter
 from storage.model.event import Event, created_ms, now_ms
 from storage.model.filters import Filters, Order
@@ -202,7 +202,7 @@ def test_a_cursor_goes_on_where_its_event_was_also_with_another_limit_or_order(
 def test_a_walk_over_huge_events_has_shorter_pages_and_sees_each_once(
     settings: StorageSettings, read: Reader, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_store, "PAGE_BYTES", 10_000)
+    monkeypatch.setattr(page_rows, "PAGE_BYTES", 10_000)
     ms = now_ms()
     sizes = [10, 20_000, 10, 4_000, 4_000, 4_000, 4_000, 30_000, 30_000, 10]
     stored = [made(ms, message="x" * size, data=f'["{"y" * size}"]') for size in sizes]

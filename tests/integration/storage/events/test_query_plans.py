@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
 
-from storage.events.reader import FIND, find_query, page_query, parts, walk_query
+from storage.events.queries import find_query, page_query, walk_query
+from storage.events.search import FIND, parts
 from storage.model.event import Event, created_ms, to_datetime
 from storage.model.filters import Filters, Order
 from storage.postgres.engine import reading_engine

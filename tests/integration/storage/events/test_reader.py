@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from storage.errors import QueryTooSlow
-from storage.events import reader
+from storage.events import page_rows, search
+from storage.events.page_rows import Page
 from storage.events.reader import EventStore
 from storage.model.event import Event, now_ms, to_datetime
 from storage.model.filters import Filters
@@ -28,7 +29,7 @@ def events(settings: StorageSettings) -> Iterator[EventStore]:
     found.close()
 
 
-def ids(page: reader.Page) -> list[str]:
+def ids(page: Page) -> list[str]:
     return [event.id for event in page.events]
 
 
@@ -239,7 +240,7 @@ def test_a_page_has_at_most_its_limit_and_says_whether_there_are_more(
 def test_a_page_ends_early_when_it_grows_large(
     settings: StorageSettings, events: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "PAGE_BYTES", 1000)
+    monkeypatch.setattr(page_rows, "PAGE_BYTES", 1000)
     store(settings, [made(NOW, message="x" * 400) for _ in range(5)])
     page = events.page(Filters())
     assert len(page.events) == 3
@@ -264,7 +265,7 @@ def test_an_id_or_cursor_of_a_year_that_no_clock_shows_finds_nothing_and_breaks_
 def test_what_was_never_stored_is_not_found(events: EventStore) -> None:
     event_id = UUID(made(NOW).id)
     assert events.find([event_id]) == {} == events.stored_states([event_id])
-    assert events.page(Filters()) == reader.Page([], more=False)
+    assert events.page(Filters()) == Page([], more=False)
 
 
 # --- time --------------------------------------------------------------------------------------
@@ -311,17 +312,17 @@ def test_a_page_over_the_limit_is_too_slow_and_its_connection_stays(
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Filters]:
     """The parts that are asked for, once few rows are walked before."""
     found: list[Filters] = []
-    parts = reader.parts
+    parts = search.parts
 
     def noted(*arguments: Any) -> Iterator[Filters]:
         for part in parts(*arguments):
             found.append(part)
             yield part
 
-    monkeypatch.setattr(reader, "WALK", 4)
-    monkeypatch.setattr(reader, "WALK_FAR", 4)
-    monkeypatch.setattr(reader, "NEAR", 5)
-    monkeypatch.setattr(reader, "parts", noted)
+    monkeypatch.setattr(search, "WALK", 4)
+    monkeypatch.setattr(search, "WALK_FAR", 4)
+    monkeypatch.setattr(search, "NEAR", 5)
+    monkeypatch.setattr(search, "parts", noted)
     return found
 
 
@@ -342,14 +343,14 @@ def test_a_page_found_in_two_parts_is_what_there_was_at_one_moment(
 ) -> None:
     there = some_rare()
     store(settings, there)
-    parts = reader.parts
+    parts = search.parts
 
     def while_others_store(*arguments: Any) -> Iterator[Filters]:
         for part in parts(*arguments):
             yield part
             store(settings, [made(NOW + n * 1000 + 500, message="rare") for n in range(40)])
 
-    monkeypatch.setattr(reader, "parts", while_others_store)
+    monkeypatch.setattr(search, "parts", while_others_store)
     found = events.page(Filters(message=("rare",), order=order))
     assert len(asked) == 2
     wanted = [one.id for one in there if one.message == "rare"]
@@ -378,7 +379,7 @@ def test_the_parts_meet_and_keep_to_the_dates_that_were_asked_for(
 ) -> None:
     start, end = to_datetime(NOW - 10**9), to_datetime(NOW + 10**9)
     asked = Filters(message=("x",), start=start, end=end, order=order)
-    first, second = reader.parts(asked, to_datetime(NOW), to_datetime(NOW + 1000))
+    first, second = search.parts(asked, to_datetime(NOW), to_datetime(NOW + 1000))
     if order == "desc":
         first, second = second, first
     assert (first.start, second.end) == (start, end)
@@ -387,7 +388,7 @@ def test_the_parts_meet_and_keep_to_the_dates_that_were_asked_for(
 
 def test_a_near_part_past_all_dates_is_all() -> None:
     earliest, latest = to_datetime(0), to_datetime(10**14)
-    first, _ = reader.parts(Filters(message=("x",), order="asc"), earliest, latest)
+    first, _ = search.parts(Filters(message=("x",), order="asc"), earliest, latest)
     assert first.start is None
     assert first.end is not None
     assert first.end.year == 9999

@@ -1,0 +1,139 @@
+"""The SELECTs of the history: pages by filter, events by id. Builds SQL, runs nothing."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from storage.model.event import id_ms, to_datetime, to_ms
+from storage.model.filters import Filters
+from storage.postgres.tables import dead_letters, events, lower_email
+
+LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+
+EVENT_COLUMNS = (
+    events.c.id,
+    events.c.created_at,
+    events.c.component,
+    events.c.environment,
+    events.c.message,
+    events.c.email,
+    sa.cast(events.c.data, sa.Text).label("data"),
+)
+LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
+
+
+def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
+    """The SELECT behind every page: keyset, never OFFSET, one row more than the limit."""
+    rows = sa.select(events).where(*_narrow(filters), *_within(filters))
+    return _shown(_first(rows, events, filters, filters.limit + 1), filters)
+
+
+def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
+    """The same among the first `rows` only that any index has in the order of the page.
+
+    Its answer is the page if it is full, or if there are no more rows.
+    """
+    walked = _first(sa.select(events).where(*_narrow(filters)), events, filters, rows).subquery()
+    found = sa.select(walked).where(*_within(filters, walked.c))
+    return _shown(_first(found, walked, filters, filters.limit + 1), filters)
+
+
+def span_query(filters: Filters, rows: int) -> sa.Select[int, Any, Any]:
+    """How many rows `walk_query` looks at, and the times of the earliest and the latest."""
+    narrow = sa.select(events.c.created_at, events.c.id).where(*_narrow(filters))
+    walked = _first(narrow, events, filters, rows).subquery()
+    at = walked.c.created_at
+    return sa.select(sa.func.count(at), sa.func.min(at), sa.func.max(at))
+
+
+def _first(
+    query: sa.Select[Any], source: sa.FromClause, filters: Filters, count: int
+) -> sa.Select[Any]:
+    return query.order_by(*_key(source, filters.order)).limit(count)
+
+
+def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ...]]:
+    """The events' columns. `data` becomes text only here, behind the limit: not before a sort."""
+    page = rows.subquery("page")
+    shown = [page.c[column.name] for column in events.c if column.name != "data"]
+    data = sa.cast(page.c.data, sa.Text).label("data")
+    return sa.select(*shown, data).order_by(*_key(page, filters.order))
+
+
+def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
+    key = (source.c.created_at, source.c.id)
+    return [column.asc() if order == "asc" else column.desc() for column in key]
+
+
+def find_query(
+    table: sa.Table, event_ids: Sequence[UUID], columns: Sequence[sa.ColumnElement[Any]]
+) -> sa.Select[tuple[Any, ...]]:
+    """The SELECT for some events: each id names its partition and its place there.
+
+    The bounds on time are for the planner: it looks at no other partition.
+    """
+    instants = [_instant(one) for one in event_ids]
+    unnested = sa.func.unnest(
+        sa.cast(instants, sa.ARRAY(table.c.created_at.type)),
+        sa.cast(event_ids, sa.ARRAY(table.c.id.type)),
+    )
+    wanted = unnested.table_valued("created_at", "id", name="wanted").render_derived()
+    same = sa.and_(table.c.created_at == wanted.c.created_at, table.c.id == wanted.c.id)
+    within = table.c.created_at.between(min(instants), max(instants))
+    return sa.select(*columns).select_from(wanted.join(table, same)).where(within)
+
+
+def _narrow(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The conditions that an index answers in the order of the page."""
+    found = [
+        *_any_of(events.c.component, filters.component),
+        *_any_of(events.c.environment, filters.environment),
+        *_any_of(lower_email, filters.email),
+    ]
+    if filters.start is not None:
+        found.append(events.c.created_at >= filters.start)
+    if filters.end is not None:
+        found.append(events.c.created_at < filters.end)
+    if filters.cursor is not None:
+        found += _behind(filters.cursor, filters.order)
+    return found
+
+
+def _within(filters: Filters, column: Any = events.c) -> list[sa.ColumnElement[bool]]:
+    """The conditions on what is inside a message or `data`."""
+    found = [
+        sa.or_(*(_contains(column.data, json) for json in alternatives))
+        for alternatives in filters.data
+    ]
+    if filters.message:
+        parts = (column.message.icontains(part, autoescape=True) for part in filters.message)
+        found.append(sa.or_(*parts))
+    return found
+
+
+def _any_of(column: sa.ColumnElement[str], values: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """One value as equality, so that an index on (column, time) also gives the order."""
+    if not values:
+        return []
+    return [column == values[0] if len(values) == 1 else column.in_(values)]
+
+
+def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
+    return data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
+
+
+def _behind(cursor: UUID, order: str) -> list[sa.ColumnElement[bool]]:
+    """The row comparison; beside it the plain bound on time, which prunes partitions."""
+    at = _instant(cursor)
+    key = sa.tuple_(events.c.created_at, events.c.id)
+    if order == "asc":
+        return [key > sa.tuple_(at, cursor), events.c.created_at >= at]
+    return [key < sa.tuple_(at, cursor), events.c.created_at <= at]
+
+
+def _instant(event_id: UUID) -> datetime:
+    """When it was made; an id that anybody can write may say a year past what datetime knows."""
+    return to_datetime(min(id_ms(event_id), LAST_MS))
