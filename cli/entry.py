@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-BAD_USAGE = 2
+from cli.exit_status import BAD_USAGE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,13 +11,11 @@ from importlib.metadata import version
 from typing import Any, Protocol, cast
 
 from cli.errors import CliError, UsageError
+from cli.exit_status import BAD_USAGE, FAILED, INTERRUPTED
 from cli.parser import Parser, examples
 from cli.report_error import report_error
 from storage.errors import SettingsError, StorageError
 
-FAILED = 1
-BAD_USAGE = 2
-INTERRUPTED = 130
 _QUICK = ("health", "completion")  # a probe and a shell that starts wait for them
 
 
@@ -90,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
         chosen = options.parse(given)
-        _warn_of_misspelt_variables(chosen.command)
+        _warn_of_unknown_variables(chosen.command)
         return subcommand(chosen.command).run(chosen)
     except (UsageError, SettingsError) as error:
         return report_error(error, BAD_USAGE, as_json)
@@ -104,13 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _warn_of_misspelt_variables(command: str) -> None:
+def _warn_of_unknown_variables(command: str) -> None:
     if command in _QUICK:
         return
     # Here, because it imports every class of settings.
-    from cli.misspelt import warn_of_misspelt_variables
+    from cli.unknown_variables import warn_of_unknown_variables
 
-    warn_of_misspelt_variables()
+    warn_of_unknown_variables()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The argument parser: an unknown word is answered with the nearest known one."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from cli.errors import BadArguments
+from storage.model.suggestion import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
             parsers = list(self._named(arguments))
             actions = [action for parser in parsers for action in parser._actions]
             known = {name for action in actions for name in action.option_strings}
-            hint = nearest(unknown[0].partition("=")[0], known)
+            hint = did_you_mean(unknown[0].partition("=")[0], known)
             parsers[-1].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options
 
@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = list(map(str, action.choices))
-            hint = nearest(str(value), known) or f" (known: {', '.join(known)})"
+            hint = did_you_mean(str(value), known) or f" (known: {', '.join(known)})"
             raise argparse.ArgumentError(action, f"there is no {value!r}{hint}")
 
     def _named(self, arguments: Sequence[str]) -> Iterator["Parser"]:
@@ -51,12 +51,6 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for name in set(action.choices).intersection(arguments):
                     yield from action.choices[name]._named(arguments)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?`, or nothing where no known word is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def examples(lines: Sequence[str]) -> str:

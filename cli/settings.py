@@ -52,9 +52,14 @@ def load_settings(options: Mapping[str, Any]) -> CliSettings:
         raise UsageError("; ".join(map(_fault, error.errors()))) from None
 
 
+def option_name(name: str) -> str:
+    """Return the option of a setting: `--data-dir` for `data_dir`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _fault(fault: ErrorDetails) -> str:
     name = ".".join(map(str, fault["loc"]))
-    return f"--{name.replace('_', '-')} (ACTIVITY_{name.upper()}): {_reason(name, fault)}"
+    return f"{option_name(name)} (ACTIVITY_{name.upper()}): {_reason(name, fault)}"
 
 
 def _reason(name: str, fault: ErrorDetails) -> str:

@@ -9,8 +9,8 @@ from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout
 from cli.embedded.lock import is_held
 from cli.errors import NothingRuns
-from cli.process import joined
 from cli.process.inspection import alive
+from cli.process.membership import joined_processes
 from cli.safe_files import read_small, replace_file
 from cli.urls import Urls
 
@@ -60,7 +60,7 @@ def running(data_dir: Path) -> State:
     except (FileNotFoundError, ValueError, KeyError, TypeError):  # or what a power cut left of it
         raise NothingRuns(f"a run on {layout.root} is starting or ending: try again") from None
     live = [(role, pid) for role, pid in state.processes if alive(pid)]
-    live += joined.processes(layout.root)
+    live += joined_processes(layout.root)
     return State(state.url, state.urls, live)
 
 

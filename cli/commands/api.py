@@ -9,13 +9,9 @@ from cli.errors import UsageError
 from cli.process import listener as listening
 from cli.process import unix_listener
 from cli.process.commands import API_STOP_SECONDS, api_processes
-from cli.process.keep_alive import (
-    keep_alive,
-    require_fit_servers,
-    tell_where_servers_are,
-    urls_of_run,
-)
+from cli.process.keep_alive import keep_alive
 from cli.process.supervisor import Supervisor
+from cli.service_choice import require_fit_servers, urls_of_run, warn_if_unreachable
 from cli.settings import CliSettings, load_settings
 
 HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
@@ -44,7 +40,7 @@ def run(options: Namespace) -> int:
     require_fit_servers(urls)
     with _listener(options, settings) as listener:
         print(f"listening: {_address(listener, settings)}", flush=True)
-        tell_where_servers_are(urls, "queue_url")
+        warn_if_unreachable(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
         keep_alive(Supervisor(processes), API_STOP_SECONDS, options.data_dir, listener)
     return 0

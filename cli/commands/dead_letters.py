@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.commands.options import add_run
+from cli.commands.options import add_json, add_run
 from cli.errors import CliError
-from cli.process.keep_alive import require_fit_servers, urls_of_run
+from cli.service_choice import require_fit_servers, urls_of_run
 from cli.urls import storage_settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add(parser: ArgumentParser) -> None:
     which.add_argument("id", metavar="ID", type=UUID, nargs="?")
     which.add_argument("--all", action="store_true", help="every dead letter")
     for action in (listing, one, replay, discard):
-        action.add_argument("--json", action="store_true", help="print JSON")
+        add_json(action)
         add_run(action)
 
 

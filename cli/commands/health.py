@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.commands.options import add_data_dir
+from cli.commands.options import add_data_dir, add_json
 from cli.errors import NothingRuns, UsageError
 from cli.health import probes
 from cli.health.probe_settings import setting
@@ -35,7 +35,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument("--host", help="address of the API (ACTIVITY_HOST, 127.0.0.1)")
     parser.add_argument("--port", metavar="N", help="port of the API (ACTIVITY_PORT, 5000)")
     add_data_dir(parser, "check the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
 
 
 def run(options: Namespace) -> int:

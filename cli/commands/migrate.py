@@ -3,9 +3,9 @@
 import json
 from argparse import ArgumentParser, Namespace
 
-from cli.commands.options import add_run
+from cli.commands.options import add_json, add_run
 from cli.errors import CliError
-from cli.process.keep_alive import urls_of_run
+from cli.service_choice import urls_of_run
 from cli.urls import storage_settings
 
 HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
@@ -21,7 +21,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="REVISION", help="go back to this revision; `base` removes every table"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     add_run(parser, "database")
 
 

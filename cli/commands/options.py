@@ -9,6 +9,11 @@ def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help=meaning)
 
 
+def add_json(parser: ArgumentParser) -> None:
+    """Add `--json`, which every command has that prints a result."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
 def add_run(parser: ArgumentParser, what: str = "servers") -> None:
     """`--data-dir` of a command that speaks to a running service (`folder_of_run`)."""
     add_data_dir(

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
-from cli.commands.options import seconds, whole_number
+from cli.commands.options import add_json, seconds, whole_number
 from cli.errors import UsageError
-from cli.settings import load_settings
+from cli.settings import load_settings, option_name
 
 HELP = "send one event, or a file with one JSON event a line"
 EXAMPLES = (
@@ -24,7 +24,7 @@ def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="NDJSON; - is standard input")
     parser.add_argument("--url", help="the service (ACTIVITY_URL, http://127.0.0.1:5000)")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_json(parser)
     parser.add_argument(
         "--give-up", type=seconds, metavar="SECONDS", help="give up after SECONDS without progress"
     )
@@ -95,14 +95,10 @@ def _check(options: Namespace) -> None:
     of_event = [name for name in _EVENT if getattr(options, name) is not None]
     of_input = [name for name in (*_INPUT, "connections") if getattr(options, name)]
     if options.file is not None and of_event:
-        raise UsageError(f"{_option(of_event[0])} makes one event: give it or a FILE, not both")
+        raise UsageError(f"{option_name(of_event[0])} makes one event: give it or a FILE, not both")
     if options.file is None and of_input:
-        raise UsageError(f"{_option(of_input[0])} is for a FILE (- is standard input)")
-    missing = [_option(name) for name in _EVENT[:_REQUIRED] if name not in of_event]
+        raise UsageError(f"{option_name(of_input[0])} is for a FILE (- is standard input)")
+    missing = [option_name(name) for name in _EVENT[:_REQUIRED] if name not in of_event]
     if options.file is None and missing:
         them = "them" if len(missing) > 1 else "it"
         raise UsageError(f"{', '.join(missing)} missing: an event needs {them}; or name a FILE")
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

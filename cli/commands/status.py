@@ -1,4 +1,4 @@
-"""`activity status`: what runs on a data folder, and how it is doing."""
+"""`activity status`: the processes that run on a data folder, and how the service is doing."""
 
 import http.client
 import json
@@ -8,14 +8,17 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
 from cli import state
-from cli.commands.options import add_data_dir, seconds
+from cli.commands.options import add_data_dir, add_json, seconds
 from cli.data_dir import data_folder
 from cli.errors import NothingRuns, error_document
+from cli.exit_status import FAILED
+from cli.service_request import get
 from cli.settings import load_settings
 from cli.status_text import status_text
 
@@ -27,6 +30,7 @@ EXAMPLES = (
 )
 
 _ANSWER_SECONDS = 15.0
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _WATCH_SECONDS = 2
 _MIN_WATCH_SECONDS = 0.1
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
@@ -42,9 +46,9 @@ class Process:
 
 @dataclass(frozen=True)
 class Report:
-    """All that `status` says; its fields are the JSON form's.
+    """The whole report; its fields are the fields of the JSON form.
 
-    `service`: the answer of GET /status, None when no API process gives one.
+    `service` is the answer of GET /status, or None if no API process answers.
     """
 
     url: str
@@ -52,81 +56,87 @@ class Report:
     service: dict[str, Any] | None
 
     def as_json(self) -> str:
+        """Return one line of JSON."""
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
+        """Return the report for people."""
         processes = [(process.role, process.pid) for process in self.processes]
         return status_text(self.url, self.service, processes, version("activity-service"))
 
 
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.add_argument(
         "--watch",
         type=_interval,
         nargs="?",
         const=_WATCH_SECONDS,
         metavar="SECONDS",
-        help=f"print it every {_WATCH_SECONDS} seconds until Ctrl-C",
+        help="repeat the report every SECONDS until Ctrl-C "
+        f"(default {_WATCH_SECONDS}, at least {_MIN_WATCH_SECONDS})",
     )
-    add_data_dir(parser, "folder of the run (ACTIVITY_DATA_DIR, .data)")
+    add_data_dir(parser, "data folder of the run (ACTIVITY_DATA_DIR, default .data)")
 
 
 def _interval(text: str) -> float:
-    """A type for an option: long enough that the watch does not become the load."""
-    span = seconds(text)
-    if span < _MIN_WATCH_SECONDS:
+    """Parse an interval that is long enough not to load the service."""
+    interval = seconds(text)
+    if interval < _MIN_WATCH_SECONDS:
         raise ArgumentTypeError(f"{text!r} is less than {_MIN_WATCH_SECONDS} seconds")
-    return span
+    return interval
 
 
 def run(options: Namespace) -> int:
     """Print the report. Raises `NothingRuns`, which makes the exit status 1."""
     if options.watch is not None:
         return _watch(options)
-    print(_said(options))
+    print(_report_text(options))
     return 0
 
 
 def _watch(options: Namespace) -> int:
-    """Until Ctrl-C, also while nothing runs: what is started then is seen."""
-    before = "" if options.json or not sys.stdout.isatty() else _CLEAR_SCREEN
+    """Repeat the report until Ctrl-C, also while nothing runs: a run may start at any time."""
+    separator = ""
     with suppress(KeyboardInterrupt):
         while True:
-            try:
-                said = _said(options)
-            except NothingRuns as error:
-                said = json.dumps(error_document(error, 1)) if options.json else str(error)
-            print(f"{before}{said}", flush=True)
+            text = _report_or_error(options)
+            if not options.json:
+                text = f"{separator}{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n{text}"
+                separator = "\n"
+            clear = _CLEAR_SCREEN if sys.stdout.isatty() and not options.json else ""
+            print(f"{clear}{text}", flush=True)
             time.sleep(options.watch)
     return 0
 
 
-def _said(options: Namespace) -> str:
+def _report_or_error(options: Namespace) -> str:
+    try:
+        return _report_text(options)
+    except NothingRuns as error:
+        return json.dumps(error_document(error, FAILED)) if options.json else str(error)
+
+
+def _report_text(options: Namespace) -> str:
     found = report(options.data_dir)
     return found.as_json() if options.json else found.as_text()
 
 
 def report(data_dir: str | None) -> Report:
-    """What runs on the folder that the option or the settings name."""
-    found = state.running(data_folder(load_settings({"data_dir": data_dir})))
-    processes = [Process(role, pid) for role, pid in found.processes]
-    return Report(found.url, processes, _ask(found.url))
+    """Return the report of the run on the folder that the option or the settings name."""
+    run_state = state.running(data_folder(load_settings({"data_dir": data_dir})))
+    processes = [Process(role, pid) for role, pid in run_state.processes]
+    return Report(run_state.url, processes, _service_status(run_state.url))
 
 
-def _ask(url: str) -> dict[str, Any] | None:
-    """GET /status, past any proxy of the environment."""
+def _service_status(url: str) -> dict[str, Any] | None:
+    """Return the answer of GET /status, or None if no API process gives one."""
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(
-        address.hostname or "", address.port, timeout=_ANSWER_SECONDS
-    )
+    host, port = address.hostname or "", address.port or http.client.HTTP_PORT
     try:
-        connection.request("GET", "/status")
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
+        response = get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES)
+        answer: dict[str, Any] = json.loads(response.body)
     except (OSError, http.client.HTTPException, ValueError):
         return None
-    finally:
-        connection.close()
     return answer if response.status == 200 else None

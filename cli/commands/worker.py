@@ -6,8 +6,9 @@ from cli.commands.options import add_run
 from cli.health.liveness_folder import liveness_files
 from cli.process.background import background
 from cli.process.commands import WORKER_STOP_SECONDS, worker_processes
-from cli.process.keep_alive import keep_alive, tell_where_servers_are, urls_of_run
+from cli.process.keep_alive import keep_alive
 from cli.process.supervisor import Supervisor
+from cli.service_choice import urls_of_run, warn_if_unreachable
 from cli.settings import load_settings
 
 HELP = "run worker processes, with the servers that ACTIVITY_*_URL names"
@@ -27,7 +28,7 @@ def run(options: Namespace) -> int:
     """Work until SIGINT or SIGTERM."""
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
-    tell_where_servers_are(urls, "control_url")
+    warn_if_unreachable(urls, "control_url")
     with background(urls), liveness_files(settings.workers) as files:
         workers = worker_processes(settings.workers, urls, liveness=files)
         keep_alive(Supervisor(workers), WORKER_STOP_SECONDS, options.data_dir)

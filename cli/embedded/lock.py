@@ -4,7 +4,6 @@ Every child inherits the locked descriptor, so a run that was killed still holds
 while its servers are dying, and nothing needs to be cleaned up afterwards.
 """
 
-import fcntl
 import logging
 import os
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import DataFolderInUse
+from cli.file_lock import try_lock
 from cli.process.inspection import alive, with_file_open
 from cli.safe_files import open_file, read_small
 
@@ -50,7 +50,7 @@ def is_held(path: Path) -> bool:
         return False
     try:
         # Shared, so that two who look at the same time do not take each other for a run.
-        return not _try_lock(descriptor, fcntl.LOCK_SH)
+        return not try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
 
@@ -66,7 +66,7 @@ def holder(path: Path) -> int | None:
 def _acquire(descriptor: int, path: Path, seconds: float, pause: Pause) -> None:
     deadline = time.monotonic() + seconds
     waiting = False
-    while not _try_lock(descriptor):
+    while not try_lock(descriptor):
         if time.monotonic() >= deadline:
             raise DataFolderInUse(
                 f"the data folder {path.parent} is in use by {_name(path)}: stop that run, or "
@@ -86,11 +86,3 @@ def _acquire(descriptor: int, path: Path, seconds: float, pause: Pause) -> None:
 def _name(path: Path) -> str:
     pid = holder(path)
     return f"process {pid}" if pid else "another process"
-
-
-def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

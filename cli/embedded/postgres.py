@@ -16,7 +16,7 @@ from cli.embedded.memory import memory_mib
 from cli.embedded.server import READY_SECONDS, Server, ServerContext
 from cli.errors import DataFolderInUse, NotAFile, ServerFailed
 from cli.process.inspection import command_line
-from cli.process.spawn import end, kill
+from cli.process.spawn import end, has_ended, kill
 from cli.safe_files import read_small, sync_folder
 
 NAME = "activity"
@@ -176,10 +176,8 @@ class Postgres(Server):
     def _finish(self, argv: list[str], folder: Path, source: IO[bytes] | None = None) -> None:
         """Run a preparing program to its end."""
         program = self._run(argv, cwd=folder, source=source)
-        try:
-            status = program.wait(_INITDB_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not has_ended(program, _INITDB_SECONDS):
             kill(program)
-            raise self._failure("could not be prepared in time") from None
-        if status:
+            raise self._failure(f"could not be prepared within {_INITDB_SECONDS:g} s")
+        if program.returncode:
             raise self._failure(f"could not be prepared: {Path(argv[0]).name} failed")

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from cli.file_lock import try_lock
+
 log = logging.getLogger(__name__)
 
 
@@ -99,9 +101,6 @@ def _is_locked(folder: Path) -> bool:
     except FileNotFoundError:  # its supervisor has just removed it
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
-    return False

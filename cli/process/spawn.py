@@ -73,9 +73,14 @@ def _life_line() -> int:
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals, seconds: float) -> bool:
-    """Send a signal and wait up to `seconds` for the end; True when it came."""
+    """Send a signal, wait up to `seconds`, and return whether the process has ended."""
     if process.poll() is None:
         process.send_signal(how)
+    return has_ended(process, seconds)
+
+
+def has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait up to `seconds`, and return whether the process has ended."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

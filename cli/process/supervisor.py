@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cli.errors import CliError
 from cli.process.rolling_restart import RollingRestart
-from cli.process.spawn import kill, spawn
+from cli.process.spawn import has_ended, kill, spawn
 
 log = logging.getLogger(__name__)
 
@@ -140,9 +140,7 @@ class Supervisor:
                 process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + seconds
         for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if not has_ended(process, max(0.0, deadline - time.monotonic())):
                 _kill_late(process, seconds)
         for slot in self._slots:
             slot.process = None

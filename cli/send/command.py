@@ -14,6 +14,7 @@ from activity_client.answers import problem_text
 from activity_client.errors import BadUrl, GaveUp
 from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
+from cli.exit_status import DONE, FAILED, INTERRUPTED
 from cli.send import single_event
 from cli.send.file_source import send_file, usual_checkpoint
 from cli.send.rejects import reasons_path
@@ -21,10 +22,10 @@ from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
 from cli.send.stream_source import Part, send_stream
 from cli.send.summary import next_step, summary
+from cli.settings import option_name
 
 STANDARD_INPUT = "-"
 
-_FAILED, _INTERRUPTED = 1, 130
 _BATCH, _CONNECTIONS = 1_000, 2
 _SENT_BEFORE = "already sent whole, nothing to do (--restart sends it again)"
 _is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
@@ -109,13 +110,13 @@ def _conclude(options: Namespace, result: RunResult, url: str, how_to_go_on: str
     if options.json or not result.was_sent_before:
         print(told.as_json() if options.json else told.as_text())
     if result.is_complete:
-        return _FAILED if told.rejected else 0
+        return FAILED if told.rejected else DONE
     what = "interrupted" if result.interrupted else f"{result.last_error}; ended"
     nothing = result.took_nothing and not told.lines
     where = "before anything was taken" if nothing else f"after line {told.lines:,}"
     how = "run the command again" if nothing else how_to_go_on
     print(f"activity: {what} {where}; {how}", file=sys.stderr)
-    return _INTERRUPTED if result.interrupted else _FAILED
+    return INTERRUPTED if result.interrupted else FAILED
 
 
 def _address(url: str) -> str:
@@ -127,7 +128,7 @@ def _address(url: str) -> str:
 def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:
     for name in names:
         if getattr(options, name) not in (None, False):
-            raise UsageError(f"--{name.replace('_', '-')} {why}")
+            raise UsageError(f"{option_name(name)} {why}")
 
 
 def _opened(name: str) -> BinaryIO:

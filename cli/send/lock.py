@@ -1,12 +1,12 @@
 """One run at a time for a checkpoint."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cli.errors import AlreadySending
+from cli.file_lock import try_lock
 from cli.safe_files import open_file
 
 
@@ -29,13 +29,9 @@ def held(path: Path) -> Iterator[None]:
 def _acquire(path: Path) -> int:
     while True:
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             os.close(descriptor)
-            raise AlreadySending(
-                f"another `activity send` is sending this file (it holds {path})"
-            ) from None
+            raise AlreadySending(f"another `activity send` is sending this file (it holds {path})")
         if _is_at(path, descriptor):
             return descriptor
         os.close(descriptor)  # its last holder removed it just before we got the lock

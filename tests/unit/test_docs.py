@@ -12,7 +12,7 @@ from api.formats.otlp.budget import Budgets
 from api.query import params
 from api.services import RequestLimits
 from api.settings import ApiSettings
-from cli.misspelt import CLASSES, known_variables
+from cli.unknown_variables import CLASSES, known_variables
 from storage.postgres.tables import metadata
 from storage.redis import keys
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -154,7 +155,11 @@ def test_watching_goes_on_while_nothing_runs(
 
     monkeypatch.setattr("cli.commands.status.time.sleep", pause)
     assert main(["status", "--watch", "--data-dir", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.count("nothing runs on the data folder") == 2
+    first, second = capsys.readouterr().out.split("\n\n")
+    for report in (first, second):  # a blank line between them, and the time above each
+        time, text = report.splitlines()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", time)
+        assert text.startswith("nothing runs on the data folder")
 
 
 @pytest.mark.parametrize(

@@ -443,7 +443,7 @@ def test_up_that_does_not_become_ready_says_what_it_waited_for_and_stops(
     said = up.end()
     assert up.process.returncode == 1
     assert "activity: error: GET /health/ready did not answer 200 within 0.5 s" in said
-    assert "last: 503 stand-in" in said
+    assert "last answer: 503 stand-in" in said
     assert "ready to accept connections" in said
     assert "worker stops" in up.diary.read_text()
 

@@ -10,9 +10,9 @@ from cli import state
 from cli.embedded.lock import folder_lock
 from cli.errors import NothingRuns
 from cli.main import main
-from cli.misspelt import known_variables
-from cli.process import joined
-from cli.process.keep_alive import urls_of_run
+from cli.process.membership import joined_processes, membership
+from cli.service_choice import urls_of_run
+from cli.unknown_variables import known_variables
 from cli.urls import Urls
 
 THEIRS = Urls("unix:///q", "unix:///c", "postgresql+psycopg2://activity@/activity?host=/nowhere")
@@ -81,9 +81,9 @@ def test_what_a_killed_command_left_is_not_listed_and_goes_with_the_next(run_fol
     folder.mkdir()
     (folder / "1.lock").touch()
     (folder / "1.json").write_text(f'[["worker", {os.getpid()}]]')
-    assert joined.processes(run_folder) == []
-    with joined.membership(run_folder) as member:
-        member.tell([("worker", os.getpid())])
+    assert joined_processes(run_folder) == []
+    with membership(run_folder) as member:
+        member.record([("worker", os.getpid())])
         assert not (folder / "1.json").exists()
         me = os.getpid()
         assert state.running(run_folder).processes == [("supervisor", me), ("worker", me)]
@@ -102,9 +102,9 @@ def test_a_misspelt_variable_is_told_of_once_with_the_nearest_name(
     monkeypatch.setenv("activity_prot", "3")
     Path(".env").write_text("ACTIVITY_SHARD=3\nACTIVITY_WORKER=4\nOTHER=1\n")
     assert unknown(caplog) == [
-        "ACTIVITY_SHARD is not a setting: it is ignored; did you mean ACTIVITY_SHARDS?",
-        "ACTIVITY_WORKER is not a setting: it is ignored; did you mean ACTIVITY_WORKERS?",
-        "activity_prot is not a setting: it is ignored; did you mean ACTIVITY_PORT?",
+        "ACTIVITY_SHARD is not a setting and is ignored; did you mean ACTIVITY_SHARDS?",
+        "ACTIVITY_WORKER is not a setting and is ignored; did you mean ACTIVITY_WORKERS?",
+        "activity_prot is not a setting and is ignored; did you mean ACTIVITY_PORT?",
     ]
 
 

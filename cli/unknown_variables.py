@@ -1,8 +1,7 @@
-"""Variables that look like settings of the service and are none."""
+"""Warn of variables that look like settings of the service but are none."""
 
 import logging
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -11,6 +10,7 @@ from pydantic_settings import BaseSettings
 from api.settings import ApiSettings
 from cli.errors import UsageError
 from cli.settings import CliSettings
+from storage.model.suggestion import did_you_mean
 from storage.settings import StorageSettings
 from worker.settings import WorkerSettings
 
@@ -23,24 +23,24 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     WorkerSettings,
     CliSettings,
 )
+_NO_SUGGESTION = "; docs/settings.md lists every setting"
 
 
 def known_variables() -> set[str]:
-    """The variable of every setting that there is."""
+    """Return the variable of every setting."""
     return {f"{PREFIX}{name.upper()}" for cls in CLASSES for name in cls.model_fields}
 
 
-def warn_of_misspelt_variables(env_file: Path = Path(".env")) -> None:
-    """Warn of each variable of the environment and of `.env` that nothing reads.
+def warn_of_unknown_variables(env_file: Path = Path(".env")) -> None:
+    """Warn of each `ACTIVITY_*` variable in the environment or in `.env` that nothing reads.
 
-    Raises `UsageError` for a `.env` that can't be read: its settings would be lost.
+    Raises `UsageError` if `.env` can't be read: its settings would be ignored silently.
     """
     known = known_variables()
     for name in sorted({*os.environ, *_names_in(env_file)}):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = get_close_matches(name.upper(), known, 1)
-            hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists those there are"
-            log.warning("%s is not a setting: it is ignored; %s", name, hint)
+            hint = did_you_mean(name.upper(), known) or _NO_SUGGESTION
+            log.warning("%s is not a setting and is ignored%s", name, hint)
 
 
 def _names_in(env_file: Path) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.process import keep_alive
+from cli import service_choice
 from storage.redis import client
 
 ADVICE = "give --data-dir DIR"
@@ -30,7 +30,7 @@ def test_who_was_told_an_address_is_not_told_of_a_data_folder(
     monkeypatch.setenv(f"ACTIVITY_{name.upper()}", f"redis://u@127.0.0.1:{dead_port}/0")
     role = name.removesuffix("_url").upper()
     monkeypatch.setenv(f"ACTIVITY_{role}_PASSWORD", "a secret")
-    keep_alive.tell_where_servers_are(None, name)
+    service_choice.warn_if_unreachable(None, name)
     (line,) = caplog.messages
     assert line.startswith(f"nothing answers at ACTIVITY_{name.upper()}: ")
     assert str(dead_port) in line
@@ -43,6 +43,6 @@ def test_who_was_told_no_address_is_told_how_to_name_the_servers_of_this_machine
 ) -> None:
     connect = client.connect
     monkeypatch.setattr(client, "connect", lambda url: connect(f"redis://127.0.0.1:{dead_port}"))
-    keep_alive.tell_where_servers_are(None, "queue_url")
+    service_choice.warn_if_unreachable(None, "queue_url")
     (line,) = caplog.messages
     assert ADVICE in line

@@ -1,0 +1,75 @@
+"""Which running service a command uses: the run on a data folder, or the servers in the settings.
+
+The folder of `--data-dir` comes first, then the folder of `ACTIVITY_DATA_DIR`, then the servers of
+`ACTIVITY_*_URL`. Every command that uses the servers of a running service follows this rule.
+"""
+
+import logging
+from pathlib import Path
+
+from cli import state
+from cli.embedded.folder import checked_folder
+from cli.settings import forget_libpq_variables, load_settings
+from cli.urls import Urls, storage_settings
+
+log = logging.getLogger(__name__)
+
+_RETRYING = "retrying until it answers"
+_ADVICE = (
+    "to use the servers of `make up` on this machine, give --data-dir DIR (.data, unless "
+    "`make up` was given another folder)"
+)
+
+
+def folder_of_run(data_dir: str | None) -> Path | None:
+    """Return the folder of `--data-dir`, else of `ACTIVITY_DATA_DIR`, else None."""
+    settings = load_settings({"data_dir": data_dir})
+    if "data_dir" not in settings.model_fields_set:
+        return None
+    return checked_folder(settings.data_dir)
+
+
+def urls_of_run(data_dir: str | None) -> Urls | None:
+    """Return the addresses of the run on the folder of `folder_of_run`, or None without a folder.
+
+    Raises `NothingRuns`, `FolderError`.
+    """
+    folder = folder_of_run(data_dir)
+    if folder is None:
+        return None
+    urls = state.running(folder).urls
+    forget_libpq_variables()
+    return urls
+
+
+def require_fit_servers(urls: Urls | None) -> None:
+    """Raise `StorageError` for settings that make no sense, or servers that can't be used."""
+    # Imported here: `--help` should not wait for redis and SQLAlchemy.
+    from storage.redis.server_check import require_fit_servers as require
+
+    require(storage_settings(urls))
+
+
+def warn_if_unreachable(urls: Urls | None, name: str) -> None:
+    """Warn once if the server of the setting `name` (`queue_url`, `control_url`) does not answer.
+
+    Whatever needs the server retries by itself. The warning recommends `--data-dir` only if no
+    address is set: in a container there is no folder to name.
+    """
+    if urls is not None:
+        return
+    # Imported here: `--help` should not wait for redis.
+    from storage.errors import StorageError, control_errors
+    from storage.redis.client import connect
+    from storage.settings import StorageSettings
+
+    settings = StorageSettings()
+    server = connect(getattr(settings, name))
+    try:
+        with control_errors():
+            server.ping()
+    except StorageError as error:
+        advice = _RETRYING if name in settings.model_fields_set else _ADVICE
+        log.warning("nothing answers at ACTIVITY_%s: %s; %s", name.upper(), error.__cause__, advice)
+    finally:
+        server.close()

@@ -1,0 +1,34 @@
+"""Request one document of a service from this machine. Standard library only."""
+
+import http.client
+from typing import NamedTuple
+
+# "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
+_THIS_MACHINE = {
+    "0.0.0.0": "127.0.0.1",  # noqa: S104 - an address to connect to, not to bind
+    "::": "localhost",
+    "": "localhost",
+}
+
+
+class Response(NamedTuple):
+    """The status and the first bytes of the body."""
+
+    status: int
+    body: bytes
+
+
+def get(host: str, port: int, path: str, seconds: float, max_bytes: int) -> Response:
+    """GET `path` directly, even if the environment names a proxy.
+
+    `host` is an address that a service listens on; one that stands for every address of the
+    machine is replaced by a loopback address. `seconds` is the time limit of each step. Raises
+    `OSError`, `http.client.HTTPException`.
+    """
+    connection = http.client.HTTPConnection(_THIS_MACHINE.get(host, host), port, timeout=seconds)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return Response(response.status, response.read(max_bytes))
+    finally:
+        connection.close()
