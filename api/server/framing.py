@@ -7,6 +7,7 @@ take any transfer coding in front of `chunked`, and chunks in HTTP/1.0: those ar
 from api.http.headers import Headers, header_values
 from api.http.problems import Problem
 
+VERSIONS = ("1.1", "1.0")  # of HTTP, that are spoken here
 ADVICE = (
     "Send a body with one Content-Length, or with `Transfer-Encoding: chunked` in HTTP/1.1. "
     "To compress it, use Content-Encoding."

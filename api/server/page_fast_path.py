@@ -14,12 +14,13 @@ from starlette.types import Scope
 
 from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
+from api.http.paths import EVENTS, spellings
 from api.http.proxies import FORWARDED
 from api.query.id_params import parse_ids
 from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.params import InvalidQuery, parse_filters
 from api.query.service import History
-from api.server.post_fast_path import VERSIONS, events_paths
+from api.server.framing import VERSIONS
 from api.server.single_write import SingleWriteCycle
 from storage.cache import tags
 from storage.errors import StorageError
@@ -48,7 +49,7 @@ class PageFastPath:
         """`prefix`: of the path below which a proxy publishes the service."""
         self._history = history
         self._hosts = hosts
-        self._paths = events_paths(prefix)
+        self._paths = spellings(EVENTS, prefix)
 
     def takes(self, cycle: SingleWriteCycle, app: Any, start: Start) -> bool:
         """Begin to answer the request from a page at hand; False leaves it untouched.

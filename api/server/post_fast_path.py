@@ -15,6 +15,7 @@ from api.formats.native import EventIn, parse
 from api.http.answer import LINE_FEED
 from api.http.headers import CLOSE, Headers, header_lines
 from api.http.hosts import Hosts
+from api.http.paths import EVENTS, spellings
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.proxies import FORWARDED
 from api.ingest.service import Ingest, location
@@ -24,8 +25,6 @@ from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
 
-VERSIONS = ("1.1", "1.0")
-_PATHS = ("/events", "/events/", "/api/events", "/api/events/")
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
@@ -40,11 +39,6 @@ _ACCEPTED_LINES = (
 )
 
 
-def events_paths(prefix: str) -> set[str]:
-    """The paths of `/events`, as they are and below the prefix of a proxy."""
-    return {prefix + path for path in _PATHS}.union(_PATHS)
-
-
 class PostFastPath:
     """Which requests it takes, and how they are answered."""
 
@@ -52,7 +46,7 @@ class PostFastPath:
         """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
         self.prefix = prefix
-        self._urls = {path.encode() for path in events_paths(prefix)}
+        self._urls = {path.encode() for path in spellings(EVENTS, prefix)}
         self._max_bytes = max_bytes
         self._hosts = hosts
         self._common: Headers = ()
