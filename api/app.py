@@ -19,8 +19,9 @@ from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.routes import ingest, methods, openapi, otlp, pages, query
 from api.server.fast_path_protocol import FastPaths
+from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
-from api.server.post_fast_path import VERSIONS, PostFastPath
+from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings

@@ -1,9 +1,7 @@
-"""Answering only what the client does not have yet. Pure."""
-
-from collections.abc import Iterable
+"""Conditional requests (RFC 9110, 13). Pure."""
 
 
-def is_known(etag: str, if_none_match: Iterable[str]) -> bool:
-    """Whether the header, on however many lines, lists this tag (RFC 9110, 13.1.2: weakly)."""
-    tags = (tag.strip().removeprefix("W/") for line in if_none_match for tag in line.split(","))
-    return any(tag in (etag, "*") for tag in tags)
+def is_known(etag: bytes, if_none_match: bytes) -> bool:
+    """Return whether If-None-Match lists this tag, compared weakly (RFC 9110, 13.1.2)."""
+    tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]
+    return etag in tags or b"*" in tags

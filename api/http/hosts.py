@@ -11,6 +11,7 @@ from ipaddress import IPv6Address, ip_address
 from starlette.types import Scope
 
 from api.http.error_detail import ErrorDetail
+from api.http.headers import header_values
 from api.http.problems import Problem
 
 SETTING = "ACTIVITY_ALLOWED_HOSTS"
@@ -60,7 +61,7 @@ class Hosts:
 
     def refusal(self, scope: Scope) -> Problem | None:
         """Why the request is refused: 400, or 421 for a name that is not answered to."""
-        values = [value for name, value in scope["headers"] if name == b"host"]
+        values = header_values(scope["headers"], b"host")
         if not values and scope["http_version"] == "1.0":
             return None
         if len(values) != 1:

@@ -1,19 +1,22 @@
-"""Every path exists at the root and under `/api`, with and without a trailing slash.
-
-And whatever answers GET answers HEAD (RFC 9110, 9.3.2): the server leaves the body off.
-"""
+"""Bring each request to the route that answers it, whatever its path's spelling."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http.paths import plain_path
+
 
 class PathMiddleware:
-    """ASGI: takes `/api` and a trailing slash off a path, so that each route is written once."""
+    """ASGI middleware that takes `/api` and a trailing slash off, so each route is written once.
+
+    It makes HEAD a GET: what answers the one answers the other (RFC 9110, 9.3.2), and the server
+    leaves the body out.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; without redirects, which would lose a POST's body."""
+        """Pass the request on, without a redirect, which would lose a POST's body."""
         if scope["type"] == "http":
             path = scope["path"]
             plain = plain_path(path)
@@ -22,12 +25,3 @@ class PathMiddleware:
             if scope["method"] == "HEAD":
                 scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
-
-
-def plain_path(path: str) -> str:
-    """`/api/events/` -> `/events`."""
-    if path == "/api" or path.startswith("/api/"):
-        path = path[4:]
-    if path.endswith("/"):
-        path = path[:-1]
-    return path or "/"

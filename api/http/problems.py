@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 import msgspec
 
+from api.http.answer import LINE_FEED, Answer, content_headers
 from api.http.error_detail import ErrorDetail
+from api.http.headers import CLOSE, Headers
 from storage.errors import (
     ControlUnavailable,
     ControlUnsuitable,
@@ -51,15 +53,21 @@ class Problem(Exception):
     status: int
     detail: str
     faults: Sequence[ErrorDetail] = ()
-    headers: Sequence[tuple[bytes, bytes]] = field(default=())
+    headers: Headers = ()
     more: Mapping[str, object] = field(default_factory=dict)  # extension members (RFC 9457, 3.2)
 
     def with_hint(self, hint: str | None) -> "Problem":
         """The same with one more sentence, if there is one."""
         return replace(self, detail=f"{self.detail} {hint}") if hint else self
 
+    def answer(self, body: bytes | None = None, media_type: bytes = MEDIA_TYPE) -> Answer:
+        """Return the whole answer; `body` describes the problem in another form than JSON."""
+        if body is None:
+            body = self.body() + LINE_FEED
+        return Answer(self.status, [*content_headers(media_type, body), *self.headers], body)
+
     def body(self) -> bytes:
-        """The problem document as JSON."""
+        """Return the problem document as JSON."""
         return msgspec.json.encode(self.document())
 
     def document(self) -> dict[str, object]:
@@ -74,9 +82,6 @@ class Problem(Exception):
         if self.faults:
             document["errors"] = [_without_none(fault) for fault in self.faults]
         return {**document, **self.more}
-
-
-CLOSE = (b"connection", b"close")
 
 
 def closing(status: int, detail: str, *headers: tuple[bytes, bytes]) -> Problem:

@@ -8,26 +8,17 @@ from urllib.parse import unquote
 
 from starlette.types import Scope
 
-from api.http.path_middleware import plain_path
+from api.http.paths import is_route
 
 FORWARDED = b"x-forwarded-prefix"
 # No `//` at its start: in Location that would be another host.
 _PREFIX = re.compile(rb"((?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+)/?")
 _MAX_BYTES = 256
-_ROUTE = re.compile(
-    "/(?:events|events/batch|events/[0-9a-fA-F-]{36}|v1/logs|status|health|heath|health/ready"
-    r"|openapi\.json|docs|docs/[^/]+)"
-)
 
 
 def has_dot_segment(prefix: str) -> bool:
     """Whether a client would resolve it to another path (RFC 3986, 5.2.4)."""
     return not {".", ".."}.isdisjoint(unquote(prefix).split("/"))
-
-
-def _is_route(path: str) -> bool:
-    """Whether the service has that path: then a proxy has taken its prefix off, whatever it is."""
-    return _ROUTE.fullmatch(plain_path(path)) is not None
 
 
 class Prefixes:
@@ -46,7 +37,8 @@ class Prefixes:
         `forwarded` is its X-Forwarded-Prefix.
         """
         prefix, path = self._prefix(scope, forwarded or b""), scope["path"]
-        if (path == prefix or path.startswith(prefix + "/")) and not _is_route(path):
+        # A route's own path means that the proxy has taken the prefix off, whatever the prefix is.
+        if (path == prefix or path.startswith(prefix + "/")) and not is_route(path):
             path = path[len(prefix) :] or "/"
         return {**scope, "path": path, "raw_path": path.encode(), "root_path": prefix}
 

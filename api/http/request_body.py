@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from api.http.answer import is_last
 from api.http.gunzip import Gunzip
+from api.http.headers import header_values
 from api.http.json_scan import BOM_BYTES, without_bom
 from api.http.memory_budget import Reservation, out_of_memory
 from api.http.problems import Problem, closing
@@ -106,8 +108,7 @@ def lingering(send: Send, receive: Receive) -> Send:
     """
 
     async def lingered(message: Message) -> None:
-        last = message["type"] == "http.response.body" and not message.get("more_body")
-        if last:
+        if is_last(message):
             await send({**message, "more_body": True})
             await _discard(receive)
             message = {"type": "http.response.body"}
@@ -144,8 +145,8 @@ def _has_coding(scope: Scope) -> bool:
 
 def _is_gzip(scope: Scope) -> bool:
     """Raises Problem 415 for any other content coding."""
-    values = [value.decode("latin-1") for name, value in scope["headers"] if name == _ENCODING]
-    codings = [coding.strip().lower() for value in values for coding in value.split(",")]
+    values = b",".join(header_values(scope["headers"], _ENCODING)).decode("latin-1")
+    codings = [coding.strip().lower() for coding in values.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if not codings:
         return False
@@ -160,10 +161,8 @@ _ENCODING = b"content-encoding"
 
 def _announced(scope: Scope) -> int:
     """The Content-Length, 0 when there is none; the server has checked that it is a number."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value)
-    return 0
+    lengths = header_values(scope["headers"], b"content-length")
+    return int(lengths[0]) if lengths else 0
 
 
 def _too_large(limits: BodyLimits) -> Problem:

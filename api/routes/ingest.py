@@ -12,10 +12,11 @@ from api.formats.cloudevents.structured import BATCH, STRUCTURED, Mapped, plainl
 from api.formats.hints import NDJSON
 from api.formats.native_fast import EventIn, parse, parse_many
 from api.formats.offload import LARGE_BODY, run_if_small, validated_in_turn
+from api.http.answer import JSON
 from api.http.json_scan import without_bom
 from api.http.media_type import media_type
 from api.http.memory_budget import Reservation
-from api.http.problem_response import JSON, json_answer
+from api.http.problem_response import json_answer
 from api.http.problems import Problem
 from api.http.request_body import body_pieces, read_body, without_first_bom
 from api.ingest import batch_response

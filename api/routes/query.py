@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from api.formats.schemas import Liveness, Readiness, StatusAnswer
-from api.http.conditional import is_known
-from api.http.problem_response import JSON, JsonResponse, json_answer
+from api.http.answer import AnswerResponse
+from api.http.headers import header_values
+from api.http.problem_response import JsonResponse, json_answer
 from api.http.problems import Problem
 from api.ops.health import Purpose, readiness
 from api.query.id_params import is_uuid, parse_ids
+from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.params import InvalidQuery, parse_filters
 from api.query.receipts import EventReceipt
 from api.query.service import Served
@@ -38,11 +40,8 @@ async def get_events(request: Request) -> Response:
     With `id`: these events and their receipts, in the order asked.
     """
     served = await _asked(request)
-    etag = served.page.etag.decode()
-    headers = {"etag": etag, "x-cache": served.verdict, "cache-control": "no-cache"}
-    if is_known(etag, request.headers.getlist("if-none-match")):
-        return Response(status_code=304, headers=headers)
-    return Response(served.page.body, 200, headers, JSON)
+    if_none_match = b",".join(header_values(request.scope["headers"], IF_NONE_MATCH))
+    return AnswerResponse(page_answer(served.page, served.verdict, if_none_match))
 
 
 @router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any, NamedTuple, cast
 
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
+from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
-from api.server.post_fast_path import VERSIONS, Post, PostFastPath
+from api.server.post_fast_path import Post, PostFastPath
 
 HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
 

@@ -4,10 +4,10 @@ The parser refuses a Content-Length beside a Transfer-Encoding, two of them, and
 take any transfer coding in front of `chunked`, and chunks in HTTP/1.0: those are refused here.
 """
 
-from collections.abc import Sequence
-
+from api.http.headers import Headers, header_values
 from api.http.problems import Problem
 
+VERSIONS = ("1.1", "1.0")  # of HTTP, that are spoken here
 ADVICE = (
     "Send a body with one Content-Length, or with `Transfer-Encoding: chunked` in HTTP/1.1. "
     "To compress it, use Content-Encoding."
@@ -17,12 +17,10 @@ HEADER_BYTES = 128  # that a header takes in memory beside its text
 _URLS = 4  # in memory: as it came, and its parts
 _PERSIST = (b"close", b"keep-alive")
 
-Headers = Sequence[tuple[bytes, bytes]]
-
 
 def framing_problem(version: str, headers: Headers) -> Problem | None:
     """Return why the end of the body can't be known or its coding not be undone; None if it can."""
-    values = [value for name, value in headers if name == TRANSFER_ENCODING]
+    values = header_values(headers, TRANSFER_ENCODING)
     if not values:
         return None
     codings = [coding.strip(b" \t").lower() for coding in b",".join(values).split(b",")]

@@ -7,18 +7,20 @@ page that may not be served, goes on to the FastAPI route of the same path.
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from api.http.conditional import is_known
+from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
+from api.http.paths import EVENTS, spellings
 from api.http.proxies import FORWARDED
 from api.query.id_params import parse_ids
+from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.params import InvalidQuery, parse_filters
 from api.query.service import History
-from api.server.post_fast_path import VERSIONS, events_paths
+from api.server.framing import VERSIONS
 from api.server.single_write import SingleWriteCycle
 from storage.cache import tags
 from storage.errors import StorageError
@@ -29,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_QUERY_BYTES = 1024  # of a query string worth remembering
 QUERIES = 2048  # remembered
-_IF_NONE_MATCH = b"if-none-match"
 
 Start = Callable[[Any, Any], None]
 
@@ -48,7 +49,7 @@ class PageFastPath:
         """`prefix`: of the path below which a proxy publishes the service."""
         self._history = history
         self._hosts = hosts
-        self._paths = events_paths(prefix)
+        self._paths = spellings(EVENTS, prefix)
 
     def takes(self, cycle: SingleWriteCycle, app: Any, start: Start) -> bool:
         """Begin to answer the request from a page at hand; False leaves it untouched.
@@ -67,8 +68,11 @@ class PageFastPath:
         def answer(current: asyncio.Future[bytes | None]) -> None:
             if not _is_current(local.page, current):
                 start(cycle, app)
-            elif not cycle.send_whole(*_messages(local.page, scope)):
-                start(cycle, partial(_send, local.page))
+                return
+            if_none_match = dict(scope["headers"]).get(IF_NONE_MATCH, b"")
+            whole = page_answer(local.page, "HIT", if_none_match)
+            if not cycle.send_whole(whole):
+                start(cycle, AnswerResponse(whole))
 
         local.current.add_done_callback(answer)
         return True
@@ -110,26 +114,3 @@ def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool
     if not isinstance(error, StorageError):
         log.error("GET /events", exc_info=error)
     return False
-
-
-def _messages(page: CachedPage, scope: Scope) -> tuple[Message, Message]:
-    headers = [(b"etag", page.etag), (b"x-cache", b"HIT"), (b"cache-control", b"no-cache")]
-    status, body = 200, page.body
-    known = [value.decode("latin-1") for name, value in scope["headers"] if name == _IF_NONE_MATCH]
-    if known and is_known(page.etag.decode(), known):
-        status, body = 304, b""
-    else:
-        headers += [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-        ]
-    return (
-        {"type": "http.response.start", "status": status, "headers": headers},
-        {"type": "http.response.body", "body": body},
-    )
-
-
-async def _send(page: CachedPage, scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI: answer with that page."""
-    for message in _messages(page, scope):
-        await send(message)

@@ -6,15 +6,17 @@ wrong goes to the FastAPI route of the same path, which says precisely what is t
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.formats.cloudevents.binary import BINARY_HEADERS
 from api.formats.native_fast import EventIn, parse
+from api.http.answer import LINE_FEED
+from api.http.headers import CLOSE, Headers, header_lines
 from api.http.hosts import Hosts
-from api.http.problems import INTERNAL_ERROR, MEDIA_TYPE, Problem, of_storage
+from api.http.paths import EVENTS, spellings
+from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.proxies import FORWARDED
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
@@ -23,10 +25,6 @@ from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
 
-Headers = Sequence[tuple[bytes, bytes]]
-
-VERSIONS = ("1.1", "1.0")
-_PATHS = ("/events", "/events/", "/api/events", "/api/events/")
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 # Headers that ask for something of their own.
@@ -35,12 +33,10 @@ _UNUSUAL = BINARY_HEADERS | {
     FORWARDED,
 }
 
-_ANSWER = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b\n"
-
-
-def events_paths(prefix: str) -> set[str]:
-    """The paths of `/events`, as they are and below the prefix of a proxy."""
-    return {prefix + path for path in _PATHS}.union(_PATHS)
+_ACCEPTED_LINES = (
+    b"content-type: application/json\r\ncontent-length: %d\r\nlocation: %b\r\n"
+    b"activity-ack: queued\r\n"
+)
 
 
 class PostFastPath:
@@ -50,7 +46,7 @@ class PostFastPath:
         """`prefix`: of the path below which a proxy publishes the service."""
         self.ingest = ingest
         self.prefix = prefix
-        self._urls = {path.encode() for path in events_paths(prefix)}
+        self._urls = {path.encode() for path in spellings(EVENTS, prefix)}
         self._max_bytes = max_bytes
         self._hosts = hosts
         self._common: Headers = ()
@@ -80,8 +76,7 @@ class PostFastPath:
     def lines(self, common: Headers) -> bytes:
         """The headers that every answer has. They change once a second."""
         if common is not self._common:
-            lines = [b"%b: %b\r\n" % header for header in common]
-            self._common, self._common_lines = common, b"".join(lines)
+            self._common, self._common_lines = common, header_lines(common)
         return self._common_lines
 
 
@@ -113,13 +108,12 @@ class Post:
         error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
         if error is None:
             stamped = self._stamped
-            place = self._fast_path.prefix + location(stamped.id)
-            more = b"location: %b\r\nactivity-ack: queued\r\n" % place.encode()
-            self._answer(202, b"application/json", more, stamped.body)
+            body = stamped.body + LINE_FEED
+            url = self._fast_path.prefix + location(stamped.id)
+            self._answer(202, _ACCEPTED_LINES % (len(body), url.encode()), body)
         else:
-            problem = self._problem(error)
-            more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
-            self._answer(problem.status, MEDIA_TYPE, more, problem.body())
+            answer = self._problem(error).answer()
+            self._answer(answer.status, header_lines(answer.headers), answer.body)
 
     def _problem(self, error: BaseException) -> Problem:
         if isinstance(error, QueueFull):
@@ -143,16 +137,14 @@ class Post:
         await self._connection.flow.drain()
         self._send(*answer)
 
-    def _send(self, status: int, kind: bytes, headers: bytes, body: bytes) -> None:
+    def _send(self, status: int, lines: bytes, body: bytes) -> None:
         connection = self._connection
         if connection.transport.is_closing():  # the client may be gone
             return
         if not self.keep_alive:
-            headers += b"connection: close\r\n"
+            lines += header_lines([CLOSE])
         common = self._fast_path.lines(connection.server_state.default_headers)
-        line = STATUS_LINE[status]
-        answer = _ANSWER % (line, common, kind, len(body) + 1, headers, body)
-        connection.transport.write(answer)
+        connection.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], common, lines, body))
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()

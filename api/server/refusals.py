@@ -2,7 +2,8 @@
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from api.http.problems import MEDIA_TYPE, Problem, unavailable
+from api.http.headers import CLOSE, header_lines
+from api.http.problems import Problem, unavailable
 from api.server.framing import ADVICE
 
 HEAD_BYTES = 64 * 1024
@@ -18,11 +19,9 @@ TOO_LONG = Problem(431, f"Its headers are longer than {HEAD_BYTES} bytes.")
 CUT_SHORT = Problem(400, "The request ends before its head or its body does.")
 TOO_SLOW = Problem(408, "Its headers came too slowly.")
 STOPPING = unavailable("The service is stopping and had not received the whole request.")
-_REFUSAL = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%bconnection: close\r\n\r\n%b\n"
 
 
 def answer(problem: Problem) -> bytes:
     """Return it as the last answer of a connection."""
-    body = problem.body()
-    more = b"".join([b"%b: %b\r\n" % header for header in problem.headers])
-    return _REFUSAL % (STATUS_LINE[problem.status], MEDIA_TYPE, len(body) + 1, more, body)
+    status, headers, body = problem.answer()
+    return b"".join((STATUS_LINE[status], header_lines([*headers, CLOSE]), b"\r\n", body))

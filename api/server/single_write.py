@@ -5,17 +5,22 @@ from typing import Any
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from api.http.problems import MEDIA_TYPE, unavailable
+from api.http.answer import Answer, is_last
+from api.http.headers import Headers
+from api.http.problems import unavailable
 from api.server.unread_answers import LARGE_BYTES
 
 # All that a head may hold (RFC 9110, 5.5) but the ends of its lines.
 _PRINTABLE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 _NO_BODY = (204, 304)
 _OF_THE_CONNECTION = (b"connection", b"transfer-encoding")
+_NO_MEMORY = unavailable(
+    "Other clients have large answers to read. Ask for fewer events, or later."
+)
 
 
 class SingleWriteCycle(RequestResponseCycle):
-    """The head waits for the first part of the body, as ASGI asks for.
+    """A request and its answer, whose head waits for the first part of the body, as ASGI asks for.
 
     Two writes are two system calls and may be two packets. What is unusual is left to uvicorn.
     """
@@ -23,7 +28,7 @@ class SingleWriteCycle(RequestResponseCycle):
     _start: Any = None
 
     async def send(self, message: Any) -> None:
-        """The next part of the answer."""
+        """Send the next part of the answer."""
         start = self._start
         if message["type"] == "http.response.start" and not self.response_started:
             self._start = message
@@ -31,59 +36,58 @@ class SingleWriteCycle(RequestResponseCycle):
             await self._send(message)
         elif len(message.get("body", b"")) > LARGE_BYTES:
             await self._send_large(start, message)
-        elif self._sent_whole(start, message):
-            self._start = None
         else:
-            await self._send_in_parts(start, message)
+            await self._send_both(start, message)
 
-    def send_whole(self, start: Message, end: Message) -> bool:
-        """Send the whole answer at once, outside of any task; False: nothing was done."""
-        return len(end["body"]) <= LARGE_BYTES and self._sent_whole(start, end)
+    def send_whole(self, answer: Answer) -> bool:
+        """Send the answer at once, outside of any task.
 
-    async def _send_large(self, start: Message, end: Message) -> None:
-        """Send it if there is room for it, in case its client does not read it.
-
-        What was accepted is always told.
+        Return False, with nothing sent, where that can't be done. A large answer may have to wait.
         """
-        self._start = None
-        flow: Any = self.flow
-        method = self.scope["method"]
-        may_be_refused = method == "GET" or (start["status"] >= 400 and method != "HEAD")
-        if not flow.answers.free_memory(len(end["body"])) and may_be_refused:
-            start, end = _no_room()
-        flow.answer_bytes = len(end["body"])
-        if not self._sent_whole(start, end):
-            await self._send_in_parts(start, end)
-        flow.answer_bytes = 0
-
-    async def _send_in_parts(self, start: Message, end: Message) -> None:
-        self._start = None
-        await self._send(start)
-        await self._send(end)
+        return len(answer.body) <= LARGE_BYTES and self._send_whole(*answer)
 
     async def receive(self) -> Any:
-        """The next part of the body: from now on its reader accounts for it."""
+        """Return the next part of the body: from now on its reader accounts for it."""
         message = await super().receive()
         flow: Any = self.flow
         if flow.reserved:
             flow.reserve(0)
         return message
 
+    async def _send_large(self, start: Message, part: Message) -> None:
+        """Send them if there is memory for them, in case the client does not read.
+
+        What was accepted is always answered as such.
+        """
+        flow: Any = self.flow
+        method = self.scope["method"]
+        may_be_refused = method == "GET" or (start["status"] >= 400 and method != "HEAD")
+        if not flow.answers.free_memory(len(part["body"])) and may_be_refused:
+            start, part = _NO_MEMORY.answer().messages()
+        flow.answer_bytes = len(part["body"])
+        await self._send_both(start, part)
+        flow.answer_bytes = 0
+
+    async def _send_both(self, start: Message, part: Message) -> None:
+        """Send the head and the first part of the body: in one write if the part is all of it."""
+        self._start = None
+        body = part.get("body", b"")
+        if is_last(part) and self._send_whole(start["status"], start["headers"], body):
+            return
+        await self._send(start)
+        await self._send(part)
+
     async def _send(self, message: Any) -> None:
-        """As uvicorn does, which tells only the newest request that its client has gone."""
+        """Send as uvicorn does, which tells only the newest request that its client has gone."""
         if self.flow.write_paused:
             await self.flow.drain()
         if self.transport.is_closing():
             self.disconnected = True
         await super().send(message)
 
-    def _sent_whole(self, start: Message, end: Message) -> bool:
-        """Whether it could be sent at once; else nothing was done."""
-        body = end.get("body", b"")
+    def _send_whole(self, status: int, headers: Headers, body: bytes) -> bool:
         if (
-            end["type"] != "http.response.body"
-            or end.get("more_body")
-            or self.disconnected
+            self.disconnected
             or self.transport.is_closing()
             or self.flow.write_paused
             or not self.keep_alive
@@ -91,7 +95,7 @@ class SingleWriteCycle(RequestResponseCycle):
             or self.scope["method"] == "HEAD"
         ):
             return False
-        head = _head(start["status"], [*self.default_headers, *start["headers"]], len(body))
+        head = _head(status, [*self.default_headers, *headers], len(body))
         if head is None:
             return False
         self.waiting_for_100_continue = False
@@ -102,19 +106,12 @@ class SingleWriteCycle(RequestResponseCycle):
         return True
 
 
-def _no_room() -> tuple[Message, Message]:
-    problem = unavailable(
-        "Other clients have large answers to read. Ask for fewer events, or later."
-    )
-    body = problem.body()
-    length = str(len(body)).encode()
-    headers = [(b"content-type", MEDIA_TYPE), (b"content-length", length), *problem.headers]
-    start = {"type": "http.response.start", "status": problem.status, "headers": headers}
-    return start, {"type": "http.response.body", "body": body}
-
-
 def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
-    """None where a header says more than what the body is, or holds what none may."""
+    """Return the lines of the head; None if a header rules this way of sending out.
+
+    That is a header of the connection, another Content-Length than the body has, or a value with
+    bytes that no header may have.
+    """
     announced = 0 if status in _NO_BODY else None
     parts = [STATUS_LINE[status]]
     for name, value in headers:

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.http import request_body
-from api.http.path_middleware import plain_path
+from api.http.paths import EVENTS, plain_path, spellings
 from api.server import fast_path_protocol
 from api.server.bounded_protocol import PIECE_BYTES
-from api.server.post_fast_path import events_paths
 from storage.errors import QueueFull, QueueUnavailable
 from tests.support.hostile import JSON, fuzz, mutations
 from tests.support.raw_http import request
@@ -215,7 +214,7 @@ def test_many_events_in_one_packet_take_the_fast_path_one_after_the_other() -> N
     assert len(set(ours.appended)) == 100
 
 
-@pytest.mark.parametrize("path", sorted(events_paths("")))
+@pytest.mark.parametrize("path", sorted(spellings(EVENTS)))
 def test_the_fast_path_knows_only_paths_that_are_those_of_events(path: str) -> None:
     assert plain_path(path) == "/events"
 

@@ -1,6 +1,7 @@
 """What reaches the connection: one write for an answer that is whole, and nothing unsound."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from uvicorn.server import ServerState
 from api.http.request_body import BodyLimits, read_body
 from api.server.bounded_protocol import BoundedHeadProtocol
 from api.server.process_memory import ProcessMemory
+from api.server.unread_answers import LARGE_BYTES, UnreadAnswers
 from api.settings import ApiSettings
 from tests.support.wire import Wire
 
@@ -19,7 +21,7 @@ LENGTH = (b"content-length", b"2")
 REQUEST = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
 
-def exchange(app: ASGIApp, *pieces: bytes) -> Wire:
+def exchange(app: ASGIApp, *pieces: bytes, memory: ProcessMemory = MEMORY) -> Wire:
     """What the application answers to these bytes."""
     wire = Wire()
 
@@ -27,7 +29,7 @@ def exchange(app: ASGIApp, *pieces: bytes) -> Wire:
         config = Config(cast(Any, app), log_level="critical", access_log=False)
         config.load()
         state = ServerState()
-        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30, memory=MEMORY)
+        protocol = BoundedHeadProtocol(config, state, {}, head_seconds=30, memory=memory)
         protocol.connection_made(cast(Any, wire))
         for piece in pieces:
             protocol.data_received(piece)
@@ -118,6 +120,20 @@ def test_an_application_that_fails_before_its_body_is_answered_with_500() -> Non
         raise ValueError
 
     assert exchange(app, REQUEST).writes[0].startswith(b"HTTP/1.1 500")
+
+
+def test_a_large_answer_without_memory_for_it_becomes_a_problem_that_ends_its_line() -> None:
+    answers = UnreadAnswers(max_bytes=1, stall_seconds=30)
+    answers._total = 1  # another client's answer
+    large = body(b"x" * (LARGE_BYTES + 1))
+    request = REQUEST.replace(b"POST", b"GET")
+    [sent] = exchange(
+        answering(start(), large), request, memory=replace(MEMORY, answers=answers)
+    ).writes
+    assert sent.startswith(b"HTTP/1.1 503 ")
+    assert b"content-type: application/problem+json\r\n" in sent
+    assert b"retry-after: 2\r\n" in sent
+    assert sent.endswith(b"}\n")
 
 
 @pytest.mark.parametrize("cut", [len(REQUEST), len(REQUEST) - 1, len(REQUEST) - 3])
