@@ -17,6 +17,11 @@ from storage.postgres.tables import metadata
 from storage.redis import keys
 
 ROOT = Path(__file__).parents[2]
+PAGES = [
+    *sorted(ROOT.glob("docs/*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+]
+FOLDERS = {folder.name for folder in ROOT.iterdir() if folder.is_dir()}
 
 
 def shown(default: object) -> str:
@@ -85,10 +90,34 @@ def test_the_architecture_page_names_every_redis_key(key: str) -> None:
     assert f"`{key}`" in (ROOT / "docs/architecture.md").read_text()
 
 
-def test_the_architecture_page_names_only_files_that_exist() -> None:
-    page = (ROOT / "docs/architecture.md").read_text()
-    for name in re.findall(r"`((?:storage|api|worker|cli|migrations|tests)/[\w./]*)`", page):
-        assert (ROOT / name).exists(), name
+def named_paths(page: Path) -> list[str]:
+    """Return the files and folders of the repository that a page names in backticks."""
+    paths = re.findall(r"`([\w.]+/[\w./-]*)`", page.read_text())
+    return [
+        path for path in paths if path.split("/")[0] in FOLDERS or path.endswith((".py", ".lua"))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    assert [name for name in named_paths(page) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_that_a_page_gives_of_a_file_is_in_that_file(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(r"`([\w.]+)` (?:in|of) `([\w/]+\.(?:py|lua))`", text)
+    assert [(name, file) for name, file in named if missing(name, file)] == []
+
+
+def missing(name: str, file: str) -> bool:
+    return name.rpartition(".")[2] not in (ROOT / file).read_text()
 
 
 def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
