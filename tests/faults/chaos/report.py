@@ -19,24 +19,43 @@ def render(result: Result) -> str:
         _table(["", "events"], _events(result)),
         "## Faults",
         _table(["fault", "times", "longest recovery"], _faults(result)),
-        _LEGEND,
+        _RECOVERY,
+        _table(["figure", "counts"], _MEANINGS, align="---"),
     ]
     return "\n\n".join(part for part in parts if part).replace("\n\n- ", "\n- ") + "\n"
 
 
-_LEGEND = f"""A recovery is the time from the end of a fault (or from the kill) until events posted
-after that moment, to both addresses, are acknowledged and their receipts say `stored`. It must stay
-below {SLOW_SECONDS:g} s. *Unanswered* are requests that were under way when something was broken:
-their events may be stored, once; they are never sent again. *Unconnected* found nobody listening.
-*Lost* are acknowledged ids that are in neither `events` nor `dead_letters` (*waiting*: but on the
-queue, after the load has ended and it had a minute); *doubled* are numbers stored under two ids, or
-ids stored twice; *invented* are rows that nobody posted; *altered* are acknowledged ids that hold
-the content of another event; a *stale page* lacks what was stored before it was asked for. A dead
-letter is *misplaced* when its event was not one of those that PostgreSQL was made to refuse, or the
-other way round. A *false statement* of `/status`: a number of a queue that stands still, a backlog
-that the queue did not have, events unaccounted for, or silence about a shard that stands still.
-While API processes are restarted, clients post and read over kept and over fresh connections: a
-request of theirs *failed* if it was not answered with success, or nobody took its connection."""
+_RECOVERY = f"""A *recovery* is the time from the end of a fault (or from the kill) until new
+events, posted to both addresses, are acknowledged and their receipts say `stored`. It must stay
+below {SLOW_SECONDS:g} s."""
+
+_MEANINGS = [
+    [
+        "unanswered",
+        "requests that were running when something was broken; their events may be stored, once, "
+        "and are never sent again",
+    ],
+    ["unconnected", "requests that found no listening process"],
+    ["lost", "acknowledged ids that are in neither `events` nor `dead_letters`"],
+    ["waiting", "such ids that are still on the queue one minute after the load has ended"],
+    ["doubled", "events stored under two ids, or ids stored twice"],
+    ["invented", "rows that nobody posted"],
+    ["altered", "acknowledged ids that hold the content of another event"],
+    ["stale pages", "pages without an event that was stored before the request"],
+    [
+        "misplaced dead letters",
+        "dead letters of events that PostgreSQL was not made to refuse, and the reverse",
+    ],
+    [
+        "false statements of /status",
+        "a figure of a queue that is frozen, a backlog that the queue did not have, events "
+        "unaccounted for, or a shard that makes no progress and is not reported",
+    ],
+    [
+        "requests failed during rolling restarts",
+        "requests, over kept and over new connections, without a successful answer",
+    ],
+]
 
 
 def _what(result: Result) -> str:
@@ -92,6 +111,6 @@ def _faults(result: Result) -> list[list[str]]:
     return [*sorted(rows), ["**all**", str(len(result.faults)), f"**{longest:.2f} s**"]]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    ruler = ["---", *["--:"] * (len(head) - 1)]
+def _table(head: list[str], rows: list[list[str]], align: str = "--:") -> str:
+    ruler = ["---", *[align] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ruler, *rows])
