@@ -19,6 +19,7 @@ from storage.redis import keys
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *sorted(ROOT.glob("docs/*.md")),
+    ROOT / "docs/decisions/README.md",
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
 ]
 FOLDERS = {folder.name for folder in ROOT.iterdir() if folder.is_dir()}
@@ -90,9 +91,9 @@ def test_the_architecture_page_names_every_redis_key(key: str) -> None:
     assert f"`{key}`" in (ROOT / "docs/architecture.md").read_text()
 
 
-def named_paths(page: Path) -> list[str]:
-    """Return the files and folders of the repository that a page names in backticks."""
-    paths = re.findall(r"`([\w.]+/[\w./-]*)`", page.read_text())
+def named_paths(text: str) -> list[str]:
+    """Return the files and folders of the repository that a text names in backticks."""
+    paths = re.findall(r"`([\w.]+/[\w./-]*)`", text)
     return [
         path for path in paths if path.split("/")[0] in FOLDERS or path.endswith((".py", ".lua"))
     ]
@@ -100,7 +101,23 @@ def named_paths(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    assert [name for name in named_paths(page) if not (ROOT / name).exists()] == []
+    assert missing_paths(page.read_text()) == []
+
+
+def missing_paths(text: str) -> list[str]:
+    return [name for name in named_paths(text) if not (ROOT / name).exists()]
+
+
+def test_the_new_names_in_old_decisions_exist() -> None:
+    for page in (ROOT / "docs/decisions").glob("0*.md"):
+        _, _, since = page.read_text().partition("**Since then**")
+        assert missing_paths(since) == [], page.name
+
+
+def test_the_index_of_decisions_lists_each_of_them() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    for page in (ROOT / "docs/decisions").glob("0*.md"):
+        assert f"]({page.name})" in index
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
