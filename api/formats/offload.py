@@ -1,4 +1,4 @@
-"""Saying what is wrong with a body, without holding up the event loop."""
+"""Run slow work on a body in a thread, so that the event loop is not blocked."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,28 +6,20 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from api.formats.native_fast import EventIn
-from api.formats.native_validate import validate
-
 T = TypeVar("T")
 
-# Validating a large body takes tens of milliseconds: not in the event loop.
+# To validate a large body takes tens of milliseconds: too long for the event loop.
 LARGE_BODY = 16 * 1024
 _limiter = anyio.CapacityLimiter(2)
 
 
 async def run_if_small(body_bytes: int, work: Callable[[], T]) -> T:
-    """The result of work on a body of that size."""
+    """Return the result of `work` on a body of `body_bytes`; a large one is left to a thread."""
     if body_bytes <= LARGE_BODY:
         return work()
     return await run_in_thread(work)
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """The same, however small the body."""
+    """Return the result of `work`, done in a thread."""
     return await anyio.to_thread.run_sync(work, limiter=_limiter)
-
-
-async def validated_in_turn(body: bytes, limit: int) -> EventIn:
-    """See `validate`."""
-    return await run_if_small(len(body), lambda: validate(body, limit))

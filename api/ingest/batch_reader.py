@@ -1,10 +1,12 @@
 """Reading a batch: each item is good, or there is a problem that says what is wrong with it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
+from api.formats.event_reader import EventReader
 from api.formats.native_fast import EventIn
 from api.formats.offload import run_if_small
 from api.http.memory_budget import Reservation
@@ -17,16 +19,6 @@ TURN_BYTES = 256 * 1024
 MAX_ERRORS = 10  # of an item
 MAX_ERROR_BYTES = 1024 * 1024  # of a batch: the answer should not be many times as large
 _VERDICT_BYTES = 400  # what a refused item holds beside its problem
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How items become events: `parse_many` takes them if all are plainly good, `parse_fast` takes
-    one that is, and None is for the rest; `validate` says what is wrong with one."""
-
-    parse_many: Callable[[list[bytes]], list[EventIn] | None]
-    parse_fast: Callable[[bytes], EventIn | None]
-    validate: Callable[[bytes], Awaitable[EventIn]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +73,12 @@ class BatchReader:
     def __init__(
         self,
         cutter: NdjsonSplitter | JsonArraySplitter,
-        reading: Reading,
+        reader: EventReader,
         limits: BatchLimits,
         reservation: Reservation,
     ) -> None:
         self._cutter = cutter
-        self._reading = reading
+        self._reader = reader
         self._limits = limits
         self._reservation = reservation
         self._batch = ParsedBatch()
@@ -112,7 +104,7 @@ class BatchReader:
         for part in cut.parts(TURN):
             events = None
             if sum(map(len, part.bodies)) <= TURN_BYTES:
-                events = self._reading.parse_many(part.bodies)
+                events = self._reader.parse_many(part.bodies)
             if events is None:
                 await self._judge_each(part)
             else:
@@ -121,7 +113,7 @@ class BatchReader:
 
     async def _judge_each(self, items: Iterable[Item]) -> None:
         for item in items:
-            event = None if item.body is None else self._reading.parse_fast(item.body)
+            event = None if item.body is None else self._reader.parse(item.body)
             if event is None:
                 await self._validate(item)
                 await asyncio.sleep(0)
@@ -132,6 +124,7 @@ class BatchReader:
         try:
             if item.body is None:
                 raise Problem(413, f"An event has {self._limits.item_bytes} bytes at most.")
-            self._batch.take(await self._reading.validate(item.body))
+            validate = partial(self._reader.validate, item.body)
+            self._batch.take(await run_if_small(len(item.body), validate))
         except Problem as problem:
             self._reservation.reserve(self._batch.refuse(item, problem))

@@ -217,7 +217,7 @@ def _not_json(body: bytes, at: int, expected: str) -> Problem:
 def _no_array(body: bytes) -> Problem:
     fault = "must be an array of events, or an object with nothing but such an array as events"
     told = Problem(422, "The body is no batch.", [ErrorDetail(fault, pointer="")])
-    return told.with_hint(hints.of_batch(body))
+    return told.with_hint(hints.for_batch(body))
 
 
 def _too_much(most: str) -> Problem:

@@ -1,13 +1,12 @@
 """What the OpenAPI document says of routes that read their request themselves."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from api.formats.cloudevents.structured import BATCH, STRUCTURED
-from api.formats.otlp.responses import PROTOBUF
+from api.formats import registry
 from api.formats.schemas import (
     BatchAnswer,
     EventAnswer,
-    EventBody,
     EventWithReceipt,
     PageAnswer,
     ProblemAnswer,
@@ -15,20 +14,11 @@ from api.formats.schemas import (
     ReceiptsAnswer,
 )
 from api.query.params import MAX_CHARACTERS, MAX_PAIRS, MAX_VALUES
-from api.routes.openapi_formats import (
-    BYTES,
-    CLOUD_EVENT,
-    CLOUD_EVENTS,
-    LOGS_REQUEST,
-    LOGS_RESPONSE,
-    STATUS,
-)
 from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT
 
 Responses = dict[int | str, dict[str, Any]]
 
 _JSON = "application/json"
-_NDJSON = "application/x-ndjson"
 _PROBLEM = "application/problem+json"
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
@@ -134,6 +124,13 @@ _REFUSALS: Responses = {
     503: _AWAY,
 }
 
+
+def _content(
+    formats: Mapping[str, registry.EventFormat] | Mapping[str, registry.BatchFormat],
+) -> dict[str, Any]:
+    return {kind: {"schema": found.schema} for kind, found in formats.items()}
+
+
 POST_EVENT: dict[str, Any] = {
     "status_code": 202,
     "response_model": EventAnswer | EventWithReceipt,
@@ -153,20 +150,9 @@ POST_EVENT: dict[str, Any] = {
         "requestBody": {
             "description": f"{_PACKED} {_BINARY}",
             "required": True,
-            "content": {
-                _JSON: {"schema": EventBody.model_json_schema()},
-                STRUCTURED: {"schema": CLOUD_EVENT},
-            },
+            "content": _content(registry.EVENTS),
         },
     },
-}
-
-_EVENTS = {"type": "array", "items": EventBody.model_json_schema(), "minItems": 1}
-_ENVELOPE = {
-    "type": "object",
-    "properties": {"events": _EVENTS},
-    "required": ["events"],
-    "additionalProperties": False,
 }
 
 POST_BATCH: dict[str, Any] = {
@@ -194,31 +180,33 @@ POST_BATCH: dict[str, Any] = {
         "requestBody": {
             "description": _PACKED,
             "required": True,
-            "content": {
-                _JSON: {"schema": {"anyOf": [_EVENTS, _ENVELOPE]}},
-                _NDJSON: {"schema": {"type": "string", "description": "An event a line."}},
-                BATCH: {"schema": CLOUD_EVENTS},
-            },
+            "content": _content(registry.BATCHES),
         },
     },
 }
 
 
-def _in_both(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"content": {_JSON: {"schema": schema}, PROTOBUF: {"schema": BYTES}}}
+def _log_content(schema: str) -> dict[str, Any]:
+    """Return that schema of every encoding of logs."""
+    return {kind: {"schema": getattr(found, schema)} for kind, found in registry.LOGS.items()}
 
 
 def _status(description: str, **more: Any) -> dict[str, Any]:
-    """An error as OTLP has it; 400 and 408 may come from before any route."""
-    answer = {"description": description, **_in_both(STATUS), **more}
-    answer["content"] |= {_PROBLEM: {"schema": _reference("ProblemAnswer")}}
-    return answer
+    """Describe an error of OTLP; a problem document comes if no route was reached."""
+    content = {
+        **_log_content("error_schema"),
+        _PROBLEM: {"schema": _reference("ProblemAnswer")},
+    }
+    return {"description": description, "content": content, **more}
 
 
 POST_LOGS: dict[str, Any] = {
     "response_model": None,
     "responses": {
-        200: {"description": "On disk, but for those that are counted.", **_in_both(LOGS_RESPONSE)},
+        200: {
+            "description": "On disk, but for those that are counted.",
+            "content": _log_content("response_schema"),
+        },
         400: _status("It can't be decoded."),
         408: _status("The body took too long to arrive."),
         413: _status("Larger than allowed."),
@@ -229,7 +217,7 @@ POST_LOGS: dict[str, Any] = {
         "requestBody": {
             "description": f"OTLP/HTTP. {_PACKED}",
             "required": True,
-            **_in_both(LOGS_REQUEST),
+            "content": _log_content("request_schema"),
         },
     },
 }

@@ -7,8 +7,9 @@ from starlette.requests import ClientDisconnect
 
 from api.formats.offload import run_in_thread
 from api.formats.otlp import export as otlp
-from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, failed
-from api.http.media_type import media_type
+from api.formats.otlp.encodings import Encoding
+from api.formats.otlp.responses import accepted, failed
+from api.formats.registry import log_encoding
 from api.http.memory_budget import Reservation
 from api.http.problem_response import ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
@@ -24,7 +25,7 @@ router = APIRouter(tags=["events"])
 @router.post("/v1/logs", **openapi.POST_LOGS)
 async def post_logs(request: Request) -> Response:
     """Accept log records: 200 once they are on disk; those that can't be kept are counted."""
-    encoding: MediaType = media_type(request, PROTOBUF, JSON)
+    encoding = log_encoding(request)
     try:
         export = await _accept(request, services_of(request), encoding)
     except ClientDisconnect:
@@ -38,11 +39,13 @@ async def post_logs(request: Request) -> Response:
         log.exception("POST /v1/logs")
         problem = INTERNAL_ERROR
     else:
-        return Response(accepted(encoding, export.refused, export.why()), 200, None, encoding)
-    return ProblemResponse(problem, failed(encoding, problem), encoding)
+        return Response(
+            accepted(encoding, export.refused, export.why()), 200, None, encoding.media_type
+        )
+    return ProblemResponse(problem, failed(encoding, problem), encoding.media_type)
 
 
-async def _accept(request: Request, services: Services, encoding: MediaType) -> otlp.Export:
+async def _accept(request: Request, services: Services, encoding: Encoding) -> otlp.Export:
     """Read and accept all of it, or raise."""
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
@@ -53,7 +56,7 @@ async def _accept(request: Request, services: Services, encoding: MediaType) -> 
 
 
 async def _read(
-    request: Request, services: Services, encoding: MediaType, reservation: Reservation
+    request: Request, services: Services, encoding: Encoding, reservation: Reservation
 ) -> otlp.Export:
     body = bytearray()
     async for piece in body_pieces(request.scope, request.receive, services.limits.batch):

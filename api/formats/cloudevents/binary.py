@@ -3,12 +3,21 @@
 import base64
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
-from api.formats.cloudevents.structured import Mapped, event_text, fault_at, of_attributes
+from api.formats.cloudevents.structured import (
+    Mapped,
+    event_text,
+    fault_at,
+    mapping_reader,
+    of_attributes,
+)
+from api.formats.event_reader import EventReader
 from api.formats.json_document import decode_utf8, pointer, read_json
 from api.formats.validation_problem import validation_problem
 from api.http.error_detail import ErrorDetail
@@ -61,6 +70,18 @@ def binary(headers: Headers, body: bytes) -> Mapped:
     document = {**attributes, **_data(media_type or "", body)}
     text = event_text(fields, msgspec.json.encode(document))
     return Mapped(text, places | {"/data": "", "/data/data": ""}, faults)
+
+
+def binary_reader(headers: Headers, max_bytes: int) -> EventReader:
+    """Return the reader of the body that came with these headers."""
+    sent = (b"%b:%b\n" % header for header in sorted(headers) if _is_part_of_event(header[0]))
+    identity = b"".join(sent)
+    reader = mapping_reader(partial(binary, headers), max_bytes)
+    return replace(reader, identity=lambda body: identity + b"\n" + body)
+
+
+def _is_part_of_event(name: bytes) -> bool:
+    return name.startswith(_PREFIX) or name == _CONTENT_TYPE.encode()
 
 
 def _place(name: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.formats.cloudevents.attributes import Number, fault_of_base64, faults_of_attributes
+from api.formats.event_reader import EventReader
 from api.formats.json_document import (
     Members,
     decode_utf8,
@@ -21,6 +22,7 @@ from api.formats.json_document import (
 )
 from api.formats.native_fast import EventIn, parse
 from api.formats.native_validate import validate
+from api.formats.offload import LARGE_BODY
 from api.formats.validation_problem import is_truncated, validation_problem
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
@@ -93,13 +95,23 @@ def structured(body: bytes) -> Mapped:
     return Mapped(event_text(fields, body), places | {"/data": ""}, faults)
 
 
-def plainly_good(body: bytes, limit: int) -> EventIn | None:
-    """The event of a structured one that is good at first sight; None for any other."""
-    try:
-        mapped = structured(body)
-    except Problem:
-        return None
-    return mapped.plain(limit)
+def structured_reader(max_bytes: int) -> EventReader:
+    """Return the reader of CloudEvents in the JSON format that have at most `max_bytes`."""
+    return mapping_reader(structured, max_bytes)
+
+
+def mapping_reader(map_event: Callable[[bytes], Mapped], max_bytes: int) -> EventReader:
+    """Return the reader of what `map_event` maps to events of at most `max_bytes`."""
+
+    def parse_mapped(body: bytes) -> EventIn | None:
+        if len(body) > LARGE_BODY:
+            return None
+        try:
+            return map_event(body).plain(max_bytes)
+        except Problem:
+            return None
+
+    return EventReader(parse_mapped, lambda body: map_event(body).event(max_bytes))
 
 
 def of_attributes(

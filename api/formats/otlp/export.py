@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from api.formats.native_fast import EventIn, parse
 from api.formats.native_validate import validate
-from api.formats.otlp import json, protobuf
 from api.formats.otlp.budget import Budget, Budgets
+from api.formats.otlp.encodings import Encoding
 from api.formats.otlp.records import Refused
-from api.formats.otlp.responses import PROTOBUF, MediaType
 from api.http.problems import Problem
 
 _MAX_REASONS = 5
@@ -47,11 +46,10 @@ class Export:
             self.reasons.append(f"record {index}: {short}")
 
 
-def read(body: bytes | bytearray, media_type: MediaType, most: Bounds) -> Export:
+def read(body: bytes | bytearray, encoding: Encoding, most: Bounds) -> Export:
     """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
     budgets = Budgets(most.records)
-    decoder = protobuf if media_type == PROTOBUF else json
-    texts = decoder.event_texts(body, most.record_bytes, budgets)
+    texts = encoding.event_texts(body, most.record_bytes, budgets)
     export = Export()
     for index, text in enumerate(texts):
         if index == most.records:

@@ -1,25 +1,12 @@
-"""What OTLP clients are answered: in protobuf or JSON, as they asked. Pure."""
+"""Responses to OTLP clients, in the encoding of the request. Pure."""
 
-from collections.abc import Callable
-from typing import Literal
-
-from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
 from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import BadRequest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from api.formats.otlp.encodings import Encoding
 from api.http.problems import Problem
-
-MediaType = Literal["application/x-protobuf", "application/json"]
-PROTOBUF: MediaType = "application/x-protobuf"
-JSON: MediaType = "application/json"
-
-_ENCODERS: dict[MediaType, Callable[[Message], bytes]] = {
-    PROTOBUF: lambda message: message.SerializeToString(),
-    JSON: lambda message: MessageToJson(message, indent=None).encode() + b"\n",
-}
 
 # google/rpc/code.proto names an HTTP status for each code. Clients go by the HTTP status.
 _CODES = {
@@ -33,21 +20,21 @@ _CODES = {
 }
 
 
-def accepted(media_type: MediaType, refused: int = 0, why: str = "") -> bytes:
-    """ExportLogsServiceResponse; of a full success `partial_success` must not be set."""
+def accepted(encoding: Encoding, refused: int = 0, why: str = "") -> bytes:
+    """Return an ExportLogsServiceResponse, with `partial_success` only if records were refused."""
     response = ExportLogsServiceResponse()
     if refused:
         response.partial_success.rejected_log_records = refused
         response.partial_success.error_message = why
-    return _ENCODERS[media_type](response)
+    return encoding.encode(response)
 
 
-def failed(media_type: MediaType, problem: Problem) -> bytes:
-    """google.rpc.Status; of bad data its details are a BadRequest."""
+def failed(encoding: Encoding, problem: Problem) -> bytes:
+    """Return a google.rpc.Status; its details are a BadRequest if the body is malformed."""
     code = _CODES.get(problem.status, code_pb2.INVALID_ARGUMENT)
     status = Status(code=code, message=problem.detail)
     if problem.status == 400:
         details = BadRequest()
         details.field_violations.add(field="body", description=problem.detail)
         status.details.add().Pack(details)
-    return _ENCODERS[media_type](status)
+    return encoding.encode(status)

@@ -22,13 +22,14 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 
 from api.formats.native_fast import EventIn
 from api.formats.otlp import export as otlp
+from api.formats.otlp.encodings import JSON, PROTOBUF, Encoding
 from api.formats.otlp.export import Bounds, Export
-from api.formats.otlp.responses import JSON, PROTOBUF, MediaType, accepted, failed
+from api.formats.otlp.responses import accepted, failed
 from api.http.problems import Problem
 
 LIMIT = 256 * 1024
 BOUNDS = Bounds(10_000, LIMIT, 32 * 1024 * 1024)
-BOTH = pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
+BOTH = pytest.mark.parametrize("encoding", [JSON, PROTOBUF], ids=["JSON", "protobuf"])
 
 TRACE, SPAN = bytes(range(1, 17)), bytes(range(1, 9))
 
@@ -87,9 +88,9 @@ def request(
     return sent
 
 
-def encoded(sent: ExportLogsServiceRequest, media_type: MediaType) -> bytes:
+def encoded(sent: ExportLogsServiceRequest, encoding: Encoding) -> bytes:
     """As a client would; MessageToDict has ids in base64, which OTLP has not."""
-    if media_type == PROTOBUF:
+    if encoding == PROTOBUF:
         return sent.SerializeToString()
     document = MessageToDict(sent, use_integers_for_enums=True)
     for group in document.get("resourceLogs", ()):
@@ -100,13 +101,13 @@ def encoded(sent: ExportLogsServiceRequest, media_type: MediaType) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-def read(sent: ExportLogsServiceRequest, media_type: MediaType) -> Export:
-    return otlp.read(encoded(sent, media_type), media_type, BOUNDS)
+def read(sent: ExportLogsServiceRequest, encoding: Encoding) -> Export:
+    return otlp.read(encoded(sent, encoding), encoding, BOUNDS)
 
 
-def only(sent: LogRecord, media_type: MediaType = PROTOBUF, **origin: Any) -> EventIn:
+def only(sent: LogRecord, encoding: Encoding = PROTOBUF, **origin: Any) -> EventIn:
     """The event of one record, that is kept."""
-    export = read(request(sent, **origin), media_type)
+    export = read(request(sent, **origin), encoding)
     assert not export.refused, export.why()
     (event,) = export.events
     return event
@@ -123,9 +124,9 @@ def of_json(record: dict[str, Any] | str) -> Export:
     return otlp.read(body.encode(), JSON, BOUNDS)
 
 
-def refusal(body: bytes, media_type: MediaType) -> Problem:
+def refusal(body: bytes, encoding: Encoding) -> Problem:
     with pytest.raises(Problem) as caught:
-        otlp.read(body, media_type, BOUNDS)
+        otlp.read(body, encoding, BOUNDS)
     return caught.value
 
 
@@ -133,7 +134,7 @@ def refusal(body: bytes, media_type: MediaType) -> Problem:
 
 
 @BOTH
-def test_a_full_record_is_kept_with_everything_it_says(media_type: MediaType) -> None:
+def test_a_full_record_is_kept_with_everything_it_says(encoding: Encoding) -> None:
     sent = request(
         log_record(
             "paid",
@@ -156,7 +157,7 @@ def test_a_full_record_is_kept_with_everything_it_says(media_type: MediaType) ->
     group.schema_url, group.scope_logs[0].schema_url = "https://a/1", "https://a/2"
     scope = group.scope_logs[0].scope
     scope.name, scope.version, scope.dropped_attributes_count = "lib", "1.0", 4
-    (event,) = read(sent, media_type).events
+    (event,) = read(sent, encoding).events
     assert (event.component, event.environment, event.message, event.email) == (
         "billing",
         "production",
@@ -236,9 +237,9 @@ def test_component_and_environment_are_of_the_resource(
 )
 @BOTH
 def test_the_message_is_the_first_thing_that_people_can_read(
-    media_type: MediaType, sent: LogRecord, message: str, body: Any
+    encoding: Encoding, sent: LogRecord, message: str, body: Any
 ) -> None:
-    event = only(sent, media_type)
+    event = only(sent, encoding)
     assert event.message == message
     kept = data(event).get("body")
     assert kept == body
@@ -275,8 +276,8 @@ def test_an_address_is_taken_when_it_is_one(attributes: dict[str, Any], email: s
         (-math.inf, '"-Infinity"'),
     ],
 )
-def test_numbers_keep_every_digit(media_type: MediaType, number: float, kept: str) -> None:
-    event = only(log_record("m", {"n": number}), media_type)
+def test_numbers_keep_every_digit(encoding: Encoding, number: float, kept: str) -> None:
+    event = only(log_record("m", {"n": number}), encoding)
     assert bytes(event.data) == b'{"attributes":{"n":%s}}' % kept.encode()
 
 
@@ -285,9 +286,9 @@ def test_numbers_keep_every_digit(media_type: MediaType, number: float, kept: st
     ("trace_id", "span_id"), [(b"\0" * 16, b"\0" * 8), (TRACE[:15], SPAN + b"x"), (b"", b"")]
 )
 def test_an_id_that_is_none_is_as_if_it_were_not_given(
-    media_type: MediaType, trace_id: bytes, span_id: bytes
+    encoding: Encoding, trace_id: bytes, span_id: bytes
 ) -> None:
-    event = only(log_record("m", trace_id=trace_id, span_id=span_id), media_type)
+    event = only(log_record("m", trace_id=trace_id, span_id=span_id), encoding)
     assert data(event) == {}
 
 
@@ -297,7 +298,7 @@ def test_a_reference_that_only_profiles_have_is_nothing() -> None:
 
 
 @BOTH
-def test_records_come_in_the_order_sent_whatever_they_belong_to(media_type: MediaType) -> None:
+def test_records_come_in_the_order_sent_whatever_they_belong_to(encoding: Encoding) -> None:
     sent = ExportLogsServiceRequest()
     for number in range(8):
         if number % 4 == 0:
@@ -309,7 +310,7 @@ def test_records_come_in_the_order_sent_whatever_they_belong_to(media_type: Medi
         inner.log_records.append(log_record(f"m{number}"))
     found = [
         (event.component, data(event)["scope"]["name"], event.message)
-        for event in read(sent, media_type).events
+        for event in read(sent, encoding).events
     ]
     assert found == [(f"s{n // 4 * 4}", f"scope{n // 2 * 2}", f"m{n}") for n in range(8)]
 
@@ -518,29 +519,29 @@ def test_fields_that_are_unknown_or_come_in_parts_are_read_as_protobuf_says() ->
 
 
 @BOTH
-def test_no_records_are_no_events(media_type: MediaType) -> None:
+def test_no_records_are_no_events(encoding: Encoding) -> None:
     for sent in (
         ExportLogsServiceRequest(),
         request(),
         ExportLogsServiceRequest(resource_logs=[ResourceLogs()]),
     ):
-        assert read(sent, media_type) == Export()
+        assert read(sent, encoding) == Export()
 
 
 @BOTH
-def test_so_many_records_are_taken_and_not_one_more(media_type: MediaType) -> None:
+def test_so_many_records_are_taken_and_not_one_more(encoding: Encoding) -> None:
     sent = request(*[log_record("m")] * BOUNDS.records)
-    assert len(read(sent, media_type).events) == BOUNDS.records
+    assert len(read(sent, encoding).events) == BOUNDS.records
     sent.resource_logs.add().scope_logs.add().log_records.add()
-    problem = refusal(encoded(sent, media_type), media_type)
+    problem = refusal(encoded(sent, encoding), encoding)
     assert problem.status == 413
     assert str(BOUNDS.records) in problem.detail
 
 
 @BOTH
-def test_what_each_record_repeats_of_its_resource_is_bounded(media_type: MediaType) -> None:
+def test_what_each_record_repeats_of_its_resource_is_bounded(encoding: Encoding) -> None:
     sent = request(*[log_record("m")] * 400, of_resource={"large": "x" * 100_000})
-    problem = refusal(encoded(sent, media_type), media_type)
+    problem = refusal(encoded(sent, encoding), encoding)
     assert problem.status == 413
     assert "As events" in problem.detail
 
@@ -576,10 +577,10 @@ MANY = {
 
 @pytest.mark.parametrize("name", MANY)
 def test_a_body_of_nothing_but_tiny_parts_is_refused_without_being_built(name: str) -> None:
-    body, media_type = MANY[name]
+    body, encoding = MANY[name]
     before = resource.getrusage(resource.RUSAGE_SELF)
     try:
-        assert otlp.read(body, media_type, BOUNDS).refused == 1  # one record, too large
+        assert otlp.read(body, encoding, BOUNDS).refused == 1  # one record, too large
     except Problem as problem:
         refused_as_a_whole = problem.status == 413
         assert refused_as_a_whole
@@ -589,23 +590,23 @@ def test_a_body_of_nothing_but_tiny_parts_is_refused_without_being_built(name: s
 
 
 @BOTH
-def test_a_large_resource_of_many_scopes_is_read_once(media_type: MediaType) -> None:
+def test_a_large_resource_of_many_scopes_is_read_once(encoding: Encoding) -> None:
     sent = request(of_resource={str(number): number for number in range(4_000)})
     sent.resource_logs[0].scope_logs.extend([ScopeLogs(schema_url="x")] * 10_000)
-    body = encoded(sent, media_type)
+    body = encoded(sent, encoding)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    assert not otlp.read(body, media_type, BOUNDS).records
+    assert not otlp.read(body, encoding, BOUNDS).records
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 3
 
 
 @BOTH
-def test_so_many_resources_and_scopes_are_taken_and_not_one_more(media_type: MediaType) -> None:
+def test_so_many_resources_and_scopes_are_taken_and_not_one_more(encoding: Encoding) -> None:
     sent = ExportLogsServiceRequest(resource_logs=[ResourceLogs()] * (2 * BOUNDS.records - 1))
     sent.resource_logs[-1].scope_logs.add().log_records.add()
-    assert len(read(sent, media_type).events) == 1
+    assert len(read(sent, encoding).events) == 1
     for one_more in (sent.resource_logs, sent.resource_logs[0].scope_logs):
         one_more.add()
-        problem = refusal(encoded(sent, media_type), media_type)
+        problem = refusal(encoded(sent, encoding), encoding)
         assert problem.status == 413
         assert problem.detail == "The request has more than 20000 resources and scopes."
         del one_more[-1]
@@ -617,51 +618,51 @@ FEW = BOUNDS._replace(records=10)
 @BOTH
 @pytest.mark.parametrize("where", ["body", "attributes", "of_resource", "of_scope"])
 def test_values_are_bounded_with_those_that_each_record_repeats(
-    media_type: MediaType, where: str
+    encoding: Encoding, where: str
 ) -> None:
     def sent(count: int) -> bytes:
         values = {"in": list(range(count - 10)), **{str(number): 0 for number in range(5)}}
         of_record = {where: values} if where in ("body", "attributes") else {}
         of_origin = {} if of_record else {where: values}
         made = request(*[log_record(**of_record)] * 10, **of_origin)
-        return encoded(made, media_type)
+        return encoded(made, encoding)
 
-    assert len(otlp.read(sent(80), media_type, FEW).events) == 10
+    assert len(otlp.read(sent(80), encoding, FEW).events) == 10
     with pytest.raises(Problem) as caught:
-        otlp.read(sent(105), media_type, FEW)
+        otlp.read(sent(105), encoding, FEW)
     assert caught.value.status == 413
     assert caught.value.detail == "The request has more than 1000 values."
 
 
 @BOTH
-def test_an_array_in_arrays_costs_as_much_as_two_values(media_type: MediaType) -> None:
-    body = encoded(request(log_record([[]] * 490)), media_type)
-    assert len(otlp.read(body, media_type, FEW).events) == 1
+def test_an_array_in_arrays_costs_as_much_as_two_values(encoding: Encoding) -> None:
+    body = encoded(request(log_record([[]] * 490)), encoding)
+    assert len(otlp.read(body, encoding, FEW).events) == 1
     with pytest.raises(Problem):
-        otlp.read(encoded(request(log_record([[]] * 510)), media_type), media_type, FEW)
+        otlp.read(encoded(request(log_record([[]] * 510)), encoding), encoding, FEW)
 
 
 @BOTH
-def test_faults_are_bounded(media_type: MediaType) -> None:
+def test_faults_are_bounded(encoding: Encoding) -> None:
     bad = log_record(["\0"] * 45)
-    export = otlp.read(encoded(request(bad, bad), media_type), media_type, FEW)
+    export = otlp.read(encoded(request(bad, bad), encoding), encoding, FEW)
     assert export.refused == 2
     with pytest.raises(Problem) as caught:
-        otlp.read(encoded(request(bad, bad, bad), media_type), media_type, FEW)
+        otlp.read(encoded(request(bad, bad, bad), encoding), encoding, FEW)
     assert caught.value.status == 413
     assert caught.value.detail == "The request has more than 100 faults."
 
 
 @BOTH
-def test_a_schema_url_may_be_as_large_as_an_event_too(media_type: MediaType) -> None:
+def test_a_schema_url_may_be_as_large_as_an_event_too(encoding: Encoding) -> None:
     sent = request(log_record("m"))
     sent.resource_logs[0].schema_url = "u" * 1_000
-    assert len(read(sent, media_type).events) == 1
+    assert len(read(sent, encoding).events) == 1
     sent.resource_logs[0].schema_url = "u" * (LIMIT + 1)
-    assert "its schema URL has 26" in read(sent, media_type).why()
+    assert "its schema URL has 26" in read(sent, encoding).why()
     sent.resource_logs[0].schema_url = ""
     sent.resource_logs[0].scope_logs[0].schema_url = "u" * (LIMIT + 1)
-    assert "its schema URL has 26" in read(sent, media_type).why()
+    assert "its schema URL has 26" in read(sent, encoding).why()
 
 
 def test_what_stands_between_resources_scopes_and_records_is_bounded_in_json() -> None:
@@ -694,27 +695,27 @@ def test_text_with_many_commas_is_no_reason_to_refuse() -> None:
 
 
 @BOTH
-def test_a_record_may_be_as_large_as_an_event(media_type: MediaType) -> None:
+def test_a_record_may_be_as_large_as_an_event(encoding: Encoding) -> None:
     fits = log_record("x" * (LIMIT - 200))
     by_itself, as_event = log_record("x" * LIMIT), log_record("\x01" * (LIMIT // 4))
-    export = read(request(by_itself, fits, as_event), media_type)
+    export = read(request(by_itself, fits, as_event), encoding)
     assert len(export.events) == 1
     assert "record 0: it has 2" in export.why()
-    assert "record 2: as an event it has " in export.why() or media_type == JSON
+    assert "record 2: as an event it has " in export.why() or encoding == JSON
     assert f"at most {LIMIT} are kept" in export.why()
 
 
 @BOTH
-def test_a_resource_may_be_as_large_as_an_event(media_type: MediaType) -> None:
-    export = read(request(log_record("m"), of_resource={"x": "y" * LIMIT}), media_type)
+def test_a_resource_may_be_as_large_as_an_event(encoding: Encoding) -> None:
+    export = read(request(log_record("m"), of_resource={"x": "y" * LIMIT}), encoding)
     assert export.refused == 1
     assert "its resource has 2" in export.why()
 
 
 @BOTH
 @pytest.mark.parametrize(("kind", "levels"), [("array", 45), ("map", 31)])
-def test_deep_values_are_taken(media_type: MediaType, kind: str, levels: int) -> None:
-    event = only(log_record("m", {"deep": nested(kind, levels)}), media_type)
+def test_deep_values_are_taken(encoding: Encoding, kind: str, levels: int) -> None:
+    event = only(log_record("m", {"deep": nested(kind, levels)}), encoding)
     assert data(event)["attributes"]["deep"] == nested(kind, levels)
 
 
@@ -765,8 +766,8 @@ def test_a_value_nested_very_deep_in_protobuf_spoils_no_other(levels: int) -> No
 
 
 @BOTH
-def test_names_that_are_too_long_are_told_with_the_record(media_type: MediaType) -> None:
-    export = read(request(log_record("m"), of_resource={"service.name": "x" * 256}), media_type)
+def test_names_that_are_too_long_are_told_with_the_record(encoding: Encoding) -> None:
+    export = read(request(log_record("m"), of_resource={"service.name": "x" * 256}), encoding)
     assert export.why() == (
         "1 of 1 log records were not kept: "
         "record 0: as an event, /component string should have at most 255 characters"
@@ -774,9 +775,9 @@ def test_names_that_are_too_long_are_told_with_the_record(media_type: MediaType)
 
 
 @BOTH
-def test_only_the_first_reasons_are_told_and_none_at_length(media_type: MediaType) -> None:
+def test_only_the_first_reasons_are_told_and_none_at_length(encoding: Encoding) -> None:
     bad = log_record("\0" * 3, {"\0" * 300: "\0", "x": ["\0"] * 300})
-    export = read(request(log_record("good"), *[bad] * 50, log_record("good")), media_type)
+    export = read(request(log_record("good"), *[bad] * 50, log_record("good")), encoding)
     assert len(export.events) == 2
     assert export.refused == 50
     why = export.why()
@@ -883,11 +884,11 @@ def test_protobuf_and_json_become_the_same_events(sent: ExportLogsServiceRequest
 
 @settings(max_examples=200, deadline=None)
 @given(maps, values)
-@pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
+@pytest.mark.parametrize("encoding", [JSON, PROTOBUF])
 def test_attributes_and_bodies_come_out_as_they_went_in(
-    media_type: MediaType, attributes: dict[str, Any], body: Any
+    encoding: Encoding, attributes: dict[str, Any], body: Any
 ) -> None:
-    event = only(log_record(body, attributes), media_type)
+    event = only(log_record(body, attributes), encoding)
     kept = data(event)
     assert kept.get("attributes", {}) == as_kept(attributes)
     assert kept.get("body") == as_kept(body) or event.message == as_kept(body)
@@ -896,12 +897,12 @@ def test_attributes_and_bodies_come_out_as_they_went_in(
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60), requests, st.integers(0, 200), st.sampled_from([JSON, PROTOBUF]))
 def test_any_bytes_are_taken_or_refused(
-    junk: bytes, sent: ExportLogsServiceRequest, at: int, media_type: MediaType
+    junk: bytes, sent: ExportLogsServiceRequest, at: int, encoding: Encoding
 ) -> None:
-    whole = encoded(sent, media_type)
+    whole = encoded(sent, encoding)
     for body in (junk, whole[:at] + junk + whole[at:], whole[:at]):
         try:
-            otlp.read(body, media_type, BOUNDS)
+            otlp.read(body, encoding, BOUNDS)
         except Problem as problem:
             status = problem.status
             assert status == 400

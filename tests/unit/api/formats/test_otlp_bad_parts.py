@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from api.formats.otlp import export as otlp
-from api.formats.otlp.responses import JSON, PROTOBUF
+from api.formats.otlp.encodings import JSON, PROTOBUF
 from tests.unit.api.formats.test_otlp import BOUNDS, log_record, read, request
 
 
