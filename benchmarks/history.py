@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from benchmarks.events import VERSION, EventMaker
-from storage.events.ngrams import record_next
-from storage.events.writer import copy_text
+from storage.events.copy_format import copy_text
+from storage.events.ngram_builder import record_next
 from storage.model.event import Event, to_ms
 from storage.postgres.engine import driver_connection, plain_engine
 from storage.postgres.migrate import upgrade

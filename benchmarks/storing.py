@@ -24,7 +24,7 @@ from benchmarks.figures import Figure, Part
 from benchmarks.history import FREE_MS, History
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import ratio, spread
-from storage.events.writer import copy_text
+from storage.events.copy_format import copy_text
 from storage.model.event import Event, encode_event, now_ms, to_ms
 from storage.postgres.engine import driver_connection, plain_engine
 from storage.queue.producer import QueueProducer

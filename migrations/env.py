@@ -1,22 +1,21 @@
-"""What Alembic runs: migrations inside one transaction, one process at a time."""
+"""Alembic's entry: run migrations inside one transaction, one process at a time."""
 
-import sqlalchemy as sa
 from alembic import context
 
-from storage.postgres.engine import plain_engine
+from storage.postgres import locks
+from storage.postgres.engine import short_engine
+from storage.postgres.locks import Lock
 from storage.postgres.tables import metadata
 from storage.settings import StorageSettings
 
 
 def _run() -> None:
     url = context.config.attributes.get("database_url") or StorageSettings().database_url
-    engine = plain_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('activity migrations'))"))
+    with short_engine(url) as engine, engine.begin() as connection:
+        locks.acquire(connection, Lock.MIGRATIONS)
         context.configure(connection=connection, target_metadata=metadata)
         with context.begin_transaction():
             context.run_migrations()
-    engine.dispose()
 
 
 _run()

@@ -9,15 +9,17 @@ import sqlalchemy as sa
 
 from storage.cache import tags
 from storage.cache.invalidation import CacheInvalidator
-from storage.events.writer import BatchWriter, insert_events
+from storage.events.insertion import insert_events
+from storage.events.writer import BatchWriter
 from storage.model.entries import read_event
 from storage.model.event import created_ms
+from storage.postgres import locks
 from storage.postgres.engine import transaction
+from storage.postgres.locks import Lock
 from storage.postgres.tables import dead_letters
 
 # A replay begins and ends cache writes as a drain does, as a writer of its own beside the shards.
 _WRITER = "replay"
-_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity replay'))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class DeadLetters:
         with transaction(self._engine) as connection:
             # Replays share one writer's pending tags. A later fence is only given out when this
             # transaction is over: so its pending tags count, and are cleared after it alone.
-            connection.execute(_ONE_AT_A_TIME)
+            locks.acquire(connection, Lock.REPLAY)
             fence = self._invalidator.next_fence(_WRITER)
             _, refused = insert_events(connection, [event])
             if not refused:
@@ -87,7 +89,7 @@ class DeadLetters:
         if not self._invalidator.has_pending_write(_WRITER):
             return
         with transaction(self._engine) as connection:
-            connection.execute(_ONE_AT_A_TIME)
+            locks.acquire(connection, Lock.REPLAY)
             # The oldest time reaches into every closed page's window: what the replay stored is
             # not known any more.
             self._invalidator.end_write(_WRITER, 0, (), self._invalidator.next_fence(_WRITER))

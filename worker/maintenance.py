@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from storage.events import ngrams
+from storage.events import ngram_builder
 from storage.periodic import STOP_SECONDS, PeriodicThread
 from storage.postgres import partitions
 from storage.postgres.engine import transaction
@@ -37,5 +37,5 @@ class Maintenance(PeriodicThread):
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
             spans = partitions.ensure(connection, wanted, self._partition_by)
-        ngrams.record_next(self._engine)
+        ngram_builder.record_next(self._engine)
         partitions.require(spans, wanted, self._partition_by)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from storage.cache import tags
-from storage.events.writer import copy_text
+from storage.events.copy_format import copy_text
 from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from worker.batch_size import BatchSize

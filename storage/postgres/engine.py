@@ -69,6 +69,16 @@ def plain_engine(url: str, pool: int = 1) -> sa.Engine:
 
 
 @contextmanager
+def short_engine(url: str) -> Iterator[sa.Engine]:
+    """Lend a `plain_engine`, and close its connection after the block."""
+    engine = plain_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One unit of work: commits at the end, rolls back on any exception; nothing else commits.
 
@@ -133,12 +143,8 @@ def bound_waiting(seconds: float) -> None:
 
 def require_suitable(url: str) -> None:
     """Raises DatabaseUnsuitable for a server that can't be used; nothing where it is away."""
-    engine = plain_engine(url)
-    try:
-        with suppress(DatabaseUnavailable), transaction(engine):
-            pass
-    finally:
-        engine.dispose()
+    with suppress(DatabaseUnavailable), short_engine(url) as engine, transaction(engine):
+        pass
 
 
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:

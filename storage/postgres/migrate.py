@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from storage.errors import database_errors
-from storage.postgres.engine import plain_engine
+from storage.postgres.engine import short_engine
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
@@ -28,12 +28,8 @@ def downgrade(database_url: str, revision: str) -> None:
 
 def current_revision(database_url: str) -> str | None:
     """The migration that the database is at; None before the first. Raises DatabaseUnavailable."""
-    engine = plain_engine(database_url)
-    try:
-        with database_errors(), engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    finally:
-        engine.dispose()
+    with database_errors(), short_engine(database_url) as engine, engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def title(revision: str) -> str:

@@ -9,14 +9,14 @@ from operator import itemgetter
 import sqlalchemy as sa
 
 from storage.errors import PartitionNameTaken
+from storage.postgres import locks
+from storage.postgres.locks import Lock
 
 _BOUNDS = re.compile(r"FROM \('([^']+)'\) TO \('([^']+)'\)")
 _LIST = sa.text(
     "SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i "
     "JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass"
 )
-_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('activity partitions'))")
-
 _TABLE = sa.text("SELECT to_regclass(:name)")
 
 _UNITS = ("month", "day", "hour")
@@ -61,7 +61,7 @@ def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -
     transaction, one process at a time. Attaching a finished table, instead of creating it as a
     partition, does not wait for queries that run.
     """
-    connection.execute(_ONE_AT_A_TIME)
+    locks.acquire(connection, Lock.PARTITIONS)
     spans = existing(connection)
     for instant in sorted(instants):
         if not covers(spans, instant):

@@ -23,7 +23,8 @@ from storage.errors import (
     QueueUnavailable,
     RefusedShare,
 )
-from storage.events.ngrams import record_next, without
+from storage.events.ngram_builder import record_next
+from storage.events.ngrams import without
 from storage.events.writer import BatchTransaction, BatchWriter
 from storage.model.event import Event, now_ms, to_datetime
 from storage.postgres.engine import plain_engine, transaction, writing_engine
@@ -800,7 +801,7 @@ def test_a_connection_lost_in_the_middle_of_copy_pauses_the_drain(
 
     worker = bench.worker()
     with monkeypatch.context() as patched:
-        patched.setattr("storage.events.writer.io", SimpleNamespace(BytesIO=CutInTheMiddle))
+        patched.setattr("storage.events.insertion.io", SimpleNamespace(BytesIO=CutInTheMiddle))
         worker.size.count = 3_000
         assert bench.drain(worker) == "paused"
     assert len(reads) >= 2

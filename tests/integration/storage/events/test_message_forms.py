@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.events import ngrams, search
+from storage.events import ngram_builder, ngrams, search
 from storage.events.reader import EventStore
 from storage.model.event import to_ms
 from storage.model.filters import Filters
@@ -37,7 +37,7 @@ def soup(servers: TestServers) -> Iterator[sa.Engine]:
             [made(to_ms(FIRST + n % DAYS * DAY) + n, message=text) for n, text in enumerate(SOUP)],
         )
         engine = plain_engine(settings.database_url)
-        while ngrams.record_next(engine):
+        while ngram_builder.record_next(engine):
             pass
         yield engine
         engine.dispose()

@@ -14,10 +14,12 @@ from sqlalchemy.engine import make_url
 
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
-from storage.events import ngrams, queries, search
-from storage.events.ngrams import record_next, without
+from storage.events import ngram_builder, queries, search
+from storage.events.insertion import insert_events
+from storage.events.ngram_builder import record_next
+from storage.events.ngrams import without
 from storage.events.reader import EventStore
-from storage.events.writer import BatchWriter, insert_events
+from storage.events.writer import BatchWriter
 from storage.model.event import Event, to_ms
 from storage.model.filters import Filters
 from storage.postgres.engine import plain_engine, reading_engine, transaction, writing_engine
@@ -193,7 +195,7 @@ def test_a_day_counts_as_over_some_minutes_after_its_end_by_the_clock_of_postgre
 ) -> None:
     assert record_next(engine, PAST + timedelta(minutes=59)) == (PAST - DAY, PAST)
     with transaction(engine) as connection:
-        closed = connection.scalars(ngrams._CLOSED).one()
+        closed = connection.scalars(ngram_builder._CLOSED).one()
     assert timedelta(minutes=9) < datetime.now(UTC) - closed < timedelta(minutes=11)
 
 
@@ -225,14 +227,14 @@ def test_several_that_record_at_once_do_so_once(
 def test_what_was_killed_in_the_middle_leaves_nothing_and_is_made_again(
     engine: sa.Engine, there: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = ngrams._read
+    read = ngram_builder._read
 
     def killed(*arguments: Any) -> list[int]:
         read(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ngrams, "_read", killed)
+        patch.setattr(ngram_builder, "_read", killed)
         with pytest.raises(KeyboardInterrupt):
             record_next(engine)
     assert left_out(engine, "zebra") == []
@@ -247,7 +249,7 @@ def test_too_many_different_ngrams_are_not_kept_and_do_not_count(
     there: list[Event],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ngrams, "MAX_NGRAMS", 600)
+    monkeypatch.setattr(ngram_builder, "MAX_NGRAMS", 600)
     spread = random.Random(3)
     letters = "abcdefghijklm"
     store(
@@ -269,8 +271,8 @@ def test_what_takes_too_long_is_given_up_and_not_tried_again(
 ) -> None:
     slow = "SELECT size FROM pg_sleep(60), unnest(CAST(:lengths AS integer[])) AS size"
     slow += " WHERE :start < :end AND :most > 0"
-    monkeypatch.setattr(ngrams, "_READ", sa.text(slow))
-    monkeypatch.setattr(ngrams, "_STEP_LIMIT_MS", 20)
+    monkeypatch.setattr(ngram_builder, "_READ", sa.text(slow))
+    monkeypatch.setattr(ngram_builder, "_STEP_LIMIT_MS", 20)
     assert len(record_all(engine)) == 2
     assert left_out(engine, "zebra") == []
     monkeypatch.undo()
@@ -282,9 +284,9 @@ def test_what_takes_too_long_to_keep_is_given_up_too_and_holds_up_no_other(
     engine: sa.Engine, there: list[Event], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     slow = "SELECT FROM pg_sleep(60) WHERE CAST(:start AS timestamptz) IS NOT NULL"
-    monkeypatch.setattr(ngrams, "_STEP_LIMIT_MS", 500)
+    monkeypatch.setattr(ngram_builder, "_STEP_LIMIT_MS", 500)
     with monkeypatch.context() as patch:
-        patch.setattr(ngrams, step, sa.text(slow))
+        patch.setattr(ngram_builder, step, sa.text(slow))
         assert record_next(engine) == (PAST, PAST + DAY)
     assert record_all(engine) == [(PAST - DAY, PAST)]
     assert left_out(engine, "zebra") == [(PAST - DAY, PAST)]
@@ -361,7 +363,7 @@ def test_a_transaction_that_lasts_too_long_is_waited_for_another_time(
     there: list[Event],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ngrams, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(ngram_builder, "_WAIT_SECONDS", 0.1)
     with storing(settings, event(OTHER)):
         assert record_next(engine) is None
         assert left_out(engine, "quagga") == []
@@ -382,11 +384,11 @@ def test_an_event_that_is_stored_while_its_span_is_being_announced_is_waited_for
         def announcing(engine: sa.Engine) -> Iterator[sa.Connection]:
             with transaction(engine) as connection:
                 yield connection
-                patch.setattr(ngrams, "transaction", transaction)
+                patch.setattr(ngram_builder, "transaction", transaction)
                 stack.enter_context(storing(settings, event(OTHER)))
 
-        patch.setattr(ngrams, "transaction", announcing)
-        patch.setattr(ngrams, "_WAIT_SECONDS", 0.1)
+        patch.setattr(ngram_builder, "transaction", announcing)
+        patch.setattr(ngram_builder, "_WAIT_SECONDS", 0.1)
         assert record_next(engine) is None
     assert record_next(engine) == (PAST, PAST + DAY)
     assert messages(events, "zebra") == [OTHER]
@@ -403,7 +405,7 @@ def test_an_event_that_is_stored_at_any_step_of_a_recording_is_found(
     step: str,
     before: bool,
 ) -> None:
-    original = getattr(ngrams, step)
+    original = getattr(ngram_builder, step)
 
     def meanwhile(*arguments: Any) -> Any:
         if before:
@@ -413,7 +415,7 @@ def test_an_event_that_is_stored_at_any_step_of_a_recording_is_found(
             store(settings, [event(OTHER)])
         return found
 
-    monkeypatch.setattr(ngrams, step, meanwhile)
+    monkeypatch.setattr(ngram_builder, step, meanwhile)
     assert record_next(engine) is None
     assert messages(events, "zebra") == [OTHER]
     assert left_out(engine, "quagga") == []
@@ -429,7 +431,7 @@ def test_an_event_that_is_being_stored_while_a_recording_ends_decides_about_it(
     monkeypatch: pytest.MonkeyPatch,
     committed: bool,
 ) -> None:
-    inserted, read = threading.Event(), ngrams._read
+    inserted, read = threading.Event(), ngram_builder._read
 
     def meanwhile(*arguments: Any) -> list[int]:
         found = read(*arguments)
@@ -438,7 +440,7 @@ def test_an_event_that_is_being_stored_while_a_recording_ends_decides_about_it(
         return found
 
     reached = threading.Event()
-    monkeypatch.setattr(ngrams, "_read", meanwhile)
+    monkeypatch.setattr(ngram_builder, "_read", meanwhile)
     recording = Recording(engine)
     assert reached.wait(20)
     try:

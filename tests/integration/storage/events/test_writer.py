@@ -231,7 +231,7 @@ def test_a_batch_that_is_halved_for_too_long_is_tried_again_later(
 ) -> None:
     batch = [*make_events(20), POISON["NUL"]]
     with monkeypatch.context() as patch:
-        patch.setattr("storage.events.writer.WRITE_LIMIT_MS", 0)
+        patch.setattr("storage.events.insertion.WRITE_LIMIT_MS", 0)
         with pytest.raises(DatabaseUnavailable, match="too long"):
             write(writer, batch)
         assert stored_ids(engine) == dead_ids(engine) == {}
@@ -349,7 +349,7 @@ def test_a_copy_that_is_cancelled_refuses_nothing_for_good(
 
     batch = make_events(3)
     with monkeypatch.context() as patched:
-        patched.setattr("storage.events.writer.io", SimpleNamespace(BytesIO=Cancelled))
+        patched.setattr("storage.events.insertion.io", SimpleNamespace(BytesIO=Cancelled))
         with pytest.raises(QueryTooSlow):
             write(writer, batch)
     assert dead_ids(engine) == {}
@@ -365,7 +365,7 @@ def test_a_lower_fence_can_not_write_once_a_higher_one_has(
     batch = make_events(2)
     write(writer, batch[:1], fence=7)
     assert writer.last_fence(0) == 7
-    with pytest.raises(LeaseLost, match="later drain than fence 6"):
+    with pytest.raises(LeaseLost, match="later fence than 6"):
         write(writer, batch[1:], fence=6)
     write(writer, batch[1:], shard=1, fence=6)
     write(writer, [], fence=7)

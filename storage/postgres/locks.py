@@ -1,0 +1,27 @@
+"""Advisory locks of PostgreSQL: what only one transaction of all processes may do at a time."""
+
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+_TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
+
+
+class Lock(StrEnum):
+    """Every advisory lock, by the name that processes of all versions agree on."""
+
+    MIGRATIONS = "activity migrations"
+    PARTITIONS = "activity partitions"
+    REPLAY = "activity replay"
+    NGRAM_RECORDS = "activity message n-grams"
+
+
+def acquire(connection: sa.Connection, lock: Lock) -> None:
+    """Wait for the lock, and hold it until the transaction ends."""
+    connection.execute(_LOCK, {"name": str(lock)})
+
+
+def try_acquire(connection: sa.Connection, lock: Lock) -> bool:
+    """Take the lock until the transaction ends; return False if another transaction holds it."""
+    return bool(connection.scalar(_TRY_LOCK, {"name": str(lock)}))
