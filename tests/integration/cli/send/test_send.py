@@ -454,11 +454,14 @@ def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ([], "--component, --environment, --message missing"),
-        (["--component", "c"], "--environment, --message missing: an event needs them"),
-        (["--component", "c", "--message", "m"], "--environment missing: an event needs it;"),
-        (["-", *EVENT], "--component makes one event: give it or a FILE, not both"),
-        ([*EVENT, "--batch", "5"], "--batch is for a FILE"),
+        ([], "(missing: --component, --environment, --message)"),
+        (["--component", "c"], "(missing: --environment, --message); or name a FILE"),
+        (
+            ["--component", "c", "--message", "m"],
+            "(missing: --environment); or name a FILE",
+        ),
+        (["-", *EVENT], "--component is for one event: give it or FILE, not both"),
+        ([*EVENT, "--batch", "5"], "--batch needs a FILE"),
         ([*EVENT, "--data", "{"], "--data is not JSON"),
         (["-", "--restart"], "--restart is for a file"),
         ([__file__, "--skip-lines", "5"], "--skip-lines is for standard input"),
