@@ -1,4 +1,4 @@
-"""Which data folder is meant when none is named."""
+"""Choose the data folder of `activity up` and `activity status`."""
 
 import hashlib
 import logging
@@ -17,12 +17,12 @@ SYSTEM_FOLDER = Path("/var/lib/activity-service")
 
 
 def data_folder(settings: CliSettings) -> Path:
-    """The folder named by an option or `ACTIVITY_DATA_DIR`, else `.data` below the current one.
+    """Return the folder of an option or `ACTIVITY_DATA_DIR`, else `.data` in the current folder.
 
-    For root the default may be out of reach of the user that the servers run as (a checkout
-    below a home that is closed to others), or another user could put something else in its place
-    (a checkout that is not root's): then one below /var/lib stands in, the same for every call
-    from here. A folder that was named is never replaced, nor one that is there already.
+    For root the default may be unusable: the servers' user can't reach it (a checkout in a closed
+    home), or another user could replace it (a checkout of somebody else). Then a folder below
+    /var/lib replaces it, always the same one for the same current folder. A folder that was named
+    or that exists already is never replaced.
     """
     chosen = absolute_folder(settings.data_dir)
     if "data_dir" in settings.model_fields_set:
@@ -37,7 +37,7 @@ def data_folder(settings: CliSettings) -> Path:
 
 def _unsuitable(folder: Path) -> str | None:
     if not _within_reach(folder):
-        return f"{folder} is out of the servers' reach"
+        return f"{folder} can't be reached by the servers' user"
     if os.geteuid() == 0 and not os.path.lexists(folder) and (weak := weak_part(folder)):
         return f"another user could replace {folder}: {weak}"
     return None

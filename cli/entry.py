@@ -1,4 +1,4 @@
-"""The entry of the console script: a probe must not wait for the imports of all the others."""
+"""The entry point of the console script. `health` skips the imports of every other command."""
 
 import sys
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from cli.exit_status import BAD_USAGE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `activity` with these arguments; returns its exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["health"]:
-        return _health(given[1:])
-    from cli.main import main as other
+    """Run `activity` with these arguments and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["health"]:
+        return _health(words[1:])
+    from cli.main import main as run_command
 
-    return other(given)
+    return run_command(words)
 
 
 def _health(arguments: Sequence[str]) -> int:
@@ -22,8 +22,8 @@ def _health(arguments: Sequence[str]) -> int:
     from cli.parser import Parser, examples
     from cli.report_error import report_error
 
-    end = examples(health.EXAMPLES)
-    parser = Parser("activity health", description=health.HELP, epilog=end)
+    epilog = examples(health.EXAMPLES)
+    parser = Parser("activity health", description=health.HELP, epilog=epilog)
     health.add(parser)
     try:
         return health.run(parser.parse(arguments))

@@ -1,25 +1,25 @@
-"""What the command says instead of a traceback.
+"""The errors of the command. Each becomes one message and an exit status, never a traceback.
 
-CliError                    exit 1: something could not be done
-├── UsageError              exit 2: an option or a setting makes no sense
-│   └── BadArguments        the command line can't be understood
-├── AddressError            the address to listen on can't be had
-├── NotStarted              a stop signal came before anything was started
+CliError                    exit 1: an action failed
+├── UsageError              exit 2: an option or a setting is not acceptable
+│   └── BadArguments        the command line can't be parsed
+├── AddressError            the command can't listen on the address
+├── NotStarted              a stop signal came before anything started
 ├── NotReady                the service did not become ready in time
-├── NotAFile                a link, a pipe or a folder is where a file of ours should be
+├── NotAFile                the path of one of our files leads to a link, a pipe or a folder
 ├── NothingRuns             no `activity up` runs on this data folder
-├── SendError               events can't be sent as was asked
-│   ├── RequestRefused      what answers does not speak of events: not the service, or no right
-│   │   └── KeyReused       lines that had been sent before have changed since
+├── SendError               events can't be sent as the options ask
+│   ├── RequestRefused      a refusal that names no event: wrong address, or no right
+│   │   └── KeyReused       lines that were already sent have changed since
 │   ├── AlreadySending      another run sends the same file
-│   └── CannotResume        an interrupted run can't be gone on with as it stands
-└── EmbeddedError           PostgreSQL or Valkey from the wheels could not be run
+│   └── CannotResume        an interrupted run can't be continued
+└── EmbeddedError           the embedded PostgreSQL or Valkey can't run
     ├── NotInstalled        the wheels with their programs are missing
-    ├── FolderError         the data folder can't be made
-    │   └── UnsafeFolder    the data folder is another user's, or could be replaced by one
+    ├── FolderError         the data folder can't be created
+    │   └── UnsafeFolder    another user owns the data folder or could replace it
     ├── Unreachable         the unprivileged user can't reach the data folder
     ├── DataFolderInUse     another run still holds the data folder
-    └── ServerFailed        a server ended or did not become ready; its log's end is shown
+    └── ServerFailed        a server ended or did not become ready; shows the end of its log
 """
 
 import os
@@ -27,21 +27,21 @@ from typing import Any
 
 
 def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
-    """An error for programs that asked for JSON."""
+    """Return the error as the JSON document that `--json` prints."""
     name = type(error).__name__
     return {"error": {"type": name, "message": message(error), "exit_status": exit_status}}
 
 
 class CliError(Exception):
-    """An expected failure: its text is all that the user needs."""
+    """An expected failure; its text is the whole message for the user."""
 
 
 class UsageError(CliError):
-    """An option, or the setting behind it, is not acceptable."""
+    """An option or its setting is not acceptable."""
 
 
 class BadArguments(UsageError):
-    """The command line can't be understood. `usage`: of the command that was meant."""
+    """The command line can't be parsed. `usage` is the usage line of the command in question."""
 
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
@@ -49,11 +49,11 @@ class BadArguments(UsageError):
 
 
 class AddressError(CliError):
-    """The host and port can't be listened on."""
+    """The command can't listen on this host and port."""
 
 
 class NotStarted(CliError):
-    """Nothing was started, because a stop signal came first."""
+    """A stop signal came before anything started."""
 
 
 class NotReady(CliError):
@@ -61,51 +61,51 @@ class NotReady(CliError):
 
 
 class NotAFile(CliError):
-    """Something else is where a file of ours should be; it is not touched."""
+    """The path of one of our files leads to something else, which is left untouched."""
 
 
 class NothingRuns(CliError):
-    """No run holds the data folder that was named."""
+    """No `activity up` runs on the data folder."""
 
 
 class SendError(CliError):
-    """Events can't be sent as was asked."""
+    """Events can't be sent as the options ask."""
 
 
 class RequestRefused(SendError):
-    """The answer to a request says nothing about the lines in it."""
+    """The request was refused as a whole; the answer names no line."""
 
 
 class KeyReused(RequestRefused):
-    """The service has taken other lines under the key of these."""
+    """The service has accepted other lines under the same idempotency key."""
 
 
 class AlreadySending(SendError):
-    """Another run holds the checkpoint of the file."""
+    """Another run holds the lock of the checkpoint."""
 
 
 class CannotResume(SendError):
-    """The checkpoint of an interrupted run does not fit what is there now."""
+    """The checkpoint of an earlier run does not fit the file or the options."""
 
 
 class EmbeddedError(CliError):
-    """The embedded servers can't be run."""
+    """The embedded servers can't run."""
 
 
 class NotInstalled(EmbeddedError):
-    """The packages that carry the servers' programs are not installed."""
+    """The packages with the servers' programs are not installed."""
 
 
 class FolderError(EmbeddedError):
-    """The data folder can't be made or written to."""
+    """The data folder can't be created or used."""
 
 
 class UnsafeFolder(FolderError):
-    """Files of others could be harmed through the data folder, or ours by others."""
+    """Another user owns the data folder, or could replace it or a file in it."""
 
 
 class Unreachable(EmbeddedError):
-    """The user that the servers run as can't enter the data folder."""
+    """The servers' user can't reach the data folder."""
 
 
 class DataFolderInUse(EmbeddedError):
@@ -113,20 +113,20 @@ class DataFolderInUse(EmbeddedError):
 
 
 class ServerFailed(EmbeddedError):
-    """A server's program failed; the end of its log says why."""
+    """A server failed; the message contains the end of its log."""
 
 
 class StopRequested(Exception):
-    """A stop signal came while something was waited for. Not an error: the way out."""
+    """A stop signal came during a wait. Not an error: it unwinds the stack."""
 
 
 def message(error: Exception) -> str:
-    """What is said of an error that ends a command."""
+    """Return the message of an error that ends a command."""
     return plain_words(error) if isinstance(error, OSError) else str(error)
 
 
 def plain_words(error: OSError) -> str:
-    """The file and what is wrong with it, without the number that Python puts first."""
+    """Return the file and the reason, without the number that Python puts first."""
     reason = error.strerror or str(error) or type(error).__name__
     named = isinstance(error.filename, str | bytes)
     return f"{os.fsdecode(error.filename)}: {reason}" if named else reason

@@ -1,4 +1,4 @@
-"""The `activity` command."""
+"""Parse the command line, run the subcommand, and turn its errors into exit statuses."""
 
 import argparse
 import io
@@ -16,21 +16,24 @@ from cli.parser import Parser, examples
 from cli.report_error import report_error
 from storage.errors import SettingsError, StorageError
 
-_QUICK = ("health", "completion")  # a probe and a shell that starts wait for them
+_QUICK = ("health", "completion")  # a probe, and a starting shell, wait for them
 
 
 class Subcommand(Protocol):
-    """What a module below `cli.commands` offers. `EXAMPLES`: command lines, each with a comment."""
+    """The interface of a module in `cli.commands`. `EXAMPLES` are command lines for the help."""
 
     HELP: str
     EXAMPLES: Sequence[str]
 
-    def add(self, parser: argparse.ArgumentParser) -> None: ...
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Describe the options."""
 
-    def run(self, options: argparse.Namespace) -> int: ...
+    def run(self, options: argparse.Namespace) -> int:
+        """Run the command and return its exit status."""
+        ...
 
 
-# Imported when needed: no command waits for the imports of the others.
+# Imported when needed, so that no command waits for the imports of another.
 COMMANDS: Mapping[str, str] = {
     "up": "cli.commands.up",
     "api": "cli.commands.api",
@@ -45,7 +48,7 @@ COMMANDS: Mapping[str, str] = {
 
 
 class _Version(argparse.Action):
-    """Looked up only when it is asked for."""
+    """Looks the version up only for `--version`."""
 
     def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
         print(f"activity {version('activity-service')}")
@@ -53,7 +56,7 @@ class _Version(argparse.Action):
 
 
 def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
-    """The commands of these names with their options."""
+    """Return a parser for the commands of these names."""
     top = Parser(
         prog="activity",
         description="Write-behind event ingestion and history.",
@@ -64,36 +67,36 @@ def parser(names: Sequence[str] = tuple(COMMANDS)) -> Parser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in names:
         module = subcommand(name)
-        end = examples(module.EXAMPLES)
-        module.add(commands.add_parser(name, help=module.HELP, description=module.HELP, epilog=end))
+        help_text, epilog = module.HELP, examples(module.EXAMPLES)
+        module.add(commands.add_parser(name, help=help_text, description=help_text, epilog=epilog))
     return top
 
 
 def subcommand(name: str) -> Subcommand:
-    """The module of a command."""
+    """Return the module of a command."""
     return cast(Subcommand, import_module(COMMANDS[name]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand. 0 when it did what it should, 1 when it failed, 2 for bad usage."""
+    """Run a subcommand and return its exit status (`cli.exit_status`)."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of folders may be no text
+        if isinstance(stream, io.TextIOWrapper):  # folder names need not be UTF-8
             stream.reconfigure(errors="backslashreplace")
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(stream=sys.stderr, format="activity: %(message)s")
-    as_json = "--json" in given
-    if not given:
+    as_json = "--json" in words
+    if not words:
         print(parser().format_help(), file=sys.stderr)
-        return report_error(UsageError("name a COMMAND"), BAD_USAGE, as_json)
+        return report_error(UsageError("COMMAND is missing"), BAD_USAGE, as_json)
     try:
-        options = parser(given[:1] if given[:1] and given[0] in COMMANDS else tuple(COMMANDS))
-        chosen = options.parse(given)
-        _warn_of_unknown_variables(chosen.command)
-        return subcommand(chosen.command).run(chosen)
+        names = words[:1] if words[0] in COMMANDS else tuple(COMMANDS)
+        options = parser(names).parse(words)
+        _warn_of_unknown_variables(options.command)
+        return subcommand(options.command).run(options)
     except (UsageError, SettingsError) as error:
         return report_error(error, BAD_USAGE, as_json)
     except BrokenPipeError:
-        # Who read our output has gone, as `head` does. Nothing more can be said there.
+        # The reader of our output has gone, as `head` does. Discard the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (CliError, StorageError, OSError) as error:
@@ -105,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _warn_of_unknown_variables(command: str) -> None:
     if command in _QUICK:
         return
-    # Here, because it imports every class of settings.
+    # Imported here: it imports every settings class.
     from cli.unknown_variables import warn_of_unknown_variables
 
     warn_of_unknown_variables()

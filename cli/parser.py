@@ -1,4 +1,4 @@
-"""The argument parser: an unknown word is answered with the nearest known one."""
+"""An argument parser that suggests the known word which a misspelt word resembles."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,17 @@ from storage.model.suggestion import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises BadArguments instead of ending the process. Keeps each example on its own line."""
+    """A parser that raises `BadArguments` instead of ending the process.
+
+    Help texts keep their line ends, so that each example stays on its own line.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **options)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parse all of them. Raises BadArguments."""
+        """Parse every argument. Raises `BadArguments`."""
         options, unknown = self.parse_known_args(arguments)
         if unknown:
             parsers = list(self._named(arguments))
@@ -27,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def actions(self) -> Iterator[argparse.Action]:
-        """Every option and argument, those of all commands too."""
+        """Return every option and argument, of all subcommands too."""
         for action in self._actions:
             yield action
             if isinstance(action, argparse._SubParsersAction):
@@ -35,7 +38,7 @@ class Parser(argparse.ArgumentParser):
                     yield from parser.actions()
 
     def error(self, message: str) -> NoReturn:
-        """Raise BadArguments with the usage of the command that was meant."""
+        """Raise `BadArguments` with the usage line of this command."""
         raise BadArguments(message, self.format_usage())
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -45,7 +48,7 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"there is no {value!r}{hint}")
 
     def _named(self, arguments: Sequence[str]) -> Iterator["Parser"]:
-        """This parser, and below it those of the command and the action that are named."""
+        """Return this parser, then the parsers of the command and the action in `arguments`."""
         yield self
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
@@ -54,5 +57,5 @@ class Parser(argparse.ArgumentParser):
 
 
 def examples(lines: Sequence[str]) -> str:
-    """As the last part of a help text."""
+    """Return the examples as the last part of a help text."""
     return "\n".join(["examples:", *(f"  {line}" for line in lines)])

@@ -1,4 +1,4 @@
-"""Files in folders that others may have touched: never opened or replaced through a link."""
+"""Open and replace files in folders that others may write to, never through a link."""
 
 import errno
 import os
@@ -9,18 +9,19 @@ from pathlib import Path
 
 from cli.errors import NotAFile
 
-_LARGEST_BYTES = 1024 * 1024
-# What opening a link, a device or a pipe without a reader gives.
+_MAX_SMALL_BYTES = 1024 * 1024
+# The errors of opening a link, a device, or a pipe without a reader.
 _NO_FILE = (errno.ELOOP, errno.EMLINK, errno.ENXIO)
 
 
 def open_file(path: Path, flags: int, folder: int | None = None) -> int:
-    """Open a regular file, below an open folder if one is given; a new one has mode 0600.
+    """Open a regular file and return its descriptor. A new file gets mode 0600.
 
+    `folder` is the descriptor of the folder that `path` is relative to.
     Raises `NotAFile`, `OSError`.
     """
     try:
-        # Without O_NONBLOCK a named pipe would be waited for; for a file it means nothing.
+        # Without O_NONBLOCK, opening a named pipe would block. Files ignore the flag.
         safe = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(path, flags | safe, 0o600, dir_fd=folder)
     except OSError as error:
@@ -35,13 +36,15 @@ def open_file(path: Path, flags: int, folder: int | None = None) -> int:
 
 @contextmanager
 def open_folder(path: Path, folder: int | None = None) -> Iterator[int]:
-    """Open a folder itself, not one that a link leads to. Raises `NotAFile`, `OSError`."""
+    """Open a folder, but not through a link. Raises `NotAFile`, `OSError`."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
-            raise NotAFile(f"{path} is a link, or no folder: remove it or move it away") from None
+            raise NotAFile(
+                f"{path} must be a folder and not a link: remove it or move it away"
+            ) from None
         raise
     try:
         yield descriptor
@@ -50,18 +53,18 @@ def open_folder(path: Path, folder: int | None = None) -> Iterator[int]:
 
 
 def read_small(path: Path) -> bytes:
-    """The first MiB of a file. Raises `NotAFile`, `OSError`."""
+    """Return the first MiB of a file. Raises `NotAFile`, `OSError`."""
     with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
-        return file.read(_LARGEST_BYTES)
+        return file.read(_MAX_SMALL_BYTES)
 
 
 def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
-    """Replace the file in one step; mode 0600. With `sync` it is on disk on return.
+    """Replace the file atomically; it gets mode 0600.
 
-    Raises `OSError`.
+    If `sync`, the new content is on disk when this returns. Raises `OSError`.
     """
     writing = path.with_name(path.name + ".writing")
-    writing.unlink(missing_ok=True)  # what a killed run left; of a link only the link
+    writing.unlink(missing_ok=True)  # a killed run may have left it; of a link, removes the link
     descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
@@ -74,7 +77,7 @@ def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """The folder's entries are on disk when this returns. Raises `OSError`."""
+    """Return once the folder's entries are on disk. Raises `OSError`."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -83,4 +86,4 @@ def sync_folder(folder: Path) -> None:
 
 
 def _not_a_file(path: Path) -> NotAFile:
-    return NotAFile(f"{path} is a link, or no regular file: remove it or move it away")
+    return NotAFile(f"{path} must be a regular file and not a link: remove it or move it away")

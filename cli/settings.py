@@ -1,4 +1,4 @@
-"""What `activity` may be told by options, `ACTIVITY_*` variables or `.env`, in this order."""
+"""Settings of `activity`: options override `ACTIVITY_*` variables, which override `.env`."""
 
 import os
 from collections.abc import Mapping
@@ -11,39 +11,41 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.errors import UsageError
 
-_LIBPQ = "PG"  # every variable of libpq begins so
+_LIBPQ = "PG"  # the prefix of every libpq variable
 
 
 class CliSettings(BaseSettings):
-    """Read from `ACTIVITY_*` environment variables or `.env`; options override them."""
+    """The settings from `ACTIVITY_*` environment variables or `.env`; options override them."""
 
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_", env_file=".env", extra="ignore")
 
     host: str = Field(
-        "127.0.0.1", description="Address to listen on; `::` is every address, of IPv4 too."
+        "127.0.0.1", description="Address to listen on; `::` means every IPv6 and IPv4 address."
     )
     port: int = Field(
-        5000, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
+        5000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free port."
     )
     data_dir: Path = Field(
-        Path(".data"), description="Folder of the embedded servers' data, logs and sockets."
+        Path(".data"), description="Data folder: data, logs and sockets of the embedded servers."
     )
-    api_processes: int = Field(1, ge=1, le=64, description="API processes on the one address.")
-    workers: int = Field(2, ge=1, le=64, description="Worker processes.")
+    api_processes: int = Field(
+        1, ge=1, le=64, description="Number of API processes; all listen on the same address."
+    )
+    workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
     url: str = Field(
         "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
     )
     queue_maxmemory: str = Field(
         "1gb",
         pattern=r"^[1-9][0-9]*(b|k|kb|m|mb|g|gb)?$",
-        description="Memory limit of the embedded queue in bytes, or with a unit (`mb`, `gb`).",
+        description="Memory limit of the embedded queue: bytes, or with a unit (`mb`, `gb`).",
     )
 
 
 def load_settings(options: Mapping[str, Any]) -> CliSettings:
-    """The settings with the given options (None: not given) on top.
+    """Return the settings, overridden by the options that are not None.
 
-    Raises `UsageError` naming each option or variable that is not acceptable.
+    Raises `UsageError`, which names each option or variable that is not acceptable.
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -63,48 +65,48 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def _reason(name: str, fault: ErrorDetails) -> str:
-    """The value, and what would be right."""
+    """Return the wrong value and what would be right."""
     if fault["type"] == "string_pattern_mismatch":
         return f"{fault['input']!r} is not a size like 512mb or 1gb"
     field = CliSettings.model_fields.get(name)
     bounds = field.metadata if field else []
-    least = [one.ge for one in bounds if hasattr(one, "ge")]
-    most = [one.le for one in bounds if hasattr(one, "le")]
-    if not least or not most:
+    minimum = [bound.ge for bound in bounds if hasattr(bound, "ge")]
+    maximum = [bound.le for bound in bounds if hasattr(bound, "le")]
+    if not minimum or not maximum:
         return fault["msg"]
-    return f"{str(fault['input'])!r} is not a whole number from {least[0]} to {most[0]}"
+    return f"{str(fault['input'])!r} is not a whole number from {minimum[0]} to {maximum[0]}"
 
 
 def state_folder() -> Path:
-    """Where a user's programs keep what should outlive a restart (XDG Base Directory)."""
-    named = Path(os.environ.get("XDG_STATE_HOME", ""))
-    base = named if named.is_absolute() else Path("~/.local/state").expanduser()
+    """Return our folder for state that outlives a restart (XDG Base Directory)."""
+    configured = Path(os.environ.get("XDG_STATE_HOME", ""))
+    base = configured if configured.is_absolute() else Path("~/.local/state").expanduser()
     return base / "activity-service"
 
 
 def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:
-    """The environment of an API or worker process, with the given addresses on top.
+    """Return the environment of an API or worker process.
 
-    `packages` is the folder its modules are looked up in first. With addresses, libpq's variables
-    are left out: they speak of another server.
+    `packages` is the folder that Python searches first for modules. `urls` are the addresses of a
+    run's servers; with them libpq's variables are left out, because they describe another server.
     """
     path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-    kept = _without(_LIBPQ) if urls else os.environ
-    return {**kept, "PYTHONPATH": path, **urls}
+    inherited = _without(_LIBPQ) if urls else os.environ
+    return {**inherited, "PYTHONPATH": path, **urls}
 
 
 def forget_libpq_variables() -> None:
     """Remove libpq's variables (`PGPORT`, `PGSERVICE`, ...) from this process.
 
-    libpq fills in what an address leaves out from them, and some of them an address cannot
-    override. Call it where the embedded PostgreSQL is used.
+    libpq takes from them what an address leaves out, and an address can't override all of them.
+    Call this before connecting to the embedded PostgreSQL.
     """
     for name in [name for name in os.environ if name.startswith(_LIBPQ)]:
         del os.environ[name]
 
 
 def server_environment() -> dict[str, str]:
-    """Our environment for PostgreSQL and Valkey: nothing of the caller's may configure them."""
+    """Return an environment for PostgreSQL and Valkey that the caller's variables can't change."""
     return {**_without((_LIBPQ, "ACTIVITY_", "LC_")), "LC_ALL": "C", "TZ": "UTC"}
 
 

@@ -1,4 +1,4 @@
-"""The file in which a running `up` says where everything is."""
+"""The state file of a running `activity up`: its address, its servers and its processes."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from cli.urls import Urls
 
 @dataclass(frozen=True)
 class State:
-    """One run: its address, its servers' addresses, and (role, pid) of each process."""
+    """A run: its address, its servers' addresses, and role and pid of each process."""
 
     url: str
     urls: Urls
@@ -25,7 +25,7 @@ class State:
 
 
 def write(path: Path, state: State) -> None:
-    """Replace the file in one step; it is ours alone to read. Raises `OSError`."""
+    """Replace the state file atomically; only this user may read it. Raises `OSError`."""
     document = {
         "url": state.url,
         "queue_url": state.urls.queue_url,
@@ -37,27 +37,26 @@ def write(path: Path, state: State) -> None:
 
 
 def remove(path: Path) -> None:
-    """Forget the run."""
+    """Remove the state file."""
     path.unlink(missing_ok=True)
 
 
 def running(data_dir: Path) -> State:
-    """The state of the run on this folder, with the processes that live, also those that
-    joined it.
+    """Return the state of the run on this folder, with its live processes.
 
-    Raises `NothingRuns`, also while a run is not yet ready to be spoken of, `FolderError` for a
-    folder that is not this user's, and `OSError`.
+    The processes that joined the run count too. Raises `NothingRuns`, also while a run is starting
+    or ending, `FolderError` for a folder that this user may not use, and `OSError`.
     """
     layout = Layout(checked_folder(data_dir))
-    # A file alone proves nothing: a kill -9 leaves it, and its pids belong to others by now.
+    # The state file alone proves nothing: kill -9 leaves it, and its pids may be reused.
     if not is_held(layout.lock):
         raise NothingRuns(
-            f"nothing runs on the data folder {layout.root}; --data-dir or ACTIVITY_DATA_DIR "
-            "names another"
+            f"nothing runs on the data folder {layout.root}; choose another with --data-dir or "
+            "ACTIVITY_DATA_DIR"
         )
     try:
         state = _read(layout.state)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # or what a power cut left of it
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # or cut off by a power cut
         raise NothingRuns(f"a run on {layout.root} is starting or ending: try again") from None
     live = [(role, pid) for role, pid in state.processes if alive(pid)]
     live += joined_processes(layout.root)

@@ -1,4 +1,4 @@
-"""The three addresses that the API and the workers are given."""
+"""The addresses of the three servers that the API and the workers use."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Urls:
-    """Where queue, control and database are."""
+    """The addresses of queue, control and database."""
 
     queue_url: str
     control_url: str
     database_url: str
 
     def environment(self) -> dict[str, str]:
-        """As the variables that `StorageSettings` reads."""
+        """Return them as the variables that `StorageSettings` reads."""
         return {
             "ACTIVITY_QUEUE_URL": self.queue_url,
             "ACTIVITY_CONTROL_URL": self.control_url,
@@ -25,8 +25,8 @@ class Urls:
 
 
 def storage_settings(urls: Urls | None) -> "StorageSettings":
-    """The settings, with these addresses in place of theirs. Raises SettingsError."""
-    # Here, because `status` and `--help` should not wait for redis and SQLAlchemy.
+    """Return the storage settings, with these addresses if given. Raises `SettingsError`."""
+    # Imported here: `status` and `--help` should not wait for redis and SQLAlchemy.
     from storage.settings import StorageSettings
 
     return StorageSettings(**vars(urls)) if urls else StorageSettings()

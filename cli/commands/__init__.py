@@ -1,1 +1,1 @@
-"""One module per subcommand: `add` describes it, `run` does it and gives the exit status."""
+"""One module per subcommand: `add` describes its options, `run` runs it."""

@@ -1,4 +1,4 @@
-"""`activity api`: API processes with servers that run elsewhere."""
+"""`activity api`: run API processes with servers that already run."""
 
 import socket
 from argparse import ArgumentParser, Namespace
@@ -14,9 +14,9 @@ from cli.process.supervisor import Supervisor
 from cli.service_choice import require_fit_servers, urls_of_run, warn_if_unreachable
 from cli.settings import CliSettings, load_settings
 
-HELP = "run API processes, with the servers that ACTIVITY_*_URL names"
+HELP = "run API processes with servers that already run"
 EXAMPLES = (
-    "activity api  # with the servers that ACTIVITY_QUEUE_URL and so on name",
+    "activity api  # with the servers of ACTIVITY_QUEUE_URL, _CONTROL_URL and _DATABASE_URL",
     "activity api --data-dir .data --port 5001  # beside a running `activity up`",
 )
 
@@ -25,14 +25,18 @@ def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     add_address(parser)
     parser.add_argument(
-        "--processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
+        "--processes",
+        metavar="N",
+        help="number of API processes (ACTIVITY_API_PROCESSES, default 1)",
     )
-    parser.add_argument("--uds", metavar="PATH", help="listen on this Unix socket instead")
+    parser.add_argument(
+        "--uds", metavar="PATH", help="listen on this Unix socket instead of host and port"
+    )
     add_run(parser)
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; SIGUSR1 restarts the processes one after the other."""
+    """Serve until SIGINT or SIGTERM. SIGUSR1 restarts the processes one after the other."""
     settings = load_settings(
         {"host": options.host, "port": options.port, "api_processes": options.processes}
     )
@@ -50,7 +54,7 @@ def _listener(options: Namespace, settings: CliSettings) -> socket.socket:
     if options.uds is None:
         return listening.listen(settings.host, settings.port)
     if options.host or options.port:
-        raise UsageError("--uds is in place of --host and --port")
+        raise UsageError("give either --uds, or --host and --port")
     return unix_listener.listen(Path(options.uds))
 
 

@@ -1,8 +1,8 @@
-"""`activity completion`: a script by which a shell completes commands, options and file names."""
+"""`activity completion`: print a script that completes commands, options and file names."""
 
 from argparse import ArgumentParser, Namespace
 
-HELP = "print a script with which a shell completes this command"
+HELP = "print the script that lets a shell complete this command"
 EXAMPLES = (
     'eval "$(activity completion bash)"  # in ~/.bashrc',
     "activity completion zsh >~/.zfunc/_activity  # a folder in $fpath, before compinit",
@@ -12,12 +12,12 @@ EXAMPLES = (
 
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="shell that runs the script")
 
 
 def run(options: Namespace) -> int:
-    """Print the script. It is complete in itself: completing starts no Python."""
-    # Here, because only this command needs them.
+    """Print the script. It contains every word, so that completing starts no Python."""
+    # Imported here: only this command needs them.
     import shtab
 
     from cli import main

@@ -1,4 +1,4 @@
-"""`activity dead-letters`: look at what PostgreSQL refused, and decide."""
+"""`activity dead-letters`: inspect, replay or discard events that PostgreSQL refused."""
 
 import json
 import sys
@@ -23,49 +23,49 @@ EXAMPLES = (
     "activity dead-letters replay --all --json",
 )
 
-_LISTED = 100
-_ALL = 1_000_000
+_MAX_LISTED = 100
+_MAX_REPLAYED = 1_000_000
 
 
 def add(parser: ArgumentParser) -> None:
     """Describe the actions."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help=f"list the last {_LISTED}, the latest first")
-    one = actions.add_parser("show", help="show one, with the event's original bytes")
-    replay = actions.add_parser("replay", help="try to store it, or all of them, again")
-    discard = actions.add_parser("discard", help="forget one for good")
+    listing = actions.add_parser("list", help=f"list the newest {_MAX_LISTED} dead letters")
+    one = actions.add_parser("show", help="show a dead letter and the original bytes of its event")
+    replay = actions.add_parser("replay", help="store the event of a dead letter, or of all, again")
+    discard = actions.add_parser("discard", help="delete a dead letter for good")
     for action in (one, discard):
-        action.add_argument("id", metavar="ID", type=UUID)
+        action.add_argument("id", metavar="ID", type=UUID, help="ID of the event")
     which = replay.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", metavar="ID", type=UUID, nargs="?")
-    which.add_argument("--all", action="store_true", help="every dead letter")
+    which.add_argument("id", metavar="ID", type=UUID, nargs="?", help="ID of the event")
+    which.add_argument("--all", action="store_true", help="replay every dead letter")
     for action in (listing, one, replay, discard):
         add_json(action)
         add_run(action)
 
 
 def run(options: Namespace) -> int:
-    """Do it; 1 when a replayed event was refused again."""
+    """Run the action. Returns 1 if PostgreSQL refused a replayed event again."""
     with _opened(options.data_dir) as letters:
         if options.action == "list":
             return _list(letters, options.json)
         if options.action == "replay":
             return _replay(letters, options.id, options.json)
-        letter = _the(letters, options.id)
+        letter = _find(letters, options.id)
         if options.action == "show":
             original = printable(letter.event)
-            document = {**_document(letter), "event": original}
-            print(json.dumps(document) if options.json else f"{_text(letter)}\n{original}")
+            shown = {**_document(letter), "event": original}
+            print(json.dumps(shown) if options.json else f"{_text(letter)}\n{original}")
         else:
             letters.discard(letter.id)
-            told = json.dumps({"discarded": str(letter.id)})
-            print(told if options.json else f"{letter.id}  discarded")
+            document = {"discarded": str(letter.id)}
+            print(json.dumps(document) if options.json else f"{letter.id}  discarded")
         return 0
 
 
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
-    # Here, because `--help` should not wait for SQLAlchemy and redis.
+    # Imported here: `--help` should not wait for SQLAlchemy and redis.
     from storage.cache.invalidation import CacheInvalidator
     from storage.dead_letters import DeadLetters
     from storage.errors import Unavailable
@@ -78,7 +78,7 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     engine, control = plain_engine(settings.database_url), connect(settings.control_url)
     letters = DeadLetters(engine, settings.partition_by, CacheInvalidator(control))
     try:
-        with suppress(Unavailable):  # a command that does not need control works without it
+        with suppress(Unavailable):  # most actions work without control
             letters.end_abandoned_replay()
         yield letters
     finally:
@@ -87,7 +87,7 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
 
 
 def _list(letters: "DeadLetters", as_json: bool) -> int:
-    found = letters.newest(_LISTED)
+    found = letters.newest(_MAX_LISTED)
     if as_json:
         print(json.dumps({"dead_letters": [_document(letter) for letter in found]}))
         return 0
@@ -99,7 +99,7 @@ def _list(letters: "DeadLetters", as_json: bool) -> int:
 
 
 def _replay(letters: "DeadLetters", event_id: UUID | None, as_json: bool) -> int:
-    chosen = letters.newest(_ALL) if event_id is None else [_the(letters, event_id)]
+    chosen = letters.newest(_MAX_REPLAYED) if event_id is None else [_find(letters, event_id)]
     refused = []
     for letter in chosen:
         reason = letters.replay(letter)
@@ -115,10 +115,12 @@ def _replay(letters: "DeadLetters", event_id: UUID | None, as_json: bool) -> int
     return 1 if refused else 0
 
 
-def _the(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
+def _find(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
     letter = letters.find(event_id)
     if letter is None:
-        raise CliError(f"there is no dead letter {event_id}")
+        raise CliError(
+            f"no dead letter has the ID {event_id}; `activity dead-letters list` shows them"
+        )
     return letter
 
 
@@ -138,15 +140,17 @@ def _text(letter: "DeadLetter") -> str:
 
 
 def _component(raw: bytes) -> str:
-    """What the bytes name; `-` where they are no event."""
+    """Return the component of the event, or `-` if the bytes are not an event."""
     try:
-        found = json.loads(raw)["component"]
+        component = json.loads(raw)["component"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return "-"
-    return printable(str(found).encode(errors="backslashreplace"))
+    return printable(str(component).encode(errors="backslashreplace"))
 
 
 def printable(raw: bytes) -> str:
-    """The bytes as text; as an escape what is no UTF-8, or would command a terminal."""
+    """Return the bytes as text. Escape what is not UTF-8 or could control a terminal."""
     text = raw.decode(errors="backslashreplace")
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+    return "".join(
+        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
+    )

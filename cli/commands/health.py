@@ -1,4 +1,4 @@
-"""`activity health`: one check, cheap enough to be a container's health check every few seconds."""
+"""`activity health`: check one process, cheaply enough for a probe every few seconds."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -10,14 +10,14 @@ from cli.errors import NothingRuns, UsageError
 from cli.health import probes
 from cli.health.probe_settings import setting
 
-HELP = "check one process: exit 0 when it is healthy, else 1 and a line that says why"
+HELP = "check one process; exit 0 if it is healthy, else exit 1 and say why in one line"
 EXAMPLES = (
     "activity health api  # can events be accepted?",
     "activity health query --data-dir .data",
     "activity health worker --json",
 )
 
-_STATE_FILE = "state.json"  # in a data folder: `cli.embedded.layout`, whose import is slow
+_STATE_FILE = "state.json"  # as in `cli.embedded.layout`, whose import is slow
 _PATHS = {"api": "/health/ready", "query": "/health/ready?for=query"}
 _LIVE = "/health"
 
@@ -28,18 +28,26 @@ def add(parser: ArgumentParser) -> None:
         "what",
         choices=("api", "query", "worker"),
         metavar="api|query|worker",
-        help="api: can events be accepted? query: can history be read? worker: are the worker "
-        "processes of this user on this machine making progress?",
+        help="api: can events be accepted? query: can history be read? worker: do all worker "
+        "processes of this user on this machine make progress?",
     )
-    parser.add_argument("--live", action="store_true", help="api: only whether it answers at all")
-    parser.add_argument("--host", help="address of the API (ACTIVITY_HOST, 127.0.0.1)")
-    parser.add_argument("--port", metavar="N", help="port of the API (ACTIVITY_PORT, 5000)")
-    add_data_dir(parser, "check the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)")
+    parser.add_argument(
+        "--live", action="store_true", help="check only that the API answers (with api)"
+    )
+    parser.add_argument("--host", help="address of the API (ACTIVITY_HOST, default 127.0.0.1)")
+    parser.add_argument(
+        "--port", metavar="N", help="TCP port of the API (ACTIVITY_PORT, default 5000)"
+    )
+    add_data_dir(
+        parser,
+        "check the `activity up` on this data folder (ACTIVITY_DATA_DIR, default: the API at "
+        "--host and --port, or all workers)",
+    )
     add_json(parser)
 
 
 def run(options: Namespace) -> int:
-    """Print what was found; 0 when that is healthy."""
+    """Print the result. Returns 0 if the process is healthy."""
     if options.live and options.what != "api":
         raise UsageError(f"--live is for api; leave it out to check {options.what}")
     found = _check(options)
@@ -55,7 +63,7 @@ def _check(options: Namespace) -> probes.Health:
         found = probes.api_health(_address(options), path)
         if found.healthy or options.port or _data_dir(options):
             return found
-        return probes.Health(False, f"{found.detail}; --data-dir or --port names another")
+        return probes.Health(False, f"{found.detail}; choose another with --data-dir or --port")
     except NothingRuns as error:
         return probes.Health(False, str(error))
 
@@ -70,7 +78,7 @@ def _address(options: Namespace) -> probes.Address:
         return probes.address_of(_state(data_dir)["url"])
     port = options.port or setting("port", "5000")
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"--port (ACTIVITY_PORT): {port!r} is not a port number")
+        raise UsageError(f"--port (ACTIVITY_PORT): {port!r} is not a port number from 1 to 65535")
     return probes.Address(options.host or setting("host", "127.0.0.1"), int(port))
 
 
@@ -87,7 +95,7 @@ def _data_dir(options: Namespace) -> str:
 
 
 def _state(data_dir: str) -> dict[str, Any]:
-    """Read the state file of the run. A killed run's is told by who does not answer."""
+    """Read the state file of the run. After a kill it is still there, but nobody answers."""
     path = Path(data_dir).expanduser() / _STATE_FILE
     try:
         state: dict[str, Any] = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""`activity migrate`: bring a database to this version's tables, or back."""
+"""`activity migrate`: create or change the tables of the database for this version."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -8,7 +8,7 @@ from cli.errors import CliError
 from cli.service_choice import urls_of_run
 from cli.urls import storage_settings
 
-HELP = "bring the database (ACTIVITY_DATABASE_URL) to this version's tables"
+HELP = "migrate the database (ACTIVITY_DATABASE_URL) to the tables of this version"
 EXAMPLES = (
     "activity migrate",
     "activity migrate --data-dir .data  # the database of a running `activity up`",
@@ -19,7 +19,9 @@ EXAMPLES = (
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument(
-        "--to", metavar="REVISION", help="go back to this revision; `base` removes every table"
+        "--to",
+        metavar="REVISION",
+        help="downgrade to REVISION, `base` for no tables (default: upgrade to the latest)",
     )
     add_json(parser)
     add_run(parser, "database")
@@ -27,7 +29,7 @@ def add(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Migrate. Raises `CliError` for an unknown revision, `DatabaseUnavailable`."""
-    # Here, because `--help` should not wait for SQLAlchemy and Alembic.
+    # Imported here: `--help` should not wait for SQLAlchemy and Alembic.
     from alembic.util import CommandError
 
     from storage.postgres import migrate
@@ -45,12 +47,12 @@ def run(options: Namespace) -> int:
     if options.json:
         print(json.dumps({"from": before, "to": after}))
     else:
-        print(_said(before, after, migrate.title(after) if after else ""))
+        print(_result_text(before, after, migrate.title(after) if after else ""))
     return 0
 
 
-def _said(before: str | None, after: str | None, about: str) -> str:
-    now = f"{after} ({about})" if after else "empty: no migration is applied"
+def _result_text(before: str | None, after: str | None, title: str) -> str:
+    now = f"{after} ({title})" if after else "empty: no migration is applied"
     if before == after:
         return f"nothing to do: the database is at {now}"
     return f"migrated from {before or 'an empty database'} to {now}"

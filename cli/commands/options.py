@@ -1,11 +1,11 @@
-"""Options that several subcommands share. None means: not given, the settings decide."""
+"""Options that several subcommands share. None means: not given, so the setting applies."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
 
 def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
-    """`--data-dir`."""
+    """Add `--data-dir` with this help text."""
     parser.add_argument("--data-dir", metavar="DIR", help=meaning)
 
 
@@ -15,37 +15,41 @@ def add_json(parser: ArgumentParser) -> None:
 
 
 def add_run(parser: ArgumentParser, what: str = "servers") -> None:
-    """`--data-dir` of a command that speaks to a running service (`folder_of_run`)."""
+    """Add `--data-dir` to a command that uses a running service (`cli.service_choice`)."""
     add_data_dir(
-        parser, f"use the {what} of the `activity up` that runs on this folder (ACTIVITY_DATA_DIR)"
+        parser,
+        f"use the {what} of the `activity up` on this data folder (ACTIVITY_DATA_DIR, default: "
+        f"the {what} of ACTIVITY_*_URL)",
     )
 
 
 def add_address(parser: ArgumentParser) -> None:
-    """`--host` and `--port`."""
-    parser.add_argument("--host", help="address to listen on (ACTIVITY_HOST, 127.0.0.1)")
+    """Add `--host` and `--port`."""
+    parser.add_argument("--host", help="address to listen on (ACTIVITY_HOST, default 127.0.0.1)")
     parser.add_argument(
-        "--port", metavar="N", help="port to listen on, 0 for any (ACTIVITY_PORT, 5000)"
+        "--port",
+        metavar="N",
+        help="TCP port to listen on, 0 for a free one (ACTIVITY_PORT, default 5000)",
     )
 
 
-def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A type for an option: a whole number within bounds."""
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return a parser for a whole number within bounds."""
 
     def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        if not text.isdecimal() or not minimum <= int(text) <= maximum:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {minimum} to {maximum}")
         return int(text)
 
     return parse
 
 
 def seconds(text: str) -> float:
-    """A type for an option: a span of time."""
+    """Parse a number of seconds."""
     try:
-        span = float(text)
+        duration = float(text)
     except ValueError:
-        span = -1.0
-    if not 0 <= span < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return span
+        duration = -1.0
+    if not 0 <= duration < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds, such as 30 or 0.5")
+    return duration

@@ -1,4 +1,4 @@
-"""`activity send`: events from options, a file, or standard input."""
+"""`activity send`: send one event from options, or a file, or standard input."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -6,9 +6,9 @@ from cli.commands.options import add_json, seconds, whole_number
 from cli.errors import UsageError
 from cli.settings import load_settings, option_name
 
-HELP = "send one event, or a file with one JSON event a line"
+HELP = "send one event, or a file with one JSON event on each line"
 EXAMPLES = (
-    "activity send events.ndjson  # interrupted or with corrected lines: run it again",
+    "activity send events.ndjson  # after an interruption or a correction, run it again",
     "activity send events.ndjson --rejected rejected.ndjson",
     "gzip -dc events.ndjson.gz | activity send -",
     "activity send --component billing --environment test --message 'A test'",
@@ -16,17 +16,24 @@ EXAMPLES = (
 
 _EVENT = ("component", "environment", "message", "email", "data")
 _INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
-_REQUIRED = 3  # of an event
-_MAX_LINES, _MAX_CONNECTIONS, _ANY = 10_000, 64, 10**18
+_REQUIRED = 3  # the first fields of an event
+_MAX_BATCH_LINES, _MAX_CONNECTIONS, _MAX_SKIPPED_LINES = 10_000, 64, 10**18
 
 
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("file", metavar="FILE", nargs="?", help="NDJSON; - is standard input")
-    parser.add_argument("--url", help="the service (ACTIVITY_URL, http://127.0.0.1:5000)")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="NDJSON file; - reads standard input"
+    )
+    parser.add_argument(
+        "--url", help="address of the service (ACTIVITY_URL, default http://127.0.0.1:5000)"
+    )
     add_json(parser)
     parser.add_argument(
-        "--give-up", type=seconds, metavar="SECONDS", help="give up after SECONDS without progress"
+        "--give-up",
+        type=seconds,
+        metavar="SECONDS",
+        help="give up after SECONDS without an answer from the service (default: never)",
     )
     _add_event(parser)
     _add_input(parser)
@@ -34,55 +41,64 @@ def add(parser: ArgumentParser) -> None:
 
 def _add_event(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("one event")
-    group.add_argument("--component")
-    group.add_argument("--environment")
-    group.add_argument("--message")
-    group.add_argument("--email")
-    group.add_argument("--data", metavar="JSON")
+    group.add_argument("--component", help="part of the system that the event is about (required)")
+    group.add_argument("--environment", help="environment, such as production (required)")
+    group.add_argument("--message", help="message of the event (required)")
+    group.add_argument("--email", help="email address of the person concerned (default: none)")
+    group.add_argument("--data", metavar="JSON", help="any other content as JSON (default: none)")
 
 
 def _add_input(parser: ArgumentParser) -> None:
     group = parser.add_argument_group(
         "a file or standard input",
-        "After an interruption of any kind, run the same command again: each line is stored once.\n"
-        "After correcting rejected lines in place too: only what was not accepted is sent. Of a\n"
-        "file that was sent whole only added lines are sent; this is remembered for 30 days.",
+        "After an interruption of any kind, run the same command again. Each line is stored once.\n"
+        "After correcting rejected lines in FILE, or adding lines at its end, run it again too:\n"
+        "it sends only lines that were not accepted. A finished run is remembered for 30 days.",
     )
     group.add_argument(
-        "--batch", type=whole_number(1, _MAX_LINES), metavar="LINES", help="sent at once (1000)"
+        "--batch",
+        type=whole_number(1, _MAX_BATCH_LINES),
+        metavar="LINES",
+        help=f"lines in one request (default 1000, at most {_MAX_BATCH_LINES})",
     )
     group.add_argument(
         "--connections",
         type=whole_number(1, _MAX_CONNECTIONS),
         metavar="N",
-        help="in parallel (2)",
+        help=f"parallel connections (default 2, at most {_MAX_CONNECTIONS}); 1 keeps the order",
     )
     group.add_argument(
         "--rejected",
         metavar="FILE",
-        help="write rejected lines there, ready to be corrected and sent; reasons to FILE.reasons",
-    )
-    group.add_argument("--checkpoint", metavar="FILE", help="file that stores the progress")
-    group.add_argument(
-        "--restart", action="store_true", help="forget earlier runs and send the whole file"
+        help="write rejected lines to FILE and the reasons to FILE.reasons (default: only show 20)",
     )
     group.add_argument(
-        "--continue-anyway", action="store_true", help="continue a run that is over a day old"
+        "--checkpoint",
+        metavar="FILE",
+        help="store the progress in FILE (default: below $XDG_STATE_HOME/activity-service/send)",
+    )
+    group.add_argument(
+        "--restart", action="store_true", help="forget earlier runs of the file and send all of it"
+    )
+    group.add_argument(
+        "--continue-anyway",
+        action="store_true",
+        help="continue a run that is over 23 hours old; a few lines may then be stored twice",
     )
     group.add_argument(
         "--skip-lines",
-        type=whole_number(0, _ANY),
+        type=whole_number(0, _MAX_SKIPPED_LINES),
         metavar="N",
-        help="skip the first N lines of standard input",
+        help="skip the first N lines of standard input (default 0)",
     )
     group.add_argument(
-        "--run-id", metavar="ID", help="continue the interrupted run with this ID on standard input"
+        "--run-id", metavar="ID", help="continue the interrupted run of standard input with this ID"
     )
 
 
 def run(options: Namespace) -> int:
-    """Send. 0: all accepted, 1: some rejected, or not all sent, 130: interrupted."""
-    # Here, because `--help` should not wait for urllib3 and tqdm.
+    """Send. Returns 0: all accepted, 1: some rejected or not sent, 130: interrupted."""
+    # Imported here: `--help` should not wait for urllib3 and tqdm.
     from cli.send.command import send_event, send_input
 
     _check(options)
@@ -91,14 +107,16 @@ def run(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> None:
-    """Raises UsageError for options that don't go together."""
+    """Raise `UsageError` for options that exclude each other."""
     of_event = [name for name in _EVENT if getattr(options, name) is not None]
     of_input = [name for name in (*_INPUT, "connections") if getattr(options, name)]
     if options.file is not None and of_event:
-        raise UsageError(f"{option_name(of_event[0])} makes one event: give it or a FILE, not both")
+        raise UsageError(f"{option_name(of_event[0])} is for one event: give it or FILE, not both")
     if options.file is None and of_input:
-        raise UsageError(f"{option_name(of_input[0])} is for a FILE (- is standard input)")
+        raise UsageError(f"{option_name(of_input[0])} needs a FILE (- reads standard input)")
     missing = [option_name(name) for name in _EVENT[:_REQUIRED] if name not in of_event]
     if options.file is None and missing:
-        them = "them" if len(missing) > 1 else "it"
-        raise UsageError(f"{', '.join(missing)} missing: an event needs {them}; or name a FILE")
+        needed = ", ".join(map(option_name, _EVENT[:_REQUIRED]))
+        raise UsageError(
+            f"one event needs {needed} (missing: {', '.join(missing)}); or name a FILE to send"
+        )

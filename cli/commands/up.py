@@ -1,4 +1,4 @@
-"""`activity up`: everything from nothing."""
+"""`activity up`: run the whole service, starting from nothing."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
 
-HELP = "run everything here: PostgreSQL, Valkey, migrations, API and workers"
+HELP = "run the whole service on this machine: PostgreSQL, Valkey, migrations, API and workers"
 EXAMPLES = (
     "activity up",
     "activity up --port 5055 --data-dir /tmp/activity",
@@ -43,15 +43,19 @@ log = logging.getLogger(__name__)
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     add_address(parser)
-    add_data_dir(parser, "folder of the data and logs (ACTIVITY_DATA_DIR, .data)")
+    add_data_dir(parser, "data folder: data and logs (ACTIVITY_DATA_DIR, default .data)")
     parser.add_argument(
-        "--api-processes", metavar="N", help="API processes (ACTIVITY_API_PROCESSES, 1)"
+        "--api-processes",
+        metavar="N",
+        help="number of API processes (ACTIVITY_API_PROCESSES, default 1)",
     )
-    parser.add_argument("--workers", metavar="N", help="worker processes (ACTIVITY_WORKERS, 2)")
+    parser.add_argument(
+        "--workers", metavar="N", help="number of worker processes (ACTIVITY_WORKERS, default 2)"
+    )
 
 
 def run(options: Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 0 after an orderly stop.
+    """Serve until SIGINT or SIGTERM. Returns 0 after an orderly stop.
 
     SIGUSR1 restarts the API processes one after the other.
     """
@@ -73,7 +77,7 @@ def _up(settings: CliSettings, signals: StopSignals) -> None:
     forget_libpq_variables()
     folder = data_folder(settings)
     if not os.path.lexists(folder):
-        # A port that is in use must not leave a new folder behind.
+        # If the port is in use, fail before a new folder is created.
         listening.listen(settings.host, settings.port).close()
     layout, account = prepare_folder(folder)
     try:
@@ -88,9 +92,9 @@ def _serve(
     settings: CliSettings, signals: StopSignals, layout: Layout, account: Account | None
 ) -> None:
     with ExitStack() as stack:
-        # The lock before the port: a run that is ending holds both.
+        # Take the lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(_lock(layout, signals))
-        # The port before the servers: it is the likeliest thing to be refused.
+        # Take the port before starting the servers: it is the most likely to fail.
         listener = stack.enter_context(listening.listen(settings.host, settings.port))
         servers = stack.enter_context(
             running_servers(layout, account, lock_fd, settings.queue_maxmemory, signals.pause)
@@ -103,19 +107,19 @@ def _serve(
 
 @contextmanager
 def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
-    """The folder's lock. Raises `NotStarted` where a stop signal ends the wait for it."""
+    """Hold the lock of the data folder. Raises `NotStarted` if a stop signal ends the wait."""
     with ExitStack() as stack:
         try:
             lock_fd = stack.enter_context(folder_lock(layout.lock, pause=signals.pause))
         except StopRequested:
             raise NotStarted(
-                f"not started: interrupted while it waited for the data folder {layout.root}"
+                f"not started: interrupted while waiting for the data folder {layout.root}"
             ) from None
         yield lock_fd
 
 
 def _migrate(servers: Servers) -> None:
-    # Here, because `--help` and a refused option should not wait for SQLAlchemy and Alembic.
+    # Imported here: `--help` and a wrong option should not wait for SQLAlchemy and Alembic.
     from storage.postgres.migrate import upgrade
 
     upgrade(servers.urls.database_url)
@@ -126,7 +130,7 @@ class Served(StopRequested):
 
 
 class Run:
-    """The processes of one `up`, on servers that run already."""
+    """The processes of one `up`, on servers that already run."""
 
     def __init__(
         self,
@@ -139,7 +143,7 @@ class Run:
         self._port = listening.port_of(listener)
         self._listener, self._servers = listener, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
-        self._keeper = Supervisor(servers.all, self._record)
+        self._server_supervisor = Supervisor(servers.all, self._record)
         self._workers = Supervisor(
             worker_processes(settings.workers, urls, inherited, liveness), self._record
         )
@@ -151,12 +155,14 @@ class Run:
         )
 
     def serve(self, signals: StopSignals) -> None:
-        """Start, say when ready, keep everything alive; raises `StopRequested` when a signal asks
-        to stop, `Served` once it was ready."""
+        """Start, print `ready`, and keep everything alive until a stop signal.
+
+        Raises `StopRequested` for a stop signal before the service was ready, `Served` after it.
+        """
         with background(self._servers.urls):
             try:
                 self._start()
-                wait_until_ready(self._host, self._port, self._turning(signals), self._logs)
+                wait_until_ready(self._host, self._port, self._turn_and_pause(signals), self._logs)
                 print(f"ready: {listening.url(self._host, self._port)}", flush=True)
                 self._keep_alive(signals)
             finally:
@@ -167,29 +173,31 @@ class Run:
             while True:
                 if signals.take_restart():
                     self._apis.restart(API_STOP_SECONDS)
-                self._turning(signals)(TURN_SECONDS)
+                self._turn_and_pause(signals)(TURN_SECONDS)
         except StopRequested:
             raise Served from None
 
     def _start(self) -> None:
-        self._keeper.adopt([server.process for server in self._servers.all if server.process])
+        self._server_supervisor.adopt(
+            [server.process for server in self._servers.all if server.process]
+        )
         self._workers.start()
         self._apis.start()
 
     def _stop(self) -> None:
-        # The order of a shutdown. A second signal changes nothing of it.
-        # 1. The API processes accept every connection that was made, and no more;
-        #    then they finish what they accepted.
+        # The order of a shutdown. A second signal does not change it.
+        # 1. The API processes accept the connections that wait, and no new ones. Then they
+        #    finish the requests that they accepted.
         listening.stop_listening(self._listener)
         self._apis.stop(API_STOP_SECONDS)
-        # 2. The workers finish their batch; what is left stays in the queue, on the disk.
+        # 2. The workers finish their batch. Other events stay in the queue, on disk.
         self._workers.stop(WORKER_STOP_SECONDS)
-        # 3. Sweeper and maintenance (`background`), 4. control, queue and PostgreSQL
-        # (`running_servers`) and 5. the lock follow as the blocks around us end.
+        # When the enclosing blocks end, there follow 3. sweeper and maintenance (`background`),
+        # 4. control, queue and PostgreSQL (`running_servers`), and 5. the lock.
 
-    def _turning(self, signals: StopSignals) -> Callable[[float], None]:
+    def _turn_and_pause(self, signals: StopSignals) -> Callable[[float], None]:
         def turn(seconds: float) -> None:
-            for supervisor in (self._keeper, self._workers, self._apis):
+            for supervisor in (self._server_supervisor, self._workers, self._apis):
                 supervisor.turn()
             self._servers.rotate_logs()
             signals.pause(seconds)
@@ -199,7 +207,7 @@ class Run:
     def _record(self, role: str, pid: int) -> None:
         log.debug("%s is process %d", role, pid)
         processes = [("supervisor", os.getpid())]
-        for supervisor in (self._keeper, self._workers, self._apis):
+        for supervisor in (self._server_supervisor, self._workers, self._apis):
             processes += supervisor.pids()
         url = listening.url(self._host, self._port)
         state.write(self._servers.layout.state, state.State(url, self._servers.urls, processes))

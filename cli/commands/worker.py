@@ -1,4 +1,4 @@
-"""`activity worker`: worker processes with servers that run elsewhere."""
+"""`activity worker`: run worker processes with servers that already run."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -11,7 +11,7 @@ from cli.process.supervisor import Supervisor
 from cli.service_choice import urls_of_run, warn_if_unreachable
 from cli.settings import load_settings
 
-HELP = "run worker processes, with the servers that ACTIVITY_*_URL names"
+HELP = "run worker processes with servers that already run"
 EXAMPLES = (
     "activity worker --processes 4",
     "activity worker --processes 2 --data-dir .data  # beside a running `activity up`",
@@ -20,7 +20,9 @@ EXAMPLES = (
 
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("--processes", metavar="N", help="worker processes (ACTIVITY_WORKERS, 2)")
+    parser.add_argument(
+        "--processes", metavar="N", help="number of worker processes (ACTIVITY_WORKERS, default 2)"
+    )
     add_run(parser)
 
 

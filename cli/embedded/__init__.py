@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey from wheels: started, stopped and never left behind."""
+"""PostgreSQL and Valkey from Python wheels, as child processes of a run."""
 
 from cli.embedded.servers import Servers, embedded_servers, prepare_folder, running_servers
 

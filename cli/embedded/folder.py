@@ -1,4 +1,4 @@
-"""Which folder may be a data folder: its name, its owner, and who else could replace it."""
+"""Check the name and owner of a data folder, and whether another user could replace it."""
 
 import os
 import re
@@ -7,28 +7,31 @@ from pathlib import Path
 from cli.embedded.trust import owner_name, weak_part
 from cli.errors import FolderError, UnsafeFolder
 
-# PostgreSQL's limit is 1,024 bytes; the longest name that lies below needs some of them.
+# PostgreSQL's limit is 1,024 bytes; the longest path inside the folder needs some of them.
 MAX_PATH = 800
 _LINK_TO_SOCKETS = "run"
 _has_control_characters = re.compile(rb"[\x00-\x1f\x7f]").search
 
 
 def checked_folder(data_dir: Path) -> Path:
-    """The folder's real path. Raises `FolderError` for a name that PostgreSQL can't take,
-    `UnsafeFolder` for one that is another user's or that another user could replace."""
+    """Return the real path of the folder.
+
+    Raises `FolderError` for a name that PostgreSQL does not accept, and `UnsafeFolder` if another
+    user owns the folder or could replace it.
+    """
     named = absolute_folder(data_dir)
     _check_name(named)
     check_trust(named)
     try:
         root = named.resolve()
-    except (RuntimeError, OSError) as error:  # links that lead to each other, among others
+    except (RuntimeError, OSError) as error:  # a loop of links, for example
         raise FolderError(f"the data folder {named} can't be found: {error}") from None
     _check_name(root)
     return root
 
 
 def absolute_folder(data_dir: Path) -> Path:
-    """With `~` and the current folder filled in; links stay. Raises `FolderError`."""
+    """Return the absolute path, with `~` expanded and links kept. Raises `FolderError`."""
     try:
         return data_dir.expanduser().absolute()
     except (RuntimeError, OSError) as error:
@@ -36,7 +39,7 @@ def absolute_folder(data_dir: Path) -> Path:
 
 
 def check_trust(named: Path) -> None:
-    """Raises `UnsafeFolder`. `named` is absolute."""
+    """Raise `UnsafeFolder` if another user owns or could replace the absolute path."""
     _check_owner(named)
     weak = weak_part(named)
     if weak:
@@ -47,12 +50,14 @@ def check_trust(named: Path) -> None:
 
 
 def refuse_links(root: Path) -> None:
-    """Raises `UnsafeFolder` for a link where the folder's files should be: it could lead to
-    files that are none of ours. The sockets' link is never followed to anything else."""
+    """Raise `UnsafeFolder` for a link in the folder, except the link to the sockets.
+
+    A link could lead to files of others. The link to the sockets is only followed to our sockets.
+    """
     for entry in root.iterdir():
         if entry.is_symlink() and entry.name != _LINK_TO_SOCKETS:
             raise UnsafeFolder(
-                f"{entry} is a link, and what it leads to may not be the service's: put the "
+                f"{entry} is a link, and may lead to files that are not the service's: put the "
                 "files themselves there, or move the whole folder and name it with --data-dir"
             )
 
@@ -62,11 +67,11 @@ def _check_name(root: Path) -> None:
     if _has_control_characters(name):
         raise FolderError(
             f"the data folder {str(root)!r} has a line end or another control character in its "
-            "name, which PostgreSQL does not take: choose another with --data-dir"
+            "name, which PostgreSQL does not accept: choose another with --data-dir"
         )
     if len(name) > MAX_PATH:
         raise FolderError(
-            f"the path of the data folder has {len(name):,} bytes, and PostgreSQL does not take "
+            f"the path of the data folder has {len(name):,} bytes, and PostgreSQL does not accept "
             f"more than {MAX_PATH}: choose another with --data-dir"
         )
 
@@ -74,7 +79,7 @@ def _check_name(root: Path) -> None:
 def _check_owner(named: Path) -> None:
     try:
         owner = named.stat().st_uid
-    except OSError:  # not there yet, or out of reach: what is done next says so
+    except OSError:  # missing, or out of reach: the next steps report that
         return
     if owner != os.geteuid():
         raise UnsafeFolder(

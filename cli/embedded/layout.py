@@ -1,4 +1,4 @@
-"""Where things lie below the data folder, and where the sockets go."""
+"""The paths inside a data folder, and the folder of the sockets."""
 
 import os
 import re
@@ -19,48 +19,54 @@ from cli.safe_files import open_folder
 # sun_path without its closing NUL.
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 _MAX_SOCKET_NAME = ".s.PGSQL.5432"
-_OUTSIDE = "activity-"  # begins the names of sockets' folders that are not below the data folder
+_OUTSIDE = "activity-"  # the prefix of socket folders outside the data folder
 _has_plain_characters = re.compile(rb"[A-Za-z0-9/._ +-]+").fullmatch
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The names below one data folder."""
+    """The paths inside one data folder."""
 
     root: Path
 
     @property
     def lock(self) -> Path:
+        """Return the lock that a run holds."""
         return self.root / "lock"
 
     @property
     def state(self) -> Path:
+        """Return the state file of the run."""
         return self.root / "state.json"
 
     @property
     def cluster(self) -> Path:
+        """Return the folder of PostgreSQL's data."""
         return self.root / "postgres"
 
     @property
     def programs(self) -> Path:
+        """Return the folder for copies of the servers' programs."""
         return self.root / "programs"
 
     @property
     def run(self) -> Path:
-        """The sockets' folder, or a link to it."""
+        """Return the folder of the sockets, or the link to it."""
         return self.root / "run"
 
     def valkey(self, role: str) -> Path:
+        """Return the folder of a Valkey server's data."""
         return self.root / role
 
     def log(self, role: str) -> Path:
+        """Return the log of a server."""
         return self.root / "log" / f"{role}.log"
 
 
 def create(root: Path, account: Account | None) -> Layout:
-    """Make the data folder if it is missing; raises `FolderError`, `UnsafeFolder`.
+    """Create the data folder if it is missing. Raises `FolderError`, `UnsafeFolder`.
 
-    Others may pass through it (never list it) only where the servers run as another user.
+    If the servers run as another user, all users may pass through the folder, but not list it.
     """
     try:
         with open_umask():
@@ -68,10 +74,10 @@ def create(root: Path, account: Account | None) -> Layout:
         (root / "log").mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise FolderError(
-            f"the data folder {root} can't be made: {error.strerror} ({error.filename}); choose "
+            f"the data folder {root} can't be created: {error.strerror} ({error.filename}); choose "
             "another with --data-dir"
         ) from None
-    # What is there may have been put there before the folder was ours.
+    # Another user may have created the folder or its content just now.
     check_trust(root)
     refuse_links(root)
     return Layout(root)
@@ -79,7 +85,7 @@ def create(root: Path, account: Account | None) -> Layout:
 
 @contextmanager
 def open_umask() -> Iterator[None]:
-    """Modes are what they are asked to be: a closed umask would shut the servers' user out."""
+    """Create files with exactly the given modes: a strict umask would exclude the servers' user."""
     before = os.umask(0o022)
     try:
         yield
@@ -88,7 +94,7 @@ def open_umask() -> Iterator[None]:
 
 
 def private_folder(path: Path, account: Account | None) -> Path:
-    """Make `path` if it is missing, for the servers' user alone."""
+    """Create the folder if it is missing, accessible only to the servers' user."""
     path.mkdir(exist_ok=True, mode=0o700)
     with open_folder(path) as folder:
         if account:
@@ -97,22 +103,24 @@ def private_folder(path: Path, account: Account | None) -> Path:
 
 
 def takes_sockets(folder: Path) -> bool:
-    """Whether every socket in this folder has a name that the kernel takes, and that needs no
-    quoting for libpq, for Redis addresses and for a shell."""
+    """Return whether sockets in this folder have paths that work everywhere.
+
+    The kernel limits the length; libpq, Redis addresses and a shell must need no quoting.
+    """
     name = os.fsencode(folder / _MAX_SOCKET_NAME)
     return len(name) <= MAX_SOCKET_PATH and is_plain(folder)
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a path means the same to everybody, a shell's double quotes included."""
+    """Return whether a path needs no quoting, even inside double quotes in a shell."""
     return _has_plain_characters(os.fsencode(path)) is not None
 
 
 def fresh_run_folder(layout: Layout, account: Account | None) -> Path:
-    """An empty private folder for the sockets; what a killed run left there is removed.
+    """Return an empty private folder for the sockets, without files of a killed run.
 
-    The lock must be held. When the data folder's path is too long for sockets, it is a
-    temporary folder, and `run` a link to it so that the next run finds and removes it.
+    The caller holds the lock. If the path of the data folder does not suit sockets, this is a
+    temporary folder, and `run` is a link to it so that the next run finds and removes it.
     """
     remove_run_folder(layout)
     if takes_sockets(layout.run):
@@ -123,7 +131,7 @@ def fresh_run_folder(layout: Layout, account: Account | None) -> Path:
 
 
 def remove_run_folder(layout: Layout) -> None:
-    """Remove the sockets' folder, wherever it is."""
+    """Remove the folder of the sockets, wherever it is."""
     if layout.run.is_symlink():
         target = layout.run.readlink()
         if _is_sockets_folder(target, layout):
@@ -134,7 +142,7 @@ def remove_run_folder(layout: Layout) -> None:
 
 
 def _is_sockets_folder(folder: Path, layout: Layout) -> bool:
-    """Whether a link leads to what `fresh_run_folder` makes, and to nothing else."""
+    """Return whether the folder is one that `fresh_run_folder` created."""
     if folder.parent != temporary_folder() or not folder.name.startswith(_OUTSIDE):
         return False
     owners = {os.geteuid(), *(path.lstat().st_uid for path in [layout.cluster] if path.exists())}
@@ -142,7 +150,7 @@ def _is_sockets_folder(folder: Path, layout: Layout) -> bool:
 
 
 def temporary_folder() -> Path:
-    """A folder for temporary files whose path is short and plain."""
+    """Return a folder for temporary files that has a short and plain path."""
     usual = Path(tempfile.gettempdir()).absolute()
     fits = takes_sockets(usual / f"{_OUTSIDE}12345678") and weak_part(usual) is None
     return usual if fits else Path("/tmp")  # noqa: S108 - mkdtemp in it

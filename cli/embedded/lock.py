@@ -1,7 +1,7 @@
-"""One run per data folder: a file lock that lives until the last process of a run is gone.
+"""A file lock that allows one run per data folder, until the last process of a run has ended.
 
-Every child inherits the locked descriptor, so a run that was killed still holds its folder
-while its servers are dying, and nothing needs to be cleaned up afterwards.
+Every child inherits the locked descriptor. So a killed run keeps its folder until its servers have
+ended, and nothing needs to be cleaned up afterwards.
 """
 
 import logging
@@ -28,9 +28,9 @@ Pause = Callable[[float], None]
 def folder_lock(
     path: Path, seconds: float = WAIT_SECONDS, pause: Pause = time.sleep
 ) -> Iterator[int]:
-    """Hold the lock; gives its descriptor, to be passed on to every child.
+    """Hold the lock and give its descriptor, which every child must inherit.
 
-    Waits up to `seconds` for a run that is ending; raises `DataFolderInUse` after that.
+    Waits up to `seconds` for a run that is ending, then raises `DataFolderInUse`.
     """
     descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -43,20 +43,20 @@ def folder_lock(
 
 
 def is_held(path: Path) -> bool:
-    """Whether a run, or what is left of one, holds the lock. Raises `OSError`."""
+    """Return whether any process of a run holds the lock. Raises `OSError`."""
     try:
         descriptor = open_file(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two who look at the same time do not take each other for a run.
+        # A shared lock, so that two callers at the same time do not take each other for a run.
         return not try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
 
 
 def holder(path: Path) -> int | None:
-    """The pid of the run's parent, or, once that is gone, of a process it left behind."""
+    """Return the pid of the run, or after its end of a process that it left."""
     recorded = read_small(path).strip()
     if recorded.isdigit() and alive(int(recorded)):
         return int(recorded)

@@ -1,10 +1,10 @@
-"""How much memory the servers may share with everything else here."""
+"""The memory that all programs here share."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-# What a container is held to, by version 2 and version 1 of control groups.
+# The limit of a container, in version 2 and version 1 of control groups.
 _LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -12,7 +12,7 @@ _LIMITS = (
 
 
 def memory_mib(limits: Iterable[Path] = _LIMITS) -> int:
-    """The machine's memory, or what a container may use of it."""
+    """Return the memory of the machine, or the limit of the container if that is less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([machine, *filter(None, map(_limit, limits))]) >> 20
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server on a unix socket, with the superuser and database `activity`."""
+"""A PostgreSQL server on a Unix socket, with the superuser and database `activity`."""
 
 import shutil
 import signal
@@ -33,18 +33,18 @@ _INITDB_OPTIONS = [
 ]
 _INITDB_SECONDS = 120.0
 _QUIT_SECONDS = 5.0
-_MEMORY_TRIES = 20
-_MEMORY_SECONDS = 0.25
+_SHARED_MEMORY_TRIES = 20
+_SHARED_MEMORY_PAUSE_SECONDS = 0.25
 
-# For a machine shared with the API and the workers; `compose.yaml` says the same. The trigram
-# index touches pages all over, and each goes whole into the log at its first change after a
-# checkpoint: compressing them (this build has only pglz) cost more than writing them.
+# For a machine shared with the API and the workers; `compose.yaml` has the same settings. The
+# trigram index changes pages everywhere. Each page goes whole into the WAL at its first change
+# after a checkpoint. Compressing them (this build has only pglz) took longer than writing them.
 SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",  # where memory is small
+    "shared_buffers": "256MB",  # the least; see `buffers_mib`
     "max_wal_size": "4GB",
     "wal_compression": "off",
     "fsync": "on",
@@ -60,29 +60,30 @@ _SHARE_OF_MEMORY = 8
 
 
 def buffers_mib(memory: int) -> int:
-    """PostgreSQL's share of so many MiB of memory.
+    """Return the size of shared_buffers for `memory` MiB of memory.
 
-    The indexes of the partition that is written to are touched all over: a page that finds no
-    place is written out for another one, and read again soon.
+    Inserts change index pages of the current partition everywhere. A page that does not fit into
+    the buffers is written out and soon read again.
     """
     return max(_MIN_BUFFERS_MIB, min(memory // _SHARE_OF_MEMORY, _MAX_BUFFERS_MIB))
 
 
 class Postgres(Server):
-    """The one PostgreSQL server."""
+    """The PostgreSQL server of a run."""
 
-    stop_signal = signal.SIGINT  # "fast": sessions are ended, and what they committed stays
+    stop_signal = signal.SIGINT  # "fast" shutdown: ends sessions, keeps what they committed
 
-    def __init__(self, place: ServerContext) -> None:
-        super().__init__("postgres", place)
+    def __init__(self, context: ServerContext) -> None:
+        super().__init__("postgres", context)
 
     @property
     def folder(self) -> Path:
+        """Return the folder of the cluster."""
         return self._context.layout.cluster
 
     @property
     def url(self) -> str:
-        """The address for SQLAlchemy. It names all that libpq would take from `PG*` variables."""
+        """Return the address for SQLAlchemy. It overrides the `PG*` variables of libpq."""
         host = quote(str(self._context.run))
         return f"postgresql+psycopg2://{NAME}@/{NAME}?host={host}&{_CONNECTION}"
 
@@ -91,21 +92,22 @@ class Postgres(Server):
         return self.folder / "postmaster.pid"
 
     def prepare(self) -> None:
-        """Make the cluster under another name and rename it: a kill leaves no half cluster."""
+        """Create the cluster under another name, then rename it: a kill leaves no partial one."""
         if self.folder.exists():
             return
-        making = self.folder.with_name("postgres.making")
-        if making.exists():
-            shutil.rmtree(making)
-        private_folder(making, self._context.account)
+        incomplete = self.folder.with_name("postgres.making")
+        if incomplete.exists():
+            shutil.rmtree(incomplete)
+        private_folder(incomplete, self._context.account)
         with initdb_program(self._context.programs) as initdb:
-            options = [*_INITDB_OPTIONS, "-U", NAME, "-D", str(making)]
-            self._finish([str(initdb), *options], making)
-        self._create_database(making)
-        making.rename(self.folder)
+            options = [*_INITDB_OPTIONS, "-U", NAME, "-D", str(incomplete)]
+            self._run_to_end([str(initdb), *options], incomplete)
+        self._create_database(incomplete)
+        incomplete.rename(self.folder)
         sync_folder(self.folder.parent)
 
     def argv(self) -> list[str]:
+        """Return the command line with every setting."""
         folders = '"' + str(self._context.run).replace('"', '""') + '"'
         settings = {
             **SETTINGS,
@@ -117,7 +119,7 @@ class Postgres(Server):
         return [str(self._context.programs.postgres), "-D", str(self.folder), *options]
 
     def is_ready(self) -> bool:
-        """Whether line 8 of `postmaster.pid` says so: no connection is needed to ask."""
+        """Return whether line 8 of `postmaster.pid` says `ready`. Needs no connection."""
         try:
             lines = read_small(self._pid_file).splitlines()
         except (OSError, NotAFile):
@@ -125,56 +127,59 @@ class Postgres(Server):
         return len(lines) >= 8 and lines[7].strip() == b"ready"
 
     def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the server. Raises `DataFolderInUse` if another one runs on the folder."""
         self._remove_stale_pid_file()
         return super().spawn()
 
     def wait_ready(self, pause: Pause = time.sleep, seconds: float = READY_SECONDS) -> None:
-        """As for any server; sessions that outlive a kill -9 of their server are waited for."""
-        for _ in range(_MEMORY_TRIES):
+        """Wait as for any server, and first for the end of sessions that survived a kill -9."""
+        for _ in range(_SHARED_MEMORY_TRIES):
             try:
                 return super().wait_ready(pause, seconds)
             except ServerFailed as error:
                 if "pre-existing shared memory block" not in str(error):
                     raise
-            pause(_MEMORY_SECONDS)
+            pause(_SHARED_MEMORY_PAUSE_SECONDS)
             self.spawn()
         return super().wait_ready(pause, seconds)
 
     def stop(self) -> None:
-        """Fast; then at once, which costs a recovery at the next start; then by force."""
+        """Stop with SIGINT, then SIGQUIT (the next start must recover), then SIGKILL."""
         if self.process is None or end(self.process, self.stop_signal, self.stop_seconds):
             return
         if not end(self.process, signal.SIGQUIT, _QUIT_SECONDS):
             kill(self.process)
 
     def _remove_stale_pid_file(self) -> None:
-        """Remove what a killed server left: its pid may be another program's by now.
+        """Remove the pid file of a killed server: another program may have its pid now.
 
-        The run's lock is ours, so only a server that was started by hand can be meant; that
-        one is left alone. Raises `DataFolderInUse` then.
+        The run holds the lock, so a live server was started by hand. Raises `DataFolderInUse` for
+        such a server.
         """
         try:
             pid = int(read_small(self._pid_file).split(b"\n", 1)[0])
         except FileNotFoundError:
             return
-        except NotAFile:  # removed below, and what it leads to is left alone
+        except NotAFile:  # a link: removed below, its target is not touched
             pid = 0
-        except ValueError:  # killed while it was written
+        except ValueError:  # the server was killed while writing it
             pid = 0
         if pid and str(self.folder) in command_line(pid):
-            raise DataFolderInUse(f"a PostgreSQL (process {pid}) already runs on {self.folder}")
+            raise DataFolderInUse(
+                f"another PostgreSQL (process {pid}) already runs on {self.folder}: stop it"
+            )
         self._pid_file.unlink(missing_ok=True)
 
     def _create_database(self, cluster: Path) -> None:
-        """In single-user mode, so that a cluster that has its name is complete."""
+        """Create the database in single-user mode, before the cluster gets its final name."""
         single = [str(self._context.programs.postgres), "--single", "-D", str(cluster)]
         with tempfile.TemporaryFile() as statement:
             statement.write(f"CREATE DATABASE {NAME}\n".encode())
             statement.seek(0)
-            self._finish([*single, "-c", "exit_on_error=on", "postgres"], cluster, statement)
+            self._run_to_end([*single, "-c", "exit_on_error=on", "postgres"], cluster, statement)
 
-    def _finish(self, argv: list[str], folder: Path, source: IO[bytes] | None = None) -> None:
-        """Run a preparing program to its end."""
+    def _run_to_end(self, argv: list[str], folder: Path, source: IO[bytes] | None = None) -> None:
+        """Run a program and wait for its end. Raises `ServerFailed` if it fails."""
         program = self._run(argv, cwd=folder, source=source)
         if not has_ended(program, _INITDB_SECONDS):
             kill(program)

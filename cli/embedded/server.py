@@ -1,4 +1,4 @@
-"""What PostgreSQL and Valkey have in common: start, wait until ready, stop, kill."""
+"""A server that a run starts, waits for, stops and kills: PostgreSQL or Valkey."""
 
 import logging
 import signal
@@ -21,14 +21,14 @@ from cli.settings import server_environment
 
 log = logging.getLogger(__name__)
 
-# Recovery after a kill -9 replays up to `max_wal_size`, a queue loads up to its memory limit.
+# After a kill -9, PostgreSQL replays up to `max_wal_size` and the queue loads all its data.
 READY_SECONDS = 120.0
 _POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
 class ServerContext:
-    """Where and as whom one run's servers run."""
+    """The folders, programs and user of the servers of one run."""
 
     layout: Layout
     run: Path
@@ -38,43 +38,43 @@ class ServerContext:
 
 
 class Server(ABC):
-    """One server. Its methods belong to the main thread."""
+    """A server. Call its methods from the main thread only."""
 
     stop_signal: signal.Signals
     stop_seconds = 60.0
 
-    def __init__(self, role: str, place: ServerContext) -> None:
+    def __init__(self, role: str, context: ServerContext) -> None:
         self._role = role
-        self._context = place
-        self._log = LogFile(place.layout.log(role))
+        self._context = context
+        self._log = LogFile(context.layout.log(role))
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def role(self) -> str:
-        """`postgres`, `queue` or `control`."""
+        """Return `postgres`, `queue` or `control`."""
         return self._role
 
     @property
     def pid(self) -> int | None:
-        """The server's pid while it runs."""
+        """Return the pid of the server while it runs, else None."""
         return self.process.pid if self.process and self.process.poll() is None else None
 
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """Where its data is."""
+        """Return the folder of the data."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make its data folder if it is missing. Raises `ServerFailed`, `OSError`."""
+        """Create the data folder if it is missing. Raises `ServerFailed`, `OSError`."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it answers by now. Does not wait long."""
+        """Return whether the server is ready, within about a second."""
 
     @abstractmethod
     def argv(self) -> list[str]:
-        """What to run."""
+        """Return the command line."""
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the server without waiting for it."""
@@ -88,39 +88,39 @@ class Server(ABC):
         self.wait_ready(pause)
 
     def wait_ready(self, pause: Pause = time.sleep, seconds: float = READY_SECONDS) -> None:
-        """Wait until the started server answers; raises `ServerFailed` with its log's end."""
+        """Wait until the server is ready. Raises `ServerFailed` with the end of its log."""
         deadline = time.monotonic() + seconds
         while not self.is_ready():
             if self.process is None or self.process.poll() is not None:
-                raise self._failure(f"ended with {self._end()} instead of starting")
+                raise self._failure(f"ended with {self._exit_text()} while starting")
             if time.monotonic() >= deadline:
                 raise self._failure(f"was not ready after {seconds:g} s")
             pause(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop in good order, and only by force when that takes over a minute."""
+        """Stop the server, and kill it if that takes more than a minute."""
         if self.process and not end(self.process, self.stop_signal, self.stop_seconds):
             kill(self.process)
 
     def kill(self) -> None:
-        """kill -9, as a fault would."""
+        """Kill the server with SIGKILL."""
         if self.process:
             kill(self.process)
 
     def restart(self) -> None:
-        """Stop, start again, wait until ready."""
+        """Stop and start the server, and wait until it is ready."""
         self.stop()
         self.start()
 
     def rotate_log(self) -> None:
-        """Begin its log anew when it has grown large. Does not wait."""
+        """Empty the log if it is large. Does not wait."""
         try:
             self._log.rotate()
         except (OSError, NotAFile) as error:
             log.warning("the log of %s can't be rotated: %s", self.role, error)
 
     def log_tail(self) -> str:
-        """The end of what it logged since its latest start."""
+        """Return the end of the log since the latest start."""
         return f"{self._log.path} says:\n{self._log.tail()}"
 
     def _run(
@@ -139,7 +139,7 @@ class Server(ABC):
                 output=output,
             )
 
-    def _end(self) -> str:
+    def _exit_text(self) -> str:
         return describe_end(self.process.returncode) if self.process else "nothing"
 
     def _failure(self, what: str) -> ServerFailed:

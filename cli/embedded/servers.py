@@ -1,4 +1,4 @@
-"""The three servers of one data folder, started together and stopped in order."""
+"""Start the three servers of a data folder together, and stop them in order."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ QUEUE_MAXMEMORY = "1gb"
 
 @dataclass(frozen=True)
 class Servers:
-    """The running servers; each can be stopped, killed and restarted on its own."""
+    """The running servers. Each can be stopped, killed and restarted separately."""
 
     layout: Layout
     lock_fd: int
@@ -32,21 +32,21 @@ class Servers:
 
     @property
     def urls(self) -> Urls:
-        """Where the three are."""
+        """Return the addresses of the servers."""
         return Urls(self.queue.url, self.control.url, self.postgres.url)
 
     @property
     def all(self) -> tuple[Server, ...]:
-        """In the order of stopping backwards: what the others need comes first."""
+        """Return the servers, each before those that need it. They stop in reverse order."""
         return (self.postgres, self.queue, self.control)
 
     def rotate_logs(self) -> None:
-        """Keep each server's log small. Does not wait; call it now and then."""
+        """Keep every log small. Does not wait; call it regularly."""
         for server in self.all:
             server.rotate_log()
 
     def pids(self) -> dict[str, int]:
-        """The pid of each server that runs, by role."""
+        """Return the pid of each running server, by role."""
         return {server.role: server.pid for server in self.all if server.pid is not None}
 
 
@@ -54,10 +54,10 @@ class Servers:
 def embedded_servers(
     data_dir: Path, *, queue_maxmemory: str = QUEUE_MAXMEMORY, pause: Pause = time.sleep
 ) -> Iterator[Servers]:
-    """PostgreSQL, queue and control on `data_dir`, ready while the block runs.
+    """Run PostgreSQL, queue and control on `data_dir` while the block runs.
 
-    The folder is made if it is missing; what it holds survives. Main thread only. Raises
-    `EmbeddedError` and `OSError`.
+    Creates the folder if it is missing, and keeps its data. Main thread only. Raises
+    `EmbeddedError`, `OSError`.
     """
     layout, account = prepare_folder(data_dir)
     with (
@@ -68,14 +68,14 @@ def embedded_servers(
 
 
 def prepare_folder(data_dir: Path) -> tuple[Layout, Account | None]:
-    """Make the data folder, and say which user its servers run as (None: we ourselves).
+    """Create the data folder, and return the user for its servers (None means this user).
 
-    Raises `FolderError`, `UnsafeFolder` or `Unreachable` before anything is made.
+    Raises `FolderError`, `UnsafeFolder` or `Unreachable` before it creates anything.
     """
     root = checked_folder(data_dir)
     account = server_account(Layout(root).cluster)
     if account:
-        # Asked before anything is made: a refusal should leave no empty folder behind.
+        # Check this first: a refusal should leave no empty folder.
         require_reach(account, root)
     return create(root, account), account
 
@@ -88,21 +88,21 @@ def running_servers(
     queue_maxmemory: str = QUEUE_MAXMEMORY,
     pause: Pause = time.sleep,
 ) -> Iterator[Servers]:
-    """As `embedded_servers`, for a caller that holds the folder's lock already."""
+    """Run the servers like `embedded_servers`, for a caller that holds the lock of the folder."""
     with ExitStack() as stack:
         programs = _programs(layout, account)
         stack.callback(remove_run_folder, layout)
         run = fresh_run_folder(layout, account)
-        place = ServerContext(layout, run, programs, account, lock_fd)
+        context = ServerContext(layout, run, programs, account, lock_fd)
         servers = Servers(
             layout,
             lock_fd,
-            Queue(place, queue_maxmemory),
-            control_server(place),
-            Postgres(place),
+            Queue(context, queue_maxmemory),
+            control_server(context),
+            Postgres(context),
         )
-        # Unwound from the end: control first, because only hints are lost with it, then the
-        # queue, whose drains still need PostgreSQL, and PostgreSQL last.
+        # The stack unwinds from the end: control stops first, because it holds only hints, then
+        # the queue, whose drains still need PostgreSQL, then PostgreSQL.
         for server in servers.all:
             stack.callback(server.stop)
         _start(servers, pause)
@@ -110,7 +110,7 @@ def running_servers(
 
 
 def _start(servers: Servers, pause: Pause) -> None:
-    """Start all three before waiting for any; PostgreSQL last, a new cluster takes a while."""
+    """Start all three before waiting for any; PostgreSQL last, because creating one is slow."""
     for server in reversed(servers.all):
         server.prepare()
         server.spawn()

@@ -1,4 +1,4 @@
-"""Whether another user could put something else in the place of a folder of ours."""
+"""Check whether another user could replace a folder."""
 
 import grp
 import os
@@ -8,17 +8,17 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-_MAX_CHAIN = 40  # links followed on one way, as the kernel has it
+_MAX_CHAIN = 40  # links followed in one path, like the kernel
 
 
 def weak_part(path: Path) -> str | None:
-    """The outermost part of an absolute path that another user could replace, and why.
+    """Return the outermost part of an absolute path that another user could replace, and why.
 
-    None where there is none. Links on the way count as what they are and as what they lead to.
-    For root each part must be root's, and writable by nobody else; for an ordinary user it is
-    enough that not everybody may write. A sticky folder (`/tmp`) protects what is in it.
+    Returns None if there is none. Both a link and its target are checked. For root each part must
+    belong to root and be writable only by root. For other users no part may be writable by
+    everybody. A sticky folder (`/tmp`) protects its content.
     """
-    for part, found in _way(path):
+    for part, found in _parts(path):
         reason = _weakness(found, os.geteuid())
         if reason:
             return f"{part} {reason}"
@@ -26,7 +26,7 @@ def weak_part(path: Path) -> str | None:
 
 
 def owner_name(uid: int) -> str:
-    """The user's name, or the number where there is none."""
+    """Return the name of a user, or the number if there is no name."""
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
@@ -53,8 +53,8 @@ def _group_name(gid: int) -> str:
         return str(gid)
 
 
-def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Each part that exists, from the root on: links, and then what they lead to."""
+def _parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Return each existing part, from the root on: each link, then its target."""
     here = Path("/")
     yield here, here.lstat()
     names = deque(path.parts[1:])

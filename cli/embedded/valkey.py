@@ -1,4 +1,4 @@
-"""A Valkey server on a unix socket: the queue, which keeps everything, or control."""
+"""A Valkey server on a Unix socket: the durable queue, or the disposable control."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 1.0
 
-# An answered write is on the disk, and a full queue refuses instead of forgetting.
+# An answered write is on disk, and a full queue refuses writes instead of evicting keys.
 _DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 _DISPOSABLE = {"appendonly": "no", "maxmemory-policy": "volatile-lru"}
 _CONTROL_MAXMEMORY = "256mb"
@@ -30,28 +30,31 @@ _damaged_file = re.compile(
 
 
 class Valkey(Server):
-    """One Valkey server."""
+    """A Valkey server."""
 
     stop_signal = signal.SIGTERM
 
-    def __init__(self, role: str, place: ServerContext, settings: dict[str, str]) -> None:
-        super().__init__(role, place)
+    def __init__(self, role: str, context: ServerContext, settings: dict[str, str]) -> None:
+        super().__init__(role, context)
         self._settings = settings
-        self.socket = place.run / f"{role}.sock"
+        self.socket = context.run / f"{role}.sock"
 
     @property
     def folder(self) -> Path:
+        """Return the folder of the data."""
         return self._context.layout.valkey(self.role)
 
     @property
     def url(self) -> str:
-        """As redis-py reads it."""
+        """Return the address for redis-py."""
         return f"unix://{quote(str(self.socket))}?db=0"
 
     def prepare(self) -> None:
+        """Create the data folder if it is missing. Raises `OSError`."""
         private_folder(self.folder, self._context.account)
 
     def argv(self) -> list[str]:
+        """Return the command line with every setting."""
         settings = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -65,7 +68,7 @@ class Valkey(Server):
         return [str(self._context.programs.valkey), *(part for pair in pairs for part in pair)]
 
     def is_ready(self) -> bool:
-        """Whether PING is answered; a server that loads its data says LOADING instead."""
+        """Return whether PING answers PONG. A server that loads its data answers LOADING."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(_ANSWER_SECONDS)
@@ -77,18 +80,18 @@ class Valkey(Server):
 
 
 class Queue(Valkey):
-    """The Valkey server that keeps everything: every answered write survives a kill -9."""
+    """The durable Valkey server: every answered write survives a kill -9."""
 
-    def __init__(self, place: ServerContext, maxmemory: str) -> None:
-        """`maxmemory` as Valkey reads it."""
-        super().__init__("queue", place, {**_DURABLE, "maxmemory": maxmemory})
+    def __init__(self, context: ServerContext, maxmemory: str) -> None:
+        """`maxmemory` has Valkey's form, such as `1gb`."""
+        super().__init__("queue", context, {**_DURABLE, "maxmemory": maxmemory})
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Repair what a power cut leaves, then start it. Raises `ServerFailed`, `OSError`."""
+        """Repair the file after a power cut, then start. Raises `ServerFailed`, `OSError`."""
         folder = AofFolder(self.folder)
         folder.require_manifest()
         if cut := cut_zero_tail(folder):
-            self._log.say(str(cut))
+            self._log.write_line(str(cut))
             log.warning("%s", cut)
         return super().spawn()
 
@@ -102,17 +105,17 @@ class Queue(Valkey):
 
 
 def _how_to_fix(program: Path, folder: AofFolder, name: str) -> str:
-    # Of the file, not of the manifest: this version's program takes a snapshot beside it for a
-    # damaged file, and refuses.
+    # Check the file, not the manifest: given the manifest, this version mistakes a snapshot beside
+    # it for a damaged file, and refuses.
     fix = shlex.join([str(program), "--fix", folder.path_of(name)])
     copy = shlex.join(["cp", "-a", str(folder.path), f"{folder.path}.copy"])
     return (
-        "A file of the queue is damaged, and was not changed. Keep a copy, then cut the file off "
-        f"where it is damaged (the events behind that place are in the copy only):\n"
+        "A file of the queue is damaged; it was not changed. Make a copy, then cut the file off at "
+        "the damage (events after it remain only in the copy):\n"
         f"  {copy}\n  {fix}"
     )
 
 
-def control_server(place: ServerContext) -> Valkey:
-    """Control: nothing is kept over a restart, and old keys make room for new ones."""
-    return Valkey("control", place, {**_DISPOSABLE, "maxmemory": _CONTROL_MAXMEMORY})
+def control_server(context: ServerContext) -> Valkey:
+    """Return control: it keeps nothing over a restart, and evicts keys when memory is full."""
+    return Valkey("control", context, {**_DISPOSABLE, "maxmemory": _CONTROL_MAXMEMORY})

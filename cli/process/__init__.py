@@ -1,1 +1,1 @@
-"""Processes: start, supervise, signal, inspect."""
+"""Start, supervise, signal and inspect processes."""

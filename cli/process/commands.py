@@ -1,4 +1,4 @@
-"""The API and worker processes as services to keep alive."""
+"""The command lines and environments of API and worker processes."""
 
 import subprocess
 import sys
@@ -11,10 +11,10 @@ from cli.settings import child_environment
 from cli.urls import Urls
 from worker.liveness import STARTING, LivenessFile
 
-# Our own packages, and not whatever is called `api` in the folder the user happens to be in.
-_OURS = str(Path(__file__).resolve().parents[2])
+# The current folder may contain another package called `api`.
+_PACKAGES = str(Path(__file__).resolve().parents[2])
 
-# Time to finish what was accepted (api/server/draining_server.py), and the batch under way; after
+# Seconds to finish accepted requests (api/server/draining_server.py), and the current batch. After
 # that a process is killed.
 API_STOP_SECONDS = 30.0
 WORKER_STOP_SECONDS = 30.0
@@ -23,19 +23,19 @@ WORKER_STOP_SECONDS = 30.0
 def api_processes(
     count: int, listener_fd: int, host: str, urls: Urls | None, pass_fds: Sequence[int] = ()
 ) -> list[Command]:
-    """`count` API processes that accept from one inherited socket, bound to `host`."""
+    """Return `count` API processes that accept from one inherited socket, bound to `host`."""
     argv = _module("api", "--fd", str(listener_fd), "--host", host)
     return [Command("api", argv, _environment(urls), (listener_fd, *pass_fds))] * count
 
 
 @dataclass(frozen=True)
 class WorkerCommand(Command):
-    """A worker process that a probe can look at."""
+    """A worker process with a liveness file for probes."""
 
     liveness: Path | None = None
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it; until the worker itself says more, its file says that it starts."""
+        """Start the worker. Until it writes to its file, the file says that it is starting."""
         LivenessFile(self.liveness).moved(STARTING)
         return super().spawn()
 
@@ -43,7 +43,7 @@ class WorkerCommand(Command):
 def worker_processes(
     count: int, urls: Urls | None, pass_fds: Sequence[int] = (), liveness: Sequence[Path] = ()
 ) -> list[WorkerCommand]:
-    """`count` worker processes, each with its liveness file where there are such."""
+    """Return `count` worker processes, each with its liveness file if there are any."""
     files: Sequence[Path | None] = liveness or [None] * count
     return [
         WorkerCommand("worker", _worker_argv(file), _environment(urls), tuple(pass_fds), file)
@@ -60,4 +60,4 @@ def _module(name: str, *arguments: str) -> list[str]:
 
 
 def _environment(urls: Urls | None) -> Mapping[str, str]:
-    return child_environment(_OURS, urls.environment() if urls else {})
+    return child_environment(_PACKAGES, urls.environment() if urls else {})

@@ -1,4 +1,4 @@
-"""What the system knows about a process."""
+"""Ask the operating system about a process."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ _PROC = Path("/proc")
 
 
 def alive(pid: int) -> bool:
-    """Whether the process exists and is not a zombie."""
+    """Return whether the process exists and is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -24,7 +24,10 @@ def alive(pid: int) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """The process's arguments, joined by blanks; empty when there is none or it is hidden."""
+    """Return the arguments of the process, joined by blanks.
+
+    Returns an empty string if there is no such process, or if the system hides it.
+    """
     if _PROC.joinpath("self").exists():
         try:
             raw = (_PROC / str(pid) / "cmdline").read_bytes()
@@ -38,11 +41,14 @@ def command_line(pid: int) -> str:
 
 
 def with_file_open(path: Path) -> Iterator[int]:
-    """Pids of other processes that hold `path` open, as far as we may see them (Linux only)."""
-    wanted = str(path.resolve())
+    """Return the pids of other processes that hold `path` open, as far as this user may see them.
+
+    Linux only; elsewhere there are none.
+    """
+    target = str(path.resolve())
     for folder in _PROC.glob("[0-9]*/fd"):
         pid = int(folder.parent.name)
-        if pid != os.getpid() and wanted in _open_files(folder):
+        if pid != os.getpid() and target in _open_files(folder):
             yield pid
 
 
@@ -51,6 +57,6 @@ def _open_files(folder: Path) -> set[str]:
     try:
         for descriptor in folder.iterdir():
             found.add(str(descriptor.readlink()))
-    except OSError:  # another user's, or gone meanwhile
+    except OSError:  # another user's process, or it has ended
         pass
     return found

@@ -1,14 +1,14 @@
-"""Run as a script between the parent and a program: makes the program die with the parent.
+"""A script that starts a program which dies with the parent of the script.
 
     launch.py PARENT SIGNAL ACCOUNT WATCH PROGRAM [ARGUMENT ...]
 
-PARENT is the pid that must stay alive, SIGNAL the number the program gets when it does not,
-ACCOUNT `uid:gid:group,group` to become first or `-`, WATCH the read end of a pipe whose other
-end only the parent holds, or `-` where the kernel can tell (Linux). The program takes this
-process's place, so that its pid is the one the parent started; with WATCH this process stays,
-passes signals on and ends as the program does.
+PARENT is the pid of the parent. SIGNAL is the number of the signal that the program gets when the
+parent ends. ACCOUNT is the user to run the program as: `uid:gid:group,group`, or `-` for this user.
+WATCH is the read end of a pipe whose write end only the parent holds, or `-` if the kernel reports
+the death of the parent (Linux). Without WATCH the program replaces this process and keeps its pid.
+With WATCH this process stays, forwards signals, and exits with the status of the program.
 
-It imports the standard library only, so that it runs with `-I -S` (about 15 ms).
+The script imports only the standard library, so that it runs with `-I -S` (about 15 ms).
 """
 
 import ctypes
@@ -19,11 +19,11 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _CANNOT_RUN = 127
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the module says. Returns only when watching, or with 127 when it can't run."""
+    """Start the program. Returns only with WATCH, or with 127 if the program can't start."""
     parent, death_signal, account, watch, *program = arguments
     try:
         _restore_signals()
@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _restore_signals() -> None:
-    # Python ignores SIGPIPE and SIGXFSZ, a shell's `&` ignores SIGINT: a program would inherit it.
-    for number in (*_PASSED_ON, signal.SIGPIPE, signal.SIGXFSZ):
+    # Programs inherit ignored signals: Python ignores SIGPIPE and SIGXFSZ, a shell's `&` SIGINT.
+    for number in (*_FORWARDED, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
@@ -54,9 +54,9 @@ def _become(account: str) -> None:
 
 
 def _die_with(parent: int, death_signal: int) -> None:
-    # After the change of user: the kernel forgets the request when credentials change.
+    # Call prctl after the change of user: the kernel resets the request when credentials change.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the request was made
+    if os.getppid() != parent:  # the parent died before the request
         sys.exit(0)
 
 
@@ -70,13 +70,13 @@ def _run_watched(watch: int, death_signal: int, account: str, program: list[str]
         except OSError as error:
             print(f"cannot run {program[0]}: {error}", file=sys.stderr)
         os._exit(_CANNOT_RUN)
-    for number in _PASSED_ON:
+    for number in _FORWARDED:
         signal.signal(number, lambda received, _frame: os.kill(child, received))
     return _watch(watch, child, death_signal)
 
 
 def _watch(watch: int, child: int, death_signal: int) -> int:
-    """Wait for the program's end; when the parent's end of the pipe closes, ask for it."""
+    """Wait for the end of the program. When the parent's end of the pipe closes, signal it."""
     watched = [watch]
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Replaces processes one after the other, without a moment in which nobody serves."""
+"""Replace processes one after the other, so that at every moment one of them serves."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cli.process.spawn import kill
+from cli.quantities import counted
 
 log = logging.getLogger(__name__)
 
@@ -17,32 +18,35 @@ READY_SECONDS = 60.0
 
 
 class Announced(Protocol):
-    """A program that says when it serves."""
+    """A program that reports when it serves."""
 
     def spawn_announced(self) -> tuple[subprocess.Popen[bytes], int]:
-        """Start it; the descriptor can be read once it serves, or has ended. Raises `OSError`."""
+        """Start the program. The descriptor becomes readable once it serves or has ended.
+
+        Raises `OSError`.
+        """
         ...
 
 
 class RollingRestart:
-    """Starts a successor, waits until it serves, lets it replace the one before; then the next.
+    """A rolling restart: for each process start a successor, wait until it serves, then replace it.
 
-    A successor that ends, or does not serve in time, ends the whole restart: those that run stay.
+    If a successor ends or does not serve in time, the restart ends and the other processes stay.
     """
 
     def __init__(
         self, commands: Sequence[Announced], replace: Callable[[int, subprocess.Popen[bytes]], None]
     ) -> None:
-        """`replace` is told the number of a command and its new process."""
-        self._left = deque(enumerate(commands))
+        """`replace` is called with the index of a command and its new process."""
+        self._remaining = deque(enumerate(commands))
         self._replace = replace
         self._successor: subprocess.Popen[bytes] | None = None
         self._ready_fd = -1
         self._deadline = 0.0
 
     def turn(self) -> bool:
-        """Go on without waiting; whether that was the last step."""
-        if not self._left:
+        """Do the next step without waiting. Returns whether it was the last one."""
+        if not self._remaining:
             log.warning("the rolling restart is complete")
             return True
         if self._successor is None:
@@ -55,14 +59,14 @@ class RollingRestart:
         return True
 
     def cancel(self) -> None:
-        """Leave what runs as it is."""
+        """Stop the successor that does not serve yet. Running processes stay."""
         if self._successor is not None:
             kill(self._successor)
-            self._forget()
+            self._clear_successor()
 
     def _start(self) -> bool:
         try:
-            self._successor, self._ready_fd = self._left[0][1].spawn_announced()
+            self._successor, self._ready_fd = self._remaining[0][1].spawn_announced()
         except OSError as error:
             self._give_up(str(error))
             return False
@@ -73,14 +77,15 @@ class RollingRestart:
         if not os.read(self._ready_fd, 1):
             self._give_up(f"process {successor.pid} ended before it served")
             return False
-        self._forget()
-        self._replace(self._left.popleft()[0], successor)
+        self._clear_successor()
+        self._replace(self._remaining.popleft()[0], successor)
         return True
 
-    def _give_up(self, why: str) -> None:
-        log.error("the rolling restart was given up: %s; %d not restarted", why, len(self._left))
+    def _give_up(self, reason: str) -> None:
+        remaining = counted(len(self._remaining), "process", "processes")
+        log.error("the rolling restart was given up: %s; %s not restarted", reason, remaining)
         self.cancel()
 
-    def _forget(self) -> None:
+    def _clear_successor(self) -> None:
         os.close(self._ready_fd)
         self._successor = None

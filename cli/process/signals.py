@@ -1,4 +1,4 @@
-"""Stop signals as something to wait for, so that they never break an order half way."""
+"""Receive signals as flags, so that they never interrupt a sequence of steps."""
 
 import os
 import select
@@ -10,7 +10,7 @@ from cli.errors import StopRequested
 
 
 class StopSignals:
-    """While entered, SIGINT, SIGTERM and SIGHUP only set `requested` and end a `wait`.
+    """A context in which SIGINT, SIGTERM and SIGHUP only set `requested` and end a `wait`.
 
     SIGUSR1 sets `restart_requested`. The end of a child ends a `wait` too. Main thread only.
     """
@@ -26,7 +26,7 @@ class StopSignals:
         self._old_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._old = {number: signal.signal(number, self._request) for number in _stop_signals()}
         self._old[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._request_restart)
-        self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _no_more_than_wake)
+        self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _only_wake_up)
         return self
 
     def __exit__(
@@ -42,19 +42,19 @@ class StopSignals:
         os.close(self._writing)
 
     def wait(self, seconds: float) -> None:
-        """Wait up to `seconds`, less when a signal comes."""
+        """Wait up to `seconds`, or until a signal comes."""
         if select.select([self._reading], [], [], seconds)[0]:
             os.read(self._reading, 4096)
 
     def pause(self, seconds: float) -> None:
-        """`wait`, but raises `StopRequested` once a stop signal has come."""
+        """Wait up to `seconds`. Raises `StopRequested` once a stop signal has come."""
         if not self.requested:
             self.wait(seconds)
         if self.requested:
             raise StopRequested
 
     def take_restart(self) -> bool:
-        """Whether a restart was requested since the last call."""
+        """Return whether a restart was requested since the last call."""
         requested, self.restart_requested = self.restart_requested, False
         return requested
 
@@ -66,11 +66,11 @@ class StopSignals:
 
 
 def _stop_signals() -> list[signal.Signals]:
-    # A shell's `&` ignores SIGINT for us, and yet `kill -INT` must stop us; an ignored SIGHUP
-    # is someone's nohup and stays ignored.
-    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
+    # SIGINT must stop us even if a shell's `&` set it to ignored. An ignored SIGHUP comes from
+    # `nohup` and stays ignored.
+    handles_sighup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if handles_sighup else [])]
 
 
-def _no_more_than_wake(number: int, frame: FrameType | None) -> None:
-    """A handler must exist for the wake-up to be written."""
+def _only_wake_up(number: int, frame: FrameType | None) -> None:
+    """Do nothing: Python writes the wake-up byte only if a handler exists."""

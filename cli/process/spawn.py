@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 _LAUNCH = Path(__file__).with_name("launch.py")
-_KERNEL_TELLS = sys.platform == "linux"
+_KERNEL_REPORTS_DEATH = sys.platform == "linux"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Account:
     groups: tuple[int, ...]
 
     def __str__(self) -> str:
-        """As `launch.py` reads it."""
+        """Return the form that `launch.py` reads."""
         return f"{self.uid}:{self.gid}:{','.join(map(str, self.groups))}"
 
 
@@ -39,35 +39,40 @@ def spawn(
     cwd: Path | None = None,
     source: IO[bytes] | None = None,
     output: IO[bytes] | None = None,
-    watch: bool = not _KERNEL_TELLS,
+    watch: bool = not _KERNEL_REPORTS_DEATH,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` (its first item an absolute path) and return at once.
 
-    It gets `death_signal` when this process ends in whatever way, kill -9 included. It reads
-    `source` (nothing without it); `output` takes what it prints (our terminal without it).
-    Raises `OSError` when no process can be made, `RuntimeError` off the main thread: Linux
-    takes the end of the *thread* that started a program for the parent's death.
+    The program gets `death_signal` when this process ends in any way, kill -9 included. It reads
+    from `source` (default: nothing) and prints to `output` (default: our terminal).
+    Raises `OSError` if no process can be created, and `RuntimeError` outside the main thread: on
+    Linux a program gets its death signal when the *thread* that started it ends.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("start programs from the main thread: they die with their thread")
-    watched = _life_line() if watch else None
-    before = [str(os.getpid()), str(int(death_signal)), str(account or "-"), str(watched or "-")]
+    watched = _lifeline() if watch else None
+    launch_arguments = [
+        str(os.getpid()),
+        str(int(death_signal)),
+        str(account or "-"),
+        str(watched or "-"),
+    ]
     return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-        [sys.executable, "-I", "-S", str(_LAUNCH), *before, *argv],
+        [sys.executable, "-I", "-S", str(_LAUNCH), *launch_arguments, *argv],
         env=env,
         cwd=cwd,
         stdin=source or subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         pass_fds=(*pass_fds, *([watched] if watched else [])),
-        # A terminal's Ctrl-C reaches only us, and we stop the others in our order.
+        # Ctrl-C in a terminal reaches only this process, which stops the others in order.
         start_new_session=True,
     )
 
 
 @functools.cache
-def _life_line() -> int:
-    """The read end of a pipe whose write end closes exactly when this process ends."""
+def _lifeline() -> int:
+    """Return the read end of a pipe whose write end closes when this process ends."""
     reading, _writing = os.pipe()
     return reading
 
@@ -89,7 +94,7 @@ def has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """kill -9, the program behind a watching `launch.py` included; returns when it is gone."""
+    """Kill the process with SIGKILL, and the program that `launch.py` watches; wait for its end."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""Keeps programs alive: starts again what ends, stops all of them on request."""
+"""Keep programs alive: restart those that end, and stop all of them on request."""
 
 import logging
 import os
@@ -18,25 +18,29 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
 MAX_BACKOFF = 5.0
-SETTLED_SECONDS = 10.0  # who lived this long is started again without a grudge
+SETTLED_SECONDS = 10.0  # after this uptime a process is restarted without backoff
 TURN_SECONDS = 0.2
 
 
 class Service(Protocol):
-    """What can be kept alive."""
+    """A program that a supervisor can keep alive."""
 
     @property
-    def role(self) -> str: ...
+    def role(self) -> str:
+        """Return the name for logs and reports."""
+        ...
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it and return at once; raises `OSError` or `CliError` when that is
-        impossible now."""
+        """Start the program and return at once.
+
+        Raises `OSError` or `CliError` if it can't start now.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program of ours; `argv` starts with an absolute path."""
+    """One of our programs. `argv` starts with an absolute path."""
 
     role: str
     argv: Sequence[str]
@@ -44,10 +48,11 @@ class Command:
     pass_fds: Sequence[int] = ()
 
     def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the program and return at once. Raises `OSError`."""
         return spawn(self.argv, self.env, pass_fds=self.pass_fds, death_signal=signal.SIGTERM)
 
     def spawn_announced(self) -> tuple[subprocess.Popen[bytes], int]:
-        """The same for a program that knows `--ready-fd`, with the descriptor to read from."""
+        """Start a program that knows `--ready-fd`, and return the descriptor to read from too."""
         reading, writing = os.pipe()
         argv = [*self.argv, "--ready-fd", str(writing)]
         try:
@@ -64,48 +69,51 @@ class _Slot:
     service: Service
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    ends: int = 0  # in a row, none of them after a life of SETTLED_SECONDS
+    ends: int = 0  # in a row, each before an uptime of SETTLED_SECONDS
     due: float = field(default=0.0)
 
 
 @dataclass(frozen=True)
-class _Leaving:
-    """A process that has a successor and was told to stop."""
+class _Replaced:
+    """A process that has a successor and got SIGTERM."""
 
     process: subprocess.Popen[bytes]
     seconds: float
     since: float
 
-    def has_left(self) -> bool:
-        """Whether it is gone. One that takes too long is killed."""
+    def is_gone(self) -> bool:
+        """Return whether the process has ended. Kills it after its time limit."""
         if self.process.poll() is None and time.monotonic() >= self.since + self.seconds:
             _kill_late(self.process, self.seconds)
         return self.process.poll() is not None
 
 
 class Supervisor:
-    """One process per service. Call `turn` from the main thread at least every few 0.1 s."""
+    """A supervisor of one process per service.
+
+    Call `turn` from the main thread every TURN_SECONDS or so.
+    """
 
     def __init__(
         self, services: Sequence[Service], on_start: Callable[[str, int], None] | None = None
     ) -> None:
-        """`on_start` is told the role and pid of every process started."""
+        """`on_start` is called with the role and pid of every started process."""
         self._slots = [_Slot(service) for service in services]
         self._on_start = on_start
         self._restart: RollingRestart | None = None
-        self._leaving: list[_Leaving] = []
+        self._replaced: list[_Replaced] = []
 
     def start(self) -> None:
         """Start every service."""
         self.turn()
 
     def adopt(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-        """Take over processes that already run, in the order of the services."""
+        """Supervise processes that already run, given in the order of the services."""
         for slot, process in zip(self._slots, processes, strict=True):
             slot.process, slot.started = process, time.monotonic()
 
     def turn(self) -> None:
-        """Notice what ended, start what is due. Does not wait."""
+        """Restart processes that ended, once their backoff is over. Does not wait."""
         for slot in self._slots:
             if slot.process is not None and slot.process.poll() is not None:
                 self._ended(slot, slot.process)
@@ -113,12 +121,13 @@ class Supervisor:
                 self._start(slot)
         if self._restart is not None and self._restart.turn():
             self._restart = None
-        self._leaving = [each for each in self._leaving if not each.has_left()]
+        self._replaced = [process for process in self._replaced if not process.is_gone()]
 
     def restart(self, seconds: float) -> None:
-        """Replace every process by a new one, in the turns that follow; all must be `Command`s.
+        """Replace every process with a new one during the next turns.
 
-        A process that has been replaced gets SIGTERM, and SIGKILL after `seconds`.
+        All services must be `Command`s. A replaced process gets SIGTERM, then SIGKILL after
+        `seconds`.
         """
         if self._restart is not None:
             return
@@ -126,15 +135,15 @@ class Supervisor:
         self._restart = RollingRestart(commands, partial(self._replace, seconds))
 
     def pids(self) -> list[tuple[str, int]]:
-        """Role and pid of each process that was running at the last turn."""
+        """Return role and pid of each process that was running at the last turn."""
         return [(slot.service.role, slot.process.pid) for slot in self._slots if slot.process]
 
     def stop(self, seconds: float) -> None:
-        """SIGTERM to all, wait up to `seconds` in total, SIGKILL what is left."""
+        """Send SIGTERM to all, wait up to `seconds` in total, then SIGKILL those that still run."""
         if self._restart is not None:
             self._restart.cancel()
         running = [slot.process for slot in self._slots if slot.process]
-        running += [leaving.process for leaving in self._leaving]
+        running += [replaced.process for replaced in self._replaced]
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -160,7 +169,7 @@ class Supervisor:
         slot = self._slots[number]
         if slot.process is not None:
             slot.process.send_signal(signal.SIGTERM)
-            self._leaving.append(_Leaving(slot.process, seconds, time.monotonic()))
+            self._replaced.append(_Replaced(slot.process, seconds, time.monotonic()))
         slot.process, slot.started, slot.ends = successor, time.monotonic(), 0
         if self._on_start:
             self._on_start(slot.service.role, successor.pid)
@@ -169,9 +178,9 @@ class Supervisor:
         slot.process = None
         self._postpone(slot)
         if slot.ends.bit_count() > 1:
-            return  # said the 1st, 2nd, 4th, 8th time, and so on
+            return  # log the 1st, 2nd, 4th, 8th end in a row, and so on
         log.warning(
-            "%s (process %d) ended with %s%s; started again",
+            "%s (process %d) ended with %s%s; restarted",
             slot.service.role,
             process.pid,
             describe_end(process.returncode),
@@ -186,17 +195,17 @@ class Supervisor:
 
 
 def _kill_late(process: subprocess.Popen[bytes], seconds: float) -> None:
-    log.warning("process %d did not stop within %g s: killed", process.pid, seconds)
+    log.warning("process %d did not stop within %g s and was killed", process.pid, seconds)
     kill(process)
 
 
 def pause_after(ends: int) -> float:
-    """Seconds before the next start, after that many ends in a row."""
+    """Return the seconds before the next start, after this many ends in a row."""
     return min(FIRST_BACKOFF * 2.0 ** min(ends - 1, 32), MAX_BACKOFF)
 
 
 def describe_end(returncode: int) -> str:
-    """`status 1`, or `SIGKILL` for a process that a signal ended."""
+    """Return `status 1`, or `SIGKILL` for a process that a signal ended."""
     if returncode >= 0:
         return f"status {returncode}"
     try:

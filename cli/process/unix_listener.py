@@ -1,4 +1,4 @@
-"""A listening socket in the file system, for a proxy on the same machine."""
+"""A listening Unix socket, for a proxy on the same machine."""
 
 import os
 import socket
@@ -8,12 +8,12 @@ from pathlib import Path
 from cli.errors import AddressError
 from cli.process.listener import BACKLOG
 
-_MASK = 0o117  # it is for its owner and group: whoever may write to it may connect
+_MASK = 0o117  # only owner and group may write to the socket, and so connect
 _ANSWER_SECONDS = 1.0
 
 
 def listen(path: Path) -> socket.socket:
-    """Bind and listen; what an earlier run left there is removed. Raises `AddressError`."""
+    """Bind and listen. Replaces the socket of an earlier run. Raises `AddressError`."""
     path = path.absolute()
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -32,13 +32,13 @@ def listen(path: Path) -> socket.socket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Only a socket of ours that nobody listens on, never through a link."""
+    """Remove a socket of this user that nobody listens on, but not through a link."""
     try:
         found = path.lstat()
-    except OSError:  # `bind` says what is the matter
+    except OSError:  # `bind` reports the reason
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise AddressError(f"{path} is there and is no socket; choose another with --uds")
+        raise AddressError(f"{path} exists and is not a socket; choose another with --uds")
     if found.st_uid != os.geteuid():
         raise AddressError(f"the socket {path} belongs to another user; choose another with --uds")
     if _is_listened_on(path):
@@ -53,6 +53,6 @@ def _is_listened_on(path: Path) -> bool:
             client.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
-        except OSError:  # it is busy
+        except OSError:  # busy
             return True
     return True

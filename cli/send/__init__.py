@@ -1,4 +1,4 @@
-"""`activity send`: lines of NDJSON to the service, each counted once whatever is interrupted.
+"""`activity send`: send lines of NDJSON, each stored once however often a run is interrupted.
 
 lines ─► pipeline (a few connections) ─► outcomes in order ─► checkpoint, rejects, progress
 """

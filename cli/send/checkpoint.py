@@ -1,4 +1,4 @@
-"""How far a run has come, on disk, so that it can be gone on with after whatever ended it."""
+"""The progress of a run on disk, so that the run can be continued whatever ended it."""
 
 import hashlib
 import json
@@ -17,11 +17,12 @@ _DIGEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is, from its first batch to its last: the batches and their keys follow from it.
+    """What stays the same during a run. It determines every batch and its idempotency key.
 
-    `run_id` random; `url`; `file` absolute; `size` and `head` (a digest of the first KBs) when it
-    began, it ends there; `batch` in lines; `rejected` the file for rejected lines, "" for none;
-    `earlier` what became of the lines in earlier runs, whose accepted lines are not sent again.
+    `run_id` is random, `file` absolute. `size` and `head` (a digest of the first 64 KiB) describe
+    the file at the start of the run, which ends at `size` bytes. `batch` is in lines. `rejected` is
+    the file for rejected lines, "" for none. `earlier` is the history of earlier runs, whose
+    accepted lines are not sent again.
     """
 
     run_id: str
@@ -36,10 +37,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run is: all before `offset` bytes and `lines` is done.
+    """The progress of a run: everything before `offset` bytes and `lines` lines is done.
 
-    `tail`: a digest of the KBs before `offset`. `at`: seconds since 1970. `written`: what of the
-    file for rejected lines belongs to it. `history`: what became of each line.
+    `tail` is a digest of the 64 KiB before `offset`, `at` the time in seconds since 1970, `written`
+    the part of the file for rejected lines that belongs to the run, `history` the result of each
+    line.
     """
 
     offset: int
@@ -61,27 +63,29 @@ class Checkpoint:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all of the file was sent."""
+        """Return whether the whole file was sent."""
         return self.position.offset >= self.plan.size
 
 
 def head_digest(file: BinaryIO, size: int) -> str:
-    """Of the first KBs of a file of that size."""
+    """Return a digest of the first 64 KiB of a file of this size."""
     return _digest(file, 0, min(size, _DIGEST_BYTES))
 
 
 def tail_digest(file: BinaryIO, offset: int) -> str:
-    """Of the KBs before an offset."""
+    """Return a digest of the 64 KiB before an offset."""
     start = max(0, offset - _DIGEST_BYTES)
     return _digest(file, start, offset - start)
 
 
 def read(path: Path) -> Checkpoint | None:
-    """The checkpoint; None where there is none. Raises CannotResume, OSError."""
+    """Read the checkpoint, or return None if there is none. Raises CannotResume, OSError."""
     try:
         document = json.loads(path.read_text())
         if document["format"] != FORMAT:
-            raise CannotResume(f"the checkpoint {path} is another version's: see --restart")
+            raise CannotResume(
+                f"another version wrote the checkpoint {path}; --restart replaces it"
+            )
         return Checkpoint(_plan(document["plan"]), _position(document["position"]))
     except FileNotFoundError:
         return None
@@ -90,12 +94,12 @@ def read(path: Path) -> Checkpoint | None:
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace it in one step; on disk when this returns. Raises OSError."""
+    """Replace the checkpoint atomically. It is on disk when this returns. Raises OSError."""
     replace_file(path, json.dumps({"format": FORMAT, **asdict(checkpoint)}), sync=True)
 
 
 def remove(path: Path) -> None:
-    """Forget the run: all of its file may be sent again. Raises OSError."""
+    """Remove the checkpoint, so that the whole file can be sent again. Raises OSError."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
 

@@ -1,7 +1,7 @@
-"""The folder of the checkpoints, which finished runs must not fill.
+"""The folder of the checkpoints, with a bound on those of finished runs.
 
-A finished run is remembered for MAX_DAYS, and the latest MAX_RUNS of them at most. An interrupted
-run is kept until it is finished: without its checkpoint lines would be stored twice.
+Finished runs are remembered for MAX_DAYS, and only the latest MAX_RUNS of them. An interrupted run
+is kept until it is finished: without its checkpoint, lines would be stored twice.
 """
 
 import time
@@ -17,18 +17,18 @@ _DAY = 24 * 3600
 
 
 def is_old(at: float) -> bool:
-    """Whether a run that finished then (seconds since 1970) is no longer remembered."""
+    """Return whether a run that finished at this time (seconds since 1970) is forgotten."""
     return time.time() - at > MAX_DAYS * _DAY
 
 
 def forget_old_runs(folder: Path) -> None:
-    """Remove the checkpoints of finished runs that are old, and the oldest of too many."""
+    """Remove the checkpoints of finished runs that are too old or too many."""
     with suppress(OSError):
         found = sorted(
             ((path.stat().st_mtime, path) for path in folder.glob("*.json")), reverse=True
         )
-        for place, (at, path) in enumerate(found):
-            if place >= MAX_RUNS or is_old(at):
+        for rank, (at, path) in enumerate(found):
+            if rank >= MAX_RUNS or is_old(at):
                 _forget(path)
 
 

@@ -1,7 +1,7 @@
-"""Cutting input into what is sent together. Pure, but for reading it.
+"""Cut the input into chunks that are sent together. Pure, except for reading the input.
 
-Where a chunk ends follows from the bytes and `batch` alone, so that an interrupted run cuts the
-rest of its input as it would have.
+The end of a chunk depends only on the bytes and on `batch`, so that a continued run cuts the rest
+of its input into the same chunks.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from activity_client.answers import ProblemDocument
 from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
 
-CHUNK_BYTES = 4 * 1024 * 1024  # far from the 16 MiB that the service takes
+CHUNK_BYTES = 4 * 1024 * 1024  # far below the 16 MiB that the service accepts
 _PIECE_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 
 
 class Rejected(NamedTuple):
-    """A line that is not stored: its number, why, and the line as it stands in the input.
+    """A line that is not stored: its number, the reason, and its original bytes.
 
-    `is_cut`: the line is too long, and `original` is its beginning.
+    If `is_cut`, the line is too long, and `original` is only its beginning.
     """
 
     line: int
@@ -32,10 +32,10 @@ class Rejected(NamedTuple):
 
 @dataclass
 class Chunk:
-    """Some lines: bytes `start` to `end` of the input, lines `first` to `last`, counted from 1.
+    """Consecutive lines: bytes `start` to `end`, lines `first` to `last` (counted from 1).
 
-    `events` are those worth sending, `numbers` their lines; `bad` are not. `blank` lines are
-    counted.
+    `events` are the lines to send, and `numbers` their line numbers. `bad` are lines that would
+    make the service refuse the whole request. `blank` is the number of blank lines.
     """
 
     start: int
@@ -49,12 +49,11 @@ class Chunk:
 
 
 class Chunks:
-    """Reads chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
+    """A reader of chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
 
-    `offset` and `lines`: what of the input lies before. `end`: the offset to stop at; None reads on
-    to the end of the input. `wants`: which line numbers to take; None takes all. Memory is
-    bounded whatever the length of a line. Reading raises SendError for input that is packed,
-    OSError.
+    The input starts after `offset` bytes and `lines` lines, and ends at the offset `end` (None: at
+    the end of the input). `wants` selects line numbers (None: all). Memory is bounded, whatever
+    the length of a line. Iteration raises SendError for compressed input, OSError.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Chunks:
             yield chunk
 
     def skip(self, lines: int) -> int:
-        """Pass over that many lines; the offset behind them."""
+        """Skip until `lines` lines were read, and return the offset after them."""
         while self._lines < lines and self._read() is not None:
             pass
         return self._offset
@@ -86,7 +85,7 @@ class Chunks:
     def _next(self) -> Chunk | None:
         chunk = Chunk(self._offset, self._offset, self._lines + 1, self._lines)
         while not self._is_full(chunk) and (line := self._read()) is not None:
-            self._sort(line, chunk)
+            self._add(line, chunk)
             chunk.last, chunk.end = self._lines, self._offset
         return chunk if chunk.last >= chunk.first else None
 
@@ -95,8 +94,10 @@ class Chunks:
         return lines >= self._batch or size >= CHUNK_BYTES
 
     def _read(self) -> bytes | None:
-        """The next line without its end, longer than EVENT_BYTES if it is too long; then only its
-        beginning."""
+        """Return the next line without its line end, or None at the end of the input.
+
+        Of a line that is too long, return only the beginning: more than EVENT_BYTES.
+        """
         at_start = self._offset == 0
         line = self._piece(EVENT_BYTES + len(_BOM) + len(b"\r\n"))
         if not line:
@@ -118,13 +119,13 @@ class Chunks:
         self._offset += len(piece)
         return piece
 
-    def _sort(self, line: bytes, chunk: Chunk) -> None:
+    def _add(self, line: bytes, chunk: Chunk) -> None:
         if self._wants is not None and not self._wants(self._lines):
             return
         if not line or line.isspace():
             chunk.blank += 1
             return
-        problem = _fault(line)
+        problem = _problem(line)
         if problem is None:
             chunk.events.append(line)
             chunk.numbers.append(self._lines)
@@ -133,17 +134,20 @@ class Chunks:
 
 
 def refuse_gzip(beginning: bytes, name: str) -> None:
-    """Raises SendError with the remedy, where input begins so; no event does."""
+    """Raise SendError with the remedy if the input begins like gzip data; no event does."""
     if beginning.startswith(_GZIP):
         raise SendError(f"this is gzip: gzip -dc {name} | activity send -")
 
 
-def _fault(line: bytes) -> ProblemDocument | None:
-    """What must not reach the service: it could make it refuse all that is sent with it."""
+def _problem(line: bytes) -> ProblemDocument | None:
+    """Return why a line must not be sent: the service might refuse the whole request for it."""
     if len(line) > EVENT_BYTES:
         return {"status": 413, "detail": f"the line has more than {EVENT_BYTES} bytes"}
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        return {"status": 400, "detail": f"the line is not UTF-8: byte {error.start + 1} is wrong"}
+        return {
+            "status": 400,
+            "detail": f"the line is not UTF-8: byte {error.start + 1:,} is wrong",
+        }
     return None

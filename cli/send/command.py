@@ -1,4 +1,4 @@
-"""From the options of `activity send` to its exit status."""
+"""Run `activity send` with its options, and return its exit status."""
 
 import os
 import re
@@ -16,23 +16,23 @@ from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
 from cli.send import single_event
-from cli.send.file_source import send_file, usual_checkpoint
+from cli.send.file_source import default_checkpoint, send_file
 from cli.send.rejects import reasons_path
 from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
-from cli.send.stream_source import Part, send_stream
+from cli.send.stream_source import StreamPart, send_stream
 from cli.send.summary import next_step, summary
 from cli.settings import option_name
 
 STANDARD_INPUT = "-"
 
 _BATCH, _CONNECTIONS = 1_000, 2
-_SENT_BEFORE = "already sent whole, nothing to do (--restart sends it again)"
+_SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the file again)"
 _is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 def send_event(url: str, options: Namespace) -> int:
-    """One event; prints its id. Raises UsageError, SendError."""
+    """Send one event and print its ID. Raises UsageError, SendError."""
     line = single_event.line_of(
         options.component, options.environment, options.message, options.email, options.data
     )
@@ -45,10 +45,10 @@ def send_event(url: str, options: Namespace) -> int:
 
 
 def send_input(url: str, options: Namespace) -> int:
-    """A file or a stream; prints the summary. Raises UsageError, SendError, OSError."""
+    """Send a file or a stream and print the summary. Raises UsageError, SendError, OSError."""
     send_options = SendOptions(_address(url), options.connections or _CONNECTIONS, options.give_up)
     with _plain_errors():
-        _refuse_folder(options.file)
+        _require_file(options.file)
         if options.rejected and os.path.isdir(options.rejected):
             raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
         if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
@@ -56,8 +56,8 @@ def send_input(url: str, options: Namespace) -> int:
         return _send_file(send_options, options)
 
 
-def _refuse_folder(name: str) -> None:
-    """Raises UsageError, SendError for what can't be read as lines."""
+def _require_file(name: str) -> None:
+    """Raise UsageError for a folder, SendError for a file that does not exist."""
     if name != STANDARD_INPUT and os.path.isdir(name):
         raise UsageError(f"{name} is a folder: name a file, or - for standard input")
     if name != STANDARD_INPUT and not os.path.exists(name):
@@ -65,7 +65,11 @@ def _refuse_folder(name: str) -> None:
 
 
 def _send_file(send_options: SendOptions, options: Namespace) -> int:
-    _refuse(options, ("skip_lines", "run_id"), "is for standard input; a file is gone on with")
+    _refuse(
+        options,
+        ("skip_lines", "run_id"),
+        "is for standard input; run the same command again to continue a file",
+    )
     file = Path(options.file).resolve()
     request = ResumeRequest(
         send_options.url,
@@ -75,52 +79,55 @@ def _send_file(send_options: SendOptions, options: Namespace) -> int:
         options.restart,
         options.continue_anyway,
     )
-    at = Path(options.checkpoint).resolve() if options.checkpoint else usual_checkpoint(file)
+    given = options.checkpoint
+    checkpoint = Path(given).resolve() if given else default_checkpoint(file)
     written = [request.rejected, reasons_path(request.rejected)] if request.rejected else []
-    if len({file, at, *written}) < 2 + len(written):
+    if len({file, checkpoint, *written}) < 2 + len(written):
         raise UsageError("FILE, --rejected and --checkpoint must be different files")
-    result = send_file(send_options, request, at)
+    result = send_file(send_options, request, checkpoint)
     without = " without --restart" if options.restart else ""
     return _conclude(
-        options, result, send_options.url, f"run the same command again{without} to go on"
+        options, result, send_options.url, f"run the same command again{without} to continue"
     )
 
 
 def _send_stream(send_options: SendOptions, options: Namespace) -> int:
-    without = ("checkpoint", "restart", "continue_anyway")
-    _refuse(options, without, "is for a file; what can be read once only has no checkpoint")
+    for_files = ("checkpoint", "restart", "continue_anyway")
+    _refuse(options, for_files, "is for a file; standard input has no checkpoint")
     if options.run_id and not _is_run_id(options.run_id):
-        raise UsageError("--run-id is not one: letters, digits, - and _, at most 64")
+        raise UsageError("--run-id is not a run ID: at most 64 letters, digits, - and _")
     rejected = Path(options.rejected) if options.rejected else None
-    part = Part(options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected)
-    result, run_id = send_stream(send_options, part, _opened(options.file))
+    part = StreamPart(
+        options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected
+    )
+    result, run_id = send_stream(send_options, part, _open(options.file))
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
-    how = f"send the same input with {where} to go on"
+    how = f"send the same input with {where} to continue"
     return _conclude(options, result, send_options.url, how)
 
 
-def _conclude(options: Namespace, result: RunResult, url: str, how_to_go_on: str) -> int:
+def _conclude(options: Namespace, result: RunResult, url: str, how_to_continue: str) -> int:
     file = None if options.file == STANDARD_INPUT else options.file
-    ask = result.is_complete and result.tally.rejected
-    step = next_step(result, file, options.rejected, options.url) if ask else None
-    told = summary(url, result, step)
+    needs_step = result.is_complete and result.tally.rejected
+    step = next_step(result, file, options.rejected, options.url) if needs_step else None
+    report = summary(url, result, step)
     if result.was_sent_before:
         print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
     if options.json or not result.was_sent_before:
-        print(told.as_json() if options.json else told.as_text())
+        print(report.as_json() if options.json else report.as_text())
     if result.is_complete:
-        return FAILED if told.rejected else DONE
-    what = "interrupted" if result.interrupted else f"{result.last_error}; ended"
-    nothing = result.took_nothing and not told.lines
-    where = "before anything was taken" if nothing else f"after line {told.lines:,}"
-    how = "run the command again" if nothing else how_to_go_on
+        return FAILED if report.rejected else DONE
+    what = "interrupted" if result.interrupted else f"{result.last_error}; stopped"
+    nothing = result.took_nothing and not report.lines
+    where = "before any event was accepted" if nothing else f"after line {report.lines:,}"
+    how = "run the command again" if nothing else how_to_continue
     print(f"activity: {what} {where}; {how}", file=sys.stderr)
     return INTERRUPTED if result.interrupted else FAILED
 
 
 def _address(url: str) -> str:
-    """Raises UsageError, before anything is begun."""
+    """Return the normalised address. Raises UsageError."""
     with _plain_errors():
         return service_address(url)
 
@@ -131,9 +138,12 @@ def _refuse(options: Namespace, names: tuple[str, ...], why: str) -> None:
             raise UsageError(f"{option_name(name)} {why}")
 
 
-def _opened(name: str) -> BinaryIO:
-    """Never to be closed: a thread may sit in a read of it when we are told to stop, and closing
-    waits for that; so would the interpreter's end, were it sys.stdin."""
+def _open(name: str) -> BinaryIO:
+    """Open the input, never to be closed.
+
+    A thread may be reading it at a stop signal, and closing would wait for that read. So would the
+    interpreter's exit if this were sys.stdin.
+    """
     descriptor = (
         sys.stdin.fileno() if name == STANDARD_INPUT else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     )

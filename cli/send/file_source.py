@@ -1,4 +1,4 @@
-"""A file, sent once however often the sending is interrupted."""
+"""Send a file, each line once however often the run is interrupted."""
 
 import hashlib
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli.errors import SendError
+from cli.quantities import counted
 from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.checkpoint_folder import forget_old_runs
@@ -20,60 +21,59 @@ from cli.send.line_history import LineHistory
 from cli.send.outcome import Outcome
 from cli.send.progress import Progress, Tally, progress
 from cli.send.rejects import Rejects
-from cli.send.resume import Begun, ResumeRequest
+from cli.send.resume import ResumeRequest, StartedRun
 from cli.send.run import Run, RunResult, SendOptions
 from cli.settings import state_folder
 
 
-def usual_checkpoint(file: Path) -> Path:
-    """Where the checkpoint of a file is when no place is named: in the user's state folder."""
+def default_checkpoint(file: Path) -> Path:
+    """Return the default path of a file's checkpoint, in the user's state folder."""
     name = hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return state_folder() / "send" / f"{name}.json"
 
 
-def send_file(send_options: SendOptions, request: ResumeRequest, at: Path) -> RunResult:
-    """Send it, or what an interrupted run left of it; `at` is the checkpoint's place.
+def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> RunResult:
+    """Send a file, or continue an interrupted run. `path` is the path of the checkpoint.
 
     Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
-    _make_folder(at.parent)
-    if at == usual_checkpoint(request.file):
-        forget_old_runs(at.parent)
+    _create_folder(path.parent)
+    if path == default_checkpoint(request.file):
+        forget_old_runs(path.parent)
     with (
-        lock.held(lock.path_of(at)),
+        lock.held(lock.path_of(path)),
         request.file.open("rb") as file,
-        request.file.open("rb") as other,
+        request.file.open("rb") as check,
     ):
-        refuse_gzip(other.read(2), shlex.quote(str(request.file)))
-        begun = resume.begin(at, request, other, _say)
-        start = _tally(begun.run.position)
-        if begun.is_sent:
+        refuse_gzip(check.read(2), shlex.quote(str(request.file)))
+        started = resume.start_or_resume(path, request, check, _print_line)
+        start = _tally(started.run.position)
+        if started.is_sent:
             return RunResult(start, start, 0.0, was_sent_before=True)
-        with closing(progress(begun.run.plan.size, start)) as shown:
-            _tell(shown, begun, request)
-            result = _run(
-                send_options, begun.run, start, file, shown, _Keeper(at, begun.run, other)
-            )
-            return _conclude(at, begun, result, shown, file)
+        with closing(progress(started.run.plan.size, start)) as shown:
+            _show_start(shown, started, request)
+            saver = _CheckpointSaver(path, started.run, check)
+            result = _run(send_options, started.run, start, file, shown, saver)
+            return _conclude(path, started, result, shown, file)
 
 
 def _conclude(
-    at: Path, begun: Begun, result: RunResult, shown: Progress, file: BinaryIO
+    path: Path, started: StartedRun, result: RunResult, shown: Progress, file: BinaryIO
 ) -> RunResult:
-    """Keep the checkpoint, but that of a run that sent nothing and did not finish."""
-    if begun.is_new and result.took_nothing and not result.is_complete:
-        # There is nothing to go on with: any address will do next time.
-        if begun.finished is None:
-            checkpoint.remove(at)
+    """Restore the previous checkpoint if a new run stopped before any event was accepted."""
+    if started.is_new and result.took_nothing and not result.is_complete:
+        # There is nothing to continue: the next run may use another address.
+        if started.finished is None:
+            checkpoint.remove(path)
         else:
-            checkpoint.write(at, begun.finished)
+            checkpoint.write(path, started.finished)
     if result.is_complete and not result.tally.rejected:
-        _tell_of_growth(shown, begun.run.plan, file)
+        _show_growth(shown, started.run.plan, file)
     return result
 
 
-def _make_folder(folder: Path) -> None:
-    """Raises SendError where nothing can be noted."""
+def _create_folder(folder: Path) -> None:
+    """Create the folder of the checkpoint. Raises SendError if it can't be used."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK)
@@ -81,49 +81,52 @@ def _make_folder(folder: Path) -> None:
         writable = False
     if not writable:
         raise SendError(
-            f"how far it is can't be noted in {folder}, which can't be made or written to: name a "
-            "place with --checkpoint FILE"
+            f"can't store the progress in {folder}: the folder can't be created or written to; "
+            "choose another file with --checkpoint FILE"
         )
 
 
 def _run(
     send_options: SendOptions,
-    begun: Checkpoint,
+    run: Checkpoint,
     start: Tally,
     file: BinaryIO,
     shown: Progress,
-    keeper: "_Keeper",
+    saver: "_CheckpointSaver",
 ) -> RunResult:
-    plan, position = begun.plan, begun.position
+    plan, position = run.plan, run.position
     rejected = Path(plan.rejected) if plan.rejected else None
     wants = plan.earlier.is_open if plan.earlier else None
     history = position.history
-    with Rejects(rejected, position.written, shown.say) as rejects:
+    with Rejects(rejected, position.written, shown.show_line) as rejects:
 
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)
             history.add(outcome.last_line, outcome.lines, outcome.rejected)
 
-        run = Run(send_options, plan.run_id, start, record, shown, keeper.saving(rejects, history))
+        save = saver.saving(rejects, history)
         file.seek(position.offset)
         chunks = Chunks(file, plan.batch, position.offset, position.lines, plan.size, wants)
-        result = run.send(chunks)
+        result = Run(send_options, plan.run_id, start, record, shown, save).send(chunks)
     remembers = bool(history.stretches) and not history.too_many
     return replace(result, remembers_rejected=remembers)
 
 
-class _Keeper:
-    """Keeps the checkpoint of a run. Its time is that of the last progress: what is under way was
-    sent after it, however often it is tried again."""
+class _CheckpointSaver:
+    """A writer of the checkpoint of a run.
 
-    def __init__(self, at: Path, begun: Checkpoint, file: BinaryIO) -> None:
-        self._at = at
-        self._plan = begun.plan
-        self._offset = begun.position.offset
+    The checkpoint's time is the time of the last progress. Every unfinished request was first sent
+    after it, however often it is repeated.
+    """
+
+    def __init__(self, path: Path, run: Checkpoint, file: BinaryIO) -> None:
+        self._path = path
+        self._plan = run.plan
+        self._offset = run.position.offset
         self._file = file
 
     def saving(self, rejects: Rejects, history: LineHistory) -> Callable[[Tally], None]:
-        """What to call with how far it is; rejected lines are on disk before it says so."""
+        """Return a function that saves the progress, after the rejected lines are on disk."""
 
         def save(tally: Tally) -> None:
             if tally.offset == self._offset:
@@ -138,7 +141,7 @@ class _Keeper:
                 rejects.sync(),
                 history,
             )
-            checkpoint.write(self._at, Checkpoint(self._plan, position))
+            checkpoint.write(self._path, Checkpoint(self._plan, position))
             self._offset = tally.offset
 
         return save
@@ -148,28 +151,28 @@ def _tally(position: Position) -> Tally:
     return Tally(position.offset, position.lines, position.accepted, position.rejected)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _tell(shown: Progress, begun: Begun, request: ResumeRequest) -> None:
-    plan, position = begun.run.plan, begun.run.position
-    if begun.finished is not None:
-        before = begun.finished.position
-        shown.say(
-            f"already stored and unchanged: {before.accepted:,}; sending what was rejected "
-            f"({before.rejected:,}) or added after line {before.lines:,}"
+def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) -> None:
+    plan, position = started.run.plan, started.run.position
+    if started.finished is not None:
+        before = started.finished.position
+        shown.show_line(
+            f"already stored and unchanged: {counted(before.accepted, 'line')}; sending rejected "
+            f"lines ({before.rejected:,}) and lines added after line {before.lines:,}"
         )
     if position.offset:
-        shown.say(f"going on after line {position.lines:,}, where a run was interrupted")
+        shown.show_line(f"continuing the interrupted run after line {position.lines:,}")
     if plan.batch != request.batch:
-        shown.say(f"in batches of {plan.batch:,} lines, as it began")
+        shown.show_line(f"using batches of {counted(plan.batch, 'line')}, as that run began")
 
 
-def _tell_of_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
-    more = os.fstat(file.fileno()).st_size - plan.size
-    if more > 0:
-        shown.say(
-            f"the file has grown by {more:,} bytes since the run began; those were not sent. To "
-            "send them, run the same command again"
+def _show_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
+    growth = os.fstat(file.fileno()).st_size - plan.size
+    if growth > 0:
+        shown.show_line(
+            f"the file has grown by {counted(growth, 'byte')} since the run began; run the same "
+            "command again to send the new lines"
         )

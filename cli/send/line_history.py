@@ -1,7 +1,7 @@
-"""What became of each line of a file, in bounded space, so that mended lines can be sent alone.
+"""The result of each line of a file, in bounded space, so that a later run can skip accepted lines.
 
-A line is known by its number and its content. The history keeps the numbers of rejected lines and
-one checksum over all accepted lines. Pure.
+A line is identified by its number and its content. The history holds the numbers of rejected lines
+and one checksum over all accepted lines. Pure.
 """
 
 from bisect import bisect_left
@@ -18,15 +18,15 @@ _MODULUS = 1 << 128
 
 
 class Match(Enum):
-    """How a file compares with the file that a history is about."""
+    """How a file compares with the file of a history."""
 
-    UNCHANGED = auto()  # every accepted line is as it was accepted
-    CHANGED = auto()  # some accepted lines are as they were
-    OTHER = auto()  # no accepted line that is remembered is in it
+    UNCHANGED = auto()  # every accepted line is unchanged
+    CHANGED = auto()  # some accepted line is unchanged, some has changed
+    OTHER = auto()  # neither the first nor the last accepted line is in the file
 
 
 class Comparison(NamedTuple):
-    """How a file compares, and how many lines in it are open."""
+    """How a file compares, and how many of its lines are open."""
 
     match: Match
     open_lines: int
@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class AcceptedLines:
-    """Some accepted lines: a checksum over numbers and contents, first and last content."""
+    """Accepted lines: a checksum over numbers and contents, and digests of the first and last."""
 
     checksum: int = 0
     marks: tuple[int, ...] = ()
@@ -42,11 +42,11 @@ class AcceptedLines:
 
 @dataclass
 class LineHistory:
-    """What became of lines 1 to `lines`.
+    """The results of lines 1 to `lines`.
 
-    `stretches`: first and last number of each stretch of rejected lines, one after the other.
-    `checksum`: of all accepted lines. `marks`: digests of the first and the last accepted line.
-    `too_many`: more stretches were rejected than are remembered.
+    `stretches` are the first and last number of each stretch of rejected lines, in one list.
+    `checksum` covers all accepted lines. `marks` are digests of the first and the last accepted
+    line. `too_many` says that there were more stretches than MAX_STRETCHES.
     """
 
     lines: int = 0
@@ -56,38 +56,38 @@ class LineHistory:
     too_many: bool = False
 
     def add(self, last_line: int, accepted: AcceptedLines, rejected: Sequence[Rejected]) -> None:
-        """Record the lines up to `last_line`, which follow those before."""
+        """Record the results of the next lines, up to `last_line`."""
         self.lines = last_line
         self.checksum = (self.checksum + accepted.checksum) % _MODULUS
         marks = [*self.marks, *accepted.marks]
         self.marks = [*marks[:1], *marks[-1:]]
-        for one in rejected:
-            self._reject(one.line)
+        for line in rejected:
+            self._reject(line.line)
 
     def is_open(self, line: int) -> bool:
-        """Whether the line was not accepted yet: it was rejected, or it came later."""
-        place = bisect_left(self.stretches, line)
-        inside = place % 2 == 1 or self.stretches[place : place + 1] == [line]
+        """Return whether the line is not accepted yet: it was rejected, or it is new."""
+        index = bisect_left(self.stretches, line)
+        inside = index % 2 == 1 or self.stretches[index : index + 1] == [line]
         return inside or line > self.lines
 
     def compare(self, chunks: Iterable[Chunk]) -> Comparison:
-        """Compare the file that the chunks are read from."""
-        checksum, open_lines, knows = 0, 0, False
+        """Compare the file of these chunks with the file of the history."""
+        checksum, open_lines, has_mark = 0, 0, False
         for chunk in chunks:
-            open_lines += sum(self.is_open(one.line) for one in chunk.bad)
+            open_lines += sum(self.is_open(bad.line) for bad in chunk.bad)
             for number, line in zip(chunk.numbers, chunk.events, strict=True):
                 digest = _digest(line)
-                knows = knows or digest in self.marks
+                has_mark = has_mark or digest in self.marks
                 if self.is_open(number):
                     open_lines += 1
                 else:
                     checksum += digest * number
-        return Comparison(self._match(checksum, knows), open_lines)
+        return Comparison(self._match(checksum, has_mark), open_lines)
 
-    def _match(self, checksum: int, knows: bool) -> Match:
+    def _match(self, checksum: int, has_mark: bool) -> Match:
         if checksum % _MODULUS == self.checksum:
             return Match.UNCHANGED
-        return Match.CHANGED if knows else Match.OTHER
+        return Match.CHANGED if has_mark else Match.OTHER
 
     def _reject(self, line: int) -> None:
         if self.stretches and self.stretches[-1] == line - 1:
@@ -99,7 +99,7 @@ class LineHistory:
 
 
 def accepted_lines(numbers: Sequence[int], lines: Sequence[bytes]) -> AcceptedLines:
-    """Sum up accepted lines. Sums can be added in any order."""
+    """Return the checksum of accepted lines. Checksums can be added in any order."""
     digests = [_digest(line) for line in lines]
     checksum = sum(digest * number for digest, number in zip(digests, numbers, strict=True))
     return AcceptedLines(checksum % _MODULUS, tuple(digests[:1] + digests[-1:]))

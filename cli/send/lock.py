@@ -1,4 +1,4 @@
-"""One run at a time for a checkpoint."""
+"""A lock that allows one run at a time for a checkpoint."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from cli.safe_files import open_file
 
 
 def path_of(checkpoint: Path) -> Path:
-    """Where the lock of a checkpoint is."""
+    """Return the path of a checkpoint's lock."""
     return checkpoint.with_name(checkpoint.name + ".lock")
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock file, which goes with the holder. Raises AlreadySending, OSError."""
+    """Hold the lock, and remove its file at the end. Raises AlreadySending, OSError."""
     descriptor = _acquire(path)
     try:
         yield
@@ -34,7 +34,7 @@ def _acquire(path: Path) -> int:
             raise AlreadySending(f"another `activity send` is sending this file (it holds {path})")
         if _is_at(path, descriptor):
             return descriptor
-        os.close(descriptor)  # its last holder removed it just before we got the lock
+        os.close(descriptor)  # the previous holder removed the file just before
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

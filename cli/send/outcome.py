@@ -1,4 +1,4 @@
-"""What became of a chunk."""
+"""Send a chunk, and collect the result of each line."""
 
 from dataclasses import dataclass, field
 from itertools import compress
@@ -14,8 +14,10 @@ from cli.send.retry_deadline import stop_refused
 
 @dataclass(frozen=True)
 class Outcome:
-    """A chunk that is done: its extent, how many events were accepted, which lines were not, and
-    what to remember of the accepted lines."""
+    """The result of a chunk: its end, the number of accepted events, and the rejected lines.
+
+    `lines` is what the line history records of the accepted lines.
+    """
 
     end: int
     last_line: int
@@ -26,9 +28,9 @@ class Outcome:
 
 
 def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Outcome:
-    """Send a chunk under the key that it has in this run, whichever process sends it.
+    """Send a chunk. Its idempotency key depends only on the run and its place in the file.
 
-    Raises RequestRefused, and what `pause` raises.
+    Raises RequestRefused, and the errors of `pause`.
     """
     verdicts = []
     if chunk.events:
@@ -42,10 +44,10 @@ def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Ou
 
 def _lines_changed(chunk: Chunk) -> str:
     return (
-        f"refused: some of the lines {chunk.first:,} to {chunk.last:,} have changed since they "
-        "were sent by the run that was interrupted. Restore them and run the same command again. "
-        "Or forget that run (--restart; for standard input, leave out --run-id): lines that it "
-        "sent are then stored twice"
+        f"refused: some of the lines {chunk.first:,} to {chunk.last:,} have changed since the "
+        "interrupted run sent them. Restore them and run the same command again. Or forget that "
+        "run with --restart (for standard input: leave out --run-id); the lines that it sent are "
+        "then stored twice"
     )
 
 
@@ -55,7 +57,7 @@ def _outcome(chunk: Chunk, verdicts: list[Verdict]) -> Outcome:
         for number, event, verdict in zip(chunk.numbers, chunk.events, verdicts, strict=True)
         if verdict.problem is not None
     ]
-    rejected = sorted(refused + chunk.bad, key=lambda one: one.line)
+    rejected = sorted(refused + chunk.bad, key=lambda line: line.line)
     good = [verdict.problem is None for verdict in verdicts]
     lines = accepted_lines(list(compress(chunk.numbers, good)), list(compress(chunk.events, good)))
     return Outcome(chunk.end, chunk.last, sum(good), rejected, chunk.blank, lines)

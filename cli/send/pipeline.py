@@ -1,4 +1,4 @@
-"""Several chunks under way at once; their outcomes in order."""
+"""Deliver several chunks at a time, and return their outcomes in order."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,17 +12,17 @@ POLL_SECONDS = 0.1
 
 
 class _Done(NamedTuple):
-    """A chunk's outcome; without one it is the end of a thread."""
+    """The outcome of a chunk, or the end of a thread if there is no outcome."""
 
     number: int = -1
     outcome: Outcome | None = None
 
 
 class Pipeline:
-    """Threads that each take the next chunk and deliver it, no more than a window ahead of the
-    oldest that is under way, so that memory is bounded.
+    """Threads that each take the next chunk and deliver it.
 
-    They are daemons: one may sit in a read from a terminal, or in a request without an answer.
+    They stay within a window after the oldest unfinished chunk, so that memory is bounded. They are
+    daemons, because one may be blocked in a read from a terminal or in a request.
     """
 
     def __init__(
@@ -35,24 +35,24 @@ class Pipeline:
         self._window = threading.Semaphore(2 * connections)
         self._done: SimpleQueue[_Done] = SimpleQueue()
         self._stopped = threading.Event()
-        self._under_way: set[int] = set()
+        self._in_delivery: set[int] = set()
         self._is_idle = False
         self._is_exhausted = self._has_ended = False
         self._error: Exception | None = None
 
     @property
     def is_idle(self) -> bool:
-        """No chunk was being delivered at the last None that `outcomes` gave."""
+        """Return whether no chunk was in delivery when `outcomes` last gave None."""
         return self._is_idle
 
     @property
     def is_complete(self) -> bool:
-        """`outcomes` gave the outcome of all chunks there are."""
+        """Return whether `outcomes` gave the outcome of every chunk."""
         return self._is_exhausted and self._has_ended and self._error is None
 
     @property
     def has_failed(self) -> bool:
-        """Whether a delivery or the reading raised something."""
+        """Return whether a delivery or the reading raised an error."""
         return self._error is not None
 
     def stop(self) -> None:
@@ -61,9 +61,9 @@ class Pipeline:
         self._window.release(self._connections)
 
     def outcomes(self) -> Iterator[Outcome | None]:
-        """Each chunk's outcome, in order; None every POLL_SECONDS in which there is none.
+        """Return the outcome of each chunk, in order, and None after POLL_SECONDS without one.
 
-        Ends when all threads have; `raise_failure` tells why before the end of the input.
+        Ends when every thread has ended. `raise_failure` raises the error if there was one.
         """
         for _ in range(self._connections):
             threading.Thread(target=self._run, daemon=True).start()
@@ -84,12 +84,14 @@ class Pipeline:
         self._has_ended = True
 
     def raise_failure(self) -> None:
-        """Raise what a delivery or the reading raised, if one did."""
+        """Raise the error of a delivery or of the reading, if there was one."""
         if self._error is not None:
             raise self._error
 
     def _get(self) -> _Done | None:
-        idle = not self._under_way  # before the look: what was under way put its outcome first
+        idle = (
+            not self._in_delivery
+        )  # read before the queue: a chunk puts its outcome there before it is finished
         try:
             return self._done.get(timeout=POLL_SECONDS)
         except Empty:
@@ -113,14 +115,14 @@ class Pipeline:
                 return None
             taken = next(self._chunks, None)
             self._is_exhausted = taken is None
-            if taken is None or self._stopped.is_set():  # it may have been, during a long read
+            if taken is None or self._stopped.is_set():  # perhaps stopped during a long read
                 self.stop()
                 return None
-            self._under_way.add(taken[0])
+            self._in_delivery.add(taken[0])
             return taken
 
     def _deliver_one(self, number: int, chunk: Chunk) -> None:
         try:
             self._done.put(_Done(number, self._deliver(chunk)))
         finally:
-            self._under_way.discard(number)
+            self._in_delivery.discard(number)

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on: a bar on a terminal, else a line now and then."""
+"""Show the progress of a run: a bar on a terminal, else a line from time to time."""
 
 import sys
 import threading
@@ -9,15 +9,17 @@ from typing import Protocol
 from tqdm import tqdm
 
 LINE_SECONDS = 10.0
-QUIET_SECONDS = 2.0  # a service that takes some and refuses some is not told of each time
+QUIET_SECONDS = 2.0  # the least between two lines if the service keeps coming and going
 _BAR = "{percentage:3.0f}% |{bar}| {n_fmt}B of {total_fmt}B, {elapsed}<{remaining}{postfix}"
 _COUNTER = "{n_fmt}B, {elapsed}{postfix}"
 
 
 @dataclass
 class Tally:
-    """How far a run is: all before `offset` bytes and `lines` is done. `blank`: the lines that this
-    process passed over."""
+    """The progress of a run: everything before `offset` bytes and `lines` lines is done.
+
+    `blank` is the number of blank lines that this process skipped.
+    """
 
     offset: int = 0
     lines: int = 0
@@ -27,31 +29,32 @@ class Tally:
 
 
 class Progress(Protocol):
-    """What a run shows itself by."""
+    """A display of the progress."""
 
-    def say(self, text: str) -> None:
-        """A line of its own."""
+    def show_line(self, text: str) -> None:
+        """Print a line."""
 
     def update(self, tally: Tally, last_error: str | None) -> None:
-        """The run is there now; `last_error`: why the service does not take what is sent."""
+        """Show the progress. `last_error` is why the service does not answer, or None."""
 
     def close(self) -> None:
-        """The run has ended."""
+        """Remove the display at the end of the run."""
 
 
 def progress(total: int | None, start: Tally) -> Progress:
-    """For input of `total` bytes, None when nobody knows, that is gone on with at `start`."""
+    """Return a display for input of `total` bytes (None: unknown), which starts at `start`."""
     return _Bar(total, start) if sys.stderr.isatty() else _Lines(start)
 
 
 class _Rate:
-    """Events a second since the start."""
+    """The counts so far, and the rate since the start."""
 
     def __init__(self, start: Tally) -> None:
         self._before = start.accepted + start.rejected
         self._began = time.monotonic()
 
     def text(self, tally: Tally) -> str:
+        """Return counts and rate."""
         seconds = max(time.monotonic() - self._began, 1e-9)
         rate = (tally.accepted + tally.rejected - self._before) / seconds
         rejected = f", {tally.rejected:,} rejected" if tally.rejected else ""
@@ -59,9 +62,11 @@ class _Rate:
 
 
 class _Bar:
+    """A progress bar on a terminal."""
+
     def __init__(self, total: int | None, start: Tally) -> None:
-        tqdm.set_lock(threading.RLock())  # its own would be one for many processes,
-        tqdm.monitor_interval = 0  # and a thread
+        tqdm.set_lock(threading.RLock())  # the default lock is shared among processes
+        tqdm.monitor_interval = 0  # no thread
         self._rate = _Rate(start)
         self._bar = tqdm(
             total=total,
@@ -73,7 +78,7 @@ class _Bar:
             leave=False,
         )
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
 
     def update(self, tally: Tally, last_error: str | None) -> None:
@@ -87,23 +92,25 @@ class _Bar:
 
 
 class _Lines:
+    """A line from time to time."""
+
     def __init__(self, start: Tally) -> None:
         self._rate = _Rate(start)
-        self._said = time.monotonic()
+        self._shown_at = time.monotonic()
         self._last_error: str | None = None
 
-    def say(self, text: str) -> None:
+    def show_line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     def update(self, tally: Tally, last_error: str | None) -> None:
-        silent = time.monotonic() - self._said
+        silent = time.monotonic() - self._shown_at
         changed = (last_error is None) != (self._last_error is None)
         if silent < (QUIET_SECONDS if changed else LINE_SECONDS):
             return
         waiting = f"waiting for the service: {last_error}; " if last_error else ""
-        self.say(f"{waiting}line {tally.lines:,}: {self._rate.text(tally)}")
+        self.show_line(f"{waiting}line {tally.lines:,}: {self._rate.text(tally)}")
         self._last_error = last_error
-        self._said = time.monotonic()
+        self._shown_at = time.monotonic()
 
     def close(self) -> None:
-        """There is nothing to take off the screen."""
+        """Do nothing: printed lines stay."""

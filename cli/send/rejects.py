@@ -1,4 +1,4 @@
-"""Rejected lines: the first few to be read, all of them in a file to correct and send."""
+"""Show the first rejected lines, and write all of them to a file to correct and send."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from cli.errors import SendError
 from cli.send.chunks import Rejected
 
 SHOWN = 20
-# What the service says of an event; its own line 1 is a line of the file here.
-_no_json = re.compile(r"The body is not JSON: (.+) at line 1, column (\d+)\.").fullmatch
+# The message of the service; its line 1 is the line of the file.
+_not_json = re.compile(r"The body is not JSON: (.+) at line 1, column (\d+)\.").fullmatch
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a run has written: bytes of both files, and when the lines were written last (ns)."""
+    """The bytes that a run wrote to both files, and the last change of the lines (`at`, ns)."""
 
     lines: int = 0
     reasons: int = 0
@@ -28,48 +28,51 @@ class Written:
 
 
 def reasons_path(path: Path) -> Path:
-    """The file with the reasons, beside the file with the rejected lines."""
+    """Return the path of the file with the reasons."""
     return path.with_name(path.name + ".reasons")
 
 
 def refuse_to_overwrite(path: Path | None, written: Written) -> None:
-    """Raise SendError if the file holds anything but what `written` tells of: somebody may have
-    corrected it."""
+    """Raise SendError if the file has changed since `written`: somebody may have corrected it."""
     if path is None or not path.exists():
         return
     found = path.stat()
     if found.st_size and (found.st_size, found.st_mtime_ns) != (written.lines, written.at):
         raise SendError(
-            f"{path} is not empty, and rejected lines in it may have been corrected: "
-            f"send that file first, or name another with --rejected"
+            f"{path} is not empty, and its lines may have been corrected: send that file first, or "
+            "choose another with --rejected"
         )
 
 
 class Rejects:
-    """`path`: the rejected lines as they stand in the input; `path`.reasons: NDJSON with `line` (in
-    the input), `error` and, for a line that is too long to be written whole, `cut`. None: no file.
+    """A writer of rejected lines to `path` and of their reasons to `path`.reasons (None: no files).
 
-    `keep`: how much of both files is kept; None keeps all. Raises OSError.
+    Rejected lines are written as they are in the input. Reasons are NDJSON with `line` (in the
+    input), `error` and, if the line was too long and is cut, `cut`. `keep` is the part of both
+    files to keep (None: all). `show` prints a line. Raises OSError.
     """
 
-    def __init__(self, path: Path | None, keep: Written | None, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(
+        self, path: Path | None, keep: Written | None, show: Callable[[str], None]
+    ) -> None:
+        self._print = show
         self._shown = 0
         self._files: list[BinaryIO] = []
         if path is not None:
-            kept = (None, None) if keep is None else (keep.lines, keep.reasons)
+            sizes = (None, None) if keep is None else (keep.lines, keep.reasons)
             paths = (path, reasons_path(path))
-            self._files = [_opened(*pair) for pair in zip(paths, kept, strict=True)]
+            self._files = [_open(*pair) for pair in zip(paths, sizes, strict=True)]
 
     def add(self, rejected: Sequence[Rejected]) -> None:
-        """These were rejected."""
-        for one in rejected:
-            self._show(one)
-            for file, row in zip(self._files, (one.original + b"\n", _reason(one)), strict=False):
+        """Show and write rejected lines."""
+        for line in rejected:
+            self._show(line)
+            rows = (line.original + b"\n", _reason(line))
+            for file, row in zip(self._files, rows, strict=False):
                 file.write(row)
 
     def sync(self) -> Written:
-        """Everything is on disk when this returns."""
+        """Write everything to disk, and return what was written."""
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
@@ -90,30 +93,30 @@ class Rejects:
         for file in self._files:
             file.close()
 
-    def _show(self, one: Rejected) -> None:
+    def _show(self, line: Rejected) -> None:
         if self._shown < SHOWN:
-            self._say(_shown(one))
+            self._print(_text(line))
         elif self._shown == SHOWN:
-            self._say("more lines were rejected; --rejected FILE writes down all of them")
+            self._print("more lines were rejected; --rejected FILE writes all of them to FILE")
         self._shown += 1
 
 
-def _shown(one: Rejected) -> str:
-    """The line with its fault; of a line that is no JSON with the column."""
-    text = problem_text(one.problem)
-    if found := _no_json(text):
+def _text(line: Rejected) -> str:
+    """Return the number of the line and the reason, with the column if it is not JSON."""
+    text = problem_text(line.problem)
+    if found := _not_json(text):
         reason = found[1].replace("Expecting", "expected")
-        return f"line {one.line:,}, column {found[2]}: not JSON: {reason}"
-    return f"line {one.line:,}: {text}"
+        return f"line {line.line:,}, column {found[2]}: not JSON: {reason}"
+    return f"line {line.line:,}: {text}"
 
 
-def _opened(path: Path, keep: int | None) -> BinaryIO:
+def _open(path: Path, keep: int | None) -> BinaryIO:
     file = path.open("ab")
     if keep is not None:
         file.truncate(min(keep, file.tell()))
     return file
 
 
-def _reason(one: Rejected) -> bytes:
-    row = {"line": one.line, "error": one.problem, **({"cut": True} if one.is_cut else {})}
+def _reason(line: Rejected) -> bytes:
+    row = {"line": line.line, "error": line.problem, **({"cut": True} if line.is_cut else {})}
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -1,4 +1,4 @@
-"""How long a service that is away is waited for."""
+"""Retry while the service does not answer, until a deadline."""
 
 import threading
 import time
@@ -9,15 +9,15 @@ from cli.errors import KeyReused, RequestRefused
 
 
 def stop_refused(seconds: float, answer: Refused) -> None:
-    """Who watches can correct a wrong address better than any waiting. Raises RequestRefused."""
+    """Raise RequestRefused: the user can correct a wrong address, a retry can't."""
     kind = KeyReused if answer.key_reused else RequestRefused
     raise kind(f"refused: {answer.reason}")
 
 
 class RetryDeadline:
-    """The pause between two tries, for all connections. Safe for many threads.
+    """The retry deadline of all connections. Safe for many threads.
 
-    `give_up`: seconds without any definite answer after which GaveUp is raised; None never.
+    `give_up`: seconds without a definite answer after which `pause` raises GaveUp (None: never).
     """
 
     def __init__(self, give_up: float | None) -> None:
@@ -28,7 +28,7 @@ class RetryDeadline:
         self.retries = 0
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Wait before the next try. Raises GaveUp, at once after `stop`."""
+        """Wait before the next try. Raises GaveUp after the deadline or `stop`."""
         self.last_error = reason
         self.retries += 1
         left = self._left()
@@ -36,19 +36,19 @@ class RetryDeadline:
             raise GaveUp(reason)
         left = self._left()
         if left is not None and left <= 0:
-            raise GaveUp(f"nothing was taken for {self._give_up:g} s: {reason}")
+            raise GaveUp(f"no event was accepted or rejected for {self._give_up:g} s: {reason}")
 
     def answered(self) -> None:
-        """The service gave a definite answer."""
+        """Start the deadline again after a definite answer."""
         self._answered = time.monotonic()
         self.last_error = None
 
     def stop(self) -> None:
-        """No more tries."""
+        """Allow no more tries."""
         self._stopped.set()
 
     def _left(self) -> float | None:
-        """Seconds until giving up."""
+        """Return the seconds until the deadline (None: no deadline)."""
         if self._give_up is None:
             return None
         return self._answered + self._give_up - time.monotonic()

@@ -1,4 +1,4 @@
-"""One run over some input: chunks out, outcomes in, until the end, a signal, or giving up."""
+"""Send the input in chunks, until its end, a stop signal, or the retry deadline."""
 
 import time
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from cli.send.progress import Progress, Tally
 from cli.send.retry_deadline import RetryDeadline
 
 SAVE_SECONDS = 0.5
-GRACE_SECONDS = 5.0  # for what is under way, once a run is told to stop
+GRACE_SECONDS = 5.0  # for unfinished requests, after a stop signal
 MAX_PAUSE = 5.0
 
 
 @dataclass(frozen=True)
 class SendOptions:
-    """How to send. `give_up`: seconds without an answer after which to end; None: never."""
+    """The options of a run. `give_up`: seconds without an answer until it stops (None: never)."""
 
     url: str
     connections: int
@@ -30,10 +30,12 @@ class SendOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run began and ended, and why; `last_error` is None for one that is complete or was
-    interrupted. `took_nothing`: it is certain that nothing that it sent was taken.
-    `remembers_rejected`: the next run of the file sends only what this one rejected.
-    `was_sent_before`: there was nothing left to send."""
+    """Where a run started and ended, and why.
+
+    `last_error`: why it stopped early, or None. `took_nothing`: the service certainly accepted
+    nothing. `remembers_rejected`: the next run of the file sends only the rejected lines.
+    `was_sent_before`: there was nothing to send.
+    """
 
     start: Tally
     tally: Tally
@@ -46,15 +48,15 @@ class RunResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to send."""
+        """Return whether everything was sent."""
         return not self.interrupted and self.last_error is None
 
 
 class Run:
-    """Sends chunks from `start` on under keys made from `run_id`.
+    """A run that sends chunks from `start` on, with idempotency keys derived from `run_id`.
 
-    `record` is called with each outcome in order, `save` with how far the run is, now and then
-    and at the end. Raises BadUrl.
+    Calls `record` with each outcome, in order, and `save` with the progress, every SAVE_SECONDS and
+    at the end. Raises BadUrl.
     """
 
     def __init__(
@@ -75,11 +77,11 @@ class Run:
         self._progress = progress
         self._save = save
         self._saved = time.monotonic()
-        self._ends_by: float | None = None
+        self._stop_deadline: float | None = None
 
     def send(self, chunks: Chunks) -> RunResult:
-        """All of them. Raises OSError when they can't be read, or a file not be written."""
-        began = time.monotonic()
+        """Send all chunks. Raises OSError if the input or an output file fails."""
+        started = time.monotonic()
         pipeline = Pipeline(iter(chunks), self._deliver, self._connections)
         with StopSignals() as signals:
             try:
@@ -87,21 +89,21 @@ class Run:
             finally:
                 self._save(self._tally)
                 self._transport.close()
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         result = RunResult(self._start, self._tally, seconds, took_nothing=self.took_nothing)
         if signals.requested and not pipeline.is_complete:
             return replace(result, interrupted=True)
         try:
             pipeline.raise_failure()
         except GaveUp as error:
-            return replace(result, last_error=f"gave up, {error}")
+            return replace(result, last_error=f"gave up: {error}")
         except RequestRefused as error:
             return replace(result, last_error=str(error))
         return result
 
     @property
     def took_nothing(self) -> bool:
-        """Whether it is certain that nothing of what was sent so far was taken."""
+        """Return whether the service certainly accepted nothing so far."""
         return self._transport.took_nothing
 
     def _follow(self, pipeline: Pipeline, signals: StopSignals) -> None:
@@ -110,7 +112,7 @@ class Run:
                 self._advance(outcome)
             self._progress.update(self._tally, self._deadline.last_error)
             if signals.requested or pipeline.has_failed:
-                self._end(pipeline)
+                self._begin_stop(pipeline)
                 if outcome is None and (pipeline.is_idle or self._is_time_up()):
                     break
 
@@ -130,12 +132,12 @@ class Run:
             self._save(self._tally)
             self._saved = time.monotonic()
 
-    def _end(self, pipeline: Pipeline) -> None:
-        """What is under way may still be answered; what waits for its next try may not."""
-        if self._ends_by is None:
-            self._ends_by = time.monotonic() + GRACE_SECONDS
+    def _begin_stop(self, pipeline: Pipeline) -> None:
+        """Wait for the answers to unfinished requests, but don't repeat any request."""
+        if self._stop_deadline is None:
+            self._stop_deadline = time.monotonic() + GRACE_SECONDS
             pipeline.stop()
             self._deadline.stop()
 
     def _is_time_up(self) -> bool:
-        return self._ends_by is not None and time.monotonic() >= self._ends_by
+        return self._stop_deadline is not None and time.monotonic() >= self._stop_deadline

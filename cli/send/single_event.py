@@ -1,4 +1,4 @@
-"""One event, made from options."""
+"""Send one event from options."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from cli.send.run import MAX_PAUSE, SendOptions
 def line_of(
     component: str, environment: str, message: str, email: str | None, data: str | None
 ) -> bytes:
-    """The event as a line; `data` is JSON, every digit of which is kept. Raises UsageError."""
+    """Return the event as a line. `data` is JSON and keeps every digit. Raises UsageError."""
     try:
         line = event_line(component, environment, message, email)
     except BadEvent as error:
@@ -26,7 +26,7 @@ def line_of(
 
 
 def send_one(send_options: SendOptions, line: bytes) -> Verdict:
-    """The service's verdict. Raises BadUrl, GaveUp, RequestRefused."""
+    """Send the line and return the verdict. Raises BadUrl, GaveUp, RequestRefused."""
     deadline = RetryDeadline(send_options.give_up)
 
     def pause(seconds: float, reason: str) -> None:
@@ -42,14 +42,14 @@ def send_one(send_options: SendOptions, line: bytes) -> Verdict:
 
 
 def as_json(verdict: Verdict) -> str:
-    """An accepted event's id and time."""
+    """Return the ID and time of an accepted event."""
     return json.dumps({"id": verdict.id, "created_at": verdict.created_at})
 
 
 def _one_line(data: str) -> bytes:
     try:
-        json.loads(data, parse_int=str)  # as text: there is no limit to its digits here
-        # Line ends stand between JSON's words only, never within one.
+        json.loads(data, parse_int=str)  # as text: int has a limit of digits
+        # A JSON token contains no line end, so a line end can become a blank.
         return data.replace("\r", " ").replace("\n", " ").encode()
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--data is not JSON: {error}") from None

@@ -1,4 +1,4 @@
-"""Standard input, a pipe: what can be read once only."""
+"""Send standard input or a pipe, which can be read only once."""
 
 import secrets
 from contextlib import closing
@@ -14,11 +14,11 @@ from cli.send.run import Run, RunResult, SendOptions
 
 
 @dataclass(frozen=True)
-class Part:
-    """What of the stream to send: all after `skip_lines` lines.
+class StreamPart:
+    """The part of the stream to send: everything after `skip_lines` lines.
 
-    `run_id`: that of an earlier run over the same input, "" for a run of its own. With it, what the
-    earlier one had under way when it ended counts once all the same.
+    `run_id` is the ID of an earlier run of the same input, "" for a new run. With it, unfinished
+    requests of the earlier run are stored once, although they are sent again.
     """
 
     batch: int
@@ -27,8 +27,10 @@ class Part:
     rejected: Path | None
 
 
-def send_stream(send_options: SendOptions, part: Part, file: BinaryIO) -> tuple[RunResult, str]:
-    """Send what comes; how it ended and the run's id. Raises BadUrl, OSError."""
+def send_stream(
+    send_options: SendOptions, part: StreamPart, file: BinaryIO
+) -> tuple[RunResult, str]:
+    """Send the stream, and return the result and the run ID. Raises BadUrl, OSError."""
     run_id = part.run_id or secrets.token_hex(12)
     chunks = Chunks(file, part.batch)
     if not part.skip_lines:
@@ -37,7 +39,7 @@ def send_stream(send_options: SendOptions, part: Part, file: BinaryIO) -> tuple[
     start = Tally(chunks.skip(part.skip_lines), part.skip_lines)
     with (
         closing(progress(None, start)) as shown,
-        Rejects(part.rejected, keep, shown.say) as rejects,
+        Rejects(part.rejected, keep, shown.show_line) as rejects,
     ):
 
         def record(outcome: Outcome) -> None:

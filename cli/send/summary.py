@@ -1,22 +1,23 @@
-"""What is said of a run when it has ended."""
+"""The summary of a run."""
 
 import json
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cli.quantities import counted, duration, noun
 from cli.send.rejects import reasons_path
 from cli.send.run import RunResult
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Its fields are the JSON form's.
+    """The summary; its fields are the fields of the JSON form.
 
-    `accepted`, `rejected`, `lines`: of all runs over this input together. `run_accepted`,
-    `run_rejected`, `run_blank` (lines that were passed over), `seconds`, `events_per_second`: of
-    this one, which began after line `after_line`. `complete`: nothing is left to send.
-    `next_step`: what to do about rejected lines, None without any.
+    `accepted`, `rejected` and `lines` count all runs of this input. `run_accepted`, `run_rejected`,
+    `run_blank` (skipped blank lines), `seconds` and `events_per_second` are for this run, which
+    started after line `after_line`. `complete`: everything was sent. `next_step`: what to do about
+    rejected lines, None if there are none.
     """
 
     url: str
@@ -33,18 +34,21 @@ class Summary:
     next_step: str | None
 
     def as_json(self) -> str:
+        """Return one line of JSON."""
         return json.dumps(asdict(self))
 
     def as_text(self) -> str:
-        rate = f"{self.seconds:.1f} s, {self.events_per_second:,.0f} events a second"
-        said = _counts(self.run_accepted, self.run_rejected)
+        """Return the summary for people."""
+        rate = f"{duration(self.seconds)}, {counted(self.events_per_second, 'event')} a second"
+        counts = _counts(self.run_accepted, self.run_rejected)
         if self.run_blank:
-            said += f", {self.run_blank:,} blank {'line' if self.run_blank == 1 else 'lines'}"
+            counts += f", {counted(self.run_blank, 'blank line')}"
         if self.run_accepted == self.accepted and self.run_rejected == self.rejected:
-            said = f"{said} ({rate})"
+            text = f"{counts} ({rate})"
         else:
-            said = f"{said} in this run ({rate}); {_counts(self.accepted, self.rejected)} in all"
-        return "\n".join(filter(None, [said, self.next_step]))
+            total = _counts(self.accepted, self.rejected)
+            text = f"{counts} in this run ({rate}); {total} in total"
+        return "\n".join(filter(None, [text, self.next_step]))
 
 
 def _counts(accepted: int, rejected: int) -> str:
@@ -52,25 +56,28 @@ def _counts(accepted: int, rejected: int) -> str:
 
 
 def next_step(result: RunResult, file: str | None, rejected: str | None, url: str | None) -> str:
-    """What to do about rejected lines. `file`: None for standard input; `url`: as it was given."""
-    one = result.tally.rejected == 1
-    lines, them = ("line", "it") if one else ("lines", "them")
+    """Return what to do about rejected lines.
+
+    `file` is None for standard input, `url` is the value of `--url`.
+    """
+    count = result.tally.rejected
+    lines, them = noun(count, "line"), noun(count, "it", "them")
     in_place = None
     if file and result.remembers_rejected:
-        place = "in its place" if one else "each in its place"
-        again = "run the same command again: it sends only what was not accepted."
+        place = noun(count, "in its place", "each in its place")
+        again = "run the same command again: it sends only lines that were not accepted."
         in_place = f"{place} in {file}, and {again}"
     if rejected:
-        was = "was" if one else "were"
-        step = f"The rejected {lines} {was} also written to {_in_own_file(rejected, them, url)}"
+        were = noun(count, "was", "were")
+        step = f"The rejected {lines} {were} also written to {_in_own_file(rejected, them, url)}"
         if in_place is None:
             return step
-        return f"{step} Or correct {them} {in_place} Use one of the two ways, not both."
+        return f"{step} Or correct {them} {in_place} Use only one of the two ways."
     if in_place is not None:
         return f"Correct the rejected {lines}, {in_place}"
     return (
-        f"Correct the rejected {lines} and send only what you corrected: all of the input again "
-        "would store the accepted lines twice."
+        f"Correct the rejected {lines}, and send only the corrected {lines}: sending the whole "
+        "input again would store the accepted lines twice."
     )
 
 
@@ -82,7 +89,7 @@ def _in_own_file(rejected: str, them: str, url: str | None) -> str:
 
 
 def summary(url: str, result: RunResult, step: str | None = None) -> Summary:
-    """Of a run that ended so."""
+    """Return the summary of a run with this result."""
     tally, start = result.tally, result.start
     accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
     events = accepted + rejected

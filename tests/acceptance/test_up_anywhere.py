@@ -104,7 +104,7 @@ def test_up_that_is_interrupted_while_it_waits_for_the_folder_says_that_it_did_n
         said, complaints = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "stopped" not in said + complaints
-    assert f"not started: interrupted while it waited for the data folder {parent}" in complaints
+    assert f"not started: interrupted while waiting for the data folder {parent}" in complaints
 
 
 def test_up_that_is_interrupted_before_it_is_ready_does_not_claim_to_have_served(

@@ -129,7 +129,7 @@ def test_a_discarded_one_is_gone(poisoned: Service, capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == (f"{event_id}  discarded\n", "no dead letters\n")
     assert poisoned.http.get(f"/events/{event_id}").status_code == 404
     assert main(["dead-letters", "discard", str(event_id)]) == 1
-    assert "there is no dead letter" in capsys.readouterr().err
+    assert "no dead letter has the ID" in capsys.readouterr().err
 
 
 def test_an_unusual_share_of_refusals_stops_the_drain_and_raises_an_alarm(

@@ -186,8 +186,8 @@ def test_a_folder_on_which_nothing_runs_is_said_to_be_so(
     assert main([*command, "--data-dir", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert said.err == (
-        f"activity: error: nothing runs on the data folder {tmp_path}; --data-dir or "
-        "ACTIVITY_DATA_DIR names another\n"
+        f"activity: error: nothing runs on the data folder {tmp_path}; choose another "
+        "with --data-dir or ACTIVITY_DATA_DIR\n"
     )
     assert ("--json" in command) == bool(said.out)
 

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[3]
     [
         (["nofile"], "there is no file nofile"),
         (["."], ". is a folder: name a file"),
-        (["ok", "--checkpoint", "ok/x"], "can't be noted in"),
-        (["ok", "--checkpoint", "/proc/x/y"], "name a place with --checkpoint FILE"),
+        (["ok", "--checkpoint", "ok/x"], "can't store the progress in"),
+        (["ok", "--checkpoint", "/proc/x/y"], "choose another file with --checkpoint FILE"),
         (["ok", "--rejected", "/proc/no"], "/proc/no: No such file or directory"),
         (["ok", "--rejected", "."], "--rejected . is a folder: name a file"),
     ],

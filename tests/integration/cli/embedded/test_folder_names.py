@@ -68,7 +68,7 @@ def test_a_name_that_postgresql_does_not_take_is_refused_before_anything_is_made
 ) -> None:
     deep = parent.joinpath(*[name[start : start + 200] for start in range(0, len(name), 200)])
     with (
-        pytest.raises(FolderError, match=r"PostgreSQL does not take.*--data-dir"),
+        pytest.raises(FolderError, match=r"PostgreSQL does not accept.*--data-dir"),
         embedded_servers(deep),
     ):
         pass

@@ -102,7 +102,7 @@ def test_a_link_that_leads_nowhere_makes_no_file_there(
 def test_a_pipe_in_place_of_the_lock_is_refused_and_not_waited_for(parent: Path) -> None:
     (parent / "data").mkdir()
     os.mkfifo(parent / "data" / "lock")
-    with pytest.raises(CliError, match="lock is a link, or no regular file"):
+    with pytest.raises(CliError, match="lock must be a regular file and not a link"):
         start(parent / "data")
 
 

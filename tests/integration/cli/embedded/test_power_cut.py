@@ -110,7 +110,7 @@ def test_zeros_at_the_end_are_cut_and_kept_and_every_answered_write_is_there(
     assert copy.read_bytes() == (b"x" * whole + tail)[cut_at:]
     for told in (caplog.text, log):
         assert "ended with zero bytes, as after a power cut" in told
-        assert f"are kept in {copy}" in told
+        assert f"a copy is in {copy}" in told
     assert copy.stat().st_mode & 0o777 == 0o600
     with embedded_servers(data) as servers, redis.Redis.from_url(servers.urls.queue_url) as queue:
         assert queue.get("later") == b"goes on"  # what was written after that is kept, too
@@ -179,7 +179,7 @@ def test_without_a_manifest_it_does_not_start_empty_and_says_how_to_write_one(
     with pytest.raises(ServerFailed, match="missing or empty") as refused, embedded_servers(data):
         pass
     assert image(data) == before
-    command = re.search(r"type: (printf .*)", str(refused.value))
+    command = re.search(r"run: (printf .*)", str(refused.value))
     assert command
     subprocess.run(command[1], shell=True, check=True)
     with embedded_servers(data) as servers:

@@ -18,7 +18,7 @@ SMALL = 4096
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
     """Servers whose logs are large once they have 4 KiB."""
-    monkeypatch.setattr(log_file, "LARGEST_BYTES", SMALL)
+    monkeypatch.setattr(log_file, "MAX_BYTES", SMALL)
     with data_folder() as folder, embedded_servers(folder) as servers:
         yield servers
 

@@ -107,10 +107,10 @@ def test_who_goes_on_ending_is_spoken_of_less_and_less_often(
     wait_until(turning(supervisor, lambda: len(starts) == 9), "8 ends")
     supervisor.stop(5)
     assert [record.getMessage() for record in caplog.records] == [
-        f"brief (process {starts[0]}) ended with status 1; started again",
-        f"brief (process {starts[1]}) ended with status 1, 2 times in a row; started again",
-        f"brief (process {starts[3]}) ended with status 1, 4 times in a row; started again",
-        f"brief (process {starts[7]}) ended with status 1, 8 times in a row; started again",
+        f"brief (process {starts[0]}) ended with status 1; restarted",
+        f"brief (process {starts[1]}) ended with status 1, 2 times in a row; restarted",
+        f"brief (process {starts[3]}) ended with status 1, 4 times in a row; restarted",
+        f"brief (process {starts[7]}) ended with status 1, 8 times in a row; restarted",
     ]
 
 
@@ -178,7 +178,7 @@ def test_stop_ends_all_and_kills_those_who_will_not(
     wait_until(ready.exists, "the child ignores SIGTERM")
     supervisor.stop(0.5)
     assert not any(map(alive, pids.values()))
-    assert f"process {pids['deaf']} did not stop within 0.5 s: killed" in caplog.text
+    assert f"process {pids['deaf']} did not stop within 0.5 s and was killed" in caplog.text
     assert supervisor.pids() == []
 
 
@@ -396,7 +396,7 @@ def test_up_starts_again_whatever_is_killed(folder: Path, ups: Callable[..., Up]
     for role in ("postgres", "queue", "control", "api", "worker"):
         before = up.processes()
         os.kill(before[role][0], signal.SIGKILL)
-        killed.append(f"{role} (process {before[role][0]}) ended with SIGKILL; started again")
+        killed.append(f"{role} (process {before[role][0]}) ended with SIGKILL; restarted")
         wait_until(
             partial(runs_anew, role, before[role]),
             f"{role} runs again",

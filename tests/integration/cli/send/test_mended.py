@@ -27,18 +27,18 @@ def test_the_same_command_sends_only_the_mended_lines(
     ran = send.run(file, "--batch", 2)
     assert ran.stdout.splitlines()[-1] == (
         f"Correct the rejected lines, each in its place in {file}, and run the same command again: "
-        "it sends only what was not accepted."
+        "it sends only lines that were not accepted."
     )
     events(file, ["a", "mended, longer", "", "b", "bad still", "c"])
     again = send.run(file)
-    assert "already stored and unchanged: 3; sending" in again.stderr
+    assert "already stored and unchanged: 3 lines; sending" in again.stderr
     assert again.stdout.startswith("1 accepted, 1 rejected in this run (")
-    assert "; 4 accepted, 1 rejected in all\n" in again.stdout
+    assert "; 4 accepted, 1 rejected in total\n" in again.stdout
     events(file, ["a", "mended, longer", "", "b", "", "c"])  # given up
     last = send.summary(file)
     assert (last["status"], last["accepted"], last["rejected"]) == (0, 4, 0)
     assert (last["run_accepted"], last["run_blank"]) == (0, 1)
-    assert "already sent whole, nothing to do" in send.run(file).stdout
+    assert "nothing to do: every line was already sent" in send.run(file).stdout
     assert sorted(stub.messages) == ["a", "b", "c", "mended, longer"]
 
 
@@ -73,7 +73,7 @@ def test_a_change_in_stored_lines_is_refused_and_sends_nothing(
     send.run(file)
     ran = send.run(events(file, messages))
     assert ran.returncode == 1
-    assert "has changed in more than the rejected line: " in ran.stderr
+    assert "has changed outside its rejected lines: " in ran.stderr
     assert stub.messages == ["a", "b"]
 
 
@@ -119,7 +119,7 @@ def test_mended_lines_for_another_service_are_refused(
     file = events(tmp_path / "events", ["a", "bad"])
     send.run(file)
     ran = send.run(file, "--url", "http://127.0.0.1:9", "--give-up", 0)
-    assert f"has stored 1 of its lines at {stub.url}" in ran.stderr
+    assert f"stored 1 line of this file at {stub.url}" in ran.stderr
 
 
 def test_a_file_of_rejected_lines_that_was_mended_is_not_overwritten(

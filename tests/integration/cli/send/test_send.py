@@ -99,9 +99,8 @@ def test_rejected_lines_are_told_counted_and_written_down(
     assert ran.stdout.splitlines()[-1] == (
         f"The rejected lines were also written to {rejected} (reasons: {rejected}.reasons). "
         f"Correct them there, then run `activity send {rejected}`. Or correct them each in its "
-        f"place in {file}, and run the same command again: it sends only what was not accepted. "
-        "Use one of "
-        "the two ways, not both."
+        f"place in {file}, and run the same command again: it sends only lines that were not "
+        "accepted. Use only one of the two ways."
     )
 
 
@@ -163,8 +162,8 @@ def test_it_gives_up_when_told_to_and_goes_on_later(
     file = ndjson(tmp_path / "events", 100)
     gave_up = send.run(file, "--batch", 10, "--give-up", 0.5, "--connections", 1)
     assert gave_up.returncode == 1
-    reason = "nothing was taken for 0.5 s: answer 503: told to say 503"
-    assert f"gave up, {reason}; ended after line 30; run the same" in gave_up.stderr
+    reason = "no event was accepted or rejected for 0.5 s: answer 503: told to say 503"
+    assert f"gave up: {reason}; stopped after line 30; run the same" in gave_up.stderr
     stub.otherwise = StubService.accept
     again = send.summary(file, "--connections", 1)
     assert (again["after_line"], again["accepted"], again["status"]) == (30, 100, 0)
@@ -220,12 +219,12 @@ def test_told_to_stop_it_says_how_far_it_is_and_goes_on_there(
     status, out, err = ended(process)
     assert status == 130
     assert json.loads(out)["complete"] is False
-    assert "interrupted after line 50; run the same command again to go on" in err
+    assert "interrupted after line 50; run the same command again to continue" in err
     stub.otherwise = StubService.accept
     again = send.run(file, "--connections", 1)
-    assert "going on after line 50, where a run was interrupted" in again.stderr
+    assert "continuing the interrupted run after line 50" in again.stderr
     assert again.stdout.startswith("50 accepted, 0 rejected in this run (")
-    assert again.stdout.endswith("; 100 accepted, 0 rejected in all\n")
+    assert again.stdout.endswith("; 100 accepted, 0 rejected in total\n")
     assert stub.messages == messages(100)
 
 
@@ -254,8 +253,8 @@ def test_a_refusal_that_is_not_about_the_lines_ends_the_run_and_rejects_none(
     assert ran.stdout.startswith("30 accepted, 0 rejected")
     assert ran.stderr == (
         f"activity: refused: POST {stub.url}/events/batch: answer {status}: told to say {status}; "
-        f"is {stub.url} an Activity Service?; ended after line 30; run the same command again to "
-        "go on\n"
+        f"is {stub.url} an Activity Service?; stopped after line 30; run the same command again "
+        "to continue\n"
     )
     stub.otherwise = StubService.accept
     again = send.summary(file)
@@ -279,10 +278,12 @@ def test_a_run_of_which_nothing_was_taken_binds_the_file_to_no_address(
     file = ndjson(tmp_path / "events", 10)
     for url in ("http://127.0.0.1:9", "nowhere"):
         ran = send.run(file, "--url", url, "--give-up", 0)
-        assert "has sent" not in ran.stderr
+        assert "the interrupted run" not in ran.stderr
         assert send.checkpoints() == []
     stub.otherwise = refuse(404)
-    assert "ended before anything was taken" in send.run(file, "--url", f"{stub.url}/no").stderr
+    assert "stopped before any event was accepted" in (
+        send.run(file, "--url", f"{stub.url}/no").stderr
+    )
     stub.otherwise = StubService.accept
     assert send.summary(file)["accepted"] == 10
 
@@ -294,7 +295,7 @@ def test_a_run_without_an_answer_binds_the_file_to_its_address(
     file = ndjson(tmp_path / "events", 10)
     assert send.run(file, "--give-up", 0).returncode == 1
     ran = send.run(file, "--url", "http://127.0.0.1:9")
-    assert f"an interrupted run has begun to send it to {stub.url}, not to" in ran.stderr
+    assert f"the interrupted run sent the first lines to {stub.url}, not to" in ran.stderr
     assert "0 lines" not in ran.stderr
 
 
@@ -353,7 +354,7 @@ def test_what_is_added_while_a_run_is_interrupted_is_not_its_own(
     stub.otherwise = StubService.accept
     ran = send.run(file, "--checkpoint", at)
     assert ran.returncode == 0
-    assert "the file has grown by 53 bytes since the run began; those were not sent" in ran.stderr
+    assert "the file has grown by 53 bytes since the run began; run the same command" in ran.stderr
     assert stub.messages == messages(10)
     assert send.summary(file, "--checkpoint", at)["run_accepted"] == 1
     assert stub.messages == [*messages(10), "late"]
@@ -378,7 +379,7 @@ def test_interrupted_standard_input_is_gone_on_with_by_hand(
     process.send_signal(signal.SIGINT)
     status, _, err = ended(process)
     assert status == 130
-    how = err.rstrip().partition("with ")[2].removesuffix(" to go on").split()
+    how = err.rstrip().partition("with ")[2].removesuffix(" to continue").split()
     assert how[:2] == ["--skip-lines", "30"]
     assert how[-2:] == ["--batch", "10"]
     stub.otherwise = StubService.accept
@@ -454,15 +455,18 @@ def test_one_event_that_is_rejected_is_told(stub: StubService, send: SendCommand
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ([], "--component, --environment, --message missing"),
-        (["--component", "c"], "--environment, --message missing: an event needs them"),
-        (["--component", "c", "--message", "m"], "--environment missing: an event needs it;"),
-        (["-", *EVENT], "--component makes one event: give it or a FILE, not both"),
-        ([*EVENT, "--batch", "5"], "--batch is for a FILE"),
+        ([], "(missing: --component, --environment, --message)"),
+        (["--component", "c"], "(missing: --environment, --message); or name a FILE"),
+        (
+            ["--component", "c", "--message", "m"],
+            "(missing: --environment); or name a FILE",
+        ),
+        (["-", *EVENT], "--component is for one event: give it or FILE, not both"),
+        ([*EVENT, "--batch", "5"], "--batch needs a FILE"),
         ([*EVENT, "--data", "{"], "--data is not JSON"),
         (["-", "--restart"], "--restart is for a file"),
         ([__file__, "--skip-lines", "5"], "--skip-lines is for standard input"),
-        (["-", "--run-id", "a b"], "--run-id is not one"),
+        (["-", "--run-id", "a b"], "--run-id is not a run ID"),
         (["-", "--url", "nowhere"], "is not a service URL"),
         ([__file__, "--rejected", __file__], "must be different files"),
         ([__file__, "--restart", "--checkpoint", __file__], "must be different files"),

@@ -47,7 +47,7 @@ def test_the_same_command_again_sends_nothing_and_says_so(
     file = ndjson(tmp_path / "events", 3)
     assert send.run(file).returncode == 0
     again = send.run(file)
-    text = "already sent whole, nothing to do (--restart sends it again)\n"
+    text = "nothing to do: every line was already sent (--restart sends the file again)\n"
     assert (again.returncode, again.stdout, again.stderr) == (0, text, "")
     summary = send.summary(file)
     assert (summary["accepted"], summary["run_accepted"], summary["complete"]) == (3, 0, True)
@@ -73,7 +73,7 @@ def test_a_file_that_was_sent_and_changed_is_refused_with_what_to_do(
     ran = send.run(file)
     assert ran.returncode == 1
     assert "was sent whole before, and has changed since" in ran.stderr
-    assert "--restart: 3 lines are then stored twice" in ran.stderr
+    assert "--restart: 3 lines will then be stored twice" in ran.stderr
     assert stub.messages == messages(3)
 
 
@@ -136,7 +136,7 @@ def test_lines_that_changed_after_they_were_sent_are_told_with_what_to_do(
     reused = Reply(422, {"title": "Refused", "detail": "No.", "errors": [fault]})
     stub.otherwise = lambda stub, request: reused
     ran = send.run(file, *once)
-    assert "some of the lines 1 to 2,000 have changed since they were sent by the run" in ran.stderr
+    assert "some of the lines 1 to 2,000 have changed since the interrupted run sent" in ran.stderr
     assert "Restore them and run the same command again" in ran.stderr
     assert "Activity Service?" not in ran.stderr
     file.write_text(text)

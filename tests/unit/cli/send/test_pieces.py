@@ -36,14 +36,14 @@ def at(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.json"
 
 
-def wanted_of(file: Path, **changes: object) -> ResumeRequest:
+def request_of(file: Path, **changes: object) -> ResumeRequest:
     options = {"url": "http://a", "batch": 10, "rejected": None, "restart": False, "anyway": False}
     return ResumeRequest(file=file, **{**options, **changes})  # type: ignore[arg-type]
 
 
 def begin(at: Path, file: Path, **changes: object) -> Checkpoint:
     with file.open("rb") as opened:
-        return resume.begin(at, wanted_of(file, **changes), opened, print).run
+        return resume.start_or_resume(at, request_of(file, **changes), opened, print).run
 
 
 def interrupted(at: Path, file: Path, offset: int = 300_000, age: float = 0) -> Checkpoint:
@@ -102,8 +102,11 @@ def test_a_file_that_has_changed_is_not_gone_on_with(at: Path, file: Path, conte
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"url": "http://b"}, "15,000 lines of it to http://a, not to http://b: .* --url http://a"),
-        ({"rejected": Path("/r")}, "with no --rejected: go on with that, or .* --restart"),
+        ({"url": "http://b"}, "15,000 lines to http://a, not to http://b: .* --url http://a"),
+        (
+            {"rejected": Path("/r")},
+            "used no --rejected: continue it without that option, or .* --restart",
+        ),
     ],
 )
 def test_another_way_than_the_interrupted_runs_is_refused(
@@ -124,7 +127,7 @@ def test_a_checkpoint_of_another_file_is_refused(at: Path, file: Path) -> None:
 
 def test_a_run_that_the_service_may_have_forgotten_is_a_decision(at: Path, file: Path) -> None:
     before = interrupted(at, file, age=KEYS_KEPT_SECONDS + 60)
-    with pytest.raises(CannotResume, match=r"23 hours old.*--continue-anyway.*--restart"):
+    with pytest.raises(CannotResume, match=r"23 h 1 min old.*--continue-anyway.*--restart"):
         begin(at, file)
     assert begin(at, file, anyway=True) == before
 
@@ -286,7 +289,7 @@ def test_a_retry_deadline_ends_when_it_is_told_to() -> None:
 
 
 def test_a_retry_deadline_gives_up_after_its_time_without_an_answer() -> None:
-    with pytest.raises(GaveUp, match=r"nothing was taken for 0\.05 s: away"):
+    with pytest.raises(GaveUp, match=r"no event was accepted or rejected for 0\.05 s: away"):
         RetryDeadline(0.05).pause(600, "away")
 
 
