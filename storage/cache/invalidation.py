@@ -6,7 +6,7 @@ import redis
 
 from storage.errors import control_errors
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 
 
 class CacheInvalidator:
@@ -52,8 +52,9 @@ class CacheInvalidator:
         self, script: str, writer: int | str, fence: int, oldest_ms: int, tags: Iterable[str]
     ) -> None:
         with control_errors():
-            call = self._client.register_script(source(f"cache/{script}"))
-            call(
-                keys=[keys.GENERATIONS, keys.PENDING_WRITERS, keys.pending_tags(writer)],
-                args=[writer, fence, oldest_ms, *sorted(tags)],
+            run(
+                self._client,
+                f"cache/{script}",
+                [keys.GENERATIONS, keys.PENDING_WRITERS, keys.pending_tags(writer)],
+                [writer, fence, oldest_ms, *sorted(tags)],
             )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import redis.asyncio
-from redis.commands.core import AsyncScript
 from redis.exceptions import OutOfMemoryError
 
 from storage.cache.local_pages import LocalPageCache
@@ -24,7 +23,7 @@ from storage.cache.validator import PageValidator
 from storage.errors import ControlUnavailable, control_errors
 from storage.model.cached_page import CachedPage
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 
 # After control lost its data, a commit on its way then may have lost its pending tags: until any
 # such commit is over no page is served, and what is read meanwhile never is.
@@ -70,10 +69,6 @@ class PageCache:
         self._token = secrets.token_hex(8)
         self._local = LocalPageCache()
         self._validator = PageValidator(self._ask)
-        self._validate: AsyncScript = client.register_script(source("cache/validate"))
-        self._lookup: AsyncScript = client.register_script(source("cache/lookup"))
-        self._store: AsyncScript = client.register_script(source("cache/store"))
-        self._unlock: AsyncScript = client.register_script(source("cache/unlock"))
 
     def local(self, digest: str, tags: Sequence[str]) -> LocalPage | None:
         """Ask control whether the page may be served, if its body is in this process."""
@@ -106,9 +101,11 @@ class PageCache:
             return
         async with _in_time():
             try:
-                await self._store(
-                    keys=[keys.page(digest), keys.page_lock(digest)],
-                    args=[generations, page.body, page.etag, self._ttl_ms, self._token],
+                await run(
+                    self._client,
+                    "cache/store",
+                    [keys.page(digest), keys.page_lock(digest)],
+                    [generations, page.body, page.etag, self._ttl_ms, self._token],
                 )
             except OutOfMemoryError:  # the lock must be released all the same
                 await self.leave(digest)
@@ -121,7 +118,7 @@ class PageCache:
         Raises ControlUnavailable.
         """
         async with _in_time():
-            await self._unlock(keys=[keys.page_lock(digest)], args=[self._token])
+            await run(self._client, "cache/unlock", [keys.page_lock(digest)], [self._token])
 
     async def ping(self) -> None:
         """Raises ControlUnavailable when control can't be reached."""
@@ -140,9 +137,11 @@ class PageCache:
             named += (len(of_page), *of_page)
         try:
             async with _in_time():
-                etags: list[bytes | None] = await self._validate(
-                    keys=[keys.GENERATIONS, keys.PENDING_WRITERS, *map(keys.page, digests)],
-                    args=named,
+                etags: list[bytes | None] = await run(
+                    self._client,
+                    "cache/validate",
+                    [keys.GENERATIONS, keys.PENDING_WRITERS, *map(keys.page, digests)],
+                    named,
                 )
         except ControlUnavailable:
             self._local.clear()  # the next ones are looked up, where each waits but once
@@ -153,14 +152,16 @@ class PageCache:
         self, digest: str, tags: list[str], lock_ms: int, watermark_ms: int
     ) -> CachedPage | Miss | Wait:
         async with _in_time():
-            answer = await self._lookup(
-                keys=[
+            answer = await run(
+                self._client,
+                "cache/lookup",
+                [
                     keys.GENERATIONS,
                     keys.PENDING_WRITERS,
                     keys.page(digest),
                     keys.page_lock(digest),
                 ],
-                args=[self._grace_us, lock_ms, self._token, watermark_ms, *tags],
+                [self._grace_us, lock_ms, self._token, watermark_ms, *tags],
             )
         match answer:
             case [b"hit", body, etag]:

@@ -6,7 +6,7 @@ import redis.asyncio
 from redis.exceptions import ResponseError
 
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 
 Durability = Literal["checked", "weak", "unknown", "stated"]
 
@@ -54,9 +54,8 @@ async def _fsynced(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
 
     Both on one connection: WAITAOF waits for the last write of its own connection.
     """
-    probe = client.register_script(source("queue/probe"))
     pipe = client.pipeline(transaction=False)
-    await probe(keys=[keys.PROBE], client=pipe)
+    await run(pipe, "queue/probe", [keys.PROBE])
     pipe.waitaof(1, 0, FSYNC_MS)
     written, fsynced = await pipe.execute(raise_on_error=False)
     for answer in (written, fsynced):

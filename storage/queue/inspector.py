@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis.asyncio
-from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from storage.errors import queue_errors
 from storage.queue.durability import Durability, durability
 from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 from storage.redis.server_check import RedisServer
 
 LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended behind it
@@ -76,7 +75,6 @@ class Inspector:
         self._client = client
         self._shards = shards
         self._trusted = trusted
-        self._inspect: AsyncScript = client.register_script(source("queue/inspect"))
 
     async def shards(self) -> list[ShardState]:
         """Every shard there ever was. Raises QueueUnavailable."""
@@ -85,7 +83,7 @@ class Inspector:
             pipe = self._client.pipeline(transaction=False)
             for shard in range(shard_count(self._shards, most)):
                 names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
-                await self._inspect(keys=names, client=pipe)
+                await run(pipe, "queue/inspect", names)
             found = await pipe.execute()
         return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
 

@@ -9,7 +9,7 @@ from storage.errors import LeaseLost, queue_errors
 from storage.model.entries import END, Entry, EntryBatch, next_entry, read_batch, size_of
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 
 # Entries read at once: of the greatest size they still fit into memory easily.
 _PIECE = 256
@@ -139,5 +139,4 @@ class ShardLease:
 
     def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int | str]) -> Any:
         with queue_errors():
-            call = self._client.register_script(source(f"queue/{script}"))
-            return call(keys=[keys.state(self._shard), *more_keys], args=args)
+            return run(self._client, f"queue/{script}", [keys.state(self._shard), *more_keys], args)

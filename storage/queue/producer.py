@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis.asyncio
-from redis.commands.core import AsyncScript
 
 from storage.errors import (
     KeyReused,
@@ -17,7 +16,7 @@ from storage.errors import (
 )
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 from storage.redis.server_check import require_fit_queue
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
@@ -92,11 +91,6 @@ class QueueProducer:
         self._shards = self._max_shards = shards
         self.limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
-        self._append: AsyncScript = client.register_script(source("queue/append"))
-        self._append_idempotent: AsyncScript = client.register_script(
-            source("queue/append_idempotent")
-        )
-        self._find: AsyncScript = client.register_script(source("queue/find"))
 
     async def announce(self) -> None:
         """Record the number of shards, so that sweepers find them all, also once there are fewer.
@@ -129,7 +123,7 @@ class QueueProducer:
             await self.announce()
         with queue_errors():
             args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *items]
-            answer = await self._append(keys=_keys(shard), args=args)
+            answer = await run(self._client, "queue/append", _keys(shard), args)
         return _appended(shard, answer)
 
     async def append_idempotent(
@@ -143,13 +137,15 @@ class QueueProducer:
         """
         shard = record.shard(self._shards)
         with queue_errors():
-            answer = await self._append_idempotent(
-                keys=[
+            answer = await run(
+                self._client,
+                "queue/append_idempotent",
+                [
                     *_keys(shard),
                     keys.idempotency_record(shard, record.key),
                     keys.idempotency_expiry(shard),
                 ],
-                args=[
+                [
                     *self._bounds(oldest_ms),
                     record.fingerprint,
                     IDEMPOTENCY_TTL_MS,
@@ -174,7 +170,7 @@ class QueueProducer:
             pipe = self._client.pipeline(transaction=False)
             for shard in range(self._max_shards):
                 shard_keys = [keys.ids(shard), keys.stream(shard)]
-                await self._find(keys=shard_keys, args=event_ids, client=pipe)
+                await run(pipe, "queue/find", shard_keys, event_ids)
             *answers, known = await self._with_shard_count(pipe)
         if not known:
             return await self.find(event_ids)

@@ -15,7 +15,7 @@ from storage.queue.producer import QUEUED_TTL_MS
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.client import connect
-from storage.redis.script_runner import source
+from storage.redis.script_runner import run
 
 DRAIN_QUEUE = "drain"
 DRAIN = "worker.drain.drain"
@@ -109,15 +109,18 @@ class DrainScheduler:
 
     def _wake(self, shard: int, lost_generation: int = 0) -> tuple[int, int]:
         with queue_errors():
-            script = self._queue.register_script(source("queue/wake"))
-            shard_keys = [keys.state(shard), keys.stream(shard)]
-            generation, doubtful = script(keys=shard_keys, args=[QUEUED_TTL_MS, lost_generation])
+            generation, doubtful = run(
+                self._queue,
+                "queue/wake",
+                [keys.state(shard), keys.stream(shard)],
+                [QUEUED_TTL_MS, lost_generation],
+            )
         return int(generation), int(doubtful)
 
     def _extend_wakeup(self, shard: int, generation: int) -> None:
         with queue_errors():
-            script = self._queue.register_script(source("queue/extend_wakeup"))
-            script(keys=[keys.state(shard)], args=[QUEUED_TTL_MS, generation])
+            args = [QUEUED_TTL_MS, generation]
+            run(self._queue, "queue/extend_wakeup", [keys.state(shard)], args)
 
     def _still_waits(self, shard: int, generation: int) -> bool:
         with control_errors():

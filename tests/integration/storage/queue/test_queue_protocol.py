@@ -57,7 +57,7 @@ def queue(settings: StorageSettings) -> Iterator[redis.Redis]:
 
 
 def run(queue: redis.Redis, script: str, names: list[str], args: list[Any]) -> Any:
-    return queue.register_script(source(f"queue/{script}"))(keys=names, args=args)
+    return script_runner.run(queue, f"queue/{script}", names, args)
 
 
 def wake(queue: redis.Redis, lost_generation: int = 0) -> list[int]:
