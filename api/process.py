@@ -9,7 +9,8 @@ from typing import Any
 import uvicorn
 
 from api.app import create_app
-from api.http.hosts import Hosts, is_loopback
+from api.http.addresses import is_loopback
+from api.http.hosts import Hosts
 from api.server import malloc
 from api.server.draining_server import DrainingServer
 from api.server.fast_path_protocol import FastPathProtocol

@@ -6,10 +6,10 @@ answers for the page's own. Its requests still carry that name.
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope
 
+from api.http.addresses import parse_address
 from api.http.error_detail import ErrorDetail
 from api.http.headers import header_values
 from api.http.problems import Problem
@@ -88,21 +88,10 @@ class Hosts:
 
     def _allows_address(self, name: str) -> bool:
         try:
-            address = ip_address(name.strip("[]"))
+            address = parse_address(name.strip("[]"))
         except ValueError:
             return False
-        return is_loopback(str(address)) or not self._on_loopback
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address leads to this machine only."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host.lower() == "localhost"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.is_loopback
+        return address.is_loopback or not self._on_loopback
 
 
 def _name(value: bytes) -> str | None:

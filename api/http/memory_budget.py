@@ -1,4 +1,4 @@
-"""The memory that the requests of one process may hold at once."""
+"""The memory that the requests of one process may keep at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,43 +7,53 @@ from api.http.problems import Problem, closing
 
 
 class MemoryBudget:
-    """The bytes that a process may hold at once of batches, until they are accepted, and of other
-    requests whose end has not come yet.
-
-    A batch alone may hold what it needs: it has limits of its own.
-    """
+    """A bound on the bytes that all requests of one process keep at once; `free` are left."""
 
     def __init__(self, limit: int) -> None:
         self.limit = self.free = limit
 
     @contextmanager
     def reservation(self) -> Iterator["Reservation"]:
-        """One request: at the end of the block it holds nothing any more."""
+        """Reserve memory for one request; the end of the block releases it."""
         reservation = Reservation(self)
         try:
             yield reservation
         finally:
-            self.free += reservation.held
+            reservation.resize(0)
 
 
 class Reservation:
-    """What one request holds."""
+    """The share of one request in a budget; `held` bytes now."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self.held = 0
 
     def reserve(self, count: int) -> None:
-        """Raises Problem 503 when there is not so much room; then nothing is taken."""
+        """Reserve `count` bytes more. A lone request may exceed the budget: it has its own limit.
+
+        Raises Problem 503, with no more reserved than before, if they do not fit.
+        """
         others = self._budget.limit - self._budget.free - self.held
         if others and count > self._budget.free:
             raise out_of_memory()
         self._budget.free -= count
         self.held += count
 
+    def resize(self, size: int) -> bool:
+        """Reserve `size` bytes instead of `held`; reserve none if they do not fit.
+
+        Return whether they fit.
+        """
+        budget = self._budget
+        budget.free += self.held
+        self.held = size if size <= budget.free else 0
+        budget.free -= self.held
+        return self.held == size
+
 
 def out_of_memory() -> Problem:
-    """503: nothing of the request was accepted."""
+    """Return the 503 for a request whose body does not fit; nothing of it was accepted."""
     return closing(
         503,
         "Other requests are being read, as many as there is room for. Nothing of this one was "

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from urllib.parse import unquote
 
 from starlette.types import Scope
 
+from api.http.addresses import parse_address
 from api.http.paths import is_route
 
 FORWARDED = b"x-forwarded-prefix"
@@ -57,7 +58,5 @@ class Prefixes:
         """A client of a Unix socket has no address; who may open that socket is trusted."""
         if self._any or client is None:
             return True
-        address = ip_address(client)
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
+        address = parse_address(client)
         return any(address in network for network in self._networks)

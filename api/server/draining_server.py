@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from api.server.bounded_protocol import BoundedHeadProtocol
+from api.server.refusing_protocol import RefusingProtocol
 
 # How long an idle connection is kept for its client's next request: one that is closed while a
 # request is on its way to it is reset, and a proxy makes a 502 of that.
@@ -51,6 +51,6 @@ class DrainingServer(uvicorn.Server):
         while self.server_state.connections and clock() < end and not self.force_exit:
             # Again and again: a connection may have been accepted just before, and be made now.
             for connection in self.server_state.connections:
-                if isinstance(connection, BoundedHeadProtocol):
+                if isinstance(connection, RefusingProtocol):
                     connection.announce_close()
             await asyncio.sleep(_POLL_SECONDS)

@@ -66,7 +66,7 @@ class FastPathProtocol(BoundedHeadProtocol):
         if self._held is None:
             super().on_body(body)
         else:
-            self._without_body = -PIECE_BYTES  # as for any body
+            self._overhead = -PIECE_BYTES  # as for any body
             self._held.append(body)
 
     def on_message_complete(self) -> None:
@@ -77,7 +77,7 @@ class FastPathProtocol(BoundedHeadProtocol):
     def _may_take(self) -> bool:
         return (
             self._posts is not None
-            and self._without_body <= PIECE_BYTES
+            and self._overhead <= PIECE_BYTES
             and len(self.headers) <= FEW_HEADERS
             and not self.parser.should_upgrade()
             and self._posts.takes(self.url, self.headers)
@@ -93,7 +93,7 @@ class FastPathProtocol(BoundedHeadProtocol):
             return False
         self._end_hold()
         self._message_is_open = False
-        post.keep_alive = not self._closes and (
+        post.keep_alive = not self._closes_next and (
             version != "1.0" and self.parser.should_keep_alive()
         )
         waits = self._is_busy()
@@ -108,15 +108,15 @@ class FastPathProtocol(BoundedHeadProtocol):
         if isinstance(cycle, Post):  # its turn has come
             cycle.start()
         elif self.flow.write_paused:  # the client has not read the answer before
-            self._put_off = cycle, app
+            self._deferred = cycle, app
         elif self._pages is None or not self._pages.takes(cycle, app, super()._start_asgi_task):
             super()._start_asgi_task(cycle, app)
 
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _on_unfinished(self, size: int) -> None:
-        super()._on_unfinished(size)
+    def _bound_unfinished(self, size: int) -> None:
+        super()._bound_unfinished(size)
         if self._held is None:
             return
         if self._is_busy():
@@ -129,7 +129,7 @@ class FastPathProtocol(BoundedHeadProtocol):
             super()._reserve_body(size)
             return
         self._held_bytes += size
-        if not self.flow.reserve(self._held_bytes):
+        if not self.flow.unfinished.resize(self._held_bytes):
             self._held.clear()
             self._let_go()
             self._drop_body()
@@ -145,8 +145,8 @@ class FastPathProtocol(BoundedHeadProtocol):
     def _end_hold(self) -> None:
         self._held = None
         self._held_bytes = 0
-        if self.flow.reserved:
-            self.flow.reserve(0)
+        if self.flow.unfinished.held:
+            self.flow.unfinished.resize(0)
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None

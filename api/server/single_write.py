@@ -50,8 +50,8 @@ class SingleWriteCycle(RequestResponseCycle):
         """Return the next part of the body: from now on its reader accounts for it."""
         message = await super().receive()
         flow: Any = self.flow
-        if flow.reserved:
-            flow.reserve(0)
+        if flow.unfinished.held:
+            flow.unfinished.resize(0)
         return message
 
     async def _send_large(self, start: Message, part: Message) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.http.hosts import MAX_KNOWN, Hosts, is_loopback
+from api.http.addresses import is_loopback
+from api.http.hosts import MAX_KNOWN, Hosts
 
 LOOPBACK = [
     *(b"localhost", b"LOCALHOST:5000", b"localhost.", b"127.0.0.1", b"127.9.8.7:1"),
