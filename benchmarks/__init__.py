@@ -1,1 +1,1 @@
-"""Speed, measured: every figure that counts is a ratio read in one run, side by side."""
+"""Measure speed: each figure that counts is a ratio of two measurements in one run."""

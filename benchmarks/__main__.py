@@ -25,7 +25,7 @@ _RESULTS = Path("benchmarks/results")
 
 
 def main() -> int:
-    """0 when everything could be measured, whatever was read."""
+    """Run the benchmarks. Returns 0 when everything could be measured, whatever the results are."""
     options = _options()
     try:
         require_wrk()

@@ -1,6 +1,7 @@
-"""Accepting: events a second that one API process acknowledges, beside an echo and RQ jobs.
+"""Measure how many events a second one API process acknowledges, beside an echo and RQ jobs.
 
-No worker runs meanwhile: what one process can accept is asked, not what two cores can share.
+No worker runs at the same time, because the limit of one process is measured, not that of two
+shared cores.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ _MANY = 64
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One load: events a second, CPU time of the server side per event."""
+    """The result of one load: events a second, and CPU time of the server side per event."""
 
     events_per_second: float
     cpu_us: float
@@ -36,14 +37,14 @@ class Turn:
 
 @dataclass
 class Accepting:
-    """One run of the measurement."""
+    """The state of one measurement."""
 
     bench: Bench
     ours: Service
     measures: dict[str, Callable[[], Turn]] = field(default_factory=dict)
 
     def add(self, name: str, url: str, requests: Path, connections: int, events: int) -> None:
-        """Measure posts of `events` events each."""
+        """Add a measure that posts `events` events in each request."""
         roots = [*self.bench.pids().values()]
         self.measures[name] = lambda: self._turn(url, requests, connections, events, roots)
 
@@ -61,12 +62,12 @@ class Accepting:
     _processes: list[int] = field(default_factory=list)
 
     def watch(self, *pids: int) -> None:
-        """Count these processes' CPU time."""
+        """Count the CPU time of these processes."""
         self._processes += pids
 
 
 def measure(bench: Bench) -> Part:
-    """Everything about accepting."""
+    """Measure all figures of this part."""
     singles = _singles(bench.folder)
     with ExitStack() as stack:
         settings = stack.enter_context(bench.servers.fresh())
@@ -131,7 +132,7 @@ def _batches(folder: Path, size: int) -> Path:
 
 
 def _takes_batches(ours: Service) -> bool:
-    """Whether this version has the batch endpoint."""
+    """Return whether this version has the batch endpoint."""
     body = EventMaker("one").make().body()
     answer = ours.http.post(
         "/events/batch", content=body, headers={"content-type": "application/x-ndjson"}

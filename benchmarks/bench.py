@@ -1,4 +1,4 @@
-"""What every measurement is given: running servers, a folder, and how long to measure."""
+"""Provide what every measurement needs: running servers, a folder, and durations."""
 
 import os
 import signal
@@ -21,27 +21,27 @@ from testbed.servers import TEMPLATE, TestServers
 from testbed.service import Service
 from testbed.waiting import wait_until
 
-# Of the whole queue and control: what is appended in one round must fit.
+# bounds of the whole queue and control: the appended events of one round must fit
 QUEUE_MAXMEMORY = "2gb"
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much time is spent."""
+    """Durations and sizes of a run."""
 
     quick: bool
     rounds: int
     seconds: float  # of one load
-    there: Mapping[str, History]  # what is there when more is stored
+    histories: Mapping[str, History]  # rows that are in the table before more are stored
     stored_rows: int
-    read: History  # what is asked
+    read: History  # the database that is queried
 
 
 QUICK = Pace(
     quick=True,
     rounds=2,
     seconds=1,
-    there={"few": History(100_000, 1)},
+    histories={"few": History(100_000, 1)},
     stored_rows=20_000,
     read=History(100_000, 1),
 )
@@ -49,7 +49,7 @@ FULL = Pace(
     quick=False,
     rounds=5,
     seconds=3,
-    there={
+    histories={
         "few": History(100_000, 1),
         "a million": History(1_000_000, 1),
         "days": History(10_000_000, 30),
@@ -70,22 +70,22 @@ class Bench:
     pace: Pace
 
     def pids(self) -> dict[str, int]:
-        """The servers' processes by role."""
+        """Return the process ids of the servers by role."""
         return self.servers.servers.pids()
 
     def history(self, history: History) -> StorageSettings:
-        """Settings that point at a database full of events, made first if it is missing."""
+        """Return settings of a database with this history; build the database if it is missing."""
         url = build(history, self.servers.servers.urls.database_url)
         return self.servers.settings(make_url(url).database or "")
 
     def empty_queue(self) -> None:
-        """Forget what is queued, and let the queue's file start small, as after a while's work."""
+        """Empty the queue and shrink its file, as the server does after some time of work."""
         urls = self.servers.servers.urls
         with redis.Redis.from_url(urls.control_url) as client:
             client.flushall()
         with redis.Redis.from_url(urls.queue_url) as client:
             client.flushall()
-            _wait_for_rewrite(client)  # the server begins one itself when its file has grown
+            _wait_for_rewrite(client)  # the server starts one itself when its file has grown
             client.bgrewriteaof()
             _wait_for_rewrite(client)
 
@@ -100,7 +100,7 @@ def _wait_for_rewrite(client: redis.Redis) -> None:
 
 @contextmanager
 def bench(data_dir: Path, pace: Pace) -> Iterator[Bench]:
-    """Everything that a run needs; what `data_dir` holds is kept for the next one."""
+    """Yield everything that a run needs. The contents of `data_dir` are kept for the next run."""
     scratch = data_dir / "scratch"
     with embedded_servers(data_dir / "servers", queue_maxmemory=QUEUE_MAXMEMORY) as servers:
         scratch.mkdir(exist_ok=True)
@@ -113,7 +113,7 @@ def bench(data_dir: Path, pace: Pace) -> Iterator[Bench]:
 
 @dataclass(frozen=True)
 class Rival:
-    """A process that we are measured beside."""
+    """A running reference process."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -121,7 +121,7 @@ class Rival:
 
 @contextmanager
 def rival(name: str, env: Mapping[str, str]) -> Iterator[Rival]:
-    """`benchmarks.rivals.<name>`, serving."""
+    """Run `benchmarks.rivals.<name>` for the block."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         os.set_inheritable(listener.fileno(), True)
         fd = listener.fileno()
@@ -138,7 +138,7 @@ def rival(name: str, env: Mapping[str, str]) -> Iterator[Rival]:
 
 
 def pids_of(running: Service) -> dict[str, list[int]]:
-    """The service's own processes by role."""
+    """Return the process ids of the service itself by role."""
     return {
         "api": [process.pid for process in running.apis],
         "worker": [process.pid for process in running.workers],

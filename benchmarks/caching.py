@@ -1,4 +1,4 @@
-"""Cached pages: answers a second beside an echo of the same body; and how often the cache helps."""
+"""Measure cached pages: answers a second beside an echo, and the hit ratio under ingest."""
 
 import random
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _COMPONENTS = ("api-gateway", "checkout", "payments", "auth", "inventory", "ship
 
 
 def measure(bench: Bench) -> Part:
-    """A page from the cache while nothing is stored, then many pages while much is."""
+    """Measure one cached page without ingest, then many pages under ingest."""
     with database_copy(bench, SMALL) as settings, ExitStack() as stack:
         bench.empty_queue()
         ours = stack.enter_context(service(settings, workers=2, cache_grace_ms=0))
@@ -59,7 +59,7 @@ def _cached(bench: Bench, ours: Service, echo_url: str) -> dict[str, list[Load]]
 
 
 def _under_ingest(bench: Bench, ours: Service) -> dict[str, float]:
-    """Readers with their favourites, some of a closed window, beside steady producers."""
+    """Read favourite pages, some of a closed window, beside steady producers."""
     made = islice(EventMaker("ingest"), 4_000)
     posts = write_requests(
         bench.folder / "ingest", (Request("POST", "/events", one.body()) for one in made)
@@ -84,7 +84,7 @@ def _under_ingest(bench: Bench, ours: Service) -> dict[str, float]:
 
 
 def _reads() -> Iterator[str]:
-    """What 300 readers ask for: newest pages of what is theirs, a fifth of it about yesterday."""
+    """Return the queries of 300 readers: newest pages of their filters, a fifth of yesterday."""
     spread_ = random.Random(7)
     favourites = [
         *({"component": name} for name in _COMPONENTS),

@@ -1,6 +1,6 @@
-"""A worker's drain without RQ around it: told on stdin, so that it can be timed to the batch.
+"""Run a worker's drain without RQ, controlled by stdin, so that one batch can be timed.
 
-For each line read it empties shard 0, and prints the seconds that took.
+For each line on stdin it drains shard 0, and prints how many seconds that took.
 """
 
 import sys
@@ -12,7 +12,7 @@ from worker.resources import resources
 
 
 def main() -> None:
-    """Until stdin ends."""
+    """Drain for each line until stdin ends."""
     queue = resources().queue
     for _ in sys.stdin:
         start = time.perf_counter()

@@ -1,7 +1,7 @@
-"""Realistic events, the same ones for the same seed. Pure: no I/O.
+"""Make realistic events, equal for equal seeds. Pure: no I/O.
 
-Components, environments and emails are skewed as in real life, 100,000 emails; messages are made of
-few templates with many numbers; `data` is nested, 100 B to 4 KB, most of it small.
+Components, environments and 100,000 emails have a skewed distribution. Messages are made of few
+templates with many numbers. `data` is nested, 100 B to 4 KB, most of it small.
 """
 
 import random
@@ -12,7 +12,7 @@ import msgspec
 
 from storage.model.event import Event, encode_event, time_text
 
-VERSION = 1  # of what is made for a seed: raised with every change to it
+VERSION = 1  # version of what is made for a seed: raise it with every change to that
 EMAILS = 100_000
 RARE_COMPONENT = "ledger-reconciler"  # about 8 in a million
 MIDDLING_COMPONENT = "search"  # about one in a hundred
@@ -68,7 +68,7 @@ _MESSAGES: list[tuple[str, float]] = [
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What a producer sends; `data` is JSON text or None."""
+    """A posted event; `data` is JSON text or None."""
 
     component: str
     environment: str
@@ -77,7 +77,7 @@ class Posted:
     data: str | None
 
     def body(self) -> bytes:
-        """The request's body."""
+        """Return the body of the request."""
         return _encode(
             {
                 "component": self.component,
@@ -89,7 +89,7 @@ class Posted:
         )
 
     def event(self, raw_id: bytes) -> Event:
-        """The event under that id, as the API would have made it."""
+        """Return the event under this id, as the API would make it."""
         digits, ms = raw_id.hex(), int.from_bytes(raw_id[:6], "big")
         return Event(
             f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}",
@@ -107,10 +107,10 @@ encode = encode_event
 
 
 class EventMaker:
-    """An endless supply of events for one seed."""
+    """A generator of events for one seed, without end."""
 
     def __init__(self, seed: int | str) -> None:
-        # Tables and tails are the same for every seed, so that runs of one version are alike.
+        # Tables and tails are equal for every seed, so that runs of one version are comparable.
         fixed = random.Random(VERSION)
         self._components = _slots(fixed, _COMPONENTS)
         self._environments = _slots(fixed, _ENVIRONMENTS)
@@ -125,7 +125,7 @@ class EventMaker:
             yield self.make()
 
     def make(self) -> Posted:
-        """The next event."""
+        """Make the next event."""
         uniform = self._spread.random
         number = int(uniform() * 10_000_000)
         order = 10_000_000 + int(uniform() * 90_000_000)
@@ -138,7 +138,7 @@ class EventMaker:
         )
 
     def raw_id(self, ms: int) -> bytes:
-        """A UUIDv7 of that millisecond: random as the API's, but from the seed."""
+        """Return a UUIDv7 of that millisecond: as random as the API's, but made from the seed."""
         bits = self._spread.getrandbits(80) | 0x7000 << 64 | 0x8000 << 48
         bits &= ~(0x8000 << 64 | 0x4000 << 48)
         return ms.to_bytes(6, "big") + bits.to_bytes(10, "big")
@@ -160,14 +160,14 @@ class EventMaker:
 
 
 def email(number: int) -> str:
-    """One of the 100,000; those of low numbers have the most events."""
+    """Return one of the 100,000 emails; low numbers have the most events."""
     return f"user{number:05d}@{'example.com' if number % 3 else 'mail.example.org'}"
 
 
 def _slots(
     spread: random.Random, weighted: Sequence[tuple[str, float]], slots: int = _SLOTS
 ) -> list[str]:
-    """A table to draw from at random; what is left over goes to the first."""
+    """Return a table for random draws; the first entry gets what is left over."""
     table = [name for name, share in weighted[1:] for _ in range(round(share * slots))]
     table += [weighted[0][0]] * (slots - len(table))
     spread.shuffle(table)
@@ -175,7 +175,7 @@ def _slots(
 
 
 def _tail(spread: random.Random) -> str:
-    """The rest of a `data` object: tags always, then steps or text until its size is reached."""
+    """Return the rest of a `data` object: tags, then steps or text until its size is reached."""
     size = min(_LARGEST_DATA - 160, int(spread.lognormvariate(5.4, 0.9)))
     tags = [f"t{spread.randrange(200)}" for _ in range(spread.randrange(1, 5))]
     parts = [f',"tags":{msgspec.json.encode(tags).decode()}']

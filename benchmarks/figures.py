@@ -1,4 +1,4 @@
-"""What is wanted, and what was read. Pure."""
+"""Define the goals and the measured figures. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from benchmarks.rounds import Spread
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One row of the table: `key` names the figure that is held against it."""
+    """One row of the table of goals; `key` names the figure that is compared with the goal."""
 
     key: str
     what: str
@@ -18,7 +18,7 @@ class Wanted:
     unit: str = ""
 
     def met(self, value: float) -> bool:
-        """Whether the value is good enough."""
+        """Return whether the value reaches the goal."""
         return value >= self.bound if self.sense == "at least" else value <= self.bound
 
 
@@ -77,7 +77,7 @@ WANTED = (
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure that was read."""
+    """One measured figure."""
 
     key: str
     value: Spread
@@ -85,7 +85,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one measurement gave: the figures that count, and everything beside them."""
+    """The result of one measurement: the figures that count, and all others."""
 
     name: str
     figures: list[Figure]

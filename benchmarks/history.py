@@ -1,7 +1,7 @@
-"""Databases full of events, built once and kept: the same rows for the same version and seed.
+"""Build databases full of events once and keep them: equal rows for an equal version and seed.
 
-A partition is loaded as a plain table, indexed, and then attached: ten million rows take minutes,
-where inserting them under six indexes takes half an hour.
+A partition is loaded as a table without indexes, indexed, and then attached. Ten million rows take
+minutes this way; inserts under six indexes take half an hour.
 """
 
 import io
@@ -27,8 +27,8 @@ from storage.postgres.migrate import upgrade
 from storage.postgres.partitions import Span, existing, name_of
 
 FIRST_DAY = datetime(2026, 10, 1, tzinfo=UTC)
-FREE_MS = 60_000  # the end of each span is left free, for events that are added and taken out again
-OPEN = timedelta(hours=2)  # at the end of it all, which maintenance has not recorded yet
+FREE_MS = 60_000  # the end of each span stays free, for events that are added and removed again
+OPEN = timedelta(hours=2)  # at the end of the history; maintenance has not recorded it yet
 BUILDERS = 2
 _CHUNK = 20_000
 _COLUMNS = "created_at, id, component, environment, message, email, data"
@@ -36,7 +36,7 @@ _COLUMNS = "created_at, id, component, environment, message, email, data"
 
 @dataclass(frozen=True)
 class History:
-    """So many events, spread evenly over so many days, a partition for each day or hour."""
+    """A number of events, spread evenly over a number of days, a partition for each day or hour."""
 
     rows: int
     days: int
@@ -44,30 +44,30 @@ class History:
 
     @property
     def database(self) -> str:
-        """Its name; another version's rows lie under another one."""
+        """Return the name of the database, which contains the version of the rows."""
         by = "" if self.partition_by == "day" else f"_by_{self.partition_by}"
         return f"history_v{VERSION}_{self.rows}_{self.days}{by}"
 
     @property
     def end(self) -> datetime:
-        """The end of its last day."""
+        """Return the end of its last day."""
         return FIRST_DAY + timedelta(days=self.days)
 
     @property
     def spans(self) -> list[Span]:
-        """Those of its partitions, in order."""
+        """Return the spans of its partitions, in order."""
         step = timedelta(days=1) if self.partition_by == "day" else timedelta(hours=1)
         starts = (FIRST_DAY + step * number for number in range((self.end - FIRST_DAY) // step))
         return [(start, start + step) for start in starts]
 
     def rows_of(self, number: int) -> int:
-        """How many lie in one of its spans."""
+        """Return the number of rows in one of its spans."""
         spans = len(self.spans)
         return self.rows // spans + (number < self.rows % spans)
 
 
 def events_of(history: History, number: int) -> Iterator[Event]:
-    """The events of one of its spans, in order of time."""
+    """Make the events of one of its spans, in order of time."""
     maker = EventMaker(f"{history.rows}/{history.days}/{number}")
     start, end = history.spans[number]
     width_ms = (end - start) // timedelta(milliseconds=1) - FREE_MS
@@ -78,17 +78,17 @@ def events_of(history: History, number: int) -> Iterator[Event]:
 
 
 def build(history: History, server_url: str) -> str:
-    """The address of the database with this history, made if it is not there yet.
+    """Return the address of the database with this history; build it if it is missing.
 
-    A build that was ended goes on where it was.
+    A build that was interrupted continues.
     """
     url = make_url(server_url).set(database=history.database).render_as_string(False)
     _create_database(server_url, history.database)
     upgrade(url)
-    there = _spans_there(url)
-    missing = [number for number, span in enumerate(history.spans) if span not in there]
+    existing = _existing_spans(url)
+    missing = [number for number, span in enumerate(history.spans) if span not in existing]
     if missing:
-        # Not forked: this process holds connections.
+        # not forked, because this process holds connections
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(BUILDERS, len(missing)), context) as pool:
             for number in pool.map(partial(_build_span, history, url), missing):
@@ -109,7 +109,7 @@ def _create_database(server_url: str, name: str) -> None:
     engine.dispose()
 
 
-def _spans_there(url: str) -> list[Span]:
+def _existing_spans(url: str) -> list[Span]:
     engine = plain_engine(url)
     with engine.connect() as connection:
         found = existing(connection)
@@ -147,7 +147,7 @@ def _build_span(history: History, url: str, number: int) -> int:
 
 
 def _record(url: str, until: datetime) -> None:
-    """What maintenance does in the course of time."""
+    """Record the n-grams of past messages, as maintenance does over time."""
     engine = plain_engine(url)
     made = sum(1 for _ in iter(lambda: record_next(engine, until), None))
     engine.dispose()
@@ -156,7 +156,7 @@ def _record(url: str, until: datetime) -> None:
 
 
 def _take_indexes(connection: sa.Connection, table: str) -> list[str]:
-    """Drop the table's indexes and key; the statements that make them again."""
+    """Drop the table's indexes and key; return the statements that make them again."""
     rows = connection.execute(
         sa.text(
             "SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS made, "

@@ -1,7 +1,7 @@
-"""The whole service under load, as `activity up` runs it: what it takes, and how far behind it is.
+"""Measure the whole service under load, as `activity up` runs it: its rate and its lag.
 
-The limit is what it accepts while it stores too, on cores that all share. Lag is read at parts of
-it: an event is posted now and then, and asked for until a page shows it.
+The limit is the rate at which it accepts events while it stores them, on cores that all processes
+share. Lag is measured at parts of this rate: an event is posted, and queried until a page shows it.
 """
 
 import http.client
@@ -35,7 +35,7 @@ _DRAIN_SECONDS = 300
 
 
 class Probe(threading.Thread):
-    """Posts an event and looks until it is there, again and again; keeps the seconds between."""
+    """A thread that posts an event and queries until it appears, again and again."""
 
     def __init__(self, url: str, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -44,13 +44,13 @@ class Probe(threading.Thread):
         self._stop_asked = threading.Event()
 
     def stop(self) -> list[float]:
-        """End after the event under way; the lags in milliseconds."""
+        """Stop after the current event; return the lags in milliseconds."""
         self._stop_asked.set()
         self.join(_GIVE_UP_SECONDS + 5)
         return [lag * 1000 for lag in self._lags]
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Run until `stop`."""
         address = urlsplit(self._url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
         number = 0
@@ -89,7 +89,7 @@ def _answer(
 
 
 def measure(bench: Bench) -> Part:
-    """Full load first, then parts of it."""
+    """Measure full load first, then parts of it."""
     posts = write_requests(
         bench.folder / "lag",
         (Request("POST", "/events", one.body()) for one in islice(EventMaker("lag"), 4_000)),
@@ -139,7 +139,7 @@ def _full_load(
 def _lag_at(bench: Bench, ours: Service, posts: Path, rate: float) -> dict[str, float]:
     seconds = 4 if bench.pace.quick else 15
     wrk = Wrk(ours.url, posts, _CONNECTIONS, seconds, rate)
-    time.sleep(0.5)  # let the load come up to its rate
+    time.sleep(0.5)  # let the load reach its rate
     probes = [Probe(ours.url, f"{rate:.0f}-{number}") for number in range(_PROBES)]
     for probe in probes:
         probe.start()

@@ -1,4 +1,4 @@
-"""Load by wrk, which is no bottleneck: it replays requests that were put together beforehand."""
+"""Make load with wrk, which is not the bottleneck: it replays prepared requests."""
 
 import json
 import resource
@@ -26,14 +26,14 @@ class Request:
     content_type: str = "application/json"
 
     def frame(self) -> bytes:
-        """As `replay.lua` reads it."""
+        """Serialize the request in the form that `replay.lua` reads."""
         head = f"{self.method} {self.target} {self.content_type} {len(self.body)}\n"
         return head.encode() + self.body
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it. Times in milliseconds; `cpu_seconds` is wrk's own."""
+    """The result of one load. Times in milliseconds; `cpu_seconds` is wrk's own."""
 
     requests: int
     seconds: float
@@ -49,12 +49,12 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
+        """Return the successful answers a second."""
         return (self.requests - self.refused) / self.seconds
 
 
 def require_wrk() -> str:
-    """Where wrk is. Raises LoadFailed."""
+    """Return the path of wrk. Raises LoadFailed."""
     found = shutil.which("wrk")
     if found is None:
         raise LoadFailed(
@@ -65,13 +65,13 @@ def require_wrk() -> str:
 
 
 def write_requests(path: Path, requests: Iterable[Request]) -> Path:
-    """Put them into a file to replay."""
+    """Write the requests into a file to replay."""
     path.write_bytes(b"".join(request.frame() for request in requests))
     return path
 
 
 class Wrk:
-    """One run of wrk, under way."""
+    """A running wrk."""
 
     def __init__(
         self,
@@ -82,7 +82,10 @@ class Wrk:
         rate: float | None = None,
         count_cache: bool = False,
     ) -> None:
-        """`rate`: requests a second in all; without it as many as are answered."""
+        """Start wrk.
+
+        `rate`: requests a second in all; without it as many as are answered.
+        """
         wrk = f"{require_wrk()} -t 1 -c {connections} -d {round(seconds)}s --timeout 30s".split()
         options = [f"rate={rate}"] if rate else []
         options += ["cache=1"] if count_cache else []
@@ -95,7 +98,7 @@ class Wrk:
         )
 
     def result(self) -> Load:
-        """Wait for its end. Raises LoadFailed when it failed, or no connection held."""
+        """Wait for the end. Raises LoadFailed when wrk failed, or no connection lasted."""
         output, _ = self.process.communicate()
         lines = [line for line in output.splitlines() if line.startswith("result ")]
         if self.process.returncode or not lines:
@@ -106,7 +109,7 @@ class Wrk:
 def run(
     url: str, requests: Path, connections: int, seconds: float, rate: float | None = None
 ) -> Load:
-    """One load from its start to its end. Raises LoadFailed, also for answers that are not 2xx."""
+    """Run one load to its end. Raises LoadFailed, also for answers that are not 2xx."""
     load = Wrk(url, requests, connections, seconds, rate).result()
     if load.broken or load.refused > load.requests * 0.001:
         raise LoadFailed(f"{load.refused} refused, {load.broken} broken of {load.requests}")

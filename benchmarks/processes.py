@@ -1,4 +1,4 @@
-"""What processes have used, from /proc (Linux): CPU time and memory, children included."""
+"""Read CPU time and memory of processes from /proc (Linux), children included."""
 
 import os
 from collections.abc import Iterable
@@ -10,18 +10,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of the processes and all their children, the ended ones too."""
+    """Return user and system time of the processes and all their children, ended ones included."""
     stats = _stats()
     return sum(stats[pid][1] for pid in _trees(pids, stats)) / _TICKS
 
 
 def resident_mib(pid: int) -> float:
-    """Resident memory of one process now (VmRSS). Raises OSError when it is gone."""
+    """Return the resident memory of one process now (VmRSS). Raises OSError when it is gone."""
     return _status(pid, "VmRSS:") / 1024
 
 
 def greatest_resident_mib(pid: int) -> float:
-    """The most it ever had resident (VmHWM). Raises OSError when it is gone."""
+    """Return the peak of resident memory (VmHWM). Raises OSError when the process is gone."""
     return _status(pid, "VmHWM:") / 1024
 
 
@@ -29,11 +29,11 @@ def _status(pid: int, name: str) -> int:
     for line in (_PROC / str(pid) / "status").read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1])
-    raise OSError(f"process {pid} says no {name}")
+    raise OSError(f"process {pid} has no {name} in its status")
 
 
 def _stats() -> dict[int, tuple[int, int]]:
-    """Of every process: its parent, and its own and its ended children's ticks."""
+    """Return for each process its parent, and the ticks of itself and of its ended children."""
     found = {}
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Uncached queries: what each shape takes in the event store, past the cache and HTTP."""
+"""Measure uncached queries: the time of each shape in the event store, without cache and HTTP."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from storage.model.filters import Filters
 from storage.postgres.engine import reading_engine
 
 WARM_UP = 3
-_SLOW_MS = 1_000.0  # a shape that takes longer is asked only a few times
+_SLOW_MS = 1_000.0  # a slower shape is asked only a few times
 _SLOW_ROUNDS = 2
 _ASKED_A_ROUND = 6
 
@@ -23,7 +23,7 @@ Times = dict[str, list[float]]
 
 
 def measure(bench: Bench) -> Part:
-    """Each shape in turns, several times; first answers warm the caches and are separate."""
+    """Ask each shape several times, in turns; the first answers warm the caches."""
     history, rounds = bench.pace.read, bench.pace.rounds * _ASKED_A_ROUND
     settings = bench.history(history)
     store = EventStore(reading_engine(settings.database_url, 1))
@@ -51,7 +51,7 @@ def _ask(store: EventStore, found: Samples, history: History, rounds: int) -> tu
 
 
 def _deep(store: EventStore, found: Samples, rounds: int) -> Figure:
-    """Page 1,000 beside page 1 of everything."""
+    """Measure page 1,000 beside page 1, without filters."""
     turns = alternate(
         {
             "deep": lambda: _milliseconds(store, Filters(cursor=found.deep)),
@@ -64,13 +64,13 @@ def _deep(store: EventStore, found: Samples, rounds: int) -> Figure:
 
 def _milliseconds(store: EventStore, filters: Filters) -> float:
     start = time.perf_counter()
-    with suppress(QueryTooSlow, DatabaseUnavailable):  # its time is the limit's
+    with suppress(QueryTooSlow, DatabaseUnavailable):  # it took the time of the limit
         store.page(filters)
     return (time.perf_counter() - start) * 1000
 
 
 def _figures(times: Times) -> list[Figure]:
-    """Over all shapes, each with the same weight: a slow one was asked less often."""
+    """Return percentiles over all shapes with equal weights: slow ones were asked less often."""
     level = [percentile(found, share / 100) for found in times.values() for share in range(1, 101)]
     slowest = max(max(found) for found in times.values())
     return [

@@ -1,4 +1,4 @@
-"""The results in words: tables in markdown. Pure."""
+"""Render the results as markdown tables. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from benchmarks.figures import WANTED, Wanted
 from benchmarks.results import Results
 from benchmarks.rounds import Spread
 
-CHANGED = 0.10  # a smaller difference from the last run is the machine's
+CHANGED = 0.10  # a smaller difference from the last run is noise of the machine
 
 
 def report(
@@ -15,7 +15,7 @@ def report(
     peers: Results | None = None,
     wanted: Sequence[Wanted] = WANTED,
 ) -> str:
-    """Everything: the table that counts, then what was read beside it."""
+    """Return the whole report: the table of goals, then all other figures."""
     parts = [_heading(results), table(results, last, peers, wanted), changes(results, last)]
     parts += [details(name, rows) for name, rows in results.details.items()]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -27,9 +27,9 @@ def table(
     peers: Results | None = None,
     wanted: Sequence[Wanted] = WANTED,
 ) -> str:
-    """Each figure beside the wanted one, its range over the rounds, and the last committed one.
+    """Return each figure beside its goal, its range over the rounds, and the last committed figure.
 
-    What only the run beside the peers measures is taken from the last of those.
+    Figures that only the run beside the peers measures come from the last such run.
     """
     rows = [_row(one, results, last, peers) for one in wanted]
     head = ["what", "wanted", "measured", "range", "met"] + (["last"] if last else [])
@@ -37,7 +37,7 @@ def table(
 
 
 def changes(results: Results, last: Results | None) -> str:
-    """What is better or worse than in the last committed run, by a tenth or more."""
+    """Return what is better or worse than in the last committed run, by a tenth or more."""
     if last is None:
         return ""
     found = [line for wanted in WANTED if (line := _change(wanted, results, last))]
@@ -47,7 +47,7 @@ def changes(results: Results, last: Results | None) -> str:
 
 
 def details(name: str, rows: Mapping[str, Mapping[str, float]]) -> str:
-    """One measurement's rows; a column for each thing that any of them says."""
+    """Return one measurement's rows, with a column for each name that a row has."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     body = [
         [what, *(number(row[column]) if column in row else "" for column in columns)]
@@ -57,7 +57,7 @@ def details(name: str, rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, with separators of thousands."""
+    """Format three significant digits, with separators of thousands."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

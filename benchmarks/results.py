@@ -1,4 +1,4 @@
-"""A run's results as they are kept: JSON, the last committed one to compare with."""
+"""Keep the results of a run as JSON, and load the last committed ones for comparison."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ Details = dict[str, dict[str, dict[str, float]]]
 
 
 class Results(msgspec.Struct, frozen=True):
-    """Everything a run has read."""
+    """Everything that a run has measured."""
 
     commit: str
     day: str
@@ -33,7 +33,7 @@ class Results(msgspec.Struct, frozen=True):
 def gather(
     parts: Iterable[Part], quick: bool, seconds: float, day: str, unmeasured: Mapping[str, str]
 ) -> Results:
-    """The parts of one run."""
+    """Collect the parts of one run."""
     parts = list(parts)
     found = {figure.key: figure.value for part in parts for figure in part.figures}
     missing = dict(unmeasured)
@@ -52,18 +52,18 @@ def gather(
 
 
 def write(path: Path, results: Results) -> None:
-    """Keep them, in a form whose differences can be read."""
+    """Write the results in a form that gives readable diffs."""
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(_rounded(results)), indent=1) + b"\n")
 
 
 def read(path: Path) -> Results:
-    """What `write` kept. Raises OSError, msgspec.ValidationError."""
+    """Read the file that `write` made. Raises OSError, msgspec.ValidationError."""
     return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
 def last_committed(path: Path) -> Results | None:
-    """The results in that file as of the last commit; None when there are none, or others."""
+    """Return the results in that file as of the last commit, or None."""
     text = _git("show", f"HEAD:./{path.as_posix()}")
     try:
         return msgspec.json.decode(text, type=Results) if text else None
@@ -72,7 +72,7 @@ def last_committed(path: Path) -> Results | None:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were read on, as far as figures depend on it."""
+    """Describe the machine, as far as figures depend on it."""
     return {
         "processor": _line("/proc/cpuinfo", "model name"),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -95,7 +95,7 @@ def _git(*arguments: str) -> str:
 
 
 def _rounded(value: object) -> object:
-    """Four digits are more than a shared machine tells."""
+    """Round to four digits: more have no meaning on a shared machine."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):

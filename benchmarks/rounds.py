@@ -1,7 +1,7 @@
-"""Alternating rounds and what is read from them. Pure.
+"""Run measures in turns and compute ratios. Pure.
 
-On a shared machine an absolute figure says little: two things are measured in turns, A B A B, each
-turn of A is held against the turn of B next to it, and the median of these ratios counts.
+On a shared machine an absolute figure says little. So two measures take turns, A B A B; each turn
+of A is divided by the turn of B next to it, and the median of these ratios counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of what several rounds gave, and the least and greatest of it."""
+    """The median, minimum and maximum of several rounds."""
 
     median: float
     low: float
@@ -23,7 +23,7 @@ class Spread:
 
 
 def alternate(measures: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """Each measure once a round, in turns; what each gave, in order of time."""
+    """Run each measure once a round; return the results in order of time."""
     found: dict[str, list[T]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
@@ -32,24 +32,24 @@ def alternate(measures: Mapping[str, Callable[[], T]], rounds: int) -> dict[str,
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The median and its surroundings. Raises ValueError when there are none."""
+    """Return median, minimum and maximum. Raises ValueError when `values` is empty."""
     if not values:
         raise ValueError("no round gave a value")
     return Spread(median(values), min(values), max(values), len(values))
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """Round by round ours / theirs. Raises ValueError when their numbers differ."""
+    """Return ours / theirs, round by round. Raises ValueError when their numbers differ."""
     return spread([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of them do not exceed: one of them, the nearest rank.
+    """Return the percentile by nearest rank: the value that `share` (0 to 1) do not exceed.
 
-    Raises ValueError when there are none.
+    Raises ValueError when there are no values.
     """
     if not values:
-        raise ValueError("a percentile of nothing")
+        raise ValueError("a percentile needs a value")
     ordered = sorted(values)
     rank = max(1, -(-len(ordered) * share // 1))  # rounded up
     return ordered[int(rank) - 1]

@@ -1,6 +1,6 @@
-"""The questions that are asked of the history: each filter alone, frequent and rare, and together.
+"""Define the queries of the benchmark: each filter alone, frequent and rare, and combinations.
 
-Pure but for `samples`, which takes from the database what only it knows.
+Pure, except `samples`, which reads from the database.
 """
 
 import random
@@ -29,7 +29,7 @@ Make = Callable[[int], Filters]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of question; `make(n)` is the nth of its kind, so that none is asked twice soon."""
+    """A kind of query; `make(n)` returns the nth query, so that none repeats soon."""
 
     name: str
     make: Make
@@ -37,7 +37,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Some events that are there, and the cursors of pages far back."""
+    """Some events of the database, and the cursors of pages far back."""
 
     events: Sequence[Event]
     deep: UUID
@@ -48,7 +48,7 @@ PAGES = 1_000
 
 
 def samples(store: EventStore, history: History, count: int = 200) -> Samples:
-    """Take them from all over its time; walks a thousand pages twice, largest pages at a time."""
+    """Take samples from all of the history; walks a thousand pages twice, in the largest pages."""
     spread = random.Random(history.rows)
     span = timedelta(days=history.days).total_seconds()
     events = [
@@ -61,7 +61,7 @@ def samples(store: EventStore, history: History, count: int = 200) -> Samples:
 
 
 def shapes(found: Samples, history: History) -> list[Shape]:
-    """Every shape."""
+    """Return every shape."""
     events = found.events
 
     def at(number: int) -> Event:
@@ -199,7 +199,7 @@ def _event_at(store: EventStore, filters: Filters) -> Event:
 
 
 def _behind(store: EventStore, filters: Filters, count: int) -> UUID:
-    """The cursor of the page after `count` events."""
+    """Return the cursor of the page after `count` events."""
     cursor: UUID | None = None
     for _ in range(count // 1000):
         page = store.page(replace(filters, cursor=cursor, limit=1000))
@@ -209,7 +209,7 @@ def _behind(store: EventStore, filters: Filters, count: int) -> UUID:
 
 
 def _number_in(message: str) -> str:
-    """The longest number in it: an order's, most of the time."""
+    """Return the longest number in the message: an order number, in most cases."""
     digits = "".join(letter if letter.isdigit() else " " for letter in message)
     return max(digits.split(), key=len)
 

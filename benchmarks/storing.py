@@ -1,7 +1,7 @@
-"""Storing: rows a second by one drain, beside a bare COPY of the same rows into the same table.
+"""Measure rows a second by one drain, beside a plain COPY of the same rows into the same table.
 
-Both write to the last partition of the rows already there, behind the last of them, as new events
-do; in turns, on the same copy of the database.
+Both write to the last partition, after its last row, as new events do; in turns, on the same copy
+of the database.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 from testbed.servers import environment
 
-COPIED_ROWS = 1_000_000  # up to this size each round has a fresh copy of the database
+COPIED_ROWS = 1_000_000  # up to this size each round gets a fresh copy of the database
 _BESIDE = {
     "days": "store_full_vs_small",
     "one day": "store_day_vs_small",
@@ -44,21 +44,21 @@ _COLUMNS = "created_at, id, component, environment, message, email, data"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Rows a second, and CPU time per row of all that took part."""
+    """The result of one turn: rows a second, and CPU time per row of all processes."""
 
     rate: float
     cpu_us: float
 
 
 def measure(bench: Bench) -> Part:
-    """Every history that the pace asks for; they take turns too."""
-    pace, there = bench.pace, bench.pace.there
+    """Measure every history of the pace; the histories take turns too."""
+    pace, histories = bench.pace, bench.pace.histories
     found: dict[tuple[str, str], list[Turn]] = {}
     for number in range(pace.rounds):
-        for name, size in there.items():
+        for name, size in histories.items():
             for kind, turn in _round(bench, size, number, pace.stored_rows).items():
                 found.setdefault((kind, name), []).append(turn)
-    for size in there.values():
+    for size in histories.values():
         if size.rows > COPIED_ROWS:
             _forget_new_rows(bench, size)
     details = {f"{kind}, {name}": _detail(turns) for (kind, name), turns in found.items()}
@@ -75,7 +75,7 @@ def _figures(found: Mapping[tuple[str, str], Sequence[Turn]]) -> list[Figure]:
     return [
         Figure(key, ratio(rates[one], rates[other]))
         for key, (one, other) in pairs.items()
-        if one in rates  # a quick run has fewer rows there
+        if one in rates  # a quick run has fewer rows in the table
     ]
 
 
@@ -87,11 +87,11 @@ def _detail(turns: Sequence[Turn]) -> dict[str, float]:
 
 
 def _round(bench: Bench, size: History, number: int, rows: int) -> dict[str, Turn]:
-    """One turn of each, in an order that changes from round to round."""
+    """Run one turn of each, in an order that changes from round to round."""
     with database_copy(bench, size) as settings, _drainer(settings) as process:
         seed = f"{size.rows}/{number}/{time.time_ns()}" if size.rows > COPIED_ROWS else str(number)
         makers = {kind: _rows(size, f"{kind}/{seed}", rows) for kind in ("drain", "copy")}
-        for kind in ("drain", "copy"):  # a copied database is cold, and the first to write pays
+        for kind in ("drain", "copy"):  # a copied database is cold, so its first writer is slower
             _write(
                 kind, bench, settings, process, list(_rows(size, f"warm {kind}/{seed}", rows // 2))
             )
@@ -115,7 +115,7 @@ def _write(
 
 
 def _rows(size: History, seed: str, count: int) -> Iterator[Event]:
-    """Events of the last minute, ten a millisecond."""
+    """Make the events of the last minute, ten a millisecond."""
     maker = EventMaker(f"stored/{size.rows}/{seed}")
     start = to_ms(size.end) - FREE_MS
     for number, posted in enumerate(islice(maker, count)):
@@ -173,7 +173,7 @@ def _copy(bench: Bench, settings: StorageSettings, events: Sequence[Event]) -> T
 
 @contextmanager
 def database_copy(bench: Bench, size: History) -> Iterator[StorageSettings]:
-    """With so many rows: a copy that nothing was added to yet, unless that would take too long."""
+    """Yield a fresh copy of the database; above COPIED_ROWS yield the database itself."""
     settings = bench.history(size)
     if size.rows > COPIED_ROWS:
         yield settings
@@ -206,7 +206,7 @@ def _drainer(settings: StorageSettings) -> Iterator[subprocess.Popen[str]]:
 
 
 def _forget_new_rows(bench: Bench, size: History) -> None:
-    """Take the stored rows out again, so that the database serves the next run."""
+    """Remove the stored rows, so that the next run can use the database."""
     settings = bench.history(size)
     engine = plain_engine(settings.database_url).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Valkey for the whole run; a database of its own for each test."""
+"""Start real PostgreSQL and Valkey once, and give each test a database of its own."""
 
 import os
 import secrets
@@ -21,7 +21,7 @@ TEMPLATE = "activity_template"
 
 @contextmanager
 def data_folder() -> Iterator[Path]:
-    """An empty folder that the servers' unprivileged user can reach, unlike pytest's own."""
+    """Yield a new folder that the servers' unprivileged user can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="activity-"))
     folder.chmod(0o755)
     try:
@@ -32,14 +32,14 @@ def data_folder() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class TestServers:
-    """The run's servers, with a migrated database to copy."""
+    """Running servers, with a migrated template database."""
 
     __test__ = False
     servers: Servers
     _lent: list[str] = field(default_factory=list)
 
     def settings(self, database: str = TEMPLATE, **more: object) -> StorageSettings:
-        """Settings that point at them."""
+        """Return settings with the addresses of these servers."""
         urls = self.servers.urls
         return StorageSettings(
             queue_url=urls.queue_url,
@@ -51,9 +51,10 @@ class TestServers:
 
     @contextmanager
     def fresh(self, **more: object) -> Iterator[StorageSettings]:
-        """Empty Redis servers and an empty, migrated database, one borrower at a time.
+        """Yield settings of empty Redis servers and an empty, migrated database.
 
-        A module that uses `running` can't use `settings` too: both would share the queue.
+        Only one block at a time may use them. A module that uses `running` can't use `settings` as
+        well: both would share the queue.
         """
         assert not self._lent, f"{self._lent[0]} still uses these servers"
         urls = self.servers.urls
@@ -81,7 +82,7 @@ class TestServers:
 
 @contextmanager
 def test_servers() -> Iterator[TestServers]:
-    """Start them and migrate the template."""
+    """Start the servers and migrate the template database."""
     with data_folder() as folder, embedded_servers(folder) as servers:
         tests = TestServers(servers)
         tests.execute(f"CREATE DATABASE {TEMPLATE}")
@@ -90,7 +91,7 @@ def test_servers() -> Iterator[TestServers]:
 
 
 def environment(settings: StorageSettings, **more: object) -> dict[str, str]:
-    """An environment that tells a process of ours where the servers are."""
+    """Return the environment variables that give a process the addresses of the servers."""
     values = {**settings.model_dump(), **more}
     ours = {f"ACTIVITY_{name.upper()}": str(value) for name, value in values.items()}
     return {**{k: v for k, v in os.environ.items() if not k.startswith("ACTIVITY_")}, **ours}

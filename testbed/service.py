@@ -1,4 +1,4 @@
-"""The real processes: API and workers, over real HTTP."""
+"""Run the real processes, API and workers, and talk to them over real HTTP."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from testbed.waiting import wait_until
 
 @dataclass
 class Service:
-    """API processes on one port and workers beside them; a client for the whole."""
+    """Running API processes on one port, running workers, and an HTTP client."""
 
     settings: StorageSettings
     env: dict[str, str]
@@ -30,59 +30,59 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """Return the base URL."""
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
     def answers(self, probe: str) -> bool:
-        """Whether it is good; fails at once when a process has ended."""
+        """Return whether a probe answers 200. Raises AssertionError when a process has ended."""
         ended = [process.args for process in self.apis + self.workers if process.poll() is not None]
         assert not ended, f"ended instead of serving: {ended}"
         return self.http.get(probe).status_code == 200
 
     def start_api(self) -> None:
-        """One more API process on the port."""
+        """Start one more API process on the port."""
         fd = self.listener.fileno()
         command = [sys.executable, "-m", "api", "--fd", str(fd)]
         self.apis.append(subprocess.Popen(command, env=self.env, pass_fds=[fd]))
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """One more worker."""
+        """Start one more worker."""
         worker = subprocess.Popen([sys.executable, "-m", "worker"], env=self.env)
         self.workers.append(worker)
         return worker
 
     def post(self, **event: object) -> dict[str, object]:
-        """Post an event that must be accepted; the answer."""
+        """Post an event that must be accepted; return the answer."""
         response = self.http.post("/events", json=event)
         assert response.status_code == 202, response.text
         return response.json()  # type: ignore[no-any-return]
 
     def events(self, **filters: object) -> list[dict[str, object]]:
-        """The first page of a query that must succeed."""
+        """Return the first page of a query that must succeed."""
         response = self.http.get("/events", params=filters)  # type: ignore[arg-type]
         assert response.status_code == 200, response.text
         return response.json()["events"]  # type: ignore[no-any-return]
 
     def by_ids(self, ids: list[str]) -> dict[str, Any]:
-        """The answer to a question for these events."""
+        """Return the answer to `GET /events?id=...` for these ids."""
         response = self.http.get("/events", params=[("id", one) for one in ids])
         assert response.status_code == 200, response.text
         return response.json()  # type: ignore[no-any-return]
 
     def wait_stored(self, event_id: object) -> None:
-        """Until the event's receipt says stored."""
+        """Wait until the receipt of the event is `stored`."""
         path = f"/events/{event_id}"
         wait_until(
             lambda: self.http.get(path).json().get("receipt") == "stored", f"{path} to be stored"
         )
 
     def stop(self) -> None:
-        """For good; the client too, for whose next request an API process would wait a while."""
+        """Stop everything. Closes the client first: an API process waits for idle connections."""
         self.http.close()
         self.end_processes()
 
     def end_processes(self) -> None:
-        """Workers last, as in `activity up`."""
+        """Stop API processes and then workers, as `activity up` does."""
         processes = [*self.apis, *self.workers]
         try:
             for process in processes:
@@ -105,7 +105,7 @@ def service(
     probe: str = "/health/ready",
     **more: object,
 ) -> Iterator[Service]:
-    """A running service, for which `probe` answers 200: by default, ready to accept."""
+    """Run the service for the block, which starts when `probe` answers 200."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)

@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Wait for a condition instead of a fixed time."""
 
 import threading
 import time
@@ -11,7 +11,10 @@ _pause = threading.Event()
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 60) -> T:
-    """The first truthy result of `condition`; AssertionError naming `what` past the deadline."""
+    """Return the first truthy result of `condition`.
+
+    Raises AssertionError, with `what`, after `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while True:
         result = condition()

@@ -9,8 +9,8 @@ import pytest
 from storage.settings import StorageSettings
 from testbed.servers import TestServers, test_servers
 
-# `gate`: the same examples in each run, so that a change is judged by what it changes. `explore`:
-# new ones each time (`make explore`). No deadline: other programs may keep the machine busy.
+# `gate`: the same examples in each run, so that a failure comes from the change. `explore`: new
+# examples each time (`make explore`). No deadline: other programs may keep the machine busy.
 hypothesis.settings.register_profile("gate", derandomize=True, database=None, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
@@ -18,13 +18,13 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TestServers]:
-    """PostgreSQL and two Valkeys, started once."""
+    """Start PostgreSQL and two Valkeys once."""
     with test_servers() as running:
         yield running
 
 
 @pytest.fixture
 def settings(servers: TestServers) -> Iterator[StorageSettings]:
-    """Empty servers, for one test."""
+    """Yield settings of empty servers for one test."""
     with servers.fresh() as fresh:
         yield fresh

@@ -1,4 +1,4 @@
-"""Beside whole systems that do the same job: accept events over HTTP, store them in PostgreSQL.
+"""Measure whole systems that do the same job: accept events over HTTP, store them in PostgreSQL.
 
-Nothing of them is a dependency of the project: they are installed into a folder of their own.
+They are not dependencies of the project: they are installed into a separate folder.
 """

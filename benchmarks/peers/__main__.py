@@ -16,7 +16,7 @@ from benchmarks.results import PEERS, gather, last_committed, write
 
 
 def main() -> int:
-    """0 when everything that could be installed was measured, whatever was read."""
+    """Run the benchmark. Returns 0 when every system that could be installed was measured."""
     options = _options()
     data_dir = Path(options.data_dir).resolve()
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Installs a peer's pinned packages into a folder of its own, once; pip and npm as configured."""
+"""Install a peer's pinned packages once into its own folder; pip and npm as configured."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.peers.peer import Peer
 
 PROGRAMS = Path(__file__).with_name("programs")
-_DONE = "installed"  # a copy of the list of packages, written when they all are there
+_DONE = "installed"  # a copy of the list of packages, written when all of them are installed
 
 
 class NotInstalled(Exception):
@@ -20,14 +20,14 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What runs a peer's programs."""
+    """The commands that run a peer's programs."""
 
     interpreter: str
     environment: dict[str, str]
 
 
 def install(peer: Peer, folder: Path) -> Installed:
-    """The peer below `folder`, as it is there or made now. Raises NotInstalled."""
+    """Return the peer below `folder`; install it if it is missing. Raises NotInstalled."""
     place = folder / peer.name
     packages = PROGRAMS / peer.packages
     for_node = packages.suffix == ".json"
@@ -56,7 +56,7 @@ def _install_for_node(packages: Path, place: Path) -> None:
 
 
 def _run(command: Sequence[str], place: Path) -> None:
-    """Raises NotInstalled with the last line that the command said."""
+    """Run the command. Raises NotInstalled with the last line of its output."""
     done = subprocess.run(
         command,
         cwd=place,

@@ -1,4 +1,4 @@
-"""Ours and the peers in turns, each from an empty database."""
+"""Measure this service and the peers in turns, each from an empty database."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,13 +17,13 @@ from benchmarks.peers.verdict import OURS, PACED, part
 from benchmarks.rounds import alternate
 
 _EVENTS = 4_000
-_PER_SECOND = 3_000  # in the turns that are paced: what both take without haste
+_PER_SECOND = 3_000  # in the paced turns: both systems can handle it easily
 
 Measures = dict[str, Callable[[], Turn]]
 
 
 def measure(bench: Bench, folder: Path) -> Part:
-    """Beside every peer that can be installed below `folder`."""
+    """Measure this service beside every peer that can be installed below `folder`."""
     installed: dict[str, Installed] = {}
     missing: dict[str, str] = {}
     for peer in PEERS:
@@ -35,7 +35,7 @@ def measure(bench: Bench, folder: Path) -> Part:
 
 
 def _measures(bench: Bench, installed: dict[str, Installed]) -> Measures:
-    """As much as each takes; then ours and the leanest peer at one pace."""
+    """Return the turns: all systems at full load, then ours and the leanest peer at one pace."""
     peers = [peer for peer in PEERS if peer.name in installed]
     full = {peer.name: partial(_peer, bench, peer, installed[peer.name]) for peer in peers}
     found: Measures = {OURS: partial(_ours, bench), **full}
@@ -56,7 +56,7 @@ def _peer(bench: Bench, peer: Peer, installed: Installed, rate: float | None = N
 
 
 def _posts(bench: Bench, target: str) -> Path:
-    """The same events for everyone."""
+    """Make the same events for every system."""
     made = islice(EventMaker("peers"), _EVENTS)
     requests = (Request("POST", target, one.body()) for one in made)
     return write_requests(bench.folder / "peers", requests)

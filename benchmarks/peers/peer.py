@@ -1,17 +1,17 @@
-"""The peers: what each consists of, and how the same events and indexes are brought to it. Pure."""
+"""Describe the peers: their programs, and how they get the same events and indexes. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# The columns and indexes of `events`, without its partitions; what we make in the API the database
-# fills in, because these peers pass on what was posted.
+# The columns and indexes of `events`, without its partitions. The database fills in what our API
+# makes, because these peers pass on what was posted.
 _SAME_TABLE = """
 CREATE TABLE peer_events (LIKE events INCLUDING ALL);
 ALTER TABLE peer_events ALTER id SET DEFAULT uuidv7(),
     ALTER created_at SET DEFAULT clock_timestamp()
 """
 
-# Parse makes its table itself, with a primary key, when the first event is posted.
+# Parse makes its table and primary key when the first event is posted.
 _SAME_INDEXES = """
 CREATE INDEX ON "Event" (component, "createdAt" DESC, "objectId" DESC);
 CREATE INDEX ON "Event" (environment, "createdAt" DESC, "objectId" DESC);
@@ -23,8 +23,11 @@ CREATE INDEX ON "Event" USING gin (data jsonb_path_ops)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One system. `programs` are in `programs/`, by role; `packages` names the file of their
-    pinned packages there, for pip or npm."""
+    """One system.
+
+    `programs` are files in `programs/`, by role. `packages` names the file there with the pinned
+    packages, for pip or npm.
+    """
 
     name: str
     packages: str

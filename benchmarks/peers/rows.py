@@ -1,4 +1,4 @@
-"""Counts what is stored, over one session whose own CPU time is left out of the account."""
+"""Count stored rows over one session, whose own CPU time is subtracted."""
 
 import time
 from types import TracebackType
@@ -10,7 +10,7 @@ from storage.postgres.engine import plain_engine
 
 _POLL_SECONDS = 0.2
 _STILL_SECONDS = 1.0
-_GIVE_UP_SECONDS = 15.0  # longer than any peer waits before it tries an event again
+_GIVE_UP_SECONDS = 15.0  # longer than any peer waits before it retries an event
 
 
 class Rows:
@@ -37,15 +37,15 @@ class Rows:
         self._engine.dispose()
 
     def count(self) -> int:
-        """How many there are."""
+        """Return the number of rows."""
         return int(self._connection.scalar(self._count))
 
     def cpu_seconds(self) -> float:
-        """What counting has cost the server."""
+        """Return the CPU seconds that counting has cost the server."""
         return cpu_seconds([self._pid])
 
     def wait_for(self, wanted: int) -> tuple[int, float]:
-        """Until there are so many, or no more come: how many then, and when (monotonic)."""
+        """Wait for `count` rows, or until no more arrive; return the number and the time."""
         found, since = self.count(), time.monotonic()
         while found < wanted and time.monotonic() - since < _GIVE_UP_SECONDS:
             time.sleep(_POLL_SECONDS)
@@ -54,7 +54,7 @@ class Rows:
         return found, since
 
     def wait_still(self) -> int:
-        """Until no more come for a second: how many then."""
+        """Wait until no row arrives for a second; return the number."""
         found, since = self.count(), time.monotonic()
         while time.monotonic() - since < _STILL_SECONDS:
             time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Starts what is measured, a peer or our own service, on an empty database and an empty queue."""
+"""Start this service or a peer on an empty database and an empty queue."""
 
 import os
 import socket
@@ -32,7 +32,7 @@ _START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A system that stores what is posted to it: its own processes by role, and its rows."""
+    """A running system that stores what is posted: its processes by role, and its rows."""
 
     url: str
     pids: dict[str, list[int]]
@@ -41,7 +41,7 @@ class Running:
 
 @contextmanager
 def our_service(bench: Bench) -> Iterator[Running]:
-    """One API process and two workers, as in the other measurements of the whole."""
+    """Run one API process and two workers, as in the other measurements of the whole service."""
     bench.empty_queue()
     with (
         bench.servers.fresh() as settings,
@@ -54,7 +54,7 @@ def our_service(bench: Bench) -> Iterator[Running]:
 
 @contextmanager
 def peer_service(bench: Bench, peer: Peer, installed: Installed) -> Iterator[Running]:
-    """A peer's programs, on the same servers by the same sockets."""
+    """Run a peer's programs on the same servers, over the same sockets."""
     bench.empty_queue()
     log = bench.folder / f"{peer.name}.log"
     port = _free_port()
@@ -75,10 +75,10 @@ def peer_service(bench: Bench, peer: Peer, installed: Installed) -> Iterator[Run
 
 
 def addresses(settings: StorageSettings, port: int) -> dict[str, str]:
-    """Where a peer's programs find the servers, and where they serve."""
+    """Return the addresses of the servers for a peer's programs, and its own."""
     database = make_url(settings.database_url)
     return {
-        "PGHOST": str(database.query["host"]),  # the sockets' folder
+        "PGHOST": str(database.query["host"]),  # the folder of the sockets
         "PGUSER": database.username or "",
         "PGDATABASE": database.database or "",
         "PEER_QUEUE_URL": settings.queue_url,
@@ -90,7 +90,7 @@ def addresses(settings: StorageSettings, port: int) -> dict[str, str]:
 def _programs(
     peer: Peer, interpreter: str, environment: dict[str, str], log: Path
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Killed in the end: what they have not done by then is thrown away with their database."""
+    """Run the programs, then kill them: unfinished work is discarded together with the database."""
     found: dict[str, subprocess.Popen[bytes]] = {}
     try:
         with log.open("wb") as output:
@@ -117,7 +117,7 @@ def _free_port() -> int:
 def _wait_until_it_stores(
     url: str, rows: Rows, what: str, processes: Collection[subprocess.Popen[bytes]]
 ) -> None:
-    """Posts until one of them is in the table. Raises LoadFailed when a process ends instead."""
+    """Post until an event is in the table. Raises LoadFailed when a process ends."""
 
     def stores() -> bool:
         if any(process.poll() is not None for process in processes):

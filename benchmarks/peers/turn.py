@@ -1,4 +1,4 @@
-"""One turn: a system takes a load until everything that it accepted is stored."""
+"""Measure one turn: post load to a system until every accepted event is stored."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _WARM_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What came of it; CPU time in µs a stored event, by role."""
+    """The result of one turn; CPU time in µs per stored event, by role."""
 
     load: Load
     stored_per_second: float
@@ -27,14 +27,14 @@ class Turn:
 def take(bench: Bench, running: Running, posts: Path, rate: float | None = None) -> Turn:
     """Warm up, then measure; `rate` in events a second. Raises LoadFailed."""
     run(running.url, posts, CONNECTIONS, _WARM_SECONDS, rate)
-    there = running.rows.wait_still()
+    rows_before = running.rows.wait_still()
     roles = {**running.pids, **{role: [pid] for role, pid in bench.pids().items()}}
     before, start = _used(roles, running), time.monotonic()
     load = run(running.url, posts, CONNECTIONS, bench.pace.seconds * 2, rate)
     accepted = load.requests - load.refused
-    found, end = running.rows.wait_for(there + accepted)
+    found, end = running.rows.wait_for(rows_before + accepted)
     after = _used(roles, running)
-    stored = found - there  # more than accepted where the end of the load cut answers off
+    stored = found - rows_before  # more than accepted if the end of the load cut off answers
     return Turn(
         load=load,
         stored_per_second=stored / (end - start),
@@ -44,6 +44,6 @@ def take(bench: Bench, running: Running, posts: Path, rate: float | None = None)
 
 
 def _used(roles: Mapping[str, list[int]], running: Running) -> dict[str, float]:
-    """CPU seconds by role, without those that counting rows has cost."""
+    """Return the CPU seconds by role, without the cost of counting rows."""
     used = {role: cpu_seconds(pids) for role, pids in roles.items()}
     return {**used, "postgres": used["postgres"] - running.rows.cpu_seconds()}

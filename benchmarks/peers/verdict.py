@@ -1,4 +1,4 @@
-"""What the turns say: ratios round by round, and each system's own figures. Pure."""
+"""Compute ratios round by round, and each system's own figures. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,14 +8,14 @@ from benchmarks.peers.turn import Turn
 from benchmarks.rounds import Spread, ratio, spread
 
 OURS = "ours"
-PACED = ", paced"  # ends the name of a turn that did not take as much as it could
+PACED = ", paced"  # suffix of a turn below full load
 FIGURES = {MQ_BRIDGE.name: "cpu_vs_mq_bridge", FASTSTREAM.name: "cpu_faststream_vs_ours"}
 
 Turns = Mapping[str, Sequence[Turn]]
 
 
 def part(turns: Turns, missing: Mapping[str, str]) -> Part:
-    """`turns` by system; `missing`: the peers that were left out, and why."""
+    """Return the part of the results. `turns` by system; `missing`: the peers left out, and why."""
     figures = []
     if MQ_BRIDGE.name in turns:
         figures.append(Figure(FIGURES[MQ_BRIDGE.name], _ratio(turns, OURS, MQ_BRIDGE.name, _cpu)))

@@ -1,1 +1,1 @@
-"""What we are measured beside: the floor below any Python service, and the straightforward way."""
+"""Provide the references: the floor of any Python service, and the straightforward design."""

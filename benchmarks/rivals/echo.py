@@ -1,7 +1,7 @@
-"""The floor: an ASGI application that reads the body and answers as many bytes as we would.
+"""Serve the floor: an ASGI application that reads the body and answers as many bytes as we do.
 
-POST gives the body back with an id and a time before it, of the size ours have; GET gives the
-bytes of the file in BENCHMARK_BODY.
+POST returns the body, with an id and a time of our size before it. GET returns the bytes of the
+file in BENCHMARK_BODY.
 """
 
 import os
@@ -20,7 +20,7 @@ _LOCATION = (b"location", b"/events/019aa5b1-7c11-7d2e-9c55-3d1f0d4b6a10")
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """One request."""
+    """Answer one request."""
     body = b""
     more = scope["method"] == "POST"
     while more:

@@ -1,4 +1,4 @@
-"""uvicorn as our API process runs it: the same loop, the same options, the socket inherited."""
+"""Run uvicorn as our API process does: the same loop and options, and an inherited socket."""
 
 import argparse
 import socket

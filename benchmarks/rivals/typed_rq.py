@@ -1,7 +1,7 @@
-"""The straightforward way: a typed FastAPI route that enqueues one RQ job for each event.
+"""Serve the straightforward design: a typed FastAPI route that enqueues one RQ job per event.
 
-The route is `def`, because RQ's client blocks, so FastAPI runs it in its thread pool, as its
-documentation advises. The queue is as durable as ours: the same server, AOF always.
+The route is `def`, because RQ's client blocks: FastAPI runs it in its thread pool, as its
+documentation advises. The queue is as durable as ours: the same server, AOF fsync always.
 """
 
 import os
@@ -55,7 +55,7 @@ _connection: Any = None
 
 
 def store(event: dict[str, Any]) -> None:
-    """The job: one row, on a connection kept by the worker."""
+    """Insert one row, on a connection kept by the worker (the RQ job)."""
     global _connection
     if _connection is None:
         _connection = psycopg2.connect(os.environ["BENCHMARK_DSN"])

@@ -1,4 +1,4 @@
-"""What several of these tests start."""
+"""Fixtures that several integration tests share."""
 
 from collections.abc import Iterator
 

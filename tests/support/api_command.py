@@ -1,4 +1,4 @@
-"""`activity api` as an operator runs it."""
+"""Run `activity api` as an operator runs it."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ STOP_SECONDS = 60
 
 
 class ApiCommand:
-    """The running command: what supervises, and its API processes."""
+    """The running command: a supervisor and its API processes."""
 
     def __init__(self, settings: StorageSettings, *options: str, **more: object) -> None:
         self.process = subprocess.Popen(
@@ -29,17 +29,17 @@ class ApiCommand:
 
     @property
     def port(self) -> int:
-        """What it listens on."""
+        """Return the port it listens on."""
         return int(self.address.rpartition(":")[2])
 
     def pids(self) -> list[int]:
-        """Its API processes, those that are leaving too."""
+        """Return the ids of its API processes, those that are ending included."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in children]
 
     def stop(self) -> str:
-        """Stop it in good order; what it said on stderr."""
+        """Stop the command with SIGTERM; return what it wrote to stderr."""
         self.process.send_signal(signal.SIGTERM)
         said = self.process.communicate(timeout=STOP_SECONDS)[1]
         assert self.process.returncode == 0, said
@@ -48,7 +48,7 @@ class ApiCommand:
 
 @contextmanager
 def api_command(settings: StorageSettings, *options: str, **more: object) -> Iterator[ApiCommand]:
-    """`activity api` with these options, for the block."""
+    """Run `activity api` with these options for the block."""
     running = ApiCommand(settings, *options, **more)
     try:
         yield running

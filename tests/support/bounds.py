@@ -1,4 +1,4 @@
-"""What a process may take while it is ill-treated: memory, and time for others."""
+"""Measure what a process uses while clients misbehave: memory, and time that others wait."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ LISTEN = "0A"  # a state in /proc/net/tcp
 
 
 def resident(pid: int, name: str = "VmRSS") -> int:
-    """Bytes of a process: VmRSS now, VmHWM at most since the peak was forgotten."""
+    """Return bytes of a process: VmRSS now, or VmHWM, the peak since the last reset."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
@@ -24,7 +24,7 @@ def resident(pid: int, name: str = "VmRSS") -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has had of the processors: utime and stime of proc(5)."""
+    """Return the CPU time of a process: utime and stime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -41,15 +41,15 @@ def connections(running: Service) -> int:
 def _link(fd: Path) -> str:
     try:
         return str(fd.readlink())
-    except FileNotFoundError:  # closed meanwhile
+    except FileNotFoundError:  # closed in the meantime
         return ""
 
 
 class Probe:
-    """Asks for /health all the time; remembers the most that one answer had to wait for.
+    """A thread that asks for /health all the time and records the longest wait.
 
-    That is the CPU time the process took meanwhile, in seconds: by the clock, an answer also waits
-    for whatever else the machine does.
+    A wait is measured as the CPU time that the process used in it, in seconds: by the clock, an
+    answer also waits for other programs on the machine.
     """
 
     def __init__(self, running: Service, pid: int) -> None:
@@ -90,9 +90,9 @@ class Probe:
 
 @contextmanager
 def within_bounds(running: Service, growth_bytes: int = GROWTH_BYTES) -> Iterator[Probe]:
-    """Its API process keeps its memory and answers probes in time, all through the block."""
+    """Assert that the API process keeps its memory and answers probes in time, in the block."""
     (api,) = running.apis
-    Path(f"/proc/{api.pid}/clear_refs").write_text("5")  # forget the peak: proc(5)
+    Path(f"/proc/{api.pid}/clear_refs").write_text("5")  # reset the peak: proc(5)
     before = resident(api.pid)
     with Probe(running, api.pid) as probe:
         yield probe

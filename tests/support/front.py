@@ -1,4 +1,4 @@
-"""A stub in front of the real service: answers pass through it, or get lost on the way."""
+"""Put a stub in front of the real service: it passes answers on, or loses them."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.support.stub_service import LOST, Behaviour, Reply, Request, StubServ
 
 
 def pass_on(running: Service) -> Behaviour:
-    """What the service says; nothing while it is away."""
+    """Return the service's answer; none while it is unreachable."""
 
     def behave(stub: StubService, request: Request) -> Reply:
         passed = ("content-type", "content-encoding", "idempotency-key")
@@ -27,7 +27,7 @@ def pass_on(running: Service) -> Behaviour:
 
 
 def lose_behind(running: Service, then: Callable[[], None]) -> Behaviour:
-    """The service answers with success; that gets lost, and something happens."""
+    """Let the service answer with success, lose the answer, then call `happens`."""
 
     def behave(stub: StubService, request: Request) -> Reply:
         assert pass_on(running)(stub, request).status == 202

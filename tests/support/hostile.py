@@ -1,4 +1,4 @@
-"""Clients that mean no good, and what they must be answered all the same."""
+"""Act as hostile clients, and check every answer they get."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ BODY = json.dumps(EVENT).encode()
 JSON = b"Content-Type: application/json"
 LAST = request(b"", b"GET", b"/health", b"Connection: close")
 
-# Nothing that a client sent may become a header of its answer.
+# No text of a client may become a header of its answer.
 _HEADERS = frozenset(
     (
         *("content-type", "content-length", "transfer-encoding", "connection", "date", "location"),
@@ -33,12 +33,12 @@ _HEADERS = frozenset(
 
 
 def fuzz(examples: int) -> settings:
-    """As many examples, whatever one of them takes."""
+    """Set the number of examples, whatever time one of them takes."""
     return settings(max_examples=examples, suppress_health_check=list(HealthCheck))
 
 
 def accepted(running: Service) -> int:
-    """Events ever put on the queue."""
+    """Return the number of events ever put on the queue."""
     with redis.Redis.from_url(running.settings.queue_url) as queue:
         shards = range(running.settings.shards)
         found = [queue.hget(keys.state(shard), "accepted") for shard in shards]
@@ -46,19 +46,19 @@ def accepted(running: Service) -> int:
 
 
 def post(body: bytes, *headers: bytes) -> bytes:
-    """A request that posts it as JSON, with its length."""
+    """Build a request that posts a body as JSON, with its length."""
     return request(body, b"POST", b"/events", JSON, b"Content-Length: %d" % len(body), *headers)
 
 
 def get(path: bytes, *headers: bytes) -> bytes:
-    """A request for it."""
+    """Build a GET request."""
     return request(b"", b"GET", path, *headers)
 
 
 def talk(running: Service, sent: bytes) -> list[Answer]:
-    """Send it, then a last request; every answer until the server closes, each one checked.
+    """Send bytes, then a last request; return every answer until the server closes, each checked.
 
-    Each 202 stands for one event that was accepted, and nothing else was.
+    Asserts that each 202 stands for one accepted event, and that nothing else was accepted.
     """
     before = accepted(running)
     with Raw(running) as raw:
@@ -72,7 +72,7 @@ def talk(running: Service, sent: bytes) -> list[Answer]:
 
 
 def read_all(raw: Raw) -> list[Answer]:
-    """The answers of a connection that the server closes."""
+    """Read all answers of a connection that the server closes."""
     answers: list[Answer] = []
     while True:
         try:
@@ -83,11 +83,11 @@ def read_all(raw: Raw) -> list[Answer]:
             return answers
 
 
-_ABOUT_THE_REQUEST = (501, 505)  # RFC 9112: a transfer coding, a version that is not spoken
+_ABOUT_THE_REQUEST = (501, 505)  # RFC 9112: an unknown transfer coding, an unsupported version
 
 
 def check(answer: Answer) -> None:
-    """No internal error, no header that is not its own, and a problem if it is one."""
+    """Assert that an answer is no internal error, and has known headers and a valid problem."""
     assert answer.status < 500 or answer.status in _ABOUT_THE_REQUEST, answer
     assert {name.lower() for name in answer.headers} <= _HEADERS
     if answer.status >= 400:
@@ -95,14 +95,14 @@ def check(answer: Answer) -> None:
 
 
 def refused(running: Service, sent: bytes, *statuses: int) -> Answer:
-    """The one answer before the last, with one of these statuses."""
+    """Return the one answer before the last, which has one of these statuses."""
     answer = talk(running, sent)[0]
     assert answer.status in statuses, answer
     return answer
 
 
 def flood(running: Service, parts: Iterable[bytes]) -> Answer:
-    """Send all of it, whatever the server says meanwhile; its answer."""
+    """Send all bytes, even if the server answers early; return its answer."""
     with Raw(running) as raw:
         sender = threading.Thread(target=lambda: raw.send(*parts))
         sender.start()
@@ -113,7 +113,7 @@ def flood(running: Service, parts: Iterable[bytes]) -> Answer:
 
 
 def drip(running: Service, sent: bytes, drop: bytes, seconds: float) -> bytes:
-    """Send it and then a drop every 50 ms until the server closes; what it said."""
+    """Send bytes, then a drop every 50 ms until the server closes; return its answer."""
     start = time.monotonic()
     said = b""
     with Raw(running) as raw:
@@ -134,7 +134,7 @@ def drip(running: Service, sent: bytes, drop: bytes, seconds: float) -> bytes:
 
 
 def pipelined(running: Service, one: bytes, count: int) -> int:
-    """Send it so often without waiting, reading all the while; how many were answered 200."""
+    """Send a request many times without waiting; return how many were answered with 200."""
     with Raw(running) as raw:
         sender = threading.Thread(target=lambda: raw.send(*[one * 100] * (count // 100), LAST))
         sender.start()
@@ -148,7 +148,7 @@ def pipelined(running: Service, one: bytes, count: int) -> int:
 
 
 def at_once(calls: Iterable[Callable[[], object]]) -> None:
-    """Make them all at the same time. Raises the first that failed."""
+    """Run all calls at the same time. Raises the first exception."""
     every = list(calls)
     with ThreadPoolExecutor(len(every)) as threads:
         for future in [threads.submit(call) for call in every]:
@@ -156,7 +156,7 @@ def at_once(calls: Iterable[Callable[[], object]]) -> None:
 
 
 def idle(running: Service, count: int) -> list[socket.socket]:
-    """Connections that say nothing."""
+    """Open connections that send nothing."""
     address = running.listener.getsockname()
     return [socket.create_connection(address, 20) for _ in range(count)]
 
@@ -165,8 +165,11 @@ def idle(running: Service, count: int) -> list[socket.socket]:
 
 
 def words(most: int) -> st.SearchStrategy[str]:
-    """Any text of so many characters, but for what looks like our inside when an answer repeats
-    it: hypothesis also tries words that it finds in this project's source."""
+    """Return texts of a given length.
+
+    Leaves out words that look like internals of the service when an answer repeats them: hypothesis
+    also tries words from the source of this project.
+    """
     return st.text(st.characters(), max_size=most).filter(lambda text: not INSIDE.search(text))
 
 
@@ -206,7 +209,7 @@ _PIECES = st.binary(max_size=6) | st.sampled_from(
 def mutations(
     draw: st.DrawFn, good: Iterable[bytes], pieces: st.SearchStrategy[bytes] = _PIECES
 ) -> bytes:
-    """A good one that was cut, repeated, or pasted over in a few places."""
+    """Cut a valid text, repeat it, or overwrite a few places of it."""
     text = draw(st.sampled_from(list(good)))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))

@@ -1,6 +1,6 @@
-"""Every environment variable of libpq, set for another server than ours."""
+"""Every environment variable of libpq, with a value for another server."""
 
-# https://www.postgresql.org/docs/18/libpq-envars.html, each with what suits another server only.
+# https://www.postgresql.org/docs/18/libpq-envars.html; each value suits another server only.
 ODD = {
     "PGHOST": "elsewhere.invalid",
     "PGSSLNEGOTIATION": "direct",

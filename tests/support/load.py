@@ -1,4 +1,4 @@
-"""Producers that post all the time, and remember what they were promised."""
+"""Run producers that post all the time and record what was acknowledged."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from testbed.service import Service
 
 
 class Load:
-    """Producers that post one event after the other; the ids that were acknowledged."""
+    """Producers that post one event after the other, and the acknowledged ids."""
 
     def __init__(self, url: str, producers: int) -> None:
         self.acknowledged: list[str] = []
@@ -23,7 +23,7 @@ class Load:
             thread.start()
 
     def stop(self) -> list[str]:
-        """End, and the ids that were acknowledged."""
+        """Stop, and return the acknowledged ids."""
         self._stop.set()
         for thread in self._threads:
             thread.join(40)
@@ -49,7 +49,7 @@ class Load:
 
 @contextmanager
 def load(running: Service, producers: int = 4) -> Iterator[Load]:
-    """Producers that end with the block."""
+    """Run producers for the block."""
     started = Load(running.url, producers)
     try:
         yield started

@@ -1,4 +1,4 @@
-"""A real nginx in front of the service, where one is installed."""
+"""Run a real nginx in front of the service, if one is installed."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ import pytest
 
 from testbed.waiting import wait_until
 
-# Where Debian has it, which is not in the PATH of an ordinary user.
+# Debian's path, which is not in the PATH of an ordinary user.
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -48,7 +48,7 @@ http {{
 def nginx(
     folder: Path, upstream: str, locations: str = "location / { proxy_pass http://service; }"
 ) -> Iterator[int]:
-    """The port of an nginx that passes requests on to `upstream`, over connections it keeps."""
+    """Yield the port of an nginx that passes requests on to `upstream` over kept connections."""
     with socket.create_server(("127.0.0.1", 0)) as plug:
         port = plug.getsockname()[1]
     user = "user root;" if os.geteuid() == 0 else ""

@@ -1,4 +1,4 @@
-"""The official OpenTelemetry SDK, exporting to a service."""
+"""Run the official OpenTelemetry SDK as an exporter to a service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from testbed.service import Service
 def sdk(
     running: Service, component: str, compression: Compression, **more: Any
 ) -> Iterator[tuple[LoggerProvider, list[requests.Response]]]:
-    """A provider whose records go to the service in batches, and what the service answered."""
+    """Yield a provider that exports in batches, and the service's answers."""
     answers: list[requests.Response] = []
     with requests.Session() as session:
         session.trust_env = False

@@ -1,4 +1,4 @@
-"""A queue for one test, which may be small, away, or come later."""
+"""Provide a queue for one test, which may be small, unreachable or started later."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from testbed.servers import data_folder
 
 @contextmanager
 def own_queue(maxmemory: str = "64mb", **settings: str) -> Iterator[Valkey]:
-    """Not started yet: `start` and `stop` it as the test needs. `settings` are Valkey's."""
+    """Make a queue that `start` and `stop` control; `settings` are Valkey's."""
     with data_folder() as folder:
         layout = create(folder, None)
         lock = os.open(layout.lock, os.O_CREAT | os.O_RDWR)

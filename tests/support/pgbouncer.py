@@ -1,4 +1,4 @@
-"""The real PgBouncer in front of a PostgreSQL server, where it is installed."""
+"""Run the real PgBouncer in front of a PostgreSQL server, if it is installed."""
 
 import shutil
 import subprocess
@@ -15,13 +15,13 @@ PORT = 6432
 
 
 def program() -> str | None:
-    """Where it is."""
+    """Return the path of the program."""
     return shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
 
 
 @contextmanager
 def pgbouncer(folder: Path, database_url: str, pool_mode: str, **more: object) -> Iterator[str]:
-    """The same database through a pooler; its address. `more` are settings of PgBouncer."""
+    """Yield the address of the same database through a pooler; `more` are settings of PgBouncer."""
     found = program()
     assert found
     server = make_url(database_url)

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is too old for the service, where Debian's is installed."""
+"""Run a PostgreSQL that is too old for the service, if Debian's is installed."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 
 @contextmanager
 def postgres15(folder: Path) -> Iterator[str]:
-    """An empty server on a socket in the folder; the address of its database."""
+    """Yield the address of a database on an empty server, on a socket in the folder."""
     account = server_account(folder)
     as_user: dict[str, Any] = {}
     if account:

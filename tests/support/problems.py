@@ -1,4 +1,4 @@
-"""What every error answer of the service has in common."""
+"""Check what every error answer of the service has in common."""
 
 import json
 import re
@@ -10,7 +10,7 @@ INSIDE = re.compile(r"Traceback|\.py|psycopg|sqlalchemy|redis|valkey|File \"|soc
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The problem document of an answer that must be one, and tell nothing of the inside."""
+    """Return the problem document of an answer; assert that it shows no internals."""
     return document(response.status_code, response.headers, response.content, status)
 
 

@@ -1,4 +1,4 @@
-"""Events on the queue, and what became of them."""
+"""Put events on the queue, and read what happened to them."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ def make_event(
     email: str | None = None,
     data: bytes = b"null",
 ) -> Event:
-    """An event created at `ms`, or now. Nothing is checked: it may be one the API would refuse."""
+    """Make an event created at `ms`, or now, without validation."""
     ms = now_ms() if ms is None else ms
     raw = new_id(ms)
     body = msgspec.Raw(data)
@@ -35,19 +35,19 @@ def make_event(
 
 
 def make_events(count: int) -> list[Event]:
-    """Different ones."""
+    """Make different events."""
     return [make_event(f"message {number}") for number in range(count)]
 
 
 def id_bytes(event: Event) -> bytes:
-    """The 16 bytes by which the queue knows it."""
+    """Return the 16 bytes that are the event's id in the queue."""
     return UUID(event.id).bytes
 
 
 def append(
     settings: StorageSettings, batch: Sequence[Event], shard: int = 0, oldest_ms: int | None = None
 ) -> int:
-    """Put them on a shard as the API does; the generation of the drain to enqueue."""
+    """Append events to a shard as the API does; return the generation of the drain to enqueue."""
     items = [part for event in batch for part in (id_bytes(event), encode_event(event))]
 
     async def run() -> int:
@@ -65,18 +65,18 @@ def append(
 
 
 def state(queue: redis.Redis, shard: int = 0) -> dict[str, str]:
-    """The shard's state hash."""
+    """Return the shard's state hash."""
     found = queue.hgetall(keys.state(shard))
     return {name.decode(): value.decode() for name, value in found.items()}  # type: ignore[union-attr]
 
 
 def backlog(queue: redis.Redis, shard: int = 0) -> int:
-    """Entries not yet stored."""
+    """Return the number of entries that are not stored yet."""
     return int(queue.xlen(keys.stream(shard)))
 
 
 def assert_balanced(queue: redis.Redis, shard: int = 0) -> None:
-    """Accepted = trimmed + backlog; the index and the bytes tell exactly what is queued."""
+    """Assert accepted = trimmed + backlog, and that index and bytes match what is queued."""
     found = state(queue, shard)
     entries: Any = queue.xrange(keys.stream(shard))
     assert int(found.get("accepted", 0)) == int(found.get("trimmed", 0)) + len(entries)
@@ -85,32 +85,32 @@ def assert_balanced(queue: redis.Redis, shard: int = 0) -> None:
 
 
 def stored_ids(engine: sa.Engine) -> Counter[str]:
-    """How often each id is in the events table."""
+    """Count how often each id is in the events table."""
     with engine.connect() as connection:
         return Counter(map(str, connection.scalars(sa.select(events.c.id))))
 
 
 def dead_ids(engine: sa.Engine) -> Counter[str]:
-    """How often each id is a dead letter."""
+    """Count how often each id is a dead letter."""
     with engine.connect() as connection:
         return Counter(map(str, connection.scalars(sa.select(dead_letters.c.id))))
 
 
 def assert_stored_once(engine: sa.Engine, batch: Iterable[Event | str]) -> None:
-    """Exactly these are in the table, each once."""
+    """Assert that exactly these events are in the table, each once."""
     wanted = Counter(item if isinstance(item, str) else item.id for item in batch)
     found = stored_ids(engine)
     assert found == wanted, f"missing {len(wanted - found)}, too many {len(found - wanted)}"
 
 
 def stored_messages(engine: sa.Engine) -> Counter[str]:
-    """How often each message is in the events table."""
+    """Count how often each message is in the events table."""
     with engine.connect() as connection:
         return Counter(connection.scalars(sa.select(events.c.message)))
 
 
 def add_dead_letter(engine: sa.Engine, event: Event) -> None:
-    """Make it a dead letter, as a drain does whose database refuses it."""
+    """Make an event a dead letter, as a drain does when PostgreSQL refuses the event."""
     with transaction(engine) as connection:
         connection.execute(
             dead_letters.insert().values(

@@ -1,4 +1,4 @@
-"""HTTP by hand: requests that no well-behaved client would send."""
+"""Speak HTTP by hand: requests that no well-behaved client sends."""
 
 import http.client
 import io
@@ -20,18 +20,18 @@ class Answer:
 
 
 class _Stream(io.BufferedReader):
-    """What was received and not read yet outlives the answer that was read last."""
+    """The received bytes that are not read yet; they outlive the answer that was read last."""
 
     def makefile(self, mode: str) -> "_Stream":
-        """As a socket does for `HTTPResponse`, which closes its file after each answer."""
+        """Return this stream: `HTTPResponse` closes its file after each answer."""
         return self
 
     def close(self) -> None:
-        """The connection closes it."""
+        """Do nothing: the connection closes the stream."""
 
 
 class Raw:
-    """One connection. A read that gets nothing for SECONDS fails the test: a hang."""
+    """One connection. A read that gets nothing for SECONDS fails the test as a hang."""
 
     def __init__(self, running: Service) -> None:
         self.socket = socket.create_connection(running.listener.getsockname(), SECONDS)
@@ -44,7 +44,7 @@ class Raw:
         self.socket.close()
 
     def send(self, *parts: bytes) -> None:
-        """Send what the server still takes; it may have answered and gone already."""
+        """Send what the server still accepts; it may have answered and closed already."""
         try:
             for part in parts:
                 self.socket.sendall(part)
@@ -52,19 +52,19 @@ class Raw:
             pass
 
     def answer(self, method: str = "POST") -> Answer:
-        """The next answer."""
+        """Read the next answer."""
         response = http.client.HTTPResponse(self._stream, method=method)  # type: ignore[arg-type]
         response.begin()
         return Answer(response.status, response.headers, response.read())
 
     def is_closed(self) -> bool:
-        """Whether the server has closed in good order: an end, not a reset."""
+        """Return whether the server has closed in order: an end, not a reset."""
         return self._stream.read(1) == b""
 
 
 def request(
     body: bytes = b"", method: bytes = b"POST", path: bytes = b"/events", *headers: bytes
 ) -> bytes:
-    """A request's bytes; Content-Length only as given in the headers."""
+    """Build a request; it has a Content-Length only if the headers give one."""
     lines = [method + b" " + path + b" HTTP/1.1", b"Host: localhost", *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body

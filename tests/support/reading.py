@@ -1,4 +1,4 @@
-"""Reading the history in-process: events made to measure, stored at once, read through History."""
+"""Read the history in-process: store made-up events directly, and read them through History."""
 
 import asyncio
 import itertools
@@ -39,7 +39,7 @@ def made(
     data: str = "null",
     number: int | None = None,
 ) -> Event:
-    """An event of that millisecond; within it `number` decides its place."""
+    """Make an event of that millisecond; `number` orders events within it."""
     number = next(_numbers) if number is None else number
     raw = ms.to_bytes(6, "big") + b"\x70\x00\x80\x00" + number.to_bytes(6, "big")
     return Event(
@@ -48,7 +48,7 @@ def made(
 
 
 def store(settings: StorageSettings, events: Iterable[Event], size: int = 5_000) -> None:
-    """Straight into PostgreSQL, as a drain would, past queue and cache."""
+    """Write events into PostgreSQL as a drain would, without queue and cache."""
     engine = writing_engine(settings.database_url)
     writer = BatchWriter(engine, settings.partition_by)
     rest = list(events)
@@ -62,7 +62,7 @@ def store(settings: StorageSettings, events: Iterable[Event], size: int = 5_000)
 
 @dataclass(frozen=True)
 class Reader:
-    """One API process's reading half, and the loop it lives on."""
+    """The reading half of one API process, and its event loop."""
 
     runner: asyncio.Runner
     history: History
@@ -72,7 +72,7 @@ class Reader:
     queue: redis.Redis
 
     def run(self, call: Awaitable[T]) -> T:
-        """Wait for it on the loop."""
+        """Run a coroutine on the loop, and wait for its result."""
 
         async def wait() -> T:
             return await call
@@ -80,26 +80,26 @@ class Reader:
         return self.runner.run(wait())
 
     def served(self, filters: Filters) -> Served:
-        """The page, and how it came about."""
+        """Return the page, and where it came from."""
         return self.run(self.history.page(filters))
 
     def held(self, filters: Filters) -> CachedPage | None:
-        """The page if the process holds it and may serve it."""
+        """Return the page if the process has it and may serve it."""
         return self.run(local_page(self.cache, digest(filters), tags.of_page(filters)))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
-        """The page's events, and where the next one starts."""
+        """Return the page's events, and the cursor of the next page."""
         return opened(self.served(filters))
 
 
 async def local_page(cache: PageCache, name: str, proof: list[str]) -> CachedPage | None:
-    """The page if the process holds it and control says that it may be served."""
+    """Return the local page if control says that it may be served."""
     local = cache.local(name, proof)
     return local.page if local and await local.current == local.page.etag else None
 
 
 def opened(served: Served) -> tuple[list[dict[str, Any]], UUID | None]:
-    """What a page says."""
+    """Decode a page."""
     body = msgspec.json.decode(served.page.body)
     cursor = body["next_cursor"]
     return body["events"], None if cursor is None else cursors.decode(cursor)
@@ -112,7 +112,7 @@ def reader(
     grace_ms: int = 0,
     ttl_ms: int = 60_000,
 ) -> Iterator[Reader]:
-    """History over these servers; a cache without grace unless one is given."""
+    """Yield a reader over these servers; its cache has no grace period by default."""
     with (
         asyncio.Runner() as runner,
         redis.Redis.from_url(settings.control_url) as control,

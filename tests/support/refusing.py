@@ -1,4 +1,4 @@
-"""A PostgreSQL that refuses rows by their message, with an SQLSTATE of choice."""
+"""Make PostgreSQL refuse rows by their message, with a chosen SQLSTATE."""
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ _AT_COMMIT = """CREATE CONSTRAINT TRIGGER refuse_row AFTER INSERT ON events
 def refuse(
     engine: sa.Engine, state: str, pattern: str, at_commit: bool = False, table: str = ""
 ) -> None:
-    """From now on, rows whose message is LIKE the pattern. The error names `table`, if any."""
+    """Refuse rows whose message is LIKE the pattern. The error names `table`, if given."""
     trigger = _AT_COMMIT if at_commit else _BEFORE
     more = f", TABLE = '{table}'" if table else ""
     text = _SET_UP.format(
@@ -29,6 +29,6 @@ def refuse(
 
 
 def refuse_nothing(engine: sa.Engine) -> None:
-    """The cause is gone."""
+    """Refuse nothing any more."""
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER IF EXISTS refuse_row ON events")

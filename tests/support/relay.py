@@ -1,4 +1,4 @@
-"""A relay in front of a server, which counts how often the server was asked."""
+"""Put a relay in front of a server, and count the client's round trips."""
 
 import selectors
 import socket
@@ -11,10 +11,10 @@ _CHUNK = 1 << 16
 
 
 class Relay:
-    """Passes on what clients and a server say to each other; one at a time is enough.
+    """A relay between clients and a server, for one client at a time.
 
-    `turns` counts round trips: how often a client spoke after the server had, or first. `heard` is
-    what the client hears of what the server said.
+    `turns` counts round trips: how often a client sent after the server did, or first. `heard` is
+    what the client receives of the server's bytes.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Relay:
         self._server = server
         self._selector = selectors.DefaultSelector()
         self._others: dict[socket.socket, socket.socket] = {}
-        self._asking: dict[socket.socket, bool] = {}  # of each client: did it speak last?
+        self._asking: dict[socket.socket, bool] = {}  # of each client: whether it sent last
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -36,7 +36,7 @@ class Relay:
         self._thread.start()
 
     def close(self) -> None:
-        """Hang up on everybody."""
+        """Close all connections."""
         self._end.close()
         self._thread.join(10)
         for one in (self._listener, self._ended, *self._others):
@@ -88,7 +88,7 @@ class Relay:
 def relay(
     path: Path, server: str, heard: Callable[[bytes], bytes] = lambda said: said
 ) -> Iterator[Relay]:
-    """A relay that listens on a unix socket, in front of a server that does."""
+    """Run a relay that listens on a unix socket, in front of a server on a unix socket."""
     running = Relay(path, server, heard)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""Running `activity send` as a process of its own."""
+"""Run `activity send` as a separate process."""
 
 import json
 import os
@@ -12,7 +12,7 @@ COMMAND = [sys.executable, "-m", "cli.main", "send"]
 
 
 def ndjson(path: Path, lines: int, **fields: object) -> Path:
-    """A file of that many events, with messages `m0`, `m1`, ..."""
+    """Write a file of that many events, with messages `m0`, `m1`, ..."""
     event = {"component": "c", "environment": "e", **fields}
     rows = (json.dumps({**event, "message": f"m{number}"}) for number in range(lines))
     path.write_text("".join(f"{row}\n" for row in rows))
@@ -20,7 +20,7 @@ def ndjson(path: Path, lines: int, **fields: object) -> Path:
 
 
 class SendCommand:
-    """`activity send` to one address, with a folder for its state."""
+    """`activity send` to one address, with its own state folder."""
 
     def __init__(self, url: str, state: Path) -> None:
         self.state = state
@@ -31,7 +31,7 @@ class SendCommand:
     def start(
         self, *options: object, command: Sequence[str] = COMMAND, **more: Any
     ) -> subprocess.Popen[str]:
-        """In the background."""
+        """Start in the background."""
         return subprocess.Popen(
             [*command, *map(str, options)],
             env=self._env,
@@ -40,7 +40,7 @@ class SendCommand:
         )
 
     def run(self, *options: object, **more: Any) -> subprocess.CompletedProcess[str]:
-        """To its end."""
+        """Run to the end."""
         return subprocess.run(
             [*COMMAND, *map(str, options)],
             env=self._env,
@@ -51,11 +51,11 @@ class SendCommand:
         )
 
     def summary(self, *options: object, **more: Any) -> dict[str, Any]:
-        """Of a run, as JSON, with its exit status as `status`."""
+        """Return the JSON summary of a run, with its exit status as `status`."""
         ended = self.run(*options, "--json", **more)
         assert ended.stdout, ended.stderr
         return {**json.loads(ended.stdout), "status": ended.returncode}
 
     def checkpoints(self) -> list[Path]:
-        """What lies in the state folder."""
+        """Return the files in the state folder."""
         return [path for path in self.state.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""A stand-in for the batch endpoint that answers as it is told, and keeps what it was sent."""
+"""Stand in for the batch endpoint: answer by a script, and keep what was sent."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """One request: the body as it came, and its lines."""
+    """One request: the body as received, and its lines."""
 
     path: str
     headers: dict[str, str]
@@ -47,27 +47,27 @@ Behaviour = Callable[["StubService", Request], Reply]
 
 
 def refuse(status: int, **headers: str) -> Behaviour:
-    """Accept nothing and say so."""
+    """Accept nothing, and answer with a refusal."""
     problem = {"status": status, "title": "No", "detail": f"told to say {status}"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda stub, request: Reply(status, problem, named)
 
 
 def lose_the_answer(stub: "StubService", request: Request) -> Reply:
-    """Accept, and don't say so."""
+    """Accept the events, and send no answer."""
     stub.accept(request)
     return LOST
 
 
 def accept(stub: "StubService", request: Request) -> Reply:
-    """As the service does."""
+    """Accept the events as the service does."""
     return stub.accept(request)
 
 
 class StubService:
-    """Accepts what its `script` does not say otherwise about, each key once, as the service does.
+    """A service that accepts each key once, unless its `script` gives another answer.
 
-    An event whose message starts with `bad` gets a verdict of its own.
+    An event whose message starts with `bad` is rejected by itself.
     """
 
     def __init__(self) -> None:
@@ -82,22 +82,22 @@ class StubService:
 
     @property
     def url(self) -> str:
-        """Where it serves, the same after `stop` and `start`."""
+        """Return the base URL, which stays the same after `stop` and `start`."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def messages(self) -> list[str]:
-        """Of the stored events."""
+        """Return the messages of the stored events."""
         return [event["message"] for event in self.stored]
 
     def start(self) -> None:
-        """Serve."""
+        """Start to serve."""
         self._server = _Server(("127.0.0.1", self._port), _handler(self))
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Refuse connections; those that are open are closed at their next request."""
+        """Refuse connections; open connections are closed at their next request."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -105,11 +105,11 @@ class StubService:
 
     @property
     def is_away(self) -> bool:
-        """Whether it was stopped."""
+        """Return whether it was stopped."""
         return self._server is None
 
     def answer(self, request: Request) -> Reply:
-        """By the script."""
+        """Answer a request by the script."""
         with self._lock:
             if self.is_away:
                 return LOST
@@ -118,7 +118,7 @@ class StubService:
             return behaviour(self, request)
 
     def accept(self, request: Request) -> Reply:
-        """Store what is good, once for each key."""
+        """Store the valid events, once for each key."""
         known = self._answers.get(request.key)
         if known is not None:
             same = known[0] == request.body
@@ -179,14 +179,14 @@ def _handler(stub: StubService) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Tests look at `requests`."""
+            """Log nothing: tests read `requests`."""
 
     return Handler
 
 
 @contextmanager
 def stub_service() -> Iterator[StubService]:
-    """One that serves."""
+    """Run a stub service for the test."""
     stub = StubService()
     stub.start()
     try:

@@ -1,4 +1,4 @@
-"""A connection without a network, to see what a protocol writes."""
+"""A transport without a network, which shows what a protocol writes."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ class Wire:
         return default
 
     def pause_reading(self) -> None:
-        """Nothing comes by itself."""
+        """Do nothing: no bytes arrive unasked."""
 
     def resume_reading(self) -> None:
-        """Nothing comes by itself."""
+        """Do nothing: no bytes arrive unasked."""

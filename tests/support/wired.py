@@ -1,4 +1,4 @@
-"""The service's protocol on a wire and a queue that does as it is told: no network, no servers."""
+"""Run the service's protocol without network and servers, over a controlled queue."""
 
 import asyncio
 import http.client
@@ -30,7 +30,7 @@ from tests.support.wire import Wire
 
 EVENT_BYTES = 2048
 RETRY_SECONDS = 7
-TURNS = 10_000  # of the loop, after which nothing more will come
+TURNS = 10_000  # turns of the loop after which nothing more arrives
 DATE = b"Tue, 24 Nov 2026 09:00:00 GMT"
 
 _SETTINGS = ApiSettings(_env_file=None, event_bytes=EVENT_BYTES)
@@ -40,7 +40,7 @@ _CONFIG.load()
 
 
 class Answer(NamedTuple):
-    """One answer; what differs from event to event is masked, and so is the order of headers."""
+    """One answer; values that differ between events, and the order of headers, are masked."""
 
     status: int
     headers: dict[str, str]
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Pages:
-    """History as the fast path sees it. `page` is at hand; `current` is what control says of it."""
+    """History as the fast path sees it: `page` is local; `current` is what control says of it."""
 
     def __init__(self) -> None:
         self.page: CachedPage | None = None
@@ -66,8 +66,11 @@ class Pages:
 
 
 class Wired:
-    """One connection. `requests` counts what came to FastAPI, `appended` is what the queue got,
-    `closed`: whether the service had closed it when the client went away."""
+    """One connection.
+
+    `requests` counts what reached FastAPI. `appended` is what the queue got. `closed`: whether the
+    service had closed the connection when the client left.
+    """
 
     def __init__(
         self, with_fast_path: bool = True, keep_alive: float = 75, head_seconds: float = 30
@@ -79,7 +82,7 @@ class Wired:
         self.error: BaseException | None = None
         self.pages = Pages()
         self.writes_at_once = True
-        self.goes_on = asyncio.Event()  # what the queue waits for otherwise
+        self.goes_on = asyncio.Event()  # what the queue waits for by default
         limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
@@ -90,7 +93,7 @@ class Wired:
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
-        _CONFIG.configure_logging()  # pytest gives its access log a handler
+        _CONFIG.configure_logging()  # pytest adds a handler to its access log
         self.hosts = Hosts()
         fast_paths = FastPaths(
             PostFastPath(ingest, limits.event.bytes, self.hosts),
@@ -109,7 +112,7 @@ class Wired:
         self.protocol.connection_made(cast(Any, self.wire))
 
     async def send(self, *pieces: bytes) -> None:
-        """As so many packets, one right behind the other; then until all is done that can be."""
+        """Send these packets one after the other; then run until all possible work is done."""
         for piece in pieces:
             self.protocol.data_received(piece)
         for _ in range(TURNS):
@@ -120,17 +123,17 @@ class Wired:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is under way that does not wait for the queue, or for a reader."""
+        """Return whether work is running that waits neither for the queue nor for a reader."""
         waits = self.protocol.flow.write_paused or not self.writes_at_once or self.wire.closed
         return not waits and not (self.protocol.cycle is None or self.is_answered)
 
     @property
     def is_answered(self) -> bool:
-        """Whether all that came has its answer."""
+        """Return whether every request has its answer."""
         return self.protocol.cycle.response_complete and not self.state.tasks
 
     async def hang_up(self) -> None:
-        """The client goes away."""
+        """Close the client's side."""
         self.closed = self.wire.closed
         self.wire.closed = True
         self.protocol.connection_lost(ConnectionResetError())
@@ -138,12 +141,12 @@ class Wired:
 
     @property
     def sent(self) -> bytes:
-        """All that was written."""
+        """Return all that was written."""
         return b"".join(self.wire.writes)
 
     @property
     def answers(self) -> list[Answer]:
-        """The answers written so far."""
+        """Return the answers written so far."""
         stream = _Stream(self.sent)
         found = []
         while stream.tell() < len(self.sent):
@@ -174,7 +177,7 @@ class _Stream(io.BytesIO):
         return self
 
     def close(self) -> None:
-        """The next answer is read from it."""
+        """Do nothing: the next answer is read from the same stream."""
 
 
 _IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -186,13 +189,13 @@ def _masked(text: str) -> Any:
 
 
 async def steps(count: int = 50) -> None:
-    """So many turns of the loop."""
+    """Run that many turns of the loop."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it; the loop may complain of nothing."""
+    """Run a coroutine; the loop must report no error."""
     complaints: list[dict[str, Any]] = []
 
     async def watched() -> None:

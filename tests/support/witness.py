@@ -1,5 +1,4 @@
-"""Clients that post and read all the time, over kept and over fresh connections, and that count
-every request that was sent and not answered as it should be."""
+"""Post and read all the time, over kept and new connections, and count failed requests."""
 
 import http.client
 import json
@@ -18,13 +17,13 @@ PAGE = f"/events?component={COMPONENT}&limit=5"
 
 
 def an_event() -> dict[str, object]:
-    """What a witness posts, unless it is told something else."""
+    """Make the event that a witness posts by default."""
     return {"component": COMPONENT, "environment": "test", "message": "seen"}
 
 
 @dataclass
 class Seen:
-    """What all clients of a witness saw."""
+    """What all clients of a witness have counted."""
 
     answered: int = 0
     closed: int = 0  # answers that said `Connection: close`
@@ -34,7 +33,7 @@ class Seen:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, response: http.client.HTTPResponse, body: bytes, wanted: int) -> None:
-        """One request was answered."""
+        """Count a request that was answered."""
         with self._lock:
             self.answered += 1
             self.closed += response.will_close
@@ -44,23 +43,23 @@ class Seen:
                 self.accepted.append(json.loads(body))
 
     def failure(self, error: BaseException, what: str) -> None:
-        """One request was sent, and broken."""
+        """Count a request that was sent and failed."""
         with self._lock:
             self.failures.append(f"{what}: {error!r}")
 
     def refusal(self) -> None:
-        """Nobody was there to send one to."""
+        """Count a request that could not be sent, because nobody listens."""
         with self._lock:
             self.refused += 1
 
 
 def tcp(port: int) -> Connect:
-    """To a port of this machine."""
+    """Connect to a port of this machine."""
     return lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
 
 
 class _Client(threading.Thread):
-    """Posts and reads in turns."""
+    """A client that posts and reads in turns."""
 
     def __init__(self, connect: Connect, post: Post, keeps: bool, seen: Seen) -> None:
         super().__init__(daemon=True)
@@ -69,7 +68,7 @@ class _Client(threading.Thread):
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
-        """Until it is to stop."""
+        """Run until the witness stops."""
         while not self.stopping.is_set():
             self._ask("POST", "/events", 202, json.dumps(self._post()))
             self._ask("GET", PAGE, 200, None)
@@ -93,7 +92,7 @@ class _Client(threading.Thread):
             self._hang_up()
 
     def _connected(self) -> http.client.HTTPConnection | None:
-        """The connection, unless its server has closed it, or a new one; None: refused."""
+        """Return the connection if it is still open, else a new one; None if it was refused."""
         if self._connection and (self._connection.sock is None or _is_closed(self._connection)):
             self._hang_up()
         if self._connection is None:
@@ -113,13 +112,13 @@ class _Client(threading.Thread):
 
 
 def _is_closed(connection: http.client.HTTPConnection) -> bool:
-    """Whether it was closed while nothing was asked, as every client must look for."""
+    """Return whether the connection was closed while idle, which every client must check."""
     return bool(select.select([connection.sock], [], [], 0)[0])
 
 
 @contextmanager
 def witness(connect: Connect, clients: int = 3, post: Post = an_event) -> Iterator[Seen]:
-    """So many clients with kept connections, and as many with fresh ones, during the block."""
+    """Run that many clients with kept connections, and as many with new ones, for the block."""
     seen = Seen()
     threads = [_Client(connect, post, keeps, seen) for keeps in (True, False) * clients]
     for thread in threads:
@@ -134,14 +133,14 @@ def witness(connect: Connect, clients: int = 3, post: Post = an_event) -> Iterat
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """Over a socket in the file system."""
+    """An HTTP connection over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=ANSWER_SECONDS)
         self._path = path
 
     def connect(self) -> None:
-        """Raises `OSError`."""
+        """Connect. Raises `OSError`."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

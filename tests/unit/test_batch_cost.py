@@ -1,7 +1,7 @@
-"""What an event of a batch costs, without a clock: Python calls, and its share of an append.
+"""Count what an event of a batch costs, without a clock: Python calls and its share of an append.
 
-As in `test_cost`. A function that is called for each event shows as one call more, one for each
-hundred events hardly at all.
+Counts as `test_cost` does. A function that is called for each event shows as one call more; one
+that is called for each hundred events hardly shows.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from tests.unit.test_cost import MARGIN, Calls
 EVENT_CALLS = 1.4
 EVENTS = 1_000
 BODY = b"\n".join(event.body() for event in islice(EventMaker("cost"), EVENTS))
-PIECE = 64 * 1024  # uvicorn stops reading when it has so much
+PIECE = 64 * 1024  # uvicorn pauses reading at this size
 
 
 class Queue:
-    """It answers at once."""
+    """A queue that answers at once."""
 
     def __init__(self) -> None:
         self.appended: list[int] = []
@@ -83,7 +83,7 @@ def test_a_good_event_of_a_batch_takes_few_calls_and_a_share_of_one_append() -> 
         async def post() -> None:
             assert (await post_batch(request(app))).status_code == 202
 
-        await post()  # what is done once is no cost of an event
+        await post()  # setup is no cost of an event
         await calls.during(post)
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""What an operator relies on in `compose.yaml` and the Dockerfiles, read without Docker."""
+"""Check what an operator relies on in `compose.yaml` and the Dockerfiles, without Docker."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ SECRETS = {"ACTIVITY_QUEUE_PASSWORD", "ACTIVITY_CONTROL_PASSWORD", "PGPASSWORD"}
 
 
 def server_options(service: str) -> dict[str, str]:
-    """`--name value` pairs of a Valkey server, with the variables' defaults filled in."""
+    """Return the `--name value` pairs of a Valkey server, with the variables' defaults."""
     server, *words = SERVICES[service]["command"]
     assert server == "valkey-server"
     words = [with_defaults(word) for word in words]
@@ -60,7 +60,7 @@ def with_defaults(text: str) -> str:
 
 
 def texts(node: object) -> Iterator[str]:
-    """Every text and key in a YAML document."""
+    """Yield every text and key in a YAML document."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield str(key)
@@ -73,7 +73,7 @@ def texts(node: object) -> Iterator[str]:
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """(instruction, arguments) in order; comments dropped, continued lines joined."""
+    """Yield (instruction, arguments) in order; drops comments, joins continued lines."""
     lines = (PROJECT / dockerfile).read_text().splitlines()
     code = "\n".join(line for line in lines if not line.startswith("#"))
     joined = re.sub(r"\\\n\s*", "", code)
@@ -129,8 +129,8 @@ def test_only_the_api_is_published_and_by_default_to_this_machine() -> None:
 
 @pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
 def test_every_service_that_stays_has_a_health_check(service: dict[str, Any], name: str) -> None:
-    """In the compose file: an image in the OCI format has none."""
-    if name == "migrate":  # else it had the workers', from their image
+    """Look in the compose file: an image in the OCI format has no health check."""
+    if name == "migrate":  # else it had the workers' check, from their image
         assert service["healthcheck"] == {"disable": True}
     else:
         assert service["healthcheck"].keys() == {
@@ -144,7 +144,7 @@ def test_every_service_that_stays_has_a_health_check(service: dict[str, Any], na
 
 @pytest.mark.parametrize("name", ["api", "worker"])
 def test_our_health_checks_are_cheap_and_the_same_everywhere(name: str) -> None:
-    """They ask for what only a new process could mend: no server that is away gets one killed."""
+    """Check only what a new process can fix: an unreachable server kills no process."""
     wanted = ["activity", "health", *(["api", "--live"] if name == "api" else ["worker"])]
     for compose in (COMPOSE, EXTERNAL):
         assert compose["services"][name]["healthcheck"]["test"] == ["CMD", *wanted]
@@ -165,7 +165,7 @@ def test_postgres_writes_its_log_as_the_embedded_one_does() -> None:
 
 
 def test_postgres_is_not_healthy_while_it_is_being_set_up() -> None:
-    """Then it answers on its socket only, so the check must go by TCP."""
+    """Check by TCP: during its setup PostgreSQL answers on its socket only."""
     assert "--host=127.0.0.1" in SERVICES["postgres"]["healthcheck"]["test"]
 
 
@@ -186,7 +186,7 @@ def test_no_log_fills_the_disk(service: dict[str, Any], name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_service_runs_as_root(name: str) -> None:
-    """Ours: by their Dockerfile. The others' images would start as root unless told otherwise."""
+    """Check the Dockerfiles; the images of others start as root unless a user is set."""
     if name not in OURS:
         assert SERVICES[name]["user"] not in ("0", "root")
 
@@ -195,7 +195,7 @@ def test_no_service_runs_as_root(name: str) -> None:
 def test_every_service_gets_time_to_stop_and_is_started_again(
     service: dict[str, Any], name: str
 ) -> None:
-    """Ours more than the 30 s after which `activity` itself ends what does not stop."""
+    """Give ours more than the 30 s after which `activity` itself kills its processes."""
     assert service["stop_grace_period"] == ("40s" if name in ("api", "worker") else "30s")
     assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
     assert max(API_STOP_SECONDS, WORKER_STOP_SECONDS) < 40
@@ -241,7 +241,7 @@ def variables(*settings: type[BaseSettings]) -> set[str]:
 def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
     compose: dict[str, Any],
 ) -> None:
-    """A setting that is new belongs into both files."""
+    """Require a new setting in both files."""
     storage = variables(StorageSettings) | {"PGPASSWORD"}
     assert environment_of(compose, "api").keys() == storage | variables(ApiSettings) | {
         "ACTIVITY_API_PROCESSES"
@@ -251,7 +251,7 @@ def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
     }
     assert environment_of(compose, "migrate").keys() == {"ACTIVITY_DATABASE_URL", "PGPASSWORD"}
     for name in OURS:
-        assert "env_file" not in compose["services"][name]  # it would hand on all of .env
+        assert "env_file" not in compose["services"][name]  # it would pass on all of .env
         set_here = {key for key, value in environment_of(compose, name).items() if value}
         assert set_here <= URLS | SECRETS | {"ACTIVITY_ALLOWED_HOSTS"}
 
@@ -389,7 +389,7 @@ def test_an_image_holds_only_what_the_lock_names(dockerfile: str) -> None:
     build, final, dependencies, build_tool, wheel, project = runs
     assert build == ["python3", "-m", "venv", "/opt/build"]
     assert final == ["python3", "-m", "venv", "--without-pip", "/opt/venv"]
-    # Nothing is installed into the base's own Python: a distribution's forbids it (PEP 668).
+    # Nothing is installed into the base's own Python: distributions forbid it (PEP 668).
     assert {step[0] for step in runs[2:]} == {"/opt/build/bin/pip"}
     for step, lock in ((dependencies, "locks/runtime.txt"), (build_tool, "locks/build.txt")):
         assert "--require-hashes" in step
@@ -400,7 +400,7 @@ def test_an_image_holds_only_what_the_lock_names(dockerfile: str) -> None:
 
 
 def test_both_images_are_built_by_the_same_steps() -> None:
-    """They share their layers, and a fix to one cannot miss the other."""
+    """Share the layers; a fix to one image then applies to the other."""
     api, worker = (
         [step for step in instructions(name) if step[0] not in ("EXPOSE", "HEALTHCHECK", "CMD")]
         for name in DOCKERFILES
@@ -418,7 +418,7 @@ def test_the_build_sees_the_packages_and_nothing_else() -> None:
 
 
 def test_the_wheels_in_the_images_have_every_module_and_script(tmp_path: Path) -> None:
-    """The checkout has them anyway: only an image, or this, would show one that is missing."""
+    """Find a missing module without building an image: the checkout has all of them."""
     for name in PACKAGES | PROJECTS:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         copy(PROJECT / name, tmp_path / name)

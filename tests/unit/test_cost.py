@@ -1,8 +1,8 @@
-"""What the hot paths cost, without a clock: Python calls, writes and calls of a server a request.
+"""Count what the hot paths cost, without a clock: Python calls, writes and server calls.
 
 The counts are the same in each run, and hardly differ between versions of Python. A change that
-makes them larger by more than the margin has to be worth it: then look at what the failure lists,
-and write the new counts here; so too when a change has made them smaller.
+raises a count by more than the margin must be worth it. The failure lists what was called; write
+the new counts here, also when a change has lowered them.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
 EVENTS = 128  # in a batch
 SIMULTANEOUS = 16  # connections that send at the same time
 ROUNDS = 10
-TURNS = 20  # of the loop, after which each has its answer
+TURNS = 20  # turns of the loop after which each request has its answer
 COUNTED = ("api.", "storage.", "uvicorn.", "worker.")
 
 
@@ -64,7 +64,7 @@ async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Servers:
-    """Queue and control that answer at once; `calls` counts how often they are asked."""
+    """A queue and a control that answer at once; `calls` counts the calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -101,7 +101,7 @@ class Servers:
 
 
 class Calls:
-    """Counts the Python functions that are called, as `sys.setprofile` tells of them."""
+    """A counter of Python calls, by `sys.setprofile`."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -121,7 +121,7 @@ class Calls:
         sys.setprofile(None)
 
     def assert_a_share(self, of: int, limit: float) -> None:
-        """So many calls for each of what they were made for, at most."""
+        """Assert that there are at most so many calls per unit."""
         share = sum(self.counts.values()) / of
         listed = "\n".join(f"{n / of:6.2f} {name}" for name, n in self.counts.most_common(60))
         print(f"{share:.1f} calls\n{listed}")
@@ -129,7 +129,7 @@ class Calls:
 
 
 def measured(request: bytes) -> tuple[Calls, int, int]:
-    """Calls of functions, writes, and calls of a server, of ROUNDS * SIMULTANEOUS requests."""
+    """Count Python calls, writes and server calls of ROUNDS * SIMULTANEOUS requests."""
     calls, servers = Calls(), Servers()
     wires = [Wire() for _ in range(SIMULTANEOUS)]
 
@@ -155,7 +155,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-        await round_()  # what is done once is no cost of a request
+        await round_()  # setup is no cost of a request
         servers.calls = 0
         for wire in wires:
             wire.writes.clear()
@@ -164,7 +164,7 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
         for connection in connections:
             connection.connection_lost(None)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service has it
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as in the service
         runner.run(scenario())
     return calls, sum(len(wire.writes) for wire in wires), servers.calls
 
@@ -173,7 +173,7 @@ def assert_cost(request: bytes, limit: float) -> None:
     calls, writes, server_calls = measured(request)
     requests = ROUNDS * SIMULTANEOUS
     assert writes == requests
-    assert server_calls == ROUNDS  # one for all that came together
+    assert server_calls == ROUNDS  # one for all requests that came together
     calls.assert_a_share(requests, limit)
 
 

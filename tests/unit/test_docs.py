@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""Compare the documentation with the code."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def shown(default: object) -> str:
 
 
 def settings_rows() -> list[str]:
-    """The rows that docs/settings.md must have, in this order."""
+    """Return the rows that docs/settings.md must have, in this order."""
     return [
         f"| `ACTIVITY_{name.upper()}` | {shown(field.default)} | {field.description} |"
         for cls in CLASSES
@@ -44,7 +44,7 @@ def test_the_settings_page_lists_every_setting_with_its_default_and_meaning() ->
 
 
 def test_every_variable_that_a_page_or_a_file_names_is_one_that_is_known() -> None:
-    """Else a command would warn of what the documentation asks for."""
+    """Check this because a command warns of an unknown variable."""
     pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.yaml"), *ROOT.glob("Dockerfile.*")]
     pages += [ROOT / "README.md", ROOT / ".env.example", *ROOT.glob("examples/*.py")]
     named = {name for page in pages for name in re.findall(r"ACTIVITY_[A-Z_]+", page.read_text())}

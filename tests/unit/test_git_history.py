@@ -1,7 +1,7 @@
-"""`examples/git_history.py`: the events it makes of a repository, and how it posts them.
+"""Test `examples/git_history.py`: the events it makes of a repository, and how it posts them.
 
-The repositories are made by real git; where posting is tried, the service is a few lines of
-`http.server` that answer what a test tells them to.
+Real git makes the repositories. For tests of posting, the service is a small `http.server` that
+answers what a test says.
 """
 
 import importlib.util
@@ -38,7 +38,7 @@ git_history = load_example()
 
 
 class GitRepository:
-    """A repository in a folder of its own, untouched by the configuration of who runs the tests."""
+    """A repository in its own folder, independent of the user's git configuration."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -77,7 +77,7 @@ class GitRepository:
     def commit_bytes(
         self, message: bytes, *headers: bytes, date: bytes = b"1709200800 +0100"
     ) -> None:
-        """A commit object made by hand, with bytes that `git commit` would not write."""
+        """Return a commit object with bytes that `git commit` would not write."""
         tree, parent = self.git("rev-parse", "HEAD^{tree}"), self.git("rev-parse", "HEAD")
         lines = [
             b"tree " + tree.encode(),
@@ -365,7 +365,7 @@ def test_a_long_branch_or_folder_is_cut_to_what_the_service_takes(
 
 @contextmanager
 def service(answers: dict[str, list[int]], problem: Event) -> Iterator[tuple[str, list[Event]]]:
-    """Answers POSTs by subject with the statuses given, in turn, and 202 when they are used up."""
+    """Answer posts with the given statuses for each subject, in turn; then with 202."""
     accepted: list[Event] = []
     lock = threading.Lock()
 
@@ -414,7 +414,7 @@ def test_all_commits_are_posted_and_a_summary_tells_so(
     repository: GitRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hashes = {repository.commit(f"commit {number}") for number in range(30)}
-    # 503 as when the backlog is full, 0 as when the connection breaks before an answer.
+    # 503: a full backlog; 0: the connection breaks before an answer.
     answers = {"commit 3": [503, 503], "commit 7": [0], "commit 9": [0, 503]}
     with service(answers, {"detail": "full"}) as (url, accepted):
         assert git_history.main([str(repository.path), "--url", url]) == 0

@@ -1,4 +1,4 @@
-"""The README shows only what works: its commands are those of the programs."""
+"""Check that the README shows only commands and options that exist."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""FastAPI + FastStream: a typed route that publishes each event to a Redis stream."""
+"""Run FastAPI + FastStream: a typed route that publishes each event to a Redis stream."""
 
 import os
 from collections.abc import AsyncIterator
@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from faststream.redis import RedisBroker
 from faststream_event import QUEUE_URL, STREAM, Event
 
-broker = RedisBroker(QUEUE_URL, max_connections=1000)  # the usual 100 are too few for a burst
+broker = RedisBroker(QUEUE_URL, max_connections=1000)  # the default of 100 is too small for a burst
 
 
 @asynccontextmanager
 async def connected(_: FastAPI) -> AsyncIterator[None]:
-    """Connected to the queue while it serves."""
+    """Keep the connection to the queue while the application serves."""
     await broker.connect()
     yield
     await broker.stop()

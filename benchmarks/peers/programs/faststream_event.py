@@ -1,4 +1,4 @@
-"""What the two programs of FastStream have in common: the event, and where the queue is."""
+"""Define what both FastStream programs share: the event and the address of the queue."""
 
 import os
 from typing import Any

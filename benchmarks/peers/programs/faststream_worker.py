@@ -1,4 +1,4 @@
-"""FastStream + asyncpg: batches from the stream into the table by COPY, acknowledged after it."""
+"""Run FastStream + asyncpg: COPY batches of the stream into the table, then acknowledge them."""
 
 import asyncio
 import json
@@ -16,23 +16,23 @@ pools: list[asyncpg.Pool] = []
 
 
 def batches(consumer: str, **more: int) -> StreamSub:
-    """A consumer of the one group."""
+    """Return a consumer of the group."""
     return StreamSub(STREAM, group="store", consumer=consumer, batch=True, max_records=500, **more)
 
 
 @app.on_startup
 async def connect() -> None:
-    """The rest of the address is in PGHOST, PGUSER and PGDATABASE."""
+    """Connect to PostgreSQL; the rest of the address is in PGHOST, PGUSER and PGDATABASE."""
     pools.append(await asyncpg.create_pool("postgres://", min_size=1, max_size=2))
 
 
 @broker.subscriber(stream=batches("new", polling_interval=100), ack_policy=AckPolicy.NACK_ON_ERROR)
-@broker.subscriber(  # takes over what a dead worker left
+@broker.subscriber(  # takes over the entries of a dead worker
     stream=batches("left", polling_interval=1000, min_idle_time=3000),
     ack_policy=AckPolicy.NACK_ON_ERROR,
 )
 async def store(events: list[Event]) -> None:
-    """One batch."""
+    """Store one batch."""
     rows = [
         (
             event.component,

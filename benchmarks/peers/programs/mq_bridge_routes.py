@@ -1,6 +1,6 @@
-"""mq-bridge: HTTP -> Redis stream -> PostgreSQL. Everything is done in Rust; this names the routes.
+"""Run mq-bridge: HTTP -> Redis stream -> PostgreSQL. The work is in Rust; this names the routes.
 
-What does not fit the schema is dropped, but answered with 202 like the rest.
+An event that does not fit the schema is answered with 202 and dropped.
 """
 
 import os
@@ -24,7 +24,7 @@ BATCHES = {"batch_size": 500, "required_delivery": "at_least_once"}
 
 
 def store() -> Route:
-    """From the stream into the table, in batches, acknowledged after the commit."""
+    """Move batches from the stream into the table, and acknowledge them after the commit."""
     group = {"group": "store", "read_from_start": True, "redelivery_timeout_ms": 3000}
     return Route.from_config(
         {
@@ -38,7 +38,7 @@ def store() -> Route:
 
 
 def accept() -> Route:
-    """From HTTP into the stream; answered when the stream has it."""
+    """Move events from HTTP into the stream; answer when the stream has them."""
     address = f"127.0.0.1:{os.environ['PEER_PORT']}"
     http = {"url": address, "path": "/events", "method": "POST", "internal_buffer_size": 1000}
     checked = {"transform": {"schema": SCHEMA, "coerce": False}}
