@@ -1,0 +1,1 @@
+"""Alembic migrations; `activity migrate` runs them."""

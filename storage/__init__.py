@@ -1,1 +1,1 @@
-"""What is kept, where, and how keeping it fails: the only package that speaks Redis or SQL."""
+"""The storage of events: queue, cache and history. Only this package speaks Redis or SQL."""

@@ -1,4 +1,4 @@
-"""Dead letters: accepted events that PostgreSQL refused, until somebody decides about them."""
+"""Dead letters: accepted events that PostgreSQL refused, until an operator decides about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,13 @@ from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
 from storage.postgres.tables import dead_letters
 
-# A replay begins and ends cache writes as a drain does, as a writer of its own beside the shards.
+# A replay begins and ends cache writes as a drain does, under a writer's name of its own.
 _WRITER = "replay"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event's original bytes, and why PostgreSQL refused it; or those of an entry of the queue
-    that is no event."""
+    """The original bytes of an event that PostgreSQL refused, or of an entry that is no event."""
 
     id: UUID
     created_at: datetime
@@ -35,7 +34,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """What an operator may do with them. Every call raises DatabaseUnavailable."""
+    """What an operator can do with dead letters. Every call raises DatabaseUnavailable."""
 
     def __init__(self, engine: sa.Engine, partition_by: str, invalidator: CacheInvalidator) -> None:
         self._engine = engine
@@ -43,23 +42,23 @@ class DeadLetters:
         self._invalidator = invalidator
 
     def newest(self, limit: int) -> Sequence[DeadLetter]:
-        """The `limit` that were refused last, the latest first."""
+        """Return the `limit` latest ones, the latest first."""
         query = _letters().order_by(dead_letters.c.refused_at.desc()).limit(limit)
         with transaction(self._engine) as connection:
             return [_letter(row) for row in connection.execute(query)]
 
     def find(self, event_id: UUID) -> DeadLetter | None:
-        """One, by its event's id."""
+        """Return one by its event's ID, None if there is none."""
         with transaction(self._engine) as connection:
             row = connection.execute(_letters().where(dead_letters.c.id == event_id)).first()
         return _letter(row) if row else None
 
     def replay(self, letter: DeadLetter) -> str | None:
-        """Store the event after all; None when it is stored, else why it is refused again.
+        """Store the event after all. Return None if it is stored, else why it is refused again.
 
-        Bytes that can't be read as an event may be so for a newer version. It stays a dead letter
-        until it is stored. Raises ControlUnavailable too: the cache must be told of the event
-        before it is committed.
+        It stays a dead letter until it is stored. Bytes that can't be read as an event stay one: a
+        newer version may be able to read them. Raises ControlUnavailable too: the cache write must
+        begin before the commit.
         """
         try:
             event = read_event(letter.event)
@@ -68,36 +67,35 @@ class DeadLetters:
         changed, oldest_ms = tags.of_events([event]), created_ms(event)
         self._writer.ensure_partitions([event])
         with transaction(self._engine) as connection:
-            # Replays share one writer's pending tags. A later fence is only given out when this
-            # transaction is over: so its pending tags count, and are cleared after it alone.
+            # Replays share one writer's pending tags. The lock keeps a later replay from taking a
+            # fence before this transaction ends, which would make this one's pending tags void.
             locks.acquire(connection, Lock.REPLAY)
             fence = self._invalidator.next_fence(_WRITER)
             _, refused = insert_events(connection, [event])
             if not refused:
-                connection.execute(_without(letter.id))
+                connection.execute(_delete(letter.id))
                 self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
-        # Also clears the pending tags of a replay that was killed before this line, or overtaken.
+        # This also clears the pending tags of an earlier replay that was killed before this line.
         self._invalidator.end_write(_WRITER, oldest_ms, changed, fence)
         return refused[0].reason if refused else None
 
     def end_abandoned_replay(self) -> None:
         """End the cache write of a replay that was killed around its commit.
 
-        Otherwise no page of those tags would be served from the cache. Waits for a replay that
-        runs. Raises ControlUnavailable too.
+        Otherwise no page of its tags would be served from the cache. It waits for a running replay.
+        Raises ControlUnavailable too.
         """
         if not self._invalidator.has_pending_write(_WRITER):
             return
         with transaction(self._engine) as connection:
             locks.acquire(connection, Lock.REPLAY)
-            # The oldest time reaches into every closed page's window: what the replay stored is
-            # not known any more.
+            # Time 0 invalidates every closed page: it is unknown which event the replay stored.
             self._invalidator.end_write(_WRITER, 0, (), self._invalidator.next_fence(_WRITER))
 
     def discard(self, event_id: UUID) -> bool:
-        """Forget one for good; False when there is none with this id."""
+        """Delete one for good. Return False if there is none with this ID."""
         with transaction(self._engine) as connection:
-            return connection.execute(_without(event_id)).rowcount > 0
+            return connection.execute(_delete(event_id)).rowcount > 0
 
 
 def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:
@@ -107,7 +105,7 @@ def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:
     )
 
 
-def _without(event_id: UUID) -> sa.Delete:
+def _delete(event_id: UUID) -> sa.Delete:
     return dead_letters.delete().where(dead_letters.c.id == event_id)
 
 

@@ -1,25 +1,25 @@
-"""How keeping an event can fail.
+"""How storing and reading events can fail.
 
 StorageError
-├── Unavailable            try again later; nothing is wrong with what was asked
+├── Unavailable            the request is valid: try it again later
 │   ├── QueueUnavailable
-│   │   ├── QueueUnsuitable   a cluster, a replica, or too old: name another server
+│   │   ├── QueueUnsuitable   a cluster, a replica, or too old: configure another server
 │   │   ├── QueueFull
 │   │   │   └── ShardFull  other shards may have room
-│   │   ├── ShardPaused    its last drain failed: other shards may do better
-│   │   ├── ShardUnusable  its keys can't be written: other shards may do better
+│   │   ├── ShardPaused    its last drain failed: try other shards first
+│   │   ├── ShardUnusable  its keys can't be written: try other shards
 │   │   └── KeysFull
 │   ├── ControlUnavailable
-│   │   └── ControlUnsuitable the same for control
+│   │   └── ControlUnsuitable  like QueueUnsuitable
 │   └── DatabaseUnavailable
 │       └── QueryTooSlow
-├── SettingsError          a setting is not acceptable
-├── KeyReused              an idempotency key came with another request than before
-├── DatabaseMismatch       its tables or rights are not what this version needs: migrate
+├── SettingsError          a setting is not valid
+├── KeyReused              an idempotency key was used for another request before
+├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
-├── PartitionNameTaken     a table that is no partition has the name of one: attach or rename it
+├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
-└── RefusedShare           PostgreSQL refuses so much of a batch that poison can't be the reason
+└── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
 """
 
 from collections.abc import Iterator
@@ -31,25 +31,25 @@ import sqlalchemy.exc as sql_errors
 
 
 class StorageError(Exception):
-    """Anything below went wrong while keeping or reading events."""
+    """The base of all errors in storing and reading events."""
 
 
 class Unavailable(StorageError):
-    """A server does not answer or can't take more now: the same call may succeed later."""
+    """A server does not answer or has no room now: the same call may succeed later."""
 
 
 class QueueUnavailable(Unavailable):
-    """The queue can't be reached, is loading, or can't write to its disk."""
+    """The queue can't be reached, is loading its data, or can't write to its disk."""
 
 
 class QueueUnsuitable(QueueUnavailable):
-    """What answers as the queue is no server that the service can use; the text says why."""
+    """The service can't use the server at the queue's address; the message says why."""
 
 
 class QueueFull(QueueUnavailable):
-    """The backlog's limit or the queue's memory is reached; workers make room.
+    """The backlog's limit or the queue's memory limit is reached; workers make room.
 
-    `retry_seconds`: when there should be room, None where that is unknown.
+    `retry_seconds`: when there should be room, None if unknown.
     """
 
     def __init__(self, message: str, retry_seconds: int | None = None) -> None:
@@ -58,19 +58,19 @@ class QueueFull(QueueUnavailable):
 
 
 class ShardFull(QueueFull):
-    """The shard's part of the backlog's limit is reached; another shard may have room."""
+    """The shard's share of the backlog's limit is reached; another shard may have room."""
 
 
 class ShardPaused(QueueUnavailable):
-    """The last drain of the shard failed; it takes events only where no other shard does."""
+    """The last drain of the shard failed; it takes events only if no other shard does."""
 
 
 class ShardUnusable(QueueUnavailable):
-    """A shard's keys can't be written (wrong type, no id left); another shard may take events."""
+    """A shard's keys can't be written (wrong type, no ID left); another shard may take events."""
 
 
 class KeysFull(QueueUnavailable):
-    """As many idempotency keys as allowed are remembered already."""
+    """The limit of remembered idempotency keys is reached."""
 
 
 class ControlUnavailable(Unavailable):
@@ -78,11 +78,11 @@ class ControlUnavailable(Unavailable):
 
 
 class ControlUnsuitable(ControlUnavailable):
-    """What answers as control is no server that the service can use; the text says why."""
+    """The service can't use the server at control's address; the message says why."""
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL can't be reached, or can't write at present."""
+    """PostgreSQL can't be reached or can't write now."""
 
 
 class QueryTooSlow(DatabaseUnavailable):
@@ -90,53 +90,53 @@ class QueryTooSlow(DatabaseUnavailable):
 
 
 class DatabaseMismatch(StorageError):
-    """PostgreSQL's tables or this user's rights are not what this version needs: migrate."""
+    """PostgreSQL's tables or this user's rights are not those that this version needs: migrate."""
 
 
 class DatabaseUnsuitable(DatabaseMismatch):
-    """PostgreSQL is too old, or behind a pooler that shares sessions; the text says the remedy."""
+    """PostgreSQL is too old, or behind a pooler that shares sessions; the message has a remedy."""
 
 
 class PartitionNameTaken(StorageError):
-    """A table that is no partition of `events` has a partition's name; the text says the remedy."""
+    """A table that is no partition of `events` has the name of one; the message has a remedy."""
 
 
 class SettingsError(StorageError):
-    """A setting is not acceptable; the text names its variable, and never its value."""
+    """A setting is not valid; the message names its variable, and never its value."""
 
 
 class KeyReused(StorageError):
-    """An idempotency key came a second time, with another request."""
+    """An idempotency key was used a second time, for another request."""
 
 
 class LeaseLost(StorageError):
-    """The shard belongs to another drain by now; whatever was not committed is left to it."""
+    """Another drain has the shard now, and stores what was not committed."""
 
 
 class RefusedShare(StorageError):
-    """An unusual share of a batch was refused: a bug or a schema mismatch, not poison."""
+    """Too many events of a batch were refused: the cause is a bug or the schema, not poison."""
 
 
-_OF_SHARD = "SHARD "  # how the appending scripts begin an error, see queue/lua/common.lua
+_SHARD_PREFIX = "SHARD "  # of errors of the appending scripts, see queue/lua/common.lua
 
 
 @contextmanager
 def queue_errors() -> Iterator[None]:
-    """Turn what redis-py raises for the queue into `QueueUnavailable` or one of its kinds."""
+    """Turn redis-py's errors of the queue into `QueueUnavailable` or one of its subclasses."""
     try:
         yield
     except redis_errors.OutOfMemoryError as error:
         raise QueueFull("the queue has reached its memory limit") from error
     except redis_errors.RedisError as error:
-        if str(error).startswith(_OF_SHARD):
-            why = str(error).removeprefix(_OF_SHARD)
-            raise ShardUnusable(f"a shard of the queue can't take events: {why}") from error
+        if str(error).startswith(_SHARD_PREFIX):
+            reason = str(error).removeprefix(_SHARD_PREFIX)
+            raise ShardUnusable(f"a shard of the queue can't take events: {reason}") from error
         raise QueueUnavailable(f"the queue does not answer: {error}") from error
 
 
 @contextmanager
 def control_errors() -> Iterator[None]:
-    """Turn what redis-py raises for control into `ControlUnavailable`."""
+    """Turn redis-py's errors of control into `ControlUnavailable`."""
     try:
         yield
     except redis_errors.RedisError as error:
@@ -144,16 +144,16 @@ def control_errors() -> Iterator[None]:
 
 
 class Meaning(Enum):
-    """What an SQLSTATE says about the statement that it ended."""
+    """What an SQLSTATE means for the statement that failed with it."""
 
-    AWAY = "the same statement may succeed later: it is the server's or the session's state"
+    AWAY = "the server or the session is not ready: the same statement may succeed later"
     MISMATCH = "a table, a column, a schema or a right is missing: migrate"
-    REFUSAL = "the server will not take these rows, and takes others"
+    REFUSAL = "the server refuses these rows, and takes others"
 
 
-# By class (PostgreSQL 18, appendix A). A class that is not listed is a REFUSAL: its rows are parted
-# from the others and kept as dead letters, and where all rows are refused the drain pauses, so that
-# a wrong guess makes few dead letters.
+# By class (PostgreSQL 18, appendix A). A class that is not listed counts as REFUSAL: its rows
+# become dead letters, and the others are stored. If all rows are refused, the drain pauses, so a
+# wrong guess makes few dead letters.
 _MEANINGS = {
     "08": Meaning.AWAY,  # connection
     "25": Meaning.AWAY,  # invalid transaction state: read-only, at its time limit
@@ -178,20 +178,20 @@ _MEANINGS = {
     "39": Meaning.REFUSAL,  # external routine invocation
     "54": Meaning.REFUSAL,  # program limit: too large for its index
     "P0": Meaning.REFUSAL,  # RAISE in PL/pgSQL
-    # Internal errors and corrupted data (XX001, XX002): a damaged page refuses the rows that it
-    # would take, again at each try, and the others are fine. Waiting mends no page; and the dead
-    # letters keep the rows' bytes on other pages, to be replayed once it is mended.
+    # Internal errors and corrupted data (XX001, XX002): a damaged page refuses its rows at each
+    # try, and other rows are fine. Waiting repairs no page. The dead letters keep the rows' bytes
+    # on other pages, and can be replayed once the page is repaired.
     "XX": Meaning.REFUSAL,
 }
 _QUERY_CANCELED = "57014"
 _CHECK_VIOLATION = "23514"
-_FINDS_PARTITION = "ExecFindPartition"  # since PostgreSQL 11
+_PARTITION_SEARCH = "ExecFindPartition"  # the server's function, since PostgreSQL 11
 _PARTITIONED = "events"
-_SAID_CHARACTERS = 500
+_MAX_CHARACTERS = 500
 
 
 def meaning(error: sql_errors.DBAPIError) -> Meaning:
-    """What PostgreSQL's answer says; AWAY where there was none."""
+    """Return what an error of PostgreSQL means; AWAY if the server sent none."""
     state = sqlstate(error)
     if error.connection_invalidated or state is None:
         return Meaning.AWAY
@@ -199,27 +199,31 @@ def meaning(error: sql_errors.DBAPIError) -> Meaning:
 
 
 def lacks_partition(error: sql_errors.DBAPIError) -> bool:
-    """Whether a row found no partition of `events`.
+    """Return whether a row found no partition of `events`.
 
-    PostgreSQL says that with an SQLSTATE and a table that a trigger may name too. The function of
-    the server that has raised the error is the server's own to say.
+    A trigger may raise the same SQLSTATE for the same table. But it can't set the function of the
+    server that has raised the error.
     """
-    said = getattr(error.orig, "diag", None)
+    diagnostics = getattr(error.orig, "diag", None)
     return (
         sqlstate(error) == _CHECK_VIOLATION
-        and getattr(said, "source_function", None) == _FINDS_PARTITION
-        and getattr(said, "table_name", None) == _PARTITIONED
+        and getattr(diagnostics, "source_function", None) == _PARTITION_SEARCH
+        and getattr(diagnostics, "table_name", None) == _PARTITIONED
     )
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn what says "PostgreSQL is away" into `DatabaseUnavailable`, and what says "not
-    migrated" into `DatabaseMismatch`; let refusals of values pass."""
+    """Turn SQLAlchemy's errors into `DatabaseUnavailable` and `DatabaseMismatch`, by their meaning.
+
+    A refusal of rows passes unchanged.
+    """
     try:
         yield
     except sql_errors.TimeoutError as error:
-        raise DatabaseUnavailable("no connection to PostgreSQL became free in time") from error
+        raise DatabaseUnavailable(
+            "all connections to PostgreSQL were in use for too long"
+        ) from error
     except sql_errors.DBAPIError as error:
         if sqlstate(error) == _QUERY_CANCELED:
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
@@ -234,13 +238,13 @@ def database_errors() -> Iterator[None]:
 
 
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:
-    """The five-character SQLSTATE of a driver error; None where the server sent none."""
+    """Return the five-character SQLSTATE of a driver error, None if the server sent none."""
     return getattr(error.orig, "pgcode", None)
 
 
 def first_line(error: sql_errors.DBAPIError) -> str:
-    """What PostgreSQL says is wrong, without its context."""
-    return (str(error.orig).splitlines() or [""])[0][:_SAID_CHARACTERS]
+    """Return PostgreSQL's message, without its detail and context."""
+    return (str(error.orig).splitlines() or [""])[0][:_MAX_CHARACTERS]
 
 
 def describe(error: sql_errors.DBAPIError) -> str:

@@ -1,4 +1,4 @@
-"""Where the three servers are, and the figures both sides of the queue must agree on."""
+"""The addresses of the three servers, and the values that API and workers must agree on."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -16,31 +16,31 @@ DatabaseAddress = Annotated[str, AfterValidator(database_address)]
 
 
 class Settings(BaseSettings):
-    """Read from `ACTIVITY_*` environment variables or `.env`.
+    """Settings from `ACTIVITY_*` environment variables or `.env`.
 
-    Raises SettingsError, which names each variable that is not acceptable and never its value.
+    Raises SettingsError, which names each variable that is not valid, and never its value.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_", env_file=".env", extra="ignore", hide_input_in_errors=True
     )
 
-    if not TYPE_CHECKING:  # which knows the fields
+    if not TYPE_CHECKING:  # type checkers derive the parameters from the fields
 
         def __init__(self, **values: Any) -> None:
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                raise SettingsError("; ".join(map(_fault, error.errors()))) from None
+                raise SettingsError("; ".join(map(_describe, error.errors()))) from None
 
 
-def _fault(one: Any) -> str:
-    name = ".".join(map(str, one["loc"])).upper()
-    return f"ACTIVITY_{name}: {one['msg'].removeprefix('Value error, ')}"
+def _describe(error: Any) -> str:
+    name = ".".join(map(str, error["loc"])).upper()
+    return f"ACTIVITY_{name}: {error['msg'].removeprefix('Value error, ')}"
 
 
 class StorageSettings(Settings):
-    """Read from `ACTIVITY_*` environment variables or `.env`."""
+    """Settings of every process, from `ACTIVITY_*` environment variables or `.env`."""
 
     queue_url: RedisAddress = Field(
         "redis://localhost:6379/0",
@@ -62,25 +62,25 @@ class StorageSettings(Settings):
     database_url: DatabaseAddress = Field(
         "postgresql+psycopg2://localhost/activity",
         repr=False,
-        description="PostgreSQL 17 or newer, as an SQLAlchemy address.",
+        description="PostgreSQL 17 or newer, as an SQLAlchemy URL.",
     )
     shards: int = Field(
         4,
         ge=1,
         le=MAX_SHARDS,
-        description="Streams the events are spread over: the most drains at once. When it changes, "
-        "idempotency keys of before count anew.",
+        description="Streams over which events are spread: the maximum number of drains at once. "
+        "When it changes, existing idempotency keys are no longer recognised.",
     )
     partition_by: Literal["hour", "day", "month"] = Field(
         "day",
-        description="Span of one partition of the events table: `hour`, `day` or `month`.",
+        description="Time span of one partition of the events table: `hour`, `day` or `month`.",
     )
     database_pool: int = Field(
-        8, ge=1, le=100, description="PostgreSQL connections a process may hold."
+        8, ge=1, le=100, description="Maximum number of PostgreSQL connections of an API process."
     )
     queue_durability: Literal["checked", "trusted"] = Field(
         "checked",
-        description="`checked`: the queue is asked whether it keeps what is acknowledged. "
+        description="`checked`: the service checks that the queue keeps acknowledged events. "
         "`trusted`: you state that it does, also through a failover; nothing is checked.",
     )
 
@@ -89,13 +89,13 @@ class StorageSettings(Settings):
         for role in ("queue", "control"):
             url = getattr(self, f"{role}_url")
             complete = _with_password(url, getattr(self, f"{role}_password"))
-            if complete != url:  # else an address that nobody has set would count as set
+            if complete != url:  # assigning a default would make it count as set
                 setattr(self, f"{role}_url", complete)
         return self
 
 
 def _with_password(url: str, password: SecretStr | None) -> str:
-    """Put a password into the address of a host that has none. A socket of ours needs none."""
+    """Put the password into the address of a host that has none. A unix socket needs none."""
     parts = urlsplit(url)
     if not (password and password.get_secret_value() and parts.hostname) or parts.password:
         return url

@@ -1,1 +1,1 @@
-"""RQ workers: they move events from the queue into PostgreSQL, and keep that going."""
+"""RQ workers, which move events from the queue into PostgreSQL."""

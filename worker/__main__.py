@@ -1,4 +1,4 @@
-"""`python -m worker`: one worker process. `activity worker` keeps several of them going."""
+"""`python -m worker`: run one worker process. `activity worker` supervises several of them."""
 
 from worker.process import run
 

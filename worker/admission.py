@@ -1,8 +1,8 @@
-"""Which entries of RQ's list are run: the drain of one shard, and nothing else.
+"""Admit entries of RQ's list to a worker: the drain of one shard, and nothing else.
 
-Whoever can write to control can put any function into RQ's list. RQ would import and call it, and
-its callbacks too. So nothing that control holds decides what is called: an entry is compared with
-the one call that is allowed, byte for byte, and nothing of it is unpickled or imported.
+Who can write to control can put any function into RQ's list. RQ would import and call it, and its
+callbacks too. So nothing that control holds decides what is called: an entry is compared byte for
+byte with the one call that is allowed, and nothing of it is unpickled or imported.
 """
 
 import logging
@@ -19,17 +19,17 @@ from storage.queue.scheduler import DRAIN, DRAIN_QUEUE, JOB_SECONDS, drain_call,
 from storage.redis import keys
 from storage.settings import MAX_SHARDS
 
-REMEMBERED_SECONDS = 3600  # how long refused entries are counted after the last one
-_MAX_PACKED_BYTES = 512  # of a call: what RQ writes has about 60
+REMEMBERED_SECONDS = 3600  # after the last refused entry, their count starts again
+_MAX_PACKED_BYTES = 512  # of a compressed call: one that RQ writes has about 60
 _MAX_CALL_BYTES = 512
 _ID = re.compile(rb"drain-(0|[1-9][0-9]?)-[1-9][0-9]{0,15}")
-_SHOWN_BYTES = 80
+_MAX_LOGGED_BYTES = 80
 
 log = logging.getLogger(__name__)
 
 
 class DrainQueue(Queue):
-    """RQ's list as a worker reads it. What is no drain is dropped, logged and counted."""
+    """RQ's list as a worker reads it: any entry that is no drain is dropped, logged and counted."""
 
     _refused = 0  # by this process
 
@@ -42,38 +42,38 @@ class DrainQueue(Queue):
         *_: Any,
         **__: Any,
     ) -> tuple[Job, Queue] | None:
-        """The next drain; raises DequeueTimeout when none comes within `timeout` seconds.
+        """Return the next drain. Raises DequeueTimeout if none comes within `timeout` seconds.
 
-        Without RQ's intermediate list: a drain that is lost here is queued again by the sweeper.
+        RQ's intermediate list is not used: the sweeper queues a drain again that is lost here.
         """
         (queue,) = queues
-        while (popped := cls._popped(queue.key, timeout, connection)) is not None:
-            job = cls._admitted(connection, popped[1])
+        while (popped := cls._pop(queue.key, timeout, connection)) is not None:
+            job = cls._admit(connection, popped[1])
             if job is not None:
                 return job, queue
         return None
 
     @classmethod
-    def _popped(cls, key: str, timeout: int | None, connection: redis.Redis) -> Any:
-        """RQ's own answer. A key that is no list goes: the sweepers queue the drains again."""
+    def _pop(cls, key: str, timeout: int | None, connection: redis.Redis) -> Any:
+        """Pop RQ's next entry. Delete a key that is no list; sweepers queue drains again."""
         try:
             return cls.lpop([key], timeout, connection=connection)
         except redis.ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise
-        log.error("SOMEBODY ELSE WRITES TO CONTROL: %s is no list and was deleted", key)
+        log.error("SOMEBODY ELSE WRITES TO CONTROL: the key %s was not a list and is deleted", key)
         connection.delete(key)
         return cls.lpop([key], timeout, connection=connection)
 
     @classmethod
-    def _admitted(cls, connection: redis.Redis, job_id: bytes) -> Job | None:
+    def _admit(cls, connection: redis.Redis, job_id: bytes) -> Job | None:
         shard = shard_of(job_id)
         if shard is None:
             cls._refuse(connection, job_id)
             return None
         key = Job.key_for(job_id.decode())
         call = _call(connection, key)
-        if call is None:  # RQ has forgotten it: its TTL is over
+        if call is None:  # the job has expired
             return None
         if call != drain_call(shard):
             connection.delete(key)
@@ -86,36 +86,36 @@ class DrainQueue(Queue):
         cls._refused += 1
         if cls._refused.bit_count() == 1:  # the 1st, 2nd, 4th, 8th time, and so on
             log.error(
-                "SOMEBODY ELSE WRITES TO CONTROL: an entry of RQ's list is no drain and was "
+                "SOMEBODY ELSE WRITES TO CONTROL: an entry of RQ's list was not a drain and is "
                 "dropped (%d so far): %r",
                 cls._refused,
-                job_id[:_SHOWN_BYTES],
+                job_id[:_MAX_LOGGED_BYTES],
             )
         try:
             connection.incr(keys.REFUSED_JOBS)
-        except redis.ResponseError as error:  # no number: somebody else has written that, too
-            log.error("%s is not counted and begins again: %s", keys.REFUSED_JOBS, error)
+        except redis.ResponseError as error:  # somebody else has written that key, too
+            log.error("%s is not a number and starts again at 1: %s", keys.REFUSED_JOBS, error)
             connection.set(keys.REFUSED_JOBS, 1)
         connection.expire(keys.REFUSED_JOBS, REMEMBERED_SECONDS)
 
 
 def drain_queue(connection: redis.Redis) -> DrainQueue:
-    """RQ's one queue, for a worker."""
+    """Return RQ's one queue, for a worker."""
     serializer = rq_queue(connection).serializer
     return DrainQueue(DRAIN_QUEUE, connection=connection, serializer=serializer)
 
 
 def shard_of(job_id: bytes) -> int | None:
-    """The shard of a drain's job id; None for any other id."""
+    """Return the shard of a drain's job ID, None for any other ID."""
     match = _ID.fullmatch(job_id)
     shard = int(match[1]) if match else MAX_SHARDS
     return shard if shard < MAX_SHARDS else None
 
 
 def _call(connection: redis.Redis, key: str) -> bytes | None:
-    """The job's call as it was before RQ compressed it, `b""` where it can't be a drain's.
+    """Return the job's call as it was before RQ compressed it.
 
-    None where there is no such job.
+    Returns `b""` if it can't be a drain's, None if there is no such job.
     """
     try:
         size = connection.hstrlen(key, "data")
@@ -126,10 +126,10 @@ def _call(connection: redis.Redis, key: str) -> bytes | None:
         if not str(error).startswith("WRONGTYPE"):
             raise
         return b""
-    return _unpacked(cast(bytes, packed or b""))
+    return _decompressed(cast(bytes, packed or b""))
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _decompressed(packed: bytes) -> bytes:
     try:
         return zlib.decompressobj().decompress(packed, _MAX_CALL_BYTES)
     except zlib.error:
@@ -137,7 +137,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def _job(connection: redis.Redis, job_id: str, shard: int) -> Job:
-    """RQ's job, of which nothing comes from control but the id."""
+    """Make RQ's job, of which only the ID comes from control."""
     return Job.create(
         DRAIN,
         args=(shard,),

@@ -1,4 +1,4 @@
-"""What runs beside the workers, in whoever supervises them: sweeping and maintenance."""
+"""The jobs that run beside the workers, in the process that supervises them."""
 
 from storage.postgres.engine import plain_engine, require_suitable
 from storage.queue.scheduler import DrainScheduler
@@ -10,10 +10,10 @@ from worker.settings import WorkerSettings
 
 
 class Background:
-    """The sweeper's and the maintenance's threads."""
+    """The sweeper and the maintenance, in a thread each."""
 
     def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
-        """Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
+        """Check the servers. Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
         settings = settings or WorkerSettings()
         require_fit_servers(storage)
         require_suitable(storage.database_url)
@@ -24,11 +24,11 @@ class Background:
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
 
     def start(self) -> None:
-        """Begin both."""
+        """Start both threads."""
         self._maintenance.start()
         self._sweeper.start()
 
     def stop(self) -> None:
-        """End both, after the round under way."""
+        """Stop both threads after their current rounds."""
         self._sweeper.stop()
         self._maintenance.stop()

@@ -1,9 +1,10 @@
 """The drain: the RQ job that empties one shard into PostgreSQL.
 
-Each batch goes: read, claim the shard in PostgreSQL, insert, begin the cache write, COMMIT, end the
-cache write, acknowledge to the queue. Killed between any two of them, the next drain reads the same
-batch again: its rows are there already or not at all, pending tags and generations are set once
-more, and only then is the batch forgotten. The batch after it is read meanwhile.
+The steps of a batch are: read, claim the shard in PostgreSQL, insert, begin the cache write,
+COMMIT, end the cache write, acknowledge to the queue. If a drain is killed between any two of them,
+the next drain reads the same batch again: its rows are stored already or not at all, the pending
+tags and generations are set once more, and only then does the batch leave the queue. While a batch
+is stored, the next one is read.
 """
 
 import logging
@@ -25,14 +26,16 @@ from worker.resources import Resources, resources
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 50  # how often a lingering drain looks whether another one waits for its worker
-SMALL = 0.1  # a batch below this share of the largest is worth waiting for the next a little
+POLL_MS = 50  # how often a lingering drain checks whether another one waits for this worker
+SMALL_SHARE = 0.1  # after a batch below this share of the largest, let events gather a little
 
 
 def drain(shard: int) -> str:
-    """RQ's entry: drain a shard for a slice of time. Returns how it ended, for the log.
+    """Drain a shard for a slice of time, as RQ's job.
 
-    Whatever else goes wrong, the shard pauses and says why; the sweeper tries again.
+    Returns how it ended: `done`, `busy` (another drain has the lease), `lost` (another drain has
+    taken over) or `paused` (any failure: it is recorded with the shard, and the sweeper tries
+    again).
     """
     context = lease = None
     try:
@@ -42,7 +45,7 @@ def drain(shard: int) -> str:
     except LeaseLost as error:
         log.warning("%s", error)
         return "lost"
-    except Exception as error:  # noqa: BLE001 - the shard must not stand still in silence
+    except Exception as error:  # noqa: BLE001 - the reason must be recorded, whatever it is
         _pause(context, lease, shard, error)
         return "paused"
 
@@ -51,7 +54,7 @@ def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
     if not lease.acquire(context.writer.last_fence(shard)):
         return "busy"
     if lease.took_over:
-        log.warning("shard %d: taking over from a drain that did not finish", shard)
+        log.warning("shard %d: takes over from a drain that did not finish", shard)
     with Heartbeat(lease, context.settings.lease_ms):
         context.writer.terminate_stale_sessions(shard, lease.fence, lease.last_id)
         Drain(context, lease, shard).run()
@@ -64,8 +67,8 @@ def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
 def _pause(
     context: Resources | None, lease: ShardLease | None, shard: int, error: Exception
 ) -> None:
-    """Record why. Not enqueued: the sweeper does, after a pause."""
-    if context is None or lease is None:  # not even the connections could be made
+    """Log and record the failure. The sweeper enqueues the next drain, after a pause."""
+    if context is None or lease is None:  # the process's resources could not be opened
         log_failure(log, logging.ERROR, f"shard {shard} waits", error)
         lease = ShardLease(connect(StorageSettings().queue_url), shard, lease_ms=0)
     else:
@@ -76,7 +79,7 @@ def _pause(
 
 
 class Drain:
-    """One run over one shard, under a lease that has begun."""
+    """One run over one shard, whose lease has been acquired."""
 
     def __init__(self, context: Resources, lease: ShardLease, shard: int) -> None:
         self._context = context
@@ -84,34 +87,34 @@ class Drain:
         self._shard = shard
 
     def run(self) -> None:
-        """Store batch after batch until the shard stays empty, the slice ends, or others wait.
+        """Store batch after batch, until the shard stays empty, the slice ends, or others wait.
 
-        Raises LeaseLost, or another StorageError when a server is away; nothing is lost by it.
+        Raises LeaseLost, or another StorageError if a server is unreachable. No event is lost.
         """
         context = self._context
         activity = f"shard {self._shard}"
         end = time.monotonic() + context.settings.slice_ms / 1000
         with Prefetcher(
-            self._lease, context.size, context.settings.batch_bytes, self._goes_on
-        ) as ahead:
+            self._lease, context.size, context.settings.batch_bytes, self._may_continue
+        ) as batches:
             while not context.stopping.is_set():
-                liveness.moved(activity)
-                ready = ahead.next()
-                if ready is None:
+                liveness.report(activity)
+                prepared = batches.next()
+                if prepared is None:
                     if not self._linger():
                         return
                     continue
-                self._store(ready)
+                self._store(prepared)
                 if time.monotonic() > end or context.scheduler.waiting():
                     return
-                if len(ready.batch.entries) < context.settings.batch_events * SMALL:
+                if len(prepared.batch.entries) < context.settings.batch_events * SMALL_SHARE:
                     time.sleep(context.settings.gather_ms / 1000)
 
-    def _goes_on(self) -> bool:
+    def _may_continue(self) -> bool:
         return not self._context.stopping.is_set() and not self._context.scheduler.waiting()
 
     def _linger(self) -> bool:
-        """Whether events arrive before it is time to go idle or to make way."""
+        """Wait for more events. Return False once it is time to go idle or to make way."""
         end = time.monotonic() + self._context.settings.linger_ms / 1000
         while time.monotonic() < end and not self._context.stopping.is_set():
             if self._context.scheduler.waiting():
@@ -120,27 +123,28 @@ class Drain:
                 return True
         return False
 
-    def _store(self, ready: PreparedBatch) -> None:
-        batch, fence, invalidator = ready.batch, self._lease.fence, self._context.invalidator
+    def _store(self, prepared: PreparedBatch) -> None:
+        batch, fence, invalidator = prepared.batch, self._lease.fence, self._context.invalidator
+        oldest_ms, tags = prepared.oldest_ms, prepared.tags
         if batch.unreadable:
             batch = self._lease.identify(batch)
         self._context.writer.ensure_partitions(batch.events)
         with self._context.writer.batch(self._shard, fence) as transaction:
             find_foreign = partial(self._lease.find_foreign, batch)
-            outcome = transaction.insert(batch.events, ready.text, find_foreign)
+            outcome = transaction.insert(batch.events, prepared.text, find_foreign)
             dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
             transaction.record_counts(batch, outcome.stored, dead)
             if batch.events:
-                invalidator.begin_write(self._shard, ready.oldest_ms, ready.touched, fence)
+                invalidator.begin_write(self._shard, oldest_ms, tags, fence)
         if batch.events:
-            invalidator.end_write(self._shard, ready.oldest_ms, ready.touched, fence)
+            invalidator.end_write(self._shard, oldest_ms, tags, fence)
         self._lease.acknowledge(batch)
         self._report(batch, outcome)
 
     def _report(self, batch: EntryBatch, outcome: Outcome) -> None:
         for refusal in outcome.refused:
-            log.error("event %s is a dead letter: %s", refusal.event.id, refusal.reason)
+            log.error("event %s becomes a dead letter: %s", refusal.event.id, refusal.reason)
         if batch.unreadable:
             first, count = batch.unreadable[0], len(batch.unreadable)
             place = f"shard {self._shard}, entry {first.entry.decode()}"
-            log.error("%d entries are dead letters, the first: %s (%s)", count, first.reason, place)
+            log.error("%d dead letters, the first: %s (%s)", count, first.reason, place)

@@ -1,8 +1,8 @@
-"""Liveness files: when each worker process last moved, and what it does.
+"""Liveness files: when each worker process last made progress, and what it does.
 
-A worker moves when it begins a step that ends by itself: asks control for work, tries again to
-reach a server, begins a batch. A worker that is idle, or waits for a server that is away, moves
-too. Standard library only: a probe reads these files (`activity health worker`).
+A worker makes progress when it begins a step that ends by itself: it asks control for work, tries
+again to reach a server, or begins a batch. An idle worker, and one that waits for an unreachable
+server, make progress too. Standard library only: a probe (`activity health worker`) imports this.
 """
 
 import json
@@ -22,29 +22,29 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Sign:
-    """What a liveness file says. `moved`: seconds on the machine's monotonic clock."""
+class Progress:
+    """What a liveness file says. `moved`: when, in seconds of the machine's monotonic clock."""
 
     moved: float
     activity: str
 
 
 class LivenessFile:
-    """Writes one process's signs. Without a path, writes nothing."""
+    """The liveness file of one process. Without a path, nothing is written."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._last = Sign(0.0, "")
+        self._last = Progress(0.0, "")
         self._failing = False
 
-    def moved(self, activity: str) -> None:
-        """Record that the process moves, unless the file says so already."""
+    def report(self, activity: str) -> None:
+        """Write that the process makes progress, unless the file says so already."""
         if self._path is None:
             return
         now = time.monotonic()
         if activity == self._last.activity and now < self._last.moved + _WRITE_SECONDS:
             return
-        self._last = Sign(now, activity)
+        self._last = Progress(now, activity)
         self._write(self._path)
 
     def _write(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class LivenessFile:
         try:
             writing.write_text(json.dumps(vars(self._last)))
             writing.replace(path)
-        except OSError as error:  # a worker must not end because a probe can't be told
+        except OSError as error:  # a worker must not end because of its probe
             if not self._failing:
                 log.warning("cannot write %s for `activity health worker`: %s", path, error)
             self._failing = True
@@ -60,24 +60,24 @@ class LivenessFile:
             self._failing = False
 
 
-def read(path: Path) -> Sign | None:
-    """Return what the file says; None where it says nothing that makes sense."""
+def read(path: Path) -> Progress | None:
+    """Return what the file says; None if it is missing or not valid."""
     try:
-        said = json.loads(path.read_text())
-        return Sign(float(said["moved"]), str(said["activity"]))
+        fields = json.loads(path.read_text())
+        return Progress(float(fields["moved"]), str(fields["activity"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-_of_process = LivenessFile()
+_process_file = LivenessFile()
 
 
 def write_to(path: Path | None) -> None:
-    """Let `moved` write there from now on."""
-    global _of_process
-    _of_process = LivenessFile(path)
+    """Let `report` write to this file from now on."""
+    global _process_file
+    _process_file = LivenessFile(path)
 
 
-def moved(activity: str) -> None:
-    """Record that this process moves. Costs nothing before `write_to`."""
-    _of_process.moved(activity)
+def report(activity: str) -> None:
+    """Write that this process makes progress. Costs nothing before `write_to`."""
+    _process_file.report(activity)

@@ -1,48 +1,50 @@
-"""What a worker process says on stderr: one line for a server that is away, not its traceback."""
+"""What a worker process logs to stderr: an unreachable server in one line, without a traceback."""
 
 import logging
 import sys
 import time
 
-import redis.exceptions
+from worker.wait_for_redis import UNREACHABLE
 
 FORMAT = "%(asctime)s worker %(levelname)s %(message)s"
-_MINUTE = 60.0
-_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+_REPEAT_SECONDS = 60.0
 
 
-class Brief(logging.Filter):
-    """Puts the cause in place of the traceback where that cause is a server that is away."""
+class UnreachableInOneLine(logging.Filter):
+    """Puts the cause in place of the traceback, if the cause is an unreachable server."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true: nothing is dropped."""
+        """Shorten the record. Returns True: no record is dropped."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, _AWAY):
+        if isinstance(error, UNREACHABLE):
             record.msg, record.args = f"control does not answer: {error}", ()
             record.exc_info = None
         return True
 
 
 class OnceAMinute(logging.Filter):
-    """Drops what was said within the last minute: RQ says at each try that control is away."""
+    """Drops a message that was logged within the last minute: RQ logs each failed try."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}  # by the text before its figures: there are few
+        self._logged: dict[str, float] = {}  # by the text before formatting, so there are few
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record may pass."""
+        """Return whether to log the record."""
         text, now = str(record.msg), time.monotonic()
-        if now - self._said.get(text, -_MINUTE) < _MINUTE:
+        if now - self._logged.get(text, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
             return False
-        self._said[text] = now
+        self._logged[text] = now
         return True
 
 
 def set_up() -> None:
-    """For the whole process. What RQ's registries report, lost hints, the sweeper mends."""
+    """Set up logging for the whole process.
+
+    What RQ's registries log is dropped: it is about lost hints, which the sweeper repeats.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Brief())
+    handler.addFilter(UnreachableInOneLine())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, format=FORMAT)
     logging.getLogger("rq.registry").setLevel(logging.CRITICAL)
     logging.getLogger("rq.worker").addFilter(OnceAMinute())

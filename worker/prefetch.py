@@ -1,11 +1,11 @@
-"""Reading a shard ahead: the next batch is made ready while PostgreSQL works on this one."""
+"""Read a shard ahead: prepare the next batch while PostgreSQL stores the present one."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
-from storage.cache import tags
+from storage.cache.tags import of_events
 from storage.events.copy_format import copy_text
 from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
@@ -14,29 +14,34 @@ from worker.batch_size import BatchSize
 
 @dataclass(frozen=True, slots=True)
 class PreparedBatch:
-    """A batch, and all that can be made of it before its transaction."""
+    """A batch, and everything that can be computed before its transaction.
+
+    `text`: its events for COPY. `tags`: the cache tags that they change. `oldest_ms`: the earliest
+    `created_at` (ms since the epoch), 0 without any event. `full`: the batch is as large as
+    requested, so more entries are likely to follow.
+    """
 
     batch: EntryBatch
     text: bytes
-    touched: set[str]
-    oldest_ms: int  # 0 without any event
-    full: bool  # as large as was asked for: more is likely to wait behind it
+    tags: set[str]
+    oldest_ms: int
+    full: bool
 
 
 class Prefetcher:
-    """A shard's batches in order, one at most beyond the one that is being stored.
+    """A shard's batches in order; at most one is read ahead of the one that is being stored.
 
-    What was read ahead is only memory: entries stay on the shard until they are acknowledged,
-    and nobody but the lease's holder takes any away. `goes_on` is asked before reading ahead.
+    Entries that are read ahead stay on the shard until they are acknowledged, and only the lease's
+    holder removes entries. `may_continue` is called before reading ahead.
     """
 
     def __init__(
-        self, lease: ShardLease, size: BatchSize, max_bytes: int, goes_on: Callable[[], bool]
+        self, lease: ShardLease, size: BatchSize, max_bytes: int, may_continue: Callable[[], bool]
     ) -> None:
         self._lease = lease
         self._size = size
         self._max_bytes = max_bytes
-        self._goes_on = goes_on
+        self._may_continue = may_continue
         self._thread = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: Future[PreparedBatch | None] | None = None
 
@@ -52,15 +57,15 @@ class Prefetcher:
         self._thread.shutdown(cancel_futures=True)
 
     def next(self) -> PreparedBatch | None:
-        """The next batch, None when there is none; the one behind it is then being read.
+        """Return the next batch, None if there is none, and begin to read the one after it.
 
-        Raises QueueUnavailable. The batch before must be acknowledged by now.
+        The previous batch must be acknowledged by now. Raises QueueUnavailable.
         """
         ahead, self._ahead = self._ahead, None
-        ready = (ahead.result() if ahead else None) or self._read(None)
-        if ready and ready.full and self._goes_on():
-            self._ahead = self._thread.submit(self._read, ready.batch)
-        return ready
+        prepared = (ahead.result() if ahead else None) or self._read(None)
+        if prepared and prepared.full and self._may_continue():
+            self._ahead = self._thread.submit(self._read, prepared.batch)
+        return prepared
 
     def _read(self, behind: EntryBatch | None) -> PreparedBatch | None:
         count = self._size.count
@@ -71,11 +76,11 @@ class Prefetcher:
         return PreparedBatch(
             batch,
             text=copy_text(batch.events),
-            touched=tags.of_events(batch.events),
+            tags=of_events(batch.events),
             oldest_ms=_oldest_ms(batch.ids),
             full=len(batch.entries) == count or batch.bytes >= self._max_bytes,
         )
 
 
 def _oldest_ms(ids: Sequence[bytes]) -> int:
-    return int.from_bytes(min(ids)[:6], "big") if ids else 0  # ids begin with their time
+    return int.from_bytes(min(ids)[:6], "big") if ids else 0  # an ID begins with its time

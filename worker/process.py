@@ -1,4 +1,4 @@
-"""One worker process: an RQ worker that runs drains in itself, one after the other."""
+"""One worker process: an RQ worker that runs drains one after the other, without forking."""
 
 import argparse
 import logging
@@ -25,39 +25,41 @@ from worker import liveness, logs
 from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
 from worker.resources import resources
-from worker.wait_for_redis import activity_after, wait_for
+from worker.wait_for_redis import UNREACHABLE, activity_after, wait_for
 
-WORKER_TTL = 20  # seconds without a sign of life after which RQ forgets a worker
+WORKER_TTL = 20  # seconds without a heartbeat after which RQ forgets a worker
 MAINTENANCE_SECONDS = 5
 _INTERRUPTED = 130
-_AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 log = logging.getLogger(__name__)
 
 
 class DrainWorker(SimpleWorker):
-    """RQ's list, worker registry, heartbeat and signals, around drains.
+    """An RQ worker for drains only, with RQ's list, worker registry, heartbeat and signals.
 
-    RQ's other features are off, because each of them lets whoever can write to control run code
-    here, stop the worker, or keep it busy: commands by pub/sub (`stop-job` would kill the process
-    group), callbacks, dependents, results, retries, repeats, groups, rate limits, webhooks.
+    RQ's other features are off, because with each of them anyone who can write to control could run
+    code here, stop the worker, or keep it busy: commands by pub/sub (`stop-job` would kill the
+    process group), callbacks, dependents, results, retries, repeats, groups, rate limits, webhooks.
     """
 
     queue_class = DrainQueue
 
-    # RQ would pause up to 60 s between two tries to reach control.
+    # RQ's default pause between two tries to reach control grows to 60 s.
     max_connection_wait_time = 5.0
 
     def _set_ip_address(self, connection: redis.Redis) -> None:
-        """Not told: RQ would ask CLIENT INFO, and redis-py can't read its answer where the path
-        of a unix socket has a blank."""
+        """Set no address.
+
+        RQ would call CLIENT INFO, and redis-py can't parse its reply if the path of a unix socket
+        contains a space.
+        """
         self.ip_address = "unknown"
 
     def subscribe(self) -> None:
-        """Listen to no commands."""
+        """Subscribe to no commands."""
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run the drain. The lease says who drains, so RQ need not know what became of it."""
+        """Run the drain. RQ need not know its result: the lease says who drains."""
         (shard,) = job.args
         self.set_state(WorkerStatus.BUSY)
         self.heartbeat(WORKER_TTL)
@@ -70,46 +72,49 @@ class DrainWorker(SimpleWorker):
         self.set_state(WorkerStatus.IDLE)
 
     def run_maintenance_tasks(self) -> None:
-        """Forget the workers that ended without a word."""
+        """Remove workers from RQ's registry that ended without unregistering."""
         self.last_cleaned_at = now()  # type: ignore[assignment]
         registry = WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE
         members = cast(set[bytes], self.connection.smembers(registry))
-        gone = [name for name in members if not self._lives(name)]
+        gone = [name for name in members if not self._is_alive(name)]
         if gone:
             self.connection.srem(registry, *gone)
             self.connection.srem(REDIS_WORKER_KEYS, *gone)
 
-    def _lives(self, key: bytes) -> bool:
+    def _is_alive(self, key: bytes) -> bool:
         ours = key.startswith(self.redis_worker_namespace_prefix.encode())
         return ours and bool(self.connection.exists(key))
 
     def heartbeat(self, *arguments: Any, **options: Any) -> None:
-        """RQ calls it each time it asks for work, before and after each job.
+        """Register again and renew RQ's key of this worker: control may have lost its data.
 
-        Also tells that it is there: control may have lost its data since it began.
+        RQ calls this each time that it asks for work, and before and after each job.
         """
         try:
             super().heartbeat(*arguments, **options)
             worker_registration.register(self)
-        except _AWAY as error:
-            liveness.moved(activity_after(error))
+        except UNREACHABLE as error:
+            liveness.report(activity_after(error))
             raise
-        liveness.moved(liveness.IDLE)
+        liveness.report(liveness.IDLE)
 
     def handle_warm_shutdown_request(self) -> None:
-        """SIGTERM or SIGINT: the drain ends after its current batch."""
+        """Let the drain end after its current batch, at SIGTERM or SIGINT."""
         resources().stopping.set()
 
 
 def run(arguments: list[str] | None = None) -> None:
-    """Wait for control, and work until SIGTERM or SIGINT, or until it is away too long for RQ."""
+    """Wait for control, then run drains until SIGTERM or SIGINT.
+
+    Exits too if control is unreachable for longer than RQ waits; a supervisor restarts the process.
+    """
     liveness.write_to(_options(arguments).liveness)
     logs.set_up()
     try:
         settings = StorageSettings()
         require_fit_servers(settings)
         require_suitable(settings.database_url)
-        resources()  # a setting that makes no sense ends this process, and is no drain's to find
+        resources()  # an invalid setting must end this process, and not each drain
     except StorageError as error:
         sys.exit(f"worker: {error}")
     control = connect(settings.control_url, answer_seconds=WORKER_TTL)
@@ -125,11 +130,11 @@ def run(arguments: list[str] | None = None) -> None:
         worker.work(logging_level="WARNING")
     except redis.exceptions.RedisError as error:
         sys.exit(f"worker: control (ACTIVITY_CONTROL_URL) does not answer: {error}")
-    except KeyboardInterrupt:  # while it waited; RQ has its own way
+    except KeyboardInterrupt:  # in `wait_for`; RQ handles the signal itself
         sys.exit(_INTERRUPTED)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m worker", description=__doc__)
-    parser.add_argument("--liveness", type=Path, help="file to write signs of life to")
+    parser.add_argument("--liveness", type=Path, help="liveness file to write")
     return parser.parse_args(arguments)

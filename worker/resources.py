@@ -1,4 +1,4 @@
-"""What a worker process keeps between drains: connections, made when first needed."""
+"""The resources that a worker process keeps between drains: connections and settings."""
 
 import threading
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ from worker.settings import WorkerSettings
 
 @dataclass(frozen=True)
 class Resources:
-    """The doors a drain goes through, its settings, and the sign to stop after this batch.
+    """What the drains of a process use, and `stopping`: end after the current batch.
 
-    `stopping` is set by a signal handler, so it may be asked but never waited for: a handler that
-    interrupts `wait` in its own thread waits for its lock for ever.
+    A signal handler sets `stopping`, so poll it and never call its `wait`: a handler that
+    interrupts `wait` in its own thread would wait for its lock for ever.
     """
 
     queue: redis.Redis
@@ -36,7 +36,7 @@ class Resources:
 
 
 def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resources:
-    """Nothing is connected before its first use."""
+    """Make the resources. Each of them connects at its first use."""
     return Resources(
         queue=connect(storage.queue_url),
         writer=BatchWriter(writing_engine(storage.database_url), storage.partition_by),
@@ -49,5 +49,5 @@ def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resour
 
 @cache
 def resources() -> Resources:
-    """This process's own."""
+    """Return the resources of this process."""
     return open_resources(StorageSettings(), WorkerSettings())

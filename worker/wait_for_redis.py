@@ -1,4 +1,4 @@
-"""Waiting for control before there is anything to do without it."""
+"""Wait for control at the start of a worker, which can do nothing without it."""
 
 import logging
 import time
@@ -6,6 +6,8 @@ import time
 import redis
 
 from worker import liveness
+
+UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
 FIRST_PAUSE = 0.1
 MAX_PAUSE = 2.0
@@ -19,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def wait_for(control: redis.Redis) -> None:
-    """Return once it answers. That it does not is said once, however long it takes."""
+    """Return once control answers. Log only its first failure, however long the wait is."""
     pause = FIRST_PAUSE
-    while (error := _fault(control)) is not None:
-        liveness.moved(activity_after(error))
+    while (error := _ping_error(control)) is not None:
+        liveness.report(activity_after(error))
         if pause == FIRST_PAUSE:
             log.warning("waiting for control (ACTIVITY_CONTROL_URL): %s", error)
         time.sleep(pause)
@@ -30,11 +32,11 @@ def wait_for(control: redis.Redis) -> None:
 
 
 def activity_after(error: redis.RedisError) -> str:
-    """Return what a worker does after such an error of control, as a probe is told."""
+    """Return what a worker does after such an error of control, for its liveness file."""
     return liveness.REFUSED if isinstance(error, _REFUSALS) else liveness.WAITING
 
 
-def _fault(control: redis.Redis) -> redis.RedisError | None:
+def _ping_error(control: redis.Redis) -> redis.RedisError | None:
     try:
         control.ping()
     except redis.RedisError as error:

@@ -74,7 +74,7 @@ def _judge(files: Sequence[Path], now: float, whose: str) -> Health:
     return Health(True, f"healthy, {count} {whose}: {', '.join(activities)}")
 
 
-def _fault(name: str, sign: liveness.Sign | None, now: float) -> str | None:
+def _fault(name: str, sign: liveness.Progress | None, now: float) -> str | None:
     if sign is None or sign.activity == liveness.STARTING:
         return f"{name} has not started yet"
     if sign.activity == liveness.REFUSED:

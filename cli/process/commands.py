@@ -36,7 +36,7 @@ class WorkerCommand(Command):
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the worker. Until it writes to its file, the file says that it is starting."""
-        LivenessFile(self.liveness).moved(STARTING)
+        LivenessFile(self.liveness).report(STARTING)
         return super().spawn()
 
 

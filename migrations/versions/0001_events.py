@@ -1,4 +1,4 @@
-"""The events table, its partitions' template, the drains' ledger and the dead letters."""
+"""The events table, which is the template of its partitions, the ledger and the dead letters."""
 
 from alembic import op
 
@@ -47,13 +47,15 @@ CREATE TABLE dead_letters (
 );
 """
 
-# The extension stays: other tables of the same database may use it by now.
+# The extension stays: other tables of the same database may use it.
 _DOWN = "DROP TABLE dead_letters, drain_ledger, events"
 
 
 def upgrade() -> None:
+    """Create the tables."""
     op.execute(_UP)
 
 
 def downgrade() -> None:
+    """Drop the tables."""
     op.execute(_DOWN)

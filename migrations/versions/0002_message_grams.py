@@ -1,5 +1,7 @@
-"""What letters the messages of past spans hold. Workers of before must end first: they don't mark
-the spans into which an event comes late."""
+"""N-grams of the messages of past spans.
+
+Stop all workers of earlier versions first: they do not flag spans in which an event comes late.
+"""
 
 from alembic import op
 
@@ -27,8 +29,10 @@ _DOWN = "DROP TABLE message_grams, message_spans"
 
 
 def upgrade() -> None:
+    """Create the tables of n-grams."""
     op.execute(_UP)
 
 
 def downgrade() -> None:
+    """Drop the tables of n-grams."""
     op.execute(_DOWN)

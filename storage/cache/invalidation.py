@@ -10,42 +10,42 @@ from storage.redis.script_runner import run
 
 
 class CacheInvalidator:
-    """The cache's generations on control, as the drains raise them.
+    """Raises the cache's generations on control when events are committed.
 
-    `writer` is a drain's shard, or the name of another who commits events. `oldest_ms` is the
-    batch's earliest `created_at`: where that lies in a window thought closed, every closed page
-    becomes unfit too. `fence` is the writer's: once a later one has begun a write, what an
-    older one says changes nothing.
+    `writer` is a drain's shard, or the name of another committer of events. `oldest_ms` is the
+    batch's earliest `created_at` (ms since the epoch): if it lies in a window that counted as
+    closed, every closed page becomes invalid too. `fence` is the writer's: once a later fence has
+    begun a write, the calls of an older one change nothing.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
     def next_fence(self, writer: str) -> int:
-        """A fence above all before it, for a writer that no lease gives one.
-
-        Raises ControlUnavailable.
-        """
+        """Return a new, higher fence for a writer that has no lease. Raises ControlUnavailable."""
         with control_errors():
             return int(self._client.hincrby(keys.GENERATIONS, f"f:{writer}", 1))
 
     def has_pending_write(self, writer: int | str) -> bool:
-        """Whether the writer has begun a write and not ended it. Raises ControlUnavailable."""
+        """Return whether the writer has not ended its write. Raises ControlUnavailable."""
         with control_errors():
             return self._client.zscore(keys.PENDING_WRITERS, str(writer)) is not None
 
     def begin_write(
         self, writer: int | str, oldest_ms: int, tags: Iterable[str], fence: int
     ) -> None:
-        """From now on no page of these tags is served, until `end_write`.
+        """Make these tags pending: none of their pages is served until `end_write`.
 
-        Comes before the commit: a page read from the cache between a commit and the end of its
-        write would miss events that are committed. Raises ControlUnavailable.
+        Call it before the commit: a page served between a commit and the end of its write would
+        miss committed events. Raises ControlUnavailable.
         """
         self._run("begin_write", writer, fence, oldest_ms, tags)
 
     def end_write(self, writer: int | str, oldest_ms: int, tags: Iterable[str], fence: int) -> None:
-        """The commit is done: pages read before it never match again. Raises ControlUnavailable."""
+        """Raise the tags' generations after the commit: pages read before it are invalid.
+
+        Raises ControlUnavailable.
+        """
         self._run("end_write", writer, fence, oldest_ms, tags)
 
     def _run(

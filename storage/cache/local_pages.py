@@ -1,6 +1,6 @@
-"""The bodies of cached pages that this process holds, the latest used ones. Pure.
+"""The bodies of cached pages in this process, least recently used ones are evicted. Pure.
 
-A local body may be stale: control says for each request whether it may be served.
+A local body may be stale: control validates it for each request.
 """
 
 from collections import OrderedDict
@@ -11,33 +11,33 @@ LOCAL_BYTES = 16 * 1024 * 1024
 
 
 class LocalPageCache:
-    """Pages by the digest of their filters; `most` is the sum of their bodies' bytes."""
+    """Pages by the digest of their filters; their bodies have at most `max_bytes` in total."""
 
-    def __init__(self, most: int = LOCAL_BYTES) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int = LOCAL_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._pages: OrderedDict[str, CachedPage] = OrderedDict()
 
     def get(self, digest: str) -> CachedPage | None:
-        """The page last held under it."""
+        """Return the page last put under the digest, None if there is none."""
         page = self._pages.get(digest)
         if page is not None:
             self._pages.move_to_end(digest)
         return page
 
     def put(self, digest: str, page: CachedPage) -> None:
-        """Hold it instead of the one before, and give up those used longest ago."""
-        self._forget(digest)
+        """Replace the page of this digest, and evict the least recently used ones."""
+        self._evict(digest)
         self._pages[digest] = page
         self._bytes += len(page.body)
-        while self._bytes > self._most:
-            self._forget(next(iter(self._pages)))
+        while self._bytes > self._max_bytes:
+            self._evict(next(iter(self._pages)))
 
     def clear(self) -> None:
-        """Hold nothing."""
+        """Evict every page."""
         self._pages.clear()
         self._bytes = 0
 
-    def _forget(self, digest: str) -> None:
+    def _evict(self, digest: str) -> None:
         page = self._pages.pop(digest, None)
         self._bytes -= 0 if page is None else len(page.body)

@@ -1,11 +1,12 @@
 """The query cache: pages on control that are served only while they are provably unchanged.
 
-A page is kept with the generations of its tags, read before its query ran. Drains make a
-tag pending before a commit that may change its pages and raise its generation after it, so a page
-whose generations stand and whose tags are not pending is what PostgreSQL would answer now.
-A page whose window lies before the watermark is closed: no event should still fall into it, and it
-stands for as long as none does. Whatever the clocks do, one that does is noticed: each watermark
-handed out is recorded before the query it is for, and held back by the writers then pending.
+A page is stored with the generations of its tags, read before its query ran. Before a commit that
+may change a tag's pages, drains make the tag pending; after it, they raise its generation. So if a
+page's generations are unchanged and its tags are not pending, PostgreSQL would return it now.
+
+A page whose window ends before the watermark is closed: no event should still fall into it, and it
+stays valid until one does. Such an event is noticed whatever the clocks do: each watermark is
+recorded before the query that uses it runs, and is never later than the oldest pending batch.
 """
 
 import asyncio
@@ -25,19 +26,20 @@ from storage.model.cached_page import CachedPage
 from storage.redis import keys
 from storage.redis.script_runner import run
 
-# After control lost its data, a commit on its way then may have lost its pending tags: until any
-# such commit is over no page is served, and what is read meanwhile never is.
+# When control loses its data, a commit in progress may lose its pending tags. Until any such commit
+# has ended, no page is served, and no page that is read meanwhile is ever served.
 GRACE_MS = 10_000
-LOCK_MS = 12_000  # longer than PostgreSQL lets a query run; ends by itself if its process dies
-ANSWER_SECONDS = 0.5  # a control that hangs must not hold up what PostgreSQL can answer
-MAX_BYTES = 4 * 1024 * 1024  # of a page worth keeping
+LOCK_MS = 12_000  # longer than PostgreSQL lets a query run; expires if its process dies
+ANSWER_SECONDS = 0.5  # a hanging control must not delay what PostgreSQL can answer
+MAX_BYTES = 4 * 1024 * 1024  # larger pages are not stored
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No page may be served: run the query and keep the page under these generations.
+    """No page may be served: run the query, and keep the page under these generations.
 
-    A page whose window ends at `watermark_ms` (ms since the epoch) or before: under `closed`.
+    If the page's window ends at `watermark_ms` (ms since the epoch) or before, keep it under
+    `closed` instead.
     """
 
     generations: bytes
@@ -46,11 +48,11 @@ class Miss:
 
 
 class Wait:
-    """No page may be served, and another process runs its query right now."""
+    """No page may be served, and another process is running its query."""
 
 
 class LocalPage(NamedTuple):
-    """A page whose body is in this process. It may be served if `current` becomes its tag.
+    """A page whose body is in this process. It may be served if `current` becomes its ETag.
 
     `current` fails with ControlUnavailable.
     """
@@ -60,7 +62,7 @@ class LocalPage(NamedTuple):
 
 
 class PageCache:
-    """Look pages up and keep them. Safe for many tasks of one event loop."""
+    """Pages on control, and the bodies of some in this process. For one event loop."""
 
     def __init__(self, client: redis.asyncio.Redis, ttl_ms: int, grace_ms: int = GRACE_MS) -> None:
         self._client = client
@@ -68,38 +70,39 @@ class PageCache:
         self._grace_us = grace_ms * 1000
         self._token = secrets.token_hex(8)
         self._local = LocalPageCache()
-        self._validator = PageValidator(self._ask)
+        self._validator = PageValidator(self._validate_all)
 
     def local(self, digest: str, tags: Sequence[str]) -> LocalPage | None:
-        """Ask control whether the page may be served, if its body is in this process."""
+        """Return the page if its body is in this process, and let control validate it."""
         page = self._local.get(digest)
         return None if page is None else LocalPage(page, self._validator.submit(digest, tags))
 
     async def lookup(self, digest: str, tags: list[str]) -> CachedPage | Miss:
-        """The page if it may be served at this moment. Raises ControlUnavailable."""
-        found = await self._look(digest, tags, 0, 0)
-        assert not isinstance(found, Wait)  # nobody asked for the lock
+        """Return the page, or a Miss if it may not be served now. Raises ControlUnavailable."""
+        found = await self._lookup_page(digest, tags, 0, 0)
+        assert not isinstance(found, Wait)  # the lock was not requested
         return found
 
     async def lookup_or_lead(
         self, digest: str, tags: list[str], watermark_ms: int
     ) -> CachedPage | Miss | Wait:
-        """The same; a Miss also means: run the query here, then call `keep` or `leave`.
+        """Look the page up; after a Miss, this process must run the query.
 
-        `watermark_ms`: everything created before it (ms since the epoch) is stored; 0 when that is
-        not known. Raises ControlUnavailable.
+        The process holds the page's lock then, and must call `keep` or `leave`. `watermark_ms`:
+        everything created before it (ms since the epoch) is stored; 0 if unknown. Raises
+        ControlUnavailable.
         """
-        return await self._look(digest, tags, LOCK_MS, watermark_ms)
+        return await self._lookup_page(digest, tags, LOCK_MS, watermark_ms)
 
     async def keep(self, digest: str, generations: bytes, page: CachedPage) -> None:
-        """Keep a page read under these generations and release its lock.
+        """Store a page that was read under these generations, and release its lock.
 
-        Raises ControlUnavailable; then the page is merely not kept.
+        Raises ControlUnavailable; then the page is not stored.
         """
         if len(page.body) > MAX_BYTES:
             await self.leave(digest)
             return
-        async with _in_time():
+        async with _time_limit():
             try:
                 await run(
                     self._client,
@@ -113,45 +116,42 @@ class PageCache:
                 self._local.put(digest, page)
 
     async def leave(self, digest: str) -> None:
-        """The query failed or its page is not kept: let others run it.
-
-        Raises ControlUnavailable.
-        """
-        async with _in_time():
+        """Release the page's lock, so that others can run its query. Raises ControlUnavailable."""
+        async with _time_limit():
             await run(self._client, "cache/unlock", [keys.page_lock(digest)], [self._token])
 
     async def ping(self) -> None:
-        """Raises ControlUnavailable when control can't be reached."""
-        async with _in_time():
+        """Check that control answers. Raises ControlUnavailable."""
+        async with _time_limit():
             await self._client.ping()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aclose()
 
-    async def _ask(
+    async def _validate_all(
         self, digests: Sequence[str], tags: Sequence[Sequence[str]]
     ) -> list[bytes | None]:
-        named: list[int | str] = [self._grace_us]
-        for of_page in tags:
-            named += (len(of_page), *of_page)
+        args: list[int | str] = [self._grace_us]
+        for page_tags in tags:
+            args += (len(page_tags), *page_tags)
         try:
-            async with _in_time():
+            async with _time_limit():
                 etags: list[bytes | None] = await run(
                     self._client,
                     "cache/validate",
                     [keys.GENERATIONS, keys.PENDING_WRITERS, *map(keys.page, digests)],
-                    named,
+                    args,
                 )
         except ControlUnavailable:
-            self._local.clear()  # the next ones are looked up, where each waits but once
+            self._local.clear()  # so that each later request waits for control only once
             raise
         return etags
 
-    async def _look(
+    async def _lookup_page(
         self, digest: str, tags: list[str], lock_ms: int, watermark_ms: int
     ) -> CachedPage | Miss | Wait:
-        async with _in_time():
+        async with _time_limit():
             answer = await run(
                 self._client,
                 "cache/lookup",
@@ -174,8 +174,8 @@ class PageCache:
 
 
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    """Turn what redis-py raises, and waiting for too long, into ControlUnavailable."""
+async def _time_limit() -> AsyncIterator[None]:
+    """Turn redis-py's errors, and a block past ANSWER_SECONDS, into ControlUnavailable."""
     with control_errors():
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

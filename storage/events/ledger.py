@@ -1,4 +1,4 @@
-"""What PostgreSQL says became of the events it was given."""
+"""The ledger in PostgreSQL: what became of the events that left the queue."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from storage.postgres.tables import dead_letters, drain_ledger
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What became of one shard's events; each was counted once, however often it was read."""
+    """What became of one shard's events since `since`; each is counted once."""
 
     shard: int
     stored: int
@@ -21,23 +21,23 @@ class Account:
 
     @property
     def total(self) -> int:
-        """Events accounted for."""
+        """Count the events that are accounted for."""
         return self.stored + self.duplicates + self.dead
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The accounts, and the dead letters that wait for a decision."""
+    """The accounts by shard, and the number of dead letters."""
 
     accounts: dict[int, Account]
     dead_letters: int
 
 
 def read_ledger(engine: sa.Engine) -> Ledger:
-    """Raises DatabaseUnavailable."""
+    """Read the accounts, and count the dead letters. Raises DatabaseUnavailable."""
     entries = drain_ledger.c
     columns = (entries.shard, entries.stored, entries.duplicates, entries.dead, entries.since)
     with transaction(engine) as connection:
         rows = connection.execute(sa.select(*columns)).all()
-        waiting = connection.scalar(sa.select(sa.func.count()).select_from(dead_letters))
-    return Ledger({row.shard: Account(*row) for row in rows}, waiting or 0)
+        letters = connection.scalar(sa.select(sa.func.count()).select_from(dead_letters))
+    return Ledger({row.shard: Account(*row) for row in rows}, letters or 0)

@@ -1,1 +1,1 @@
-"""The door to PostgreSQL: engines, tables, partitions, migrations."""
+"""Access to PostgreSQL: engines, sessions, tables, partitions, locks, migrations."""

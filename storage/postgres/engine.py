@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: engines with every limit said, and the one way to run a transaction."""
+"""Engines for PostgreSQL with explicit limits, and the one way to run a transaction."""
 
 import select
 import time
@@ -15,32 +15,32 @@ from storage.postgres.session import SessionStart
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
-ANSWER_SECONDS = 12.0  # that the API waits: past what the server allows a query
-READ_LIMIT_MS = 10_000  # longer than any page should take; a runaway query ends here
-READ_GRACE_MS = 1_000  # on top, for a transaction: its statements must be what ends first
-_LITTLE_MS = 50  # too little time to tell the server of
-WRITE_LIMIT_MS = 30_000  # one batch; then the drain starts over
+ANSWER_SECONDS = 12.0  # the API waits so long: longer than the server lets a query run
+READ_LIMIT_MS = 10_000  # longer than any page should take
+READ_GRACE_MS = 1_000  # more for a transaction: the limit of its statement must come first
+_MIN_CHANGE_MS = 50  # a limit is not sent again for a smaller change
+WRITE_LIMIT_MS = 30_000  # of one batch; then the drain starts over
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
 _READ_ONLY = "25006"
-_USED = "used"  # in what the pool remembers of a connection: it was lent before
+_USED = "used"  # key in a pool's connection record: the connection was lent before
 
 
 def reading_engine(url: str, pool: int) -> sa.Engine:
-    """For queries: read-only transactions that see one moment, cancelled after READ_LIMIT_MS."""
+    """Make an engine for queries: read-only snapshots, cancelled after READ_LIMIT_MS."""
     return _engine(
         url,
         pool,
         "activity-api",
         statement_timeout=READ_LIMIT_MS,
-        # A transaction at its limit loses its connection, and with it the reason.
+        # At this limit the server closes the connection, and the reason is lost.
         transaction_timeout=READ_LIMIT_MS + READ_GRACE_MS,
-        # Pages are fetched through a cursor. Without the fraction PostgreSQL would plan for a
-        # tenth of the page, and rather walk all of time for the first of a few rare rows than
-        # find them by their index.
+        # Pages are fetched through a cursor. By default PostgreSQL would plan for a tenth of the
+        # page: it would rather walk all of time to the first of a few rare rows than find them by
+        # their index.
         cursor_tuple_fraction=1,
-        # A bitmap of a million rows in a table of 5 GB fits. One that does not forgets which rows
-        # it means, and every row of its pages is looked at. Of memory this is only the bitmap's
-        # size, and no more at once than the process has connections.
+        # The bitmap of a million rows in a table of 5 GB fits. A larger one becomes lossy, and
+        # PostgreSQL checks every row of its pages. Only bitmaps use so much, at most one for each
+        # connection.
         work_mem="64MB",
         default_transaction_read_only="on",
         default_transaction_isolation="repeatable read",
@@ -50,7 +50,7 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
 
 
 def writing_engine(url: str) -> sa.Engine:
-    """For one drain at a time; with `synchronous_commit`, so that a commit is on disk."""
+    """Make an engine for one drain at a time. A commit is on disk (`synchronous_commit`)."""
     return _engine(
         url,
         1,
@@ -64,7 +64,7 @@ def writing_engine(url: str) -> sa.Engine:
 
 
 def plain_engine(url: str, pool: int = 1) -> sa.Engine:
-    """For migrations and maintenance: no limits but the connection's."""
+    """Make an engine for migrations and maintenance, with no limits but the connection's."""
     return _engine(url, pool, "activity-maintenance")
 
 
@@ -80,40 +80,41 @@ def short_engine(url: str) -> Iterator[sa.Engine]:
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One unit of work: commits at the end, rolls back on any exception; nothing else commits.
+    """Run one unit of work: commit at its end, roll back on any exception. Nothing else commits.
 
-    Raises DatabaseUnavailable where PostgreSQL is away, or can't write at present.
+    Raises DatabaseUnavailable if PostgreSQL can't be reached or can't write, DatabaseMismatch if it
+    is not migrated or can't be used.
     """
     with database_errors(), engine.begin() as connection:
         try:
             yield connection
         except sa.exc.DBAPIError as error:
-            # A session that began while the server was read-only (a failover) stays so for good.
+            # A session that began while the server was read-only (a failover) stays read-only.
             if sqlstate(error) == _READ_ONLY:
                 connection.invalidate(error)
             raise
 
 
 class TimeLeft:
-    """READ_LIMIT_MS from now on, for all the statements of a page together."""
+    """The time limit of a page: READ_LIMIT_MS from now on, for all its statements together."""
 
     def __init__(self) -> None:
-        self._allowed = READ_LIMIT_MS  # as the connection begins
+        self._allowed = READ_LIMIT_MS  # the session's setting
         self._end = time.monotonic() + READ_LIMIT_MS / 1000
 
     def allow(self, connection: sa.Connection) -> None:
-        """Let the next statement have what is left; at least a little, so that it says so."""
+        """Limit the next statement to the time left; at least 1 ms, for an error of its own."""
         left = max(1, int((self._end - time.monotonic()) * 1000))
-        if left < self._allowed - _LITTLE_MS:
+        if left < self._allowed - _MIN_CHANGE_MS:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {left}")
             self._allowed = left
 
 
 @contextmanager
 def driver_connection(connection: sa.Connection) -> Iterator[Any]:
-    """psycopg2's own connection, for COPY; its errors become SQLAlchemy's, which alone don't.
+    """Lend psycopg2's own connection, for COPY, and turn its errors into SQLAlchemy's.
 
-    Raises DBAPIError, after which a connection that is lost is never used again.
+    Raises DBAPIError. A lost connection is not used again.
     """
     driver: Any = connection.connection.driver_connection
     try:
@@ -126,10 +127,10 @@ def driver_connection(connection: sa.Connection) -> Iterator[Any]:
 
 
 def bound_waiting(seconds: float) -> None:
-    """Let no answer of PostgreSQL be awaited longer than this, in this whole process.
+    """Limit how long this whole process waits for each answer of PostgreSQL.
 
-    The server's own limits end nothing when the server stands still. Raises OperationalError
-    where one is awaited too long. COPY can't be used in such a process.
+    The server's own limits have no effect if the server hangs. A wait that takes too long raises
+    OperationalError. COPY can't be used in such a process.
     """
 
     def wait(connection: Any) -> None:
@@ -142,19 +143,19 @@ def bound_waiting(seconds: float) -> None:
 
 
 def require_suitable(url: str) -> None:
-    """Raises DatabaseUnsuitable for a server that can't be used; nothing where it is away."""
+    """Check the server if it can be reached. Raises DatabaseUnsuitable if it can't be used."""
     with suppress(DatabaseUnavailable), short_engine(url) as engine, transaction(engine):
         pass
 
 
 def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
-    # Whatever the server's default: what a writer asks behind its insert must see the present.
+    # Not the server's default: a writer's statement after its insert must see the present.
     settings.setdefault("default_transaction_isolation", "read committed")
     options = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": name,
-        "client_encoding": "utf8",  # COPY sends bytes, which nobody else would convert
-        "options": "",  # nor what PGOPTIONS says
+        "client_encoding": "utf8",  # COPY sends bytes, which nothing converts
+        "options": "",  # overrides PGOPTIONS
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
@@ -164,7 +165,7 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
         url,
         pool_size=pool,
         max_overflow=0,
-        hide_parameters=True,  # an error that is logged says nothing of events
+        hide_parameters=True,  # they are events, which must not be logged
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
         connect_args=options,
     )
@@ -175,18 +176,21 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
 
 
 def _connect(engine: sa.Engine, options: dict[str, Any]) -> Any:
-    """A session beside the engine's pool."""
+    """Open a session beside the engine's pool."""
     arguments, more = engine.dialect.create_connect_args(engine.url)
     return engine.dialect.connect(*arguments, **{**more, **options})
 
 
 def _replace_if_lost(driver: Any, record: Any, _: object) -> None:
-    """A server that ends an idle session says so, and nothing else unasked: so what can be read
-    tells as much as a ping would, which costs a round trip for each transaction."""
+    """Let the pool replace a connection whose server has ended the session.
+
+    To an idle session, a server sends nothing but its end. So checking for readable bytes tells as
+    much as a ping, which would cost a round trip per transaction.
+    """
     if driver.closed or _readable(driver):
         if _USED in record.info:
             raise sa.exc.InvalidatePoolError
-        # Of several in turn the pool would say that the caller used it wrongly.
+        # After several InvalidatePoolErrors in a row the pool would blame its caller.
         raise psycopg2.OperationalError("the server ended the session as soon as it began")
     record.info[_USED] = True
 

@@ -1,4 +1,4 @@
-"""Bringing a database to this version's tables, with Alembic."""
+"""Migrate a database to this version's tables, with Alembic."""
 
 from importlib.util import find_spec
 
@@ -12,28 +12,25 @@ from storage.postgres.engine import short_engine
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Apply what is missing. Safe to call from several processes at once.
-
-    Raises DatabaseUnavailable when PostgreSQL is away.
-    """
+    """Apply the missing migrations, one process at a time. Raises DatabaseUnavailable."""
     with database_errors():
         command.upgrade(_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Go back to a revision; `base` removes every table. Raises DatabaseUnavailable."""
+    """Go back to a revision (`base`: remove every table). Raises DatabaseUnavailable."""
     with database_errors():
         command.downgrade(_config(database_url), revision)
 
 
 def current_revision(database_url: str) -> str | None:
-    """The migration that the database is at; None before the first. Raises DatabaseUnavailable."""
+    """Return the database's migration, None before the first. Raises DatabaseUnavailable."""
     with database_errors(), short_engine(database_url) as engine, engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def title(revision: str) -> str:
-    """What a migration is about: the first sentence of its file."""
+    """Return what a migration is about: the first sentence of its file."""
     found = ScriptDirectory.from_config(_config("")).get_revision(revision)
     return found.doc.partition(". ")[0].rstrip(".") if found else ""
 

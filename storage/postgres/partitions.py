@@ -1,4 +1,4 @@
-"""Partitions of the events table: made ahead of time, so that no event finds its place missing."""
+"""Partitions of the events table, which are created before their first event."""
 
 import re
 from bisect import bisect_right, insort
@@ -20,15 +20,15 @@ _LIST = sa.text(
 _TABLE = sa.text("SELECT to_regclass(:name)")
 
 _UNITS = ("month", "day", "hour")
-_HOURS_AHEAD = 24  # each partition costs every query a little, the empty ones too
+_HOURS_AHEAD = 24  # no more: each partition, even an empty one, costs every query a little
 
 Span = tuple[datetime, datetime]
 
 
 def span_of(instant: datetime, unit: str) -> Span:
-    """The hour, day or month (`unit`) around an instant in UTC: its start and, exclusive, its end.
+    """Return the hour, day or month (`unit`) of an instant in UTC: its start and exclusive end.
 
-    No hour lies in two of them.
+    Every hour lies in exactly one span.
     """
     hour = instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if unit == "hour":
@@ -41,25 +41,25 @@ def span_of(instant: datetime, unit: str) -> Span:
 
 
 def ahead(now: datetime, days: int, unit: str) -> list[datetime]:
-    """Instants of the spans that begin within so many days; of hours, within one day."""
+    """Return instants of all spans that begin within `days` (of hours: within one day)."""
     if unit == "hour":
         return [now + timedelta(hours=hour) for hour in range(_HOURS_AHEAD + 1)]
     return [now + timedelta(days=day) for day in range(days + 1)]
 
 
 def existing(connection: sa.Connection) -> list[Span]:
-    """The spans there are partitions for, in order."""
+    """Return the spans of the existing partitions, in order."""
     bounds = connection.scalars(_LIST).all()
     found = (_BOUNDS.search(text) for text in bounds)
     return sorted((_instant(match[1]), _instant(match[2])) for match in found if match)
 
 
 def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -> list[Span]:
-    """Make the partitions that these instants miss; returns every span there is then, in order.
+    """Create the partitions that these instants lack. Return all existing spans, in order.
 
-    Leaves out a partition whose name another table has: see `require`. Runs inside the caller's
-    transaction, one process at a time. Attaching a finished table, instead of creating it as a
-    partition, does not wait for queries that run.
+    It skips a partition whose name another table has: see `require`. It runs inside the caller's
+    transaction, in one process at a time. Attaching a finished table, unlike creating it as a
+    partition, does not wait for running queries.
     """
     locks.acquire(connection, Lock.PARTITIONS)
     spans = existing(connection)
@@ -73,20 +73,20 @@ def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -
 
 
 def require(spans: Sequence[Span], instants: Iterable[datetime], unit: str) -> None:
-    """Raises PartitionNameTaken where `ensure` could not make the partition of an instant."""
+    """Check that `ensure` has skipped none of the instants. Raises PartitionNameTaken."""
     for instant in instants:
         if not covers(spans, instant):
             raise PartitionNameTaken(_remedy(_free_span(spans, instant, unit)))
 
 
 def covers(spans: Sequence[Span], instant: datetime) -> bool:
-    """Whether one of the spans, which are in order, holds the instant."""
+    """Return whether one of the spans, which are in order, contains the instant."""
     at = bisect_right(spans, instant, key=itemgetter(0))
     return at > 0 and instant < spans[at - 1][1]
 
 
 def _free_span(spans: Sequence[Span], instant: datetime, unit: str) -> Span:
-    """The instant's span; a shorter one where such ones of it exist from an earlier setting."""
+    """Return the longest span of the instant, `unit` at most, that overlaps no existing span."""
     units = _UNITS[_UNITS.index(unit) :]
     wider = (span_of(instant, each) for each in units[:-1])
     free = (span for span in wider if not _overlaps(spans, span))
@@ -112,14 +112,14 @@ def _attach(span: Span) -> str:
 def _remedy(span: Span) -> str:
     name = name_of(span)
     return (
-        f"the table {name} exists but is no partition of events, and events of its time wait: "
+        f"the table {name} exists but is not a partition of events, so events of its time wait: "
         f"either attach it again ({_attach(span)}), "
         f"or rename it (ALTER TABLE {name} RENAME TO {name}_detached)"
     )
 
 
 def name_of(span: Span) -> str:
-    """The name of the span's table."""
+    """Return the name of the span's table."""
     midnights = all(instant.hour == 0 for instant in span)
     start, end = (f"{instant:{'%Y%m%d' if midnights else '%Y%m%d%H'}}" for instant in span)
     return f"events_{start}_{end}"

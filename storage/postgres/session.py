@@ -1,7 +1,7 @@
-"""What a session of PostgreSQL must be before its first use: new enough, our own, and set up.
+"""Prepare a session of PostgreSQL before its first use: check version and pooler, set it up.
 
-The settings are not sent with the start of the session: a pooler such as PgBouncer refuses them
-there, or, where it is told to, drops them without a word.
+The settings are not sent in the session's startup message: a pooler such as PgBouncer refuses them
+there, or silently drops them if it is configured to.
 """
 
 import threading
@@ -15,16 +15,16 @@ MIN_VERSION = 17  # transaction_timeout
 _TRIES = 3
 
 _SHARED = (
-    "a pooler between the service and PostgreSQL gives a session to others after each transaction "
-    "(PgBouncer: pool_mode=transaction or statement), and what the service has set in it is lost: "
-    "use pool_mode=session, or PostgreSQL's own address, in ACTIVITY_DATABASE_URL"
+    "the pooler in front of PostgreSQL shares sessions between clients "
+    "(PgBouncer: pool_mode=transaction or statement), so the service's settings of a session are "
+    "lost: use pool_mode=session, or PostgreSQL's own address in ACTIVITY_DATABASE_URL"
 )
 
 
 class SessionStart:
     """Prepares the sessions of one engine.
 
-    `settings` are PostgreSQL's, by name. `connect` opens another session beside the first.
+    `settings`: PostgreSQL's, by name. `connect`: opens another session.
     """
 
     def __init__(self, settings: Mapping[str, str | int], connect: Callable[[], Any]) -> None:
@@ -36,14 +36,14 @@ class SessionStart:
         self._pooler_is_fit = False
 
     def prepare(self, driver: Any) -> None:
-        """Set the session up, in one round trip.
+        """Set the session up, in one round trip. It is closed if that fails.
 
-        Raises DatabaseUnsuitable, and psycopg2.Error when PostgreSQL is away. Then it is closed.
+        Raises DatabaseUnsuitable, and psycopg2.Error if PostgreSQL can't be reached.
         """
         try:
             require_version(driver.server_version)
-            driver.autocommit = True  # what is set is not to end with a transaction
-            if self._set_up(driver) != driver.info.backend_pid:  # a pooler tells numbers of its own
+            driver.autocommit = True  # the settings must outlive the transaction
+            if self._set_up(driver) != driver.info.backend_pid:  # a pooler reports PIDs of its own
                 self._require_fit_pooler(driver)
             driver.autocommit = False
         except BaseException:
@@ -66,7 +66,7 @@ class SessionStart:
 
 
 def require_version(number: int) -> None:
-    """Raises DatabaseUnsuitable for a server that is too old; `number` is as 170002 for 17.2."""
+    """Check the version; `number` is 170002 for 17.2. Raises DatabaseUnsuitable if too old."""
     major, minor = divmod(number, 10_000)
     if major < MIN_VERSION:
         raise DatabaseUnsuitable(
@@ -76,10 +76,10 @@ def require_version(number: int) -> None:
 
 
 def shares_sessions(idle: Any, other: Any) -> bool:
-    """Whether a pooler takes the session of `idle`, outside a transaction, away from it.
+    """Return whether a pooler lends the server session of `idle` to others between transactions.
 
-    Mostly the other one is given it at once. Where not: while `other` is inside a transaction, a
-    pooler that shares must give `idle` another session, or has given its session to `other`.
+    Usually it lends that session to `other` at once. If not: while `other` is inside a transaction,
+    a pooler that shares must give `idle` another session, or has lent its session to `other`.
     """
     other.autocommit = True
     if _pid(idle) == _pid(other):

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy sees them. Migrations make them; a test keeps the two together."""
+"""The tables for SQLAlchemy. Migrations create them; a test checks that both agree."""
 
 from sqlalchemy import (
     BigInteger,
@@ -29,9 +29,9 @@ events = Table(
     Column("data", JSONB(none_as_null=True)),
     postgresql_partition_by="RANGE (created_at)",
 )
-"""One row an event, partitioned by its time, which is its id's time too."""
+"""One row per event, partitioned by its time, which is also its ID's time."""
 
-# ASCII letters only, whatever the database's locale: the cache's tags do the same.
+# ASCII letters only, whatever the database's locale, as in the cache's tags.
 lower_email = func.lower(events.c.email.collate("C"))
 
 Index("events_component", events.c.component, events.c.created_at.desc(), events.c.id.desc())
@@ -61,8 +61,8 @@ drain_ledger = Table(
     Column("dead", BigInteger, nullable=False, server_default=text("0")),
     Column("since", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
 )
-"""What became of each shard's entries up to `entry`, each counted once; and the highest fence that
-has written for it, which is what a paused drain finds when it wakes up."""
+"""For each shard, counts of what became of its entries up to `entry`, each counted once, and the
+highest fence that has written for it: a drain with a lower one can't commit."""
 
 dead_letters = Table(
     "dead_letters",
@@ -73,7 +73,7 @@ dead_letters = Table(
     Column("reason", Text, nullable=False),
     Column("refused_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
 )
-"""Accepted events that PostgreSQL refuses: the event's original bytes, and why."""
+"""Accepted events that PostgreSQL refuses: their original bytes, and why."""
 
 message_spans = Table(
     "message_spans",
@@ -84,8 +84,8 @@ message_spans = Table(
     Column("lengths", ARRAY(SmallInteger)),
     Column("late", TIMESTAMP(timezone=True)),
 )
-"""Spans whose messages' n-grams are recorded, of these `lengths`; none yet where it is only
-announced that `build` reads it. Not to be relied on once an event has come `late`."""
+"""Spans whose messages' n-grams of these `lengths` are recorded. `lengths` is NULL while `build` is
+reading the span. `late` is set once an event was stored after that; then the record is invalid."""
 
 message_grams = Table(
     "message_grams",
@@ -93,4 +93,4 @@ message_grams = Table(
     Column("gram", Text(collation="C"), primary_key=True),
     Column("span", TIMESTAMP(timezone=True), primary_key=True),
 )
-"""Every n-gram that is in a message of the span which begins then."""
+"""Every n-gram that is in a message of the span that begins at `span`."""

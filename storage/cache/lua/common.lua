@@ -1,13 +1,13 @@
 -- Prepended to every script of the cache. The hash `cache:tag_generations`:
---   epoch         this server's clock when it began, so that a page read before the server lost
---                 its data never matches again
---   <tag>         raised after each commit that may change pages of the tag
---   closed        the tag of the closed pages: raised by a batch that reaches into a window
---                 thought closed (a clock went back)
---   closed_until  no page's window that is closed, or soon will be, ends after this (ms)
---   f:<shard>     the latest fence that has begun a write: what an older drain says counts no more
--- Beside it `cache:pending_writers`, the shards with a drain between "about to commit" and "raised",
--- and for each of them the set `cache:pending_tags:<shard>`: no page of the tags in it is served.
+--   epoch         this server's clock when its data was new, so that no page that was read before
+--                 a loss of data ever matches again
+--   <tag>         generation of the tag: raised after each commit that may change its pages
+--   closed        generation of the closed pages: raised by a batch with an event in a window that
+--                 counted as closed (a clock went back)
+--   closed_until  the latest end (ms) of a window that counts as closed, or may soon
+--   f:<shard>     the latest fence that has begun a write: calls of older drains change nothing
+-- The sorted set `cache:pending_writers` has the shards with a drain between begin_write.lua and
+-- end_write.lua; for each of them, no page of the tags in `cache:pending_tags:<shard>` is served.
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
@@ -27,10 +27,10 @@ local function is_pending(shards, tags)
   end
   return false
 end
--- The generations of these tags as a page is kept under them, and whether a pending
--- writer is about to change one of them.
-local function look(generations, shards, epoch, kind, tags)
-  local seen = redis.call('HMGET', generations, unpack(tags))
-  for i = 1, #tags do seen[i] = seen[i] or '0' end
-  return table.concat({kind, epoch, unpack(seen)}, ':'), is_pending(shards, tags)
+-- Returns the string of generations of these tags under which a page is stored, and whether one of
+-- the tags is pending.
+local function read_generations(generations, shards, epoch, kind, tags)
+  local values = redis.call('HMGET', generations, unpack(tags))
+  for i = 1, #tags do values[i] = values[i] or '0' end
+  return table.concat({kind, epoch, unpack(values)}, ':'), is_pending(shards, tags)
 end

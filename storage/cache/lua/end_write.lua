@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- After the commit: raise the generations and clear the shard's pending tags, also those that a drain
--- killed between its commit and this call has left behind.
+-- Called after a commit: raise the generations, and clear the shard's pending tags. Those count too
+-- that an earlier drain has left, which was killed between its commit and this call.
 -- KEYS 1 generations  2 pending writers  3 pending tags of the shard
 -- ARGV 1 shard  2 fence  3 created_at of the batch's oldest event (ms)  then the batch's tags
 if overtaken(KEYS[1], ARGV[1], ARGV[2]) then return end -- the pending tags are the later drain's

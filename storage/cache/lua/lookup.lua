@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- May this cached page be served, and if not, who runs its query?
 -- KEYS 1 generations  2 pending writers  3 page  4 lock
--- ARGV 1 grace_us after the epoch began  2 lock_ttl_ms, 0: don't ask to run the query
---      3 token of who asks  4 watermark_ms, 0: unknown  then the page's tags
--- Returns {'hit', body, etag} | {'wait'} another process runs the query |
---         {'miss', generations, closed, watermark_ms}: run it, then keep the page under these
---         generations; under `closed` if its window ends no later than this watermark.
+-- ARGV 1 grace_us after the epoch began  2 lock_ttl_ms, 0: don't take the lock
+--      3 token of the caller  4 watermark_ms, 0: unknown  then the page's tags
+-- Returns {'hit', body, etag} | {'wait'}: another process runs the query |
+--         {'miss', generations, closed, watermark_ms}: run it, then store the page under these
+--         generations, or under `closed` if its window ends at this watermark or before.
 local now = now_us()
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
@@ -13,20 +13,20 @@ if not epoch then
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
 local shards = redis.call('ZRANGE', KEYS[2], 0, -1)
-local open, pending = look(KEYS[1], shards, epoch, 'open', {unpack(ARGV, 5)})
-local closed, breached = look(KEYS[1], shards, epoch, 'closed', {'closed'})
+local open, pending = read_generations(KEYS[1], shards, epoch, 'open', {unpack(ARGV, 5)})
+local closed, closed_pending = read_generations(KEYS[1], shards, epoch, 'closed', {'closed'})
 if now - tonumber(epoch) < tonumber(ARGV[1]) then
-  open, closed = 'none', 'none' -- pending tags may be lost: what is read now is never served
+  open, closed = 'none', 'none' -- pending tags may be lost: never serve what is read now
 else
   local page = redis.call('HMGET', KEYS[3], 'generations', 'body', 'etag')
-  if (page[1] == open and not pending) or (page[1] == closed and not breached) then
+  if (page[1] == open and not pending) or (page[1] == closed and not closed_pending) then
     return {'hit', page[2], page[3]}
   end
 end
 if ARGV[2] == '0' then return {'miss', open, closed, 0} end
-local leader = redis.call('SET', KEYS[4], ARGV[3], 'NX', 'GET', 'PX', ARGV[2])
-if leader and leader ~= ARGV[3] then return {'wait'} end
--- A batch about to be committed holds the watermark back; a later one finds closed_until.
+local holder = redis.call('SET', KEYS[4], ARGV[3], 'NX', 'GET', 'PX', ARGV[2])
+if holder and holder ~= ARGV[3] then return {'wait'} end
+-- The watermark can't pass a pending batch; a batch that begins later finds `closed_until`.
 local watermark = tonumber(ARGV[4])
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 if oldest then watermark = math.min(watermark, tonumber(oldest)) end

@@ -1,4 +1,4 @@
-"""A poisonous row becomes a dead letter alone; once its cause is gone, a replay stores it."""
+"""Only a refused row becomes a dead letter; once the cause is gone, a replay stores it."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def execute(settings: StorageSettings, statement: str) -> None:
 
 @pytest.fixture
 def poisoned(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A service whose database refuses one kind of message, past all validation."""
+    """A service whose database refuses one kind of message that validation accepts."""
     execute(
         settings,
         "CREATE TABLE cause AS SELECT 'poison' AS message; "
@@ -48,7 +48,7 @@ def receipt(running: Service, event_id: object) -> str:
 
 
 def add_dead_letter(running: Service) -> UUID:
-    """A poisonous event among good ones; its id once it is a dead letter."""
+    """Post a refused event among good ones; return its ID once it is a dead letter."""
     neighbours = [running.post(**EVENT) for _ in range(5)]
     poison = running.post(**POISON)
     neighbours += [running.post(**EVENT) for _ in range(5)]

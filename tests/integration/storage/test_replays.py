@@ -1,4 +1,4 @@
-"""Replays of dead letters that meet: what one commits is on every page from then on."""
+"""Concurrent replays of dead letters: what one commits is on every page from then on."""
 
 import threading
 from collections.abc import Iterator

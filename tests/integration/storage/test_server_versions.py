@@ -1,4 +1,4 @@
-"""Servers that are too old for what the service uses are refused, with the version it needs."""
+"""Servers that are too old are refused, and the message names the required version."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ def folder() -> Iterator[Path]:
 
 
 def says_15(said: bytes) -> bytes:
-    """What the server says, but for its version."""
+    """Return what the server says, with another version."""
     return said.replace(b"server_version\x0018.", b"server_version\x0015.")
 
 
@@ -39,7 +39,7 @@ def says_15(said: bytes) -> bytes:
 def old(
     request: pytest.FixtureRequest, settings: StorageSettings, folder: Path
 ) -> Iterator[StorageSettings]:
-    """PostgreSQL 15: a server that calls itself so, and a real one where it is installed."""
+    """PostgreSQL 15: a server that claims to be it, and a real one if installed."""
     if request.param == "real":
         if not PROGRAMS.exists():
             pytest.skip("PostgreSQL 15 is not installed; the server that calls itself so is tested")

@@ -1,4 +1,4 @@
-"""Whoever can write to control can't run anything in a worker but the drain of a shard."""
+"""Who can write to control can run nothing in a worker but the drain of a shard."""
 
 import json
 import os
@@ -23,7 +23,7 @@ RQ_LIST = f"rq:queue:{DRAIN_QUEUE}"
 
 
 class MakesFile:
-    """Unpickled, it makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -45,7 +45,7 @@ def control(settings: StorageSettings) -> Iterator[redis.Redis]:
 
 
 def put(control: redis.Redis, job_id: str | bytes, data: bytes | None, **more: object) -> None:
-    """An entry of RQ's list as anybody may write it."""
+    """Write an entry of RQ's list, as anybody with access to control can."""
     job_id = job_id.encode() if isinstance(job_id, str) else job_id
     if data is not None:
         fields = {"data": data, "origin": DRAIN_QUEUE, "status": "queued", **more}
@@ -59,7 +59,7 @@ def call(*arguments: object, function: str = DRAIN) -> bytes:
 
 
 def assert_dropped(running: Service, control: redis.Redis, count: int) -> None:
-    """Nothing waits any longer, the worker goes on draining, and `/status` tells."""
+    """Check that no job waits, the worker still drains, and `/status` reports the refused jobs."""
     wait_until(lambda: not control.exists(RQ_LIST), "the list to be worked off", 60)
     for _ in range(2):
         running.wait_stored(running.post(**EVENT)["id"])

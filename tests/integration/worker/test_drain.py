@@ -1,4 +1,4 @@
-"""A drain against real servers, dying or failing at each of its steps, paused, or overtaken."""
+"""A drain on real servers that is killed or fails at each of its steps, is paused, or overtaken."""
 
 import io
 import threading
@@ -55,12 +55,12 @@ NOWHERE = "unix:///nonexistent/control.sock"
 
 
 class Killed(BaseException):
-    """What a kill -9 is to Python code: nothing may handle it."""
+    """A simulated kill -9: no code may handle it."""
 
 
 @dataclass
 class Bench:
-    """One shard with everything around it."""
+    """One shard, with its servers and workers."""
 
     settings: StorageSettings
     engine: sa.Engine
@@ -70,7 +70,7 @@ class Bench:
     current: threading.local = field(default_factory=threading.local)
 
     def worker(self, **more: int) -> Resources:
-        """What one worker process keeps. It drains what is there, and does not linger."""
+        """Open the resources of a worker process whose drains do not linger."""
         quick: dict[str, Any] = {
             "linger_ms": 0,
             "gather_ms": 0,
@@ -96,22 +96,22 @@ class Bench:
         return drain(0)
 
     def jobs(self) -> list[bytes]:
-        """The ids of the drains that wait in RQ's list."""
+        """Return the IDs of the drains that wait in RQ's list."""
         return self.control.lrange(f"rq:queue:{DRAIN_QUEUE}", 0, -1)  # type: ignore[return-value]
 
     def expire(self) -> None:
-        """As if the drain that holds the lease had been silent for a term."""
+        """Let the present lease expire."""
         self.queue.hset(keys.state(0), "exp", 1)
 
     def assert_all_well(self, batch: list[Event]) -> None:
-        """Stored once, forgotten by the queue, and no page kept from being served."""
+        """Check that events are stored once, have left the queue, and no cache tag is pending."""
         assert_stored_once(self.engine, batch)
         assert_balanced(self.queue)
         assert backlog(self.queue) == 0
         assert int(state(self.queue)["trimmed"]) == len(batch)
-        self.assert_no_marks()
+        self.assert_no_pending_tags()
 
-    def assert_no_marks(self) -> None:
+    def assert_no_pending_tags(self) -> None:
         assert not self.control.exists(keys.pending_tags(0), keys.PENDING_WRITERS)
 
 
@@ -147,7 +147,7 @@ class Running:
 
 
 class Gate:
-    """A step at which a drain stops until it is let on."""
+    """A step at which a drain stops until it is released."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -159,7 +159,7 @@ class Gate:
 
 
 def before(target: Any, name: str, act: Callable[[], object]) -> Any:
-    """The same object, but `act` runs before each call of that method."""
+    """Return the same object, but run `act` before each call of that method."""
 
     class Before:
         def __getattr__(self, attribute: str) -> Any:
@@ -179,7 +179,7 @@ def before(target: Any, name: str, act: Callable[[], object]) -> Any:
 def failing_once(
     monkeypatch: pytest.MonkeyPatch, owner: type, name: str, when: str, error: BaseException
 ) -> None:
-    """The method raises the first time: before it has done anything, or after all of it."""
+    """Let the method raise at its first call: before its work, or after it."""
     original = getattr(owner, name)
     calls: list[None] = []
 
@@ -198,7 +198,7 @@ def failing_once(
 def failing_commit(
     monkeypatch: pytest.MonkeyPatch, worker: Resources, when: str, error: BaseException
 ) -> None:
-    """The commit of the first batch fails, or its answer is lost."""
+    """Let the commit of the first batch fail, or its answer be lost."""
     dialect = worker.writer._engine.dialect
     original = dialect.do_commit
     claimed: list[None] = []
@@ -612,7 +612,7 @@ def test_a_drain_that_is_stopping_already_passes_its_shard_on(bench: Bench) -> N
 
 
 def sizes_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many events each read of a shard finds, from now on."""
+    """Record how many events each read of a shard returns, from now on."""
     sizes: list[int] = []
     read = ShardLease.read
 

@@ -1,4 +1,4 @@
-"""What a batch costs, without a clock: how often a drain asks each of the servers.
+"""The cost of a batch, without a clock: a drain's round trips to each server.
 
 Few events wait when a service is not busy, so each batch is small, and what is asked for each batch
 is most of what storing costs. A count that has grown has to be worth it: then write it here.
@@ -39,7 +39,7 @@ class Watched:
     relays: dict[str, Relay]
 
     def asked(self, batches: int) -> dict[str, int]:
-        """How often a drain of so many batches asks each server."""
+        """Return how many round trips a drain of so many batches makes to each server."""
         append(self.settings, make_events(batches * EVENTS))
         before = {role: each.turns for role, each in self.relays.items()}
         assert drain(0) == "done"

@@ -1,4 +1,4 @@
-"""Whatever ends a drain is recorded with its shard, logged once, and tried again after a pause."""
+"""Any failure of a drain is recorded with its shard, logged once, and tried again after a pause."""
 
 import asyncio
 import subprocess

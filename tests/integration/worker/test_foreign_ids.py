@@ -1,4 +1,4 @@
-"""Ids that somebody else has chosen: the last possible one, one ahead of the clock, lower ones."""
+"""Stream IDs that another program has chosen: the last possible one, future ones, lower ones."""
 
 from typing import Any
 

@@ -125,7 +125,7 @@ def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
 
 
 def test_workers_with_a_wrong_password_are_unhealthy(folder: Path, start: Start) -> None:
-    """Else a deployment with it would be called a success."""
+    """Otherwise a deployment of it would count as a success."""
     with embedded_servers(folder / "data") as servers:
         with closing(connect(servers.urls.control_url)) as control:
             set_default_user(control, "resetpass", ">right")
@@ -139,12 +139,12 @@ def test_workers_with_a_wrong_password_are_unhealthy(folder: Path, start: Start)
 def test_a_drain_moves_with_each_batch(
     settings: StorageSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A drain of a long backlog is not taken for one that stands still."""
+    """A drain of a long backlog does not count as stuck."""
     quiet = WorkerSettings(_env_file=None, batch_events=10, linger_ms=0, gather_ms=0)
     worker = open_resources(settings, quiet)
     monkeypatch.setattr("worker.drain.resources", lambda: worker)
     said: list[str] = []
-    monkeypatch.setattr(liveness, "moved", said.append)
+    monkeypatch.setattr(liveness, "report", said.append)
     append(settings, make_events(40))
     assert drain(0) == "done"
     assert len(said) >= 4

@@ -194,7 +194,7 @@ def test_the_help_of_activity_lists_the_probe(capsys: pytest.CaptureFixture[str]
 def test_workers_that_idle_wait_or_store_are_healthy(capsys: pytest.CaptureFixture[str]) -> None:
     with liveness_files(3) as files:
         for file, activity in zip(files, (IDLE, "waiting for control", "shard 2"), strict=True):
-            LivenessFile(file).moved(activity)
+            LivenessFile(file).report(activity)
         assert main(["health", "worker"]) == 0
     assert capsys.readouterr().out == (
         f"worker: healthy, 3 workers of user {os.geteuid()} on this machine: idle, waiting for "
@@ -207,7 +207,7 @@ def test_no_workers_are_unhealthy_also_after_a_supervisor_was_killed(
 ) -> None:
     assert main(["health", "worker"]) == 1
     with liveness_files(1) as files:
-        LivenessFile(files[0]).moved(IDLE)
+        LivenessFile(files[0]).report(IDLE)
         left_behind = files[0].read_text()
     assert main(["health", "worker"]) == 1
     dead = user_folder() / "4194304"
@@ -221,8 +221,8 @@ def test_no_workers_are_unhealthy_also_after_a_supervisor_was_killed(
 
 def test_a_worker_that_never_gets_to_work_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
     with liveness_files(2) as files:
-        LivenessFile(files[0]).moved(IDLE)
-        LivenessFile(files[1]).moved(STARTING)
+        LivenessFile(files[0]).report(IDLE)
+        LivenessFile(files[1]).report(STARTING)
         assert main(["health", "worker"]) == 1
     assert capsys.readouterr().out == "worker: worker-1 has not started yet\n"
 
@@ -264,8 +264,8 @@ def test_a_worker_goes_on_when_its_sign_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = LivenessFile(tmp_path / "away" / "worker-0")
-    file.moved(IDLE)
-    file.moved("shard 1")
+    file.report(IDLE)
+    file.report("shard 1")
     assert caplog.text.count("cannot write") == 1
 
 

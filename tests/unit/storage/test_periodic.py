@@ -1,5 +1,4 @@
-"""Periodic jobs: what one outage logs, that nothing ends them but a stop, and that stopping is
-prompt."""
+"""Periodic jobs: an outage is logged once, only a stop ends a job, and a stop is prompt."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""A batch keeps to its bytes: few large events, or many small ones."""
+"""A batch has about the wanted size in bytes: few large events, or many small ones."""
 
 import pytest
 

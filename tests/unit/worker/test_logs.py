@@ -1,4 +1,4 @@
-"""A server that is away for hours does not fill a worker's log."""
+"""A server that is unreachable for hours does not fill a worker's log."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The cache's scripts on a real Valkey: who runs a query, what is kept, what fits, what ends."""
+"""The cache's scripts on a real Valkey: locks, stored pages, validity, expiry."""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ def invalidator(settings: StorageSettings) -> Iterator[CacheInvalidator]:
 def another(
     read: Reader, settings: StorageSettings, ttl_ms: int = 60_000, grace_ms: int = 0
 ) -> Iterator[PageCache]:
-    """The cache as another API process has it."""
+    """Make the cache of another API process."""
     client = connect_async(settings.control_url)
     yield PageCache(client, ttl_ms, grace_ms)
     read.run(client.aclose(close_connection_pool=True))
@@ -200,30 +200,30 @@ def test_after_a_loss_no_page_is_served_in_the_grace_and_none_read_in_it_ever(
         assert is_hit(read, careful)
 
 
-# --- bodies held in the process ----------------------------------------------------------------
+# --- local page bodies ---------------------------------------------------------------------
 
 
-def held(read: Reader, cache: PageCache | None = None) -> CachedPage | None:
+def local_body(read: Reader, cache: PageCache | None = None) -> CachedPage | None:
     return read.run(local_page(cache or read.cache, NAME, OF))
 
 
-def test_a_held_page_is_served_only_while_control_says_so(
+def test_a_local_page_is_served_only_while_control_says_so(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
-    assert held(read) is None
+    assert local_body(read) is None
     keep(read, lead(read).generations)
-    assert held(read) == PAGE
+    assert local_body(read) == PAGE
     invalidator.begin_write(SHARD, now_ms(), ["component:2"], fence=1)
-    assert held(read) is None
+    assert local_body(read) is None
     invalidator.end_write(SHARD, now_ms(), ["component:2"], fence=1)
-    assert held(read) is None
+    assert local_body(read) is None
     keep(read, lead(read).generations)
-    assert held(read) == PAGE
+    assert local_body(read) == PAGE
     read.control.delete(keys.page(NAME))
-    assert held(read) is None
+    assert local_body(read) is None
 
 
-def test_a_held_page_that_another_process_has_replaced_is_not_served(
+def test_a_local_page_that_another_process_has_replaced_is_not_served(
     read: Reader, settings: StorageSettings
 ) -> None:
     newer = CachedPage(b"{}", b'"newer"')
@@ -231,35 +231,35 @@ def test_a_held_page_that_another_process_has_replaced_is_not_served(
     keep(read, miss.generations)
     with another(read, settings) as other:
         read.run(other.keep(NAME, miss.generations, newer))
-        assert held(read) is None
-        assert held(read, other) == newer
+        assert local_body(read) is None
+        assert local_body(read, other) == newer
     assert read.run(read.cache.lookup(NAME, OF)) == newer
-    assert held(read) == newer
+    assert local_body(read) == newer
 
 
-def test_a_held_page_is_not_served_in_the_grace_after_a_loss(
+def test_a_local_page_is_not_served_in_the_grace_after_a_loss(
     read: Reader, settings: StorageSettings
 ) -> None:
     with another(read, settings, grace_ms=60_000) as careful:
         read.run(careful.keep(NAME, lead(read).generations, PAGE))
-        assert held(read, careful) is None
+        assert local_body(read, careful) is None
     with another(read, settings) as bold:
         assert read.run(bold.lookup(NAME, OF)) == PAGE
-        assert held(read, bold) == PAGE
+        assert local_body(read, bold) == PAGE
         read.control.flushall()
-        assert held(read, bold) is None
+        assert local_body(read, bold) is None
 
 
-def test_a_closed_page_is_held_until_its_window_is_breached(
+def test_a_closed_page_is_local_until_its_window_is_breached(
     read: Reader, invalidator: CacheInvalidator
 ) -> None:
     keep(read, lead(read, watermark_ms=now_ms() - 60_000).closed)
     store_batch(invalidator, *OF)
-    assert held(read) == PAGE
+    assert local_body(read) == PAGE
     invalidator.begin_write(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
-    assert held(read) is None
+    assert local_body(read) is None
     invalidator.end_write(SHARD, now_ms() - 90_000, ["component:3"], fence=2)
-    assert held(read) is None
+    assert local_body(read) is None
 
 
 def test_many_pages_are_asked_about_at_once_each_by_its_own_tags(
@@ -289,11 +289,11 @@ def test_while_control_is_away_nothing_is_held(
     monkeypatch.setattr(page_cache, "ANSWER_SECONDS", 0.05)
     read.control.client_pause(300)
     with pytest.raises(ControlUnavailable):
-        held(read)
-    assert held(read) is None  # without waiting again
+        local_body(read)
+    assert local_body(read) is None  # without waiting again
     monkeypatch.undo()
     assert is_hit(read)
-    assert held(read) == PAGE
+    assert local_body(read) == PAGE
 
 
 # --- closed pages ------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_a_window_ends_behind_the_last_millisecond_that_could_change_the_page(
 def queue_and_store(
     read: Reader, settings: StorageSettings, invalidator: CacheInvalidator, event: Event
 ) -> None:
-    """What becomes of a posted event, without the queue."""
+    """Store an event as a drain does, without the queue."""
     touched = tags.of_events([event])
     invalidator.begin_write(SHARD, int(event.id[:8] + event.id[9:13], 16), touched, fence=1)
     store(settings, [event])

@@ -1,4 +1,4 @@
-"""Whatever is written in messages: a page with records of their n-grams is the page without."""
+"""For any messages, a page is the same with and without records of their n-grams."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A search leaves out the spans whose messages can't match, and never misses an event for it."""
+"""A search skips the spans whose messages can't match, and never misses an event."""
 
 import random
 import threading
@@ -61,7 +61,7 @@ def events(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def there(settings: StorageSettings, events: EventStore) -> list[Event]:
-    """Two past days with events that are usual, without a record."""
+    """Two past days with ordinary events, without a record."""
     found = [event("usual", PAST - day * DAY, number) for day in range(2) for number in range(3)]
     store(settings, found)
     return found
@@ -92,7 +92,7 @@ def record_all(engine: sa.Engine) -> list[Span]:
 
 @contextmanager
 def storing(settings: StorageSettings, *stored: Event) -> Iterator[None]:
-    """A drain's transaction that has inserted them and commits at the end."""
+    """Insert them in a drain's transaction, which commits after the block."""
     own = writing_engine(settings.database_url)
     writer = BatchWriter(own, "day")
     writer.ensure_partitions(stored)

@@ -1,4 +1,4 @@
-"""A row that PostgreSQL refuses for a reason of its own costs no other row, and stops no shard."""
+"""A row that PostgreSQL refuses affects no other row, and stops no shard."""
 
 from pathlib import Path
 

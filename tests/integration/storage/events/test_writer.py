@@ -1,4 +1,4 @@
-"""What a batch does to PostgreSQL: text arrives unchanged, once; only poison is dead-lettered."""
+"""Storing a batch: text arrives unchanged, once; only poison becomes a dead letter."""
 
 import io
 import json
@@ -207,7 +207,7 @@ def test_over_ten_and_over_a_tenth_refused_stores_and_dead_letters_nothing(
 def test_a_batch_that_is_halved_leaves_no_savepoints_inside_each_other(
     writer: BatchWriter, again: bool
 ) -> None:
-    """By the hundred, where much of it is poison or there already, they take minutes."""
+    """Hundreds of nested savepoints would take minutes."""
     batch = make_events(20)
     if again:
         write(writer, batch)

@@ -1,4 +1,4 @@
-"""Migrations: up, down and up again, by several at once, and the same tables as the models'."""
+"""Migrations: up, down and up again, concurrently, and with the same tables as the models."""
 
 import json
 import re
@@ -39,7 +39,7 @@ UNION ALL SELECT 'column', concat_ws(' ', relname, attname, format_type(atttypid
 
 
 class Databases:
-    """Empty databases that end with the test."""
+    """Create empty databases, and drop them after the test."""
 
     def __init__(self, servers: TestServers) -> None:
         self._servers = servers
@@ -80,14 +80,14 @@ def tables(engine: sa.Engine) -> set[str]:
 
 
 def description(engine: sa.Engine) -> set[tuple[str, str]]:
-    """Every column, index, constraint and partition key, in PostgreSQL's own words."""
+    """Return every column, index, constraint and partition key, as PostgreSQL describes them."""
     with engine.connect() as connection:
         rows = connection.execute(sa.text(_DESCRIBE), {"tables": list(TABLES)})
         return {(kind, text) for kind, text in rows}
 
 
 def drift(engine: sa.Engine) -> list[object]:
-    """What Alembic would change to make the database fit the models."""
+    """Return what Alembic would change to make the database match the models."""
 
     def is_ours(item: object, name: str | None, kind: str, reflected: bool, to: object) -> bool:
         return not (kind == "table" and PARTITION.fullmatch(name or ""))
@@ -161,7 +161,7 @@ def test_several_upgrades_at_once_are_one(databases: Databases) -> None:
 
 
 def waiting(engine: sa.Engine) -> int:
-    """Sessions that wait for a lock. In a new transaction: it sees what was when it began."""
+    """Count the sessions that wait for a lock, in a new transaction with a new snapshot."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
     with engine.connect() as connection:
         return connection.scalar(sa.text(query)) or 0

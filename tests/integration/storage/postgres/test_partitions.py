@@ -1,4 +1,4 @@
-"""Partitions: there before their events, made once, in nobody's way, with exact bounds."""
+"""Partitions exist before their events, are created once without blocking, with exact bounds."""
 
 import re
 import threading

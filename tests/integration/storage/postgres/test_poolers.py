@@ -1,4 +1,4 @@
-"""PgBouncer between the service and PostgreSQL: right in session mode, refused in any other."""
+"""PgBouncer in front of PostgreSQL: it works in session mode, and is refused in any other."""
 
 import shutil
 import subprocess

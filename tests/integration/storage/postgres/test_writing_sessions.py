@@ -1,4 +1,4 @@
-"""The sessions that write: what PostgreSQL's own defaults must not change."""
+"""The writing sessions do not depend on PostgreSQL's defaults."""
 
 import pytest
 import sqlalchemy as sa

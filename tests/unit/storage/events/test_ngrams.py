@@ -1,4 +1,4 @@
-"""What is left of a time is all of it but the spans that are left out."""
+"""The ranges to search are all of the time except the absent spans."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A few refused events are poison; most of the last ones are something else."""
+"""A few refused events are poison; if most are refused, the cause is another."""
 
 import pytest
 
