@@ -3,11 +3,12 @@
 import logging
 import sys
 import time
+from collections.abc import Callable
 
+from worker.throttle import Throttle
 from worker.wait_for_redis import UNREACHABLE
 
 FORMAT = "%(asctime)s worker %(levelname)s %(message)s"
-_REPEAT_SECONDS = 60.0
 
 
 class UnreachableInOneLine(logging.Filter):
@@ -25,17 +26,13 @@ class UnreachableInOneLine(logging.Filter):
 class OnceAMinute(logging.Filter):
     """Drops a message that was logged within the last minute: RQ logs each failed try."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._logged: dict[str, float] = {}  # by the text before formatting, so there are few
+        self._throttle = Throttle(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log the record."""
-        text, now = str(record.msg), time.monotonic()
-        if now - self._logged.get(text, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
-            return False
-        self._logged[text] = now
-        return True
+        return self._throttle.allows(str(record.msg))  # before formatting: there are few such texts
 
 
 def set_up() -> None:

@@ -27,9 +27,10 @@ from testbed.servers import environment
 from tests.integration.worker import test_drain
 from tests.support.queued import append, backlog, make_events, state
 from worker.drain import drain
-from worker.failures import REPEAT_SECONDS, FailureLog
+from worker.failures import FailureLog
 from worker.heartbeat import Heartbeat
 from worker.maintenance import Maintenance
+from worker.throttle import REPEAT_SECONDS
 
 Bench = test_drain.Bench
 bench = test_drain.bench
