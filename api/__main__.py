@@ -1,4 +1,4 @@
-"""`python -m api`: one API process. `activity api` keeps several of them going."""
+"""`python -m api` runs one API process. `activity api` keeps several of them running."""
 
 from api.process import main
 

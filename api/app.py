@@ -1,4 +1,4 @@
-"""The ASGI application: paths, the fast paths, and FastAPI for everything else."""
+"""The ASGI application: the middleware for paths, the fast paths, and FastAPI."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -30,13 +30,13 @@ from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
 
-_NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+_NO_SUCH_VERSION = closing(505, "Only HTTP/1.1 and HTTP/1.0 are supported.")
 
 
 class Application:
-    """ASGI: FastAPI behind the middleware for paths.
+    """The ASGI application: FastAPI behind the checks and the middleware that every request passes.
 
-    While it serves, the protocol asks `fast_paths` before it asks this.
+    While it serves, the protocol tries `fast_paths` first.
     """
 
     def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
@@ -50,7 +50,7 @@ class Application:
         self.memory = ProcessMemory.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection's request, or the lifespan."""
+        """Answer one request, or run the lifespan."""
         if scope["type"] == "http":
             headers = scope["headers"]
             found = dict(headers)
@@ -83,16 +83,17 @@ def create_app(
     settings: ApiSettings | None = None,
     hosts: Hosts | None = None,
 ) -> Application:
-    """The service as an ASGI application; settings come from the environment unless given.
+    """Return the service as an ASGI application.
 
-    `hosts` are the names it answers to; every name unless given.
+    Settings come from the environment unless given. `hosts`: the names that the service answers to;
+    unless given, every name.
     """
     return Application(storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts())
 
 
 class _FastAPI(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """For ASGI a path has its prefix, which the fast paths don't want."""
+        """Put the prefix before the path, where ASGI wants it and the middleware does not."""
         if scope.get("root_path"):
             scope = {**scope, "path": scope["root_path"] + scope["path"]}
         await super().__call__(scope, receive, send)
@@ -172,7 +173,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return Response()  # nobody is there to read it
+    return Response()  # nobody reads it
 
 
 async def _on_internal_error(request: Request, error: Exception) -> Response:

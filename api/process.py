@@ -21,12 +21,12 @@ from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
 
-SHUTDOWN_SECONDS = 10  # for answers that are still being made
+SHUTDOWN_SECONDS = 10  # for answers that are still being prepared
 BACKLOG = 2048
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; then stop without breaking a request."""
+    """Serve until SIGTERM or SIGINT, then stop without breaking a request."""
     options = _options(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
@@ -39,15 +39,15 @@ def main(arguments: list[str] | None = None) -> None:
     settings.connections = possible_connections(settings.connections)
     malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
-    # Not uvicorn's own `fd`: it takes any socket for a unix one, so TCP_NODELAY would stay off
-    # and each answer wait for the client's delayed ACK, 40 ms.
+    # Not by uvicorn's option `fd`, which takes any socket for a Unix one: TCP_NODELAY would stay
+    # off, and each answer would wait for the client's delayed ACK, 40 ms.
     listener = None if options.fd is None else socket.socket(fileno=options.fd)
     on_loopback = _is_on_loopback(listener, options.host)
     app = create_app(
         storage, settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
     )
 
-    def connection(**options: Any) -> FastPathProtocol:
+    def protocol(**options: Any) -> FastPathProtocol:
         return FastPathProtocol(
             fast_paths=app.fast_paths,
             head_seconds=settings.body_seconds,
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         host=options.host,
         port=options.port,
         backlog=BACKLOG,
-        http=connection,  # type: ignore[arg-type]
+        http=protocol,  # type: ignore[arg-type]
         ws="none",
         proxy_headers=False,
         loop="uvloop",
@@ -81,8 +81,16 @@ def _is_on_loopback(listener: socket.socket | None, host: str) -> bool:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m api", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="its name is answered to")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="listen here; a valid Host, too",
+    )
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--fd", type=int, help="a listening socket, inherited")
-    parser.add_argument("--ready-fd", type=int, help="told, by a line, once connections are taken")
+    parser.add_argument(
+        "--ready-fd",
+        type=int,
+        help="gets a line once connections are accepted",
+    )
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What an API process holds while it serves, opened and closed in a written order."""
+"""The services of an API process, which are opened and closed in a fixed order."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """Of one posted event, of a batch's whole body, of its items, of its log records."""
+    """Limits of a posted event, of a batch's body, of its items, and of OTLP log records."""
 
     event: BodyLimits
     batch: BodyLimits
@@ -51,12 +51,12 @@ class RequestLimits:
 
     @classmethod
     def of(cls, settings: ApiSettings) -> "RequestLimits":
-        """As they are set."""
+        """Return the limits that the settings ask for."""
         event, seconds = settings.event_bytes, settings.body_seconds
         count, size = settings.post_batch_events, settings.post_batch_bytes
         return cls(
-            BodyLimits(event, seconds, "that one event may have"),
-            BodyLimits(size, seconds, "that a batch may have"),
+            BodyLimits(event, seconds, "one event"),
+            BodyLimits(size, seconds, "a batch"),
             BatchLimits(count, event),
             Bounds(count, event, 2 * size),
         )
@@ -64,7 +64,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts that the routes use."""
+    """The services that routes use."""
 
     limits: RequestLimits
     memory_budget: MemoryBudget
@@ -79,7 +79,7 @@ class Services:
 async def open_services(
     storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget
 ) -> AsyncIterator[Services]:
-    """Everything the routes need. Servers that are away now may come later: nothing fails here."""
+    """Open the services, and close them after the block. An unreachable server raises no error."""
     queue = connect_async(storage.queue_url)
     limits = BacklogLimits(
         settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys
@@ -106,8 +106,8 @@ async def open_services(
         lambda: asyncio.wrap_future(waking.submit(scheduler.crew)),
         monitor,
     )
-    await _greet(producer, inspector)
-    await _look_at_history(history)
+    await _announce(producer, inspector)
+    await _check_history(history)
     sweeper.start()
     monitor.start()
     try:
@@ -121,7 +121,7 @@ async def open_services(
             {"queue": producer.announce, "control": cache.ping, "database": history.ping},
         )
     finally:
-        # What was accepted is written first; then the wake-ups; then nothing needs a server.
+        # First write what was accepted, then send the wake-ups, then close the connections.
         await group_commit.close()
         await commit_waiter.close()
         await monitor.stop()
@@ -133,12 +133,12 @@ async def open_services(
 
 
 def services_of(request: Request) -> Services:
-    """Those of the application that this request came to."""
+    """Return the services of the application that received this request."""
     return cast(Services, request.app.state.services)
 
 
-async def _greet(producer: QueueProducer, inspector: Inspector) -> None:
-    """Make this process known to the queue, and say it loudly if that can't keep the promise."""
+async def _announce(producer: QueueProducer, inspector: Inspector) -> None:
+    """Announce this process to the queue, and log an error if the queue is not durable."""
     try:
         await producer.announce()
         found = await inspector.server()
@@ -146,15 +146,15 @@ async def _greet(producer: QueueProducer, inspector: Inspector) -> None:
             log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", problem)
         if found.durability == "stated":
             log.warning(
-                "that the queue keeps what is acknowledged is stated "
-                "(ACTIVITY_QUEUE_DURABILITY=trusted) and not checked"
+                "the durability of the queue is stated (ACTIVITY_QUEUE_DURABILITY=trusted) and not "
+                "checked"
             )
     except StorageError as error:
         log.warning("starting without the queue: %s", error)
 
 
-async def _look_at_history(history: History) -> None:
-    """Say it loudly if this PostgreSQL will never do; events are accepted all the same."""
+async def _check_history(history: History) -> None:
+    """Log an error if this PostgreSQL can't store events; they are accepted regardless."""
     with suppress(DatabaseUnavailable, TimeoutError):
         try:
             async with asyncio.timeout(PROBE_SECONDS):
@@ -166,7 +166,7 @@ async def _look_at_history(history: History) -> None:
 def _wake(
     waking: ThreadPoolExecutor, scheduler: DrainScheduler, shard: int, generation: int
 ) -> None:
-    """Enqueue a drain without making its producer wait; if it fails, the sweeper repeats it."""
+    """Enqueue a drain in the thread `waking`; if that fails, the sweeper repeats it."""
 
     def enqueue() -> None:
         with suppress(StorageError):

@@ -1,4 +1,4 @@
-"""What the API may be told."""
+"""The settings of the API."""
 
 from ipaddress import ip_network
 
@@ -9,7 +9,7 @@ from storage.settings import Settings
 
 
 class ApiSettings(Settings):
-    """Read from `ACTIVITY_*` environment variables or `.env`."""
+    """Settings from `ACTIVITY_*` environment variables or `.env`."""
 
     event_bytes: int = Field(
         256 * 1024, ge=1024, le=8 * 1024 * 1024, description="Bytes of one posted event, at most."
@@ -107,13 +107,13 @@ class ApiSettings(Settings):
 
     @property
     def host_patterns(self) -> list[str]:
-        """`allowed_hosts`, one by one."""
-        return _listed(self.allowed_hosts.lower())
+        """Return the parts of `allowed_hosts`, in lower case."""
+        return _split(self.allowed_hosts.lower())
 
     @property
     def proxies(self) -> list[str]:
-        """`trusted_proxies`, one by one."""
-        return _listed(self.trusted_proxies)
+        """Return the parts of `trusted_proxies`."""
+        return _split(self.trusted_proxies)
 
     @field_validator("root_path")
     @classmethod
@@ -125,11 +125,11 @@ class ApiSettings(Settings):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_addresses(cls, text: str) -> str:
-        for each in _listed(text):
+        for each in _split(text):
             if each != "*":
-                ip_network(each)  # ValueError says what is wrong with it
+                ip_network(each)  # its ValueError tells the fault
         return text
 
 
-def _listed(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return text.replace(",", " ").split()

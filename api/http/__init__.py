@@ -1,1 +1,1 @@
-"""HTTP parts that every route shares: bodies, errors, paths, conditional requests."""
+"""What every route shares: bodies, answers, errors, paths, conditional requests."""

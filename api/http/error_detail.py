@@ -1,11 +1,11 @@
-"""One thing that is wrong with a request."""
+"""One error in a request."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetail:
-    """What is wrong, and where: a JSON pointer into the body, a parameter, or a header."""
+    """What is wrong and where: at a JSON pointer into the body, in a parameter, or in a header."""
 
     detail: str
     pointer: str | None = None

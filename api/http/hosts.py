@@ -1,7 +1,7 @@
-"""Which `Host` a request may name: a web page must not read the service through a browser.
+"""Which `Host` a request may name, so that no web page reads the service through a browser.
 
-With DNS rebinding a page's own name becomes the address of this machine, and the browser takes our
-answers for the page's own. Its requests still carry that name.
+In an attack by DNS rebinding, the name of a page's own server resolves to the address of this
+machine, and the browser takes our answers for the page's own. Its requests still carry that name.
 """
 
 import re
@@ -16,7 +16,7 @@ from api.http.problems import Problem
 
 SETTING = "ACTIVITY_ALLOWED_HOSTS"
 MAX_KNOWN = 1024
-_KNOWN_BYTES = 300  # a name has 253 characters at most
+_MAX_KNOWN_BYTES = 300  # a name has 253 characters at most
 _SHOWN_CHARACTERS = 100
 
 # RFC 9110, 7.2 and RFC 3986, 3.2.2: an IPv6 address, or a name or IPv4 address; then the port.
@@ -24,20 +24,23 @@ _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]
 
 _NOT_ONE = Problem(
     400,
-    "A request of HTTP/1.1 has one Host header.",
+    "An HTTP/1.1 request must have exactly one Host header.",
     [ErrorDetail("must be given once", header="Host")],
 )
 _NO_HOST = Problem(
-    400, "The Host header is no host.", [ErrorDetail("must be HOST or HOST:PORT", header="Host")]
+    400,
+    "The Host header is not a valid host.",
+    [ErrorDetail("must be HOST or HOST:PORT", header="Host")],
 )
 
 
 class Hosts:
-    """The names that are answered to; `known` are values of the header that were found good.
+    """The host names that the service answers to.
 
-    Without patterns: loopback names on a loopback address, any name elsewhere. With patterns
-    (`name`, `*.domain`, `*`) those too, and elsewhere every IP address: none can be rebound.
-    And always the name of the address it was told to listen on, `own`.
+    Without patterns: loopback names if the service listens on a loopback address, else any name.
+    With patterns (`name`, `*.domain`, `*`): those and loopback names, and on any other address
+    every IP address too, as an address can't be rebound. Always: `own`, the name it listens on.
+    `known` caches header values that were allowed.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Hosts:
         self._on_loopback = on_loopback
 
     def admits(self, value: bytes | None) -> bool:
-        """Whether a request may have this Host; None: it has none."""
+        """Return whether a request may have this Host; None stands for a request without one."""
         if value in self.known:
             return True
         name = None if value is None else _name(value)
@@ -60,7 +63,7 @@ class Hosts:
         return True
 
     def refusal(self, scope: Scope) -> Problem | None:
-        """Why the request is refused: 400, or 421 for a name that is not answered to."""
+        """Return why the request is refused: 400, or 421 for a name that is not allowed."""
         values = header_values(scope["headers"], b"host")
         if not values and scope["http_version"] == "1.0":
             return None
@@ -75,7 +78,7 @@ class Hosts:
     def _remember(self, value: bytes) -> None:
         if len(self.known) >= MAX_KNOWN:
             self.known.clear()
-        if len(value) <= _KNOWN_BYTES:
+        if len(value) <= _MAX_KNOWN_BYTES:
             self.known.add(value)
 
     def _allows(self, name: str) -> bool:
@@ -95,15 +98,15 @@ class Hosts:
 
 
 def _name(value: bytes) -> str | None:
-    """The header's host without port, in lower case; None when it is malformed."""
-    found = _HOST.fullmatch(value)
-    return found[1].decode().lower().removesuffix(".") if found else None
+    """Return the header's host in lower case, without the port; None if it is malformed."""
+    match = _HOST.fullmatch(value)
+    return match[1].decode().lower().removesuffix(".") if match else None
 
 
 def _misdirected(name: str) -> Problem:
     shown = name[:_SHOWN_CHARACTERS]
     detail = (
-        f"This service does not answer to the name '{shown}'. Whoever runs it can allow the name "
+        f"This service does not answer to the name '{shown}'. Its operator can allow the name "
         f"with the setting {SETTING}."
     )
     return Problem(421, detail, [ErrorDetail("is not allowed", header="Host")])

@@ -1,7 +1,7 @@
-"""Looking through JSON of any size. Pure.
+"""Scan JSON of any size, piece by piece. Pure.
 
-In pieces, because all threads wait for a function in C: one pattern over 16 MiB of escapes or tiny
-strings takes seconds, and a gigabyte.
+A function in C keeps all threads waiting: one regular expression over 16 MiB of escapes or tiny
+strings takes seconds, and a gigabyte of memory.
 """
 
 import codecs
@@ -25,12 +25,15 @@ Text = TypeVar("Text", bytes, bytearray, bytes | bytearray)
 
 
 def without_bom(body: Text) -> Text:
-    """Leave out a byte order mark at the start, as RFC 8259 (8.1) allows: editors put it there."""
+    """Leave out a byte order mark at the start (RFC 8259, 8.1 allows it): some editors add one."""
     return body[len(_BOM) :] if body.startswith(_BOM) else body
 
 
 def require_utf8(body: bytes | bytearray) -> None:
-    """Raises Problem 400 for what is no text. As one string it could be four times as large."""
+    """Check the encoding piece by piece: decoded as a whole, a body could be four times as large.
+
+    Raises Problem 400 for a body that is not UTF-8.
+    """
     at = 0
     while at < len(body):
         piece = body[at : at + PIECE_BYTES]
@@ -42,7 +45,7 @@ def require_utf8(body: bytes | bytearray) -> None:
 
 
 def has_more_commas(body: bytes | bytearray, most: int, depths: Container[int]) -> bool:
-    """Whether more than `most` stand within so many arrays and objects, in no string."""
+    """Return whether more than `most` commas outside of strings lie at one of these depths."""
     if body.count(b",") <= most:
         return False
     depth = found = 0
@@ -58,17 +61,17 @@ def has_more_commas(body: bytes | bytearray, most: int, depths: Container[int]) 
 
 
 def _structure(body: bytes | bytearray) -> Iterator[bytes]:
-    """The brackets and commas that are in no string, piece by piece."""
+    """Yield the brackets and commas outside of strings, piece by piece."""
     in_string, rest = 0, b""
     for start in range(0, len(body), PIECE_BYTES):
         text = (rest + body[start : start + PIECE_BYTES]).replace(rb"\\", b"")
-        rest = b"\\" if text.endswith(b"\\") else b""  # it escapes what is in the next piece
+        rest = b"\\" if text.endswith(b"\\") else b""  # it escapes the first byte of the next piece
         parts = text.replace(rb"\"", b"").split(b'"')
         yield b"".join(parts[in_string::2]).translate(None, _NO_STRUCTURE)
         in_string = (in_string + len(parts) - 1) % 2
 
 
-# Everything but half of a surrogate pair; an escape that a piece cuts off is for the next one.
+# Anything but half of a surrogate pair. An escape cut off by a piece is left to the next piece.
 _skip_whole = re.compile(
     rb"(?:[^\\]++|\\[^u]|\\u(?:[^dD]|[dD][0-7])|\\u[dD][89aAbB]..\\u[dD][c-fC-F]..)*+", re.DOTALL
 ).match
@@ -76,11 +79,11 @@ _half_of_a_pair = re.compile(rb"\\u[dD][89a-fA-F]").match
 
 
 def has_half_of_a_pair(body: bytes | bytearray | memoryview) -> bool:
-    """Whether half of a surrogate pair is escaped in it, before anything else that is wrong so."""
+    """Return whether half of a surrogate pair is escaped in it, before any malformed escape."""
     at, end = -1, 0
     while at < end:
         at = end
         found = _skip_whole(body, at, at + PIECE_BYTES)
-        assert found is not None  # it matches nothing, too
+        assert found is not None  # it also matches the empty string
         end = found.end()
     return _half_of_a_pair(body, at) is not None

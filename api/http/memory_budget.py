@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from api.http.problems import Problem, closing
 
+NO_ROOM_FOR_REQUESTS = "Other requests use all the memory for requests. Try again later."
+
 
 class MemoryBudget:
     """A bound on the bytes that all requests of one process keep at once; `free` are left."""
@@ -54,9 +56,5 @@ class Reservation:
 
 def out_of_memory() -> Problem:
     """Return the 503 for a request whose body does not fit; nothing of it was accepted."""
-    return closing(
-        503,
-        "Other requests are being read, as many as there is room for. Nothing of this one was "
-        "accepted.",
-        (b"retry-after", b"1"),
-    )
+    detail = f"{NO_ROOM_FOR_REQUESTS} Nothing of this request was accepted."
+    return closing(503, detail, (b"retry-after", b"1"))

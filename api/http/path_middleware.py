@@ -1,4 +1,4 @@
-"""Bring each request to the route that answers it, whatever its path's spelling."""
+"""Bring each request to its route, however its path is spelt."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""The responses that routes return."""
+"""Responses for routes to return: JSON and problem documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ from api.http.request_body import lingering
 def json_answer(
     body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer what is JSON already."""
+    """Return a response with this JSON text and a line feed."""
     return Response(body + LINE_FEED, status, headers, JSON)
 
 
 class JsonResponse(JSONResponse):
-    """Answer what is yet to become JSON."""
+    """A response that encodes its content as JSON, with a line feed."""
 
     def render(self, content: Any) -> bytes:
-        """Encode it."""
+        """Encode the content."""
         return super().render(content) + LINE_FEED
 
 
@@ -37,5 +37,5 @@ class ProblemResponse(AnswerResponse):
         self._closes = CLOSE in problem.headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; what the connection still brings is read before it is closed."""
+        """Send the problem; before the connection is closed, read the rest of the request."""
         await super().__call__(scope, receive, lingering(send, receive) if self._closes else send)

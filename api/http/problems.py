@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), every fault with its location."""
+"""Errors as `application/problem+json` (RFC 9457), each fault with its location."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,30 +25,30 @@ from storage.errors import (
 
 MEDIA_TYPE = b"application/problem+json"
 RETRY_SECONDS = 2
-KEYS_SECONDS = 60  # some of a day's keys may be forgotten by then
+KEYS_SECONDS = 60  # by then some keys may have expired
 
 _TITLES = {
-    400: ("malformed", "The request can't be read"),
-    404: ("not-found", "There is nothing here"),
-    405: ("method-not-allowed", "This path has no such method"),
-    408: ("too-slow", "The request took too long to arrive"),
-    409: ("under-way", "The first request is still under way"),
+    400: ("malformed", "Malformed request"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    408: ("too-slow", "The request arrived too slowly"),
+    409: ("under-way", "The first request is still in progress"),
     413: ("too-large", "The request is too large"),
-    415: ("unsupported-media-type", "This media type is not understood"),
-    421: ("misdirected", "This service does not answer to that host"),
+    415: ("unsupported-media-type", "Unsupported media type"),
+    421: ("misdirected", "The service does not answer to this host"),
     422: ("invalid", "The request is not valid"),
-    424: ("held-back", "Others of this atomic batch are bad"),
+    424: ("held-back", "Other items of this atomic batch are invalid"),
     431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "Internal error"),
     501: ("not-implemented", "The service does not support this"),
-    503: ("unavailable", "The service can't do this right now"),
-    505: ("unsupported-version", "This version of HTTP is not supported"),
+    503: ("unavailable", "Temporarily unavailable"),
+    505: ("unsupported-version", "Unsupported HTTP version"),
 }
 
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """An answer other than the one asked for. Its body never names what is inside the service."""
+    """An error answer. Its text never shows internals of the service."""
 
     status: int
     detail: str
@@ -57,7 +57,7 @@ class Problem(Exception):
     more: Mapping[str, object] = field(default_factory=dict)  # extension members (RFC 9457, 3.2)
 
     def with_hint(self, hint: str | None) -> "Problem":
-        """The same with one more sentence, if there is one."""
+        """Return the problem with the hint as one more sentence, if there is a hint."""
         return replace(self, detail=f"{self.detail} {hint}") if hint else self
 
     def answer(self, body: bytes | None = None, media_type: bytes = MEDIA_TYPE) -> Answer:
@@ -71,7 +71,7 @@ class Problem(Exception):
         return msgspec.json.encode(self.document())
 
     def document(self) -> dict[str, object]:
-        """The problem document."""
+        """Return the problem document."""
         name, title = _TITLES[self.status]
         document: dict[str, object] = {
             "type": f"urn:activity:problem:{name}",
@@ -85,43 +85,45 @@ class Problem(Exception):
 
 
 def closing(status: int, detail: str, *headers: tuple[bytes, bytes]) -> Problem:
-    """For a body that is not read to its end, so that the connection can't be used again."""
+    """Return a problem that closes the connection, because the body is not read to its end."""
     return Problem(status, detail, headers=(CLOSE, *headers))
 
 
 def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
-    """503, with when to try again."""
+    """Return a 503 with `Retry-After`."""
     return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))
 
 
-INTERNAL_ERROR = Problem(500, "It was logged. The request may be sent again.")
+INTERNAL_ERROR = Problem(500, "The error was logged. The request may be sent again.")
 
-# The one table from what storage reports to what a client is told, most special first.
+# The one table from errors of storage to texts for clients, the most specific first.
 _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
-    (QueueFull, "The queue is full; nothing was accepted. Workers are emptying it."),
+    (QueueFull, "The queue is full; nothing was accepted. Workers are draining it."),
     (
         KeysFull,
-        "As many Idempotency-Keys as allowed are remembered, each for 24 hours. Nothing was "
-        "accepted; without a key it would be, and whoever runs this service can allow more.",
+        "The limit of remembered Idempotency-Keys is reached; each is kept for 24 hours. Nothing "
+        "was accepted. Without a key it would be; the operator of the service can raise the limit.",
     ),
     (
         QueueUnavailable,
-        "The queue does not answer. The event was not acknowledged, but may be stored all the "
-        "same: sent again with the same Idempotency-Key it counts once.",
+        "The queue does not answer. The event was not acknowledged, but may be stored. Send it "
+        "again with the same Idempotency-Key, and it is stored once.",
     ),
-    (QueryTooSlow, "The query took longer than allowed. Narrow it by date, or by another filter."),
-    (DatabaseUnavailable, "History can't be read right now. Events are accepted all the same."),
-    (DatabaseMismatch, "The database is not of this version: it must be migrated."),
+    (QueryTooSlow, "The query took longer than allowed. Narrow it by date or by another filter."),
+    (DatabaseUnavailable, "History can't be read right now. Events are still accepted."),
+    (DatabaseMismatch, "The database has the schema of another version. It must be migrated."),
     (ControlUnavailable, "The cache does not answer."),
-    (StorageError, "Storage can't do this right now."),
+    (StorageError, "Storage is unavailable right now."),
 )
 
 
 def of_storage(error: StorageError) -> Problem:
-    """What a client is told about a storage error."""
+    """Return the problem that tells a client about an error of storage."""
     if isinstance(error, KeyReused):
         fault = ErrorDetail("was used for another request before", header="Idempotency-Key")
-        detail = "The same key must come with the same body, and the same items of it be good."
+        detail = (
+            "A repeated key must come with the same body, and the same items of it must be valid."
+        )
         return Problem(422, detail, [fault])
     if isinstance(error, DatabaseUnsuitable):
         return unavailable(f"History can't be read: {error}.")

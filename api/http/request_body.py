@@ -1,4 +1,4 @@
-"""Reading a request's body with a bound on its bytes, packed and unpacked, and on its time."""
+"""Read a request's body with bounds on its seconds and on its bytes, compressed or not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,32 +17,34 @@ from api.http.problems import Problem, closing
 
 LINGER_SECONDS = 2.0
 
-# In the scope of a request whose body has come whole: the first `receive` gives all of it, at once.
+# In the scope of a request whose body is complete: the first `receive` returns all of it, at once.
 IS_HERE = "activity.body_is_here"
-# In the scope of a request whose body is not kept: there was no room for it when it came.
+# In the scope of a request whose body was dropped: there was no memory for it when it came.
 NO_ROOM = "activity.no_room_for_body"
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """Bytes a body may have, unpacked or not; seconds it may take; what it is, for people."""
+    """Bounds of a body in bytes and seconds; `subject` is what the body holds, for error texts."""
 
     bytes: int
     seconds: float
-    what: str
+    subject: str
 
 
 async def read_body(
     scope: Scope, receive: Receive, limits: BodyLimits, reservation: Reservation
 ) -> bytes:
-    """The whole body, unpacked. One that is here already takes no room: it ends soon.
+    """Return the whole body, decompressed. A body that is here already reserves no memory.
 
-    Raises Problem 413 past the bytes, 408 past the seconds, 400 and 415 for what can't be
-    unpacked, 503 where there is no room; ClientDisconnect when the client goes away first.
+    Raises:
+        Problem: 413 past the bytes, 408 past the seconds, 400 or 415 for a body that can't be
+            decompressed, 503 if there is no memory for it.
+        ClientDisconnect: The client went away before.
     """
-    # Most bodies are: that takes no clock.
+    # The common case, which needs no timeout.
     if IS_HERE in scope and NO_ROOM not in scope and not _has_coding(scope):
-        body = _part(await receive())
+        body = _body_of(await receive())
         if len(body) > limits.bytes:
             raise _too_large(limits)
         return body
@@ -54,8 +56,8 @@ async def read_body(
 
 
 async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> AsyncIterator[bytes]:
-    """The same as it arrives, in pieces."""
-    unpack = Gunzip() if _is_gzip(scope) else _Plain()
+    """Yield the pieces of the body as they arrive, decompressed. Raises as `read_body` does."""
+    decoder = Gunzip() if _is_gzip(scope) else _Plain()
     if _announced(scope) > limits.bytes:
         raise _too_large(limits)
     end = asyncio.get_running_loop().time() + limits.seconds
@@ -66,18 +68,18 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
         if NO_ROOM in scope:
             raise out_of_memory()
         more = message.get("more_body", False)
-        part = _part(message)
+        part = _body_of(message)
         packed += len(part)
-        for piece in unpack.feed(part):
+        for piece in decoder.feed(part):
             unpacked += len(piece)
             if max(packed, unpacked) > limits.bytes:
                 raise _too_large(limits)
             yield piece
-    unpack.finish()
+    decoder.finish()
 
 
 async def without_first_bom(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces without a byte order mark at the start of the first ones."""
+    """Yield the pieces without the byte order mark at the start of the body, if it has one."""
     start: bytes | None = b""
     async for piece in pieces:
         if start is None:
@@ -92,7 +94,7 @@ async def without_first_bom(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 class _Plain:
-    """A body without a content coding."""
+    """The decoder of a body without a content coding."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         yield data
@@ -102,9 +104,10 @@ class _Plain:
 
 
 def lingering(send: Send, receive: Receive) -> Send:
-    """A `send` that reads the rest of the body, for LINGER_SECONDS at most, before its end.
+    """Return a `send` that reads the rest of the body before it ends the answer.
 
-    A connection that is closed on unread bytes is reset, and its client may never see the answer.
+    A connection that is closed with bytes unread is reset, and its client may never see the
+    answer. LINGER_SECONDS bound the reading.
     """
 
     async def lingered(message: Message) -> None:
@@ -132,7 +135,7 @@ async def _next(receive: Receive, end: float, limits: BodyLimits) -> Message:
         raise closing(408, f"The body did not arrive within {limits.seconds:g} s.") from None
 
 
-def _part(message: Message) -> bytes:
+def _body_of(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     part: bytes = message.get("body", b"")
@@ -144,14 +147,15 @@ def _has_coding(scope: Scope) -> bool:
 
 
 def _is_gzip(scope: Scope) -> bool:
-    """Raises Problem 415 for any other content coding."""
+    """Return whether the body is gzipped. Raises Problem 415 for any other content coding."""
     values = b",".join(header_values(scope["headers"], _ENCODING)).decode("latin-1")
     codings = [coding.strip().lower() for coding in values.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if not codings:
         return False
     if codings not in (["gzip"], ["x-gzip"]):  # RFC 9110, 8.4.1.3
-        detail = f"Send the body as it is, or with gzip; this is {', '.join(codings)[:100]}."
+        sent = ", ".join(codings)[:100]
+        detail = f"Send the body as it is, or with gzip; this body has the coding {sent}."
         raise closing(415, detail, (b"accept-encoding", b"gzip"))
     return True
 
@@ -160,10 +164,11 @@ _ENCODING = b"content-encoding"
 
 
 def _announced(scope: Scope) -> int:
-    """The Content-Length, 0 when there is none; the server has checked that it is a number."""
+    """Return the Content-Length, or 0 without one. The parser has checked that it is a number."""
     lengths = header_values(scope["headers"], b"content-length")
     return int(lengths[0]) if lengths else 0
 
 
 def _too_large(limits: BodyLimits) -> Problem:
-    return closing(413, f"The body is larger than the {limits.bytes} bytes {limits.what}.")
+    allowed = f"the {limits.bytes} bytes that {limits.subject} may have"
+    return closing(413, f"The body is larger than {allowed}.")

@@ -1,1 +1,1 @@
-"""What operators and orchestrators ask: health and status."""
+"""Answers for operators and orchestrators: health and status."""

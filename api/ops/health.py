@@ -1,4 +1,4 @@
-"""What probes are told: that the process lives, and whether it can do its work."""
+"""Answers for probes: can this process accept events, can it read history?"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,12 +13,12 @@ PROBE_SECONDS = 0.9  # orchestrators give a probe one second
 Purpose = Literal["accept", "query"]
 Ping = Callable[[], Awaitable[None]]
 
-# Control is needed for neither: without it events wait a little longer and queries are slower.
+# Neither needs control: without it, events wait a little longer and queries are slower.
 _NEEDED: dict[Purpose, str] = {"accept": "queue", "query": "database"}
 
 
 async def readiness(purpose: Purpose, pings: dict[str, Ping]) -> Readiness:
-    """The state of each server, and whether what the probe asks for can be done now."""
+    """Return the state of each server, and whether the server that the purpose needs is up."""
     found = await asyncio.gather(*(_probe(ping) for ping in pings.values()))
     dependencies = dict(zip(pings, found, strict=True))
     ready = dependencies[_NEEDED[purpose]].state == "up"

@@ -1,4 +1,4 @@
-"""What an operator asks: how much waits, who works, and is every event accounted for?"""
+"""The status for operators: backlog, workers, and whether every event is accounted for."""
 
 import asyncio
 import time
@@ -15,13 +15,13 @@ from storage.queue.inspector import LAST_ID, Inspector, ShardState
 from storage.queue.scheduler import Crew
 
 ANSWER_SECONDS = 3.0
-_WRONG_TYPE = "WRONGTYPE"  # somebody else has written one of our keys
+_WRONG_TYPE = "WRONGTYPE"  # another program has written to one of our keys
 
 T = TypeVar("T")
 
 
 class Status:
-    """Asks each server and puts the answers side by side."""
+    """A report that compares what the queue, control and PostgreSQL tell."""
 
     def __init__(
         self,
@@ -38,20 +38,20 @@ class Status:
         self._started = time.monotonic()
 
     async def report(self) -> StatusAnswer:
-        """The whole answer; what can't be asked is null and named under `attention`."""
+        """Return the status; what can't be asked is null, and named in `attention`."""
         attention: list[str] = []
-        before = await _asked("queue", self._inspector.shards(), attention)
+        before = await _ask("queue", self._inspector.shards(), attention)
         ledger, crew = await asyncio.gather(
-            _asked("database", self._ledger(), attention),
-            _asked("control", self._crew(), attention),
+            _ask("database", self._ledger(), attention),
+            _ask("control", self._crew(), attention),
         )
-        # Read again: PostgreSQL may know of events that came after the first look.
-        after = await _asked("queue", self._inspector.shards(), attention) if before else None
-        queue = await _asked("queue", self._inspector.server(), attention) if before else None
+        # Read again: PostgreSQL may know of events that came after the first reading.
+        after = await _ask("queue", self._inspector.shards(), attention) if before else None
+        queue = await _ask("queue", self._inspector.server(), attention) if before else None
         attention += [*queue.problems, *queue.oddities] if queue else []
         attention += _shard_errors(before or [], ledger, crew)
         if before and (crew is None or crew.workers):
-            attention += self._standing_still(before)
+            attention += self._stalled(before)
         conservation = _conservation(before, after, ledger) if before else None
         if conservation and conservation.balanced is False:
             attention.append("events are not accounted for: see conservation")
@@ -78,18 +78,18 @@ class Status:
         rate = self._monitor.stored_per_second
         return None if rate is None else round(rate, 1)
 
-    def _standing_still(self, shards: Sequence[ShardState]) -> list[str]:
-        """What no drain has reported: it may never have begun."""
-        silent = {shard.shard for shard in shards if not shard.last_error}
-        found = self._monitor.standing_still(shards).items()
+    def _stalled(self, shards: Sequence[ShardState]) -> list[str]:
+        """Name the shards that store nothing without a reported error: no drain may have run."""
+        without_error = {shard.shard for shard in shards if not shard.last_error}
+        stalled = self._monitor.standing_still(shards).items()
         return [
             f"shard {shard} has stored nothing for {seconds:.0f} s, and events wait there"
-            for shard, seconds in found
-            if shard in silent
+            for shard, seconds in stalled
+            if shard in without_error
         ]
 
 
-async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T | None:
+async def _ask(server: str, question: Awaitable[T], attention: list[str]) -> T | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await question
@@ -99,7 +99,7 @@ async def _asked(server: str, question: Awaitable[T], attention: list[str]) -> T
 
 
 def _why(error: Exception) -> str:
-    """Its kind; and the server's own words where a key has another type than ours."""
+    """Return the error's type, with the server's text if a key has another type than ours."""
     kind = type(error).__name__
     return f"{kind}: {error}" if _WRONG_TYPE in str(error) else kind
 
@@ -108,13 +108,13 @@ def _shard_errors(
     shards: Sequence[ShardState], ledger: Ledger | None, crew: Crew | None
 ) -> list[str]:
     found = [f"shard {one.shard} waits: {one.last_error}" for one in shards if one.last_error]
-    found += [_ahead(one) for one in shards if one.id_ahead]
+    found += [_ids_ahead(one) for one in shards if one.id_ahead]
     if crew and not crew.workers:
         found.append("no worker runs: events are accepted and wait")
     if crew and crew.refused_jobs:
         found.append(
-            f"{crew.refused_jobs} entries of RQ's list were no drains and were dropped: somebody "
-            "else writes to control"
+            f"{crew.refused_jobs} entries of RQ's list were not drains and were dropped: another "
+            "program writes to control"
         )
     if ledger and ledger.dead_letters:
         found.append(f"{ledger.dead_letters} dead letters wait for a decision")
@@ -124,9 +124,11 @@ def _shard_errors(
 def _conservation(
     before: Sequence[ShardState], after: Sequence[ShardState] | None, ledger: Ledger | None
 ) -> Conservation:
-    """`before` was read before the ledger and `after` after it, so that, whatever goes on:
-    trimmed before <= accounted <= accepted after. Equal where nothing is under way. PostgreSQL
-    accounts for foreign entries too."""
+    """Compare the queue's counters, read before and after the ledger, with the ledger.
+
+    At any time: trimmed before <= accounted <= accepted after, and all are equal while nothing is
+    stored. PostgreSQL accounts for foreign entries too.
+    """
     accounts = ledger.accounts if ledger else {}
     accounted = sum(account.total for account in accounts.values()) if ledger else None
     trimmed = sum(shard.trimmed for shard in before)
@@ -147,35 +149,37 @@ def _conservation(
 
 
 def _balanced(before: Sequence[ShardState], after: Sequence[ShardState], ledger: Ledger) -> bool:
+    """Return whether the ledger lies within the counters of each shard, and equals idle ones."""
     for old, new in zip(before, after, strict=False):
         account = ledger.accounts.get(old.shard)
         total = account.total if account else 0
-        least, most = old.trimmed + old.foreign, new.accepted + new.foreign + new.foreign_backlog
-        quiet = old == new and not new.backlog
-        if old.unaccounted or not least <= total <= most:
+        low, high = old.trimmed + old.foreign, new.accepted + new.foreign + new.foreign_backlog
+        is_idle = old == new and not new.backlog
+        if old.unaccounted or not low <= total <= high:
             return False
-        if quiet and total != least:
+        if is_idle and total != low:
             return False
     return True
 
 
 def _lag(shards: Sequence[ShardState]) -> float | None:
-    """The greatest; None where one is not known."""
+    """Return the greatest lag in seconds; None if that of a shard is unknown."""
     found = [shard.lag_seconds for shard in shards if shard.lag_seconds is not None]
     return max(found) if found and len(found) == len(shards) else None
 
 
-def _ahead(shard: ShardState) -> str:
-    """What to do about a stream whose ids somebody else has put ahead."""
-    why = f"its ids are ahead of the clock (the last: {shard.id_ahead}), and its lag is not known"
+def _ids_ahead(shard: ShardState) -> str:
+    """Return the remedy for a stream whose ids another program has set ahead of the clock."""
+    why = f"its ids are ahead of the clock (the last: {shard.id_ahead}), and its lag is unknown"
     if shard.id_ahead == LAST_ID:
-        why = "its stream takes no more events: somebody else has used the last possible id"
+        why = "its stream accepts no more events: another program has used the last possible id"
     remedy = f"XSETID events:{{{shard.shard}}} 0-0 (refused while events wait there)"
     return f"shard {shard.shard}: {why}; once its backlog is 0: {remedy}"
 
 
 def _shard(shard: ShardState, ledger: Ledger | None) -> ShardStatus:
     account = ledger.accounts.get(shard.shard) if ledger else None
+    uncounted = 0 if ledger else None  # unknown is never zero
     return ShardStatus(
         shard=shard.shard,
         state=shard.state,
@@ -184,9 +188,9 @@ def _shard(shard: ShardState, ledger: Ledger | None) -> ShardStatus:
         lag_seconds=shard.lag_seconds,
         accepted=shard.accepted,
         trimmed=shard.trimmed,
-        stored=account.stored if account else 0 if ledger else None,
-        duplicates=account.duplicates if account else 0 if ledger else None,
-        dead=account.dead if account else 0 if ledger else None,
+        stored=account.stored if account else uncounted,
+        duplicates=account.duplicates if account else uncounted,
+        dead=account.dead if account else uncounted,
         foreign=shard.foreign,
         last_error=shard.last_error or None,
     )

@@ -1,1 +1,1 @@
-"""The HTTP server: uvicorn's protocol with bounds, and the fast path for posts."""
+"""The HTTP server: uvicorn's protocol with bounds, and the fast paths for posts and pages."""

@@ -1,4 +1,4 @@
-"""The bounded protocol with fast paths: what they take becomes no ASGI request."""
+"""The bounded protocol with fast paths, whose requests need neither a task nor an ASGI message."""
 
 import asyncio
 from typing import Any, NamedTuple, cast
@@ -8,70 +8,70 @@ from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import Post, PostFastPath
 
-HOLD_SECONDS = 0.1  # many clients send a body right behind its head, in a packet of its own
+HOLD_SECONDS = 0.1  # many clients send a body right after its head, in a packet of its own
 
 
 class FastPaths(NamedTuple):
-    """What is answered without FastAPI: events that are plainly good, and pages at hand."""
+    """The requests that FastAPI need not answer: plainly valid events, and pages in memory."""
 
     post: PostFastPath
     page: PageFastPath
 
 
 class FastPathProtocol(BoundedHeadProtocol):
-    """Holds a request that the fast path may take until its body is whole: HOLD_SECONDS at most.
+    """A protocol that holds a post for the fast path until its body is complete.
 
-    What the fast path does not take then becomes a request as if there were no fast path: late, but
-    by the same callbacks in the same order. Without a fast path nothing is held.
+    After HOLD_SECONDS, or if the fast path does not take the post, FastAPI gets it: later than
+    without a fast path, but by the same callbacks in the same order.
     """
 
     def __init__(self, *arguments: Any, fast_paths: FastPaths | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # They write no access log, and uvicorn would not count what they take.
+        # The fast paths write no access log, and uvicorn does not count their requests.
         if fast_paths is None or self.access_log or self.limit_concurrency:
             self._posts = self._pages = None
         else:
             self._posts, self._pages = fast_paths
-        self._held: list[bytes] | None = None  # parts of a body
+        self._held_parts: list[bytes] | None = None  # of a body, of a post that is held
         self._held_bytes = 0
-        self._hold: asyncio.TimerHandle | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody wants an answer to what is held."""
+        """Drop the post that is held: nobody waits for its answer."""
         self._end_hold()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Make a request of what is held: its body is refused as any that ends too early."""
-        if self._held is not None:
-            self._let_go()
+        """Pass the post on that is held: its body is refused like any that ends too early."""
+        if self._held_parts is not None:
+            self._pass_on()
         return super().eof_received()
 
     def shutdown(self) -> None:
-        """What is held is a request like any other."""
-        if self._held is not None:
-            self._let_go()
+        """Pass the post on that is held: it is refused like any incomplete request."""
+        if self._held_parts is not None:
+            self._pass_on()
         super().shutdown()
 
     def on_headers_complete(self) -> None:
-        """The parser saw the end of a head."""
+        """Hold a post that the fast path may take; pass any other request on."""
         if self.parser.get_method() == b"POST" and self._may_take():
-            self._held = []
+            self._held_parts = []
             self._end_head()
         else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """The parser saw a part of a body."""
-        if self._held is None:
+        """Hold a part of the body together with its head."""
+        if self._held_parts is None:
             super().on_body(body)
         else:
             self._overhead = -PIECE_BYTES  # as for any body
-            self._held.append(body)
+            self._held_parts.append(body)
 
     def on_message_complete(self) -> None:
-        """The parser saw the end of a request."""
-        if self._held is None or not self._take(self._held):
+        """Give a complete post that is held to the fast path."""
+        if self._held_parts is None or not self._take(self._held_parts):
             super().on_message_complete()
 
     def _may_take(self) -> bool:
@@ -84,12 +84,12 @@ class FastPathProtocol(BoundedHeadProtocol):
         )
 
     def _take(self, held: list[bytes]) -> bool:
-        """Whether the fast path takes it; else the request has been made."""
+        """Start the post on the fast path; or else pass it on and return False."""
         assert self._posts is not None
         version = self.parser.get_http_version()
         post = self._posts.post(self, b"".join(held)) if version in VERSIONS else None
         if post is None:
-            self._let_go()
+            self._pass_on()
             return False
         self._end_hold()
         self._message_is_open = False
@@ -105,9 +105,9 @@ class FastPathProtocol(BoundedHeadProtocol):
         return True
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        if isinstance(cycle, Post):  # its turn has come
+        if isinstance(cycle, Post):
             cycle.start()
-        elif self.flow.write_paused:  # the client has not read the answer before
+        elif self.flow.write_paused:  # the client has not read the previous answer
             self._deferred = cycle, app
         elif self._pages is None or not self._pages.takes(cycle, app, super()._start_asgi_task):
             super()._start_asgi_task(cycle, app)
@@ -117,36 +117,36 @@ class FastPathProtocol(BoundedHeadProtocol):
 
     def _bound_unfinished(self, size: int) -> None:
         super()._bound_unfinished(size)
-        if self._held is None:
+        if self._held_parts is None:
             return
         if self._is_busy():
-            self._let_go()  # it waits as any request does, by the same rules
-        elif self._hold is None:
-            self._hold = self.loop.call_later(HOLD_SECONDS, self._let_go)
+            self._pass_on()  # it waits by the same rules as any request
+        elif self._hold_timer is None:
+            self._hold_timer = self.loop.call_later(HOLD_SECONDS, self._pass_on)
 
     def _reserve_body(self, size: int) -> None:
-        if self._held is None:
+        if self._held_parts is None:
             super()._reserve_body(size)
             return
         self._held_bytes += size
         if not self.flow.unfinished.resize(self._held_bytes):
-            self._held.clear()
-            self._let_go()
+            self._held_parts.clear()
+            self._pass_on()
             self._drop_body()
 
-    def _let_go(self) -> None:
-        """Make a request of what is held."""
-        held = self._held or ()
+    def _pass_on(self) -> None:
+        """Make an ASGI request of the post that is held."""
+        held = self._held_parts or ()
         self._end_hold()
         super().on_headers_complete()
         for part in held:
             super().on_body(part)
 
     def _end_hold(self) -> None:
-        self._held = None
+        self._held_parts = None
         self._held_bytes = 0
         if self.flow.unfinished.held:
             self.flow.unfinished.resize(0)
-        if self._hold is not None:
-            self._hold.cancel()
-            self._hold = None
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None

@@ -1,7 +1,7 @@
-"""glibc's allocator, told to give back what large answers took.
+"""Return the memory of large answers from glibc's allocator to the system.
 
-By default each thread has an arena of its own, and of those `malloc_trim` keeps the free ends: 30
-large pages left 110 MiB behind, and leave 10 with one arena.
+By default each thread has its own arena, and `malloc_trim` keeps the free end of each: 30 large
+pages left 110 MiB allocated. With one arena they leave 10 MiB.
 """
 
 import ctypes
@@ -13,12 +13,12 @@ _set_option = getattr(_library, "mallopt", None)
 
 
 def use_one_arena() -> None:
-    """Share one arena among all threads. Call it before there are any."""
+    """Let all threads share one arena. Call this before any thread starts."""
     if _trim is not None and _set_option is not None:
         _set_option(_ARENA_MAX, 1)
 
 
 def give_back() -> None:
-    """Return free memory to the system. It takes milliseconds; other threads go on meanwhile."""
+    """Return free memory to the system. This takes milliseconds; other threads go on."""
     if _trim is not None:
         _trim(0)

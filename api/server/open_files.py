@@ -1,12 +1,12 @@
-"""How many files a process may open: each connection is one."""
+"""The limit of open files, which bounds the connections of a process."""
 
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
-OTHER_FILES = 128  # that an API process opens beside its clients' connections
+OTHER_FILES = 128  # that an API process opens besides the connections of clients
 
 
 def possible_connections(wanted: int) -> int:
-    """Raise this process's limit as far as needed and allowed; return how many fit within it."""
+    """Raise the limit of this process as needed and allowed; return how many connections fit."""
     soft, hard = getrlimit(RLIMIT_NOFILE)
     needed = wanted + OTHER_FILES
     if soft != RLIM_INFINITY and soft < needed:

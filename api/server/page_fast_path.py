@@ -1,7 +1,7 @@
-"""The fast path for reading: `GET /events` whose page this process has is answered without a task.
+"""The fast path for reading: answer `GET /events` from a page in this process's memory.
 
-Control says for each request whether the page may be served. Whatever else is asked, and every
-page that may not be served, goes on to the FastAPI route of the same path.
+Control tells for each request whether the page may be served. Every other request, and each page
+that may not be served, goes to the FastAPI route of the same path.
 """
 
 import asyncio
@@ -29,33 +29,33 @@ from storage.model.filters import digest
 
 log = logging.getLogger(__name__)
 
-MAX_QUERY_BYTES = 1024  # of a query string worth remembering
-QUERIES = 2048  # remembered
+MAX_QUERY_BYTES = 1024  # of a query string whose parsed form is kept
+QUERIES = 2048  # whose parsed form is kept
 
 Start = Callable[[Any, Any], None]
 
 
 class _Query(NamedTuple):
-    """The digest a page is stored under, and the cache tags that prove it unchanged."""
+    """The digest that names a page in the cache, and the tags that say which events change it."""
 
     digest: str
     tags: list[str]
 
 
 class PageFastPath:
-    """Which requests it takes, and how they are answered."""
+    """The choice of the requests that the fast path takes, and their answers."""
 
     def __init__(self, history: History, hosts: Hosts, prefix: str = "") -> None:
-        """`prefix`: of the path below which a proxy publishes the service."""
+        """Set the allowed hosts, and the path prefix below which a proxy publishes the service."""
         self._history = history
         self._hosts = hosts
         self._paths = spellings(EVENTS, prefix)
 
     def takes(self, cycle: SingleWriteCycle, app: Any, start: Start) -> bool:
-        """Begin to answer the request from a page at hand; False leaves it untouched.
+        """Answer the request from a page in memory; return False for a request not taken.
 
-        `start(cycle, app)` runs an ASGI application for it, if the page may not be served.
-        Never answers at once.
+        `start(cycle, app)` runs an ASGI application for the request if the page may not be served.
+        The answer is never sent before this method returns.
         """
         scope: Any = cycle.scope
         if scope["path"] not in self._paths or not self._is_usual(scope):
@@ -65,16 +65,16 @@ class PageFastPath:
         if not local:
             return False
 
-        def answer(current: asyncio.Future[bytes | None]) -> None:
+        def on_validated(current: asyncio.Future[bytes | None]) -> None:
             if not _is_current(local.page, current):
                 start(cycle, app)
                 return
             if_none_match = dict(scope["headers"]).get(IF_NONE_MATCH, b"")
-            whole = page_answer(local.page, "HIT", if_none_match)
-            if not cycle.send_whole(whole):
-                start(cycle, AnswerResponse(whole))
+            found = page_answer(local.page, "HIT", if_none_match)
+            if not cycle.send_whole(found):
+                start(cycle, AnswerResponse(found))
 
-        local.current.add_done_callback(answer)
+        local.current.add_done_callback(on_validated)
         return True
 
     def _is_usual(self, scope: Scope) -> bool:
@@ -94,7 +94,7 @@ def _query(query_string: bytes) -> _Query | None:
 
 @lru_cache(QUERIES)
 def _parsed(query_string: bytes) -> _Query | None:
-    """What is asked, which depends on nothing but this string; None for a page of no filters."""
+    """Return the query, which depends on this string only; None if it asks for no page."""
     try:
         if parse_ids(query_string):
             return None
@@ -105,7 +105,7 @@ def _parsed(query_string: bytes) -> _Query | None:
 
 
 def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool:
-    """Whether control says that this page may be served."""
+    """Return whether control says that this page may be served."""
     if current.cancelled():
         return False
     error = current.exception()

@@ -1,7 +1,7 @@
-"""The fast path: the protocol itself answers a plainly good `POST /events`; the rest goes on.
+"""The fast path for posting: the protocol itself answers a plainly valid `POST /events`.
 
-A scope, a task, FastAPI's routing and models cost more than accepting itself. What is unusual or
-wrong goes to the FastAPI route of the same path, which says precisely what is the matter.
+A scope, a task, and FastAPI's routing and models cost more than to accept the event. An unusual or
+invalid request goes to the FastAPI route of the same path, which tells each fault.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
-# Headers that ask for something of their own.
+# Headers that ask for more than to accept an event as JSON.
 _UNUSUAL = BINARY_HEADERS | {
     *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
     FORWARDED,
@@ -40,10 +40,10 @@ _ACCEPTED_LINES = (
 
 
 class PostFastPath:
-    """Which requests it takes, and how they are answered."""
+    """The choice of the requests that the fast path takes, and what their answers share."""
 
     def __init__(self, ingest: Ingest, max_bytes: int, hosts: Hosts, prefix: str = "") -> None:
-        """`prefix`: of the path below which a proxy publishes the service."""
+        """Set the bounds, and the path prefix below which a proxy publishes the service."""
         self.ingest = ingest
         self.prefix = prefix
         self._urls = {path.encode() for path in spellings(EVENTS, prefix)}
@@ -53,7 +53,7 @@ class PostFastPath:
         self._common_lines = b""
 
     def takes(self, url: bytes, headers: Headers) -> bool:
-        """Whether a POST of this head is taken, if its body is plainly good too."""
+        """Return whether a POST with this head is taken if its body is plainly valid."""
         found = dict(headers)
         return (
             url in self._urls
@@ -63,29 +63,29 @@ class PostFastPath:
             and int(found[b"content-length"]) <= self._max_bytes
             and len(found) == len(headers)  # none is repeated
             and (
-                (host := found.get(b"host")) in self._hosts.known  # as nearly always: no call
+                (host := found.get(b"host")) in self._hosts.known  # the common case, without a call
                 or self._hosts.admits(host)
             )
         )
 
     def post(self, connection: HttpToolsProtocol, body: bytes) -> "Post | None":
-        """The request with that body, not started yet; None unless it is plainly good."""
+        """Return the request with this body, not started yet; None unless it is plainly valid."""
         posted = parse(body)
         return None if posted is None else Post(self, connection, posted)
 
     def lines(self, common: Headers) -> bytes:
-        """The headers that every answer has. They change once a second."""
+        """Return the lines of `common`, the headers of every answer. They change once a second."""
         if common is not self._common:
             self._common, self._common_lines = common, header_lines(common)
         return self._common_lines
 
 
 class Post:
-    """A request on the fast path, for uvicorn's protocol one of its cycles. It needs no task."""
+    """A request on the fast path, in the role of uvicorn's cycle but without a task."""
 
     response_started = response_complete = disconnected = False
     keep_alive = True
-    message_event = asyncio.Event()  # nobody waits for more of it
+    message_event = asyncio.Event()  # uvicorn sets it; nobody waits for it
     _stamped: StampedEvent
 
     def __init__(
@@ -96,10 +96,10 @@ class Post:
         self._posted = posted
 
     def start(self) -> None:
-        """What was asked before it is answered: now it is appended. Never answers at once."""
+        """Append the event, once earlier requests are answered; the answer always comes later."""
         try:
             self._stamped, appended = self._fast_path.ingest.submit(self._posted)
-        except Exception as error:  # noqa: BLE001 - answered and logged as any other
+        except Exception as error:  # noqa: BLE001 - answered and logged as a failed append is
             appended = self._connection.loop.create_future()
             appended.set_exception(error)
         appended.add_done_callback(self._on_appended)
@@ -133,7 +133,7 @@ class Post:
         task.add_done_callback(connection.tasks.discard)
 
     async def _send_once_read(self, *answer: Any) -> None:
-        """The client has not read the answers before this one yet."""
+        """Send the answer once the client has read the earlier ones."""
         await self._connection.flow.drain()
         self._send(*answer)
 

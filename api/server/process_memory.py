@@ -1,4 +1,4 @@
-"""What all connections of a process share: the room for what comes in and what goes out."""
+"""The memory budgets that all connections of a process share."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from api.settings import ApiSettings
 
 @dataclass(frozen=True, slots=True)
 class ProcessMemory:
-    """Bodies that are read, answers that are not read yet, and the most connections."""
+    """Budgets for request bodies and for unread answers, and the maximum number of connections."""
 
     bodies: MemoryBudget
-    unfinished: MemoryBudget  # what no route has taken yet
+    unfinished: MemoryBudget  # of requests that no route reads yet
     answers: UnreadAnswers
     connections: int
 
     @classmethod
     def of(cls, settings: ApiSettings) -> "ProcessMemory":
-        """Return it with the bounds that are set."""
+        """Return the budgets that the settings ask for."""
         return cls(
             MemoryBudget(settings.body_memory_bytes),
             MemoryBudget(settings.body_memory_bytes),

@@ -1,4 +1,4 @@
-"""uvicorn's request and answer, with an answer that is whole at once sent in one system call."""
+"""uvicorn's request and answer; an answer that is complete at once is sent in one system call."""
 
 from typing import Any
 
@@ -10,19 +10,20 @@ from api.http.headers import Headers
 from api.http.problems import unavailable
 from api.server.unread_answers import LARGE_BYTES
 
-# All that a head may hold (RFC 9110, 5.5) but the ends of its lines.
+# All bytes that a head may have (RFC 9110, 5.5) except its line ends.
 _PRINTABLE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 _NO_BODY = (204, 304)
 _OF_THE_CONNECTION = (b"connection", b"transfer-encoding")
 _NO_MEMORY = unavailable(
-    "Other clients have large answers to read. Ask for fewer events, or later."
+    "Unread large answers to other clients use all the memory for them. Ask for fewer events, or "
+    "try again later."
 )
 
 
 class SingleWriteCycle(RequestResponseCycle):
     """A request and its answer, whose head waits for the first part of the body, as ASGI asks for.
 
-    Two writes are two system calls and may be two packets. What is unusual is left to uvicorn.
+    Two writes are two system calls and may be two packets. uvicorn sends what is unusual.
     """
 
     _start: Any = None

@@ -229,8 +229,8 @@ def test_gzipped_bodies_are_taken_everywhere(running: Service) -> None:
     ("body", "coding", "status", "detail"),
     [
         (b"no gzip", "gzip", 400, "not gzip"),
-        (gzip.compress(b"[]")[:-3], "gzip", 400, "ends before its time"),
-        (b"", "gzip", 400, "ends before its time"),
+        (gzip.compress(b"[]")[:-3], "gzip", 400, "is incomplete"),
+        (b"", "gzip", 400, "is incomplete"),
         (gzip.compress(b"[]") + b"something else", "gzip", 400, "not gzip"),
         (gzip.compress(b"") * 1001, "gzip", 400, "more than 1000 members"),
         (gzip.compress(gzip.compress(b"[]")), "gzip, gzip", 415, "with gzip"),

@@ -105,7 +105,7 @@ def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
         refused.raw.socket.setblocking(True)
         answer = refused.raw.answer()
         told = document(answer.status, answer.headers, answer.body, 503)
-        assert "as many as there is room for" in told["detail"]
+        assert "use all the memory for requests" in told["detail"]
         assert answer.headers["retry-after"]
         running.post(**EVENT)
         growth = resident(api.pid, "VmHWM") - before

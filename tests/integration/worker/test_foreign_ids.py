@@ -117,10 +117,10 @@ def test_a_shard_that_can_take_no_more_events_is_named_with_its_remedy(
         for _ in range(20):
             assert running.http.post("/events", json=EVENT).status_code == 202
         wait_until(lambda: status(running).backlog == 0, "the drain", 60)
-        assert "shard 0: its stream takes no more events" in str(status(running).attention)
+        assert "shard 0: its stream accepts no more events" in str(status(running).attention)
         assert "XSETID events:{0} 0-0" in str(status(running).attention)
         queue.execute_command("XSETID", STREAM, "0-0")
-        assert "takes no more" not in str(status(running).attention)
+        assert "accepts no more" not in str(status(running).attention)
 
 
 @pytest.mark.parametrize("count", ["inf", "300000", "-inf"])

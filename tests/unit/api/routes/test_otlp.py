@@ -110,7 +110,7 @@ def test_a_request_takes_room_as_it_was_sent_and_as_events_and_gives_it_back() -
             refused = post(sent, ingest, budget)
             assert refused.status_code == 503
             assert refused.headers["retry-after"] == "1"
-            assert b"there is room for" in refused.content
+            assert b"all the memory for requests" in refused.content
         assert not ingest.accepted
         assert budget.free == 3 * size
         assert post(plain, ingest, budget).status_code == 200

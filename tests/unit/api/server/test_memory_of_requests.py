@@ -1,4 +1,4 @@
-"""All that a client makes this process keep of its requests counts, until it is gone."""
+"""Whatever a client makes this process keep of its requests counts until it is released."""
 
 import sys
 
@@ -88,7 +88,7 @@ def test_past_the_room_what_waits_is_dropped_and_told_so_behind_the_answer_under
         wired.goes_on.set()
         await steps()
         assert [answer.status for answer in wired.answers] == [202, 503]
-        assert "as many as there is room for" in wired.answers[1].body
+        assert "use all the memory for requests" in wired.answers[1].body
         assert wired.wire.closed
         assert len(wired.appended) == 1
 

@@ -1,4 +1,4 @@
-"""A page at hand is answered without FastAPI while control says so; all else goes on to FastAPI."""
+"""A page in memory is answered without FastAPI if control allows it; FastAPI answers the rest."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def get(target: bytes = b"/events?component=a", *headers: bytes, method: bytes =
 
 
 def wired(page: CachedPage = PAGE) -> Wired:
-    """A connection of a process that has this page at hand, and knows the Host."""
+    """Return a connection of a process that has this page in memory, and knows the Host."""
     found = Wired()
     found.hosts.admits(b"x")
     found.pages.page, found.pages.current = page, page.etag

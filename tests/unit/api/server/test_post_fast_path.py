@@ -1,4 +1,4 @@
-"""The fast path answers as FastAPI does, in order, once; what it leaves is unchanged."""
+"""The fast path answers as FastAPI does, in order, once; it passes the rest on unchanged."""
 
 import asyncio
 import gzip
@@ -96,7 +96,7 @@ def cut(sent: bytes, places: Sequence[int]) -> list[bytes]:
 
 
 def talk(pieces: Sequence[bytes], with_fast_path: bool = True) -> Wired:
-    """One connection on which these are sent."""
+    """Send these pieces on one connection, and return it."""
     found: list[Wired] = []
 
     async def scenario() -> None:
@@ -109,7 +109,7 @@ def talk(pieces: Sequence[bytes], with_fast_path: bool = True) -> Wired:
 
 
 def assert_same(pieces: Sequence[bytes]) -> Wired:
-    """Both ways answer the same, append the same, and close or do not."""
+    """Assert that both ways answer, append and close in the same way."""
     ours, theirs = talk(pieces), talk(pieces, with_fast_path=False)
     assert ours.answers == theirs.answers
     assert ours.sent.count(CONTINUE) == theirs.sent.count(CONTINUE)
@@ -223,7 +223,7 @@ def test_the_fast_path_knows_only_paths_that_are_those_of_events(path: str) -> N
 
 
 def under_way(wired: Wired) -> None:
-    """The queue does not answer before `goes_on` is set."""
+    """Let the queue not answer before `goes_on` is set."""
     wired.writes_at_once = False
 
 

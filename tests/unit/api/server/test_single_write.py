@@ -1,4 +1,4 @@
-"""What reaches the connection: one write for an answer that is whole, and nothing unsound."""
+"""What reaches the connection: one write for a complete answer, and nothing malformed."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ REQUEST = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
 
 def exchange(app: ASGIApp, *pieces: bytes, memory: ProcessMemory = MEMORY) -> Wire:
-    """What the application answers to these bytes."""
+    """Return what the application answers to these bytes."""
     wire = Wire()
 
     async def scenario() -> None:
@@ -154,7 +154,7 @@ def test_a_body_is_read_whole_whether_it_comes_with_its_head_or_later(cut: int) 
 @pytest.mark.parametrize("is_told", [True, False])
 @pytest.mark.parametrize("reads", [True, False])
 def test_nobody_is_answered_who_has_gone(count: int, is_told: bool, reads: bool) -> None:
-    """uvloop raises for a write to them, which would be logged as a bug of ours."""
+    """A write to a closed transport raises in uvloop, and would be logged as a bug of ours."""
     wire = Wire()
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""Every name of uvicorn that it promises to nobody, and that `api/server/` uses all the same.
+"""Every private name of uvicorn that `api/server/` uses.
 
 `pyproject.toml` holds uvicorn to the minor version that has them. Before another one is allowed,
 this test says what is missing there.
