@@ -155,7 +155,7 @@ def _is_gzip(scope: Scope) -> bool:
         return False
     if codings not in (["gzip"], ["x-gzip"]):  # RFC 9110, 8.4.1.3
         sent = ", ".join(codings)[:100]
-        detail = f"Send the body as it is, or with gzip; this body has the coding {sent}."
+        detail = f"Send the body as it is, or with gzip; its coding is {sent}."
         raise closing(415, detail, (b"accept-encoding", b"gzip"))
     return True
 
