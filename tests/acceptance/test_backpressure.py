@@ -21,7 +21,7 @@ def fill(running: Service) -> int:
     return accepted
 
 
-def test_at_the_limit_of_events_producers_are_refused_and_served_again_after_a_drain(
+def test_at_the_limit_of_events_producers_are_refused_until_a_drain_has_stored_some(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
@@ -33,7 +33,7 @@ def test_at_the_limit_of_events_producers_are_refused_and_served_again_after_a_d
         )
 
 
-def test_what_is_refused_is_not_stored_and_what_was_accepted_is(settings: StorageSettings) -> None:
+def test_refused_events_are_not_stored_and_accepted_events_are(settings: StorageSettings) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         accepted = fill(running)
         running.start_worker()
@@ -54,7 +54,9 @@ def test_at_the_limit_of_bytes_large_events_are_refused_and_small_ones_still_fit
         assert running.http.post("/events", json=EVENT).status_code == 202
 
 
-def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageSettings) -> None:
+def test_retry_after_follows_from_the_rate_at_which_workers_store(
+    settings: StorageSettings,
+) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         fill(running)
         with redis.Redis.from_url(settings.queue_url) as queue:
@@ -68,7 +70,7 @@ def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageS
             wait_until(lambda: told(1000) == 1, "much to be stored: the shortest")
 
 
-def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
+def test_a_batch_that_even_an_empty_queue_refuses_gets_no_retry_after(
     settings: StorageSettings,
 ) -> None:
     with service(settings, backlog_events=20 * settings.shards) as running:
@@ -79,7 +81,7 @@ def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
         assert answer.status_code == 201
 
 
-def test_when_no_more_keys_can_be_remembered_that_is_said_and_events_without_are_taken(
+def test_past_the_limit_of_keys_new_keys_get_503_and_events_without_keys_are_accepted(
     settings: StorageSettings,
 ) -> None:
     with service(settings, idempotency_keys=64) as running:

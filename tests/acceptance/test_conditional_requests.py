@@ -42,7 +42,7 @@ def test_a_page_is_read_once_and_then_comes_from_the_cache(
     assert first.headers["cache-control"] == "no-cache"
 
 
-def test_the_same_question_in_other_words_meets_in_the_cache(
+def test_equal_queries_in_different_forms_share_a_cached_page(
     running: Service, component: str
 ) -> None:
     page(running, component)

@@ -59,7 +59,7 @@ def half_closed(running: Service, *sent: bytes) -> Raw:
 
 
 @pytest.mark.parametrize("sent", WHOLE.values(), ids=WHOLE)
-def test_a_client_that_only_listens_after_its_request_is_answered_and_then_disconnected(
+def test_a_client_that_closes_its_sending_side_is_answered_and_then_disconnected(
     running: Service, sent: tuple[bytes, list[int] | None]
 ) -> None:
     requests, statuses = sent
@@ -83,7 +83,7 @@ def test_a_request_that_ends_in_the_middle_is_refused_at_once(
         assert raw.is_closed()
 
 
-def test_a_client_that_says_nothing_and_closes_its_side_is_disconnected(running: Service) -> None:
+def test_a_client_that_sends_nothing_and_closes_its_side_is_disconnected(running: Service) -> None:
     with half_closed(running) as raw:
         assert raw.is_closed()
     with Raw(running) as raw:

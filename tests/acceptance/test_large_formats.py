@@ -59,7 +59,7 @@ def test_sixteen_mebibytes_of_cloudevents_are_taken_within_bounds(
         assert answer.json()["accepted"] == items
 
 
-def test_an_export_of_nothing_but_faults_is_answered_within_bounds(running: Service) -> None:
+def test_an_export_of_only_invalid_records_is_answered_within_bounds(running: Service) -> None:
     body = export(10_000, "x" * 1_500 + "\0")
     with within_bounds(running):
         answer = running.http.post("/v1/logs", content=body, headers=PROTOBUF)
@@ -140,7 +140,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_body_of_nothing_but_tiny_parts_is_answered_within_bounds(
+def test_a_body_of_tiny_parts_only_is_answered_within_bounds(
     running: Service, name: str, packed: bool
 ) -> None:
     body, headers = HOSTILE[name]()

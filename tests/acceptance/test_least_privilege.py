@@ -139,7 +139,7 @@ def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) ->
         ("control", ["ACL", "LIST"]),
     ],
 )
-def test_nothing_else_is_allowed(
+def test_commands_without_a_right_are_refused(
     few_rights: StorageSettings, role: str, command: list[str]
 ) -> None:
     with (

@@ -49,7 +49,7 @@ values = st.lists(st.sampled_from([*GOOD, *BAD]), max_size=5)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_bad_item_of_a_batch_costs_no_good_one(running: Service, name: str) -> None:
+def test_a_bad_item_of_a_batch_does_not_affect_a_good_one(running: Service, name: str) -> None:
     media_type, encode = FORMATS[name]
 
     @fuzz(40)
@@ -74,7 +74,7 @@ def export(*groups: bytes) -> dict[str, Any]:
     }
 
 
-def test_half_an_emoji_costs_one_log_record_and_not_the_export(running: Service) -> None:
+def test_an_unpaired_surrogate_rejects_one_log_record_and_not_the_export(running: Service) -> None:
     texts = (b"first", rb"cut \ud83d", b"third")
     records = b",".join(b'{"body":{"stringValue":"%b"}}' % text for text in texts)
     named = b'{"attributes":[{"key":"service.name","value":{"stringValue":"half-emoji"}}]}'

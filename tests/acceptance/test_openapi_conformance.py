@@ -119,7 +119,7 @@ def _excluded(
         yield from (positive_data_acceptance, negative_data_rejection)
 
 
-def test_the_operations_were_asked_for_what_is_right_and_for_what_is_wrong() -> None:
+def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> None:
     wanted = {
         ("POST /events", 202),
         ("POST /events/batch", 202),

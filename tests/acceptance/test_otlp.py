@@ -114,7 +114,7 @@ def test_what_the_sdk_logs_is_found_as_events(running: Service, compression: Com
     )
 
 
-def test_records_that_can_not_be_kept_are_counted_and_the_others_kept(running: Service) -> None:
+def test_records_that_cannot_be_stored_are_counted_and_the_others_kept(running: Service) -> None:
     component = f"partial-{secrets.token_hex(4)}"
     with sdk(running, component, Compression.Gzip) as (provider, answers):
         logger = provider.get_logger("lib")

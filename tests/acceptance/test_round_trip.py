@@ -151,7 +151,7 @@ TELLING = [
 
 
 @pytest.mark.parametrize("data", TELLING, ids=lambda text: text[:20])
-def test_a_telling_example_of_data_comes_back_equal(running: Service, data: str) -> None:
+def test_a_chosen_example_of_data_comes_back_equal(running: Service, data: str) -> None:
     comes_back(running, [data])
 
 

@@ -33,7 +33,7 @@ def retry_seconds(response: httpx.Response) -> int:
     return int(response.headers["retry-after"])
 
 
-def test_while_the_queue_is_away_a_post_is_told_to_retry_and_then_succeeds_without_a_restart(
+def test_while_the_queue_is_away_a_post_gets_retry_after_and_later_succeeds_without_a_restart(
     settings: StorageSettings,
 ) -> None:
     with own_queue() as queue:
@@ -76,7 +76,7 @@ def test_an_opentelemetry_sdk_comes_again_until_the_queue_is_there(
             wait_until(lambda: len(running.events(component="patient")) == 1, "it to be stored")
 
 
-def test_a_full_queue_accepts_nothing_by_halves_and_keeps_what_it_has_accepted(
+def test_a_full_queue_accepts_no_event_in_part_and_keeps_what_it_has_accepted(
     settings: StorageSettings,
 ) -> None:
     with own_queue("8mb") as queue:
@@ -121,7 +121,7 @@ def is_full(running: Service, accepted: list[str]) -> bool:
     return ready.status_code == 503 and queue["state"] == "down" and "full" in queue["detail"]
 
 
-def test_while_the_database_is_away_events_are_accepted_and_history_is_told_to_retry(
+def test_while_the_database_is_away_events_are_accepted_and_queries_get_retry_after(
     settings: StorageSettings,
 ) -> None:
     away = settings.model_copy(
@@ -164,7 +164,7 @@ def test_while_control_is_away_events_are_accepted_and_history_is_read(
         assert (page.status_code, page.headers["x-cache"]) == (200, "BYPASS")
 
 
-def test_headers_that_stall_are_given_up(settings: StorageSettings) -> None:
+def test_headers_that_stall_time_out(settings: StorageSettings) -> None:
     with service(settings, workers=0, body_seconds=1) as running:
         with Raw(running) as silent, Raw(running) as slow:
             slow.send(b"POST /events HTTP/1.1\r\nX-Slow: ")
@@ -173,7 +173,7 @@ def test_headers_that_stall_are_given_up(settings: StorageSettings) -> None:
         assert running.http.get("/health").status_code == 200
 
 
-def test_a_body_that_stalls_is_given_up_and_others_are_served_meanwhile(
+def test_a_body_that_stalls_times_out_while_others_are_served(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, body_seconds=1) as running, Raw(running) as raw:

@@ -59,7 +59,7 @@ def large_page(running: Service, limit: int = EVENTS) -> httpx.Response:
     return running.http.get(f"/events?component=large&limit={limit}")
 
 
-def test_clients_that_ask_for_large_pages_and_never_read_cost_a_bounded_memory(
+def test_clients_that_request_large_pages_and_never_read_take_bounded_memory(
     filled: StorageSettings,
 ) -> None:
     """And others are served meanwhile; when they have gone the memory comes back."""

@@ -82,7 +82,7 @@ class Sender:
 
 
 @pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED)
-def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
+def test_requests_that_never_end_take_bounded_memory_and_others_are_served(
     settings: StorageSettings, sent: bytes
 ) -> None:
     with many_files(), service(settings, workers=0) as running, ExitStack() as stack:
@@ -121,7 +121,7 @@ def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
         assert answer_to.status_code == 202
 
 
-def test_more_clients_than_a_process_serves_are_told_so_until_one_leaves(
+def test_more_clients_than_the_limit_get_503_until_one_leaves(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, connections=20) as running, ExitStack() as stack:

@@ -107,7 +107,7 @@ def test_up_that_is_interrupted_while_it_waits_for_the_folder_says_that_it_did_n
     assert f"not started: interrupted while waiting for the data folder {parent}" in complaints
 
 
-def test_up_that_is_interrupted_before_it_is_ready_does_not_claim_to_have_served(
+def test_up_that_is_interrupted_before_it_is_ready_does_not_say_that_it_served(
     parent: Path,
 ) -> None:
     process = activity("up", "--port", 0, "--data-dir", parent / "data")

@@ -1,4 +1,4 @@
-"""What the chaos's witness would notice: each kind of false statement of `/status`."""
+"""Test that the chaos's witness detects each kind of false statement of `/status`."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def asked(answer: dict[str, Any], **more: Any) -> list[str]:
     return false_statements(Asked(answer, BEFORE, AFTER, **more))
 
 
-def test_what_is_so_or_unknown_is_no_false_statement() -> None:
+def test_a_true_or_unknown_figure_is_not_a_false_statement() -> None:
     assert asked(KNOWN) == []
     assert asked(UNKNOWN, frozen=True, still=[0]) == []
     assert false_statements(Asked(KNOWN, None, AFTER)) == []
@@ -42,7 +42,7 @@ def test_a_backlog_beyond_what_can_have_moved_is_false(backlog: int, so: bool) -
     assert (asked({**KNOWN, "backlog": backlog}) == []) is so
 
 
-def test_what_strangers_wrote_may_be_in_the_backlog() -> None:
+def test_foreign_entries_may_be_in_the_backlog() -> None:
     assert asked({**KNOWN, "backlog": 10}, strangers=2) == []
 
 
@@ -51,13 +51,13 @@ def test_events_unaccounted_for_are_false_and_unknown_accounts_are_not() -> None
     assert asked({**KNOWN, "conservation": {"balanced": None}}) == []
 
 
-def test_silence_about_a_shard_that_stands_still_is_false() -> None:
+def test_a_missing_report_of_a_shard_without_progress_is_false() -> None:
     assert asked(KNOWN, still=[1])
     assert asked({**KNOWN, "attention": ["shard 0 waits: a bug"]}, still=[1])
     assert asked({**KNOWN, "attention": ["shard 1 waits: a bug"]}, still=[1]) == []
 
 
-def test_a_queue_is_frozen_only_for_what_was_asked_and_answered_meanwhile() -> None:
+def test_a_queue_counts_as_frozen_only_for_requests_within_the_freeze() -> None:
     record = Record(frozen=[(5, 9)])
     assert record.was_frozen(6, 8)
     assert not record.was_frozen(4, 8)

@@ -1,17 +1,17 @@
-"""What `/status` says against what is so. Pure."""
+"""Compare the answer of `/status` with the truth. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 OF_THE_QUEUE = ("backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "shards")
-STILL_SECONDS = 25.0  # API processes that have just begun must watch a shard for 10 s first
+STILL_SECONDS = 25.0  # new API processes must watch a shard for 10 s first
 _EXPLAINS = ("can't be asked", "no worker runs")
 
 
 @dataclass(frozen=True)
 class Counters:
-    """One shard, as the queue itself tells."""
+    """The counters of one shard, as the queue has them."""
 
     accepted: int
     trimmed: int
@@ -20,11 +20,10 @@ class Counters:
 
 @dataclass(frozen=True)
 class Asked:
-    """An answer, and the queue as it was before it was asked for and after it came.
+    """An answer, and the queue before the request and after the answer.
 
-    None: the queue could not be looked at. `frozen`: it stood still all the time. `strangers`:
-    entries that somebody else has written by then. `still`: shards that have stored nothing for
-    STILL_SECONDS.
+    None: the queue could not be read. `frozen`: the queue stood still all the time. `strangers`:
+    number of foreign entries so far. `still`: shards that have stored nothing for STILL_SECONDS.
     """
 
     answer: Mapping[str, Any]
@@ -36,12 +35,12 @@ class Asked:
 
 
 def false_statements(asked: Asked) -> list[str]:
-    """What of the answer is not so."""
+    """Return the false statements of an answer."""
     return [*_numbers(asked), *_backlog(asked), *_balance(asked), *_silence(asked)]
 
 
 def _numbers(asked: Asked) -> list[str]:
-    """Nobody can know a figure of a queue that stands still."""
+    """Require null for each figure of a frozen queue."""
     if not asked.frozen:
         return []
     names = [*OF_THE_QUEUE, "conservation"]
@@ -50,7 +49,7 @@ def _numbers(asked: Asked) -> list[str]:
 
 
 def _backlog(asked: Asked) -> list[str]:
-    """Between two looks it moves by what was accepted and stored between them, no further."""
+    """Require a backlog between the two readings, given what was accepted and stored meanwhile."""
     said, before, after = asked.answer["backlog"], asked.before, asked.after
     if said is None or not before or not after:
         return []
@@ -62,13 +61,13 @@ def _backlog(asked: Asked) -> list[str]:
 
 
 def _balance(asked: Asked) -> list[str]:
-    """Nothing is ever lost here."""
+    """Require that no event is unaccounted for."""
     found = asked.answer["conservation"]
     return [f"not balanced: {found}"] if found and found["balanced"] is False else []
 
 
 def _silence(asked: Asked) -> list[str]:
-    """A shard that stands still is named, or the reason why none can be."""
+    """Require that each shard without progress is named, or the reason why none can be."""
     said = " ".join(asked.answer["attention"])
     if any(text in said for text in _EXPLAINS):
         return []

@@ -1,4 +1,4 @@
-"""A witness that asks `/status` all the time, and compares the answers with the queue itself."""
+"""Read `/status` all the time, and compare the answers with the queue."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ _KEPT = 100
 
 
 class Witness:
-    """One thread for each address. `asked` counts answers, `false` tells what was not so."""
+    """One thread for each address; `asked` counts answers, `false` lists false statements."""
 
     def __init__(self, queue_url: str, record: Record) -> None:
         self.asked = 0
@@ -33,11 +33,11 @@ class Witness:
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop all threads."""
         self._stop.set()
 
     def watch(self, port: int) -> None:
-        """Ask at this port until `stop`."""
+        """Read `/status` of this port until `stop`."""
         options = {"socket_timeout": POLL_SECONDS, "socket_connect_timeout": POLL_SECONDS}
         with redis.Redis.from_url(self._url, **options) as queue:
             while not self._stop.wait(PAUSE_SECONDS):
@@ -59,7 +59,7 @@ class Witness:
         self._note(false_statements(Asked(answer, before, after, strangers, frozen, still)))
 
     def _look(self, queue: redis.Redis) -> list[Counters] | None:
-        """Every shard; None when the queue does not answer."""
+        """Read every shard; None when the queue does not answer."""
         try:
             count = int(queue.zscore(keys.SHARD_COUNT, "count") or 0)
             found = [_counters(queue, shard) for shard in range(count)]
@@ -85,7 +85,7 @@ class Witness:
 
 
 def _counters(queue: redis.Redis, shard: int) -> Counters:
-    """At one instant."""
+    """Read the counters of all shards at one instant."""
     pipe = queue.pipeline(transaction=True)
     pipe.hmget(keys.state(shard), "accepted", "trimmed")
     pipe.xlen(keys.stream(shard))
@@ -94,7 +94,7 @@ def _counters(queue: redis.Redis, shard: int) -> Counters:
 
 
 def _status(port: int) -> tuple[int, dict[str, Any] | None]:
-    """The answer's status, 0 for none; and its body where it is a report."""
+    """Return the status, 0 for no answer, and the body if it is a report."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/status")
@@ -109,7 +109,7 @@ def _status(port: int) -> tuple[int, dict[str, Any] | None]:
 
 @contextmanager
 def witnessed(stack: Stack) -> Iterator[Witness]:
-    """Asks while the block runs."""
+    """Run a witness for the block."""
     witness = Witness(stack.urls.queue_url, stack.record)
     threads = [threading.Thread(target=witness.watch, args=(port,)) for port in stack.ports]
     for thread in threads:
