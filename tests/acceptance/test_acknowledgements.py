@@ -1,4 +1,4 @@
-"""How far an acknowledgement reaches, and receipts for many events at once."""
+"""Test how far an acknowledgement reaches, and receipts for many events at once."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A backlog that has reached its limit: refused with the time to wait, and then taken again."""
+"""Test a backlog at its limit: producers get a Retry-After, and later succeed."""
 
 import redis
 
@@ -11,7 +11,7 @@ EVENT = {"component": "c", "environment": "e", "message": "m"}
 
 
 def fill(running: Service) -> int:
-    """Post until the first refusal; how many were accepted."""
+    """Post until the first refusal; return how many were accepted."""
     accepted = 0
     while (answer := running.http.post("/events", json=EVENT)).status_code == 202:
         accepted += 1
@@ -26,7 +26,7 @@ def test_at_the_limit_of_events_producers_are_refused_until_a_drain_has_stored_s
 ) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         accepted = fill(running)
-        assert 48 <= accepted <= 64  # shards fill in turn, but for two of one group
+        assert 48 <= accepted <= 64  # shards fill in turn, except two of one group
         running.start_worker()
         wait_until(
             lambda: running.http.post("/events", json=EVENT).status_code == 202, "room again"
@@ -48,7 +48,7 @@ def test_at_the_limit_of_bytes_large_events_are_refused_and_small_ones_still_fit
     with service(settings, workers=0, backlog_bytes=limit) as running:
         large = {**EVENT, "message": "x" * 250_000}
         with redis.Redis.from_url(settings.queue_url) as queue:
-            for shard in range(settings.shards):  # as if so much were waiting
+            for shard in range(settings.shards):  # as if that many events were waiting
                 queue.hset(f"events:{{{shard}}}:state", "bytes", limit // settings.shards - 1000)
         assert running.http.post("/events", json=large).status_code == 503
         assert running.http.post("/events", json=EVENT).status_code == 202
@@ -62,7 +62,7 @@ def test_retry_after_follows_from_the_rate_at_which_workers_store(
         with redis.Redis.from_url(settings.queue_url) as queue:
 
             def told(stored: int) -> int:
-                """Pretend that workers have stored so many more; what a producer is told then."""
+                """Pretend that workers have stored more events; return the answer to a post."""
                 queue.hincrby("events:{0}:state", "trimmed", stored)
                 return int(running.http.post("/events", json=EVENT).headers["retry-after"])
 
@@ -90,7 +90,7 @@ def test_past_the_limit_of_keys_new_keys_get_503_and_events_without_keys_are_acc
             key = {"idempotency-key": f"key {len(statuses)}"}
             answer = running.http.post("/events", json=EVENT, headers=key)
             statuses.append(answer.status_code)
-        assert 16 <= statuses.count(202) <= 64  # so many on each shard
+        assert 16 <= statuses.count(202) <= 64  # that many on each shard
         assert "Idempotency-Keys" in problem(answer, 503)["detail"]
         assert answer.headers["retry-after"] == "60"
         assert running.http.post("/events", json=EVENT).status_code == 202

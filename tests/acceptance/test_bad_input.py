@@ -1,6 +1,6 @@
-"""Whatever is sent: never an internal error, never a hang, never memory without bound.
+"""Send anything: there is never an internal error, a hang, or unbounded memory.
 
-And never an event by halves: `talk` holds the queue's counters against the answers.
+No event is accepted in part: `talk` compares the queue's counters with the answers.
 """
 
 import gzip
@@ -46,14 +46,14 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 @pytest.fixture(scope="module")
 def hasty(running: Service) -> Iterator[Service]:
-    """The same service by another process, which gives its clients a short time."""
+    """Yield the same service with one more API process, which gives its clients a short time."""
     with service(running.settings, workers=0, body_seconds=0.5) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def _lives(running: Service) -> Iterator[None]:
-    """Before and after each test a good request is answered."""
+    """Require a valid request to be answered before and after each test."""
     yield
     running.post(**EVENT)
 
@@ -143,7 +143,7 @@ def test_any_text_in_a_query_is_answered_or_refused(
     assert refused(running, get(b"/events?" + query), 200, 422)
 
 
-# --- values at their edges ---------------------------------------------------------------------
+# --- values at their limits ---------------------------------------------------------------------
 
 
 def ask(running: Service, **filters: str | list[str]) -> Answer:
@@ -253,7 +253,9 @@ def test_an_email_is_found_in_any_case_but_only_of_ascii(running: Service) -> No
     running.wait_stored(event["id"])
     for email in ("jo.k@example.com", "JO.K@Example.COM", "Jo.K@EXAMPLE.com"):
         assert [found["id"] for found in running.events(email=email)] == [event["id"]]
-    assert running.events(email="jo.\u212a@example.com") == []  # the sign of Kelvin lowers to k
+    assert (
+        running.events(email="jo.\u212a@example.com") == []
+    )  # the lower case of the Kelvin sign is k
 
 
 @pytest.mark.parametrize(
@@ -285,7 +287,7 @@ def test_a_query_is_answered_up_to_its_bounds_and_refused_beyond(
     refused(running, get(b"/events?" + urlencode(pairs).encode()), status)
 
 
-# --- more than is good -------------------------------------------------------------------------
+# --- too much ----------------------------------------------------------------------------------
 
 
 def test_a_compressed_bomb_is_refused_without_being_inflated(running: Service) -> None:
@@ -476,7 +478,7 @@ _DRIPPING = [
     (request(b"1;", b"POST", b"/events", JSON, CHUNKED), b"x", 408),
     (request(b"0\r\n", b"POST", b"/events", JSON, CHUNKED), b"a:b\r\n", 408),
     (request(b"", b"POST", b"/events", b"Content-Length: 999999"), b" ", 413),
-    # A body that nobody reads, because the answer does not depend on it:
+    # A body that the service does not read, because the answer does not depend on it:
     (request(b"", b"GET", b"/health", b"Content-Length: 9999"), b" ", 200),
     (request(b"", b"POST", b"/nowhere", CHUNKED), b"1\r\n \r\n", 404),
     (request(b"0\r\n", b"GET", b"/health", CHUNKED), b"a:b\r\n", 200),

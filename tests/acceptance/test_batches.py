@@ -1,4 +1,4 @@
-"""Many events in one request: a verdict for each, and what is good is on disk."""
+"""Post many events in one request: each has a result, and the valid ones are on disk."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def post(
 
 
 def stored(running: Service, component: str) -> list[dict[str, Any]]:
-    """Every event of that component, oldest first."""
+    """Return every event of that component, oldest first."""
     found: list[dict[str, Any]] = []
     query = {"component": component, "order": "asc", "limit": "1000"}
     while True:

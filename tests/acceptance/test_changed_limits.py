@@ -1,4 +1,4 @@
-"""A batch that is sent again after the limits have changed is never answered with a lie."""
+"""Send a batch again after the limits have changed: the answer is never wrong."""
 
 import json
 

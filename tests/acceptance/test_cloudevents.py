@@ -1,4 +1,4 @@
-"""CloudEvents over HTTP, sent by the official SDK and by hand."""
+"""Send CloudEvents over HTTP, by the official SDK and by hand."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
 def post(running: Service, message: binding.HTTPMessage, path: str = "/events") -> dict[str, Any]:
-    """Send what the SDK made; the event as it is found once it is stored."""
+    """Post what the SDK made; return the event as a query finds it once it is stored."""
     answer = running.http.post(
         path, content=message.body, headers=message.headers, params={"ack": "stored"}
     )
@@ -63,7 +63,7 @@ def test_an_event_of_the_sdk_comes_back_whole_in_either_mode(running: Service, m
         ATTRIBUTES["subject"],
         ATTRIBUTES["email"],
     ]
-    # What is kept is a CloudEvent in the JSON format: the SDK reads it as the one it sent.
+    # `data` is a CloudEvent in the JSON format: the SDK reads it as the one it sent.
     again = JSONFormat().read(None, json.dumps(found["data"]))
     assert again.get_attributes() == ATTRIBUTES
     assert again.get_data() == DATA

@@ -1,4 +1,4 @@
-"""What a client is told when something is wrong with its request."""
+"""Test the errors that a client gets for a wrong request."""
 
 import gzip
 import json
@@ -255,7 +255,7 @@ def test_what_answers_get_answers_head_without_a_body(running: Service) -> None:
     assert (missing.status_code, missing.content) == (404, b"")
 
 
-# --- bytes that no client of good manners sends ------------------------------------------------
+# --- bytes that no well-behaved client sends ---------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Each acceptance case of the first version, over real HTTP."""
+"""Test each acceptance case of the first version, over real HTTP."""
 
 from typing import Any
 

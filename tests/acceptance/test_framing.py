@@ -1,6 +1,6 @@
-"""Where a request ends must be beyond doubt: else two servers in a row read two different requests.
+"""Require a certain end of each request; else two servers in a row read different requests.
 
-RFC 9112, 6: what the service can't frame is refused, and the connection closes.
+RFC 9112, 6: a request that the service can't frame is refused, and the connection closes.
 """
 
 import pytest
@@ -61,7 +61,7 @@ TAKEN = [
 
 
 def refused(running: Service, sent: bytes, status: int) -> None:
-    """One answer that says what is right; then the connection closes, and nothing was accepted."""
+    """Require one answer with the reason; then the connection closes, and nothing was accepted."""
     with Raw(running) as raw:
         raw.send(sent)
         answer = raw.answer()

@@ -1,4 +1,4 @@
-"""What helps a client to go on: hints, OPTIONS, and answers that are easy to read."""
+"""Test what helps a client: hints, OPTIONS, and readable answers."""
 
 import gzip
 import json

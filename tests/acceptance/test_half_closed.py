@@ -1,4 +1,4 @@
-"""A client may close its sending side as soon as it has asked, as `nc -N` does: it is answered."""
+"""Close the client's sending side after the request, as `nc -N` does: the client is answered."""
 
 import gzip
 import socket
@@ -51,7 +51,7 @@ UNFINISHED = {
 
 
 def half_closed(running: Service, *sent: bytes) -> Raw:
-    """A connection on which that was sent, and nothing more will be."""
+    """Return a connection on which these bytes were sent and the sending side is closed."""
     raw = Raw(running)
     raw.send(*sent)
     raw.socket.shutdown(socket.SHUT_WR)
@@ -98,7 +98,7 @@ def test_clients_that_ask_and_leave_at_once_leave_no_connection_behind(running: 
     asked = [*(sent for sent, _ in WHOLE.values()), *UNFINISHED.values()]
     for sent in asked:
         with half_closed(running, sent):
-            pass  # closes without listening
+            pass  # closes without reading
 
     def gone() -> bool:
         return connections(running) <= before

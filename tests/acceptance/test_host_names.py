@@ -1,4 +1,4 @@
-"""A web page that has rebound its name to this machine neither reads nor posts."""
+"""Refuse requests of a web page whose name was rebound to this machine."""
 
 import json
 from collections.abc import Iterator

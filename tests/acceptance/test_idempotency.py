@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again counts once."""
+"""Test `Idempotency-Key`: a request that is sent again counts once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

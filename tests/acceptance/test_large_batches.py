@@ -1,4 +1,4 @@
-"""What large uploads may take: memory, and time of others."""
+"""Bound what large uploads take: memory, and time that others wait."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""In every format one bad part of a request costs no good one."""
+"""Send a request with one bad part in every format: the good parts are accepted."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from testbed.service import Service
 from tests.support.hostile import EVENT, fuzz
 
 DEEP = b"[" * 20_000 + b"]" * 20_000
-# What stands in the place of a value, and makes of the item what no event can be.
+# replaces a value, so that the item can't become an event
 BAD = (
     *(rb'"cut \ud83d"', rb'"\ude00\ud83d"', rb'"\u0000"', b'"\xff"', b'"\xed\xa0\xbd"', rb'"\q"'),
     *(b'"a\tb"', b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"01", b"[1,]", b"nul", DEEP),
@@ -55,7 +55,7 @@ def test_a_bad_item_of_a_batch_does_not_affect_a_good_one(running: Service, name
     @fuzz(40)
     @given(values, st.integers(0, 5))
     def costs_no_other(sent: list[bytes], at: int) -> None:
-        sent = [*sent[:at], GOOD[0], *sent[at:]]  # one at least, or nothing is accepted
+        sent = [*sent[:at], GOOD[0], *sent[at:]]  # at least one; else nothing is accepted
         answer = running.http.post(
             "/events/batch", content=encode(sent), headers={"content-type": media_type}
         )

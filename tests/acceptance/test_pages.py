@@ -1,4 +1,4 @@
-"""The pages for people: a browser loads and runs nothing from elsewhere."""
+"""Test the pages for people: a browser loads and runs nothing from elsewhere."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_page_loads_and_links_only_what_the_service_itself_has(
     assert len(addresses) >= 4
     for address in addresses:
         assert not urlsplit(address).netloc
-        assert not address.startswith("/")  # under whatever prefix a proxy has
+        assert not address.startswith("/")  # whatever prefix a proxy has
         assert running.http.get(urljoin(f"{running.url}{path}", address)).status_code == 200
 
 

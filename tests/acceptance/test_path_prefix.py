@@ -1,4 +1,4 @@
-"""The service below a path of a proxy: what it answers leads back to itself."""
+"""Publish the service below a path of a proxy: its links lead back to itself."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def post(http: httpx.Client, path: str, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/events", "/activity/events", "/activity/api/events/"])
-@pytest.mark.parametrize("key", [{}, {"idempotency-key": "k"}])  # the fast path, and the other
+@pytest.mark.parametrize("key", [{}, {"idempotency-key": "k"}])  # the fast path, and the route
 def test_location_has_the_prefix_whether_the_proxy_takes_it_off_or_not(
     fixed: Service, path: str, key: dict[str, str]
 ) -> None:

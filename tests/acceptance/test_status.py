@@ -1,4 +1,4 @@
-"""`GET /status`: the backlog, and the proof that every accepted event is accounted for."""
+"""Test `GET /status`: the backlog, and the proof that every accepted event is accounted for."""
 
 from importlib.metadata import version
 from typing import Any
@@ -22,14 +22,14 @@ def status(running: Service) -> dict[str, Any]:
 
 
 def quiet(running: Service) -> dict[str, Any]:
-    """The status once nothing waits."""
+    """Return the status once the backlog is empty."""
     return wait_until(
         lambda: found if (found := status(running))["backlog"] == 0 else {}, "an empty backlog"
     )
 
 
 def wait_for_attention(running: Service, wanted: list[str]) -> None:
-    """Until exactly that is said: a busy machine may keep a server from answering in time."""
+    """Wait until `attention` is exactly this: on a busy machine a server may answer late."""
     wait_until(lambda: status(running)["attention"] == wanted, f"attention to be {wanted}")
 
 
