@@ -110,7 +110,7 @@ def through_proxy(tmp_path: Path, step: Step) -> None:
         async with echo_behind_proxy(tmp_path / "echo.sock") as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             try:
-                await asked(reader, writer, b"first")
+                await exchange(reader, writer, b"first")
                 await step(proxy, reader, writer)
             finally:
                 writer.close()
@@ -138,7 +138,7 @@ async def echo_behind_proxy(path: Path) -> AsyncIterator[Proxy]:
         server.close()
 
 
-async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: bytes) -> None:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: bytes) -> None:
     writer.write(what)
     async with asyncio.timeout(A_SECOND):
         assert await reader.readexactly(len(what)) == what
@@ -153,7 +153,7 @@ def test_bytes_that_the_proxy_holds_back_arrive_after_release(
     ) -> None:
         hold(proxy)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asked(reader, writer, b"held"), 0.1)
+            await asyncio.wait_for(exchange(reader, writer, b"held"), 0.1)
         proxy.let_go()
         async with asyncio.timeout(A_SECOND):
             assert await reader.readexactly(4) == b"held"
@@ -166,12 +166,12 @@ def test_a_cut_ends_connections_and_a_refusal_those_that_are_new(tmp_path: Path)
         proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         proxy.refusing = True
-        await asked(reader, writer, b"still there")
+        await exchange(reader, writer, b"still there")
         proxy.cut()
         with pytest.raises((EOFError, ConnectionError)):
-            await asked(reader, writer, b"gone")
+            await exchange(reader, writer, b"gone")
         with pytest.raises((EOFError, ConnectionError)):
-            await asked(*await asyncio.open_connection("127.0.0.1", proxy.port), b"new")
+            await exchange(*await asyncio.open_connection("127.0.0.1", proxy.port), b"new")
 
     through_proxy(tmp_path, step)
 
@@ -183,7 +183,7 @@ def test_a_delay_makes_an_answer_late(tmp_path: Path) -> None:
         proxy.delay_seconds = 0.1
         clock = asyncio.get_running_loop().time
         start = clock()
-        await asked(reader, writer, b"slow")
+        await exchange(reader, writer, b"slow")
         assert clock() - start >= 0.2
 
     through_proxy(tmp_path, step)

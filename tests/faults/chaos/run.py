@@ -156,5 +156,5 @@ def run(options: Options, say: Say = print) -> Result:
         verdict = judge(stack, promised, posted)
         verdict = replace(verdict, stale=[*verdict.stale, *probe.stale])
         faults, failures = breaking.faults, breaking.failures
-        said = witness.asked, witness.false, served
+        said = witness.answers, witness.false, served
         return Result(options, seconds, faults, failures, counts, verdict, *said)

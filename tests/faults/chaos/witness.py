@@ -13,7 +13,7 @@ import redis
 from storage.redis import keys
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.stack import Stack
-from tests.faults.chaos.truth import STILL_SECONDS, Asked, Counters, false_statements
+from tests.faults.chaos.truth import STALL_SECONDS, Counters, Observation, false_statements
 
 PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 20.0  # longer than any answer of `/status` takes
@@ -22,13 +22,13 @@ _KEPT = 100
 
 
 class Witness:
-    """One thread for each address; `asked` counts answers, `false` lists false statements."""
+    """One thread for each address; `answers` counts them, `false` lists false statements."""
 
     def __init__(self, queue_url: str, record: Record) -> None:
-        self.asked = 0
+        self.answers = 0
         self.false: list[str] = []
         self._url, self._record = queue_url, record
-        self._still: dict[int, tuple[float, int]] = {}
+        self._unchanged: dict[int, tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
@@ -44,7 +44,7 @@ class Witness:
                 self._ask(port, queue)
 
     def _ask(self, port: int, queue: redis.Redis) -> None:
-        before = self._look(queue)
+        before = self._read_shards(queue)
         start = time.monotonic()
         status, answer = _status(port)
         end = time.monotonic()
@@ -53,12 +53,12 @@ class Witness:
                 self._note([f"answered {status}"])
             return
         frozen = self._record.was_frozen(start, end)
-        after = self._look(queue)
-        strangers = len(self._record.garbage)
-        still = self._standing(start)
-        self._note(false_statements(Asked(answer, before, after, strangers, frozen, still)))
+        after = self._read_shards(queue)
+        foreign = len(self._record.garbage)
+        stalled = self._stalled_shards(start)
+        self._note(false_statements(Observation(answer, before, after, foreign, frozen, stalled)))
 
-    def _look(self, queue: redis.Redis) -> list[Counters] | None:
+    def _read_shards(self, queue: redis.Redis) -> list[Counters] | None:
         """Read every shard; None when the queue does not answer."""
         try:
             count = int(queue.zscore(keys.SHARD_COUNT, "count") or 0)
@@ -67,25 +67,25 @@ class Witness:
             return None
         with self._lock:
             for shard, one in enumerate(found):
-                known = self._still.get(shard)
+                known = self._unchanged.get(shard)
                 if not one.waiting:
-                    self._still.pop(shard, None)
+                    self._unchanged.pop(shard, None)
                 elif known is None or known[1] != one.trimmed:
-                    self._still[shard] = time.monotonic(), one.trimmed
+                    self._unchanged[shard] = time.monotonic(), one.trimmed
         return found
 
-    def _standing(self, at: float) -> list[int]:
+    def _stalled_shards(self, at: float) -> list[int]:
         with self._lock:
-            return [n for n, (since, _) in self._still.items() if at - since > STILL_SECONDS]
+            return [n for n, (since, _) in self._unchanged.items() if at - since > STALL_SECONDS]
 
     def _note(self, found: list[str]) -> None:
         with self._lock:
-            self.asked += 1
+            self.answers += 1
             self.false += found[: _KEPT - len(self.false)]
 
 
 def _counters(queue: redis.Redis, shard: int) -> Counters:
-    """Read the counters of all shards at one instant."""
+    """Read the counters of the shard at one instant."""
     pipe = queue.pipeline(transaction=True)
     pipe.hmget(keys.state(shard), "accepted", "trimmed")
     pipe.xlen(keys.stream(shard))
