@@ -1,4 +1,4 @@
-# Two commands: `make up` runs everything from nothing, `make test` proves it.
+# Two commands: `make up` runs everything, `make test` checks everything.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check format lock clean
 
-help:  ## This list
+help:  ## List all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-dir DIR"
@@ -17,7 +17,7 @@ up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-d
 test: check  ## Check everything and run every test; options for pytest as ARGS="-k name"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-# Every unit test, and for each promise the tests that hold it on real servers.
+# Every unit test, and for each promise its tests on real servers.
 FAST := tests/unit tests/acceptance/test_round_trip.py \
 	$(addprefix tests/integration/,storage/queue/test_queue_protocol.py storage/events/test_writer.py \
 	worker/test_drain.py storage/cache/test_page_cache.py)
@@ -26,10 +26,10 @@ test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: abo
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
 
-explore: $(VENV)/.dev  ## Run the property tests on examples never tried before, as each night should
+explore: $(VENV)/.dev  ## Run the property tests with new random examples, for example each night
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q -n 2 --dist loadfile -m hypothesis $(ARGS)
 
-coverage: $(VENV)/.dev  ## Run every test and say which lines none of them runs: takes 70 % longer
+coverage: $(VENV)/.dev  ## Run every test and list the lines that no test runs: takes 70 % longer
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report term-missing $(ARGS)
 
 SECONDS ?= 600
@@ -45,10 +45,10 @@ BENCH_DIR ?= .bench
 bench: $(VENV)/.dev  ## Measure everything in ten minutes, and half an hour more the first time
 	$(BIN)/python -m benchmarks --data-dir $(BENCH_DIR) $(ARGS)
 
-bench-quick: $(VENV)/.dev  ## The same in a minute, with less certainty and fewer rows
+bench-quick: $(VENV)/.dev  ## Measure in one minute, with fewer rows and less precision
 	$(BIN)/python -m benchmarks --quick --data-dir $(BENCH_DIR) $(ARGS)
 
-bench-peers: $(VENV)/.dev  ## Beside three systems that do the same, installed below BENCH_DIR
+bench-peers: $(VENV)/.dev  ## Measure the service beside three others, installed below BENCH_DIR
 	$(BIN)/python -m benchmarks.peers --data-dir $(BENCH_DIR) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, formatting, types, dead code, and which package may import which
@@ -59,12 +59,12 @@ check: $(VENV)/.dev  ## Lint, formatting, types, dead code, and which package ma
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
 
-format: $(VENV)/.dev  ## Put the code into its form
+format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The locks hold versions and hashes, for every platform and Python, and no address. The client has
-# neither: it is installed from its folder.
+# The locks have versions and hashes for every platform and Python, and no address. The client is not
+# in them: it is installed from its folder.
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade \
 	--no-emit-package activity-service-client
@@ -80,18 +80,18 @@ clean:  ## Remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
 		build *.egg-info client/build client/*.egg-info
 
-# --- the virtual environment, renewed when what it is made from changes
+# --- the virtual environment, renewed when one of its sources changes
 
-# What pip makes the two packages from.
+# The files from which pip makes the two packages.
 PROJECTS := pyproject.toml setup.py client/pyproject.toml
 
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c '' || \
-	{ echo "$(PYTHON) can't be started: name a Python with make PYTHON=python3.x"; exit 1; }
+	{ echo "$(PYTHON) can't be started: choose a Python with make PYTHON=python3.x"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	{ echo "Python 3.11 or newer is needed: name one with make PYTHON=python3.x"; exit 1; }
+	{ echo "Python 3.11 or newer is required: choose one with make PYTHON=python3.x"; exit 1; }
 	@echo "making $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	echo "This Python has no venv module (Debian and Ubuntu: the package python3-venv)."; exit 1; }

@@ -16,7 +16,7 @@ from benchmarks.bench import Bench, Rival, rival
 from benchmarks.events import EventMaker
 from benchmarks.figures import Figure, Part
 from benchmarks.load import Load, Request, run, write_requests
-from benchmarks.processes import cpu_seconds, greatest_resident_mib
+from benchmarks.processes import cpu_seconds, peak_resident_mib
 from benchmarks.rounds import alternate, ratio, spread
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -88,7 +88,7 @@ def measure(bench: Bench) -> Part:
             for size in (100, 1000):
                 run_.add(f"batch_{size}", ours.url, _batches(bench.folder, size), 8, size)
         turns = alternate(run_.measures, bench.pace.rounds)
-        memory = greatest_resident_mib(ours.apis[0].pid)
+        memory = peak_resident_mib(ours.apis[0].pid)
     return _part(turns, memory, batches)
 
 

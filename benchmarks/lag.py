@@ -19,7 +19,7 @@ from benchmarks.bench import Bench, pids_of
 from benchmarks.events import EventMaker
 from benchmarks.figures import Figure, Part
 from benchmarks.load import Request, Wrk, run, write_requests
-from benchmarks.processes import cpu_seconds, greatest_resident_mib, resident_mib
+from benchmarks.processes import cpu_seconds, peak_resident_mib, resident_mib
 from benchmarks.rounds import percentile, spread
 from storage.redis import keys
 from storage.settings import StorageSettings
@@ -132,7 +132,7 @@ def _full_load(
         "cpu_us_per_event": sum(used.values()) / load.requests * 1e6,
         **{f"{role}_cpu_us": one / load.requests * 1e6 for role, one in used.items()},
         **memory,
-        "api_greatest_mib": max(map(greatest_resident_mib, roles["api"])),
+        "api_greatest_mib": max(map(peak_resident_mib, roles["api"])),
     }
 
 

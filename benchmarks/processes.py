@@ -20,7 +20,7 @@ def resident_mib(pid: int) -> float:
     return _status(pid, "VmRSS:") / 1024
 
 
-def greatest_resident_mib(pid: int) -> float:
+def peak_resident_mib(pid: int) -> float:
     """Return the peak of resident memory (VmHWM). Raises OSError when the process is gone."""
     return _status(pid, "VmHWM:") / 1024
 

@@ -6,27 +6,27 @@
 
 Needs Python 3.11 and git, nothing else. Every commit that HEAD reaches becomes exactly one event:
 
-component    the top folder of the change: of the commit's files the one with the most changed
-             lines, then the most files, then the first by name. A file at the top level counts
-             as "root"; so does a merge or an empty commit, which changes no file of its own
+component    the top folder of the change: the one with the most changed lines, then the most
+             files, then the first by name. It is "root" for files at the top level, and for a
+             merge or an empty commit, which changes no file of its own
 environment  --environment, or the current branch ("detached" when HEAD is on none)
-email        the author's address if it is one that HTML (and so the service) calls valid and it
-             has at most 254 characters; else left out. `data.author_email` always has it as it was
+email        the author's address if it is valid by HTML's rule (and so for the service) and has
+             at most 254 characters; else left out. `data.author_email` always has the original
 message      the subject, or "(no subject)"
 data         hash, author, author_email, authored_at, committed_at, files, insertions, deletions,
              merge, paths. A date that git can't read, or after the year 9999, is null
 
 Texts are cut so that no commit is refused for its size: component and environment at 255
-characters, the message at 8,192, `paths` after 100 names or 16,384 characters, all else at 1,000.
-Bytes that are no UTF-8 become U+FFFD.
+characters, the message at 8,192, `paths` after 100 names or 16,384 characters, all others at 1,000.
+Bytes that are not UTF-8 become U+FFFD.
 
-An event that meets 503 or 429 is sent again after the `Retry-After` the service names; after a
-broken connection it is sent again with growing pauses. The run breaks off when the service has
-accepted nothing for 30 seconds. Each event carries an `Idempotency-Key` made from its content, so
-that what is sent again within 24 hours, by a second run too, counts once. The summary says how many
-events were there already.
+After 503 or 429 an event is sent again after the service's `Retry-After`; after a broken connection
+it is sent again with growing pauses. The run stops when the service has accepted nothing for 30
+seconds. Each event has an `Idempotency-Key` made from its content, so an event that is sent again
+within 24 hours, even by a second run, is stored once. The summary says how many events existed
+already.
 
-Exit status: 0 all posted, 1 some refused or the run broke off, 2 wrong usage, 130 interrupted.
+Exit status: 0 all posted, 1 some refused or the run stopped, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
@@ -83,14 +83,14 @@ GIT_CONFIG = ("log.showSignature=false", "log.showRoot=true", "diff.relative=fal
 
 
 class ExampleError(Exception):
-    """The run cannot go on; the text is what the user reads."""
+    """The run cannot continue; the message is for the user."""
 
 
 # -- commits -> events -------------------------------------------------------------------------
 
 
 class Header(NamedTuple):
-    """What `LOG_FIELDS` ask git for, in that order."""
+    """The fields of `LOG_FIELDS`, in the same order."""
 
     hash: str
     parents: str
@@ -103,7 +103,7 @@ class Header(NamedTuple):
 
 @dataclass
 class Commit:
-    """One commit; its files are counted as they pass by, only the first names are kept."""
+    """One commit. Its files are counted one by one; only the first names are kept."""
 
     header: Header
     files: int = 0
@@ -114,6 +114,7 @@ class Commit:
     folders: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
     def add_file(self, insertions: int, deletions: int, path: str) -> None:
+        """Count a file and its changed lines."""
         self.files += 1
         self.insertions += insertions
         self.deletions += deletions
@@ -128,7 +129,7 @@ class Commit:
             self.paths.append(path)
 
     def component(self) -> str:
-        """The folder with the most changed lines, then files, then the first by name."""
+        """Return the folder with the most changed lines, then files, then the first by name."""
         if not self.folders:
             return ROOT
         return min(
@@ -137,20 +138,23 @@ class Commit:
 
 
 def top_folder(path: str) -> str:
-    """`storage/*/lua/append.lua` -> `storage`; what lies at the top level, or in a folder whose
-    name is blank (the service wants a component to be more than that), is "root"."""
+    """Return the top folder of a path: `storage` for `storage/queue/lua/append.lua`.
+
+    Return "root" for a file at the top level, or below a folder with a blank name, because the
+    service requires a component that is not blank.
+    """
     folder, slash, _ = path.partition("/")
     name = clean(folder, NAME_LIMIT)
     return name if slash and name.strip() else ROOT
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Without what the service refuses: NUL and lone surrogates; at most `limit` characters."""
+    """Remove what the service refuses, NUL and lone surrogates, and cut at `limit` characters."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:limit]
 
 
 def iso_date(raw: str) -> str | None:
-    """`1709200800 +0100` -> `2024-02-29T11:00:00+01:00`; None for what is no such date."""
+    """Return `2024-02-29T11:00:00+01:00` for `1709200800 +0100`; None for an invalid date."""
     parts = RAW_DATE.fullmatch(raw)
     if parts is None:
         return None
@@ -164,10 +168,12 @@ def iso_date(raw: str) -> str | None:
 
 
 def valid_email(address: str) -> bool:
+    """Return whether HTML, and so the service, accepts the address."""
     return len(address) <= EMAIL_LIMIT and EMAIL.fullmatch(address) is not None
 
 
 def to_event(commit: Commit, environment: str) -> Event:
+    """Make the event of a commit."""
     header = commit.header
     event: Event = {
         "component": commit.component(),
@@ -181,6 +187,7 @@ def to_event(commit: Commit, environment: str) -> Event:
 
 
 def to_data(commit: Commit) -> dict[str, Any]:
+    """Make the event's `data` of a commit."""
     header = commit.header
     return {
         "hash": header.hash,
@@ -200,7 +207,7 @@ def to_data(commit: Commit) -> dict[str, Any]:
 
 
 def nul_separated(stream: IO[bytes]) -> Iterator[bytes]:
-    """The parts of a stream between NULs, read as they come."""
+    """Yield the parts of a stream between NULs, as they are read."""
     rest = b""
     while chunk := stream.read(65_536):
         *whole, rest = (rest + chunk).split(b"\0")
@@ -210,25 +217,25 @@ def nul_separated(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def parse_log(tokens: Iterable[bytes]) -> Iterator[Commit]:
-    """Commits from the tokens of `git log -z --numstat --format=<LOG_FIELDS>`.
+    """Yield commits from the tokens of `git log -z --numstat --format=<LOG_FIELDS>`.
 
-    A commit is its header's fields, then per file `insertions TAB deletions TAB path`; a renamed
-    file leaves that path empty and sends the old and the new one after it. A header starts with a
-    hash, which never looks like a count, so no file name or subject can confuse the two.
+    A commit is the fields of its header, then `insertions TAB deletions TAB path` for each file. A
+    renamed file has an empty path, and the old and the new path follow. A header starts with a
+    hash, which never looks like a count, so no file name or subject can be read as a header.
     """
     tokens = iter(tokens)
     token = next(tokens, None)
     while token is not None:
         fields = [token, *islice(tokens, len(LOG_FIELDS) - 1)]
         if len(fields) < len(LOG_FIELDS):
-            return  # git broke off; its exit status says so
+            return  # git stopped early; its exit status says so
         commit = Commit(Header(*map(_decode, fields)))
         token = _read_files(tokens, commit)
         yield commit
 
 
 def _read_files(tokens: Iterator[bytes], commit: Commit) -> bytes | None:
-    """Adds the files that follow to the commit; returns the first token that is none of them."""
+    """Add the files that follow to the commit; return the first token that is not a file."""
     for token in tokens:
         counts = NUMSTAT.fullmatch(token)
         if counts is None:
@@ -241,7 +248,7 @@ def _read_files(tokens: Iterator[bytes], commit: Commit) -> bytes | None:
 
 
 def _lines(count: bytes) -> int:
-    """git writes `-` for a binary file."""
+    """Parse a count; git writes `-` for a binary file."""
     return 0 if count == b"-" else int(count)
 
 
@@ -250,7 +257,7 @@ def _decode(part: bytes) -> str:
 
 
 class Repository:
-    """A git repository, read with git's own commands; never through a shell."""
+    """A git repository, read by git's own commands; never through a shell."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path).resolve()
@@ -259,22 +266,25 @@ class Repository:
         self._ask("rev-parse", "--git-dir")
 
     def branch(self) -> str:
+        """Return the current branch, or "detached"."""
         try:
             return self._ask("symbolic-ref", "--short", "-q", "HEAD")
         except ExampleError:
             return "detached"
 
     def head(self) -> str:
+        """Return the hash of HEAD. Raises ExampleError if there is no commit."""
         try:
             return self._ask("rev-parse", "--verify", "-q", "HEAD^{commit}")
         except ExampleError:
             raise ExampleError(f"{self.path} has no commits yet") from None
 
     def count(self, head: str, since: str | None) -> int:
+        """Return the number of commits."""
         return int(self._ask("rev-list", "--count", *_since(since), head, "--"))
 
     def commits(self, head: str, since: str | None) -> Generator[Commit]:
-        """Oldest first, streamed: git's output is read only as fast as the commits are taken."""
+        """Yield commits, oldest first; git's output is read only as fast as commits are taken."""
         command = self._command(
             "log", "-z", "--reverse", "--numstat", "-M", "--no-ext-diff", "--no-textconv",
             "--no-color", "--encoding=UTF-8", "--date=raw", f"--format={'%x00'.join(LOG_FIELDS)}",
@@ -284,7 +294,7 @@ class Repository:
             assert git.stdout is not None
             try:
                 yield from parse_log(nul_separated(git.stdout))
-            except BaseException:  # also when the reader wants no more
+            except BaseException:  # also when the reader stops early
                 git.kill()
                 raise
             if git.wait():
@@ -318,14 +328,14 @@ def _since(since: str | None) -> list[str]:
 
 
 def _git_environment() -> dict[str, str]:
-    """Ours, less what would point git at another repository (set inside hooks, for instance)."""
+    """Return our environment without variables that name another repository (set inside hooks)."""
     pointers = _local_variables() | {"GIT_NAMESPACE", "GIT_QUARANTINE_PATH"}
     return {name: value for name, value in os.environ.items() if name not in pointers}
 
 
 @cache
 def _local_variables() -> frozenset[str]:
-    """The variables that git itself calls local to a repository."""
+    """Return the variables that git itself calls local to a repository."""
     done = subprocess.run(["git", "rev-parse", "--local-env-vars"], capture_output=True, check=True)
     return frozenset(_decode(done.stdout).split())
 
@@ -340,7 +350,7 @@ def _last_line(output: bytes) -> str:
 
 @dataclass
 class Answer:
-    """What the service said; status 0: nothing, and the body tells why."""
+    """The service's answer; status 0 means none, and the body has the reason."""
 
     status: int
     body: bytes
@@ -349,17 +359,19 @@ class Answer:
 
     @property
     def accepted(self) -> bool:
+        """Tell whether the event was accepted."""
         return 200 <= self.status < 300
 
     @property
     def asks_to_come_again(self) -> bool:
+        """Tell whether a retry may succeed."""
         return self.status in (0, 409, 429, 503)
 
     def __str__(self) -> str:
         return f"{self.status or 'no answer'}: {self._detail()}"
 
     def _detail(self) -> str:
-        """What the RFC 9457 body says is wrong, in one line."""
+        """Return the errors of an RFC 9457 body in one line."""
         try:
             problem = json.loads(self.body)
         except ValueError:
@@ -371,7 +383,7 @@ class Answer:
 
 
 class Client:
-    """One connection, kept open; used by one thread."""
+    """A connection that is kept open; used by one thread."""
 
     def __init__(self, url: SplitResult) -> None:
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
@@ -379,15 +391,18 @@ class Client:
         self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
 
     def get(self, path: str) -> Answer:
+        """Send a GET."""
         return self._ask("GET", path)
 
     def post(self, path: str, event: Event) -> Answer:
+        """Post an event under a key made from its content."""
         body = json.dumps(event, ensure_ascii=False).encode()
         key = hashlib.sha256(body).hexdigest()
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._ask("POST", path, body, headers)
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def _ask(
@@ -413,7 +428,7 @@ class Client:
 
 
 class Feed:
-    """Hands the events to several threads one by one, so that none wait in memory."""
+    """Give the events to several threads one by one, so that none wait in memory."""
 
     def __init__(self, events: Iterator[Event]) -> None:
         self._events = events
@@ -430,7 +445,7 @@ class Feed:
 
 
 class Tally:
-    """What became of the events, and the line that says so while they go."""
+    """Count the results of the events, and print them while the run continues."""
 
     def __init__(self, commits: int) -> None:
         self.commits = commits
@@ -442,6 +457,7 @@ class Tally:
         self._lock = threading.Lock()
 
     def count(self, event: Event, answer: Answer) -> None:
+        """Count the answer for one event."""
         with self._lock:
             if answer.accepted:
                 self.posted += not answer.replayed
@@ -454,6 +470,7 @@ class Tally:
             self._show_progress()
 
     def summary(self) -> str:
+        """Return one line about the whole run."""
         seconds = max(time.monotonic() - self._started, 1e-6)
         done = f"posted {self.posted} events of {self.commits} commits"
         if self.there_already:
@@ -467,24 +484,26 @@ class Tally:
             print(f"{CLEAR_LINE}{self.summary()}", end="", file=sys.stderr, flush=True)
 
     def end_progress(self) -> None:
+        """Remove the progress line from a terminal."""
         if sys.stderr.isatty():
             print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
 
 
 def post_all(url: SplitResult, events: Iterator[Event], tally: Tally, concurrency: int) -> None:
-    """Posts with so many threads; the first error in one of them stops all, and is raised."""
+    """Post with that many threads; the first error in one of them stops all, and is raised."""
     feed = Feed(events)
     with ThreadPoolExecutor(concurrency) as threads:
         running = [threads.submit(post_some, url, feed, tally) for _ in range(concurrency)]
         try:
             wait(running, return_when=FIRST_EXCEPTION)
-        finally:  # also on Ctrl-C; when all went well nothing is left to stop
+        finally:  # also on Ctrl-C; after a normal end nothing is left to stop
             feed.stopped.set()
     for future in running:
         future.result()
 
 
 def post_some(url: SplitResult, feed: Feed, tally: Tally) -> None:
+    """Post events from the feed until it is empty; the work of one thread."""
     client = Client(url)
     try:
         for event in feed:
@@ -496,12 +515,12 @@ def post_some(url: SplitResult, feed: Feed, tally: Tally) -> None:
 
 
 def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> Answer | None:
-    """The service's last word on the event; None when the run was stopped before it came."""
+    """Post until the service gives a final answer; None when the run was stopped before."""
     failing_since = 0.0
     for attempt in count():
         answer = client.post("/events", event)
         if not answer.asks_to_come_again:
-            answer.replayed &= attempt == 0  # else this run may have posted it, unanswered
+            answer.replayed &= attempt == 0  # else this run may have posted it without an answer
             return answer
         failing_since = failing_since or time.monotonic()
         if time.monotonic() - max(failing_since, tally.last_accepted) > RETRY_SECONDS:
@@ -512,8 +531,11 @@ def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> An
 
 
 def pause(answer: Answer, attempt: int) -> float:
-    """Seconds: those asked for, at most 60; else (no header, or a date) 0.1, 0.2, 0.4 ... 5, each
-    shortened by up to half so that the threads spread out."""
+    """Return the seconds to wait: those of `Retry-After`, at most 60, or growing ones.
+
+    Without the header, or with a date in it: 0.1, 0.2, 0.4 ... 5, each shortened by up to half, so
+    that the threads do not retry together.
+    """
     asked = (answer.retry_after or "").strip()
     if asked.isdecimal():
         return min(float(asked), MAX_PAUSE)
@@ -524,6 +546,7 @@ def pause(answer: Answer, attempt: int) -> float:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description="Post the history of a git repository, one event per commit."
     )
@@ -550,6 +573,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def service_url(text: str) -> SplitResult:
+    """Return a valid URL of a service."""
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise argparse.ArgumentTypeError(f"{text!r} is not an http:// or https:// address")
@@ -561,19 +585,21 @@ def service_url(text: str) -> SplitResult:
 
 
 def not_blank(text: str) -> str:
+    """Return a text that is not blank."""
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be blank")
     return text
 
 
 def thread_count(text: str) -> int:
+    """Return a number of threads."""
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("must be a whole number from 1 to 64")
     return int(text)
 
 
 def require_service(url: SplitResult) -> None:
-    """One clear line when nobody is there, before any commit is read."""
+    """Exit with one clear line if the service does not answer, before any commit is read."""
     client = Client(url)
     answer = client.get("/health")
     client.close()
@@ -585,6 +611,7 @@ def require_service(url: SplitResult) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Post the history; return the exit status."""
     repository = Repository(arguments.repo)
     head = repository.head()
     environment = arguments.environment or repository.branch()
@@ -603,6 +630,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit status."""
     options = parse_arguments(arguments)
     try:
         return run(options)

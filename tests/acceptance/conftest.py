@@ -1,4 +1,4 @@
-"""One running service for the tests that only use it."""
+"""Provide one running service for the tests that only use it."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,6 @@ from testbed.service import Service, service
 
 @pytest.fixture(scope="module")
 def running(servers: TestServers) -> Iterator[Service]:
-    """A service with one API process and one worker, for a whole module."""
+    """Run a service with one API process and one worker for a whole module."""
     with servers.fresh() as settings, service(settings, cache_grace_ms=0) as started:
         yield started

@@ -1,4 +1,4 @@
-"""How far an acknowledgement reaches, and receipts for many events at once."""
+"""Test how far an acknowledgement reaches, and receipts for many events at once."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ SOME_ID = "01a20ccc-243d-722e-b400-a1ef838bcb1f"
 EVENT: dict[str, Any] = {"component": "acks", "environment": "e", "message": "m", "data": 1.50}
 
 
-def test_queued_is_what_is_reached_unless_more_is_asked_for(running: Service) -> None:
+def test_the_acknowledgement_is_queued_unless_stored_is_requested(running: Service) -> None:
     for path, body in (("/events", EVENT), ("/events/batch", [EVENT])):
         for query in ("", "?ack=queued", "?ack="):
             answer = running.http.post(path + query, json=body)
@@ -58,7 +58,9 @@ def test_many_receipts_at_once_in_the_order_asked(running: Service) -> None:
         (f"id={SOME_ID}&component=a&limit=3", "stands alone: not with component, limit"),
     ],
 )
-def test_ids_stand_alone_and_are_uuids(running: Service, query: str, detail: str) -> None:
+def test_ids_are_uuids_and_combine_with_no_other_parameter(
+    running: Service, query: str, detail: str
+) -> None:
     found = problem(running.http.get(f"/events?{query}"), 422)
     assert found["errors"] == [{"detail": detail, "parameter": "id"}]
 

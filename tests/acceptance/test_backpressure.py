@@ -1,4 +1,4 @@
-"""A backlog that has reached its limit: refused with the time to wait, and then taken again."""
+"""Test a backlog at its limit: producers get a Retry-After, and later succeed."""
 
 import redis
 
@@ -11,7 +11,7 @@ EVENT = {"component": "c", "environment": "e", "message": "m"}
 
 
 def fill(running: Service) -> int:
-    """Post until the first refusal; how many were accepted."""
+    """Post until the first refusal; return how many were accepted."""
     accepted = 0
     while (answer := running.http.post("/events", json=EVENT)).status_code == 202:
         accepted += 1
@@ -21,19 +21,19 @@ def fill(running: Service) -> int:
     return accepted
 
 
-def test_at_the_limit_of_events_producers_are_refused_and_served_again_after_a_drain(
+def test_at_the_limit_of_events_producers_are_refused_until_a_drain_has_stored_some(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         accepted = fill(running)
-        assert 48 <= accepted <= 64  # shards fill in turn, but for two of one group
+        assert 48 <= accepted <= 64  # shards fill in turn, except two of one group
         running.start_worker()
         wait_until(
             lambda: running.http.post("/events", json=EVENT).status_code == 202, "room again"
         )
 
 
-def test_what_is_refused_is_not_stored_and_what_was_accepted_is(settings: StorageSettings) -> None:
+def test_refused_events_are_not_stored_and_accepted_events_are(settings: StorageSettings) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         accepted = fill(running)
         running.start_worker()
@@ -48,19 +48,21 @@ def test_at_the_limit_of_bytes_large_events_are_refused_and_small_ones_still_fit
     with service(settings, workers=0, backlog_bytes=limit) as running:
         large = {**EVENT, "message": "x" * 250_000}
         with redis.Redis.from_url(settings.queue_url) as queue:
-            for shard in range(settings.shards):  # as if so much were waiting
+            for shard in range(settings.shards):  # as if that many events were waiting
                 queue.hset(f"events:{{{shard}}}:state", "bytes", limit // settings.shards - 1000)
         assert running.http.post("/events", json=large).status_code == 503
         assert running.http.post("/events", json=EVENT).status_code == 202
 
 
-def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageSettings) -> None:
+def test_retry_after_follows_from_the_rate_at_which_workers_store(
+    settings: StorageSettings,
+) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         fill(running)
         with redis.Redis.from_url(settings.queue_url) as queue:
 
             def told(stored: int) -> int:
-                """Pretend that workers have stored so many more; what a producer is told then."""
+                """Pretend that workers have stored more events; return the answer to a post."""
                 queue.hincrby("events:{0}:state", "trimmed", stored)
                 return int(running.http.post("/events", json=EVENT).headers["retry-after"])
 
@@ -68,7 +70,7 @@ def test_the_time_to_wait_is_reckoned_from_what_workers_store(settings: StorageS
             wait_until(lambda: told(1000) == 1, "much to be stored: the shortest")
 
 
-def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
+def test_a_batch_that_even_an_empty_queue_refuses_gets_no_retry_after(
     settings: StorageSettings,
 ) -> None:
     with service(settings, backlog_events=20 * settings.shards) as running:
@@ -79,7 +81,7 @@ def test_a_batch_that_an_empty_queue_would_refuse_is_not_told_to_come_again(
         assert answer.status_code == 201
 
 
-def test_when_no_more_keys_can_be_remembered_that_is_said_and_events_without_are_taken(
+def test_past_the_limit_of_keys_new_keys_get_503_and_events_without_keys_are_accepted(
     settings: StorageSettings,
 ) -> None:
     with service(settings, idempotency_keys=64) as running:
@@ -88,7 +90,7 @@ def test_when_no_more_keys_can_be_remembered_that_is_said_and_events_without_are
             key = {"idempotency-key": f"key {len(statuses)}"}
             answer = running.http.post("/events", json=EVENT, headers=key)
             statuses.append(answer.status_code)
-        assert 16 <= statuses.count(202) <= 64  # so many on each shard
+        assert 16 <= statuses.count(202) <= 64  # that many on each shard
         assert "Idempotency-Keys" in problem(answer, 503)["detail"]
         assert answer.headers["retry-after"] == "60"
         assert running.http.post("/events", json=EVENT).status_code == 202

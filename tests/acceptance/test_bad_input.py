@@ -1,6 +1,6 @@
-"""Whatever is sent: never an internal error, never a hang, never memory without bound.
+"""Send anything: there is never an internal error, a hang, or unbounded memory.
 
-And never an event by halves: `talk` holds the queue's counters against the answers.
+No event is accepted in part: `talk` compares the queue's counters with the answers.
 """
 
 import gzip
@@ -46,14 +46,14 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 @pytest.fixture(scope="module")
 def hasty(running: Service) -> Iterator[Service]:
-    """The same service by another process, which gives its clients a short time."""
+    """Yield the same service with one more API process, which gives its clients a short time."""
     with service(running.settings, workers=0, body_seconds=0.5) as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def _lives(running: Service) -> Iterator[None]:
-    """Before and after each test a good request is answered."""
+    """Require a valid request to be answered before and after each test."""
     yield
     running.post(**EVENT)
 
@@ -89,9 +89,7 @@ def test_a_good_event_that_was_garbled_is_accepted_as_a_whole_or_not_at_all(
 
 @fuzz(200)
 @given(mutations([post(BODY) + get(b"/events?limit=1"), get(b"/health") + post(BODY)]))
-def test_requests_that_were_garbled_are_answered_in_order_or_given_up(
-    hasty: Service, sent: bytes
-) -> None:
+def test_garbled_requests_are_answered_in_order_or_time_out(hasty: Service, sent: bytes) -> None:
     talk(hasty, sent)
 
 
@@ -145,7 +143,7 @@ def test_any_text_in_a_query_is_answered_or_refused(
     assert refused(running, get(b"/events?" + query), 200, 422)
 
 
-# --- values at their edges ---------------------------------------------------------------------
+# --- values at their limits ---------------------------------------------------------------------
 
 
 def ask(running: Service, **filters: str | list[str]) -> Answer:
@@ -171,7 +169,7 @@ _EDGES = [
 
 
 @pytest.mark.parametrize("name", ["from_date", "to_date"])
-def test_dates_at_the_edges_of_what_can_be_said_are_answered(running: Service, name: str) -> None:
+def test_dates_at_the_ends_of_the_range_are_answered(running: Service, name: str) -> None:
     for order in ("asc", "desc"):
         for text in _EDGES:
             ask(running, **{name: text, "order": order})
@@ -189,7 +187,7 @@ def test_any_date_is_answered(running: Service, date: object) -> None:
 @given(st.integers(0, 2**48 - 1).map(new_id) | st.binary(min_size=16, max_size=16))
 @example(new_id(2**48 - 1))
 @example(new_id(0))
-def test_any_id_is_a_cursor_a_page_starts_behind_or_is_refused(
+def test_any_id_as_a_cursor_gives_the_page_after_it_or_is_refused(
     running: Service, raw: bytes
 ) -> None:
     from uuid import UUID
@@ -204,7 +202,7 @@ def test_any_id_is_a_cursor_a_page_starts_behind_or_is_refused(
 @given(mutations([b"0199a3c0-1111-7222-8333-444455556666"]))
 @example(b"0199a3c0%0d%0aLocation:%20http://evil%0d%0aX-Evil:%201")
 @example(b"%E2%80%AE0199a3c0\xc2\x85\xe2\x80\xa8Set-Cookie:a=b")
-def test_an_id_never_gets_into_a_header_or_out_of_its_place(running: Service, text: bytes) -> None:
+def test_an_id_in_a_path_never_changes_a_header_or_the_path(running: Service, text: bytes) -> None:
     safe = quote_from_bytes(text, safe="%/?#").encode()
     answer = refused(running, get(b"/events/" + safe), 200, 400, 404, 422)
     assert "location" not in answer.headers
@@ -255,7 +253,9 @@ def test_an_email_is_found_in_any_case_but_only_of_ascii(running: Service) -> No
     running.wait_stored(event["id"])
     for email in ("jo.k@example.com", "JO.K@Example.COM", "Jo.K@EXAMPLE.com"):
         assert [found["id"] for found in running.events(email=email)] == [event["id"]]
-    assert running.events(email="jo.\u212a@example.com") == []  # the sign of Kelvin lowers to k
+    assert (
+        running.events(email="jo.\u212a@example.com") == []
+    )  # the lower case of the Kelvin sign is k
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_query_is_answered_up_to_its_bounds_and_refused_beyond(
     refused(running, get(b"/events?" + urlencode(pairs).encode()), status)
 
 
-# --- more than is good -------------------------------------------------------------------------
+# --- too much ----------------------------------------------------------------------------------
 
 
 def test_a_compressed_bomb_is_refused_without_being_inflated(running: Service) -> None:
@@ -333,7 +333,7 @@ def test_chunks_of_one_byte_and_their_extensions_are_bounded(running: Service) -
         assert flood(running, [head, b"1;", *[b"x" * MIB] * 50]).status == 431
 
 
-def test_a_trailer_is_bounded_and_never_taken_for_headers(running: Service) -> None:
+def test_a_trailer_is_bounded_and_never_read_as_headers(running: Service) -> None:
     chunk = b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
     typed = request(chunk + JSON + b"\r\n\r\n", b"POST", b"/events", CHUNKED)
     refused(running, typed, 415)
@@ -421,7 +421,7 @@ def test_what_is_not_utf8_is_refused_wherever_it_stands(running: Service, wrong:
 # --- connections -------------------------------------------------------------------------------
 
 
-def test_500_silent_connections_keep_nobody_out_and_can_still_speak(running: Service) -> None:
+def test_500_idle_connections_block_nobody_and_can_still_send_a_request(running: Service) -> None:
     with within_bounds(running):
         silent = idle(running, 500)
         running.post(**EVENT)
@@ -439,7 +439,9 @@ def test_requests_without_end_and_without_waiting_are_all_answered_in_bounds(
         assert pipelined(running, get(b"/health"), 20_000) == 20_000
 
 
-def test_a_client_that_asks_and_asks_and_never_listens_costs_nothing(running: Service) -> None:
+def test_a_client_that_sends_requests_and_never_reads_takes_bounded_memory(
+    running: Service,
+) -> None:
     with within_bounds(running, 16 * MIB), Raw(running) as raw:
         raw.socket.settimeout(2)
         with pytest.raises(TimeoutError):
@@ -476,7 +478,7 @@ _DRIPPING = [
     (request(b"1;", b"POST", b"/events", JSON, CHUNKED), b"x", 408),
     (request(b"0\r\n", b"POST", b"/events", JSON, CHUNKED), b"a:b\r\n", 408),
     (request(b"", b"POST", b"/events", b"Content-Length: 999999"), b" ", 413),
-    # A body that nobody reads, because the answer does not depend on it:
+    # A body that the service does not read, because the answer does not depend on it:
     (request(b"", b"GET", b"/health", b"Content-Length: 9999"), b" ", 200),
     (request(b"", b"POST", b"/nowhere", CHUNKED), b"1\r\n \r\n", 404),
     (request(b"0\r\n", b"GET", b"/health", CHUNKED), b"a:b\r\n", 200),
@@ -484,7 +486,7 @@ _DRIPPING = [
 ]
 
 
-def test_what_comes_in_drops_is_given_up_in_time(hasty: Service) -> None:
+def test_a_request_that_arrives_in_drops_times_out(hasty: Service) -> None:
     before = accepted(hasty)
     with within_bounds(hasty):
         at_once([partial(given_up, hasty, *dripping) for dripping in _DRIPPING])

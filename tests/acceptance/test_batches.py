@@ -1,4 +1,4 @@
-"""Many events in one request: a verdict for each, and what is good is on disk."""
+"""Post many events in one request: each has a result, and the valid ones are on disk."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def post(
 
 
 def stored(running: Service, component: str) -> list[dict[str, Any]]:
-    """Every event of that component, oldest first."""
+    """Return every event of that component, oldest first."""
     found: list[dict[str, Any]] = []
     query = {"component": component, "order": "asc", "limit": "1000"}
     while True:
@@ -86,7 +86,7 @@ def test_every_form_of_a_batch_is_taken_and_kept_in_its_order(running: Service, 
     assert len({one["created_at"] for one in found}) == 1
 
 
-def test_what_is_wrong_with_each_item_is_said_in_its_place(running: Service) -> None:
+def test_the_result_of_each_item_lists_its_own_errors(running: Service) -> None:
     good = json.dumps(event("good")).encode()
     bad = [
         (b"{", 400),
@@ -134,7 +134,7 @@ def test_when_no_item_is_good_nothing_is_accepted_and_all_verdicts_are_given(
         (b"[{}]", {}, 415),
     ],
 )
-def test_what_is_no_batch_is_refused_whole(
+def test_a_body_that_is_not_a_batch_is_refused_completely(
     running: Service, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     problem(post(running, body, headers), status)

@@ -1,4 +1,4 @@
-"""A batch that is sent again after the limits have changed is never answered with a lie."""
+"""Send a batch again after the limits have changed: the answer is never wrong."""
 
 import json
 
@@ -15,7 +15,7 @@ HEADERS = {"content-type": "application/x-ndjson", "idempotency-key": "one"}
 
 
 @pytest.mark.parametrize("limits", [(1_024, 262_144), (262_144, 1_024)])
-def test_a_batch_of_which_other_items_are_good_now_is_refused(
+def test_a_repeated_batch_with_other_valid_items_than_before_is_refused(
     settings: StorageSettings, limits: tuple[int, int]
 ) -> None:
     before, after = limits

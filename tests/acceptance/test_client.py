@@ -1,4 +1,4 @@
-"""The client, its logging handler, and `activity send`, with a service that is well."""
+"""Test the client, its logging handler and `activity send` with a healthy service."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from tests.support.send_command import SendCommand, ndjson
 
 
 def found(running: Service, count: int, **filters: object) -> list[dict[str, Any]]:
-    """The events of a query once there are so many, oldest first."""
+    """Return the events of a query, oldest first, once there are that many."""
     query = {**filters, "order": "asc", "limit": 1000}
     wait_until(lambda: len(running.events(**query)) >= count, f"{count} events")
     return running.events(**query)
@@ -73,7 +73,7 @@ def test_an_applications_logs_are_found(running: Service) -> None:
 def test_a_file_is_sent_and_the_service_agrees_on_what_is_good(
     running: Service, tmp_path: Path
 ) -> None:
-    """Each good line has its number as its message, so that a wrong number would show."""
+    """Give each valid line its number as its message, so that a wrong number shows."""
     lines: list[bytes] = []
     bad: dict[int, str] = {}
 

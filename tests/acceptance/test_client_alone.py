@@ -1,4 +1,4 @@
-"""The client's wheel, installed alone into an empty environment, logs into a running service."""
+"""Install the client's wheel alone into an empty environment, and log into a running service."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""CloudEvents over HTTP, sent by the official SDK and by hand."""
+"""Send CloudEvents over HTTP, by the official SDK and by hand."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
 def post(running: Service, message: binding.HTTPMessage, path: str = "/events") -> dict[str, Any]:
-    """Send what the SDK made; the event as it is found once it is stored."""
+    """Post what the SDK made; return the event as a query finds it once it is stored."""
     answer = running.http.post(
         path, content=message.body, headers=message.headers, params={"ack": "stored"}
     )
@@ -63,7 +63,7 @@ def test_an_event_of_the_sdk_comes_back_whole_in_either_mode(running: Service, m
         ATTRIBUTES["subject"],
         ATTRIBUTES["email"],
     ]
-    # What is kept is a CloudEvent in the JSON format: the SDK reads it as the one it sent.
+    # `data` is a CloudEvent in the JSON format: the SDK reads it as the one it sent.
     again = JSONFormat().read(None, json.dumps(found["data"]))
     assert again.get_attributes() == ATTRIBUTES
     assert again.get_data() == DATA
@@ -131,7 +131,7 @@ REQUIRED = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type":
     "content_type",
     ["application/cloudevents+json; charset=UTF-8", "Application/CloudEvents+JSON"],
 )
-def test_a_structured_one_is_kept_to_the_digit(
+def test_a_structured_cloudevent_keeps_every_digit(
     running: Service, path: str, content_type: str
 ) -> None:
     headers = {"content-type": content_type, "ce-type": "ignored", "ce-specversion": "0.0"}
@@ -160,7 +160,7 @@ def test_binary_mode_is_told_from_a_plain_event_by_any_required_attribute(
         assert {fault["header"] for fault in faults} == set(REQUIRED) - {name}
 
 
-def test_every_fault_is_told_in_the_senders_own_document_or_headers(running: Service) -> None:
+def test_every_error_points_into_the_senders_own_document_or_headers(running: Service) -> None:
     sent = {"specversion": "1.0", "id": "", "source": "s", "Bad": 1, "data": ["\0"]}
     document = problem(
         running.http.post("/events", content=json.dumps(sent), headers=STRUCTURED), 422
@@ -177,7 +177,7 @@ def test_every_fault_is_told_in_the_senders_own_document_or_headers(running: Ser
     ]
 
 
-def test_a_bad_one_in_a_batch_spoils_no_other(running: Service) -> None:
+def test_an_invalid_item_of_a_batch_does_not_affect_the_others(running: Service) -> None:
     good = json.loads(WHOLE) | {"component": "mixed"}
     bad = {**good, "specversion": "0.3", "time": 5}
     large = {**good, "data": "x" * 300_000}
@@ -197,7 +197,7 @@ def test_a_bad_one_in_a_batch_spoils_no_other(running: Service) -> None:
     }
 
 
-def test_an_event_of_ours_is_no_cloudevent_and_the_other_way_round(running: Service) -> None:
+def test_a_plain_event_is_not_read_as_a_cloudevent_and_the_reverse(running: Service) -> None:
     ours = {"component": "c", "environment": "e", "message": "m"}
     for headers, path in ((STRUCTURED, "/events"), (BATCH, "/events/batch")):
         body = json.dumps([ours] if headers is BATCH else ours)
@@ -219,14 +219,14 @@ def test_a_retry_counts_once_and_headers_are_part_of_what_is_sent(running: Servi
     problem(send(**{"ce-subject": "another"}), 422)
 
 
-def test_what_it_becomes_may_not_be_larger_than_any_event(running: Service) -> None:
+def test_the_resulting_event_may_not_exceed_the_size_of_an_event(running: Service) -> None:
     for headers in ({"content-type": "text/plain"}, {"content-type": "image/png"}):
         body = b"\x01" * 250_000
         answer = running.http.post("/events", content=body, headers={**REQUIRED, **headers})
         assert "as an event" in problem(answer, 413)["detail"].lower()
 
 
-def test_it_is_found_by_what_is_in_it(running: Service) -> None:
+def test_a_cloudevent_is_found_by_its_data(running: Service) -> None:
     more = {"datacontenttype": "application/json", "partitionkey": "p 7"}
     event = CloudEvent({"type": "found", "source": "/by/query", **more}, {"n": 1})
     post(running, binding.to_binary_event(event))
@@ -260,7 +260,7 @@ def test_any_headers_are_answered(running: Service, headers: list[tuple[bytes, b
 
 @fuzz(200)
 @given(mutations([WHOLE]))
-def test_a_structured_one_that_was_garbled_is_kept_as_it_is_or_refused(
+def test_a_garbled_structured_cloudevent_is_kept_as_it_is_or_refused(
     running: Service, body: bytes
 ) -> None:
     answer = running.http.post("/events", content=body, headers=STRUCTURED)

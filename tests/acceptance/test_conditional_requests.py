@@ -1,4 +1,4 @@
-"""ETag, If-None-Match and X-Cache: an unchanged page is not sent twice, a changed one always is."""
+"""Test ETag, If-None-Match and X-Cache: an unchanged page is not sent twice, a changed one is."""
 
 import secrets
 
@@ -10,7 +10,7 @@ from testbed.service import Service
 
 @pytest.fixture
 def component(running: Service) -> str:
-    """A component with one stored event."""
+    """Return a component with one stored event."""
     name = f"c-{secrets.token_hex(6)}"
     running.wait_stored(post(running, name))
     return name
@@ -42,7 +42,7 @@ def test_a_page_is_read_once_and_then_comes_from_the_cache(
     assert first.headers["cache-control"] == "no-cache"
 
 
-def test_the_same_question_in_other_words_meets_in_the_cache(
+def test_equal_queries_in_different_forms_share_a_cached_page(
     running: Service, component: str
 ) -> None:
     page(running, component)
@@ -125,7 +125,7 @@ def test_the_fast_path_answers_as_the_route_does(
     etag = page(running, component).headers["etag"]
     told = {} if tag == "none" else {"if-none-match": etag if tag == "the page's" else tag}
     quick = running.http.request(method, f"/events?component={component}", headers=told)
-    # Pairs that are empty count for nothing, but so long a query is not for the fast path.
+    # Empty pairs have no effect, but so long a query is not for the fast path.
     path = f"/events?component={component}{'&' * 2_000}"
     thorough = running.http.request(method, path, headers=told)
     assert quick.headers["x-cache"] == "HIT"

@@ -1,4 +1,4 @@
-"""Posting from the shell: curl and gzip as the documentation shows them."""
+"""Post from the shell: curl and gzip as the documentation shows them."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from testbed.service import Service
 
 
 def shell(script: str, running: Service, folder: Path) -> Any:
-    """The JSON that a script prints; it finds the service at $URL."""
+    """Run a script, which finds the service at $URL; return the JSON that it prints."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "URL": running.url}
     done = subprocess.run(
         ["sh", "-euc", script], cwd=folder, env=env, capture_output=True, check=True, timeout=60

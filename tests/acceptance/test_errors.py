@@ -1,4 +1,4 @@
-"""What a client is told when something is wrong with its request."""
+"""Test the errors that a client gets for a wrong request."""
 
 import gzip
 import json
@@ -157,7 +157,7 @@ def test_a_limit_out_of_bounds_is_refused_with_the_bounds(running: Service, limi
 
 @pytest.mark.parametrize("name", ["from_date", "to_date"])
 @pytest.mark.parametrize("date", ["yesterday", "13-45-2021", "2021-02-30", "1e9", "\u0661"])
-def test_a_date_that_is_none_is_refused_with_the_accepted_forms(
+def test_an_invalid_date_is_refused_with_the_accepted_forms(
     running: Service, name: str, date: str
 ) -> None:
     found = problem(running.http.get("/events", params={name: date}), 422)
@@ -255,7 +255,7 @@ def test_what_answers_get_answers_head_without_a_body(running: Service) -> None:
     assert (missing.status_code, missing.content) == (404, b"")
 
 
-# --- bytes that no client of good manners sends ------------------------------------------------
+# --- bytes that no well-behaved client sends ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_headers_without_end_are_refused_at_64_kib(running: Service) -> None:
 
 @pytest.mark.parametrize("sent", [b"GET /health", b"POST /events"])
 @pytest.mark.parametrize("version", [b"2.0", b"0.9"])
-def test_another_version_of_http_is_told_which_are_spoken(
+def test_another_version_of_http_gets_the_list_of_supported_ones(
     running: Service, sent: bytes, version: bytes
 ) -> None:
     whole = request(BODY, *sent.split(), JSON, length(BODY))

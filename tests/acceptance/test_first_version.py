@@ -1,4 +1,4 @@
-"""Each acceptance case of the first version, over real HTTP."""
+"""Test each acceptance case of the first version, over real HTTP."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_posting_a_valid_event_answers_202_with_the_whole_event(running: Service
     assert event["created_at"].endswith("Z")
 
 
-def test_posting_all_empty_lists_every_empty_field(running: Service) -> None:
+def test_posting_only_empty_fields_lists_every_empty_field(running: Service) -> None:
     empty = {"component": "", "environment": "", "message": "", "email": "", "data": ""}
     document = problem(running.http.post("/events", json=empty), 422)
     assert pointers(document) == {"/component", "/environment", "/message", "/email"}

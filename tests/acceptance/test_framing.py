@@ -1,6 +1,6 @@
-"""Where a request ends must be beyond doubt: else two servers in a row read two different requests.
+"""Require a certain end of each request; else two servers in a row read different requests.
 
-RFC 9112, 6: what the service can't frame is refused, and the connection closes.
+RFC 9112, 6: a request that the service can't frame is refused, and the connection closes.
 """
 
 import pytest
@@ -61,7 +61,7 @@ TAKEN = [
 
 
 def refused(running: Service, sent: bytes, status: int) -> None:
-    """One answer that says what is right; then the connection closes, and nothing was accepted."""
+    """Require one answer with the reason; then the connection closes, and nothing was accepted."""
     with Raw(running) as raw:
         raw.send(sent)
         answer = raw.answer()
@@ -74,7 +74,7 @@ def refused(running: Service, sent: bytes, status: int) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("status", "coding"), CODINGS)
-def test_a_transfer_coding_other_than_chunked_is_refused_and_never_taken_as_it_is(
+def test_a_transfer_coding_other_than_chunked_is_refused_and_its_body_never_used(
     running: Service, status: int, coding: bytes, path: bytes
 ) -> None:
     refused(running, request(CHUNKS, b"POST", path, JSON, coding), status)
@@ -95,13 +95,15 @@ def test_chunks_of_http_1_0_are_refused(running: Service, coding: bytes) -> None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT", b"DELETE"])
-def test_it_is_the_same_for_every_method(running: Service, method: bytes) -> None:
+def test_the_host_check_is_the_same_for_every_method(running: Service, method: bytes) -> None:
     refused_of = request(CHUNKS, method, b"/events", b"Transfer-Encoding: gzip, chunked")
     refused(running, refused_of, 501)
 
 
 @pytest.mark.parametrize("coding", TAKEN)
-def test_chunks_are_taken_in_any_spelling_of_the_standard(running: Service, coding: bytes) -> None:
+def test_chunks_are_accepted_in_any_notation_of_the_standard(
+    running: Service, coding: bytes
+) -> None:
     with Raw(running) as raw:
         for _ in range(2):
             raw.send(request(CHUNKS, b"POST", b"/events", JSON, coding))

@@ -1,4 +1,4 @@
-"""The example on this very repository: as many events as commits."""
+"""Run the example on this repository: as many events as commits."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def git(*arguments: str) -> str:
 
 
 def walk(service: Service, **filters: str) -> list[dict[str, object]]:
-    """Every event that matches, page by page."""
+    """Return every event that matches, page by page."""
     events: list[dict[str, object]] = []
     cursor: str | None = ""
     while cursor is not None:

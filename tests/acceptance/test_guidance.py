@@ -1,4 +1,4 @@
-"""What helps a client to go on: hints, OPTIONS, and answers that are easy to read."""
+"""Test what helps a client: hints, OPTIONS, and readable answers."""
 
 import gzip
 import json
@@ -54,7 +54,7 @@ CLOUD_EVENT = b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
         ("/events/batch", "application/cloudevents+json", CLOUD_EVENT, "posted to /events."),
     ],
 )
-def test_what_was_sent_to_the_wrong_place_is_told_where_it_belongs(
+def test_a_body_sent_to_the_wrong_path_gets_a_hint_where_it_belongs(
     running: Service, path: str, media_type: str, body: bytes, hint: str
 ) -> None:
     answer = running.http.post(path, content=body, headers={"content-type": media_type})
@@ -62,7 +62,7 @@ def test_what_was_sent_to_the_wrong_place_is_told_where_it_belongs(
     assert hint in problem(answer, answer.status_code)["detail"]
 
 
-def test_no_other_bad_body_is_told_of_another_place(running: Service) -> None:
+def test_other_invalid_bodies_get_no_hint_about_another_path(running: Service) -> None:
     for path in ("/events", "/events/batch"):
         for body in (b"{", b"", b"nonsense", b"5", b'"a\n{"'):
             answer = running.http.post(

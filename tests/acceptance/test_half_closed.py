@@ -1,4 +1,4 @@
-"""A client may close its sending side as soon as it has asked, as `nc -N` does: it is answered."""
+"""Close the client's sending side after the request, as `nc -N` does: the client is answered."""
 
 import gzip
 import socket
@@ -51,7 +51,7 @@ UNFINISHED = {
 
 
 def half_closed(running: Service, *sent: bytes) -> Raw:
-    """A connection on which that was sent, and nothing more will be."""
+    """Return a connection on which these bytes were sent and the sending side is closed."""
     raw = Raw(running)
     raw.send(*sent)
     raw.socket.shutdown(socket.SHUT_WR)
@@ -59,7 +59,7 @@ def half_closed(running: Service, *sent: bytes) -> Raw:
 
 
 @pytest.mark.parametrize("sent", WHOLE.values(), ids=WHOLE)
-def test_a_client_that_only_listens_after_its_request_is_answered_and_then_disconnected(
+def test_a_client_that_closes_its_sending_side_is_answered_and_then_disconnected(
     running: Service, sent: tuple[bytes, list[int] | None]
 ) -> None:
     requests, statuses = sent
@@ -83,7 +83,7 @@ def test_a_request_that_ends_in_the_middle_is_refused_at_once(
         assert raw.is_closed()
 
 
-def test_a_client_that_says_nothing_and_closes_its_side_is_disconnected(running: Service) -> None:
+def test_a_client_that_sends_nothing_and_closes_its_side_is_disconnected(running: Service) -> None:
     with half_closed(running) as raw:
         assert raw.is_closed()
     with Raw(running) as raw:
@@ -98,7 +98,7 @@ def test_clients_that_ask_and_leave_at_once_leave_no_connection_behind(running: 
     asked = [*(sent for sent, _ in WHOLE.values()), *UNFINISHED.values()]
     for sent in asked:
         with half_closed(running, sent):
-            pass  # closes without listening
+            pass  # closes without reading
 
     def gone() -> bool:
         return connections(running) <= before

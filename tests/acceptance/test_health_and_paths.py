@@ -1,4 +1,4 @@
-"""Probes tell the truth; every path exists at the root and under /api; the API describes itself."""
+"""Test probes, the paths at the root and under /api, and the description of the API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def test_an_event_can_be_posted_to_and_read_from_each_form(running: Service, pat
     found = running.http.get(f"{path.removesuffix('/')}/{event_id}", follow_redirects=False)
     if path != "/events%2F":
         assert found.json()["id"] == event_id
-    # The slow way, which says what is wrong, is behind each form too.
+    # The route, which makes error messages, is behind each form too.
     problem(running.http.post(path, json={}), 422)
 
 
@@ -66,7 +66,7 @@ def test_ready_for_nonsense_is_refused_with_what_can_be_asked(running: Service) 
 
 
 def values(node: Any) -> Iterator[tuple[str, Any]]:
-    """Every name and its value, anywhere in the document."""
+    """Yield every name and its value, anywhere in the document."""
     for name, value in node.items() if isinstance(node, dict) else enumerate(node):
         yield str(name), value
         if isinstance(value, dict | list):

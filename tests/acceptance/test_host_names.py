@@ -1,4 +1,4 @@
-"""A web page that has rebound its name to this machine neither reads nor posts."""
+"""Refuse requests of a web page whose name was rebound to this machine."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def ask(running: Service, method: str, path: str, body: object, host: str) -> ht
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), CALLS)
-def test_on_this_machine_only_its_own_names_are_answered_to(
+def test_on_loopback_only_loopback_host_names_are_accepted(
     running: Service, method: str, path: str, body: object, status: int
 ) -> None:
     for host in ("localhost", "127.0.0.1:5000", "[::1]:80"):
@@ -64,7 +64,7 @@ def test_on_this_machine_only_its_own_names_are_answered_to(
         assert host.partition(":")[0] in answer.json()["detail"]
 
 
-def test_names_that_are_set_are_answered_to_and_no_others(named: Service) -> None:
+def test_only_the_configured_host_names_are_accepted(named: Service) -> None:
     for method, path, body, status in CALLS:
         for host in ("logs.example.com", "a.internal:8080", "localhost"):
             assert ask(named, method, path, body, host).status_code == status

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again counts once."""
+"""Test `Idempotency-Key`: a request that is sent again counts once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def test_the_same_key_and_body_give_the_same_answer_and_one_event(running: Servi
     assert len(running.events(component="once-same")) == 1
 
 
-def test_an_answer_that_repeats_an_earlier_one_says_so(running: Service) -> None:
+def test_a_repeated_answer_has_the_header_that_says_so(running: Service) -> None:
     first, second = (post(running, "told", component="once-told") for _ in range(2))
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
@@ -64,7 +64,7 @@ def test_two_keys_on_one_request_are_refused(running: Service) -> None:
     assert running.http.post("/events", json=EVENT, headers=headers).status_code == 422
 
 
-def test_many_at_once_with_one_key_store_one_event(running: Service) -> None:
+def test_many_simultaneous_requests_with_one_key_store_one_event(running: Service) -> None:
     barrier = threading.Barrier(12)
 
     def send(_: int) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What large uploads may take: memory, and time of others."""
+"""Bound what large uploads take: memory, and time that others wait."""
 
 import gzip
 import socket
@@ -18,7 +18,7 @@ HEAD = (b"POST", b"/events/batch", b"Content-Type: application/x-ndjson")
 
 @pytest.mark.parametrize("items", [10_000, 70])
 @pytest.mark.parametrize("packed", [False, True])
-def test_sixteen_mebibytes_are_taken_within_bounds(
+def test_sixteen_mebibytes_are_accepted_within_bounds(
     running: Service, items: int, packed: bool
 ) -> None:
     body = upload(16 * MIB, items)
@@ -29,7 +29,7 @@ def test_sixteen_mebibytes_are_taken_within_bounds(
         assert answer.json()["accepted"] == items
 
 
-def test_a_batch_of_nothing_but_faults_is_answered_within_bounds(running: Service) -> None:
+def test_a_batch_with_only_invalid_items_is_answered_within_bounds(running: Service) -> None:
     deep = b'{"a":' * 60 + b"[%b]" % b",".join([b'"\\u0000"'] * 30) + b"}" * 60
     with within_bounds(running):
         answer = running.http.post("/events/batch", content=(deep + b"\n") * 9_999, headers=NDJSON)
@@ -48,7 +48,7 @@ def test_a_dense_array_is_refused_within_bounds(running: Service, dense: bytes) 
             assert answer.status_code in (413, 422)
 
 
-def test_an_upload_that_is_broken_off_accepts_nothing(running: Service) -> None:
+def test_an_upload_that_is_cut_off_accepts_nothing(running: Service) -> None:
     before = running.http.get("/status").json()["conservation"]["accepted"]
     body = upload(2 * MIB, 1_000)
     with Raw(running) as raw:
@@ -60,7 +60,7 @@ def test_an_upload_that_is_broken_off_accepts_nothing(running: Service) -> None:
 
 
 @pytest.mark.parametrize("blank", [b"\n", b" \r\n", b"\t" * 300_000 + b"\n"])
-def test_blank_lines_without_end_hold_up_nobody(running: Service, blank: bytes) -> None:
+def test_endless_blank_lines_block_nobody(running: Service, blank: bytes) -> None:
     body = gzip.compress(blank * (16 * MIB // len(blank)))
     packed = NDJSON | {"content-encoding": "gzip"}
     with within_bounds(running, 8 * MIB):
@@ -70,7 +70,7 @@ def test_blank_lines_without_end_hold_up_nobody(running: Service, blank: bytes) 
 
 
 @pytest.mark.parametrize("dense", [b"[", b"[{},", b'{"":', b'{"":"","":[],'])
-def test_items_that_never_end_are_given_up(running: Service, dense: bytes) -> None:
+def test_items_that_never_end_time_out(running: Service, dense: bytes) -> None:
     body = gzip.compress(b"[" + dense * (16 * MIB // len(dense) - 1))
     packed = {"content-type": "application/json", "content-encoding": "gzip"}
     with within_bounds(running, 48 * MIB):

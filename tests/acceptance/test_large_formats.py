@@ -1,4 +1,4 @@
-"""What large or hostile logs and CloudEvents may take: memory, and time of others."""
+"""Bound what large or hostile logs and CloudEvents take: memory, and time that others wait."""
 
 import gzip
 import json
@@ -16,14 +16,14 @@ from tests.support.bounds import cpu_seconds, within_bounds
 from tests.support.hostile import fuzz, mutations
 
 MIB = 1024 * 1024
-BUSY_SECONDS = 4.0  # of a processor, all that it does meanwhile included
+BUSY_SECONDS = 4.0  # CPU seconds, with everything else that the process does meanwhile
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
 CLOUDEVENTS = {"content-type": "application/cloudevents-batch+json"}
 
 
 def export(records: int, text: str) -> bytes:
-    """So many records in protobuf."""
+    """Return that many records in protobuf."""
     sent = ExportLogsServiceRequest()
     group = sent.resource_logs.add()
     group.resource.attributes.add(key="service.name").value.string_value = "large"
@@ -41,7 +41,7 @@ def test_sixteen_mebibytes_of_logs_are_taken_within_bounds(
     body = export(records, "x" * (16 * MIB // records - 20))
     content = gzip.compress(body, 1) if packed else body
     headers = PROTOBUF | ({"content-encoding": "gzip"} if packed else {})
-    # They are decoded by a thread, and what that frees is not at once of use to the others.
+    # A thread decodes them; memory that it frees is not reused by other threads at once.
     with within_bounds(running, 96 * MIB):
         answer = running.http.post("/v1/logs", content=content, headers=headers)
         assert (answer.status_code, answer.content) == (200, b"")
@@ -59,7 +59,7 @@ def test_sixteen_mebibytes_of_cloudevents_are_taken_within_bounds(
         assert answer.json()["accepted"] == items
 
 
-def test_an_export_of_nothing_but_faults_is_answered_within_bounds(running: Service) -> None:
+def test_an_export_of_only_invalid_records_is_answered_within_bounds(running: Service) -> None:
     body = export(10_000, "x" * 1_500 + "\0")
     with within_bounds(running):
         answer = running.http.post("/v1/logs", content=body, headers=PROTOBUF)
@@ -69,7 +69,7 @@ def test_an_export_of_nothing_but_faults_is_answered_within_bounds(running: Serv
 
 
 def delimited(number: int, content: bytes) -> bytes:
-    """A field of protobuf, by hand."""
+    """Encode a length-delimited field of protobuf by hand."""
     size, length = len(content), b""
     while size > 127:
         length += bytes([size & 127 | 128])
@@ -140,7 +140,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_body_of_nothing_but_tiny_parts_is_answered_within_bounds(
+def test_a_body_of_tiny_parts_only_is_answered_within_bounds(
     running: Service, name: str, packed: bool
 ) -> None:
     body, headers = HOSTILE[name]()

@@ -1,4 +1,4 @@
-"""The whole service works with the rights that docs/security.md gives it, and with no more."""
+"""Run the whole service with the rights that docs/security.md gives it, and no more."""
 
 import re
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ EVENT = {"component": "c", "environment": "e", "message": "m"}
 
 
 def rights(role: str) -> list[str]:
-    """What the page says for that server, as ACL SETUSER reads it."""
+    """Return the rights of the page for that server, as ACL SETUSER reads them."""
     (block,) = re.findall(rf"```\n(user activity-{role} [^`]*)```", PAGE.read_text())
     return re.sub(r"\\\n", " ", block).split()[2:]
 
 
 def restricted(url: str, role: str) -> str:
-    """The address for a user of that server who has these rights only."""
+    """Return the server's address for a user with only these rights."""
     password = "its password"
     with redis.Redis.from_url(url) as server:
         words = [f">{password}" if word.startswith(">") else word for word in rights(role)]
@@ -51,7 +51,7 @@ def few_rights(settings: StorageSettings) -> Iterator[StorageSettings]:
 
 
 def denied(settings: StorageSettings) -> list[object]:
-    """What a server has refused, by its own log."""
+    """Return the commands that a server has refused, from its ACL log."""
     found: list[object] = []
     for url in (settings.queue_url, settings.control_url):
         with redis.Redis.from_url(url) as server:
@@ -60,7 +60,7 @@ def denied(settings: StorageSettings) -> list[object]:
 
 
 def use_everything(running: Service) -> None:
-    """Each way to post, to read and to ask."""
+    """Use each way to post, to read and to query."""
     for n in range(20):
         running.post(**EVENT, data={"n": n})
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_everything_works_with_the_rights_of_the_page(
         use_everything(running)
         replay_one(few_rights)
         killed = running.workers.pop()
-        killed.kill()  # its hint is lost: a sweep repeats it
+        killed.kill()  # the job is lost; a sweep repeats it
         killed.wait()
         for _ in range(20):
             running.post(**EVENT)
@@ -139,7 +139,7 @@ def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) ->
         ("control", ["ACL", "LIST"]),
     ],
 )
-def test_nothing_else_is_allowed(
+def test_commands_without_a_right_are_refused(
     few_rights: StorageSettings, role: str, command: list[str]
 ) -> None:
     with (

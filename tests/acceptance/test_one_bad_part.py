@@ -1,4 +1,4 @@
-"""In every format one bad part of a request costs no good one."""
+"""Send a request with one bad part in every format: the good parts are accepted."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from testbed.service import Service
 from tests.support.hostile import EVENT, fuzz
 
 DEEP = b"[" * 20_000 + b"]" * 20_000
-# What stands in the place of a value, and makes of the item what no event can be.
+# replaces a value, so that the item can't become an event
 BAD = (
     *(rb'"cut \ud83d"', rb'"\ude00\ud83d"', rb'"\u0000"', b'"\xff"', b'"\xed\xa0\xbd"', rb'"\q"'),
     *(b'"a\tb"', b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"01", b"[1,]", b"nul", DEEP),
@@ -49,13 +49,13 @@ values = st.lists(st.sampled_from([*GOOD, *BAD]), max_size=5)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_bad_item_of_a_batch_costs_no_good_one(running: Service, name: str) -> None:
+def test_a_bad_item_of_a_batch_does_not_affect_a_good_one(running: Service, name: str) -> None:
     media_type, encode = FORMATS[name]
 
     @fuzz(40)
     @given(values, st.integers(0, 5))
     def costs_no_other(sent: list[bytes], at: int) -> None:
-        sent = [*sent[:at], GOOD[0], *sent[at:]]  # one at least, or nothing is accepted
+        sent = [*sent[:at], GOOD[0], *sent[at:]]  # at least one; else nothing is accepted
         answer = running.http.post(
             "/events/batch", content=encode(sent), headers={"content-type": media_type}
         )
@@ -74,7 +74,7 @@ def export(*groups: bytes) -> dict[str, Any]:
     }
 
 
-def test_half_an_emoji_costs_one_log_record_and_not_the_export(running: Service) -> None:
+def test_an_unpaired_surrogate_rejects_one_log_record_and_not_the_export(running: Service) -> None:
     texts = (b"first", rb"cut \ud83d", b"third")
     records = b",".join(b'{"body":{"stringValue":"%b"}}' % text for text in texts)
     named = b'{"attributes":[{"key":"service.name","value":{"stringValue":"half-emoji"}}]}'

@@ -1,7 +1,7 @@
-"""The OpenAPI document is true: schemathesis asks for what it offers, and for what it does not.
+"""Test that the OpenAPI document is true: schemathesis sends valid and invalid requests.
 
-Never a 5xx; only the statuses, media types, headers and bodies that are documented; what the
-document allows is taken, and what it forbids is refused.
+There is never a 5xx, and only the statuses, media types, headers and bodies that are documented.
+What the document allows is accepted; what it forbids is refused.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ DOCUMENT: dict[str, Any] = create_app(
     ApiSettings(_env_file=None),
 ).fastapi.openapi()
 
-# What is a message in protobuf, no JSON schema can say.
+# A JSON schema can't describe a message in protobuf.
 _messages = st.builds(
     lambda text: ExportLogsServiceRequest(
         resource_logs=cast(
@@ -42,13 +42,13 @@ _messages = st.builds(
 schemathesis.openapi.media_type("application/x-protobuf", _messages)
 
 schema = schemathesis.openapi.from_dict(DOCUMENT)
-# That a NUL is refused wherever it stands, no JSON schema can say.
+# A JSON schema can't say that a NUL is refused anywhere.
 schema.config.generation.allow_x00 = False
 OPERATIONS = [cast(Any, found).ok() for found in schema.get_all_operations()]
 
 _seen: Counter[tuple[str, int]] = Counter()
 
-# What these must be, and how long a query may be as a whole, only the document's words say.
+# Only the text of the document says what these must be, and how long a whole query may be.
 _IN_WORDS = {"from_date", "to_date", "cursor", "data", "id", None}
 
 
@@ -56,8 +56,8 @@ def test_the_document_is_the_one_that_is_served(running: Service) -> None:
     assert running.http.get("/openapi.json").json() == DOCUMENT
 
 
-# Not by schemathesis's own decorator: its tests share one name, so that of several test processes
-# each would run only the first.
+# Not by schemathesis's own decorator: its tests share one name, so with several test processes
+# each process would run only the first one.
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_every_operation_answers_as_documented(
@@ -73,18 +73,18 @@ def test_every_operation_answers_as_documented(
     try:
         answers()
     except (Unsatisfiable, SkipTest):
-        assert mode is GenerationMode.NEGATIVE  # nothing that it takes could be wrong
+        assert mode is GenerationMode.NEGATIVE  # no input of it can be wrong
 
 
 def _key_was_reused(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
-    """The document can't say that a key must not come with another body than before."""
+    """Skip a reused key: the document can't say that a key must not come with another body."""
     if case.operation.method.upper() != "POST" or response.status_code != 422:
         return False
     return any("header" in fault for fault in response.json().get("errors", ()))
 
 
 def _a_float_is_no_integer(response: schemathesis.Response) -> bool:
-    """204.0 is an integer to JSON schema, but not to CloudEvents (JSON format, 2.2)."""
+    """Skip 204.0: it is an integer in JSON schema, but not in CloudEvents (JSON format, 2.2)."""
     if response.status_code != 422:
         return False
     document = response.json()
@@ -94,7 +94,7 @@ def _a_float_is_no_integer(response: schemathesis.Response) -> bool:
 
 
 def _an_item_was_refused(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
-    """Whether a batch was accepted without its bad items: each has an error of its own."""
+    """Return whether a batch was accepted without its bad items: each has an error of its own."""
     if case.operation.label != "POST /events/batch" or response.status_code not in (200, 201, 202):
         return False
     return any("error" in result for result in response.json()["results"])
@@ -103,12 +103,12 @@ def _an_item_was_refused(case: schemathesis.Case[Any], response: schemathesis.Re
 def _excluded(
     case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> Iterator[CheckFunction]:
-    """What schemathesis expects of a query and can't know better."""
+    """Skip what schemathesis expects of a query and can't know better."""
     if _key_was_reused(case, response) or _a_float_is_no_integer(response):
         yield positive_data_acceptance
     sent = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
     if _an_item_was_refused(case, response) or any(not value.strip() for _, value in sent):
-        yield negative_data_rejection  # bad items were rejected alone; blank values are ignored
+        yield negative_data_rejection  # bad items were rejected; blank values are ignored
     if case.operation.label != "GET /events":
         return
     if response.status_code == 422:
@@ -119,7 +119,7 @@ def _excluded(
         yield from (positive_data_acceptance, negative_data_rejection)
 
 
-def test_the_operations_were_asked_for_what_is_right_and_for_what_is_wrong() -> None:
+def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> None:
     wanted = {
         ("POST /events", 202),
         ("POST /events/batch", 202),

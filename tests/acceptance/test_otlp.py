@@ -1,4 +1,4 @@
-"""OpenTelemetry logs over HTTP, sent by the official SDK and by hand."""
+"""Send OpenTelemetry logs over HTTP, by the official SDK and by hand."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ from tests.support.problems import problem
 JSON = {"content-type": "application/json"}
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
-# examples/logs.json of opentelemetry-proto, but for blanks.
+# examples/logs.json of opentelemetry-proto, without white space
 EXAMPLE = json.loads("""{"resourceLogs": [{
   "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "my.service"}}]},
   "scopeLogs": [{
@@ -57,7 +57,7 @@ def post(
 
 
 def stored(running: Service, count: int, **filters: Any) -> list[dict[str, Any]]:
-    """That many events and no more, in the order they came."""
+    """Return exactly that many events, in the order of their arrival."""
     filters = {"limit": 1000, "order": "asc", **filters}
     wait_until(lambda: len(running.events(**filters)) == count, f"{count} events of {filters}")
     return running.events(**filters)
@@ -114,7 +114,7 @@ def test_what_the_sdk_logs_is_found_as_events(running: Service, compression: Com
     )
 
 
-def test_records_that_can_not_be_kept_are_counted_and_the_others_kept(running: Service) -> None:
+def test_records_that_cannot_be_stored_are_counted_and_the_others_kept(running: Service) -> None:
     component = f"partial-{secrets.token_hex(4)}"
     with sdk(running, component, Compression.Gzip) as (provider, answers):
         logger = provider.get_logger("lib")
@@ -177,7 +177,7 @@ def test_an_empty_request_is_a_success(running: Service) -> None:
 
 
 def status_of(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The google.rpc.Status of an error, in the request's own encoding."""
+    """Return the google.rpc.Status of an error, in the encoding of the request."""
     assert answer.status_code == status, answer.content
     assert answer.headers["content-type"] == answer.request.headers["content-type"]
     if answer.headers["content-type"] == "application/json":
@@ -233,7 +233,7 @@ def test_deep_and_odd_bodies_are_answered(running: Service) -> None:
 
 
 def length(content: bytes) -> bytes:
-    """As a varint."""
+    """Encode a length as a varint."""
     size, out = len(content), b""
     while size > 127:
         out += bytes([size & 127 | 128])
@@ -242,7 +242,7 @@ def length(content: bytes) -> bytes:
 
 
 def test_while_the_queue_is_away_nothing_is_acknowledged(running: Service) -> None:
-    """With a queue that is not there the answer is retryable."""
+    """Use a queue that is not there: the answer is retryable."""
     away = running.settings.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"})
     with service(away, workers=0, probe="/health") as lonely:
         for headers in (JSON, PROTOBUF):

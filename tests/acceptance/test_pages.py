@@ -1,4 +1,4 @@
-"""The pages for people: a browser loads and runs nothing from elsewhere."""
+"""Test the pages for people: a browser loads and runs nothing from elsewhere."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_page_loads_and_links_only_what_the_service_itself_has(
     assert len(addresses) >= 4
     for address in addresses:
         assert not urlsplit(address).netloc
-        assert not address.startswith("/")  # under whatever prefix a proxy has
+        assert not address.startswith("/")  # whatever prefix a proxy has
         assert running.http.get(urljoin(f"{running.url}{path}", address)).status_code == 200
 
 
@@ -42,7 +42,7 @@ def test_a_page_may_run_no_script_but_the_services_own(running: Service, path: s
     assert not re.search(r"<style| style=| on\w+=", page.text)
 
 
-def test_what_the_pages_are_made_of_is_served_as_what_it_is(running: Service) -> None:
+def test_the_files_of_the_pages_have_the_right_media_types(running: Service) -> None:
     for name, kind in (
         ("swagger-ui-bundle.js", "text/javascript"),
         ("swagger-ui.css", "text/css"),
@@ -64,7 +64,7 @@ def test_our_own_pages_name_no_other_host() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/"])
-def test_a_program_is_told_what_there_is(running: Service, path: str) -> None:
+def test_a_program_gets_the_list_of_paths_as_json(running: Service, path: str) -> None:
     for headers in ({}, {"accept": "application/json"}, {"accept": "*/*"}):
         answer = running.http.get(path, headers=headers)
         assert answer.headers["content-type"] == "application/json"

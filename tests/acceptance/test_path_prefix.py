@@ -1,4 +1,4 @@
-"""The service below a path of a proxy: what it answers leads back to itself."""
+"""Publish the service below a path of a proxy: its links lead back to itself."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def post(http: httpx.Client, path: str, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/events", "/activity/events", "/activity/api/events/"])
-@pytest.mark.parametrize("key", [{}, {"idempotency-key": "k"}])  # the fast path, and the other
+@pytest.mark.parametrize("key", [{}, {"idempotency-key": "k"}])  # the fast path, and the route
 def test_location_has_the_prefix_whether_the_proxy_takes_it_off_or_not(
     fixed: Service, path: str, key: dict[str, str]
 ) -> None:
@@ -72,7 +72,7 @@ def test_every_call_is_there_below_the_prefix(fixed: Service, path: str) -> None
         assert fixed.http.get(urljoin(path + "/docs", script)).status_code == 200
 
 
-def test_a_trusted_proxy_tells_the_prefix_with_each_request(told: Service) -> None:
+def test_the_prefix_header_of_a_trusted_proxy_is_used_for_each_request(told: Service) -> None:
     assert post(told.http, "/events", **FORWARDED) == "/logs/v2"
     assert post(told.http, "/logs/v2/events", **FORWARDED) == "/logs/v2"
     assert post(told.http, "/events") == ""
@@ -81,7 +81,7 @@ def test_a_trusted_proxy_tells_the_prefix_with_each_request(told: Service) -> No
     assert "servers" not in told.http.get("/openapi.json").json()
 
 
-def test_nobody_else_is_believed_who_tells_a_prefix(distrustful: Service) -> None:
+def test_the_prefix_header_of_any_other_sender_is_ignored(distrustful: Service) -> None:
     assert post(distrustful.http, "/events", **FORWARDED) == ""
     assert "servers" not in distrustful.http.get("/openapi.json", headers=FORWARDED).json()
 

@@ -1,4 +1,4 @@
-"""The first five minutes, as the README shows them: every block is run, in order, in a clone."""
+"""Run the first five minutes of the README: every block, in order, in a clone."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ SHELL = [block for block in blocks("sh") if "make" not in block]
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a new user has after `make up`."""
+    """Yield what a new user has after `make up`."""
     folder = tmp_path_factory.mktemp("clone") / "activity"
     trust = ("-c", f"safe.directory={ROOT}", "-c", f"safe.directory={ROOT}/.git")
     subprocess.run(["git", *trust, "clone", "-q", str(ROOT), str(folder)], check=True)

@@ -1,4 +1,4 @@
-"""As many batches are read at once as there is room for."""
+"""Read as many batches at once as the memory budget allows."""
 
 from storage.settings import StorageSettings
 from testbed.service import service
@@ -12,10 +12,10 @@ NDJSON = {"content-type": "application/x-ndjson"}
 HEAD = (b"POST", b"/events/batch", b"Content-Type: application/x-ndjson")
 
 
-def test_more_batches_than_there_is_room_for_are_told_to_come_again(
+def test_more_batches_than_the_memory_budget_allows_get_503_with_retry_after(
     settings: StorageSettings,
 ) -> None:
-    """Those that are slow hold no more than they have sent."""
+    """Send slowly: slow batches hold no more memory than was sent."""
     body = upload(3 * MIB, 100)
     length = b"Content-Length: %d" % len(body)
 
@@ -23,7 +23,7 @@ def test_more_batches_than_there_is_room_for_are_told_to_come_again(
         with Raw(running) as slow:
             slow.send(request(body[: 2 * MIB], *HEAD, length))
             answer = running.http.post("/events/batch", content=body, headers=NDJSON)
-            if answer.status_code == 202:  # it came before the slow one was read so far
+            if answer.status_code == 202:  # it came before that much of the slow one was read
                 return False
             assert "Other requests" in problem(answer, 503)["detail"]
             assert answer.headers["retry-after"] == "1"
@@ -35,7 +35,7 @@ def test_more_batches_than_there_is_room_for_are_told_to_come_again(
         assert running.http.post("/events/batch", content=body, headers=NDJSON).status_code == 202
 
 
-def test_faults_take_room_too_and_one_batch_alone_has_room_for_all_of_its_own(
+def test_errors_count_in_the_memory_budget_and_a_lone_batch_may_have_all_of_its_own(
     settings: StorageSettings,
 ) -> None:
     bad = b"0\n" * 9_999

@@ -1,4 +1,4 @@
-"""What is posted comes back equal: by id, queued or stored, and by query."""
+"""Read back what was posted: by id, queued or stored, and by query; it is equal."""
 
 import json
 import secrets
@@ -16,7 +16,7 @@ from testbed.waiting import wait_until
 
 storable = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 digits = st.text(string.digits, min_size=1, max_size=300)
-# Spelt by hand: Python's own numbers would lose digits, and exponents come in many forms.
+# Written by hand: Python's own numbers would lose digits, and exponents have many notations.
 spelt = st.builds(
     lambda sign, whole, fraction, exponent: f"{sign}{whole.lstrip('0') or '0'}{fraction}{exponent}",
     st.sampled_from(["", "-"]),
@@ -27,7 +27,7 @@ spelt = st.builds(
 
 
 class Number(int):
-    """A number that is encoded as it was spelt."""
+    """A number that is encoded as it was written."""
 
     spelling: str
 
@@ -67,7 +67,7 @@ def depth(data: Any) -> int:
 
 
 def encoded(data: Any) -> str:
-    """JSON with numbers as they were spelt."""
+    """Return JSON with numbers as they were written."""
     match data:
         case Number():
             return data.spelling
@@ -80,7 +80,7 @@ def encoded(data: Any) -> str:
 
 
 def decoded(text: str | bytes) -> Any:
-    """With every digit; `true` and 1 run_in_thread, which Python takes for equal."""
+    """Decode with every digit, and tell `true` from 1, which Python treats as equal."""
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
 
 
@@ -94,7 +94,7 @@ def post(running: Service, component: str, data: str) -> str:
 
 
 def comes_back(running: Service, documents: list[str]) -> None:
-    """Post each, and read it by id at once, by id once it is stored, and by query."""
+    """Post each document; read it by id at once, by id once it is stored, and by query."""
     component = secrets.token_hex(8)
     ids = {post(running, component, data): decoded(data) for data in documents}
     for event_id, data in ids.items():
@@ -151,7 +151,7 @@ TELLING = [
 
 
 @pytest.mark.parametrize("data", TELLING, ids=lambda text: text[:20])
-def test_a_telling_example_of_data_comes_back_equal(running: Service, data: str) -> None:
+def test_a_chosen_example_of_data_comes_back_equal(running: Service, data: str) -> None:
     comes_back(running, [data])
 
 

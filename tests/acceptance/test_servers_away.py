@@ -1,6 +1,6 @@
-"""What a client is told while a server is away, full or too slow, and that it heals by itself.
+"""Take a server away, fill it or slow it: clients get an honest answer, and service resumes.
 
-Not in one module with the `running` service: its worker would take these tests' drains.
+Not in one module with the `running` service: its worker would take the drains of these tests.
 """
 
 import json
@@ -33,7 +33,7 @@ def retry_seconds(response: httpx.Response) -> int:
     return int(response.headers["retry-after"])
 
 
-def test_while_the_queue_is_away_a_post_is_told_to_retry_and_then_succeeds_without_a_restart(
+def test_while_the_queue_is_away_a_post_gets_retry_after_and_later_succeeds_without_a_restart(
     settings: StorageSettings,
 ) -> None:
     with own_queue() as queue:
@@ -56,7 +56,7 @@ def test_while_the_queue_is_away_a_post_is_told_to_retry_and_then_succeeds_witho
 def test_an_opentelemetry_sdk_comes_again_until_the_queue_is_there(
     settings: StorageSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "opentelemetry")  # it tells of each attempt
+    caplog.set_level(logging.CRITICAL, "opentelemetry")  # it reports each attempt
     with own_queue() as queue:
         away = settings.model_copy(update={"queue_url": queue.url})
         with (
@@ -76,7 +76,7 @@ def test_an_opentelemetry_sdk_comes_again_until_the_queue_is_there(
             wait_until(lambda: len(running.events(component="patient")) == 1, "it to be stored")
 
 
-def test_a_full_queue_accepts_nothing_by_halves_and_keeps_what_it_has_accepted(
+def test_a_full_queue_accepts_no_event_in_part_and_keeps_what_it_has_accepted(
     settings: StorageSettings,
 ) -> None:
     with own_queue("8mb") as queue:
@@ -87,7 +87,7 @@ def test_a_full_queue_accepts_nothing_by_halves_and_keeps_what_it_has_accepted(
             refused = fill(running, accepted)
             assert retry_seconds(refused) > 0
             assert "nothing was accepted" in refused.json()["detail"]
-            # Only once not even the smallest event fits does it say that it is not ready.
+            # It is not ready only when even the smallest event does not fit.
             wait_until(lambda: is_full(running, accepted), "the queue to be full to the brim")
             for event_id in accepted:
                 assert running.http.get(f"/events/{event_id}").json()["receipt"] == "queued"
@@ -101,7 +101,7 @@ def test_a_full_queue_accepts_nothing_by_halves_and_keeps_what_it_has_accepted(
 
 
 def fill(running: Service, accepted: list[str], size: int = 50_000) -> httpx.Response:
-    """Post events until one is refused, which is returned; adds the ids of those accepted."""
+    """Post events until one is refused; return that answer, and add the accepted ids."""
     for _ in range(500):
         event = {**EVENT, "component": "filler", "data": secrets.token_hex(size)}
         response = running.http.post("/events", json=event)
@@ -112,8 +112,8 @@ def fill(running: Service, accepted: list[str], size: int = 50_000) -> httpx.Res
 
 
 def is_full(running: Service, accepted: list[str]) -> bool:
-    # Ever smaller: the server gives memory of its connections back while it is being filled, which
-    # is room for more of the smallest than `fill` would post.
+    # Ever smaller: the server frees memory of its connections while it is filled, so that more of
+    # the smallest events fit than `fill` would post.
     for size in (5_000, 500, 10):
         fill(running, accepted, size)
     ready = running.http.get("/health/ready")
@@ -121,7 +121,7 @@ def is_full(running: Service, accepted: list[str]) -> bool:
     return ready.status_code == 503 and queue["state"] == "down" and "full" in queue["detail"]
 
 
-def test_while_the_database_is_away_events_are_accepted_and_history_is_told_to_retry(
+def test_while_the_database_is_away_events_are_accepted_and_queries_get_retry_after(
     settings: StorageSettings,
 ) -> None:
     away = settings.model_copy(
@@ -164,7 +164,7 @@ def test_while_control_is_away_events_are_accepted_and_history_is_read(
         assert (page.status_code, page.headers["x-cache"]) == (200, "BYPASS")
 
 
-def test_headers_that_stall_are_given_up(settings: StorageSettings) -> None:
+def test_headers_that_stall_time_out(settings: StorageSettings) -> None:
     with service(settings, workers=0, body_seconds=1) as running:
         with Raw(running) as silent, Raw(running) as slow:
             slow.send(b"POST /events HTTP/1.1\r\nX-Slow: ")
@@ -173,7 +173,7 @@ def test_headers_that_stall_are_given_up(settings: StorageSettings) -> None:
         assert running.http.get("/health").status_code == 200
 
 
-def test_a_body_that_stalls_is_given_up_and_others_are_served_meanwhile(
+def test_a_body_that_stalls_times_out_while_others_are_served(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, body_seconds=1) as running, Raw(running) as raw:
@@ -189,7 +189,7 @@ def test_a_body_that_stalls_is_given_up_and_others_are_served_meanwhile(
 
 
 def states(running: Service, purpose: str, status: int) -> dict[str, str]:
-    """The state of each server, in an answer of that status."""
+    """Return the state of each server, from an answer with that status."""
     answer = running.http.get("/health/ready", params={"for": purpose}, timeout=10)
     assert answer.status_code == status
     assert answer.json()["status"] == ("ready" if status == 200 else "unavailable")

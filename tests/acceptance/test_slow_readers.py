@@ -1,4 +1,4 @@
-"""Clients that ask for much and read slowly, or not at all."""
+"""Test clients that request much and read slowly, or not at all."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ EVENTS = 1_000
 PAGE_BYTES = 12 * MIB
 CLIENTS = 30
 NDJSON = {"content-type": "application/x-ndjson"}
-# Of 30 pages 360 MiB would be held. What is held: 64 MiB, and two pages while they are made.
+# 30 pages have 360 MiB. Held are at most 64 MiB, and two pages while they are made.
 GROWTH_BYTES = 220 * MIB
 LEFT_BYTES = 64 * MIB
 SECONDS = 60
@@ -32,7 +32,7 @@ SECONDS = 60
 
 @pytest.fixture(scope="module")
 def filled(servers: TestServers) -> Iterator[StorageSettings]:
-    """A database with a page of PAGE_BYTES."""
+    """Yield settings of a database with a page of PAGE_BYTES."""
     with servers.fresh(database_pool=2) as settings, service(settings) as running:
         for _ in range(2):
             body = upload(PAGE_BYTES // 2, EVENTS // 2)
@@ -43,12 +43,12 @@ def filled(servers: TestServers) -> Iterator[StorageSettings]:
 
 
 def page(limit: int) -> bytes:
-    """A question for so many of the large events."""
+    """Build a request for that many of the large events."""
     return get(b"/events?component=large&limit=%d" % limit)
 
 
 def not_reading(running: Service, limit: int) -> Raw:
-    """A client that asks for a page and reads nothing of it."""
+    """Open a client that requests a page and reads nothing of it."""
     raw = Raw(running)
     raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     raw.send(page(limit))
@@ -59,10 +59,10 @@ def large_page(running: Service, limit: int = EVENTS) -> httpx.Response:
     return running.http.get(f"/events?component=large&limit={limit}")
 
 
-def test_clients_that_ask_for_large_pages_and_never_read_cost_a_bounded_memory(
+def test_clients_that_request_large_pages_and_never_read_take_bounded_memory(
     filled: StorageSettings,
 ) -> None:
-    """And others are served meanwhile; when they have gone the memory comes back."""
+    """Serve others meanwhile; when the clients have gone, the memory comes back."""
     with service(filled, workers=0) as running, ExitStack() as clients:
         (api,) = running.apis
         assert len(large_page(running).content) > PAGE_BYTES
@@ -86,7 +86,7 @@ def test_clients_that_ask_for_large_pages_and_never_read_cost_a_bounded_memory(
 def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_page(
     filled: StorageSettings,
 ) -> None:
-    """In more time than a client may stand still."""
+    """Take more time in all than a client may make no progress."""
     pause = threading.Event()
     with service(filled, workers=0, answer_seconds=4) as running:
         whole = large_page(running).content
@@ -102,7 +102,7 @@ def test_a_client_that_reads_slowly_but_steadily_gets_its_whole_page(
 
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_client_that_stops_reading_is_disconnected(filled: StorageSettings, closes: bool) -> None:
-    """Also where all it asked for is answered, and the rest of the answer is all that remains."""
+    """Disconnect also when only the rest of the last answer remains."""
     with service(filled, workers=0, answer_seconds=1) as running:
         before = connections(running)
         with not_reading(running, EVENTS) as raw:
@@ -113,7 +113,7 @@ def test_a_client_that_stops_reading_is_disconnected(filled: StorageSettings, cl
 
 
 def test_past_the_budget_a_large_page_is_refused_and_nothing_else(filled: StorageSettings) -> None:
-    """Until who stands still has made way for it."""
+    """Refuse until clients without progress have made way."""
     with (
         service(filled, workers=0, answer_memory_bytes=MIB) as running,
         not_reading(running, EVENTS),

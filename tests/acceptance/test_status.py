@@ -1,4 +1,4 @@
-"""`GET /status`: the backlog, and the proof that every accepted event is accounted for."""
+"""Test `GET /status`: the backlog, and the proof that every accepted event is accounted for."""
 
 from importlib.metadata import version
 from typing import Any
@@ -22,14 +22,14 @@ def status(running: Service) -> dict[str, Any]:
 
 
 def quiet(running: Service) -> dict[str, Any]:
-    """The status once nothing waits."""
+    """Return the status once the backlog is empty."""
     return wait_until(
         lambda: found if (found := status(running))["backlog"] == 0 else {}, "an empty backlog"
     )
 
 
 def wait_for_attention(running: Service, wanted: list[str]) -> None:
-    """Until exactly that is said: a busy machine may keep a server from answering in time."""
+    """Wait until `attention` is exactly this: on a busy machine a server may answer late."""
     wait_until(lambda: status(running)["attention"] == wanted, f"attention to be {wanted}")
 
 
@@ -73,7 +73,7 @@ def test_without_a_worker_events_wait_and_that_is_said(settings: StorageSettings
         assert "no worker runs: events are accepted and wait" in found["attention"]
 
 
-def test_an_event_lost_from_the_queue_is_noticed(settings: StorageSettings) -> None:
+def test_an_event_lost_from_the_queue_is_detected(settings: StorageSettings) -> None:
     with service(settings, workers=0) as running:
         running.post(**EVENT)
         with redis.Redis.from_url(settings.queue_url) as queue:
@@ -85,7 +85,7 @@ def test_an_event_lost_from_the_queue_is_noticed(settings: StorageSettings) -> N
         assert found["status"] == "attention"
 
 
-def test_an_event_that_was_trimmed_and_never_committed_is_noticed(
+def test_an_event_that_was_trimmed_and_never_committed_is_detected(
     settings: StorageSettings,
 ) -> None:
     with service(settings) as running:
@@ -98,7 +98,7 @@ def test_an_event_that_was_trimmed_and_never_committed_is_noticed(
         assert status(running)["conservation"]["balanced"] is False
 
 
-def test_a_queue_that_is_not_durable_is_said_loudly(settings: StorageSettings) -> None:
+def test_a_queue_that_is_not_durable_is_reported_in_attention(settings: StorageSettings) -> None:
     with redis.Redis.from_url(settings.queue_url) as queue, service(settings) as running:
         queue.config_set("appendfsync", "everysec")
         try:
@@ -108,7 +108,9 @@ def test_a_queue_that_is_not_durable_is_said_loudly(settings: StorageSettings) -
         wait_for_attention(running, [])
 
 
-def test_what_can_not_be_asked_is_unknown_and_named(settings: StorageSettings) -> None:
+def test_a_figure_that_cannot_be_read_is_unknown_and_its_server_named(
+    settings: StorageSettings,
+) -> None:
     away = settings.model_copy(
         update={"database_url": "postgresql+psycopg2://nobody@/nothing?host=/nowhere"}
     )
@@ -121,7 +123,7 @@ def test_what_can_not_be_asked_is_unknown_and_named(settings: StorageSettings) -
         assert "the database can't be asked: DatabaseUnavailable" in found["attention"]
 
 
-def test_a_queue_that_is_not_durable_is_said_loudly_at_the_start(
+def test_a_queue_that_is_not_durable_is_logged_at_the_start(
     settings: StorageSettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with redis.Redis.from_url(settings.queue_url) as queue:

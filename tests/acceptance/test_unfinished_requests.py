@@ -1,4 +1,4 @@
-"""Many clients that begin a request and never end it: bounded memory, and others are served."""
+"""Begin many requests and never end them: memory is bounded, and others are served."""
 
 import resource
 import socket
@@ -20,8 +20,8 @@ MIB = 1024 * 1024
 CLIENTS = 1_200
 EVENT_BYTES = 256 * 1024
 PART = BODY[:-1] + b',"data":"' + b"x" * (EVENT_BYTES - 200)
-# Without a bound a process grew by 437 MiB for bodies and by 1.7 GiB for heads. With it: two rooms
-# of 64 MiB, what is under way, and 1,200 connections, about 200 MiB in all.
+# Without a bound a process grew by 437 MiB for bodies and by 1.7 GiB for heads. With it: two
+# budgets of 64 MiB, running requests, and 1,200 connections, about 200 MiB in all.
 GROWTH_BYTES = 256 * MIB
 LEFT_BYTES = 48 * MIB
 SECONDS = 60
@@ -56,7 +56,7 @@ def many_files() -> Iterator[None]:
 
 
 class Sender:
-    """A client that sends what the service takes of an unfinished request, without waiting."""
+    """A client that sends as much of an unfinished request as the service takes."""
 
     def __init__(self, raw: Raw, sent: bytes) -> None:
         self.raw = raw
@@ -64,7 +64,7 @@ class Sender:
         raw.socket.setblocking(False)
 
     def send(self) -> bool:
-        """Send more; whether that was all."""
+        """Send more; return whether all of it was sent."""
         try:
             self._left = self._left[self.raw.socket.send(self._left) :]
         except BlockingIOError:
@@ -74,7 +74,7 @@ class Sender:
         return not self._left
 
     def was_refused(self) -> bool:
-        """Whether an answer can be read: only one that was refused has any."""
+        """Return whether an answer can be read: only a refused client has any."""
         try:
             return bool(self.raw.socket.recv(1, socket.MSG_PEEK))
         except (BlockingIOError, ConnectionResetError):
@@ -82,7 +82,7 @@ class Sender:
 
 
 @pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED)
-def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
+def test_requests_that_never_end_take_bounded_memory_and_others_are_served(
     settings: StorageSettings, sent: bytes
 ) -> None:
     with many_files(), service(settings, workers=0) as running, ExitStack() as stack:
@@ -121,7 +121,7 @@ def test_requests_that_never_end_cost_a_bounded_memory_and_others_are_served(
         assert answer_to.status_code == 202
 
 
-def test_more_clients_than_a_process_serves_are_told_so_until_one_leaves(
+def test_more_clients_than_the_limit_get_503_until_one_leaves(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0, connections=20) as running, ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`activity up`: the whole service on a folder of its own, as `make up` starts it."""
+"""Run `activity up`: the whole service on a folder of its own, as `make up` starts it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ACTIVITY = [sys.executable, "-m", "cli.main"]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A data folder whose name has a blank, as below `My Projects`."""
+    """Return a data folder with a blank in its path, as below `My Projects`."""
     with data_folder() as parent:
         data = parent.with_name("my data")
         yield data
@@ -37,7 +37,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def up(data: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """A run that is ready, and a client for it."""
+    """Yield a run that is ready, and a client for it."""
     command = [*ACTIVITY, "up", "--port", "0", "--data-dir", str(data), "--api-processes", "2"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""`activity up` starts whatever the shell says and however the folder is called."""
+"""Start `activity up` with any variables of the shell and any name of the folder."""
 
 import json
 import os
@@ -24,7 +24,7 @@ STOP_SECONDS = 90
 
 @pytest.fixture
 def parent() -> Iterator[Path]:
-    """A folder that the servers' user can reach, removed when no process of a run is left."""
+    """Yield a folder that the servers' user can reach; remove it after all processes have ended."""
     with data_folder() as folder:
         yield folder.parent
         for lock in folder.parent.rglob("lock"):
@@ -36,7 +36,7 @@ def is_free(lock: Path) -> bool:
 
 
 def activity(*arguments: object, **more: str) -> subprocess.Popen[str]:
-    """The command, with nothing set but what is given."""
+    """Start the command with only the given variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     return subprocess.Popen(
         [sys.executable, "-m", "cli.main", *(os.fspath(_text(each)) for each in arguments)],
@@ -55,7 +55,7 @@ def _text(argument: object) -> str | os.PathLike[str]:
 
 @contextmanager
 def up(data: Path, more: Mapping[str, str] | None = None) -> Iterator[httpx.Client]:
-    """A run that is ready and stops in good order."""
+    """Run it until it is ready, and stop it in order."""
     process = activity("up", "--port", 0, "--data-dir", data, "--workers", 1, **(more or {}))
     try:
         assert process.stdout is not None
@@ -107,7 +107,7 @@ def test_up_that_is_interrupted_while_it_waits_for_the_folder_says_that_it_did_n
     assert f"not started: interrupted while waiting for the data folder {parent}" in complaints
 
 
-def test_up_that_is_interrupted_before_it_is_ready_does_not_claim_to_have_served(
+def test_up_that_is_interrupted_before_it_is_ready_does_not_say_that_it_served(
     parent: Path,
 ) -> None:
     process = activity("up", "--port", 0, "--data-dir", parent / "data")
@@ -121,7 +121,7 @@ def test_up_that_is_interrupted_before_it_is_ready_does_not_claim_to_have_served
 
 @contextmanager
 def folder_lock_of(data: Path) -> Iterator[None]:
-    """As another run holds it."""
+    """Return the lock of the folder, as another run holds it."""
     data.mkdir()
     with folder_lock(data / "lock"):
         yield
@@ -130,12 +130,12 @@ def folder_lock_of(data: Path) -> Iterator[None]:
 def test_up_finds_every_acknowledged_event_after_a_power_cut_that_left_zeros(parent: Path) -> None:
     data = parent / "data"
     ids: list[str] = []
-    with suppress(AssertionError), up(data) as client:  # it does not stop in good order
+    with suppress(AssertionError), up(data) as client:  # it does not stop in order
         processes = json.loads(activity("status", "--json", "--data-dir", data).communicate()[0])
         pids = {(one["role"], one["pid"]) for one in processes["processes"]}
         workers = [pid for role, pid in pids if role == "worker"]
         for worker in workers:
-            os.kill(worker, signal.SIGSTOP)  # what is posted stays in the queue
+            os.kill(worker, signal.SIGSTOP)  # a posted event stays in the queue
         for number in range(50):
             event = {"component": "c", "environment": "e", "message": f"m {number}"}
             ids.append(client.post("/events", json=event).json()["id"])

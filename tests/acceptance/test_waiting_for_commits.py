@@ -1,4 +1,4 @@
-"""`ack=stored` where the commit is late, or never comes."""
+"""Test `ack=stored` when the commit is late or never comes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ EVENT: dict[str, Any] = {"component": "acks", "environment": "e", "message": "m"
 
 @pytest.fixture
 def unattended(settings: StorageSettings) -> Iterator[Service]:
-    """A service without workers: whatever it accepts stays in the queue."""
+    """Run a service without workers: every accepted event stays in the queue."""
     with service(settings, workers=0, ack_seconds=0.3) as started:
         yield started
 

@@ -1,4 +1,4 @@
-"""A short run of the chaos, and proof that what it compares would be noticed."""
+"""Run the chaos for a short time, and prove that it detects each kind of error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -19,7 +19,7 @@ from tests.faults.chaos.run import Options, run
 
 SEED = 3
 RATE = 200
-# The long run has these too; here they would take more time than there is.
+# the long run has these kinds too; here they would take too much time
 LEFT_OUT = (
     "pause the queue",
     "refuse connections",
@@ -44,7 +44,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_while_each_kind_of_fault_happen
     assert result.verdict.comparison.acknowledged > RATE * result.seconds / 2
 
 
-def test_what_was_promised_or_only_posted_may_be_stored_or_dead_once() -> None:
+def test_acknowledged_or_posted_events_may_be_stored_or_dead_once() -> None:
     found = compared([("a", 0), ("b", 1), ("x", 4), ("y", -2)], [("c", 2)])
     assert not any((found.lost, found.doubled, found.invented, found.altered))
     assert (found.acknowledged, found.stored, found.dead) == (3, 4, 1)
@@ -63,7 +63,7 @@ def test_an_acknowledged_event_that_is_nowhere_is_lost() -> None:
         ([*PROMISED, ("x", 4), ("y", 4)], []),  # never acknowledged, and twice
     ],
 )
-def test_a_number_that_is_there_twice_is_doubled(
+def test_a_number_that_is_stored_twice_is_doubled(
     stored: list[tuple[str, int]], dead: list[tuple[str, int]]
 ) -> None:
     assert compared(stored, dead).doubled
@@ -82,7 +82,7 @@ def test_an_id_that_holds_another_events_content_is_altered() -> None:
     assert compared([("a", 3), ("b", 1), ("c", 2)], []).altered == ["a was n 0, is n 3"]
 
 
-def test_one_id_promised_for_two_events_is_noticed() -> None:
+def test_one_id_acknowledged_for_two_events_is_detected() -> None:
     assert compare([("a", 0), ("a", 1)], [("a", 0)], [], [range(2)]).doubled
 
 
@@ -93,7 +93,7 @@ def test_a_seed_draws_the_same_faults_again_and_each_kind_in_every_round() -> No
     assert first != list(islice(draw(Random(8), KINDS), 40))
 
 
-def test_a_promise_is_on_disk_before_the_ledger_is_closed(tmp_path: Path) -> None:
+def test_an_acknowledged_event_is_on_disk_before_the_ledger_is_closed(tmp_path: Path) -> None:
     with open_ledger(tmp_path / "ledger") as ledger:
         ledger.promised("a", 0)
         ledger.promised("b", 1)
@@ -104,13 +104,13 @@ Step = Callable[[Proxy, asyncio.StreamReader, asyncio.StreamWriter], Coroutine[N
 
 
 def through_proxy(tmp_path: Path, step: Step) -> None:
-    """Run it on a connection to a server that echoes, through a proxy."""
+    """Run a client on a connection through a proxy to a server that echoes."""
 
     async def connected() -> None:
         async with echo_behind_proxy(tmp_path / "echo.sock") as proxy:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             try:
-                await asked(reader, writer, b"first")
+                await exchange(reader, writer, b"first")
                 await step(proxy, reader, writer)
             finally:
                 writer.close()
@@ -138,14 +138,14 @@ async def echo_behind_proxy(path: Path) -> AsyncIterator[Proxy]:
         server.close()
 
 
-async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: bytes) -> None:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, what: bytes) -> None:
     writer.write(what)
     async with asyncio.timeout(A_SECOND):
         assert await reader.readexactly(len(what)) == what
 
 
 @pytest.mark.parametrize("hold", [Proxy.hold_requests, Proxy.hold_answers])
-def test_what_the_proxy_holds_back_arrives_once_it_is_let_go(
+def test_bytes_that_the_proxy_holds_back_arrive_after_release(
     tmp_path: Path, hold: Callable[[Proxy], None]
 ) -> None:
     async def step(
@@ -153,7 +153,7 @@ def test_what_the_proxy_holds_back_arrives_once_it_is_let_go(
     ) -> None:
         hold(proxy)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asked(reader, writer, b"held"), 0.1)
+            await asyncio.wait_for(exchange(reader, writer, b"held"), 0.1)
         proxy.let_go()
         async with asyncio.timeout(A_SECOND):
             assert await reader.readexactly(4) == b"held"
@@ -166,12 +166,12 @@ def test_a_cut_ends_connections_and_a_refusal_those_that_are_new(tmp_path: Path)
         proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         proxy.refusing = True
-        await asked(reader, writer, b"still there")
+        await exchange(reader, writer, b"still there")
         proxy.cut()
         with pytest.raises((EOFError, ConnectionError)):
-            await asked(reader, writer, b"gone")
+            await exchange(reader, writer, b"gone")
         with pytest.raises((EOFError, ConnectionError)):
-            await asked(*await asyncio.open_connection("127.0.0.1", proxy.port), b"new")
+            await exchange(*await asyncio.open_connection("127.0.0.1", proxy.port), b"new")
 
     through_proxy(tmp_path, step)
 
@@ -183,7 +183,7 @@ def test_a_delay_makes_an_answer_late(tmp_path: Path) -> None:
         proxy.delay_seconds = 0.1
         clock = asyncio.get_running_loop().time
         start = clock()
-        await asked(reader, writer, b"slow")
+        await exchange(reader, writer, b"slow")
         assert clock() - start >= 0.2
 
     through_proxy(tmp_path, step)

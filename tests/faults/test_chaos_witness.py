@@ -1,4 +1,4 @@
-"""What the chaos's witness would notice: each kind of false statement of `/status`."""
+"""Test that the chaos's witness detects each kind of false statement of `/status`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.chaos.letters import misplaced_letters
 from tests.faults.chaos.record import FIRST_GUILTY, Record
-from tests.faults.chaos.truth import OF_THE_QUEUE, Asked, Counters, false_statements
+from tests.faults.chaos.truth import OF_THE_QUEUE, Counters, Observation, false_statements
 
 UNKNOWN: dict[str, Any] = {
     **dict.fromkeys((*OF_THE_QUEUE, "conservation")),
@@ -22,42 +22,42 @@ BEFORE = [Counters(10, 5, 5), Counters(3, 3, 0)]
 AFTER = [Counters(12, 9, 3), Counters(4, 3, 1)]
 
 
-def asked(answer: dict[str, Any], **more: Any) -> list[str]:
-    return false_statements(Asked(answer, BEFORE, AFTER, **more))
+def false_statements_of(answer: dict[str, Any], **more: Any) -> list[str]:
+    return false_statements(Observation(answer, BEFORE, AFTER, **more))
 
 
-def test_what_is_so_or_unknown_is_no_false_statement() -> None:
-    assert asked(KNOWN) == []
-    assert asked(UNKNOWN, frozen=True, still=[0]) == []
-    assert false_statements(Asked(KNOWN, None, AFTER)) == []
+def test_a_true_or_unknown_figure_is_not_a_false_statement() -> None:
+    assert false_statements_of(KNOWN) == []
+    assert false_statements_of(UNKNOWN, frozen=True, stalled=[0]) == []
+    assert false_statements(Observation(KNOWN, None, AFTER)) == []
 
 
 @pytest.mark.parametrize("name", OF_THE_QUEUE)
 def test_a_number_of_a_frozen_queue_is_false(name: str) -> None:
-    assert asked({**UNKNOWN, name: 0}, frozen=True)
+    assert false_statements_of({**UNKNOWN, name: 0}, frozen=True)
 
 
 @pytest.mark.parametrize(("backlog", "so"), [(0, False), (1, True), (8, True), (9, False)])
 def test_a_backlog_beyond_what_can_have_moved_is_false(backlog: int, so: bool) -> None:
-    assert (asked({**KNOWN, "backlog": backlog}) == []) is so
+    assert (false_statements_of({**KNOWN, "backlog": backlog}) == []) is so
 
 
-def test_what_strangers_wrote_may_be_in_the_backlog() -> None:
-    assert asked({**KNOWN, "backlog": 10}, strangers=2) == []
+def test_foreign_entries_may_be_in_the_backlog() -> None:
+    assert false_statements_of({**KNOWN, "backlog": 10}, foreign=2) == []
 
 
 def test_events_unaccounted_for_are_false_and_unknown_accounts_are_not() -> None:
-    assert asked({**KNOWN, "conservation": {"balanced": False}})
-    assert asked({**KNOWN, "conservation": {"balanced": None}}) == []
+    assert false_statements_of({**KNOWN, "conservation": {"balanced": False}})
+    assert false_statements_of({**KNOWN, "conservation": {"balanced": None}}) == []
 
 
-def test_silence_about_a_shard_that_stands_still_is_false() -> None:
-    assert asked(KNOWN, still=[1])
-    assert asked({**KNOWN, "attention": ["shard 0 waits: a bug"]}, still=[1])
-    assert asked({**KNOWN, "attention": ["shard 1 waits: a bug"]}, still=[1]) == []
+def test_a_missing_report_of_a_shard_without_progress_is_false() -> None:
+    assert false_statements_of(KNOWN, stalled=[1])
+    assert false_statements_of({**KNOWN, "attention": ["shard 0 waits: a bug"]}, stalled=[1])
+    assert false_statements_of({**KNOWN, "attention": ["shard 1 waits: a bug"]}, stalled=[1]) == []
 
 
-def test_a_queue_is_frozen_only_for_what_was_asked_and_answered_meanwhile() -> None:
+def test_a_queue_counts_as_frozen_only_for_requests_within_the_freeze() -> None:
     record = Record(frozen=[(5, 9)])
     assert record.was_frozen(6, 8)
     assert not record.was_frozen(4, 8)

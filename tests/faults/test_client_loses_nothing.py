@@ -1,4 +1,4 @@
-"""The client and `activity send` over the real service, while that, or they, are killed."""
+"""Kill the service, the client or `activity send` while they send: no event is lost or doubled."""
 
 import subprocess
 from collections import Counter
@@ -52,7 +52,7 @@ def accepted(queue: redis.Redis, settings: StorageSettings) -> int:
 def assert_each_once(
     messages: list[str], queue: redis.Redis, engine: sa.Engine, settings: StorageSettings
 ) -> None:
-    """Exactly these are in the table once the queue is empty."""
+    """Assert that exactly these events are in the table once the queue is empty."""
     shards = range(settings.shards)
     wait_until(lambda: not any(backlog(queue, shard) for shard in shards), "the queue to be empty")
     wanted, found = Counter(messages), stored_messages(engine)
@@ -79,7 +79,7 @@ def test_a_batch_behind_a_lost_answer_of_a_killed_api_is_stored_once(
     assert_each_once(messages, queue, engine, settings)
 
 
-def test_what_a_full_buffer_took_is_stored_once_when_the_service_is_back(
+def test_the_events_of_a_full_buffer_are_stored_once_when_the_service_is_back(
     running: Service, settings: StorageSettings, queue: redis.Redis, engine: sa.Engine
 ) -> None:
     taken: list[str] = []
@@ -101,7 +101,7 @@ def test_what_a_full_buffer_took_is_stored_once_when_the_service_is_back(
     assert_each_once([*taken, "after it"], queue, engine, settings)
 
 
-def test_a_client_under_whose_feet_the_api_is_killed_again_and_again_loses_and_doubles_nothing(
+def test_a_client_loses_and_doubles_nothing_while_the_api_is_killed_repeatedly(
     running: Service, settings: StorageSettings, queue: redis.Redis, engine: sa.Engine
 ) -> None:
     messages: list[str] = []
@@ -120,7 +120,7 @@ def test_a_client_under_whose_feet_the_api_is_killed_again_and_again_loses_and_d
 
 
 def mend(file: Path, wrong: str, right: str) -> None:
-    """Replace it wherever it stands in the file."""
+    """Replace text in the whole file."""
     file.write_text(file.read_text().replace(wrong, right))
 
 
@@ -155,7 +155,7 @@ def test_send_that_is_killed_and_started_again_stores_each_line_once(
     assert send.summary(file)["run_accepted"] == 0  # nothing is left to send
 
 
-def test_mended_lines_alone_are_sent_by_the_same_command_whatever_is_killed(
+def test_only_corrected_lines_are_sent_by_the_same_command_whatever_is_killed(
     running: Service,
     settings: StorageSettings,
     queue: redis.Redis,

@@ -1,4 +1,4 @@
-"""Servers that neither answer nor hang up: nothing waits for them for ever."""
+"""Freeze servers that neither answer nor close: no client waits for ever."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def with_children(pid: int) -> list[int]:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """The process and its children stand still."""
+    """Freeze a process and its children for the block."""
     pids = with_children(pid)
     for one in pids:
         os.kill(one, signal.SIGSTOP)
@@ -41,10 +41,10 @@ def running(settings: StorageSettings) -> Iterator[Service]:
         yield started
 
 
-def test_while_postgresql_stands_still_readers_are_told_and_producers_notice_nothing(
+def test_while_postgresql_is_frozen_readers_get_an_error_and_producers_notice_nothing(
     running: Service, servers: TestServers
 ) -> None:
-    assert running.events()  # connections are open, and a page is cached
+    assert running.events()  # open the connections, and cache a page
     pid = servers.servers.postgres.pid
     assert pid is not None
     with frozen(pid):
@@ -72,7 +72,9 @@ def test_while_the_queue_stands_still_producers_are_told_when_to_try_again(
     wait_until(lambda: running.http.post("/events", json=EVENT).status_code == 202, "202 again")
 
 
-def test_while_control_stands_still_both_go_on(running: Service, servers: TestServers) -> None:
+def test_while_control_is_frozen_posts_and_queries_continue(
+    running: Service, servers: TestServers
+) -> None:
     pid = servers.servers.control.pid
     assert pid is not None
     with frozen(pid):

@@ -1,4 +1,4 @@
-"""API processes killed while batches arrive: each batch is there whole, once, or not at all."""
+"""Kill API processes while batches arrive: each batch is stored whole, once, or not at all."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 
 class Sender:
-    """Posts batches, each again and again under its key until it is answered, or only once."""
+    """A client that posts batches, each until it is answered (under its key), or only once."""
 
     def __init__(self, url: str, name: str, retries: bool) -> None:
         self.answered: set[str] = set()
@@ -52,7 +52,7 @@ class Sender:
             self.lost.add(batch)
             return False
         assert answer.status_code in (202, 409), answer.text
-        if answer.status_code == 409:  # its first request is still under way
+        if answer.status_code == 409:  # the first request with this key is still running
             return False
         assert answer.json()["accepted"] == ITEMS
         self.lost.discard(batch)
@@ -71,7 +71,7 @@ def senders(running: Service) -> Iterator[list[Sender]]:
 
 
 def stored(settings: StorageSettings) -> dict[str, Counter[str]]:
-    """How often each item of each batch is in the table."""
+    """Count how often each item of each batch is in the table."""
     engine = sa.create_engine(settings.database_url)
     found: dict[str, Counter[str]] = {}
     with engine.connect() as connection:

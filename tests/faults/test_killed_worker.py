@@ -1,4 +1,4 @@
-"""Real workers killed, stopped or missing: what was acknowledged is stored exactly once."""
+"""Kill, stop or remove real workers: every acknowledged event is stored exactly once."""
 
 import signal
 import subprocess
@@ -37,13 +37,13 @@ def control(settings: StorageSettings) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
-    found = sa.create_engine(settings.database_url)  # one holds a lock while another looks
+    found = sa.create_engine(settings.database_url)  # one holds a lock while another one waits
     yield found
     found.dispose()
 
 
 def post_some(running: Service, count: int) -> list[str]:
-    """Onto every shard if they are many: a key decides which; else a process stays with one."""
+    """Post onto every shard, by keys, if there are many events; else onto one shard."""
     event = {"component": "some", "environment": "test", "message": "x"}
     answers = [
         running.http.post("/events", json=event, headers={"idempotency-key": token_hex()})
@@ -54,7 +54,7 @@ def post_some(running: Service, count: int) -> list[str]:
 
 
 def running_shards(queue: redis.Redis, settings: StorageSettings) -> list[int]:
-    """Those that a drain holds."""
+    """Return the shards that a drain holds."""
     return [shard for shard in range(settings.shards) if state(queue, shard).get("st") == "r"]
 
 
@@ -63,7 +63,7 @@ def trimmed(queue: redis.Redis, shard: int) -> int:
 
 
 def wait_progress(queue: redis.Redis, since: dict[int, int]) -> None:
-    """Until each of the shards has stored more than it had, or has nothing left."""
+    """Wait until each of the shards has stored more than before, or has nothing left."""
     for shard, stored in since.items():
         wait_until(
             lambda shard=shard, stored=stored: (  # type: ignore[misc]
@@ -89,14 +89,14 @@ def kill(worker: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def table_locked(engine: sa.Engine) -> Iterator[None]:
-    """Nobody can insert into events until the end of the block."""
+    """Lock the events table against inserts for the block."""
     with engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE events IN SHARE MODE"))
         yield
 
 
 def blocked(engine: sa.Engine) -> list[str]:
-    """The drains' sessions that wait for a lock."""
+    """Return the drains' sessions that wait for a lock."""
     query = (
         "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE "
         "'activity-drain-%' AND cardinality(pg_blocking_pids(pid)) > 0"
@@ -151,7 +151,7 @@ def test_a_worker_killed_in_the_middle_of_its_insert_is_taken_over(
     settings: StorageSettings, queue: redis.Redis, engine: sa.Engine
 ) -> None:
     with service(settings, workers=1) as running:
-        first = post_some(running, 1)  # so that its partition is there
+        first = post_some(running, 1)  # so that its partition exists
         running.wait_stored(first[0])
         with table_locked(engine):
             ids = post_some(running, 20)
@@ -184,7 +184,7 @@ def test_a_worker_stopped_past_its_lease_is_taken_over_and_wakes_up_harmlessly(
         assert_stored_once(engine, first + ids)
         stopped.send_signal(signal.SIGCONT)
         kill(running.workers[1])
-        more = post_some(running, 20)  # the one that was stopped is fit for work again
+        more = post_some(running, 20)  # the stopped worker can work again
         wait_drained(queue, settings)
         assert_stored_once(engine, first + ids + more)
 
@@ -213,7 +213,7 @@ def test_without_a_worker_events_wait_and_rqs_list_does_not_grow(
 ) -> None:
     with service(settings, workers=0) as running:
         ids = post_some(running, 50)
-        # Each sweep that finds the job still waiting prolongs the wait.
+        # Each sweep that finds the job still waiting extends the wait.
         first = {shard: int(state(queue, shard)["exp"]) for shard in range(settings.shards)}
         wait_until(
             lambda: all(int(state(queue, shard)["exp"]) > first[shard] + 4_000 for shard in first),
@@ -288,11 +288,11 @@ def test_a_worker_told_to_stop_ends_after_its_batch_and_passes_the_rest_on(
         assert all(not state(queue, shard).get("open") for shard in range(settings.shards))
 
 
-# The others
+# Other cases
 
 
 def assert_acknowledged_stored_once(engine: sa.Engine, producers: Load) -> None:
-    """Beside them there may be events whose producers were not told that they were accepted."""
+    """Assert this for acknowledged events; events without an answer may be there too."""
     found = stored_ids(engine)
     assert set(found.values()) == {1}
     assert set(producers.acknowledged) <= set(found)
@@ -342,7 +342,7 @@ def test_a_server_killed_under_load_loses_and_doubles_nothing(
             assert producers.refused == producers.unanswered == []
         engine.dispose()
         for worker in running.workers[:]:
-            if worker.poll() is not None:  # as its supervisor would
+            if worker.poll() is not None:  # as its supervisor does
                 running.start_worker()
         wait_drained(queue, settings)
         assert_acknowledged_stored_once(engine, producers)

@@ -1,4 +1,4 @@
-"""Where `activity api` listens: on a Unix socket, on IPv4 and IPv6 at once."""
+"""Test where `activity api` listens: on a Unix socket, on IPv4 and IPv6 at once."""
 
 import errno
 import os
@@ -68,7 +68,7 @@ def test_a_socket_that_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
     unix_listener.listen(path).close()
 
 
-def test_what_is_no_stale_socket_of_ours_stays(tmp_path: Path) -> None:
+def test_a_file_that_is_not_our_stale_socket_stays(tmp_path: Path) -> None:
     path, target, link = tmp_path / "used", tmp_path / "file", tmp_path / "link"
     target.write_text("kept")
     with unix_listener.listen(path), pytest.raises(AddressError, match="another process listens"):

@@ -1,4 +1,4 @@
-"""Stopping and restarting API processes breaks no request."""
+"""Stop and restart API processes: no request fails."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def is_answered(port: int) -> bool:
 
 
 def wait_for_more(seen: Seen, answers: int = 300) -> None:
-    """Until so many more requests were answered."""
+    """Wait until that many more requests are answered."""
     enough = seen.answered + answers
     wait_until(lambda: seen.answered >= enough or seen.failures, "answers", SECONDS)
 

@@ -1,4 +1,4 @@
-"""`/status` and `activity status` say what is so: unknown is no zero, and what stands is named."""
+"""`/status` and `activity status` report the unknown as unknown, and shards without progress."""
 
 import re
 from collections.abc import Callable
@@ -34,11 +34,11 @@ def wait_status(running: Service, good: Callable[[dict[str, Any]], object]) -> d
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """As `activity status` shows it."""
+    """Render the report as `activity status` does."""
     return Report("http://here", [], found).as_text()
 
 
-def test_while_the_queue_stands_still_nothing_of_it_is_a_number(
+def test_while_the_queue_is_frozen_every_figure_of_it_is_unknown(
     settings: StorageSettings, servers: TestServers
 ) -> None:
     pid = servers.servers.queue.pid
@@ -70,10 +70,10 @@ def engine(settings: StorageSettings) -> Any:
     found.dispose()
 
 
-def test_a_shard_that_waits_is_named_with_its_reason_left_by_new_posts_and_recovers(
+def test_a_shard_that_waits_is_named_with_its_reason_avoided_by_new_posts_and_recovers(
     settings: StorageSettings, engine: sa.Engine
 ) -> None:
-    # The shard's row in the ledger is refused, which no drain foresees; no other shard's is.
+    # The row of this shard in the ledger is refused, which no drain expects; other shards work.
     with service(settings) as running:
         with engine.begin() as connection:
             connection.exec_driver_sql(
@@ -103,12 +103,12 @@ def test_a_shard_that_waits_is_named_with_its_reason_left_by_new_posts_and_recov
 
 
 def fill(settings: StorageSettings, running: Service) -> None:
-    """An entry on shard 0, wherever the API puts its events: a stranger's."""
+    """Add a foreign entry to shard 0, wherever the API appends its events."""
     with redis.Redis.from_url(settings.queue_url) as queue:
         queue.xadd(keys.stream(0), {"e": "garbage"})
 
 
-def test_garbage_on_a_shard_is_a_dead_letter_and_no_false_alarm(
+def test_garbage_on_a_shard_becomes_a_dead_letter_and_the_accounts_balance(
     settings: StorageSettings,
 ) -> None:
     with service(settings, workers=0) as running:
@@ -149,10 +149,10 @@ def test_workers_are_counted_again_once_control_has_lost_its_data(
         wait_status(running, lambda found: found["workers"] == 1)
 
 
-def test_a_shard_that_stands_still_is_named_though_no_drain_has_failed(
+def test_a_shard_without_progress_is_named_even_if_no_drain_has_failed(
     settings: StorageSettings,
 ) -> None:
-    """Whatever keeps it from beginning: here, jobs that no worker takes."""
+    """Enqueue jobs that no worker takes: the shard never starts to drain."""
     with service(settings, workers=0) as running:
         with redis.Redis.from_url(settings.control_url) as control:
             control.sadd("rq:workers:drain", "rq:worker:of-another-queue-version")

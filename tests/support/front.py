@@ -27,7 +27,7 @@ def pass_on(running: Service) -> Behaviour:
 
 
 def lose_behind(running: Service, then: Callable[[], None]) -> Behaviour:
-    """Let the service answer with success, lose the answer, then call `happens`."""
+    """Let the service answer with success, lose the answer, and call `then`."""
 
     def behave(stub: StubService, request: Request) -> Reply:
         assert pass_on(running)(stub, request).status == 202

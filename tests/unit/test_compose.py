@@ -94,7 +94,7 @@ def test_the_queue_fsyncs_every_event_and_evicts_none() -> None:
     assert options["--maxmemory"] == "1gb"
 
 
-def test_control_persists_nothing_and_evicts_what_may_go() -> None:
+def test_control_persists_nothing_and_evicts_only_keys_with_a_ttl() -> None:
     options = server_options("control")
     assert options["--appendonly"] == "no"
     assert options["--save"] == ""
@@ -164,7 +164,7 @@ def test_postgres_writes_its_log_as_the_embedded_one_does() -> None:
     assert "wal_compression" in said
 
 
-def test_postgres_is_not_healthy_while_it_is_being_set_up() -> None:
+def test_postgres_is_not_healthy_during_its_setup() -> None:
     """Check by TCP: during its setup PostgreSQL answers on its socket only."""
     assert "--host=127.0.0.1" in SERVICES["postgres"]["healthcheck"]["test"]
 
@@ -213,7 +213,7 @@ def test_the_api_starts_while_the_database_is_away() -> None:
 
 
 @pytest.mark.parametrize(("service", "name"), EVERY_SERVICE)
-def test_every_image_can_be_replaced_and_none_of_others_floats(
+def test_every_image_can_be_replaced_and_every_foreign_image_is_pinned(
     service: dict[str, Any], name: str
 ) -> None:
     variable = VARIABLE.fullmatch(service["image"])
@@ -276,7 +276,7 @@ def test_each_password_reaches_only_those_who_need_it() -> None:
         assert not [text for text in texts(rest) if "PASSWORD" in text]
 
 
-def test_no_secret_is_written_down() -> None:
+def test_no_file_contains_a_secret() -> None:
     for compose in (COMPOSE, EXTERNAL):
         assert not [text for text in texts(compose) if re.search(r"://[^/\s]*:[^/\s]*@", text)]
     for dockerfile in DOCKERFILES:
@@ -329,7 +329,7 @@ def test_the_example_of_env_names_every_variable_and_no_password() -> None:
     assert defaults == {name: named[name] for name in defaults}
 
 
-def test_external_servers_are_the_only_difference_of_the_other_file() -> None:
+def test_the_external_compose_file_differs_only_in_its_servers() -> None:
     assert EXTERNAL["services"].keys() == set(OURS)
     for name, service in EXTERNAL["services"].items():
         differs = {"networks", "depends_on", "environment"}
@@ -444,7 +444,7 @@ def modules(root: Path, *packages: str) -> set[str]:
 
 
 @pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])
-def test_on_one_machine_the_api_answers_to_its_own_names_only(compose: dict[str, Any]) -> None:
+def test_on_one_machine_the_api_accepts_only_its_own_host_names(compose: dict[str, Any]) -> None:
     assert compose["services"]["api"]["ports"] == ["${API_LISTEN:-127.0.0.1:5000}:5000"]
     allowed = environment_of(compose, "api")["ACTIVITY_ALLOWED_HOSTS"]
     assert allowed == "${ACTIVITY_ALLOWED_HOSTS:-api}"

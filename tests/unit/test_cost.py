@@ -193,5 +193,5 @@ def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
     calls.assert_a_share(EVENTS, STORED_CALLS)
 
 
-def test_a_held_page_takes_one_write_a_share_of_one_validation_and_few_calls() -> None:
+def test_a_local_page_takes_one_write_a_share_of_one_validation_and_few_calls() -> None:
     assert_cost(GET, GET_CALLS)

@@ -232,7 +232,7 @@ def test_a_declared_encoding_is_converted(repository: GitRepository) -> None:
     assert (event["message"], event["data"]["author"]) == ("Größe", "Jörg")
 
 
-def test_bytes_that_are_no_utf8_are_replaced_and_can_be_sent(repository: GitRepository) -> None:
+def test_bytes_that_are_not_utf8_are_replaced_and_can_be_sent(repository: GitRepository) -> None:
     repository.commit("start")
     repository.write(os.fsdecode(b"d\xff/f\xfe"), "line\n")
     repository.commit("odd file name")
@@ -295,7 +295,7 @@ def test_since_leaves_older_commits_out(repository: GitRepository) -> None:
     assert repository.events(since="2024-04-01") == []
 
 
-def test_a_git_that_stops_halfway_is_no_quiet_success(repository: GitRepository) -> None:
+def test_a_git_that_stops_halfway_is_reported_as_a_failure(repository: GitRepository) -> None:
     repository.write("file", "line\n")
     repository.commit("start")
     blob = repository.git("rev-parse", "HEAD:file")

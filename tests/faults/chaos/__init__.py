@@ -1,8 +1,8 @@
-"""Chaos: the real service under load while everything below it breaks, and the proof afterwards.
+"""Run chaos: break everything below the real service under load, then prove that nothing is lost.
 
-`python -m tests.faults.chaos --seconds 600 --seed 7 --rate 1000`, or `make chaos`. A load generator
-(`load`) writes each promise it was given to a ledger on disk; faults are drawn by a seed (`draw`),
-injected (`kills`, `cuts`, `harm`, `refusals`, `freeze`) and undone, and probes measure how long it
-takes to heal. A `witness` asks `/status` throughout and compares what it says with the truth. At
-the end the ledger is compared with what PostgreSQL has (`verdict`).
+Run `python -m tests.faults.chaos --seconds 600 --seed 7 --rate 1000`, or `make chaos`. A load
+generator (`load`) writes each acknowledged event to a ledger on disk. Faults are drawn by a seed
+(`draw`), injected (`kills`, `cuts`, `harm`, `refusals`, `freeze`) and undone; probes measure the
+time of recovery. A `witness` reads `/status` all the time and compares it with the truth. At the
+end the ledger is compared with PostgreSQL (`verdict`).
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.chaos`: a run as long as wanted. 0 passed, 1 failed, 130 interrupted."""
+"""Run `python -m tests.faults.chaos`. Exit status: 0 passed, 1 failed, 130 interrupted."""
 
 import argparse
 import signal
@@ -16,7 +16,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Run, print the report."""
+    """Run, and print the report."""
     options = _parser().parse_args()
     for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
@@ -36,14 +36,14 @@ def main() -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Clean up once; whoever is impatient does not stop that."""
+    """Interrupt the run once; later signals do not stop the cleanup."""
     for each in STOP_SIGNALS:
         signal.signal(each, _ignore)
     raise KeyboardInterrupt
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Not SIG_IGN: Python stumbles over a signal that came just before that was set."""
+    """Ignore a signal. Not SIG_IGN: Python fails on a signal that came just before that was set."""
 
 
 def _parser() -> argparse.ArgumentParser:

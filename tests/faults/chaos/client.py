@@ -1,4 +1,4 @@
-"""One request at a time to the service, each on a connection of its own, with a short timeout."""
+"""Send one request at a time to the service, each on a new connection, with a short timeout."""
 
 import http.client
 import json
@@ -11,24 +11,24 @@ PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Answer:
-    """Status 0: there was none."""
+    """An answer; status 0 means none."""
 
     status: int
     cache: str = ""
     body: bytes = b""
 
     def json(self) -> Any:
-        """The body."""
+        """Decode the body."""
         return json.loads(self.body)
 
 
 def get(port: int, path: str, **query: object) -> Answer:
-    """GET it."""
+    """Send a GET."""
     return _ask(port, "GET", f"{path}?{urlencode(query)}" if query else path, None)
 
 
 def post(port: int, event: dict[str, object]) -> Answer:
-    """POST an event."""
+    """Post an event."""
     return _ask(port, "POST", "/events", json.dumps(event).encode())
 
 

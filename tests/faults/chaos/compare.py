@@ -1,15 +1,15 @@
-"""The ledger against the tables. Pure."""
+"""Compare the ledger with the tables. Pure."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
-Numbered = tuple[str, int]  # an event's id, and the number its producer gave it
+Numbered = tuple[str, int]  # an event's id, and the number that its producer gave it
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was promised and what is there; the lists should be empty."""
+    """What was acknowledged beside what is stored; the lists should be empty."""
 
     acknowledged: int
     stored: int
@@ -28,10 +28,10 @@ def compare(
     posted: Iterable[range],
     queued: Container[str] = (),
 ) -> Comparison:
-    """Each promise must be stored or dead, once, with its own number; nothing was made up.
+    """Require each acknowledged event to be stored or dead, once, under its number; nothing else.
 
-    What was posted and not acknowledged may be there, once: its answer was lost. `queued` are the
-    ids still on the queue: not lost, but not where they should be either.
+    An event that was posted but not acknowledged may be stored, once: its answer was lost. `queued`
+    are the ids that are still on the queue: not lost, but not stored either.
     """
     found = [*stored, *dead]
     number_of = dict(found)

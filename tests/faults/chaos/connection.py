@@ -1,23 +1,23 @@
-"""One keep-alive connection of the load generator: HTTP by hand, because it must cost little."""
+"""Keep one connection of the load generator: HTTP by hand, because it must cost little."""
 
 import asyncio
 from typing import Self
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 15.0  # longer than the service lets any client wait for its queue
-REQUESTS = 300  # then a new connection: a process that was started again gets its share
+REQUESTS = 300  # then a new connection, so that a restarted process gets its share
 
 
 class Unconnected(Exception):
-    """Nothing was sent: nobody listens."""
+    """No request was sent, because nobody listens."""
 
 
 class Unanswered(Exception):
-    """It was sent, and what became of it is unknown."""
+    """The request was sent, and its result is unknown."""
 
 
 class Connection:
-    """Posts one body after the other."""
+    """A connection that posts one body after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -25,7 +25,7 @@ class Connection:
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        """Raises Unconnected."""
+        """Connect. Raises Unconnected."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return cls(*await asyncio.open_connection("127.0.0.1", port))
@@ -34,11 +34,11 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether another request may be sent on it."""
+        """Return whether another request may be sent."""
         return self._left > 0
 
     async def post(self, body: bytes) -> tuple[int, str]:
-        """Status and Location of the answer. Raises Unanswered; then it is of no use any more."""
+        """Return status and Location. After Unanswered the connection is unusable."""
         self._left -= 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -54,7 +54,7 @@ class Connection:
         return status, headers.get("location", "")
 
     def close(self) -> None:
-        """Now, whatever is under way."""
+        """Close now, even during a request."""
         self._writer.transport.abort()
 
 

@@ -1,4 +1,4 @@
-"""Faults between the distant processes and the servers, made by the proxies."""
+"""Break the network between the distant processes and the servers, by proxies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ SHORTEST_DELAY, MAX_DELAY = 0.02, 0.3
 
 @contextmanager
 def cut(stack: Stack, rng: Random) -> Iterator[str]:
-    """Every connection ends; new ones are welcome."""
+    """End every connection; new connections are accepted."""
     servers = rng.choice(SERVERS)
     stack.network.change(servers, Proxy.cut)
     yield _names(servers)
@@ -22,7 +22,7 @@ def cut(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def refuse(stack: Stack, rng: Random) -> Iterator[str]:
-    """Every connection ends, and nobody listens for a while."""
+    """End every connection, and listen to no new one for a while."""
 
     def away(proxy: Proxy) -> None:
         proxy.refusing = True
@@ -34,7 +34,7 @@ def refuse(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def delay(stack: Stack, rng: Random) -> Iterator[str]:
-    """Each piece takes longer, both ways."""
+    """Delay each piece, in both directions."""
     seconds = rng.uniform(SHORTEST_DELAY, MAX_DELAY)
     with _changed(stack, servers := rng.choice(SERVERS), _slow(seconds), _slow(0)):
         yield f"{_names(servers)}, {seconds * 1000:.0f} ms"
@@ -42,28 +42,28 @@ def delay(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def answer_late(stack: Stack, rng: Random) -> Iterator[str]:
-    """What is asked arrives and is done; the answers come when it is over."""
+    """Deliver requests, and hold back the answers until the end."""
     with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_answers, Proxy.let_go):
         yield _names(servers)
 
 
 @contextmanager
 def never_answer(stack: Stack, rng: Random) -> Iterator[str]:
-    """What is asked arrives and is done; the connections end without an answer."""
+    """Deliver requests, then end the connections without an answer."""
     with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_answers, _end):
         yield _names(servers)
 
 
 @contextmanager
 def ask_late(stack: Stack, rng: Random) -> Iterator[str]:
-    """What is asked arrives when it is over, when those who asked may have given up."""
+    """Hold back requests until the end, when the clients may have given up."""
     with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_requests, Proxy.let_go):
         yield _names(servers)
 
 
 @contextmanager
 def never_ask(stack: Stack, rng: Random) -> Iterator[str]:
-    """What is asked never arrives: a batch may be committed, and stay on the queue."""
+    """Never deliver requests: a batch may be committed, and stay on the queue."""
     with _changed(stack, servers := rng.choice(SERVERS), Proxy.hold_requests, _end):
         yield _names(servers)
 

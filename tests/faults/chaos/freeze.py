@@ -1,4 +1,4 @@
-"""A queue that stands still while `/status` is asked of every API process."""
+"""Freeze the queue while the witness reads `/status` of every API process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.faults.chaos.stack import Stack, signal_process
 
 @contextmanager
 def freeze_queue(stack: Stack, rng: Random) -> Iterator[str]:
-    """The witness asks meanwhile: no figure of the queue may be a number then."""
+    """Freeze the queue: no figure of it may be a number in the meantime."""
     (pid,) = stack.pids("queue")
     signal_process(pid, SIGSTOP)
     try:

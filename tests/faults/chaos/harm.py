@@ -1,4 +1,4 @@
-"""Faults of the servers themselves: full, read-only, emptied, sessions ended."""
+"""Harm the servers themselves: full, read-only, emptied, sessions ended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ _END_SESSIONS = (
 
 @contextmanager
 def fill_queue(stack: Stack, rng: Random) -> Iterator[str]:
-    """Its memory limit sinks below what it uses."""
+    """Lower the queue's memory limit below its use."""
     share = rng.uniform(0.5, 0.98)
     with stack.server(stack.urls.queue_url) as queue:
         before = _limit(queue)
@@ -35,7 +35,7 @@ def fill_queue(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def read_only(stack: Stack, rng: Random) -> Iterator[str]:
-    """At once, for open sessions too, and for none once it is over."""
+    """Make PostgreSQL read-only at once, for open sessions too; undo it for all."""
     try:
         _alter(stack, f"SYSTEM SET {_READ_ONLY} = 'on'")
         yield "ALTER SYSTEM"
@@ -45,9 +45,9 @@ def read_only(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def read_only_sessions(stack: Stack, rng: Random) -> Iterator[str]:
-    """Open sessions end, and those that begin now stay read-only, also once it is over.
+    """End open sessions; sessions that begin now stay read-only, even after the fault.
 
-    As after a failover that leaves clients connected to what is a standby by then.
+    This is like a failover that leaves clients connected to a server that has become a standby.
     """
     try:
         _alter(stack, f"DATABASE activity SET {_READ_ONLY} = 'on'")
@@ -58,7 +58,7 @@ def read_only_sessions(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def lose_control(stack: Stack, rng: Random) -> Iterator[str]:
-    """RQ's jobs and every cached page are gone."""
+    """Delete RQ's jobs and every cached page."""
     with stack.server(stack.urls.control_url) as control:
         control.flushall()
     yield "FLUSHALL"
@@ -66,7 +66,7 @@ def lose_control(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def end_sessions(stack: Stack, rng: Random) -> Iterator[str]:
-    """Whatever they are doing."""
+    """End all sessions, whatever they are doing."""
     yield f"{_end_sessions(stack)} sessions"
 
 
@@ -92,7 +92,7 @@ def _set_limit(stack: Stack, limit: int) -> None:
 
 
 def _undo(stack: Stack, undo: Callable[[], None]) -> None:
-    """Until it works: the server may be just starting."""
+    """Retry until it works: the server may be starting."""
 
     def tried() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Faults that signals make: kill -9 and SIGSTOP. Pids are looked up at the moment."""
+"""Kill and pause processes with SIGKILL and SIGSTOP. Process ids are looked up at that moment."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +14,19 @@ BUSY_SECONDS = 3
 
 @contextmanager
 def kill_api(stack: Stack, rng: Random) -> Iterator[str]:
-    """One of those behind the main address, or the distant one."""
+    """Kill an API process behind the main address, or the distant one."""
     yield _kill(rng.choice(stack.pids("api")))
 
 
 @contextmanager
 def kill_worker(stack: Stack, rng: Random) -> Iterator[str]:
-    """One that is in the middle of a drain."""
+    """Kill a worker in the middle of a drain."""
     yield _kill(rng.choice(_busy_workers(stack)))
 
 
 @contextmanager
 def kill_supervisor(stack: Stack, rng: Random) -> Iterator[str]:
-    """The whole `up` dies with it, and is started again at once."""
+    """Kill the supervisor; all of `up` ends with it, and is started again at once."""
     pid = stack.up.pid
     stack.up.kill()
     stack.up.start()
@@ -35,32 +35,32 @@ def kill_supervisor(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def kill_queue(stack: Stack, rng: Random) -> Iterator[str]:
-    """Its supervisor starts it again, and it reads its AOF."""
+    """Kill the queue; its supervisor starts it again, and it reads its AOF."""
     yield _kill(*stack.pids("queue"))
 
 
 @contextmanager
 def kill_control(stack: Stack, rng: Random) -> Iterator[str]:
-    """It comes back empty."""
+    """Kill control; it comes back empty."""
     yield _kill(*stack.pids("control"))
 
 
 @contextmanager
 def kill_postgres(stack: Stack, rng: Random) -> Iterator[str]:
-    """Its postmaster: sessions end by themselves, and it recovers from its WAL."""
+    """Kill the postmaster; sessions end, and PostgreSQL recovers from its WAL."""
     yield _kill(*stack.pids("postgres"))
 
 
 @contextmanager
 def pause_worker(stack: Stack, rng: Random) -> Iterator[str]:
-    """Asleep in the middle of a drain; when it wakes up the shard is another's."""
+    """Pause a worker in the middle of a drain until its shard has another drain."""
     with _paused(rng.choice(_busy_workers(stack))) as note:
         yield note
 
 
 @contextmanager
 def pause_queue(stack: Stack, rng: Random) -> Iterator[str]:
-    """It answers nothing, and then everything at once."""
+    """Pause the queue; then it answers everything at once."""
     with _paused(*stack.pids("queue")) as note:
         yield note
 
@@ -80,7 +80,7 @@ def _paused(pid: int) -> Iterator[str]:
 
 
 def _busy_workers(stack: Stack) -> list[int]:
-    """Those that run a drain, as RQ tells; all, if none seems to within the time."""
+    """Return the workers that run a drain, as RQ says; all, if none does within the time."""
     workers = set(stack.pids("worker"))
     with stack.server(stack.urls.control_url) as control:
         try:

@@ -1,4 +1,4 @@
-"""What a kind of fault is, and which there are, in an order drawn by the seed."""
+"""List the kinds of faults, and draw them in an order that depends on the seed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,11 +13,11 @@ ErrorDetail = Callable[[Stack, Random], AbstractContextManager[str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """`fault` injects when entered (telling what it chose) and undoes when left."""
+    """A kind of fault; entering `fault` injects it and returns details, leaving it undoes it."""
 
     name: str
     fault: ErrorDetail
-    shortest: float = 0.0  # seconds between the two
+    shortest: float = 0.0  # seconds between entering and leaving
     longest: float = 0.0
 
 
@@ -53,6 +53,6 @@ KINDS = [
 
 
 def draw(rng: Random, kinds: list[Kind]) -> Iterator[Kind]:
-    """Kinds without end, in rounds: each comes once in every round."""
+    """Draw kinds without end, in rounds; each round has every kind once."""
     while True:
         yield from rng.sample(kinds, len(kinds))

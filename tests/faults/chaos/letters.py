@@ -1,4 +1,4 @@
-"""The dead letters at the end, against what the faults did."""
+"""Compare the dead letters at the end with what the faults did."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ _QUERY = "SELECT CAST(id AS text), event FROM dead_letters"
 
 
 def dead_letters(stack: Stack) -> tuple[list[Numbered], list[bytes]]:
-    """Those that are events, and the bytes of the others."""
+    """Return the dead letters that are events, and the bytes of the others."""
     events: list[Numbered] = []
     others: list[bytes] = []
     with stack.database() as connection:
@@ -26,7 +26,7 @@ def dead_letters(stack: Stack) -> tuple[list[Numbered], list[bytes]]:
 
 
 def misplaced_letters(record: Record, events: list[Numbered], others: list[bytes]) -> list[str]:
-    """Acknowledged events that are guilty must be dead letters, garbage too, and nothing else."""
+    """Require dead letters of acknowledged guilty events and of garbage, and of nothing else."""
     dead, numbers = {event_id for event_id, _ in events}, record.guilty_numbers
     missing, added = Counter(record.garbage), Counter(others)
     return [

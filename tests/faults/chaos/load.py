@@ -1,9 +1,9 @@
-"""The load generator, a process of its own: `python -m tests.faults.chaos.load`, until SIGTERM.
+"""Generate load in a separate process until SIGTERM: `python -m tests.faults.chaos.load`.
 
-Each event has a number of its own in `data.n` and is sent once, whatever becomes of it: a number
-that is stored twice is the service's doing. The pace does not wait for answers: what the
-connections could not carry while the service stood still is sent as soon as they can, as producers
-with a buffer would.
+Each event has its own number in `data.n` and is sent once, whatever happens to it: a number that is
+stored twice is a fault of the service. The pace does not wait for answers. Events that could not be
+sent while the service stood still are sent as soon as possible, like those of producers with a
+buffer.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.faults.chaos.connection import Connection, Unanswered, Unconnected
 from tests.faults.chaos.ledger import Ledger, open_ledger
 
 TICK_SECONDS = 0.005
-BUFFER_SECONDS = 10  # what has waited for longer than that is never sent
+BUFFER_SECONDS = 10  # an event that has waited longer is never sent
 
 ACKNOWLEDGED = "acknowledged"
 UNANSWERED = "unanswered"
@@ -28,7 +28,7 @@ UNCONNECTED = "unconnected"
 
 
 class Load:
-    """Events at a pace, over connections that share the work."""
+    """A source of events at a pace, over connections that share the work."""
 
     def __init__(self, rate: int, ledger: Ledger) -> None:
         self.posted = 0
@@ -39,11 +39,11 @@ class Load:
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
-        """Send no more; what is under way is waited for."""
+        """Send no more events; wait for those that were sent."""
         self._stop.set()
 
     async def run(self, ports: list[int]) -> None:
-        """One connection to each of the ports (named as often as wanted), until `stop`."""
+        """Run one connection for each port (a port may be given several times), until `stop`."""
         async with asyncio.TaskGroup() as tasks:
             for port in ports:
                 tasks.create_task(self._produce(port))

@@ -1,4 +1,4 @@
-"""The proxies in front of queue, control and PostgreSQL, on an event loop in a thread."""
+"""Run the proxies in front of queue, control and PostgreSQL, on an event loop in a thread."""
 
 import asyncio
 import threading
@@ -18,24 +18,24 @@ CALL_SECONDS = 10
 
 
 class Network:
-    """What lies between the distant processes and the servers. Called from any thread."""
+    """The proxies between the distant processes and the servers. Called from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, urls: Urls) -> None:
         self._loop = loop
         self._proxies = {role: Proxy(path) for role, path in _sockets(urls).items()}
 
     async def open(self) -> None:
-        """Listen; on the loop."""
+        """Listen; runs on the loop."""
         for proxy in self._proxies.values():
             await proxy.start()
 
     async def close(self) -> None:
-        """Listen no more; on the loop."""
+        """Stop to listen; runs on the loop."""
         for proxy in self._proxies.values():
             await proxy.close()
 
     def change(self, roles: list[str], change: Callable[[Proxy], object]) -> None:
-        """Do this to the proxies of these servers; it is done on return."""
+        """Apply a change to the proxies of these servers; returns when it is done."""
 
         async def on_loop() -> None:
             for role in roles:
@@ -45,7 +45,7 @@ class Network:
 
     @property
     def urls(self) -> Urls:
-        """The servers, seen through the proxies."""
+        """Return the addresses of the servers behind the proxies."""
         port = {role: proxy.port for role, proxy in self._proxies.items()}
         return Urls(
             f"redis://127.0.0.1:{port[QUEUE]}/0",
@@ -65,7 +65,7 @@ def _sockets(urls: Urls) -> dict[str, Path]:
 
 @contextmanager
 def network(urls: Urls) -> Iterator[Network]:
-    """Proxies that carry while the block runs."""
+    """Run the proxies for the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="proxies")
     found = Network(loop, urls)

@@ -1,4 +1,4 @@
-"""Pages through the cache, compared with what PostgreSQL says."""
+"""Compare pages from the cache with PostgreSQL."""
 
 import time
 from uuid import UUID
@@ -9,11 +9,10 @@ from tests.faults.chaos.client import get
 from tests.faults.chaos.stack import Stack
 
 LIMIT = 200
-CACHED_SECONDS = (
-    25  # for all of them; for 10 s after control lost its data no page is served from it
-)
+# for all pages; for 10 s after control lost its data no page is served from the cache
+CACHED_SECONDS = 25
 
-# What is asked for, and the same in SQL.
+# the queries, each with the same condition in SQL
 FILTERS: list[tuple[dict[str, object], str]] = [
     ({}, "true"),
     ({"component": "load-1"}, "component = 'load-1'"),
@@ -28,14 +27,14 @@ FILTERS: list[tuple[dict[str, object], str]] = [
 
 
 def visit(stack: Stack) -> None:
-    """Read every page once, so that the cache holds what was true in the middle of the run."""
+    """Read every page once, so that the cache holds pages from the middle of the run."""
     for port in stack.ports:
         for query, _ in FILTERS:
             get(port, "/events", limit=LIMIT, **query)
 
 
 def stale_pages(stack: Stack) -> list[str]:
-    """What is wrong with the pages, now that nothing changes any more."""
+    """Return the errors in the pages, after everything has become quiet."""
     end = time.monotonic() + CACHED_SECONDS
     return [
         fault

@@ -1,16 +1,16 @@
-"""Ports for the servers under test."""
+"""Choose ports for the servers under test."""
 
 import random
 import socket
 
-# Below the range from which the system takes the ports of outgoing connections: one of those may
-# not sit on the service's port while the service is being started again.
+# Below the range of ports for outgoing connections: one of these could otherwise occupy the
+# service's port while the service restarts.
 _LOWEST, _HIGHEST = 20_000, 32_000
 _TRIES = 100
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of 127.0.0.1 that nobody listens on."""
+    """Return different ports of 127.0.0.1 on which nobody listens."""
     found = (port for port in random.sample(range(_LOWEST, _HIGHEST), _TRIES) if _is_free(port))
     return [next(found) for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""A power cut: everything ends at once, and a file has grown by what never arrived in it."""
+"""Simulate a power cut: everything ends at once, and a file ends with bytes that never arrived."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ HALVES = [b"", b"*3\r\n$3\r\nSET\r\n$4\r\nha"]
 
 @contextmanager
 def zero_tail(stack: Stack, rng: Random) -> Iterator[str]:
-    """kill -9 the queue with all of `up`; zeros are at the end of its file when it starts again."""
+    """Kill the queue and all of `up`; append zeros to the queue's file before the next start."""
     layout = Layout(stack.folder.data)
     stack.up.kill()
     wait_until(lambda: not is_held(layout.lock), "its processes to be gone", END_SECONDS)

@@ -1,4 +1,4 @@
-"""The measure of recovery: events that are accepted and stored again, and pages that show them."""
+"""Measure recovery: the time until events are accepted and stored again, and pages show them."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from tests.faults.chaos.client import Answer, get, post
 from tests.faults.chaos.stack import Stack
 
 DEADLINE_SECONDS = 30
-PROBES = 4  # to each address: they fall on different shards
+PROBES = 4  # to each address: they go to different shards
 COMPONENT = "probe"
 PAGE = 100
 
 
 class Probe:
-    """Posts events of its own, with negative numbers, and remembers what it was promised."""
+    """A producer with negative numbers, which records what was acknowledged."""
 
     def __init__(self, stack: Stack) -> None:
         self.promised: list[tuple[str, int]] = []
@@ -24,10 +24,10 @@ class Probe:
         self._stack = stack
 
     def recovery(self) -> float:
-        """Seconds until events posted from now on are stored, whatever address takes them.
+        """Return the seconds until new events, posted to each address, are stored.
 
-        AssertionError past the deadline. Then also reads them back: a page that does not show
-        what the receipts call stored is kept in `stale`.
+        Raises AssertionError past the deadline. Then it reads the events back: a page without an
+        event whose receipt says stored is added to `stale`.
         """
         since = time.monotonic()
         end = since + DEADLINE_SECONDS

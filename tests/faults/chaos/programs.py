@@ -1,4 +1,4 @@
-"""The suite's processes: the whole `up`, two distant ones beside it, and the load generator."""
+"""Run the suite's processes: the whole `up`, two distant processes, and the load generator."""
 
 import json
 import os
@@ -28,12 +28,12 @@ MAIN_CONNECTIONS, DISTANT_CONNECTIONS = 24, 8
 
 
 class StackFailed(Exception):
-    """A process that must stay ended by itself; the text says what it last said."""
+    """A process has ended by itself; the message has its last output."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Where one run keeps its things."""
+    """The files of one run."""
 
     path: Path
 
@@ -53,25 +53,25 @@ class Folder:
         return self.path / f"{name}.log"
 
     def tail(self, name: str, lines: int = 15) -> str:
-        """The last lines that a program said."""
+        """Return the last lines of a program's output."""
         path = self.log(name)
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
 
 def environment(urls: Urls | None = None) -> dict[str, str]:
-    """For a process of ours: this checkout's code, and no settings but these."""
+    """Return the environment of a process: this checkout's code, and only these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
     return {**kept, "PYTHONPATH": str(CHECKOUT), **(urls.environment() if urls else {})}
 
 
 def module(name: str, *arguments: object) -> list[str]:
-    """A command line for one of our modules."""
+    """Return the command line for a module of this project."""
     return [sys.executable, "-P", "-m", name, *map(str, arguments)]
 
 
 class Program:
-    """A process of ours in the run's folder (which holds no `.env`), its words in a log."""
+    """A process in the run's folder (which has no `.env`), with its output in a log."""
 
     def __init__(
         self, name: str, argv: list[str], folder: Folder, env: Mapping[str, str] | None = None
@@ -81,7 +81,7 @@ class Program:
         self._env = environment() if env is None else env
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it; it dies with us."""
+        """Start the process; it ends when this process ends."""
         with self._folder.log(self.role).open("ab") as output:
             return spawn(self._argv, self._env, cwd=self._folder.path, output=output)
 
@@ -102,22 +102,22 @@ class Up:
 
     @property
     def pid(self) -> int:
-        """The supervisor's."""
+        """Return the process id of the supervisor."""
         assert self._process
         return self._process.pid
 
     def kill(self) -> None:
-        """kill -9; its children notice and end."""
+        """Kill the supervisor with SIGKILL; its children notice and end."""
         assert self._process
         kill(self._process)
 
     def check(self) -> None:
-        """Raises StackFailed when it has ended by itself."""
+        """Raise StackFailed if the process has ended by itself."""
         if self._process and self._process.poll() is not None:
             raise StackFailed(f"`activity up` ended:\n{self._folder.tail('up')}")
 
     def stop(self) -> None:
-        """In good order, and for good: nothing of it is left on return."""
+        """Stop in order and for good; all its processes have ended on return."""
         if self._process and not end(self._process, signal.SIGTERM, UP_STOP_SECONDS):
             kill(self._process)
         lock = Layout(self._folder.data).lock
@@ -126,7 +126,7 @@ class Up:
 
 @contextmanager
 def distant(folder: Folder, port: int, urls: Urls) -> Iterator[Supervisor]:
-    """One API process on its port and one worker, which reach the servers at `urls`."""
+    """Run one API process and one worker that reach the servers at `urls`."""
     env = environment(urls)
     api = Program("distant-api", module("api", "--port", port), folder, env)
     supervisor = Supervisor([api, Program("distant-worker", module("worker"), folder, env)])
@@ -139,7 +139,7 @@ def distant(folder: Folder, port: int, urls: Urls) -> Iterator[Supervisor]:
 
 @contextmanager
 def load(folder: Folder, rate: int, main: int, distant_port: int) -> Iterator[None]:
-    """The load generator, for as long as the block runs; then its counts can be read."""
+    """Run the load generator for the block; after it the counts can be read."""
     ports = [main] * MAIN_CONNECTIONS + [distant_port] * DISTANT_CONNECTIONS
     options = ["--rate", rate, "--ledger", folder.ledger, "--counts", folder.counts, *ports]
     argv = module("tests.faults.chaos.load", *options)
@@ -152,7 +152,7 @@ def load(folder: Folder, rate: int, main: int, distant_port: int) -> Iterator[No
 
 
 def read_counts(folder: Folder) -> dict[str, Any]:
-    """What the load generator counted. Raises StackFailed when it did not come to its end."""
+    """Return the load generator's counts. Raises StackFailed if it has not ended in order."""
     if not folder.counts.exists():
         raise StackFailed("the load generator failed")
     found: dict[str, Any] = json.loads(folder.counts.read_text())

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a unix socket: it can cut, refuse, delay and stall connections."""
+"""Proxy TCP connections to a unix socket: it can cut, refuse, delay and stall them."""
 
 import asyncio
 import socket
@@ -18,14 +18,14 @@ class Link:
     server: asyncio.StreamWriter
 
     def cut(self) -> None:
-        """Both halves at once, without a farewell."""
+        """Reset both halves at once."""
         self.client.transport.abort()
         self.server.transport.abort()
 
 
 @dataclass
 class Proxy:
-    """Everything on one port goes to `target`. Its methods belong to its event loop."""
+    """A proxy of one port to `target`. Its methods run on its event loop."""
 
     target: Path
     port: int = 0
@@ -43,7 +43,7 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Listen no more and cut everything; nothing is left on return."""
+        """Stop to listen, and cut all connections; nothing is left on return."""
         self._closed.set()
         self.let_go()
         self._server.close()
@@ -56,15 +56,15 @@ class Proxy:
             link.cut()
 
     def hold_requests(self) -> None:
-        """The server hears nothing."""
+        """Hold back what clients send."""
         self._asking.clear()
 
     def hold_answers(self) -> None:
-        """The server hears, and is not heard."""
+        """Hold back what the server answers."""
         self._answering.clear()
 
     def let_go(self) -> None:
-        """What was held back arrives now, where its connection still stands."""
+        """Deliver what was held back, if the connection is still open."""
         self._asking.set()
         self._answering.set()
 
@@ -120,7 +120,7 @@ class Proxy:
 
 
 def _refuse(writer: asyncio.StreamWriter) -> None:
-    """With a reset, as a port nobody listens on would."""
+    """Refuse with a reset, as a port without a listener does."""
     plug: socket.socket = writer.get_extra_info("socket")
     plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Clients that ask and do not read, and clients that begin a request and do not end it."""
+"""Run clients that do not read answers, and clients that do not end their requests."""
 
 import socket
 from collections.abc import Iterator
@@ -27,7 +27,10 @@ CLIENTS = sum(count for _, count in KINDS)
 
 @contextmanager
 def do_not_read(stack: Stack, rng: Random) -> Iterator[str]:
-    """All the while other requests are answered; AssertionError if the memory is not bounded."""
+    """Run such clients while other requests are answered.
+
+    Raises AssertionError if the memory of an API process is not bounded.
+    """
     with ExitStack() as clients:
         waiting = [
             (clients.enter_context(_connected(port)), memoryview(sent))
@@ -53,7 +56,7 @@ def _connected(port: int) -> socket.socket:
 
 
 def _send(client: socket.socket, sent: memoryview) -> memoryview:
-    """Send what is taken now; the rest, which is empty where the client was refused."""
+    """Send what fits now; return the rest, which is empty if the client was refused."""
     try:
         return sent[client.send(sent) :]
     except BlockingIOError:

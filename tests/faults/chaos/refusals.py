@@ -1,4 +1,4 @@
-"""Faults of what is stored: rows that PostgreSQL refuses, entries that are no events."""
+"""Break what is stored: rows that PostgreSQL refuses, entries that can't be read as events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tests.faults.chaos.client import get, post
 from tests.faults.chaos.record import FIRST_GUILTY
 from tests.faults.chaos.stack import Stack
 
-GUILTY = "guilty"  # the message of what is refused
+GUILTY = "guilty"  # the message of refused events
 EACH = 2  # guilty events to each address
 DEAD_SECONDS = 30
 STATES = ["P0001", "XX001", "0A000", "39000", "ABC12"]
@@ -31,7 +31,7 @@ GARBAGE = [b"garbage", b"", b"\xff\x00\xfe", b"[]", b'{"id": 1}', b'{"id":"x","c
 
 @contextmanager
 def refuse_rows(stack: Stack, rng: Random) -> Iterator[str]:
-    """Some events are refused each time, until they are dead letters; their neighbours are not."""
+    """Refuse some events until they are dead letters; other events are stored."""
     state = rng.choice(STATES)
     _execute(stack, _REFUSE.format(state=state))
     try:
@@ -45,7 +45,7 @@ def refuse_rows(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def add_garbage(stack: Stack, rng: Random) -> Iterator[str]:
-    """Somebody else writes onto a shard's stream."""
+    """Add an entry to a shard's stream, past the service."""
     with stack.server(stack.urls.queue_url) as queue:
         shard = rng.randrange(int(queue.zscore(keys.SHARD_COUNT, "count") or 1))
         for raw in rng.sample(GARBAGE, 3):
@@ -75,7 +75,7 @@ def _is_dead(stack: Stack, event_id: str) -> bool:
 
 
 def _execute(stack: Stack, statement: str) -> None:
-    """Run it, again where the drains' transactions make it the victim of a deadlock."""
+    """Execute a statement; retry when it is the victim of a deadlock with a drain."""
 
     def executed() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The report of a run, as Markdown that also reads well in a terminal."""
+"""Render the report of a run, as Markdown that is readable in a terminal too."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from tests.faults.chaos.run import SLOW_SECONDS, Result
 
 
 def render(result: Result) -> str:
-    """All that a reader needs to believe it, or to run it again."""
+    """Render all that a reader needs to check a run or to repeat it."""
     verdict = "**passed**" if not result.problems else "**failed**"
     parts = [
         "# Reliability",

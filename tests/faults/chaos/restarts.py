@@ -1,4 +1,4 @@
-"""API processes of `up` restarted one after the other: the only fault that nobody may notice."""
+"""Restart the API processes of `up` one by one: the only fault that no client may notice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from signal import SIGTERM, SIGUSR1
 from tests.faults.chaos.stack import Stack, signal_process
 
 REPLACED_SECONDS = 60
-ANSWERS = 50  # before and after
+ANSWERS = 50  # answers before and after
 
 
 @contextmanager
 def restart_rolling(stack: Stack, rng: Random) -> Iterator[str]:
-    """As an operator does it, SIGUSR1 to the supervisor."""
+    """Restart as an operator does, with SIGUSR1 to the supervisor."""
     with _replaced(stack, _main_apis(stack)):
         signal_process(stack.up.pid, SIGUSR1)
         yield f"process {stack.up.pid}"
@@ -21,7 +21,7 @@ def restart_rolling(stack: Stack, rng: Random) -> Iterator[str]:
 
 @contextmanager
 def stop_one(stack: Stack, rng: Random) -> Iterator[str]:
-    """One of several behind the main address; its supervisor starts another."""
+    """Stop one of several API processes behind the main address; its supervisor starts another."""
     pid = rng.choice(_main_apis(stack))
     with _replaced(stack, [pid]):
         signal_process(pid, SIGTERM)
@@ -44,6 +44,6 @@ def _replaced(stack: Stack, pids: list[int]) -> Iterator[None]:
 
 
 def _main_apis(stack: Stack) -> list[int]:
-    """Those behind the main address."""
+    """Return the API processes behind the main address."""
     distant = {pid for _, pid in stack.distant.pids()}
     return [pid for pid in stack.pids("api") if pid not in distant]

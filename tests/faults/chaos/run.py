@@ -1,4 +1,4 @@
-"""One run: start, load, break and measure, stop, judge."""
+"""Run once: start, load, break and measure, stop, judge."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What is to be done."""
+    """The options of a run."""
 
     seconds: float
     seed: int
@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Happened:
-    """One fault and the seconds until the service had recovered from it."""
+    """One fault, and the seconds until the service had recovered from it."""
 
     kind: str
     note: str
@@ -46,7 +46,7 @@ class Happened:
 
 @dataclass(frozen=True)
 class Result:
-    """What one run showed."""
+    """The result of one run."""
 
     options: Options
     seconds: float
@@ -60,7 +60,7 @@ class Result:
 
     @property
     def problems(self) -> list[str]:
-        """Why this run failed; empty when it did not."""
+        """Return why this run failed; empty if it passed."""
         found, verdict = self.verdict.comparison, self.verdict
         lists = {
             "waiting": found.waiting,
@@ -80,7 +80,7 @@ class Result:
         return [*self.failures, *wrong, *self._mistakes()]
 
     def _mistakes(self) -> list[str]:
-        """Answers that a good event never deserves, whatever is broken."""
+        """Return the answers that a valid event must never get, whatever is broken."""
         outcomes: dict[str, int] = self.counts["outcomes"]
         wrong = {name: count for name, count in outcomes.items() if name.isdigit()}
         wrong.pop("503", None)
@@ -93,7 +93,7 @@ def _summary(name: str, items: Sequence[str]) -> str:
 
 @dataclass
 class Breaking:
-    """Faults one after the other, until the time is over or one is not recovered from."""
+    """Break one thing after the other, until time is over or the service does not recover."""
 
     stack: Stack
     probe: Probe
@@ -103,7 +103,7 @@ class Breaking:
     failures: list[str] = field(default_factory=list)
 
     def run(self) -> float:
-        """Break and measure; the seconds that took."""
+        """Break and measure; return the seconds that took."""
         rng = Random(self.options.seed)
         start = time.monotonic()
         for number, kind in enumerate(self._kinds(rng, start + self.options.seconds), 1):
@@ -117,7 +117,7 @@ class Breaking:
         return time.monotonic() - start
 
     def _kinds(self, rng: Random, end: float) -> Iterator[Kind]:
-        """Each kind at least once, then until the time is over."""
+        """Yield each kind at least once, then until the time is over."""
         drawn = draw(rng, list(self.options.kinds))
         yield from islice(drawn, len(self.options.kinds))
         while time.monotonic() < end:
@@ -139,7 +139,7 @@ class Breaking:
 
 
 def run(options: Options, say: Say = print) -> Result:
-    """All of it. Raises StackFailed when the service does not even start."""
+    """Run everything. Raises StackFailed if the service does not start."""
     with run_folder(options.keep) as folder, running_stack(folder) as stack:
         say(f"running on {folder.path}")
         probe = Probe(stack)
@@ -156,5 +156,5 @@ def run(options: Options, say: Say = print) -> Result:
         verdict = judge(stack, promised, posted)
         verdict = replace(verdict, stale=[*verdict.stale, *probe.stale])
         faults, failures = breaking.faults, breaking.failures
-        said = witness.asked, witness.false, served
+        said = witness.answers, witness.false, served
         return Result(options, seconds, faults, failures, counts, verdict, *said)

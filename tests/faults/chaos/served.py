@@ -1,4 +1,4 @@
-"""What clients saw while API processes were restarted: there nobody may notice anything."""
+"""Count the requests of clients during rolling restarts, which no client may notice."""
 
 import threading
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from tests.support.witness import COMPONENT, Seen, tcp, witness
 
-CLIENTS = 3  # over kept connections, and as many over fresh ones
-FIRST_NUMBER = 1 << 40  # of their events; the load counts from 0
+CLIENTS = 3  # over kept connections, and as many over new ones
+FIRST_NUMBER = 1 << 40  # first number of their events; the load counts from 0
 
 
 @dataclass
 class Served:
-    """The requests of all rolling restarts of a run, and those that were not served."""
+    """The requests of all rolling restarts of a run, and those that failed."""
 
     answered: int = 0
     failures: list[str] = field(default_factory=list)
@@ -24,12 +24,12 @@ class Served:
 
     @property
     def numbers(self) -> range:
-        """Those of the events that were posted."""
+        """Return the numbers of the events that were posted."""
         return range(FIRST_NUMBER, FIRST_NUMBER + self._posted)
 
     @contextmanager
     def watched(self, port: int) -> Iterator[Seen]:
-        """Clients that post and read while the block runs."""
+        """Run clients that post and read for the block."""
         with witness(tcp(port), CLIENTS, self._event) as seen:
             yield seen
         self.answered += seen.answered

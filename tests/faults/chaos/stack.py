@@ -1,4 +1,4 @@
-"""The service under test as one thing: its processes, its servers, its two addresses."""
+"""Combine the service under test: its processes, its servers, its two addresses."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ _pause = threading.Event()
 
 @dataclass(frozen=True)
 class Stack:
-    """A running service. Main thread only: its supervisor turns while something is waited for."""
+    """A running service, for the main thread only: each wait also runs its supervisor."""
 
     folder: Folder
     up: Up
@@ -47,7 +47,10 @@ class Stack:
     served: Served = field(default_factory=Served)
 
     def wait(self, condition: Callable[[], T], what: str, seconds: float) -> T:
-        """The first truthy result. AssertionError past the deadline, StackFailed if `up` ends."""
+        """Return the first truthy result.
+
+        Raises AssertionError past the deadline, and StackFailed if `up` ends.
+        """
         end = time.monotonic() + seconds
         while not (result := condition()):
             if time.monotonic() > end:
@@ -56,7 +59,7 @@ class Stack:
         return result
 
     def hold(self, seconds: float) -> None:
-        """Keep what is as it is for so long."""
+        """Wait for that many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.up.check()
@@ -64,23 +67,23 @@ class Stack:
             _pause.wait(min(left, _POLL_SECONDS))
 
     def pids(self, role: str) -> list[int]:
-        """The processes of a role that live now, the distant ones too."""
+        """Return the living processes of a role, the distant ones included."""
         found = [*self._running(), *self.distant.pids()]
         return [pid for each, pid in found if each.removeprefix("distant-") == role]
 
     def wait_whole(self) -> None:
-        """Until no process is missing."""
+        """Wait until no process is missing."""
         self.wait(self._is_whole, "every process to be there again", WHOLE_SECONDS)
 
     @contextmanager
     def server(self, url: str) -> Iterator[redis.Redis]:
-        """A direct connection to queue or control."""
+        """Connect directly to queue or control."""
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2) as client:
             yield client
 
     @contextmanager
     def database(self) -> Iterator[sa.Connection]:
-        """A direct connection to PostgreSQL that commits each statement, and may always write."""
+        """Connect directly to PostgreSQL; each statement commits, and may always write."""
         options = {"options": "-c default_transaction_read_only=off", "connect_timeout": 3}
         engine = sa.create_engine(
             self.urls.database_url, isolation_level="AUTOCOMMIT", connect_args=options
@@ -99,7 +102,7 @@ class Stack:
     def _is_whole(self) -> bool:
         found = self._running()
         roles = sorted(role for role, _ in found)
-        # The supervisor's pid, because a killed run's processes may still be seen dying.
+        # By the supervisor's pid: processes of a killed run may still be ending.
         return roles == ROLES and ("supervisor", self.up.pid) in found and self._distant_live()
 
     def _distant_live(self) -> bool:
@@ -107,14 +110,14 @@ class Stack:
 
 
 def signal_process(pid: int, number: signal.Signals) -> None:
-    """Send it, unless the process is gone."""
+    """Send a signal, unless the process is gone."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 @contextmanager
 def run_folder(keep: bool = False) -> Iterator[Folder]:
-    """A folder that the servers' unprivileged user can reach; removed unless it is to be kept."""
+    """Yield a folder that the servers' unprivileged user can reach; remove it unless `keep`."""
     path = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
     path.chmod(0o755)
     try:
@@ -126,7 +129,7 @@ def run_folder(keep: bool = False) -> Iterator[Folder]:
 
 @contextmanager
 def running_stack(folder: Folder) -> Iterator[Stack]:
-    """The service, whole and ready."""
+    """Run the whole service for the block."""
     main, distant_port = free_ports(2)
     with ExitStack() as stack:
         up = Up(folder, main)

@@ -1,4 +1,4 @@
-"""The proof: once nothing moves any more, is everything that was promised there, exactly once?"""
+"""Judge the end of a run: is every acknowledged event there, exactly once?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ STATUS_SECONDS = 15
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison, and what else is wrong."""
+    """The comparison, and all other errors."""
 
     comparison: Comparison
     unbalanced: Sequence[str]
@@ -71,7 +71,7 @@ def _shard_faults(queue: redis.Redis, shard: int) -> list[str]:
 
 
 def _unbalanced_by_status(stack: Stack) -> list[str]:
-    """What the service itself says of it, once it offers that."""
+    """Return the answer of `/status` if it does not balance in time."""
     port = stack.ports[0]
     if get(port, "/status").status == 404:
         return []

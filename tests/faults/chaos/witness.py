@@ -1,4 +1,4 @@
-"""A witness that asks `/status` all the time, and compares the answers with the queue itself."""
+"""Read `/status` all the time, and compare the answers with the queue."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ import redis
 from storage.redis import keys
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.stack import Stack
-from tests.faults.chaos.truth import STILL_SECONDS, Asked, Counters, false_statements
+from tests.faults.chaos.truth import STALL_SECONDS, Counters, Observation, false_statements
 
 PAUSE_SECONDS = 0.2
 ANSWER_SECONDS = 20.0  # longer than any answer of `/status` takes
@@ -22,29 +22,29 @@ _KEPT = 100
 
 
 class Witness:
-    """One thread for each address. `asked` counts answers, `false` tells what was not so."""
+    """One thread for each address; `answers` counts them, `false` lists false statements."""
 
     def __init__(self, queue_url: str, record: Record) -> None:
-        self.asked = 0
+        self.answers = 0
         self.false: list[str] = []
         self._url, self._record = queue_url, record
-        self._still: dict[int, tuple[float, int]] = {}
+        self._unchanged: dict[int, tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop all threads."""
         self._stop.set()
 
     def watch(self, port: int) -> None:
-        """Ask at this port until `stop`."""
+        """Read `/status` of this port until `stop`."""
         options = {"socket_timeout": POLL_SECONDS, "socket_connect_timeout": POLL_SECONDS}
         with redis.Redis.from_url(self._url, **options) as queue:
             while not self._stop.wait(PAUSE_SECONDS):
                 self._ask(port, queue)
 
     def _ask(self, port: int, queue: redis.Redis) -> None:
-        before = self._look(queue)
+        before = self._read_shards(queue)
         start = time.monotonic()
         status, answer = _status(port)
         end = time.monotonic()
@@ -53,13 +53,13 @@ class Witness:
                 self._note([f"answered {status}"])
             return
         frozen = self._record.was_frozen(start, end)
-        after = self._look(queue)
-        strangers = len(self._record.garbage)
-        still = self._standing(start)
-        self._note(false_statements(Asked(answer, before, after, strangers, frozen, still)))
+        after = self._read_shards(queue)
+        foreign = len(self._record.garbage)
+        stalled = self._stalled_shards(start)
+        self._note(false_statements(Observation(answer, before, after, foreign, frozen, stalled)))
 
-    def _look(self, queue: redis.Redis) -> list[Counters] | None:
-        """Every shard; None when the queue does not answer."""
+    def _read_shards(self, queue: redis.Redis) -> list[Counters] | None:
+        """Read every shard; None when the queue does not answer."""
         try:
             count = int(queue.zscore(keys.SHARD_COUNT, "count") or 0)
             found = [_counters(queue, shard) for shard in range(count)]
@@ -67,25 +67,25 @@ class Witness:
             return None
         with self._lock:
             for shard, one in enumerate(found):
-                known = self._still.get(shard)
+                known = self._unchanged.get(shard)
                 if not one.waiting:
-                    self._still.pop(shard, None)
+                    self._unchanged.pop(shard, None)
                 elif known is None or known[1] != one.trimmed:
-                    self._still[shard] = time.monotonic(), one.trimmed
+                    self._unchanged[shard] = time.monotonic(), one.trimmed
         return found
 
-    def _standing(self, at: float) -> list[int]:
+    def _stalled_shards(self, at: float) -> list[int]:
         with self._lock:
-            return [n for n, (since, _) in self._still.items() if at - since > STILL_SECONDS]
+            return [n for n, (since, _) in self._unchanged.items() if at - since > STALL_SECONDS]
 
     def _note(self, found: list[str]) -> None:
         with self._lock:
-            self.asked += 1
+            self.answers += 1
             self.false += found[: _KEPT - len(self.false)]
 
 
 def _counters(queue: redis.Redis, shard: int) -> Counters:
-    """At one instant."""
+    """Read the counters of the shard at one instant."""
     pipe = queue.pipeline(transaction=True)
     pipe.hmget(keys.state(shard), "accepted", "trimmed")
     pipe.xlen(keys.stream(shard))
@@ -94,7 +94,7 @@ def _counters(queue: redis.Redis, shard: int) -> Counters:
 
 
 def _status(port: int) -> tuple[int, dict[str, Any] | None]:
-    """The answer's status, 0 for none; and its body where it is a report."""
+    """Return the status, 0 for no answer, and the body if it is a report."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/status")
@@ -109,7 +109,7 @@ def _status(port: int) -> tuple[int, dict[str, Any] | None]:
 
 @contextmanager
 def witnessed(stack: Stack) -> Iterator[Witness]:
-    """Asks while the block runs."""
+    """Run a witness for the block."""
     witness = Witness(stack.urls.queue_url, stack.record)
     threads = [threading.Thread(target=witness.watch, args=(port,)) for port in stack.ports]
     for thread in threads:
