@@ -1,6 +1,5 @@
 """The query string of a POST: what the producer wants beyond the events being accepted."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from starlette.datastructures import QueryParams
 
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
+from api.http.unknown_parameter import unknown_parameter
 from api.ingest.ack import Ack
 
 T = TypeVar("T")
@@ -63,6 +63,4 @@ def post_options(given: QueryParams, known: Mapping[str, Callable[[str], Any]]) 
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> ErrorDetail:
-    near = difflib.get_close_matches(name[:60].lower(), known, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else "."
-    return ErrorDetail(f"is not known here{hint} Known are {', '.join(known)}", parameter=name[:60])
+    return ErrorDetail(unknown_parameter(name, known), parameter=name[:60])

@@ -12,8 +12,8 @@ import anyio.to_thread
 import msgspec
 
 from api.query import cursors, receipts
+from api.query.question import PageQuestion
 from api.query.single_flight import SingleFlight
-from storage.cache import tags
 from storage.cache.page_cache import LocalPage, Miss, PageCache
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.events.page_rows import Page
@@ -21,7 +21,7 @@ from storage.events.reader import EventStore
 from storage.model.cached_page import CachedPage
 from storage.model.entries import read_event
 from storage.model.event import Event, id_ms, to_ms
-from storage.model.filters import Filters, digest
+from storage.model.filters import Filters
 from storage.model.receipt import Receipt, StoredState
 from storage.postgres.engine import ANSWER_SECONDS
 from storage.queue.producer import QueueProducer
@@ -62,16 +62,16 @@ class History:
         self._limiter = anyio.CapacityLimiter(threads)
         self._single_flight: SingleFlight[Served] = SingleFlight()
 
-    async def page(self, filters: Filters) -> Served:
-        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow."""
-        name, page_tags = digest(filters), tags.of_page(filters)
+    async def page(self, question: PageQuestion) -> Served:
+        """Return the page that is asked for. Raises DatabaseUnavailable, QueryTooSlow."""
+        name = question.digest
         try:
-            found = await self._cache.lookup(name, page_tags)
+            found = await self._cache.lookup(name, question.tags)
         except ControlUnavailable:
-            return await self._single_flight.run(name, lambda: self._bypass(filters))
+            return await self._single_flight.run(name, lambda: self._bypass(question.filters))
         if isinstance(found, CachedPage):
             return Served(found, "HIT")
-        return await self._single_flight.run(name, lambda: self._fill(filters, name, page_tags))
+        return await self._single_flight.run(name, lambda: self._fill(question))
 
     def local(self, name: str, page_tags: Sequence[str]) -> LocalPage | None:
         """The page of that digest and those tags if it is at hand: see `PageCache.local`."""
@@ -111,12 +111,13 @@ class History:
         """Raises DatabaseUnavailable when history can't be read."""
         await self.in_thread(self._store.ping)
 
-    async def _fill(self, filters: Filters, name: str, page_tags: list[str]) -> Served:
+    async def _fill(self, question: PageQuestion) -> Served:
         """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
+        name, filters = question.digest, question.filters
         try:
             watermark_ms = await self._watermark(filters)
             for pause in _PAUSES:
-                found = await self._cache.lookup_or_lead(name, page_tags, watermark_ms)
+                found = await self._cache.lookup_or_lead(name, question.tags, watermark_ms)
                 if isinstance(found, CachedPage):
                     return Served(found, "HIT")
                 if isinstance(found, Miss):

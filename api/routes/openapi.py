@@ -13,8 +13,10 @@ from api.formats.schemas import (
     Readiness,
     ReceiptsAnswer,
 )
-from api.query.params import MAX_CHARACTERS, MAX_PAIRS, MAX_VALUES
-from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT
+from api.query.id_params import ID
+from api.query.params import MAX_CHARACTERS, MAX_VALUES
+from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
+from storage.model.parameters import Kind
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -48,29 +50,31 @@ _TEXT = {"type": "string", "maxLength": MAX_CHARACTERS}
 # Not `maxItems`: blank values are ignored, however many.
 _MANY = {"type": "array", "items": _TEXT}
 _OBJECTS = {"type": "array", "items": {**_TEXT, "contentMediaType": _JSON}}
-_REPEATED = f"repeated (at most {MAX_VALUES} times): any of them."
-_DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
 
-_FILTERS = [
-    _parameter("component", f"Equal to it; {_REPEATED}", _MANY),
-    _parameter("environment", f"Equal to it; {_REPEATED}", _MANY),
-    _parameter("email", f"Equal to it in any case; {_REPEATED}", _MANY),
-    _parameter("message", f"A part of it, in any case; {_REPEATED}", _MANY),
-    _parameter("data", "A JSON object that `data` contains; `data.<path>=value` too.", _OBJECTS),
-    _parameter("from_date", f"Not before it. {_DATE}", _TEXT),
-    _parameter("to_date", f"Before it; a day includes that day. {_DATE}", _TEXT),
+# By the kind of a declared parameter; `data.<path>` is many names, which OpenAPI can't say.
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    "text": _MANY,
+    "data": _OBJECTS,
+    "start": _TEXT,
+    "end": _TEXT,
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    "order": {"type": "string", "enum": ["desc", "asc"], "default": "desc"},
+    "cursor": _TEXT,
+    "id": {"type": "array", "items": {"type": "string"}},
+}
+_DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
+_MORE: dict[Kind, str] = {
+    "text": f"At most {MAX_VALUES} values.",
+    "data": "`data.<path>=value` asks for a value at a path.",
+    "start": _DATE,
+    "end": _DATE,
+}
+_QUERY = [
     _parameter(
-        "limit",
-        "Events on a page.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-    ),
-    _parameter("cursor", "`next_cursor` of the page before.", _TEXT),
-    _parameter("order", "By time.", {"type": "string", "enum": ["desc", "asc"], "default": "desc"}),
-    _parameter(
-        "id",
-        f"These events with their receipts (at most {MAX_PAIRS}), and no other parameter.",
-        {"type": "array", "items": {"type": "string"}},
-    ),
+        each.name, f"{each.description} {_MORE.get(each.kind, '')}".strip(), _SCHEMAS[each.kind]
+    )
+    for each in (*PARAMETERS, ID)
+    if each.kind in _SCHEMAS
 ]
 
 _RETRY = {"Retry-After": _header("Seconds until it may be tried again.", pattern="^[0-9]+$")}
@@ -234,7 +238,7 @@ GET_EVENTS: dict[str, Any] = {
         422: _problem("A filter can't be understood: every fault is listed."),
         503: _AWAY,
     },
-    "openapi_extra": {"parameters": _FILTERS},
+    "openapi_extra": {"parameters": _QUERY},
 }
 
 GET_EVENT: dict[str, Any] = {

@@ -12,15 +12,15 @@ from api.http.headers import header_values
 from api.http.problem_response import JsonResponse, json_answer
 from api.http.problems import Problem
 from api.ops.health import Purpose, readiness
-from api.query.id_params import is_uuid, parse_ids
+from api.query.id_params import is_uuid
 from api.query.page_answer import IF_NONE_MATCH, page_answer
-from api.query.params import InvalidQuery, parse_filters
+from api.query.pairs import InvalidQuery
+from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
 from api.routes import openapi
 from api.services import services_of
 from storage.model.event import encode_event
-from storage.model.filters import Filters
 
 
 class _EventId(StringConvertor):
@@ -89,13 +89,14 @@ async def status(request: Request) -> StatusAnswer:
 
 async def _asked(request: Request) -> Served:
     """What the query string asks for: some events by id, or a page."""
-    query, history = request.scope["query_string"], services_of(request).history
+    history = services_of(request).history
     try:
-        ids = parse_ids(query)
-        filters = Filters() if ids else parse_filters(query)
+        question = parse(request.scope["query_string"])
     except InvalidQuery as error:
         raise Problem(422, "The query can't be understood.", error.faults) from None
-    return await (history.receipts(ids) if ids else history.page(filters))
+    if isinstance(question, PageQuestion):
+        return await history.page(question)
+    return await history.receipts(question)
 
 
 def _event_id(text: str) -> UUID:

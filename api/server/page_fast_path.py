@@ -7,8 +7,7 @@ that may not be served, goes to the FastAPI route of the same path.
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import Scope
 
@@ -16,30 +15,19 @@ from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
 from api.http.proxies import FORWARDED
-from api.query.id_params import parse_ids
 from api.query.page_answer import IF_NONE_MATCH, page_answer
-from api.query.params import InvalidQuery, parse_filters
+from api.query.pairs import InvalidQuery
+from api.query.question import REMEMBERED_BYTES, PageQuestion, parse_remembered
 from api.query.service import History
 from api.server.framing import VERSIONS
 from api.server.single_write import SingleWriteCycle
-from storage.cache import tags
 from storage.errors import StorageError
 from storage.model.cached_page import CachedPage
-from storage.model.filters import digest
 
 log = logging.getLogger(__name__)
 
-MAX_QUERY_BYTES = 1024  # of a query string whose parsed form is kept
-QUERIES = 2048  # whose parsed form is kept
 
 Start = Callable[[Any, Any], None]
-
-
-class _Query(NamedTuple):
-    """The digest that names a page in the cache, and the tags that say which events change it."""
-
-    digest: str
-    tags: list[str]
 
 
 class PageFastPath:
@@ -60,8 +48,8 @@ class PageFastPath:
         scope: Any = cycle.scope
         if scope["path"] not in self._paths or not self._is_usual(scope):
             return False
-        query = _query(scope["query_string"])
-        local = query and self._history.local(query.digest, query.tags)
+        question = _page_question(scope["query_string"])
+        local = question and self._history.local(question.digest, question.tags)
         if not local:
             return False
 
@@ -88,20 +76,15 @@ class PageFastPath:
         )
 
 
-def _query(query_string: bytes) -> _Query | None:
-    return _parsed(query_string) if len(query_string) <= MAX_QUERY_BYTES else None
-
-
-@lru_cache(QUERIES)
-def _parsed(query_string: bytes) -> _Query | None:
-    """Return the query, which depends on this string only; None if it asks for no page."""
-    try:
-        if parse_ids(query_string):
-            return None
-        filters = parse_filters(query_string)
-    except InvalidQuery:
+def _page_question(query_string: bytes) -> PageQuestion | None:
+    """Return what is asked, if it is a page and the query string is of a usual length."""
+    if len(query_string) > REMEMBERED_BYTES:
         return None
-    return _Query(digest(filters), tags.of_page(filters))
+    try:
+        question = parse_remembered(query_string)
+    except InvalidQuery:  # the route says why
+        return None
+    return question if isinstance(question, PageQuestion) else None
 
 
 def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool:

@@ -1,17 +1,14 @@
 """The SELECTs of the history: pages by filter, events by id. Builds SQL, runs nothing."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage.model.event import id_ms, to_datetime, to_ms
+from storage.events.conditions import in_order, instant, row_by_row
 from storage.model.filters import Filters
-from storage.postgres.tables import dead_letters, events, lower_email
-
-LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+from storage.postgres.tables import dead_letters, events
 
 EVENT_COLUMNS = (
     events.c.id,
@@ -27,7 +24,7 @@ LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
 
 def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
     """The SELECT behind every page: keyset, never OFFSET, one row more than the limit."""
-    rows = sa.select(events).where(*_narrow(filters), *_within(filters))
+    rows = sa.select(events).where(*in_order(filters), *row_by_row(filters))
     return _shown(_first(rows, events, filters, filters.limit + 1), filters)
 
 
@@ -36,14 +33,14 @@ def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
 
     Its answer is the page if it is full, or if there are no more rows.
     """
-    walked = _first(sa.select(events).where(*_narrow(filters)), events, filters, rows).subquery()
-    found = sa.select(walked).where(*_within(filters, walked.c))
+    walked = _first(sa.select(events).where(*in_order(filters)), events, filters, rows).subquery()
+    found = sa.select(walked).where(*row_by_row(filters, walked.c))
     return _shown(_first(found, walked, filters, filters.limit + 1), filters)
 
 
 def span_query(filters: Filters, rows: int) -> sa.Select[int, Any, Any]:
     """How many rows `walk_query` looks at, and the times of the earliest and the latest."""
-    narrow = sa.select(events.c.created_at, events.c.id).where(*_narrow(filters))
+    narrow = sa.select(events.c.created_at, events.c.id).where(*in_order(filters))
     walked = _first(narrow, events, filters, rows).subquery()
     at = walked.c.created_at
     return sa.select(sa.func.count(at), sa.func.min(at), sa.func.max(at))
@@ -75,7 +72,7 @@ def find_query(
 
     The bounds on time are for the planner: it looks at no other partition.
     """
-    instants = [_instant(one) for one in event_ids]
+    instants = [instant(one) for one in event_ids]
     unnested = sa.func.unnest(
         sa.cast(instants, sa.ARRAY(table.c.created_at.type)),
         sa.cast(event_ids, sa.ARRAY(table.c.id.type)),
@@ -84,56 +81,3 @@ def find_query(
     same = sa.and_(table.c.created_at == wanted.c.created_at, table.c.id == wanted.c.id)
     within = table.c.created_at.between(min(instants), max(instants))
     return sa.select(*columns).select_from(wanted.join(table, same)).where(within)
-
-
-def _narrow(filters: Filters) -> list[sa.ColumnElement[bool]]:
-    """The conditions that an index answers in the order of the page."""
-    found = [
-        *_any_of(events.c.component, filters.component),
-        *_any_of(events.c.environment, filters.environment),
-        *_any_of(lower_email, filters.email),
-    ]
-    if filters.start is not None:
-        found.append(events.c.created_at >= filters.start)
-    if filters.end is not None:
-        found.append(events.c.created_at < filters.end)
-    if filters.cursor is not None:
-        found += _behind(filters.cursor, filters.order)
-    return found
-
-
-def _within(filters: Filters, column: Any = events.c) -> list[sa.ColumnElement[bool]]:
-    """The conditions on what is inside a message or `data`."""
-    found = [
-        sa.or_(*(_contains(column.data, json) for json in alternatives))
-        for alternatives in filters.data
-    ]
-    if filters.message:
-        parts = (column.message.icontains(part, autoescape=True) for part in filters.message)
-        found.append(sa.or_(*parts))
-    return found
-
-
-def _any_of(column: sa.ColumnElement[str], values: Sequence[str]) -> list[sa.ColumnElement[bool]]:
-    """One value as equality, so that an index on (column, time) also gives the order."""
-    if not values:
-        return []
-    return [column == values[0] if len(values) == 1 else column.in_(values)]
-
-
-def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
-    return data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
-
-
-def _behind(cursor: UUID, order: str) -> list[sa.ColumnElement[bool]]:
-    """The row comparison; beside it the plain bound on time, which prunes partitions."""
-    at = _instant(cursor)
-    key = sa.tuple_(events.c.created_at, events.c.id)
-    if order == "asc":
-        return [key > sa.tuple_(at, cursor), events.c.created_at >= at]
-    return [key < sa.tuple_(at, cursor), events.c.created_at <= at]
-
-
-def _instant(event_id: UUID) -> datetime:
-    """When it was made; an id that anybody can write may say a year past what datetime knows."""
-    return to_datetime(min(id_ms(event_id), LAST_MS))

@@ -4,8 +4,8 @@ Filters that ask the same are equal, have the same canonical form and so meet in
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from string import ascii_lowercase, ascii_uppercase
@@ -22,6 +22,14 @@ from storage.model.json_rules import (
     is_too_deep,
     text_faults,
 )
+from storage.model.parameters import (
+    Parameter,
+    data_groups,
+    declaration_of,
+    instant,
+    single,
+    texts,
+)
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -33,40 +41,98 @@ _MICROSECOND = timedelta(microseconds=1)
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
+def lower_ascii(text: str) -> str:
+    """Lower A-Z and nothing else, as PostgreSQL's lower() does under the C collation."""
+    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which events are asked for. An empty tuple restricts nothing.
+    """Which events are asked for, and how many of them in which order.
 
-    `component`, `environment`, `email`: equal to any of them (`email` in any ASCII case).
-    `message`: contains any of them, in any case. `data`: for each group, contains (jsonb `@>`)
-    any of its canonical JSON objects. `start` is inclusive, `end` exclusive. `cursor` is the id
-    of the last event already seen. A `start` or `end` without a zone raises `ValueError`.
+    Each field is declared with its parameter of the query string. Filters of different names must
+    all match. In `data` each group must match, by any of its canonical JSON objects. `start` is
+    inclusive, `end` exclusive. `cursor` is the id of the last event already seen. A `start` or
+    `end` without a time zone raises `ValueError`.
     """
 
-    component: tuple[str, ...] = ()
-    environment: tuple[str, ...] = ()
-    email: tuple[str, ...] = ()
-    message: tuple[str, ...] = ()
-    data: tuple[tuple[str, ...], ...] = ()
-    start: datetime | None = None
-    end: datetime | None = None
-    limit: int = DEFAULT_LIMIT
-    order: Order = "desc"
-    cursor: UUID | None = None
+    component: tuple[str, ...] = texts(
+        "component",
+        "The component is equal to the value. If repeated: to one of the values.",
+        tag_rank=2,
+    )
+    environment: tuple[str, ...] = texts(
+        "environment",
+        "The environment is equal to the value. If repeated: to one of the values.",
+        tag_rank=3,
+    )
+    email: tuple[str, ...] = texts(
+        "email",
+        "The email is equal to the value, ASCII letters in any case. If repeated: to one of the "
+        "values.",
+        normalize=lower_ascii,
+        tag_rank=1,
+    )
+    message: tuple[str, ...] = texts(
+        "message",
+        "The message contains the value, in any case; `%` and `_` are ordinary characters. "
+        "If repeated: one of the values.",
+    )
+    start: datetime | None = instant(
+        "from_date",
+        "start",
+        "The event was created at this instant or later, or on this day or later.",
+    )
+    end: datetime | None = instant(
+        "to_date", "end", "The event was created before this instant, or on this day or earlier."
+    )
+    data: tuple[tuple[str, ...], ...] = data_groups(
+        Parameter(
+            "data",
+            "data",
+            "`data` contains this JSON object (PostgreSQL's `@>`): objects with at least these "
+            "keys, arrays with at least these elements. If repeated: one of the objects.",
+        ),
+        Parameter(
+            "data.<path>",
+            "data path",
+            "`data.a.b=5`: `data` contains this value at this path, as a number or as text. "
+            "Several paths must all match. If a path is repeated: one of its values. For an "
+            'element of an array write `data={"tags":["a"]}`.',
+        ),
+    )
+    limit: int = single(
+        "limit",
+        "limit",
+        DEFAULT_LIMIT,
+        f"The number of events on a page, 1 to {MAX_LIMIT:,}; the default is {DEFAULT_LIMIT}.",
+    )
+    order: Order = single("order", "order", "desc", "By time: `desc` (newest first) or `asc`.")
+    cursor: UUID | None = single(
+        "cursor",
+        "cursor",
+        None,
+        "Continues after the page that returned it as `next_cursor`; `null` means there are no "
+        "more pages. A cursor is a position in time, so the filters may change.",
+    )
 
     def __post_init__(self) -> None:
-        emails = map(lower_ascii, self.email)
-        groups = {_distinct(group) for group in self.data if group}
-        self._set("component", _distinct(self.component))
-        self._set("environment", _distinct(self.environment))
-        self._set("email", _distinct(emails))
-        self._set("message", _distinct(self.message))
-        self._set("data", tuple(sorted(groups)))
-        self._set("start", _utc(self.start))
-        self._set("end", _utc(self.end))
+        for name, declaration in DECLARATIONS.items():
+            object.__setattr__(self, name, declaration.normalize(getattr(self, name)))
 
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
+
+DECLARATIONS = {field.name: declaration_of(field.metadata) for field in fields(Filters)}
+"""Each field of `Filters`, and how it is declared."""
+
+PARAMETERS = [parameter for each in DECLARATIONS.values() for parameter in each.parameters]
+"""The parameters of a query string that are filters."""
+
+# The canonical form begins with these, given or not. Fields that were added later follow by name,
+# and only where they are given: so a new filter leaves the cache keys of all other questions alone.
+_POSITIONS = (
+    *("component", "environment", "email", "message", "data"),
+    *("start", "end", "limit", "order", "cursor"),
+)
 
 
 class NotJSON(ValueError):
@@ -74,34 +140,20 @@ class NotJSON(ValueError):
 
 
 def canonical(filters: Filters) -> bytes:
-    """Bytes that are equal exactly when the filters are; instants in microseconds since 1970.
+    """Return bytes that are equal exactly when the filters are.
 
-    The strings must be encodable as UTF-8: a lone surrogate raises `UnicodeEncodeError`.
+    Instants become microseconds since 1970. The strings must be encodable as UTF-8: a lone
+    surrogate raises `UnicodeEncodeError`.
     """
-    return msgspec.json.encode(
-        (
-            filters.component,
-            filters.environment,
-            filters.email,
-            filters.message,
-            filters.data,
-            _microseconds(filters.start),
-            _microseconds(filters.end),
-            filters.limit,
-            filters.order,
-            filters.cursor,
-        )
-    )
+    values = {name: _microseconds(getattr(filters, name)) for name in DECLARATIONS}
+    first = [values.pop(name) for name in _POSITIONS]
+    given = [(name, value) for name, value in values.items() if value != DECLARATIONS[name].default]
+    return msgspec.json.encode([*first, *sorted(given)])
 
 
 def digest(filters: Filters) -> str:
     """32 hexadecimal digits (128 bits of BLAKE2b) that stand for the canonical form."""
     return blake2b(canonical(filters), digest_size=16).hexdigest()
-
-
-def lower_ascii(text: str) -> str:
-    """Lower A-Z and nothing else, as PostgreSQL's lower() does under the C collation."""
-    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 def canonical_json(text: str) -> str:
@@ -122,20 +174,9 @@ def canonical_json(text: str) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
 
 
-def _distinct(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(values)))
-
-
-def _utc(instant: datetime | None) -> datetime | None:
-    if instant is None:
-        return None
-    if instant.utcoffset() is None:
-        raise ValueError("start and end of Filters need a time zone")
-    return instant.astimezone(UTC)
-
-
-def _microseconds(instant: datetime | None) -> int | None:
-    return None if instant is None else (instant - _EPOCH) // _MICROSECOND
+def _microseconds(value: Any) -> Any:
+    """Return an instant in microseconds since 1970, and anything else as it is."""
+    return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
 def _refuse_deep(text: str) -> None:

@@ -55,7 +55,7 @@ def test_many_receipts_at_once_in_the_order_asked(running: Service) -> None:
     ("query", "detail"),
     [
         ("id=17", "'17' is not a UUID"),
-        (f"id={SOME_ID}&component=a&limit=3", "stands alone: not with component, limit"),
+        (f"id={SOME_ID}&component=a&limit=3", "can't be combined with component, limit"),
     ],
 )
 def test_ids_are_uuids_and_combine_with_no_other_parameter(

@@ -12,14 +12,14 @@ import msgspec
 import redis
 
 from api.query import cursors
+from api.query.question import PageQuestion
 from api.query.service import History, Served
-from storage.cache import tags
 from storage.cache.page_cache import PageCache
 from storage.events.reader import EventStore
 from storage.events.writer import BatchWriter
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, id_text, time_text
-from storage.model.filters import Filters, digest
+from storage.model.filters import Filters
 from storage.postgres.engine import reading_engine, writing_engine
 from storage.queue.producer import QueueProducer
 from storage.redis.client import connect_async
@@ -81,11 +81,12 @@ class Reader:
 
     def served(self, filters: Filters) -> Served:
         """Return the page, and where it came from."""
-        return self.run(self.history.page(filters))
+        return self.run(self.history.page(PageQuestion.of(filters)))
 
     def held(self, filters: Filters) -> CachedPage | None:
         """Return the page if the process has it and may serve it."""
-        return self.run(local_page(self.cache, digest(filters), tags.of_page(filters)))
+        question = PageQuestion.of(filters)
+        return self.run(local_page(self.cache, question.digest, question.tags))
 
     def page(self, filters: Filters) -> tuple[list[dict[str, Any]], UUID | None]:
         """Return the page's events, and the cursor of the next page."""

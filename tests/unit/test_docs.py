@@ -9,10 +9,12 @@ from activity_client import log_event
 from api.formats.cloudevents import structured
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
-from api.query import params
+from api.query import pairs, params
+from api.query.id_params import ID
 from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
+from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
 
@@ -159,11 +161,18 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     assert f"at most {budgets.brackets.most:,} arrays and objects" in page
 
 
+def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> None:
+    rows = [f"| `{each.name}` | {each.description} |" for each in (*PARAMETERS, ID)]
+    head = "| parameter | means |\n|---|---|\n"
+    table = head + "\n".join(rows) + "\n\n"
+    assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"
+
+
 def test_the_http_page_tells_the_bounds_of_a_query() -> None:
     page = (ROOT / "docs/http.md").read_text().replace("\n", " ")
     assert f"at most {params.MAX_CHARACTERS:,} characters" in page
-    assert f"a query string {params.MAX_QUERY_BYTES >> 10} KiB" in page
-    assert f"{params.MAX_PAIRS} parameters, and {params.MAX_VALUES} values" in page
+    assert f"a query string {pairs.MAX_QUERY_BYTES >> 10} KiB" in page
+    assert f"{pairs.MAX_PAIRS} parameters, and {params.MAX_VALUES} values" in page
 
 
 def test_the_client_page_tells_the_bounds_of_a_log_record() -> None:

@@ -34,13 +34,14 @@ from storage.events.reader import EventStore
 from storage.events.writer import BatchTransaction, BatchWriter
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, created_ms, encode_event, now_ms, to_datetime
-from storage.model.filters import Filters, digest, lower_ascii
+from storage.model.filters import Filters, digest
 from storage.postgres.engine import writing_engine
 from storage.queue import producer
 from storage.queue.lease import ShardLease
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
+from tests.support.matching import page_of
 from tests.support.reading import Reader, local_page, made, opened, reader
 from worker.drain import Drain
 from worker.resources import Resources, open_resources
@@ -421,53 +422,6 @@ class CacheMachine(RuleBasedStateMachine):
                 "cursor": at and UUID(at.id),
             }
         )
-
-
-# --- the model ---------------------------------------------------------------------------------
-
-
-def page_of(events: list[Event], filters: Filters) -> tuple[list[Event], bool]:
-    """The page these filters ask for among these events, and whether there are others behind."""
-    found = [event for event in events if matches(event, filters)]
-    found.sort(key=place_of, reverse=filters.order == "desc")
-    return found[: filters.limit], len(found) > filters.limit
-
-
-def place_of(event: Event) -> tuple[int, str]:
-    return created_ms(event), event.id
-
-
-def matches(event: Event, filters: Filters) -> bool:
-    at = to_datetime(created_ms(event))
-    data = msgspec.json.decode(event.data)
-    message = event.message.lower()
-    return (
-        (not filters.component or event.component in filters.component)
-        and (not filters.environment or event.environment in filters.environment)
-        and (not filters.email or lower_ascii(event.email or "") in filters.email)
-        and (not filters.message or any(part.lower() in message for part in filters.message))
-        and all(
-            any(contains(data, msgspec.json.decode(json)) for json in alternatives)
-            for alternatives in filters.data
-        )
-        and (filters.start is None or at >= filters.start)
-        and (filters.end is None or at < filters.end)
-        and (filters.cursor is None or is_behind(event, filters.cursor, filters.order))
-    )
-
-
-def is_behind(event: Event, cursor: UUID, order: str) -> bool:
-    place = (cursor.int >> 80, str(cursor))
-    return place_of(event) > place if order == "asc" else place_of(event) < place
-
-
-def contains(data: Any, wanted: Any) -> bool:
-    """jsonb's @> for the few shapes posted here."""
-    if isinstance(data, dict) and isinstance(wanted, dict):
-        return all(key in data and contains(data[key], value) for key, value in wanted.items())
-    if isinstance(data, list) and isinstance(wanted, list):
-        return all(item in data for item in wanted)
-    return bool(data == wanted)
 
 
 # --- the tests ---------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ import pytest
 from storage.events import search
 from storage.events.reader import EventStore
 from storage.model.event import Event, created_ms, to_datetime
-from storage.model.filters import Filters, lower_ascii
+from storage.model.filters import Filters
 from storage.postgres.engine import reading_engine
 from testbed.servers import TestServers
+from tests.support.matching import page_of
 from tests.support.reading import made, store
 
 DAY_MS = 86_400_000
@@ -85,40 +86,6 @@ def question(spread: random.Random, stored: list[Event]) -> Filters:
     )
 
 
-def matches(filters: Filters, one: Event) -> bool:
-    at, data = to_datetime(created_ms(one)), json.loads(bytes(one.data))
-    return (
-        (not filters.component or one.component in filters.component)
-        and (not filters.environment or one.environment in filters.environment)
-        and (not filters.email or lower_ascii(one.email or "") in filters.email)
-        and (
-            not filters.message
-            or any(part.lower() in one.message.lower() for part in filters.message)
-        )
-        and all(any(contains(data, json.loads(each)) for each in any_of) for any_of in filters.data)
-        and (filters.start is None or at >= filters.start)
-        and (filters.end is None or at < filters.end)
-        and (filters.cursor is None or is_behind(filters.cursor, filters.order, one))
-    )
-
-
-def is_behind(cursor: UUID, order: str, one: Event) -> bool:
-    """An id begins with its time."""
-    return UUID(one.id) > cursor if order == "asc" else UUID(one.id) < cursor
-
-
-def contains(value: Any, part: Any) -> bool:
-    if isinstance(part, dict):
-        return isinstance(value, dict) and all(
-            key in value and contains(value[key], part[key]) for key in part
-        )
-    if isinstance(part, list):
-        return isinstance(value, list) and all(
-            any(contains(item, each) for item in value) for each in part
-        )
-    return bool(value == part)
-
-
 @pytest.mark.parametrize(
     ("walk", "walk_far", "near"), [(4_000, 20_000, 100), (20, 100, 2), (2, 2, 1), (2, 3, 50)]
 )
@@ -139,10 +106,9 @@ def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
     pages = 0
     for _ in range(QUESTIONS):
         filters = question(spread, stored)
-        fitting = [one for one in stored if matches(filters, one)]
-        fitting.sort(key=lambda one: UUID(one.id), reverse=filters.order == "desc")
+        expected, more = page_of(stored, filters)
         page = events.page(filters)
-        assert [one.id for one in page.events] == [one.id for one in fitting[: filters.limit]]
-        assert page.more == (len(fitting) > filters.limit), filters
+        assert [one.id for one in page.events] == [one.id for one in expected]
+        assert page.more == more, filters
         pages += bool(page.events)
     assert pages > QUESTIONS / 3, "most questions find something"

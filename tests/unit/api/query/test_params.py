@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from api.http.error_detail import ErrorDetail
 from api.query import cursors
-from api.query.params import InvalidQuery, parse_filters
+from api.query.pairs import InvalidQuery
+from api.query.params import parse_filters
 from storage.model.filters import Filters, canonical
 
 EVENT_ID = UUID("018f0000-0000-7000-8000-000000000001")

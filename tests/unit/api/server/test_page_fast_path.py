@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.server.page_fast_path import MAX_QUERY_BYTES
+from api.query.question import REMEMBERED_BYTES
 from api.server.unread_answers import LARGE_BYTES
 from storage.errors import ControlUnavailable
 from storage.model.cached_page import CachedPage
@@ -119,7 +119,7 @@ def test_a_page_that_may_not_be_served_is_left_to_fastapi(
         get(b"/status"),
         get(b"/events?id=019aa5b1-7c11-7d2e-9c55-3d1f0d4b6a10"),
         get(b"/events?no_such=filter"),
-        get(b"/events?message=" + b"x" * MAX_QUERY_BYTES),
+        get(b"/events?message=" + b"x" * REMEMBERED_BYTES),
         get(b"/events", b"X-Forwarded-Prefix: /a"),
         get(b"/events", b"Host: y"),
         get(b"/events", b'If-None-Match: "a"', b'If-None-Match: "b"'),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from storage.model.filters import Filters, NotJSON, canonical, canonical_json, digest, lower_ascii
 
+DAY = datetime(2021, 4, 16, tzinfo=UTC)
 EVENT_ID = UUID("018f0000-0000-7000-8000-000000000001")
 WORDS = st.lists(st.text(max_size=4), max_size=4)
 NAMES = ("component", "environment", "email", "message")
@@ -185,3 +186,19 @@ def test_any_text_has_a_canonical_form_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert canonical_json(form) == form
+
+
+@pytest.mark.parametrize(
+    ("filters", "key"),
+    [
+        (Filters(), "2de3b61fb36d70e51010f04f87a744b1"),
+        (
+            Filters(component=("api",), email=("A@b.c",), start=DAY, limit=5),
+            "570067291038d3bbbdd5846e6c862677",
+        ),
+    ],
+)
+def test_the_cache_key_of_a_question_stays_when_filters_are_added(
+    filters: Filters, key: str
+) -> None:
+    assert digest(filters) == key

@@ -1,0 +1,54 @@
+"""What a query string asks for. The fast path and the route share one parse of it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from api.http.error_detail import ErrorDetail
+from api.query.id_params import ids_of
+from api.query.pairs import decoded_pairs
+from api.query.params import filters_of
+from storage.cache import tags
+from storage.model.filters import Filters, digest
+
+REMEMBERED_BYTES = 1024  # of a query string that is worth remembering
+_REMEMBERED = 1024  # query strings
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """A page of history: its filters, the digest that is its cache key, and its cache tags."""
+
+    filters: Filters
+    digest: str
+    tags: list[str]
+
+    @classmethod
+    def of(cls, filters: Filters) -> "PageQuestion":
+        """Return the question that these filters ask."""
+        return cls(filters, digest(filters), tags.of_page(filters))
+
+
+Question = PageQuestion | tuple[UUID, ...]
+"""A page, or events by their ids."""
+
+
+def parse(query_string: bytes) -> Question:
+    """Return what a raw query string asks for. Raises `InvalidQuery`, and nothing else."""
+    if len(query_string) <= REMEMBERED_BYTES:
+        return parse_remembered(query_string)
+    return _parse(query_string)
+
+
+@lru_cache(_REMEMBERED)
+def parse_remembered(query_string: bytes) -> Question:
+    """Do as `parse` does, for at most REMEMBERED_BYTES; remember it, if it is no fault."""
+    return _parse(query_string)
+
+
+def _parse(query_string: bytes) -> Question:
+    faults: list[ErrorDetail] = []
+    pairs = decoded_pairs(query_string, faults)
+    if ids := ids_of(pairs, faults):
+        return tuple(ids)
+    return PageQuestion.of(filters_of(pairs, faults))

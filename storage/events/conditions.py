@@ -1,0 +1,86 @@
+"""What each filter means in SQL. Builds conditions, runs nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from storage.model.event import id_ms, to_datetime, to_ms
+from storage.model.filters import DECLARATIONS, Filters
+from storage.postgres.tables import events, lower_email
+
+LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+
+
+def in_order(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that an index answers in the order of the page."""
+    return _given(filters, IN_ORDER, events.c)
+
+
+def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
+    """Return the other conditions, over these columns of the events or of a subquery."""
+    return _given(filters, ROW_BY_ROW, columns)
+
+
+def _is_any(column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
+    """One value as equality, so that an index on (column, time) also gives the order."""
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _contains_part(message: sa.ColumnElement[str], parts: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(message.icontains(part, autoescape=True) for part in parts))
+
+
+def _matches_groups(
+    data: sa.ColumnElement[Any], groups: Sequence[Sequence[str]]
+) -> sa.ColumnElement[bool]:
+    return sa.and_(*(sa.or_(*(_contains(data, json) for json in group)) for group in groups))
+
+
+def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
+    return data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
+
+
+def _is_behind(filters: Filters, columns: Any) -> sa.ColumnElement[bool]:
+    """The row comparison; beside it the plain bound on time, which prunes partitions."""
+    assert filters.cursor is not None
+    at = instant(filters.cursor)
+    key, last = sa.tuple_(columns.created_at, columns.id), sa.tuple_(at, filters.cursor)
+    if filters.order == "asc":
+        return sa.and_(key > last, columns.created_at >= at)
+    return sa.and_(key < last, columns.created_at <= at)
+
+
+def instant(event_id: UUID) -> datetime:
+    """When it was made; an id that anybody can write may say a year past what datetime knows."""
+    return to_datetime(min(id_ms(event_id), LAST_MS))
+
+
+# The SQL of a filter that is given, over these columns, by its field in `Filters`.
+Sql = Callable[[Filters, Any], sa.ColumnElement[bool]]
+
+# An index gives the rows of these in the order of a page.
+IN_ORDER: Mapping[str, Sql] = {
+    "component": lambda filters, of: _is_any(of.component, filters.component),
+    "environment": lambda filters, of: _is_any(of.environment, filters.environment),
+    "email": lambda filters, of: _is_any(lower_email, filters.email),
+    "start": lambda filters, of: of.created_at >= filters.start,
+    "end": lambda filters, of: of.created_at < filters.end,
+    "cursor": _is_behind,
+}
+# No index does: each row is looked at, or an index finds them in no order.
+ROW_BY_ROW: Mapping[str, Sql] = {
+    "data": lambda filters, of: _matches_groups(of.data, filters.data),
+    "message": lambda filters, of: _contains_part(of.message, filters.message),
+}
+
+_NO_CONDITIONS = {"limit", "order"}
+if without_sql := DECLARATIONS.keys() - IN_ORDER.keys() - ROW_BY_ROW.keys() - _NO_CONDITIONS:
+    raise NotImplementedError(f"declared, but without SQL: {without_sql}")
+
+
+def _given(filters: Filters, sql: Mapping[str, Sql], columns: Any) -> list[sa.ColumnElement[bool]]:
+    names = (name for name in sql if getattr(filters, name) != DECLARATIONS[name].default)
+    return [sql[name](filters, columns) for name in names]

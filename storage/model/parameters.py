@@ -1,0 +1,97 @@
+"""How a parameter of `GET /events` is declared, beside the field of `Filters` that it fills. Pure.
+
+All else that must know the parameter follows from its declaration: how the query string is read
+(`api/query/params.py`), the canonical form and with it the cache key, the cache tags, the OpenAPI
+document, and the table in `docs/http.md`. Only its SQL is elsewhere: `storage/events/queries.py`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Kind = Literal["text", "data", "data path", "start", "end", "limit", "order", "cursor", "id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A name in the query string. `kind` says how its values are read and what they may be.
+
+    `description` is whole sentences in Markdown, for the OpenAPI document and `docs/http.md`.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is known of a field of `Filters`.
+
+    `normalize` gives equal questions the same value. `tag_rank`: see `texts`; `normalize_text` is
+    then applied to the events' values too.
+    """
+
+    parameters: tuple[Parameter, ...]
+    default: Any
+    normalize: Callable[[Any], Any]
+    normalize_text: Callable[[str], str] = str
+    tag_rank: int | None = None
+
+
+def texts(
+    name: str,
+    description: str,
+    normalize: Callable[[str], str] = str,
+    tag_rank: int | None = None,
+) -> Any:
+    """Declare a parameter that may be repeated; its field is a tuple of texts, empty by default.
+
+    Give a `tag_rank` only if every event that matches has one of the texts (normalised) in its
+    field of the same name: then the cache tags of the texts prove a page unchanged. Where several
+    filters with a rank are given, the lowest rank decides: give the most selective the lowest.
+    """
+
+    def normalize_all(values: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(set(map(normalize, values))))
+
+    parameter = Parameter(name, "text", description)
+    return _field(Declaration((parameter,), (), normalize_all, normalize, tag_rank))
+
+
+def data_groups(*parameters: Parameter) -> Any:
+    """Declare the parameters of `data`; their field is groups of canonical JSON objects."""
+
+    def normalize(groups: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+        return tuple(sorted({tuple(sorted(set(group))) for group in groups if group}))
+
+    return _field(Declaration(parameters, (), normalize))
+
+
+def instant(name: str, kind: Literal["start", "end"], description: str) -> Any:
+    """Declare a date; its field is an aware datetime in UTC, None by default."""
+    return _field(Declaration((Parameter(name, kind, description),), None, _utc))
+
+
+def single(name: str, kind: Literal["limit", "order", "cursor"], default: Any, text: str) -> Any:
+    """Declare a parameter of one value, described by `text`."""
+    return _field(Declaration((Parameter(name, kind, text),), default, lambda value: value))
+
+
+def declaration_of(metadata: Any) -> Declaration:
+    """Return the declaration in the metadata of a field."""
+    declaration: Declaration = metadata["declaration"]
+    return declaration
+
+
+def _field(declaration: Declaration) -> Any:
+    return field(default=declaration.default, metadata={"declaration": declaration})
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.utcoffset() is None:
+        raise ValueError("start and end of Filters need a time zone")
+    return value.astimezone(UTC)

@@ -1,0 +1,68 @@
+"""Which events match some filters, said plainly: what the SQL and the cache are compared with."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from storage.model.event import Event, created_ms, to_datetime
+from storage.model.filters import DECLARATIONS, Filters, lower_ascii
+
+# Whether an event matches a filter that is given, by its field in `Filters`.
+RULES: dict[str, Callable[[Event, Filters], bool]] = {
+    "component": lambda event, filters: event.component in filters.component,
+    "environment": lambda event, filters: event.environment in filters.environment,
+    "email": lambda event, filters: lower_ascii(event.email or "") in filters.email,
+    "message": lambda event, filters: any(
+        part.lower() in event.message.lower() for part in filters.message
+    ),
+    "data": lambda event, filters: all(
+        any(contains(msgspec.json.decode(event.data), msgspec.json.decode(json)) for json in group)
+        for group in filters.data
+    ),
+    "start": lambda event, filters: filters.start is not None and at(event) >= filters.start,
+    "end": lambda event, filters: filters.end is not None and at(event) < filters.end,
+    "cursor": lambda event, filters: is_behind(event, filters),
+    "limit": lambda event, filters: True,
+    "order": lambda event, filters: True,
+}
+
+
+def page_of(events: list[Event], filters: Filters) -> tuple[list[Event], bool]:
+    """The page these filters ask for among these events, and whether there are others behind."""
+    found = [event for event in events if matches(event, filters)]
+    found.sort(key=lambda event: UUID(event.id), reverse=filters.order == "desc")
+    return found[: filters.limit], len(found) > filters.limit
+
+
+def matches(event: Event, filters: Filters) -> bool:
+    """Whether the event is one of those that are asked for."""
+    given = (name for name, each in DECLARATIONS.items() if getattr(filters, name) != each.default)
+    return all(RULES[name](event, filters) for name in given)
+
+
+def contains(value: Any, part: Any) -> bool:
+    """jsonb's `@>`, for the shapes that tests store."""
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(
+            key in value and contains(value[key], part[key]) for key in part
+        )
+    if isinstance(part, list):
+        return isinstance(value, list) and all(
+            any(contains(item, each) for item in value) for each in part
+        )
+    return bool(value == part)
+
+
+def is_behind(event: Event, filters: Filters) -> bool:
+    """An id begins with its time."""
+    assert filters.cursor is not None
+    if filters.order == "asc":
+        return UUID(event.id) > filters.cursor
+    return UUID(event.id) < filters.cursor
+
+
+def at(event: Event) -> Any:
+    """When it was created."""
+    return to_datetime(created_ms(event))

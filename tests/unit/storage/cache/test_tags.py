@@ -1,0 +1,54 @@
+"""The tags of a page prove it unchanged: every event that it may show has one of them."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.cache import tags
+from storage.model.filters import DECLARATIONS, Filters
+from tests.support.matching import matches
+from tests.support.reading import made
+
+TEXTS = ["orders", "Orders", "jo@example.com", "Jo@EXAMPLE.com", "é"]
+A_TEXT = st.sampled_from(TEXTS)
+EVENTS = st.builds(
+    made,
+    ms=st.just(1),
+    component=A_TEXT,
+    environment=A_TEXT,
+    message=A_TEXT,
+    email=st.none() | A_TEXT,
+    data=st.sampled_from(["null", '{"n":1}']),
+)
+
+
+def texts_of_every_filter() -> st.SearchStrategy[Filters]:
+    """Filters of every field that takes texts, those too that nobody has thought of yet."""
+    names = [name for name, each in DECLARATIONS.items() if each.parameters[0].kind == "text"]
+    some = st.lists(A_TEXT, max_size=2).map(tuple)
+    fields: dict[str, Any] = {name: st.just(()) | some for name in names}
+    return st.builds(Filters, **fields, data=st.just(()) | st.just((('{"n":1}',),)))
+
+
+@given(texts_of_every_filter(), EVENTS)
+def test_an_event_that_matches_has_a_tag_of_the_page(filters: Filters, event: Any) -> None:
+    if matches(event, filters):
+        assert set(tags.of_page(filters)) & tags.of_events([event])
+
+
+def test_the_most_selective_filter_tells_the_tags() -> None:
+    everything: dict[str, Any] = {
+        "component": ("orders",),
+        "environment": ("production",),
+        "email": ("a@b.c",),
+    }
+    assert tags.of_page(Filters(**everything)) == tags.of_page(Filters(email=("A@B.c",)))
+    del everything["email"]
+    assert tags.of_page(Filters(**everything)) == tags.of_page(Filters(component=("orders",)))
+    assert tags.of_page(Filters(message=("orders",))) == ["all"] == tags.of_page(Filters())
+
+
+def test_tags_are_bounded_whatever_values_come() -> None:
+    many = [made(1, f"c{n}", f"e{n}", email=f"{n}@a.b") for n in range(5000)]
+    assert len(tags.of_events(many)) <= 3 * tags.TAGS + 1
