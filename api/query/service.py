@@ -64,14 +64,17 @@ class History:
 
     async def page(self, question: PageQuestion) -> Served:
         """Return the page that is asked for. Raises DatabaseUnavailable, QueryTooSlow."""
-        name = question.digest
-        try:
-            found = await self._cache.lookup(name, question.tags)
-        except ControlUnavailable:
-            return await self._single_flight.run(name, lambda: self._bypass(question.filters))
-        if isinstance(found, CachedPage):
-            return Served(found, "HIT")
-        return await self._single_flight.run(name, lambda: self._fill(question))
+        name, work = question.digest, self._fill
+        # A page that is there must not wait: neither for a query under way, nor for the queue.
+        if self._single_flight.is_running(name) or _may_close(question.filters):
+            try:
+                found = await self._cache.lookup(name, question.tags)
+            except ControlUnavailable:
+                work = self._bypass
+            else:
+                if isinstance(found, CachedPage):
+                    return Served(found, "HIT")
+        return await self._single_flight.run(name, lambda: work(question))
 
     def local(self, name: str, page_tags: Sequence[str]) -> LocalPage | None:
         """The page of that digest and those tags if it is at hand: see `PageCache.local`."""
@@ -125,7 +128,7 @@ class History:
                 await asyncio.sleep(pause)
         except ControlUnavailable:
             pass
-        return await self._bypass(filters)
+        return await self._bypass(question)
 
     async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
         try:
@@ -139,8 +142,8 @@ class History:
         await _quietly(self._cache.keep(name, generations, body))
         return Served(body, "MISS")
 
-    async def _bypass(self, filters: Filters) -> Served:
-        _, body = await self.in_thread(lambda: self._read(filters))
+    async def _bypass(self, question: PageQuestion) -> Served:
+        _, body = await self.in_thread(lambda: self._read(question.filters))
         return Served(body, "BYPASS")
 
     def _read(self, filters: Filters) -> tuple[Page, CachedPage]:
@@ -148,8 +151,8 @@ class History:
         return page, render(page)
 
     async def _watermark(self, filters: Filters) -> int:
-        """Everything created before it is stored; 0 for a page that is open to whatever comes."""
-        if filters.end is None and filters.cursor is None and filters.order == "desc":
+        """Return the ms before which everything is stored; 0 if unknown, or of no use here."""
+        if not _may_close(filters):
             return 0
         with suppress(QueueUnavailable, TimeoutError):
             async with asyncio.timeout(_WATERMARK_SECONDS):
@@ -179,6 +182,11 @@ def window_end(filters: Filters, page: Page) -> int | None:
     if filters.order == "asc" and page.more:
         ends.append(id_ms(UUID(page.events[-1].id)) + 1)
     return min(ends, default=None)
+
+
+def _may_close(filters: Filters) -> bool:
+    """Whether the page may have a window that ends: then it needs the watermark."""
+    return filters.end is not None or filters.cursor is not None or filters.order == "asc"
 
 
 async def _quietly(call: Awaitable[None]) -> None:

@@ -19,6 +19,10 @@ class SingleFlight(Generic[T]):
         self._running: dict[str, asyncio.Task[T]] = {}
         self._next: dict[str, asyncio.Task[T]] = {}
 
+    def is_running(self, key: str) -> bool:
+        """Whether a run of that key is under way: `run` would wait for it to end."""
+        return key in self._running
+
     async def run(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         """The result of a run of `work` that starts after this call. Raises what it raises."""
         task = self._next.get(key)
