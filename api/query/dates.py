@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from api.http.instants import instant_of, microseconds
 
 ACCEPTED_FORMS = (
     "MM-DD-YYYY (04-16-2021), YYYY-MM-DD (2021-04-16), "
@@ -17,7 +19,7 @@ _MAX_QUOTED = 60
 
 _US_DAY = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{4})")
 _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-# The blank among the signs is a `+` that a query string turned into a space.
+# A space counts as a sign: an unescaped `+` in a query string is decoded to a space.
 _ISO_INSTANT = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[Tt ]"
     r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
@@ -34,17 +36,17 @@ class _Moment(NamedTuple):
 
 
 def start_of(text: str) -> datetime:
-    """The instant itself, or the first of that day, in UTC: inclusive, for `from_date`.
+    """Return the instant, or the first instant of that day, in UTC: inclusive, for `from_date`.
 
-    A fraction is cut off after microseconds. Raises `ValueError` with what is wrong.
+    Fractions are cut off after microseconds. Raises `ValueError`, which says what is wrong.
     """
     return _parse(text.strip()).at
 
 
 def end_of(text: str) -> datetime:
-    """The instant itself, or the midnight after that day, in UTC: exclusive, for `to_date`.
+    """Return the instant, or the midnight after that day, in UTC: exclusive, for `to_date`.
 
-    A fraction is cut off after microseconds. Raises `ValueError` with what is wrong.
+    Fractions are cut off after microseconds. Raises `ValueError`, which says what is wrong.
     """
     moment = _parse(text.strip())
     if not moment.is_day:
@@ -76,15 +78,11 @@ def _iso_day(match: re.Match[str]) -> _Moment:
 
 
 def _iso_instant(match: re.Match[str]) -> _Moment:
-    names = ("year", "month", "day", "hour", "minute", "second")
-    year, month, day, hour, minute, second = (int(match[name] or 0) for name in names)
-    micro = _microseconds(match["fraction"])
-    local = datetime(year, month, day, hour, minute, second, micro, _zone(match))
-    return _Moment(local.astimezone(UTC), is_day=False)
+    return _Moment(instant_of(match.groupdict()).astimezone(UTC), is_day=False)
 
 
 def _epoch_seconds(match: re.Match[str]) -> _Moment:
-    elapsed = timedelta(seconds=int(match[1]), microseconds=_microseconds(match[2]))
+    elapsed = timedelta(seconds=int(match[1]), microseconds=microseconds(match[2]))
     return _Moment(_EPOCH + elapsed, is_day=False)
 
 
@@ -96,33 +94,19 @@ _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Moment]], ...]
 )
 
 
-def _microseconds(fraction: str | None) -> int:
-    return int((fraction or "")[:6].ljust(6, "0"))
-
-
-def _zone(match: re.Match[str]) -> timezone:
-    if match["sign"] is None:
-        return UTC
-    hours, minutes = int(match["off_hour"]), int(match["off_minute"])
-    if hours > 23 or minutes > 59:
-        raise ValueError("the offset must be below 24:00, its minutes in 0..59")
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if match["sign"] == "-" else offset)
-
-
 def _why_unknown(text: str) -> str:
     number = _PLAIN_NUMBER.fullmatch(text)
     if number is None:
-        return "its form is not known"
+        return "the form is not known"
     if number[1]:
-        return "seconds before 1970 are not taken"
+        return "seconds before 1970 are not accepted"
     if len(number[2]) == 8:
-        return "8 digits may be a day or seconds"
+        return "8 digits could be a day or seconds"
     if len(number[2]) == 13:
-        return "13 digits look like milliseconds, seconds are taken"
+        return "13 digits look like milliseconds; send seconds"
     return "seconds since 1970 have 9 to 11 digits, and at most 9 after the point"
 
 
 def _wrong(text: str, why: str) -> ValueError:
     quoted = text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…"
-    return ValueError(f"{quoted!r} is not a date that is accepted: {why}. Use {ACCEPTED_FORMS}.")
+    return ValueError(f"{quoted!r} is not an accepted date: {why}. Use {ACCEPTED_FORMS}.")

@@ -7,9 +7,10 @@ control characters other than those that can't be stored.
 
 import base64
 import re
-from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from api.http.instants import instant_of
 
 REQUIRED = ("specversion", "id", "source", "type")
 _STRINGS = (*REQUIRED, "datacontenttype", "dataschema", "subject", "time")
@@ -23,8 +24,13 @@ _is_media_type = re.compile(
     rf'{_HTTP_NAME}/{_HTTP_NAME}(?:\s*;\s*(?:{_HTTP_NAME}=(?:{_HTTP_NAME}|"(?:[^"\\]|\\.)*+"))?)*+\s*'
 ).fullmatch
 _as_time = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-](\d\d):(\d\d))", re.ASCII
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[Tt]"
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))?"
+    r"(?:[Zz]|(?P<sign>[+-])(?P<off_hour>\d\d):(?P<off_minute>\d\d))",
+    re.ASCII,
 ).fullmatch
+# What RFC 3339 has and `datetime` has not: the year 0, a leap year, and leap seconds.
+_STAND_INS = {"year": {"0000": "0004"}, "second": {"60": "59"}}
 
 
 class Number(str):
@@ -92,26 +98,18 @@ def _fault_of_media_type(value: str) -> str | None:
 
 def _fault_of_time(value: str) -> str | None:
     parts = _as_time(value)
-    if parts and _is_on_the_calendar(*(int(part or 0) for part in parts.groups())):
+    if parts and _is_on_the_calendar(parts.groupdict()):
         return None
     return "is not a time of RFC 3339, such as 2026-04-16T12:30:00Z"
 
 
-def _is_on_the_calendar(
-    year: int, month: int, day: int, hour: int, minute: int, second: int, *offset: int
-) -> bool:
-    if not 1 <= month <= 12:
+def _is_on_the_calendar(parts: Mapping[str, str | None]) -> bool:
+    known = {name: _STAND_INS.get(name, {}).get(part or "", part) for name, part in parts.items()}
+    try:
+        instant_of(known)
+    except ValueError:
         return False
-    days = monthrange(year or 4, month)[1]  # the year 0 was a leap year, too
-    off_hours, off_minutes = offset
-    return (
-        1 <= day <= days
-        and hour <= 23
-        and minute <= 59
-        and second <= 60  # a leap second
-        and off_hours <= 23
-        and off_minutes <= 59
-    )
+    return True
 
 
 _CHECKS: dict[str, Callable[[str], str | None]] = {
