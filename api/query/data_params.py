@@ -18,7 +18,7 @@ DATA_PATH = "data."
 def data_groups(
     values: Mapping[str, Sequence[str]], faults: list[ErrorDetail]
 ) -> tuple[tuple[str, ...], ...]:
-    """One group of alternatives for each name: all the names must match."""
+    """Return a group of alternatives for each name; every group must match."""
     groups = []
     for name, texts in values.items():
         if name == DATA:
@@ -50,7 +50,7 @@ def _object(text: str) -> list[str]:
 
 
 def _at_path(name: str) -> Callable[[str], list[str]]:
-    """How to read a value of `data.<path>`: as the text it is and, if it is JSON, as that too."""
+    """Return a parser of a value of `data.<path>`: as text, and as JSON too if it is JSON."""
     keys = name.removeprefix(DATA_PATH).split(".")
 
     def parse(text: str) -> list[str]:
@@ -62,9 +62,10 @@ def _at_path(name: str) -> Callable[[str], list[str]]:
     return parse
 
 
-_NO_VALUE = "needs a value, as in {name}=5; to ask for an empty text use {data}"
+_NO_VALUE = "needs a value, as in {name}=5; to find an empty text use {data}"
 _NO_OPERATOR = (
-    "contains {operator!r}, but data paths only take '=': {example}; for such a key use {data}"
+    "contains {operator!r}, but a data path can only be compared with '=': {example}; "
+    "for such a key use {data}"
 )
 _operator = re.compile(r"[<>!~=*\[\]]").search
 _operators = re.compile(r"[<>!~=*\[\]]+")
@@ -89,7 +90,7 @@ def _check_path(keys: list[str], text: str) -> None:
 
 
 def _equality_example(path: str, text: str) -> str:
-    """`order>` and `100`, or `order>100` and nothing, become `data.order=100`."""
+    """Return `data.order=100` for `order>` and `100`, or for `order>100` and nothing."""
     parts = [part.strip(" .") for part in _operators.split(path)]
     name, *others = [part for part in parts if part] or ["name"]
     value = text.strip() or (others[0] if others else "5")
@@ -97,7 +98,7 @@ def _equality_example(path: str, text: str) -> str:
 
 
 def _data_example(keys: list[str], text: str) -> str:
-    """The same question as a JSON object, where that is short enough to be shown."""
+    """Return the same query as a `data={...}` parameter, or an example if that is too long."""
     form = json.dumps(text, ensure_ascii=False)
     for key in reversed(keys[:MAX_JSON_DEPTH]):
         form = f"{{{json.dumps(key, ensure_ascii=False)}:{form}}}"

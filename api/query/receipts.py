@@ -1,4 +1,4 @@
-"""Events with their receipts, as they are answered. Pure."""
+"""The answer with events and their receipts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -13,18 +13,18 @@ Found = Mapping[UUID, tuple[Event, Receipt]]
 
 
 class EventReceipt(Event, frozen=True):
-    """An event, and what became of it."""
+    """An event and how far it got."""
 
     receipt: Receipt
 
     @classmethod
     def of(cls, event: Event, receipt: Receipt) -> "EventReceipt":
-        """That event with that receipt."""
+        """Join an event with its receipt."""
         return cls(**msgspec.structs.asdict(event), receipt=receipt)
 
 
 class Receipts(msgspec.Struct):
-    """The events asked for by id, in that order; `missing`: ids of events never accepted."""
+    """The requested events in the order of their ids; `missing`: ids of events never accepted."""
 
     events: list[EventReceipt]
     next_cursor: None
@@ -32,7 +32,7 @@ class Receipts(msgspec.Struct):
 
 
 def render(event_ids: Sequence[UUID], found: Found) -> CachedPage:
-    """The answer for these ids."""
+    """Return the answer for these ids."""
     events = [EventReceipt.of(*found[one]) for one in event_ids if one in found]
     missing = [str(one) for one in event_ids if one not in found]
     return CachedPage.of(msgspec.json.encode(Receipts(events, None, missing)) + b"\n")

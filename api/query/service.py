@@ -1,4 +1,4 @@
-"""Reading: pages through the cache, one event by id wherever it is."""
+"""Read pages through the cache, and events by id from the queue or PostgreSQL."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,15 +29,15 @@ from storage.queue.producer import QueueProducer
 Verdict = Literal["HIT", "MISS", "BYPASS"]
 T = TypeVar("T")
 
-_WATERMARK_SECONDS = 0.5  # a queue that hangs must not hold up reading
+_WATERMARK_SECONDS = 0.5  # a queue that hangs must not delay reading
 
-# Pauses, in seconds, while another process runs the query: 3 s in all, then we run it too.
+# Pauses, in seconds, while another process runs the query: 3 s in total, then run it here too.
 _PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page, and how it came about."""
+    """A page, and where it came from."""
 
     page: CachedPage
     verdict: Verdict
@@ -51,7 +51,7 @@ class PageBody(msgspec.Struct):
 
 
 class History:
-    """Answers what happened. Correct without cache and control, only slower."""
+    """The history of events. It is correct without the cache and control, only slower."""
 
     def __init__(
         self, store: EventStore, cache: PageCache, producer: QueueProducer, threads: int
@@ -65,7 +65,7 @@ class History:
     async def page(self, question: PageQuestion) -> Served:
         """Return the page that is asked for. Raises DatabaseUnavailable, QueryTooSlow."""
         name, work = question.digest, self._fill
-        # A page that is there must not wait: neither for a query under way, nor for the queue.
+        # A cached page must not wait for a query under way, nor for the queue's watermark.
         if self._single_flight.is_running(name) or _may_close(question.filters):
             try:
                 found = await self._cache.lookup(name, question.tags)
@@ -77,45 +77,45 @@ class History:
         return await self._single_flight.run(name, lambda: work(question))
 
     def local(self, name: str, page_tags: Sequence[str]) -> LocalPage | None:
-        """The page of that digest and those tags if it is at hand: see `PageCache.local`."""
+        """Return the page of that digest and those tags if it is local: see `PageCache.local`."""
         return self._cache.local(name, page_tags)
 
     async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
-        """Those of these events that were accepted, with their receipts.
+        """Return those of these events that were accepted, with their receipts.
 
-        The queue is asked first: an event leaves it only after it was committed, so it can't be
-        missed between the two. Raises DatabaseUnavailable or QueueUnavailable when the one that
-        can't be asked might have it.
+        Ask the queue first: an event leaves it only after the commit, so an event can't be missed
+        between the two. Raises DatabaseUnavailable or QueueUnavailable if the unavailable server
+        could have one of the events.
         """
-        away: QueueUnavailable | None = None
+        unavailable: QueueUnavailable | None = None
         found: dict[UUID, tuple[Event, Receipt]] = {}
         try:
             queued = await self._producer.find([event_id.bytes for event_id in event_ids])
             for raw_id, body in queued.items():
-                with suppress(ValueError):  # a drain makes a dead letter of it
+                with suppress(ValueError):  # the drain will store it as a dead letter
                     found[UUID(bytes=raw_id)] = (read_event(body), "queued")
         except QueueUnavailable as error:
-            away = error
+            unavailable = error
         if rest := [event_id for event_id in event_ids if event_id not in found]:
             found.update(await self.in_thread(lambda: self._store.find(rest)))
-        if away and len(found) < len(event_ids):
-            raise away
+        if unavailable and len(found) < len(event_ids):
+            raise unavailable
         return found
 
     async def receipts(self, event_ids: Sequence[UUID]) -> Served:
-        """These events and their receipts, never from the cache. Raises as `find` does."""
+        """Return these events and their receipts, never from the cache. Raises as `find` does."""
         return Served(receipts.render(event_ids, await self.find(event_ids)), "BYPASS")
 
     async def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
-        """What became of those that have left the queue. Raises DatabaseUnavailable."""
+        """Return the state of those that have left the queue. Raises DatabaseUnavailable."""
         return await self.in_thread(lambda: self._store.stored_states(event_ids))
 
     async def ping(self) -> None:
-        """Raises DatabaseUnavailable when history can't be read."""
+        """Raise DatabaseUnavailable if the history can't be read."""
         await self.in_thread(self._store.ping)
 
     async def _fill(self, question: PageQuestion) -> Served:
-        """From the cache, or from PostgreSQL into the cache; one process at a time runs a query."""
+        """Serve from the cache, or query PostgreSQL and keep the page, one process at a time."""
         name, filters = question.digest, question.filters
         try:
             watermark_ms = await self._watermark(filters)
@@ -160,22 +160,22 @@ class History:
         return 0
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """The result of what may wait for PostgreSQL, as many at once as there are connections."""
+        """Run blocking work in a thread, as many at once as there are connections to PostgreSQL."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await anyio.to_thread.run_sync(work, limiter=self._limiter)
-        except TimeoutError:  # the thread ends by itself, at its own limits
+        except TimeoutError:  # the thread ends by itself, at the limits of its session
             raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
 
 
 def render(page: Page) -> CachedPage:
-    """A page as it is answered."""
+    """Return the page as JSON."""
     cursor = cursors.encode(UUID(page.events[-1].id)) if page.more else None
     return CachedPage.of(msgspec.json.encode(PageBody(page.events, cursor)) + b"\n")
 
 
 def window_end(filters: Filters, page: Page) -> int | None:
-    """The millisecond from which on no event can belong to this page; None when there is none."""
+    """Return the ms from which on no event can belong to this page; None if there is none."""
     ends = [] if filters.end is None else [to_ms(filters.end) + 1]
     if filters.order == "desc" and filters.cursor is not None:
         ends.append(id_ms(filters.cursor) + 1)
@@ -190,6 +190,6 @@ def _may_close(filters: Filters) -> bool:
 
 
 async def _quietly(call: Awaitable[None]) -> None:
-    """The cache is a convenience: that it can't be told changes no answer."""
+    """Ignore that control is unavailable: the answer does not depend on it."""
     with suppress(ControlUnavailable):
         await call

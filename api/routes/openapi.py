@@ -266,9 +266,9 @@ _BEFORE_ANY_ROUTE = {
 
 
 def corrected(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without what FastAPI adds of itself: errors that are not problem documents.
+    """Remove the errors that FastAPI adds, which are not problem documents.
 
-    And with what it can't know: the answers to what is hardly a request.
+    Add the answers that the protocol gives before any route.
     """
     for path in document["paths"].values():
         for operation in path.values():

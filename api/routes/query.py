@@ -1,4 +1,4 @@
-"""The routes that read, as FastAPI and its OpenAPI document know them."""
+"""The routes that read, for FastAPI and the OpenAPI document."""
 
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,7 @@ from storage.model.event import encode_event
 
 
 class _EventId(StringConvertor):
-    """A part of a path that is no other path: batches are only posted."""
+    """An event id in a path; `batch` is another path, which takes POST only."""
 
     regex = "(?!batch$)[^/]+"
 
@@ -39,7 +39,7 @@ async def get_events(request: Request) -> Response:
 
     With `id`: these events and their receipts, in the order asked.
     """
-    served = await _asked(request)
+    served = await _answer(request)
     if_none_match = b",".join(header_values(request.scope["headers"], IF_NONE_MATCH))
     return AnswerResponse(page_answer(served.page, served.verdict, if_none_match))
 
@@ -52,17 +52,18 @@ async def get_event(request: Request, event_id: str) -> Response:
     found = (await history.find([wanted])).get(wanted)
     if found is None and await history.stored_states([wanted]):
         raise Problem(
-            500, "This event was accepted, and its bytes can't be read: see dead letters."
+            500,
+            "This event was accepted, but its bytes can't be read: see `activity dead-letters`.",
         )
     if found is None:
-        raise Problem(404, "No event with this id was accepted.")
+        raise Problem(404, "No event with this ID was accepted.")
     return json_answer(encode_event(EventReceipt.of(*found)))
 
 
 @router.get("/health", response_model=Liveness, tags=["health"])
 @router.get("/heath", response_model=Liveness, include_in_schema=False)  # the first version's
 async def health() -> Liveness:
-    """The process lives. Touches nothing else."""
+    """Say that the process lives, without asking any server."""
     return Liveness()
 
 
@@ -73,7 +74,7 @@ async def ready(
         Purpose, Query(alias="for", description="`accept` events, or `query` history.")
     ] = "accept",
 ) -> Response:
-    """Whether events can be accepted, or history be read, with each server's state."""
+    """Say whether events can be accepted, or history can be read, with each server's state."""
     services = services_of(request)
     answer = await readiness(purpose, services.pings)
     status = 200 if answer.status == "ready" else 503
@@ -83,12 +84,12 @@ async def ready(
 
 @router.get("/status", response_model=StatusAnswer, tags=["health"])
 async def status(request: Request) -> StatusAnswer:
-    """The backlog, the workers, and whether every accepted event is accounted for."""
+    """Report the backlog, the workers, and whether every accepted event is accounted for."""
     return await services_of(request).status.report()
 
 
-async def _asked(request: Request) -> Served:
-    """What the query string asks for: some events by id, or a page."""
+async def _answer(request: Request) -> Served:
+    """Return the events by id or the page that the query string asks for."""
     history = services_of(request).history
     try:
         question = parse(request.scope["query_string"])
@@ -101,8 +102,8 @@ async def _asked(request: Request) -> Served:
 
 def _event_id(text: str) -> UUID:
     if not is_uuid(text):
-        raise Problem(404, "An event's id is a UUID; this is none.")
+        raise Problem(404, f"{text[:40]!r} is not a valid event ID (expected a UUID).")
     event_id = UUID(text)
     if event_id.version != 7:
-        raise Problem(404, "No event with this id was accepted: ids are UUIDs of version 7.")
+        raise Problem(404, "No event with this ID was accepted: event IDs are UUIDs of version 7.")
     return event_id

@@ -25,7 +25,7 @@ def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnEleme
 
 
 def _is_any(column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
-    """One value as equality, so that an index on (column, time) also gives the order."""
+    """Compare one value by `=`, so that an index on (column, time) also gives the order."""
     return column == values[0] if len(values) == 1 else column.in_(values)
 
 
@@ -44,7 +44,7 @@ def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
 
 
 def _is_behind(filters: Filters, columns: Any) -> sa.ColumnElement[bool]:
-    """The row comparison; beside it the plain bound on time, which prunes partitions."""
+    """Compare the row's key; also bound the time, which lets the planner skip partitions."""
     assert filters.cursor is not None
     at = instant(filters.cursor)
     key, last = sa.tuple_(columns.created_at, columns.id), sa.tuple_(at, filters.cursor)
@@ -54,7 +54,7 @@ def _is_behind(filters: Filters, columns: Any) -> sa.ColumnElement[bool]:
 
 
 def instant(event_id: UUID) -> datetime:
-    """When it was made; an id that anybody can write may say a year past what datetime knows."""
+    """Return the id's time; anybody may send an id with a year that a datetime can't hold."""
     return to_datetime(min(id_ms(event_id), LAST_MS))
 
 

@@ -11,7 +11,9 @@ from storage.model.event import Event, time_text, to_ms
 from storage.postgres.engine import TimeLeft
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
-_FETCH = 128  # rows a round trip, of the greatest size easily held; most pages need one
+_FETCH = (
+    128  # rows a round trip, of the greatest size that fits in memory easily; most pages need one
+)
 
 Rows = Generator[sa.Row[tuple[object, ...]], None, None]
 
@@ -27,6 +29,7 @@ class Page:
 def read_rows(
     connection: sa.Connection, query: sa.Select[tuple[object, ...]], time_left: TimeLeft
 ) -> Rows:
+    """Yield the rows of a query, some at a time, within the time that is left for the page."""
     time_left.allow(connection)
     with connection.execute(query, execution_options={"yield_per": _FETCH}) as rows:
         for some in rows.partitions():
@@ -36,7 +39,7 @@ def read_rows(
 
 
 def page_of(rows: Rows, limit: int) -> Page:
-    """As many of the rows as a page takes; no more of them are read."""
+    """Take as many rows as fit on a page, and read no more."""
     taken: list[Event] = []
     size = 0
     with closing(rows):
@@ -49,6 +52,7 @@ def page_of(rows: Rows, limit: int) -> Page:
 
 
 def event_of(row: sa.Row[tuple[object, ...]]) -> Event:
+    """Return the event of a row with EVENT_COLUMNS."""
     return Event(
         id=str(row.id),
         created_at=time_text(to_ms(row.created_at)),

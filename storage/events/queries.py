@@ -23,15 +23,15 @@ LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
 
 
 def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
-    """The SELECT behind every page: keyset, never OFFSET, one row more than the limit."""
+    """Return the SELECT of a page: by keyset, never OFFSET, with one row more than the limit."""
     rows = sa.select(events).where(*in_order(filters), *row_by_row(filters))
     return _shown(_first(rows, events, filters, filters.limit + 1), filters)
 
 
 def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
-    """The same among the first `rows` only that any index has in the order of the page.
+    """Return the SELECT of a page among the first `rows` rows of an index in the page's order.
 
-    Its answer is the page if it is full, or if there are no more rows.
+    The result is the page if it is full, or if there are no more rows.
     """
     walked = _first(sa.select(events).where(*in_order(filters)), events, filters, rows).subquery()
     found = sa.select(walked).where(*row_by_row(filters, walked.c))
@@ -39,7 +39,7 @@ def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
 
 
 def span_query(filters: Filters, rows: int) -> sa.Select[int, Any, Any]:
-    """How many rows `walk_query` looks at, and the times of the earliest and the latest."""
+    """Count the rows that `walk_query` reads, with the times of the earliest and the latest."""
     narrow = sa.select(events.c.created_at, events.c.id).where(*in_order(filters))
     walked = _first(narrow, events, filters, rows).subquery()
     at = walked.c.created_at
@@ -53,7 +53,7 @@ def _first(
 
 
 def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ...]]:
-    """The events' columns. `data` becomes text only here, behind the limit: not before a sort."""
+    """Select the events' columns. Cast `data` to text only here, after the sort and the limit."""
     page = rows.subquery("page")
     shown = [page.c[column.name] for column in events.c if column.name != "data"]
     data = sa.cast(page.c.data, sa.Text).label("data")
@@ -68,9 +68,9 @@ def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
 def find_query(
     table: sa.Table, event_ids: Sequence[UUID], columns: Sequence[sa.ColumnElement[Any]]
 ) -> sa.Select[tuple[Any, ...]]:
-    """The SELECT for some events: each id names its partition and its place there.
+    """Return the SELECT for some events: each id tells its partition and its position there.
 
-    The bounds on time are for the planner: it looks at no other partition.
+    The bounds on time let the planner skip the other partitions.
     """
     instants = [instant(one) for one in event_ids]
     unnested = sa.func.unnest(

@@ -1,4 +1,4 @@
-"""Reading the history: pages by filter, events by id."""
+"""Read the history: pages by filter, events by id."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,10 +24,9 @@ class EventStore:
         self._engine = engine
 
     def page(self, filters: Filters) -> Page:
-        """The page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow.
+        """Return the page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow.
 
-        It may take several statements; all see what PostgreSQL holds at one moment, and later than
-        this call.
+        It may take several statements. All see one snapshot, which is taken after this call.
         """
         with transaction(self._engine) as connection:
             time_left = TimeLeft()
@@ -36,7 +35,7 @@ class EventStore:
             return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, StoredState]]:
-        """Those of these events that have left the queue. Raises DatabaseUnavailable.
+        """Return those of these events that have left the queue. Raises DatabaseUnavailable.
 
         A dead letter that can't be read is left out: there is no event to show.
         """
@@ -50,7 +49,7 @@ class EventStore:
         return found
 
     def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
-        """The same without the events themselves."""
+        """Return the state of those that have left the queue. Raises DatabaseUnavailable."""
         with transaction(self._engine) as connection:
             dead = connection.scalars(find_query(dead_letters, event_ids, [dead_letters.c.id]))
             found: dict[UUID, StoredState] = dict.fromkeys(dead, "dead")
@@ -59,10 +58,10 @@ class EventStore:
         return found
 
     def ping(self) -> None:
-        """Raises DatabaseUnavailable when history can't be read."""
+        """Raise DatabaseUnavailable if the history can't be read."""
         with transaction(self._engine) as connection:
             connection.execute(sa.select(sa.literal(1)).select_from(events).limit(0))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._engine.dispose()

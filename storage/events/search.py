@@ -30,7 +30,7 @@ NEAR = 100
 
 
 def search(connection: sa.Connection, filters: Filters, time_left: TimeLeft) -> Page:
-    """The page, by walking where that fills it: what is frequent is found soon, and sorted."""
+    """Return the page: walk an index first, which finds frequent matches soon and in order."""
     page = _walk(connection, filters, WALK, time_left)
     if not page.more and len(page.events) * WALK_FAR >= filters.limit * WALK:
         page = _walk(connection, filters, WALK_FAR, time_left)
@@ -52,7 +52,7 @@ def _walk(connection: sa.Connection, filters: Filters, rows: int, time_left: Tim
 
 
 def parts(filters: Filters, earliest: datetime, latest: datetime) -> Iterator[Filters]:
-    """The same question of the near part of time, then of the rest.
+    """Yield the filters for the near part of time, then for the rest.
 
     `earliest` and `latest`: of the first WALK rows in that order that an index has.
     """
@@ -65,7 +65,7 @@ def parts(filters: Filters, earliest: datetime, latest: datetime) -> Iterator[Fi
 
 
 def _left(asked: Iterator[Filters], absent: Sequence[Span]) -> Iterator[Filters]:
-    """The same questions but of the spans that hold nothing of what is asked for."""
+    """Yield the same filters without the spans of time in which no message can match."""
     for part in asked:
         ranges = list(ngrams.ranges(part.start, part.end, absent))
         for start, end in ranges if part.order == "asc" else reversed(ranges):

@@ -1,4 +1,4 @@
-"""A page of history as it is answered. Pure."""
+"""A page of history as JSON with its entity tag. Pure."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -6,12 +6,12 @@ from hashlib import blake2b
 
 @dataclass(frozen=True, slots=True)
 class CachedPage:
-    """Its JSON and its entity tag."""
+    """A page's JSON and entity tag (RFC 9110, 8.8.3)."""
 
     body: bytes
     etag: bytes
 
     @classmethod
     def of(cls, body: bytes) -> "CachedPage":
-        """A body with the tag that follows from it."""
+        """Compute the tag from the body."""
         return cls(body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode())

@@ -33,7 +33,7 @@ class Unreadable:
     event_id: bytes = b""
 
     def letter_id(self, shard: int) -> bytes:
-        """The 16 bytes of its dead letter's id, the same ones however often it is read."""
+        """Return the 16 bytes of its dead letter's id, the same each time the entry is read."""
         if self.event_id:
             return self.event_id
         ms = min(order(self.entry)[0], _LAST_MS)
@@ -59,7 +59,7 @@ class EntryBatch:
         return len(self.entries) - bisect_right(self.entries, order(position.encode()), key=order)
 
     def identified(self, accepted: EventIds) -> "EntryBatch":
-        """The same, with the ids of those unreadable entries that were accepted."""
+        """Return the batch with the ids of those unreadable entries that were accepted."""
         unreadable = [
             replace(one, event_id=accepted.get(one.entry, b"")) for one in self.unreadable
         ]
@@ -68,12 +68,12 @@ class EntryBatch:
 
 
 def size_of(entries: Sequence[Entry]) -> int:
-    """The bytes of their events."""
+    """Return the bytes of their events."""
     return sum([len(fields.get(_FIELD, b"")) for _, fields in entries])
 
 
 def read_batch(entries: Sequence[Entry], size: int) -> EntryBatch | None:
-    """What was read from a stream; None for nothing. All at once where all are events."""
+    """Return the entries as a batch; None if there are none."""
     if not entries:
         return None
     names = [entry for entry, _ in entries]
@@ -85,7 +85,7 @@ def read_batch(entries: Sequence[Entry], size: int) -> EntryBatch | None:
 
 
 def read_event(raw: bytes) -> Event:
-    """The event of these bytes. Raises ValueError, which says why they are none."""
+    """Return the event of these bytes. Raises ValueError, which says why they are no event."""
     try:
         return _read([raw])[0][0]
     except _NOT_AN_EVENT as error:
@@ -101,7 +101,7 @@ def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
 
 
 def _sift(entries: Sequence[Entry], names: list[bytes], size: int) -> EntryBatch:
-    """The same entry by entry."""
+    """Read entry by entry, because at least one is no event."""
     batch = EntryBatch([], [], names, size)
     for entry, fields in entries:
         try:
@@ -115,7 +115,7 @@ def _sift(entries: Sequence[Entry], names: list[bytes], size: int) -> EntryBatch
 
 
 def _bytes_of(fields: dict[bytes, bytes]) -> bytes:
-    """What the entry holds: its one field, or else all of them as a JSON object.
+    """Return the field `e` if it is the only one, else all fields as a JSON object.
 
     There each character of a name or value stands for the byte of that number.
     """
@@ -134,13 +134,13 @@ def _reason(error: Exception) -> str:
 
 
 def order(entry: bytes) -> tuple[int, int]:
-    """An entry's place in its stream."""
+    """Return an entry's position in its stream: milliseconds and sequence number."""
     ms, sequence = entry.split(b"-")
     return int(ms), int(sequence)
 
 
 def next_entry(entry: bytes) -> bytes:
-    """The least name that comes after that one; END where none does."""
+    """Return the next possible entry id; END after the last possible one."""
     ms, sequence = order(entry)
     if ms == sequence == _LAST_SEQUENCE:
         return END

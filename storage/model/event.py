@@ -1,4 +1,4 @@
-"""The event as it is kept and answered; its id and its time. Pure: no I/O but the clock's."""
+"""The event with its id and time, as it is stored and answered. Pure: no I/O but the clock."""
 
 import os
 import time
@@ -29,50 +29,50 @@ decode_event = msgspec.json.Decoder(Event).decode
 
 
 def now_ms() -> int:
-    """UTC, in milliseconds since the epoch."""
+    """Return the time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def new_id(ms: int) -> bytes:
-    """The 16 bytes of a UUIDv7 (RFC 9562, 5.7) for that millisecond.
+    """Return the 16 bytes of a new UUIDv7 (RFC 9562, 5.7) for that millisecond.
 
-    All 74 bits that the RFC leaves open are random: libraries that count within a millisecond
-    let one who holds an id guess its neighbours.
+    All 74 bits that the RFC leaves open are random. With a counter in their place, as some
+    libraries have it, an id would let one guess the ids beside it.
     """
     return _id(ms.to_bytes(6, "big"), os.urandom(10))
 
 
 def derived_id(ms: int, bits: bytes) -> bytes:
-    """The 16 bytes of such an id, of 10 bytes that are given instead of random ones."""
+    """Return the 16 bytes of a UUIDv7 with these 10 bytes in place of random ones."""
     return _id(ms.to_bytes(6, "big"), bits)
 
 
 class Stamp(NamedTuple):
-    """When events were made (ms since the epoch), and the secret that their ids come from."""
+    """The creation time of events (ms since the epoch), and the secret behind their ids."""
 
     created_ms: int
     secret: bytes
 
     def pack(self) -> bytes:
-        """It in 22 bytes."""
+        """Serialize the stamp to 22 bytes."""
         return self.created_ms.to_bytes(6, "big") + self.secret
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Stamp":
-        """The stamp of those bytes."""
+        """Deserialize the stamp from 22 bytes."""
         return cls(int.from_bytes(packed[:6], "big"), packed[6:])
 
 
 def new_stamp() -> Stamp:
-    """For events made now."""
+    """Return a stamp for events created now."""
     return Stamp(now_ms(), os.urandom(16))
 
 
 def new_ids(stamp: Stamp, count: int) -> list[bytes]:
-    """Such ids of the stamp's millisecond, always the same ones, in ascending order.
+    """Return ids of the stamp's millisecond in ascending order, always the same ones for a stamp.
 
-    Random ones are no easier to guess for being in order, and history shows what was posted
-    together in the order it was posted.
+    Sorted random ids are as hard to guess as unsorted ones, and history shows the items of a
+    batch in the order of the batch.
     """
     head = stamp.created_ms.to_bytes(6, "big")
     bits = bytearray(shake_256(stamp.secret).digest(10 * count))
@@ -95,9 +95,9 @@ _LINE = 37  # characters of an id and what parts it from the next
 
 
 def readable_ids(events: Sequence[Event]) -> list[bytes]:
-    """The 16 id bytes of each event, which must be a UUIDv7 of the event's `created_at`.
+    """Return the 16 id bytes of each event; each must be a UUIDv7 of the event's `created_at`.
 
-    Raises ValueError where one is not. Looks at all of them at once, column by column.
+    Raises ValueError if one is not. Checks all events at once, column by column, for speed.
     """
     lines = "\n".join([event.id for event in events]) + "\n"
     raw = bytes.fromhex(lines.replace("-", ""))
@@ -112,7 +112,7 @@ def readable_ids(events: Sequence[Event]) -> list[bytes]:
 
 
 def _are_ids(lines: str, count: int) -> bool:
-    """Whether each of so many lines is the canonical text of a UUIDv7, but for its digits."""
+    """Return whether each line has the form of a UUIDv7; hexadecimal digits are not checked."""
     dashes = lines[8::_LINE] + lines[13::_LINE] + lines[18::_LINE] + lines[23::_LINE]
     return (
         len(lines) == count * _LINE
@@ -125,7 +125,7 @@ def _are_ids(lines: str, count: int) -> bool:
 
 
 def hours_of(events: Iterable[Event]) -> list[datetime]:
-    """The hours that these events fall into, by their starts, in order."""
+    """Return the starts of the hours in which these events were created, in order."""
     hours = {event.created_at[:13] for event in events}
     return [datetime.fromisoformat(f"{hour}:00Z") for hour in sorted(hours)]
 
@@ -136,13 +136,13 @@ _VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
 
 
 def id_text(raw: bytes) -> str:
-    """The canonical text of an id's 16 bytes."""
+    """Return the canonical text of an id's 16 bytes."""
     h = raw.hex()
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
 def id_texts(raw_ids: Sequence[bytes]) -> list[bytes]:
-    """Those of many ids, in ASCII: put together column by column, which takes the least."""
+    """Return the canonical texts of many ids, in ASCII; column by column, for speed."""
     digits = b"".join(raw_ids).hex().encode()
     texts = bytearray(b"-") * (36 * len(raw_ids))
     for digit, column in enumerate(_DIGIT_COLUMNS):
@@ -155,18 +155,18 @@ _DIGIT_COLUMNS = [column for column in range(36) if column not in (8, 13, 18, 23
 
 
 def id_ms(event_id: UUID) -> int:
-    """The millisecond a UUIDv7 was made in."""
+    """Return the millisecond of a UUIDv7."""
     return event_id.int >> 80
 
 
 def created_ms(event: Event) -> int:
-    """Its `created_at`, taken from its id, which was made in the same millisecond."""
+    """Return the event's `created_at` in ms; its id has the same millisecond."""
     return int(event.id[:8] + event.id[9:13], 16)
 
 
 @lru_cache(maxsize=4)
 def time_text(ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-11-24T05:28:53.120Z`."""
+    """Return the time in RFC 3339, in UTC with milliseconds: `2026-11-24T05:28:53.120Z`."""
     return _time_text(ms)
 
 
@@ -183,12 +183,12 @@ def _second_text(second: int) -> str:
 
 
 def to_datetime(ms: int) -> datetime:
-    """That millisecond as an aware datetime in UTC, exact."""
+    """Return that millisecond as an aware datetime in UTC, exact."""
     second, rest = divmod(ms, 1000)
     return datetime.fromtimestamp(second, UTC).replace(microsecond=rest * 1000)
 
 
 def to_ms(instant: datetime) -> int:
-    """An aware datetime as milliseconds since the epoch, cut off below."""
+    """Return an aware datetime as milliseconds since the epoch, rounded down."""
     delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000

@@ -152,14 +152,14 @@ def canonical(filters: Filters) -> bytes:
 
 
 def digest(filters: Filters) -> str:
-    """32 hexadecimal digits (128 bits of BLAKE2b) that stand for the canonical form."""
+    """Return the canonical form's hash: 32 hexadecimal digits (128 bits of BLAKE2b)."""
     return blake2b(canonical(filters), digest_size=16).hexdigest()
 
 
 def canonical_json(text: str) -> str:
-    """The same JSON value with sorted keys, compact, each number spelt as it was.
+    """Return the same JSON value with sorted keys, compact, each number as it was written.
 
-    Of a repeated key the last counts, as in jsonb. Raises `NotJSON` for what no event can
+    If a key is repeated, the last one wins, as in jsonb. Raises `NotJSON` for what no event can
     hold, and a plain `ValueError` for JSON that is refused (storage/model/json_rules.py).
     """
     _refuse_deep(text)
