@@ -1,4 +1,4 @@
-"""What is posted and answered, for the OpenAPI document and for saying what is wrong."""
+"""The bodies of requests and responses: for the OpenAPI document and for validation."""
 
 import re
 from datetime import datetime
@@ -15,8 +15,8 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*"
 is_email = re.compile(_EMAIL).fullmatch
 
-# For the document only: what is wrong is said in other words than a pattern's.
-# Python strips these separators too, which are no white space in other languages' patterns.
+# Only for the document: an error message says more than a pattern. Python strips these separators
+# too, which are not white space in the patterns of other languages.
 FILLED_PATTERN = r"[^\s\x1c-\x1f\x85]"
 _NOT_BLANK: dict[str, Any] = {"pattern": FILLED_PATTERN}
 EMAIL_PATTERN = f"^{_EMAIL}$"
@@ -67,19 +67,19 @@ class EventBody(BaseModel):
         },
     )
 
-    component: Name = Field(description="What the event is about: a part of a system.")
+    component: Name = Field(description="The part of a system that the event is about.")
     environment: Name = Field(description="Where it happened: `production`, `staging`, a branch.")
-    message: Message = Field(description="What happened, for people.")
+    message: Message = Field(description="What happened, written for people.")
     email: Email | None = Field(
-        None, description="Who did it (a valid e-mail address of the HTML standard)."
+        None, description="Who caused it: a valid e-mail address of the HTML standard."
     )
     data: Any = Field(
-        None, description="Anything else, as JSON at most 64 deep; every digit is kept."
+        None, description="Any JSON, nested at most 64 levels deep; every digit is kept."
     )
 
 
 class EventAnswer(BaseModel):
-    """An event with the id and the time it was given."""
+    """An event with its id and time of acceptance."""
 
     id: UUID
     created_at: datetime
@@ -91,37 +91,39 @@ class EventAnswer(BaseModel):
 
 
 class EventWithReceipt(EventAnswer):
-    """An event and what became of it."""
+    """An event with its receipt: queued, stored or dead."""
 
     receipt: Literal["queued", "stored", "dead"]
 
 
 class PageAnswer(BaseModel):
-    """A page of history, newest first unless asked otherwise."""
+    """A page of history, newest first by default."""
 
     events: list[EventAnswer]
-    next_cursor: str | None = Field(description="`cursor` of the next page; null: there is none.")
+    next_cursor: str | None = Field(
+        description="The `cursor` of the next page; null: there are no more pages."
+    )
 
 
 class ReceiptsAnswer(BaseModel):
-    """Events asked for by id, in that order."""
+    """The requested events, in the order of their ids in the request."""
 
     events: list[EventWithReceipt]
     next_cursor: None
-    missing: list[UUID] = Field(description="Ids of events that were never accepted.")
+    missing: list[UUID] = Field(description="Requested ids of no accepted event.")
 
 
 class FaultAnswer(BaseModel):
-    """One thing that is wrong, and where."""
+    """One fault of a request, and its place."""
 
     detail: str
-    pointer: str | None = Field(None, description="JSON pointer into the body.")
-    parameter: str | None = Field(None, description="Name of the query parameter.")
-    header: str | None = Field(None, description="Name of the header.")
+    pointer: str | None = Field(None, description="A JSON pointer into the body.")
+    parameter: str | None = Field(None, description="The name of the query parameter.")
+    header: str | None = Field(None, description="The name of the header.")
 
 
 class ProblemAnswer(BaseModel):
-    """RFC 9457."""
+    """A problem document (RFC 9457)."""
 
     type: str
     title: str
@@ -131,24 +133,24 @@ class ProblemAnswer(BaseModel):
 
 
 class ItemProblem(ProblemAnswer):
-    """What is wrong with one item of a batch; pointers lead into the item."""
+    """The problem of one item of a batch; JSON pointers are relative to the item."""
 
-    index: int | None = Field(None, description="The item's place in the batch, from 0.")
-    line: int | None = Field(None, description="Its line, from 1, where there are lines.")
+    index: int | None = Field(None, description="The index of the item in the batch, from 0.")
+    line: int | None = Field(None, description="The line of the item in NDJSON, from 1.")
 
 
 class VerdictAnswer(BaseModel):
-    """What became of one item of a batch."""
+    """The result of one item of a batch."""
 
     id: UUID | None = None
     created_at: datetime | None = None
     receipt: Literal["queued", "stored", "dead"] | None = None
-    valid: bool = Field(False, description="In a dry run: it would be accepted.")
+    valid: bool = Field(False, description="In a dry run: the item would be accepted.")
     error: ItemProblem | None = None
 
 
 class BatchAnswer(BaseModel):
-    """A verdict for each item, in the order sent."""
+    """The result of each item, in the order sent."""
 
     accepted: int
     rejected: int
@@ -157,21 +159,21 @@ class BatchAnswer(BaseModel):
 
 
 class Dependency(BaseModel):
-    """A server this service needs, and whether it answers."""
+    """A server that this service needs, and whether it answers."""
 
     state: Literal["up", "down"]
     detail: str | None = None
 
 
 class Readiness(BaseModel):
-    """Whether what was asked for can be done now."""
+    """Whether the requested purpose can be served now."""
 
     status: Literal["ready", "unavailable"]
     dependencies: dict[str, Dependency]
 
 
 class Liveness(BaseModel):
-    """This process lives."""
+    """This process is alive."""
 
     status: Literal["healthy"] = "healthy"
 
@@ -181,18 +183,18 @@ class ShardStatus(BaseModel):
 
     shard: int
     state: Literal["idle", "queued", "draining", "expired"]
-    backlog: int = Field(description="Events that wait.")
-    bytes: int = Field(description="Their size.")
+    backlog: int = Field(description="Queued events that are not stored yet.")
+    bytes: int = Field(description="The size of the backlog.")
     lag_seconds: float | None = Field(
-        description="How long the oldest has waited. null: its id is ahead of the clock."
+        description="The age of the oldest queued event. null: its id is ahead of the clock."
     )
     accepted: int
     trimmed: int = Field(description="Events that left the queue, each after its commit.")
     stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")
-    duplicates: int | None = Field(None, description="Events it had already.")
-    dead: int | None = Field(None, description="Events it refused: dead letters.")
+    duplicates: int | None = Field(None, description="Events that PostgreSQL already had.")
+    dead: int | None = Field(None, description="Events that PostgreSQL refused: dead letters.")
     foreign: int = Field(
-        description="Entries that came past this service, and became rows or dead letters."
+        description="Entries that this service did not append: rows or dead letters now."
     )
     last_error: str | None = Field(
         None,
@@ -204,54 +206,58 @@ class ShardStatus(BaseModel):
 class Conservation(BaseModel):
     """Whether every accepted event is stored, queued, a duplicate or a dead letter."""
 
-    balanced: bool | None = Field(description="null: PostgreSQL or the queue can't be asked.")
+    balanced: bool | None = Field(description="null: PostgreSQL or the queue does not answer.")
     accepted: int
     trimmed: int
     backlog: int
-    foreign: int = Field(description="Entries that came past this service and left the queue.")
-    foreign_backlog: int = Field(description="Those of the backlog.")
+    foreign: int = Field(
+        description="Entries that were not appended by this service and have left the queue."
+    )
+    foreign_backlog: int = Field(description="Foreign entries in the backlog.")
     queue_unaccounted: int = Field(
-        description="accepted - trimmed - (backlog - foreign_backlog): 0."
+        description="accepted - trimmed - (backlog - foreign_backlog): should be 0."
     )
     accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
     untrimmed: int | None = Field(
-        None, description="Committed, and about to leave the queue: accounted - trimmed - foreign."
+        None, description="Committed, but still in the queue: accounted - trimmed - foreign."
     )
-    since: datetime | None = Field(None, description="Counting began.")
+    since: datetime | None = Field(None, description="When counting began.")
 
 
 class QueueStatus(BaseModel):
-    """Whether the queue keeps what is acknowledged."""
+    """Whether the queue keeps acknowledged events."""
 
     durability: Literal["checked", "weak", "unknown", "stated"] = Field(
-        description="`checked`: its configuration keeps it, and a write was fsynced; `weak`: not "
-        "so; `unknown`: the queue does not tell; `stated`: by ACTIVITY_QUEUE_DURABILITY=trusted, "
-        "not checked."
+        description="`checked`: its configuration keeps events, and a write was fsynced; `weak`: "
+        "it may lose events; `unknown`: the queue does not tell; `stated`: not checked, because of "
+        "ACTIVITY_QUEUE_DURABILITY=trusted."
     )
     replicas: int | None = Field(
-        description="Replicas that follow it: a failover loses what they have not received. "
+        description="Replicas of the queue: a failover loses what they have not received. "
         "null: the queue does not tell."
     )
 
 
 class StatusAnswer(BaseModel):
-    """How the service is doing. What can't be asked now is null, and named in `attention`."""
+    """The state of the service. Unknown values are null, and `attention` says why."""
 
     status: Literal["ok", "attention"]
-    attention: list[str] = Field(description="What somebody should look at.")
-    backlog: int | None = Field(description="Events that wait. null: the queue can't be asked.")
+    attention: list[str] = Field(description="Problems that an operator should look at.")
+    backlog: int | None = Field(
+        description="Queued events that are not stored yet. null: the queue does not answer."
+    )
     backlog_bytes: int | None
     lag_seconds: float | None
     stored_per_second: float | None = Field(
-        description="Over the last seconds. null: the queue can't be asked, or not measured yet."
+        description="Over the last seconds. null: the queue does not answer, or not measured yet."
     )
-    queue: QueueStatus | None = Field(description="null: the queue can't be asked.")
+    queue: QueueStatus | None = Field(description="null: the queue does not answer.")
     workers: int | None
     refused_jobs: int | None = Field(
-        description="Entries of RQ's list that were no drains and were dropped, lately."
+        description="Entries of RQ's list that were not drains and were dropped recently."
     )
     dead_letters: int | None
     conservation: Conservation | None
     shards: list[ShardStatus] | None
-    version: str = Field(description="Of the service.")
-    uptime_seconds: float = Field(description="Of the API process that answers.")
+    version: str = Field(description="The version of the service.")
+    uptime_seconds: float = Field(description="The uptime of the API process that answers.")

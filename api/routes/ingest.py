@@ -1,4 +1,4 @@
-"""The routes that take events, as FastAPI and its OpenAPI document know them."""
+"""The routes that accept events, as FastAPI and the OpenAPI document know them."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
@@ -35,7 +35,7 @@ _SPLITTERS: Mapping[str, Callable[[BatchLimits], NdjsonSplitter | JsonArraySplit
 
 @router.post("/events", **openapi.POST_EVENT)
 async def post_event(request: Request) -> Response:
-    """Accept an event: 202 once it is on disk, with the id and the time it was given."""
+    """Accept an event once it is on disk, and return it with its id and time."""
     with services_of(request).memory_budget.reservation() as reservation:
         return await _post_event(request, reservation)
 
@@ -61,7 +61,7 @@ async def _post_event(request: Request, reservation: Reservation) -> Response:
 
 @router.post("/events/batch", **openapi.POST_BATCH)
 async def post_batch(request: Request) -> Response:
-    """Accept a batch: 202 once its good items are on disk, with a verdict for each item."""
+    """Accept the valid items of a batch once they are on disk; return the result of each item."""
     options = post_options(request.query_params, OF_BATCH)
     posted = batch_format(request)
     services = services_of(request)

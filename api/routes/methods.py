@@ -1,42 +1,41 @@
-"""Which methods a path answers: for 405, and for OPTIONS with the handshake of CloudEvents."""
+"""List the methods of a path: for 405, and for OPTIONS with the CloudEvents handshake."""
 
 from fastapi import Request, Response
 from starlette.routing import Match
 
 from api.http.problems import Problem
 
-# Any sender may post, as fast as it likes: a full queue says so itself (CloudEvents, HTTP 1.1 Web
-# Hooks, 4.2). The asterisk allows every origin, so that nothing of the request is repeated.
-_ALLOWED = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"}
+# Any sender may post at any rate: a full queue answers 503 (CloudEvents, HTTP 1.1 Web Hooks, 4.2).
+# The asterisk allows every origin, so that the response repeats nothing from the request.
+_WEBHOOK_CONSENT = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"}
 _ORIGIN = "webhook-request-origin"
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TAKE_CLOUDEVENTS = ("/events", "/events/batch")
 
 
 def options(request: Request) -> Response:
-    """204 with the methods of this path, and consent to deliver CloudEvents where that is asked."""
-    headers = {"allow": _listed(request)}
+    """Answer 204 with the methods of this path, and with consent to the CloudEvents handshake."""
+    headers = {"allow": _methods_of(request)}
     if _path(request) in _TAKE_CLOUDEVENTS and _ORIGIN in request.headers:
-        headers |= _ALLOWED
+        headers |= _WEBHOOK_CONSENT
     return Response(status_code=204, headers=headers)
 
 
 def is_of_server(request: Request) -> bool:
-    """Whether it asks for no path but for the whole server: `OPTIONS *` (RFC 9110, 9.3.7)."""
+    """Return whether the request is `OPTIONS *`, about the whole server (RFC 9110, 9.3.7)."""
     return request.method == "OPTIONS" and _path(request) == "*"
 
 
 def options_of_server() -> Response:
-    """204 with every method that any path answers."""
+    """Answer 204 with every method that any path has."""
     return Response(status_code=204, headers={"allow": "GET, HEAD, POST, OPTIONS"})
 
 
 def not_allowed(request: Request) -> Problem:
-    """405 with the methods of this path."""
-    listed = _listed(request)
-    detail = f"{request.method} is not answered here. This path answers {listed}."
-    return Problem(405, detail, headers=((b"allow", listed.encode()),))
+    """Return the 405 with the methods of this path."""
+    supported = _methods_of(request)
+    detail = f"{request.method} is not supported here. This path supports {supported}."
+    return Problem(405, detail, headers=((b"allow", supported.encode()),))
 
 
 def _path(request: Request) -> str:
@@ -44,8 +43,8 @@ def _path(request: Request) -> str:
     return path.removeprefix(request.scope.get("root_path", ""))
 
 
-def _listed(request: Request) -> str:
-    """Every method that a route of this path takes; Starlette names those of the first alone."""
+def _methods_of(request: Request) -> str:
+    """List the methods of every route of this path; Starlette names only those of the first."""
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
     found = {
         method

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of routes that read their request themselves."""
+"""The OpenAPI document of routes that read their request themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
-_FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
+_FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 
 
 def _reference(schema: str) -> dict[str, str]:
@@ -77,37 +77,37 @@ _QUERY = [
     if each.kind in _SCHEMAS
 ]
 
-_RETRY = {"Retry-After": _header("Seconds until it may be tried again.", pattern="^[0-9]+$")}
-_AWAY = _problem("Not possible now; `Retry-After` says when to try again.", **_RETRY)
+_RETRY = {"Retry-After": _header("Seconds to wait before trying again.", pattern="^[0-9]+$")}
+_AWAY = _problem("Not possible now. `Retry-After` says when to try again.", **_RETRY)
 _PAGE_HEADERS = {
     "ETag": _header("Changes when the page does."),
     "X-Cache": _header("How the page came about.", enum=["HIT", "MISS", "BYPASS"]),
     "Cache-Control": _header("The page may be kept, but must be asked for.", const="no-cache"),
 }
 
-_PACKED = "As it is, or with `Content-Encoding: gzip`."
-_BINARY = "The data of a CloudEvent in binary mode may have any type; its headers are `ce-...`."
+_PACKED = "Plain, or with `Content-Encoding: gzip`."
+_BINARY = "A CloudEvent in binary mode has `ce-...` headers, and data of any media type."
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and body within 24 hours: the same answer, and it counts once.",
+    "description": "The same key and body within 24 hours: the same response, counted once.",
     "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 _ACK = _parameter(
     "ack",
-    "`stored` waits until the event is committed in PostgreSQL, for a few seconds at most.",
+    "`stored`: wait a few seconds at most until PostgreSQL has committed.",
     {"type": "string", "enum": ["queued", "stored"], "default": "queued"},
 )
 
 
 _REPLAYED = {
-    "description": "The same key and body came before: this is the answer to them.",
+    "description": "Set if an earlier request had the same key and body: this is its response.",
     "schema": {"type": "string", "const": "true"},
 }
 
 
 def _acked(level: str) -> dict[str, Any]:
-    ack = _header("The level that was reached.", const=level)
+    ack = _header("The acknowledgement level that was reached.", const=level)
     return {"Activity-Ack": ack, "Idempotency-Replayed": _REPLAYED}
 
 
@@ -115,14 +115,14 @@ def _switch(name: str, description: str) -> dict[str, Any]:
     return _parameter(name, description, {"type": "boolean", "default": False})
 
 
-_LOCATION = {"Location": _header("Where it is.", pattern="^/events/[0-9a-f-]{36}$")}
+_LOCATION = {"Location": _header("The path of the event.", pattern="^/events/[0-9a-f-]{36}$")}
 _REFUSALS: Responses = {
-    400: _problem("It can't be read."),
+    400: _problem("The body is malformed."),
     408: _problem("The body took too long to arrive."),
-    409: _problem("The first request with this key is still under way."),
-    413: _problem("Larger than allowed."),
+    409: _problem("The first request with this key is still being processed."),
+    413: _problem("The request exceeds a size limit."),
     415: _problem(
-        "Another media type, or another content coding than gzip.",
+        "The media type or the content coding is not supported.",
         **{"Accept-Encoding": {"schema": {"type": "string"}}},
     ),
     503: _AWAY,
@@ -137,17 +137,18 @@ def _content(
 
 POST_EVENT: dict[str, Any] = {
     "status_code": 202,
+    "summary": "Post an event",
     "response_model": EventAnswer | EventWithReceipt,
-    "response_description": "It is on disk, and will be stored once.",
+    "response_description": "The event is on disk and will be stored exactly once.",
     "responses": {
         201: {
-            "description": "It is stored.",
+            "description": "The event is stored.",
             "model": EventWithReceipt,
             "headers": _LOCATION | _acked("stored"),
         },
         202: {"headers": _LOCATION | _acked("queued")},
         **_REFUSALS,
-        422: _problem("Not an event: every fault is listed."),
+        422: _problem("The body is not a valid event: `errors` lists every fault."),
     },
     "openapi_extra": {
         "parameters": [_ACK, _KEY],
@@ -161,23 +162,27 @@ POST_EVENT: dict[str, Any] = {
 
 POST_BATCH: dict[str, Any] = {
     "status_code": 202,
+    "summary": "Post a batch of events",
     "response_model": BatchAnswer,
-    "response_description": "The good items are on disk, and will be stored once.",
+    "response_description": "The valid items are on disk and will be stored exactly once.",
     "responses": {
-        200: {"description": "A dry run: nothing was accepted.", "model": BatchAnswer},
+        200: {
+            "description": "A dry run: nothing was accepted.",
+            "model": BatchAnswer,
+        },
         201: {
-            "description": "The good items are stored.",
+            "description": "The valid items are stored.",
             "model": BatchAnswer,
             "headers": _acked("stored"),
         },
         202: {"headers": _acked("queued")},
         **_REFUSALS,
-        422: _problem("Nothing was accepted: `results`, if there are, says why of each item."),
+        422: _problem("Nothing was accepted. `results`, if present, says why for each item."),
     },
     "openapi_extra": {
         "parameters": [
-            _switch("atomic", "All items or none."),
-            _switch("dry_run", "Only say what would become of each item."),
+            _switch("atomic", "Accept all items or none."),
+            _switch("dry_run", "Validate each item and accept nothing."),
             _ACK,
             _KEY,
         ],
@@ -191,7 +196,7 @@ POST_BATCH: dict[str, Any] = {
 
 
 def _log_content(schema: str) -> dict[str, Any]:
-    """Return that schema of every encoding of logs."""
+    """Return the schema of that name of every encoding of logs."""
     return {kind: {"schema": getattr(found, schema)} for kind, found in registry.LOGS.items()}
 
 
@@ -205,15 +210,16 @@ def _status(description: str, **more: Any) -> dict[str, Any]:
 
 
 POST_LOGS: dict[str, Any] = {
+    "summary": "Post OpenTelemetry logs",
     "response_model": None,
     "responses": {
         200: {
-            "description": "On disk, but for those that are counted.",
+            "description": "The records are on disk, except those counted in `partialSuccess`.",
             "content": _log_content("response_schema"),
         },
-        400: _status("It can't be decoded."),
+        400: _status("The request can't be decoded."),
         408: _status("The body took too long to arrive."),
-        413: _status("Larger than allowed."),
+        413: _status("The request exceeds a size limit."),
         415: _REFUSALS[415],
         503: _status("Not possible now.", headers=_RETRY),
     },
@@ -257,18 +263,18 @@ READY: Responses = {
 }
 
 
-# What the HTTP protocol itself answers, before any route.
+# The errors of the HTTP protocol, before any route is reached.
 _BEFORE_ANY_ROUTE = {
-    "400": "This is not HTTP/1.1.",
-    "408": "It took too long to arrive.",
-    "431": "The target and the headers are longer than 64 KiB together.",
+    "400": "The request is not valid HTTP/1.1.",
+    "408": "The request took too long to arrive.",
+    "431": "The request target and the headers together exceed 64 KiB.",
 }
 
 
 def corrected(document: dict[str, Any]) -> dict[str, Any]:
-    """Remove the errors that FastAPI adds, which are not problem documents.
+    """Correct the document in place: every error is a problem document.
 
-    Add the answers that the protocol gives before any route.
+    Removes FastAPI's own error schemas, and adds the errors that come before any route.
     """
     for path in document["paths"].values():
         for operation in path.values():
@@ -280,8 +286,8 @@ def corrected(document: dict[str, Any]) -> dict[str, Any]:
                 content = answer.get("content", {})
                 if content.get(_JSON) == {"schema": _reference("ProblemAnswer")}:
                     del content[_JSON]
-                elif content.get(_JSON) == {"schema": _reference(_FASTAPIS_OWN[0])}:
+                elif content.get(_JSON) == {"schema": _reference(_FASTAPI_ERRORS[0])}:
                     del operation["responses"][status]
-    for name in _FASTAPIS_OWN:
+    for name in _FASTAPI_ERRORS:
         document["components"]["schemas"].pop(name, None)
     return document

@@ -1,4 +1,4 @@
-"""The route that takes OpenTelemetry logs: OTLP/HTTP, whose answers have forms of their own."""
+"""The route for OpenTelemetry logs: OTLP/HTTP, which defines its own responses."""
 
 import logging
 
@@ -24,7 +24,7 @@ router = APIRouter(tags=["events"])
 
 @router.post("/v1/logs", **openapi.POST_LOGS)
 async def post_logs(request: Request) -> Response:
-    """Accept log records: 200 once they are on disk; those that can't be kept are counted."""
+    """Accept OpenTelemetry log records once they are on disk; count the records not kept."""
     encoding = log_encoding(request)
     try:
         export = await _accept(request, services_of(request), encoding)
@@ -46,7 +46,7 @@ async def post_logs(request: Request) -> Response:
 
 
 async def _accept(request: Request, services: Services, encoding: Encoding) -> otlp.Export:
-    """Read and accept all of it, or raise."""
+    """Read and accept the whole request, or raise."""
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
         reservation.reserve(export.kept_bytes)
@@ -62,5 +62,5 @@ async def _read(
     async for piece in body_pieces(request.scope, request.receive, services.limits.batch):
         reservation.reserve(len(piece))
         body += piece
-    # A record can have two bytes: there may be very many in any body.
+    # A record can have two bytes, so even a small body may hold very many.
     return await run_in_thread(lambda: otlp.read(body, encoding, services.limits.records))

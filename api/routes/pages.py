@@ -1,4 +1,4 @@
-"""Pages for people, and the OpenAPI document. A browser loads nothing from elsewhere for them."""
+"""Pages for people, and the OpenAPI document. They load nothing from other servers."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,19 +16,19 @@ from api.http.problems import Problem
 router = APIRouter(include_in_schema=False)
 
 VERSION = version("activity-service")
-_OURS = Path(__file__).with_name("static")
-# Only these files of the package are used: Swagger UI as its authors build it.
+_OWN_FILES = Path(__file__).with_name("static")
+# Swagger UI as its authors build it. The routes serve no other file of the package.
 _SWAGGER_UI = Path(str(files("fastapi_offline"))) / "static"
 
 _FILES: Mapping[str, tuple[Path, str]] = {
-    "docs.js": (_OURS / "docs.js", "text/javascript"),
-    "home.css": (_OURS / "home.css", "text/css"),
+    "docs.js": (_OWN_FILES / "docs.js", "text/javascript"),
+    "home.css": (_OWN_FILES / "home.css", "text/css"),
     "swagger-ui-bundle.js": (_SWAGGER_UI / "swagger-ui-bundle.js", "text/javascript"),
     "swagger-ui.css": (_SWAGGER_UI / "swagger-ui.css", "text/css"),
     "favicon.png": (_SWAGGER_UI / "favicon.png", "image/png"),
 }
-_DOCS = (_OURS / "docs.html").read_text()
-_HOME = Template((_OURS / "home.html").read_text()).substitute(version=VERSION)
+_DOCS = (_OWN_FILES / "docs.html").read_text()
+_HOME = Template((_OWN_FILES / "home.html").read_text()).substitute(version=VERSION)
 
 _CONTENT_SECURITY = "; ".join(
     (
@@ -62,7 +62,7 @@ _LINKS = {
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """What there is: a page for a browser, JSON for everybody else."""
+    """Describe the service: a page for a browser, JSON for other clients."""
     headers = {"vary": "accept", **_SECURE}
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_HOME, headers=headers)
@@ -73,22 +73,22 @@ async def home(request: Request) -> Response:
 
 @router.get("/docs")
 async def docs() -> Response:
-    """The OpenAPI document for people, to try it out."""
+    """Return the page that shows the OpenAPI document and sends requests."""
     return HTMLResponse(_DOCS, headers=_SECURE)
 
 
 @router.get("/docs/{name}")
-@router.get("/docs/docs/{name}")  # relative to a page that was asked for as /docs/
+@router.get("/docs/docs/{name}")  # relative links of a page requested as /docs/
 async def file(name: str) -> Response:
-    """What the pages are made of."""
+    """Return a file that the pages load."""
     if name not in _FILES:
-        raise Problem(404, "The pages have no such file.")
+        raise Problem(404, "There is no such file.")
     return Response(_content(name), media_type=_FILES[name][1], headers=_SECURE | _CACHED)
 
 
 @router.get("/openapi.json")
 async def openapi_document(request: Request) -> JSONResponse:
-    """The OpenAPI document."""
+    """Return the OpenAPI document."""
     document = request.app.openapi()
     if root := _root(request):
         document = {**document, "servers": [{"url": root}]}

@@ -274,5 +274,5 @@ def test_a_dry_run_or_a_refused_batch_uses_up_no_key(running: Service) -> None:
 
 def test_a_batch_is_posted_and_nothing_else(running: Service) -> None:
     answer = running.http.get("/events/batch")
-    assert "This path answers POST" in problem(answer, 405)["detail"]
+    assert "This path supports POST" in problem(answer, 405)["detail"]
     assert answer.headers["allow"] == "POST, OPTIONS"

@@ -241,7 +241,7 @@ def test_another_method_is_refused_with_those_allowed(
     running: Service, method: str, path: str, allowed: str
 ) -> None:
     response = running.http.request(method, path)
-    assert f"This path answers {allowed}." in problem(response, 405)["detail"]
+    assert f"This path supports {allowed}." in problem(response, 405)["detail"]
     assert response.headers["allow"] == allowed
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activity_client import log_event
-from api.formats.cloudevents import structured
+from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
@@ -142,7 +142,7 @@ def missing(name: str, file: str) -> bool:
 
 def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     page = (ROOT / "docs/formats.md").read_text()
-    for field, attributes in structured.FIELDS.items():
+    for field, attributes in mapping.FIELDS.items():
         assert f"| `{field}` | {listed(attributes)} |" in page
     for field, attributes in records.FIELDS.items():
         (row,) = re.findall(rf"\| `{field}` \| the .*", page)
@@ -157,8 +157,8 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
     assert f"{most.records:,} records, {most.kept_bytes >> 20} MiB as events" in page
     budgets = Budgets(most.records)
     for budget in (budgets.groups, budgets.values, budgets.faults):
-        assert f"{budget.most:,} {budget.what}" in page
-    assert f"at most {budgets.brackets.most:,} arrays and objects" in page
+        assert f"{budget.limit:,} {budget.what}" in page
+    assert f"at most {budgets.brackets.limit:,} arrays and objects" in page
 
 
 def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> None:

@@ -1,8 +1,8 @@
-"""What is wrong with a CloudEvent's attributes (CloudEvents 1.0.2, 2 to 3). Pure.
+"""Validate a CloudEvent's attributes (CloudEvents 1.0.2, sections 2 and 3). Pure.
 
-Not looked at, because nothing here depends on it and SDKs let it pass: whether `source` and
-`dataschema` are URIs, whether names are longer than the 20 characters they should have, and
-control characters other than those that can't be stored.
+Not checked, because this service does not depend on it and SDKs do not check it either: that
+`source` and `dataschema` are URIs, that names have at most 20 characters, and control characters
+except NUL, which can't be stored.
 """
 
 import base64
@@ -34,25 +34,25 @@ _STAND_INS = {"year": {"0000": "0004"}, "second": {"60": "59"}}
 
 
 class Number(str):
-    """A JSON number as it was spelt; NaN and infinities too."""
+    """The text of a JSON number, of NaN or of an infinity, as it was sent."""
 
     __slots__ = ()
 
 
 def faults_of_attributes(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each faulty attribute's name, and what is wrong with it. None is an unset attribute."""
+    """Yield the name of each faulty attribute, and its fault. None is an unset attribute."""
     for name in REQUIRED:
         if attributes.get(name) is None:
             yield name, "is required"
     for name, value in attributes.items():
         if not _is_name(name):
-            yield name, "is not an attribute's name: it may have the letters a-z and digits only"
+            yield name, "is not an attribute's name: only the letters a-z and digits are allowed"
         elif value is not None and (fault := _fault_of_value(name, value)):
             yield name, fault
 
 
 def fault_of_base64(value: Any) -> str | None:
-    """What is wrong with a `data_base64`."""
+    """Return what is wrong with the value of `data_base64`, if anything is."""
     if not is_string(value):
         return "must be a string"
     try:
@@ -63,7 +63,7 @@ def fault_of_base64(value: Any) -> str | None:
 
 
 def is_string(value: Any) -> bool:
-    """Whether it was a string in JSON."""
+    """Return whether the value was sent as a JSON string."""
     return isinstance(value, str) and not isinstance(value, Number)
 
 
@@ -78,7 +78,7 @@ def _fault_of_value(name: str, value: Any) -> str | None:
 
 
 def _fault_of_extension(value: Any) -> str | None:
-    """Extensions have the types of attributes, which are none of JSON's compound ones."""
+    """Return what is wrong with an extension: attributes are strings, booleans or integers."""
     if isinstance(value, Number):
         if _is_integer(value) and -(2**31) <= int(value) < 2**31:
             return None
@@ -87,7 +87,7 @@ def _fault_of_extension(value: Any) -> str | None:
 
 
 def _fault_of_version(value: str) -> str | None:
-    return None if value == _VERSION else f"must be {_VERSION}, the version understood here"
+    return None if value == _VERSION else f"must be {_VERSION}, the only supported version"
 
 
 def _fault_of_media_type(value: str) -> str | None:

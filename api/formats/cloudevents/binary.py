@@ -10,29 +10,28 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from api.formats.cloudevents.attributes import REQUIRED, faults_of_attributes
-from api.formats.cloudevents.structured import (
-    Mapped,
+from api.formats.cloudevents.mapping import (
+    MappedEvent,
     event_text,
     fault_at,
+    map_fields,
     mapping_reader,
-    of_attributes,
 )
 from api.formats.event_reader import EventReader
 from api.formats.json_document import decode_utf8, pointer, read_json
 from api.formats.validation_problem import validation_problem
 from api.http.error_detail import ErrorDetail
 from api.http.json_scan import without_bom
-from storage.model.json_rules import MAX_JSON_DEPTH as DEPTH
-from storage.model.json_rules import is_too_deep
+from storage.model.json_rules import MAX_JSON_DEPTH, is_too_deep
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 _PREFIX = b"ce-"
-_OF_OTHER_MODES = b"application/cloudevents"
+_OTHER_MODES = b"application/cloudevents"
 _CONTENT_TYPE = "content-type"
 _TYPE = "datacontenttype"
 
-# A request with any of these headers is a CloudEvent, whole or not.
+# A request with any of these headers is a CloudEvent, complete or not.
 BINARY_HEADERS = frozenset(_PREFIX + name.encode() for name in REQUIRED)
 
 _is_quoted = re.compile(r'"((?:[^"\\]|\\.)*+)"').fullmatch
@@ -43,40 +42,18 @@ _charset = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)', re.IGNORECASE).search
 
 
 def is_binary(headers: Headers) -> bool:
-    """Whether the request is a CloudEvent in this mode: the content type says which (3)."""
+    """Return whether the request is a CloudEvent in binary mode (HTTP binding, 3)."""
     return not any(
-        name == b"content-type" and value.strip().lower().startswith(_OF_OTHER_MODES)
+        name == b"content-type" and value.strip().lower().startswith(_OTHER_MODES)
         for name, value in headers
     ) and any(name in BINARY_HEADERS for name, _ in headers)
 
 
-def binary(headers: Headers, body: bytes) -> Mapped:
-    """What a CloudEvent in binary mode becomes: `data` is it in the JSON format.
-
-    `headers`: lower-case names, raw values. JSON data stays the very text that was sent, other
-    text becomes a string, and all else `data_base64`. Raises Problem 400 for data that is not
-    the JSON it says it is, 422 for data nested too deep.
-    """
-    attributes, faults = _attributes(headers)
-    media_type, more = _media_type(headers)
-    faults += more
-    if media_type is not None:
-        attributes[_TYPE] = media_type
-    told = {fault.header for fault in faults}  # what can't be read is wrong in one way only
-    wrong = [(_place(name), text) for name, text in faults_of_attributes(attributes)]
-    faults += [fault_at(place, text) for place, text in wrong if place not in told]
-    fields, places = of_attributes(attributes, _place)
-    places |= {f"/data{pointer((name,))}": _place(name) for name in attributes}
-    document = {**attributes, **_data(media_type or "", body)}
-    text = event_text(fields, msgspec.json.encode(document))
-    return Mapped(text, places | {"/data": "", "/data/data": ""}, faults)
-
-
 def binary_reader(headers: Headers, max_bytes: int) -> EventReader:
-    """Return the reader of the body that came with these headers."""
+    """Return the reader of the data that was sent with these headers."""
     sent = (b"%b:%b\n" % header for header in sorted(headers) if _is_part_of_event(header[0]))
     identity = b"".join(sent)
-    reader = mapping_reader(partial(binary, headers), max_bytes)
+    reader = mapping_reader(partial(map_binary, headers), max_bytes)
     return replace(reader, identity=lambda body: identity + b"\n" + body)
 
 
@@ -84,7 +61,29 @@ def _is_part_of_event(name: bytes) -> bool:
     return name.startswith(_PREFIX) or name == _CONTENT_TYPE.encode()
 
 
-def _place(name: str) -> str:
+def map_binary(headers: Headers, body: bytes) -> MappedEvent:
+    """Return the event of a CloudEvent in binary mode: `data` is the CloudEvent in the JSON format.
+
+    `headers`: lower-case names, raw values. JSON data stays the text that was sent, other text
+    becomes a string, and everything else `data_base64`. Raises Problem: 400 if data that claims to
+    be JSON is not, 422 if data is nested too deep.
+    """
+    attributes, faults = _attributes(headers)
+    media_type, more = _media_type(headers)
+    faults += more
+    if media_type is not None:
+        attributes[_TYPE] = media_type
+    reported = {fault.header for fault in faults}  # one fault is enough for an unreadable header
+    invalid = [(_header_of(name), detail) for name, detail in faults_of_attributes(attributes)]
+    faults += [fault_at(header, detail) for header, detail in invalid if header not in reported]
+    fields, origins = map_fields(attributes, _header_of)
+    origins |= {f"/data{pointer((name,))}": _header_of(name) for name in attributes}
+    document = {**attributes, **_data(media_type or "", body)}
+    text = event_text(fields, msgspec.json.encode(document))
+    return MappedEvent(text, origins | {"/data": "", "/data/data": ""}, faults)
+
+
+def _header_of(name: str) -> str:
     return _CONTENT_TYPE if name == _TYPE else f"ce-{name}"
 
 
@@ -99,14 +98,14 @@ def _attributes(headers: Headers) -> tuple[dict[str, str], list[ErrorDetail]]:
             ErrorDetail(text, header=f"ce-{name}") for text in _faults_of_header(name, attributes)
         ]
         try:
-            attributes[name] = decoded(value)
+            attributes[name] = decode_header(value)
         except ValueError as error:
             faults.append(ErrorDetail(str(error), header=f"ce-{name}"))
             attributes[name] = value.decode("ascii", "replace")
     return {name: value for name, value in attributes.items() if name not in _RESERVED}, faults
 
 
-# What is in a CloudEvent in JSON and has no header: the body and its content type.
+# Members of a CloudEvent in JSON that no header stands for: the data and its content type.
 _RESERVED = {
     _TYPE: "must be sent as Content-Type instead",
     "data": "is not an attribute: data is sent as the body",
@@ -114,15 +113,15 @@ _RESERVED = {
 }
 
 
-def _faults_of_header(name: str, before: dict[str, str]) -> Iterator[str]:
-    if name in before:
+def _faults_of_header(name: str, earlier: dict[str, str]) -> Iterator[str]:
+    if name in earlier:
         yield "is given more than once"
     if name in _RESERVED:
         yield _RESERVED[name]
 
 
-def decoded(value: bytes) -> str:
-    """A header's value (HTTP binding, 3.1.3.2). Raises ValueError saying what is wrong."""
+def decode_header(value: bytes) -> str:
+    """Decode a header's value (HTTP binding, 3.1.3.2). Raises ValueError saying what is wrong."""
     text = value.decode("latin-1").strip(" \t")
     if text.startswith('"'):
         quoted = _is_quoted(text)
@@ -147,7 +146,10 @@ def _media_type(headers: Headers) -> tuple[str | None, list[ErrorDetail]]:
 
 
 def _data(media_type: str, body: bytes) -> dict[str, object]:
-    """The member that holds the data. No body is no data; without a type nothing is assumed."""
+    """Return the member that holds the data; none if the body is empty.
+
+    Without a media type the data is `data_base64`.
+    """
     if not body:
         return {}
     if _is_json(media_type):
@@ -163,7 +165,7 @@ def _data(media_type: str, body: bytes) -> dict[str, object]:
 
 
 def _is_json(media_type: str) -> bool:
-    """JSON format, 3.1.1: `*/json` or `*/*+json`, without parameters."""
+    """Return whether data is JSON (JSON format, 3.1.1): `*/json` or `*/*+json`."""
     subtype = _subtype(media_type)
     return subtype == "json" or subtype.endswith("+json")
 
@@ -172,7 +174,7 @@ _TEXT_SUBTYPES = {"xml", "javascript", "ecmascript", "yaml", "x-www-form-urlenco
 
 
 def _is_text(media_type: str) -> bool:
-    """Whether the bytes are UTF-8 text, if they are UTF-8."""
+    """Return whether data is text, if its bytes are UTF-8."""
     if charset := _charset(media_type):
         return charset[1].lower() in ("utf-8", "us-ascii")
     subtype = _subtype(media_type)
@@ -188,14 +190,14 @@ def _subtype(media_type: str) -> str:
 
 
 def _require_json(body: bytes) -> None:
-    """It is put into JSON as it is, so it must be a whole value and no more."""
+    """Raise Problem unless the body is one JSON value: it is copied into JSON as it is."""
     text = decode_utf8(body)
-    if is_too_deep(body, DEPTH - 1):
-        raise validation_problem(
-            [ErrorDetail(f"is nested deeper than {DEPTH - 1} levels", pointer="")]
-        )
+    max_depth = MAX_JSON_DEPTH - 1
+    if is_too_deep(body, max_depth):
+        detail = f"is nested deeper than {max_depth} levels"
+        raise validation_problem([ErrorDetail(detail, pointer="")])
     read_json(text, _ignore, _ignore)
 
 
 def _ignore(literal: str) -> None:
-    """Numbers are looked at with the event."""
+    """Return nothing: numbers are validated with the event."""

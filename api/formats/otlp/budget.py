@@ -1,7 +1,8 @@
-"""What one request of OTLP logs may cost: more than the records it may have need. Pure.
+"""Bound the work that one request of OTLP logs may cause. Pure.
 
-Two bytes can be a resource or a value, which takes a microsecond or many, and a hundred bytes of
-memory. So of whatever there can be millions in a request, so many are begun and no more.
+Two bytes can be a resource or a value, which takes a microsecond or more, and a hundred bytes of
+memory. So each kind of part that a request could have millions of has a budget: more than the
+allowed number of records needs.
 """
 
 from collections.abc import Callable
@@ -15,42 +16,42 @@ P = ParamSpec("P")
 
 
 class Budget:
-    """How many of something are left."""
+    """The number of parts of one kind that a request may still have."""
 
-    def __init__(self, most: int, what: str) -> None:
-        self.most = most
+    def __init__(self, limit: int, what: str) -> None:
+        self.limit = limit
         self.what = what
-        self._left = most
+        self._left = limit
 
     def take(self, count: int = 1) -> None:
-        """Raises Problem 413 when there are not so many left."""
+        """Take `count` from the budget. Raises Problem 413 if fewer are left."""
         self._left -= count
         if self._left < 0:
             raise self.exceeded()
 
     def exceeded(self) -> Problem:
-        """What is told then."""
-        return Problem(413, f"The request has more than {self.most} {self.what}.")
+        """Return the problem of a request that exceeds the budget."""
+        return Problem(413, f"The request has more than {self.limit} {self.what}.")
 
     def metered(
         self, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> tuple[T | Refused, int]:
-        """What `attempt` has of it, and how many it took."""
+        """Return the result of `attempt`, and how much of the budget it took."""
         before = self._left
-        made = attempt(make, *args, **kwargs)
-        return made, before - self._left
+        result = attempt(make, *args, **kwargs)
+        return result, before - self._left
 
 
 class Budgets:
-    """Of one request, by how many records it may have."""
+    """The budgets of one request, in proportion to the records that it may have."""
 
     def __init__(self, records: int) -> None:
         self.groups = Budget(2 * records, "resources and scopes")
         self.fields = Budget(10 * records, "records, scopes and resources")
         self.elements = Budget(40 * records, "records, scopes and resources")
-        # Those of a resource and a scope count with each record, as it is kept with them; an array
-        # or object counts as one more, as it costs.
+        # Each record is kept with its resource and scope, so their values count again for each
+        # record. An array or object counts as one value more.
         self.values = Budget(100 * records, "values")
-        # Of a request that is not all JSON.
-        self.brackets = Budget(200 * records, "arrays and objects, and is not all JSON")
+        # Only of a request that is not valid JSON.
+        self.brackets = Budget(200 * records, "arrays and objects, and is not valid JSON")
         self.faults = Budget(10 * records, "faults")

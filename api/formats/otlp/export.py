@@ -1,4 +1,4 @@
-"""OTLP logs: from a request's body to the events to accept, and the records refused. Pure."""
+"""Read a request of OTLP logs: the events to accept, and the refused records. Pure."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from api.formats.otlp.records import Refused
 from api.http.problems import Problem
 
 _MAX_REASONS = 5
-_MAX_CHARACTERS = 200  # of each
+_MAX_REASON_CHARACTERS = 200  # of each
 
 
 class Bounds(NamedTuple):
-    """Of one request. What it tells once of a resource is kept with each record: hence the last."""
+    """The limits of one request. `kept_bytes`: of all events, each with its resource and scope."""
 
     records: int
     record_bytes: int
@@ -24,16 +24,16 @@ class Bounds(NamedTuple):
 
 @dataclass
 class Export:
-    """What one request holds."""
+    """The content of one request: `events` to accept, and the `refused` records with `reasons`."""
 
     events: list[EventIn] = field(default_factory=list)
-    records: int = 0  # whatever becomes of the events
+    records: int = 0  # kept and refused
     kept_bytes: int = 0
     refused: int = 0
     reasons: list[str] = field(default_factory=list)
 
     def why(self) -> str:
-        """The first reasons, each with the record's index in the request, from 0."""
+        """Return the first reasons, each with the record's index in the request, from 0."""
         shown = "; ".join(self.reasons)
         more = "; ..." if self.refused > len(self.reasons) else ""
         return f"{self.refused} of {self.records} log records were not kept: {shown}{more}"
@@ -42,31 +42,35 @@ class Export:
         """Count a record that can't be kept."""
         self.refused += 1
         if len(self.reasons) < _MAX_REASONS:
-            short = why if len(why) <= _MAX_CHARACTERS else why[: _MAX_CHARACTERS - 1] + "…"
-            self.reasons.append(f"record {index}: {short}")
+            if len(why) > _MAX_REASON_CHARACTERS:
+                why = why[: _MAX_REASON_CHARACTERS - 1] + "…"
+            self.reasons.append(f"record {index}: {why}")
 
 
-def read(body: bytes | bytearray, encoding: Encoding, most: Bounds) -> Export:
-    """The records as events. Raises Problem 400 for what can't be decoded, 413 for too much."""
-    budgets = Budgets(most.records)
-    texts = encoding.event_texts(body, most.record_bytes, budgets)
+def read(body: bytes | bytearray, encoding: Encoding, bounds: Bounds) -> Export:
+    """Read the records as events.
+
+    Raises Problem: 400 if the body can't be decoded, 413 if it exceeds a limit.
+    """
+    budgets = Budgets(bounds.records)
+    texts = encoding.event_texts(body, bounds.record_bytes, budgets)
     export = Export()
     for index, text in enumerate(texts):
-        if index == most.records:
-            raise Problem(413, f"The request has more than {most.records} log records.")
+        if index == bounds.records:
+            raise Problem(413, f"The request has more than {bounds.records} log records.")
         export.records += 1
         if isinstance(text, Refused):
             export.refuse(index, str(text))
             continue
         export.kept_bytes += len(text)
-        if export.kept_bytes > most.kept_bytes:
-            raise Problem(413, f"As events the log records have over {most.kept_bytes} bytes.")
-        _add(export, index, text, most.record_bytes, budgets.faults)
+        if export.kept_bytes > bounds.kept_bytes:
+            raise Problem(413, f"As events the log records have over {bounds.kept_bytes} bytes.")
+        _add(export, index, text, bounds.record_bytes, budgets.faults)
     return export
 
 
 def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budget) -> None:
-    """Keep the event, if it is one that can be kept: the same is asked of every event."""
+    """Add the event if it is valid: every event follows the same rules."""
     if len(text) > event_bytes:
         export.refuse(
             index, f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
@@ -76,8 +80,8 @@ def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budg
         event = parse(text) or validate(text, event_bytes)
     except Problem as problem:
         faults.take(len(problem.faults))
-        told = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
-        export.refuse(index, f"as an event, {', '.join(told)}")
+        details = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
+        export.refuse(index, f"as an event, {', '.join(details)}")
     else:
-        event.data = event.data.copy()  # as a part of the text it would keep all of it
+        event.data = event.data.copy()  # a slice would keep the whole text in memory
         export.events.append(event)

@@ -1,8 +1,8 @@
-"""OTLP logs in JSON (OTLP, "JSON Protobuf Encoding"), split and made into events. Pure.
+"""Split OTLP logs in JSON (OTLP, "JSON Protobuf Encoding") and turn them into events. Pure.
 
 Unknown fields are ignored, null is unset, 64-bit integers are numbers or strings, enumerations are
-integers, ids are hexadecimal. Each record is decoded on its own, so that one spoils no other; where
-a text can't be read at all, the records are found by their brackets (api/formats/otlp/outline.py).
+integers, ids are hexadecimal. Each record is decoded on its own, so that a bad one costs no other.
+If the body is not valid JSON, api/formats/otlp/outline.py finds the records by their brackets.
 """
 
 import re
@@ -39,7 +39,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class _Message(msgspec.Struct, rename="camel"):
-    """A message: its fields in lowerCamelCase, each unset when absent or null."""
+    """A protobuf message in JSON: fields in lowerCamelCase, unset if absent or null."""
 
 
 class _AnyValue(_Message):
@@ -66,7 +66,7 @@ class _KeyValueList(_Message):
 
 
 class _Described(_Message):
-    """Resource and InstrumentationScope."""
+    """A Resource or an InstrumentationScope."""
 
     attributes: list[_KeyValue] | None = None
     dropped_attributes_count: _Number = None
@@ -113,13 +113,13 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 def event_texts(
     body: bytes | bytearray, record_bytes: int, budgets: Budgets
 ) -> Iterator[bytes | Refused]:
-    """Each record as the JSON of an event, or why there is none, in the order sent.
+    """Yield each record as the JSON of an event, or why it is refused, in the order sent.
 
-    `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
-    no ExportLogsServiceRequest, 413 past the budgets.
+    `record_bytes`: what a record, a resource or a scope may have. Raises Problem: 400 if the body
+    is not an ExportLogsServiceRequest, 413 above a budget.
     """
     body = without_bom(body)
-    if has_more_commas(body, budgets.elements.most, _DEPTHS_OF_ELEMENTS):
+    if has_more_commas(body, budgets.elements.limit, _DEPTHS_OF_ELEMENTS):
         raise budgets.elements.exceeded()
     values = budgets.values
     request, original = _request(body, budgets.brackets)
@@ -144,8 +144,8 @@ def event_texts(
                     yield attempt(_event_text, source, scope, sent, record_bytes, values)
 
 
-# Within so many arrays and objects are the commas between resources, scopes and records. There are
-# no others but between a resource's attributes, and what is unknown.
+# The depths of the commas between resources, scopes and records. Other commas at these depths are
+# only those between a resource's attributes, and those in unknown fields.
 _DEPTHS_OF_ELEMENTS = (2, 4, 6)
 
 
@@ -175,7 +175,7 @@ def _url(sent: msgspec.Raw, max_bytes: int) -> str:
 
 
 def _request(body: bytes | bytearray, brackets: Budget) -> tuple[_Request, _Original]:
-    """The request, and how to get at the parts of it that are read one by one."""
+    """Return the request, and a function that returns what was sent for a part of it."""
     try:
         return _decode_request(body), lambda part: part
     except msgspec.ValidationError as error:
@@ -193,13 +193,15 @@ def _request(body: bytes | bytearray, brackets: Budget) -> tuple[_Request, _Orig
 
 
 def _why(error: Exception, sent: bytes | bytearray | memoryview, too_deep: str) -> str:
-    """What is wrong with text that can't be read."""
+    """Say why text can't be decoded. `too_deep`: the answer if it is nested too deep."""
     if isinstance(error, RecursionError):
         return too_deep
     if isinstance(error, UnicodeDecodeError):
         return "it has text that is not UTF-8"
-    # msgspec says of half a pair, which browsers send, whatever comes to its mind.
-    return "it has half of a surrogate pair" if has_half_of_a_pair(sent) else f"{error}".rstrip(".")
+    # Browsers send lone surrogates, for which msgspec's message is misleading.
+    if has_half_of_a_pair(sent):
+        return "it has a lone surrogate (half of a surrogate pair)"
+    return f"{error}".rstrip(".")
 
 
 def _described(raw: _Part, what: str, max_bytes: int, values: Budget) -> Described:
@@ -245,7 +247,7 @@ def _record(sent: _LogRecord, values: Budget) -> Record:
 
 
 def _id(text: str | None) -> bytes:
-    """An id that is none is as if it were not given, as the protocol says of wrong lengths."""
+    """Return the id's bytes; an invalid id counts as unset, as the protocol says."""
     try:
         return bytes.fromhex(text or "")
     except ValueError:
@@ -263,8 +265,8 @@ def _array(items: Sequence[_AnyValue] | None, depth: int, values: Budget) -> lis
 
 
 def _value(sent: _AnyValue | None, depth: int, values: Budget) -> Any:
-    """As JSON has it, in so many arrays and objects already."""
-    if depth > DEPTH + 1:  # sooner than Python's own limit, which need not be msgspec's
+    """Return the value as JSON has it. `depth`: the arrays and objects around it."""
+    if depth > DEPTH + 1:  # before Python's own recursion limit, which msgspec need not share
         raise Refused(f"it is nested deeper than {DEPTH} levels")
     if sent is None:
         return None
@@ -278,7 +280,7 @@ def _value(sent: _AnyValue | None, depth: int, values: Budget) -> Any:
     return None
 
 
-# By the fields of `_AnyValue`, in their order.
+# How to read each field of `_AnyValue`, in the order of the fields.
 _READ: dict[str, Callable[[Any, int, Budget], Any]] = {
     "string_value": lambda sent, *_: sent,
     "bool_value": lambda sent, *_: sent,
@@ -303,7 +305,7 @@ def _integer(sent: _Number, least: int, end: int, name: str) -> int:
     else:
         value = sent
     if value is None or not least <= value < end:
-        raise Refused(f"{name} in it is no integer from {least} to {end - 1}")
+        raise Refused(f"{name} in it is not an integer from {least} to {end - 1}")
     return value
 
 
@@ -315,7 +317,7 @@ def _double(sent: int | float | str) -> float:
     else:
         value = _float(sent)
     if isinf(value):
-        raise Refused("doubleValue in it is no 64-bit number")
+        raise Refused("doubleValue in it is not a 64-bit number")
     return value
 
 
@@ -327,7 +329,7 @@ def _float(sent: float) -> float:
 
 
 def _bytes(sent: str) -> str:
-    """Standard or URL-safe base64, with or without padding (protobuf's JSON mapping)."""
+    """Read standard or URL-safe base64, with or without padding (protobuf's JSON mapping)."""
     text = sent.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return b64encode(b64decode(text + "=" * (-len(text) % 4), validate=True)).decode()
@@ -336,4 +338,4 @@ def _bytes(sent: str) -> str:
 
 
 def _undecodable(why: str) -> Problem:
-    return Problem(400, f"The body is no ExportLogsServiceRequest in JSON: {why}.")
+    return Problem(400, f"The body is not an ExportLogsServiceRequest in JSON: {why}.")

@@ -81,7 +81,7 @@ def _brackets(body: bytes | bytearray) -> Iterator[int]:
     at = 0
     while at < len(body):
         found = _skip_to_bracket(body, at, at + PIECE_BYTES)
-        assert found is not None  # it matches nothing, too
+        assert found is not None  # the pattern also matches the empty text
         if found.end() == at:
             yield at
             at += 1

@@ -1,8 +1,8 @@
-"""OTLP logs in protobuf, split and made into events. Pure.
+"""Split OTLP logs in protobuf and turn them into events. Pure.
 
-The outer levels are walked here, field by field, and only a record, a resource or a scope is given
-to the protobuf library: two bytes can be a whole record, so that library makes a gigabyte of the
-16 MiB a request may have. And a record that can't be decoded spoils no other.
+The outer levels are read here, field by field. Only a record, a resource or a scope is given to the
+protobuf library: two bytes can be a whole record, so the library would need a gigabyte for the
+16 MiB that a request may have. And a record that can't be decoded costs no other record.
 """
 
 from base64 import b64encode
@@ -43,10 +43,10 @@ _Fields = dict[int, list[memoryview]]
 def event_texts(
     body: bytes | bytearray, record_bytes: int, budgets: Budgets
 ) -> Iterator[bytes | Refused]:
-    """Each record as the JSON of an event, or why there is none, in the order sent.
+    """Yield each record as the JSON of an event, or why it is refused, in the order sent.
 
-    `record_bytes`: what a record, a resource or a scope may have. Raises Problem 400 for what is
-    no ExportLogsServiceRequest, 413 past the budgets.
+    `record_bytes`: what a record, a resource or a scope may have. Raises Problem: 400 if the body
+    is not an ExportLogsServiceRequest, 413 above a budget.
     """
     values = budgets.values
     for resource_logs in _fields(memoryview(body), budgets.fields)[_RESOURCE_LOGS]:
@@ -93,7 +93,7 @@ def _scope(parts: _Fields, max_bytes: int, values: Budget) -> msgspec.Raw | None
 
 
 def _parse(kind: type[_AnyMessage], parts: _Parts, what: str, max_bytes: int) -> _AnyMessage:
-    """The message; of a field that was sent in parts, the parts are merged by joining them."""
+    """Return the message. A field may be sent in parts: joining the parts merges them."""
     _require_room(sum(map(len, parts)), what, max_bytes)
     try:
         return kind.FromString(b"".join(parts))
@@ -146,7 +146,7 @@ def _array(items: Sequence[AnyValue], values: Budget) -> list[Any]:
 
 
 def _value(sent: AnyValue, values: Budget) -> Any:
-    """As JSON has it; the library lets nothing deeper than 100 messages come here."""
+    """Return the value as JSON has it. The library refuses more than 100 nested messages."""
     match sent.WhichOneof("value"):
         case "string_value":
             return sent.string_value
@@ -166,7 +166,7 @@ def _value(sent: AnyValue, values: Budget) -> Any:
 
 
 def _fields(message: memoryview, budget: Budget) -> _Fields:
-    """A message's length-delimited fields by their numbers; all others are unknown here."""
+    """Return a message's length-delimited fields by number; other fields are unknown here."""
     found: _Fields = defaultdict(list)
     at = 0
     while at < len(message):
@@ -187,7 +187,7 @@ _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 
 
 def _extent(message: memoryview, at: int, wire_type: int) -> tuple[int, int]:
-    """Where a field's content begins and ends."""
+    """Return where a field's content begins and ends."""
     if wire_type == _DELIMITED:
         length, at = _varint(message, at)
         return at, at + length
@@ -214,4 +214,4 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def _undecodable(why: str) -> Problem:
-    return Problem(400, f"The body is no ExportLogsServiceRequest in protobuf: {why}.")
+    return Problem(400, f"The body is not an ExportLogsServiceRequest in protobuf: {why}.")

@@ -1,4 +1,4 @@
-"""An OpenTelemetry log record, however it was encoded, and the event it becomes. Pure."""
+"""An OpenTelemetry log record, in whatever encoding it was sent, and its event. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,22 +9,22 @@ import msgspec
 
 from api.formats.schemas import EMAIL_CHARACTERS, is_email
 
-UNKNOWN_SERVICE = "unknown_service"  # what SDKs call it (semantic conventions, service.name)
+UNKNOWN_SERVICE = "unknown_service"  # the name that SDKs use (semantic conventions, service.name)
 NO_ENVIRONMENT = "default"
 NO_MESSAGE = "(no message)"
 
-# An event's fields, and the attributes each is taken from: the first that is there and not blank.
-# The first two are the resource's, the last is the record's own.
+# For each field of an event, its attributes in order: the first that is set and not blank is taken.
+# `component` and `environment` come from the resource, `email` from the record.
 FIELDS = {
     "component": ("service.name",),
-    "environment": ("deployment.environment.name", "deployment.environment"),  # the latter is older
-    "email": ("user.email", "enduser.id"),  # the latter may be an address, or any other name
+    "environment": ("deployment.environment.name", "deployment.environment"),  # the older name
+    "email": ("user.email", "enduser.id"),  # any name, perhaps an address
 }
-_EVENT_NAME = ("event.name",)  # from before there was a field for it
+_EVENT_NAME = ("event.name",)  # the older way, before records had a field for it
 
 
 class Refused(Exception):
-    """A record, or what it comes from, that can't be kept. Its text says why."""
+    """A record, resource or scope can't be kept; the text says why."""
 
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ P = ParamSpec("P")
 
 
 def attempt(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Refused:
-    """What it makes, or why it does not."""
+    """Return the result of `make`, or the Refused that it raises."""
     try:
         return make(*args, **kwargs)
     except Refused as refused:
@@ -40,7 +40,7 @@ def attempt(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Refu
 
 
 class Source(NamedTuple):
-    """What the records of one resource have in common; the resource as JSON."""
+    """The common part of the records of one resource; `resource` is JSON."""
 
     component: str
     environment: str
@@ -48,7 +48,7 @@ class Source(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A log record. Zero and empty mean unset, as in protobuf."""
+    """A log record as sent. Zero and empty mean unset, as in protobuf."""
 
     time_ns: int
     observed_ns: int
@@ -64,7 +64,7 @@ class Record(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A resource, or a scope with its name and version."""
+    """A resource, or a scope with its name and version, as sent."""
 
     attributes: dict[str, Any]
     dropped_attributes: int
@@ -73,7 +73,7 @@ class Described(NamedTuple):
 
 
 def source_of(resource: Described, schema_url: str) -> Source:
-    """The part of the mapping that is the same for many records."""
+    """Map a resource: its part of the event is the same for all its records."""
     return Source(
         _first(resource.attributes, FIELDS["component"]) or UNKNOWN_SERVICE,
         _first(resource.attributes, FIELDS["environment"]) or NO_ENVIRONMENT,
@@ -82,7 +82,7 @@ def source_of(resource: Described, schema_url: str) -> Source:
 
 
 def described(sent: Described, schema_url: str) -> msgspec.Raw | None:
-    """A resource or a scope as JSON; None when nothing is known of it."""
+    """Return a resource or a scope as JSON; None if nothing in it is set."""
     parts = {
         "name": sent.name,
         "version": sent.version,
@@ -95,7 +95,7 @@ def described(sent: Described, schema_url: str) -> msgspec.Raw | None:
 
 
 def event_text(source: Source, scope: msgspec.Raw | None, record: Record) -> bytes:
-    """The record as the JSON of an event: the table of docs/formats.md."""
+    """Return the record as the JSON of an event, by the tables of docs/formats.md."""
     message = _message(record)
     body = {} if record.body is None or record.body == message else {"body": record.body}
     rest = {
@@ -135,7 +135,7 @@ def _message(record: Record) -> str:
 
 
 def _email(attributes: Mapping[str, Any]) -> str | None:
-    """An address, if there is a valid one: never a reason to refuse a record."""
+    """Return the first valid address; an invalid one is no reason to refuse a record."""
     for name in FIELDS["email"]:
         value = attributes.get(name)
         if isinstance(value, str) and len(value) <= EMAIL_CHARACTERS and is_email(value):
@@ -147,7 +147,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _time(nanoseconds: int) -> str | None:
-    """RFC 3339 with all nine digits, so that texts sort as times do. 64 bits end in 2554."""
+    """Return RFC 3339 with nine digits, so that texts sort as times do. 64 bits end in 2554."""
     if not nanoseconds:
         return None
     seconds, fraction = divmod(nanoseconds, 1_000_000_000)
@@ -156,12 +156,12 @@ def _time(nanoseconds: int) -> str | None:
 
 
 def _id(sent: bytes, size: int) -> str | None:
-    """In hexadecimal. Of any other length or all zeros it is no id, says the protocol."""
+    """Return the id in hexadecimal; None for another length or all zeros (invalid in OTLP)."""
     return sent.hex() if len(sent) == size and any(sent) else None
 
 
 def of_float(value: float) -> float | str:
-    """A double as JSON has it (protobuf's JSON mapping)."""
+    """Return a double as JSON has it (protobuf's JSON mapping)."""
     if isfinite(value):
         return value
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
