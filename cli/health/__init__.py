@@ -1,1 +1,1 @@
-"""The checks of `activity health`, with the standard library only."""
+"""The checks of `activity health`. Standard library only, so that a probe starts fast."""

@@ -1,11 +1,11 @@
-"""The folder in which the worker processes of one supervisor leave their liveness files.
+"""The folder with the liveness files of the workers of one supervisor.
 
     <TMPDIR or /tmp>/activity-<uid>/         this user's alone
         <pid of the supervisor>/             locked while the supervisor lives
             worker-0, worker-1, ...          written by the workers (`worker.liveness`)
 
-The lock is on the folder itself, so that it ends with the supervisor however that ends, and
-systemd-tmpfiles leaves the folder alone. Standard library only: a probe reads it.
+The lock is on the folder itself. So it ends with the supervisor, whatever ends that, and
+systemd-tmpfiles does not remove the folder. Standard library only: a probe imports this.
 """
 
 import fcntl
@@ -23,28 +23,28 @@ log = logging.getLogger(__name__)
 
 
 def user_folder() -> Path:
-    """Return where this user's supervisors have their folders; it need not exist."""
+    """Return the parent of the folders of this user's supervisors. It need not exist."""
     return Path(os.environ.get("TMPDIR") or "/tmp") / f"activity-{os.geteuid()}"  # noqa: S108
 
 
 @contextmanager
 def liveness_files(workers: int) -> Iterator[Sequence[Path]]:
-    """Give each worker the path of its file, within a folder that exists until the end.
+    """Give the path of each worker's file, in a folder that exists while the block runs.
 
-    Gives no path where the folder can't be made: workers work without being probed.
+    Gives no paths if the folder can't be created: the workers then run without liveness files.
     """
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(_supervisor_folder())
         except OSError as error:
-            log.warning("`activity health worker` can't be answered: %s", error)
+            log.warning("`activity health worker` will find no workers: %s", error)
             yield []
             return
         yield [folder / f"worker-{number}" for number in range(workers)]
 
 
 def running_folders() -> list[Path]:
-    """Return the folder of each supervisor of this user that lives. Raises `OSError`."""
+    """Return the folder of each live supervisor of this user. Raises `OSError`."""
     parent = user_folder()
     _check(parent)
     return [folder for folder in _folders(parent) if _is_locked(folder)]
@@ -57,7 +57,7 @@ def _supervisor_folder() -> Iterator[Path]:
     _check(parent)
     folder = parent / str(os.getpid())
     with ExitStack() as stack:
-        with _locked(parent):  # nobody takes the new folder for a dead one before it is locked
+        with _locked(parent):  # no other supervisor removes the new folder before it is locked
             _remove_dead(parent)
             folder.mkdir(mode=0o700)
             stack.enter_context(_locked(folder))
@@ -68,11 +68,11 @@ def _supervisor_folder() -> Iterator[Path]:
 
 
 def _check(parent: Path) -> None:
-    """Refuse a folder that another user could have put there: /tmp is everybody's."""
+    """Refuse a folder that another user could have created: anybody may write to /tmp."""
     found = parent.lstat()
     ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
     if not ours or found.st_mode & 0o077:
-        raise PermissionError(f"{parent} is not a folder of this user alone")
+        raise PermissionError(f"{parent} is not a folder of this user alone: remove it")
 
 
 def _remove_dead(parent: Path) -> None:
@@ -98,7 +98,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _is_locked(folder: Path) -> bool:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:  # its supervisor has just removed it
+    except FileNotFoundError:  # its supervisor just removed it
         return False
     try:
         return not try_lock(descriptor, shared=True)

@@ -1,10 +1,10 @@
-"""The few settings that a probe needs, read without pydantic, which alone takes 0.2 s."""
+"""Read the settings of a probe without pydantic, whose import alone takes 0.2 s."""
 
 import os
 from functools import cache
 from pathlib import Path
 
-_ENV_FILE = Path(".env")  # as the settings classes have it
+_ENV_FILE = Path(".env")  # as in the settings classes
 
 
 def setting(name: str, default: str) -> str:
@@ -14,14 +14,14 @@ def setting(name: str, default: str) -> str:
 
 @cache
 def _variables() -> dict[str, str]:
-    # Names are read in any case, as pydantic does.
+    # Ignore the case of names, as pydantic does.
     return {name.upper(): value for name, value in {**_from_file(), **os.environ}.items()}
 
 
 def _from_file() -> dict[str, str]:
     if not _ENV_FILE.is_file():
         return {}
-    # Here, because most probes run where there is no such file.
+    # Imported here: most probes run where there is no such file.
     from dotenv import dotenv_values
 
     return {name: value for name, value in dotenv_values(_ENV_FILE).items() if value is not None}

@@ -105,7 +105,9 @@ def test_a_frozen_worker_is_unhealthy_until_it_moves_again(
     worker = child_of(supervisor)
     os.kill(worker, signal.SIGSTOP)
     monkeypatch.setattr(probes, "STILL_SECONDS", 1.0)
-    wait_until(says("worker-0 has not moved for", healthy=False), "the probe sees it stand still")
+    wait_until(
+        says("worker-0 has made no progress for", healthy=False), "the probe sees it stand still"
+    )
     monkeypatch.setattr(probes, "STILL_SECONDS", 60.0)
     os.kill(worker, signal.SIGCONT)
     wait_until(says("waiting for control"), "the probe sees it move")

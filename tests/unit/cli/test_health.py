@@ -233,7 +233,7 @@ def test_a_worker_that_moves_no_more_is_unhealthy(capsys: pytest.CaptureFixture[
         files[0].write_text(json.dumps({"moved": moved, "activity": "shard 3"}))
         assert main(["health", "worker"]) == 1
     said = capsys.readouterr().out
-    assert re.fullmatch(r"worker: worker-0 has not moved for 12\d s \(shard 3\)\n", said)
+    assert re.fullmatch(r"worker: worker-0 has made no progress for 2 min \d s \(shard 3\)\n", said)
 
 
 @pytest.mark.parametrize("said", ["", "[]", "{}", '{"moved": "x", "activity": ""}', "\0"])

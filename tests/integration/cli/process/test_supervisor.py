@@ -459,5 +459,5 @@ def test_up_can_be_stopped_while_it_waits_for_another_run(
     second.process.send_signal(signal.SIGINT)
     said = second.end()
     assert second.process.returncode == 1
-    assert "not started: interrupted while it waited" in said
+    assert "not started: interrupted while waiting" in said
     assert alive(first.process.pid)
