@@ -1,9 +1,11 @@
 """The OpenAPI document of routes that read their request themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.formats import registry
+from api.formats.event_reader import Schema
+from api.formats.otlp.encodings import Encoding
 from api.formats.schemas import (
     BatchAnswer,
     EventAnswer,
@@ -195,15 +197,15 @@ POST_BATCH: dict[str, Any] = {
 }
 
 
-def _log_content(schema: str) -> dict[str, Any]:
-    """Return the schema of that name of every encoding of logs."""
-    return {kind: {"schema": getattr(found, schema)} for kind, found in registry.LOGS.items()}
+def _log_content(schema_of: Callable[[Encoding], Schema]) -> dict[str, Any]:
+    """Return one of the schemas of every encoding of logs."""
+    return {kind: {"schema": schema_of(found)} for kind, found in registry.LOGS.items()}
 
 
 def _status(description: str, **more: Any) -> dict[str, Any]:
     """Describe an error of OTLP; a problem document comes if no route was reached."""
     content = {
-        **_log_content("error_schema"),
+        **_log_content(lambda encoding: encoding.error_schema),
         _PROBLEM: {"schema": _reference("ProblemAnswer")},
     }
     return {"description": description, "content": content, **more}
@@ -215,7 +217,7 @@ POST_LOGS: dict[str, Any] = {
     "responses": {
         200: {
             "description": "The records are on disk, except those counted in `partialSuccess`.",
-            "content": _log_content("response_schema"),
+            "content": _log_content(lambda encoding: encoding.response_schema),
         },
         400: _status("The request can't be decoded."),
         408: _status("The body took too long to arrive."),
@@ -227,7 +229,7 @@ POST_LOGS: dict[str, Any] = {
         "requestBody": {
             "description": f"OTLP/HTTP. {_PACKED}",
             "required": True,
-            "content": _log_content("request_schema"),
+            "content": _log_content(lambda encoding: encoding.request_schema),
         },
     },
 }
