@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 from starlette.requests import Request
@@ -32,7 +31,7 @@ from storage.postgres.engine import reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
-from storage.queue.scheduler import DrainScheduler
+from storage.queue.scheduler import Crew, DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
@@ -75,6 +74,30 @@ class Services:
     pings: dict[str, Ping]
 
 
+class _Wakeups:
+    """Calls the scheduler in one thread, so that no producer waits for control."""
+
+    def __init__(self, storage: StorageSettings) -> None:
+        self._scheduler = DrainScheduler(storage.queue_url, storage.control_url, storage.shards)
+        self._thread = ThreadPoolExecutor(1, "wake")
+
+    def enqueue(self, shard: int, generation: int) -> None:
+        """Enqueue a drain. If that fails, the sweeper repeats it."""
+        self._thread.submit(self._enqueue, shard, generation)
+
+    async def crew(self) -> Crew:
+        """Return the workers that are registered. Raises ControlUnavailable."""
+        return await asyncio.wrap_future(self._thread.submit(self._scheduler.crew))
+
+    def close(self) -> None:
+        """Return once every wake-up has been tried."""
+        self._thread.shutdown()
+
+    def _enqueue(self, shard: int, generation: int) -> None:
+        with suppress(StorageError):
+            self._scheduler.enqueue(shard, generation)
+
+
 @asynccontextmanager
 async def open_services(
     storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget
@@ -92,18 +115,18 @@ async def open_services(
     )
     engine = reading_engine(storage.database_url, storage.database_pool)
     store = EventStore(engine)
-    waking = ThreadPoolExecutor(1, "wake")
-    scheduler = DrainScheduler(storage.queue_url, storage.control_url, storage.shards)
-    wake = partial(_wake, waking, scheduler)
-    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
-    idempotency = Idempotency(producer, storage.shards, wake)
+    wakeups = _Wakeups(storage)
+    group_commit = GroupCommit(
+        producer.append, storage.shards, settings.pending_events, wakeups.enqueue
+    )
+    idempotency = Idempotency(producer, storage.shards, wakeups.enqueue)
     history = History(store, cache, producer, storage.database_pool)
     commit_waiter = CommitWaiter(producer)
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     status = Status(
         inspector,
         lambda: history.in_thread(lambda: read_ledger(engine)),
-        lambda: asyncio.wrap_future(waking.submit(scheduler.crew)),
+        wakeups.crew,
         monitor,
     )
     await _announce(producer, inspector)
@@ -125,7 +148,7 @@ async def open_services(
         await group_commit.close()
         await commit_waiter.close()
         await monitor.stop()
-        waking.shutdown()
+        wakeups.close()
         sweeper.stop()
         await producer.close()
         await cache.close()
@@ -161,15 +184,3 @@ async def _check_history(history: History) -> None:
                 await history.ping()
         except DatabaseMismatch as error:
             log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)
-
-
-def _wake(
-    waking: ThreadPoolExecutor, scheduler: DrainScheduler, shard: int, generation: int
-) -> None:
-    """Enqueue a drain in the thread `waking`; if that fails, the sweeper repeats it."""
-
-    def enqueue() -> None:
-        with suppress(StorageError):
-            scheduler.enqueue(shard, generation)
-
-    waking.submit(enqueue)
