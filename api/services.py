@@ -116,18 +116,14 @@ async def open_services(
     engine = reading_engine(storage.database_url, storage.database_pool)
     store = EventStore(engine)
     wakeups = _Wakeups(storage)
-    group_commit = GroupCommit(
-        producer.append, storage.shards, settings.pending_events, wakeups.enqueue
-    )
-    idempotency = Idempotency(producer, storage.shards, wakeups.enqueue)
+    wake = wakeups.enqueue
+    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
+    idempotency = Idempotency(producer, storage.shards, wake)
     history = History(store, cache, producer, storage.database_pool)
     commit_waiter = CommitWaiter(producer)
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     status = Status(
-        inspector,
-        lambda: history.in_thread(lambda: read_ledger(engine)),
-        wakeups.crew,
-        monitor,
+        inspector, lambda: history.in_thread(lambda: read_ledger(engine)), wakeups.crew, monitor
     )
     await _announce(producer, inspector)
     await _check_history(history)
