@@ -72,6 +72,8 @@ IN_ORDER: Mapping[str, Sql] = {
 }
 # No index does: each row is looked at, or an index finds them in no order.
 ROW_BY_ROW: Mapping[str, Sql] = {
+    "not_component": lambda filters, of: of.component.not_in(filters.not_component),
+    "not_environment": lambda filters, of: of.environment.not_in(filters.not_environment),
     "data": lambda filters, of: _matches_groups(of.data, filters.data),
     "message": lambda filters, of: _contains_part(of.message, filters.message),
 }

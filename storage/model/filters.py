@@ -86,6 +86,15 @@ class Filters:
     end: datetime | None = instant(
         "to_date", "end", "The event was created before this instant, or on this day or earlier."
     )
+    not_component: tuple[str, ...] = texts(
+        "-component",
+        "The component is not equal to the value. If repeated: to none of the values. "
+        "`component=a&-component=a` finds nothing.",
+    )
+    not_environment: tuple[str, ...] = texts(
+        "-environment",
+        "The environment is not equal to the value. If repeated: to none of the values.",
+    )
     data: tuple[tuple[str, ...], ...] = data_groups(
         Parameter(
             "data",

@@ -13,6 +13,8 @@ from storage.model.filters import DECLARATIONS, Filters, lower_ascii
 RULES: dict[str, Callable[[Event, Filters], bool]] = {
     "component": lambda event, filters: event.component in filters.component,
     "environment": lambda event, filters: event.environment in filters.environment,
+    "not_component": lambda event, filters: event.component not in filters.not_component,
+    "not_environment": lambda event, filters: event.environment not in filters.not_environment,
     "email": lambda event, filters: lower_ascii(event.email or "") in filters.email,
     "message": lambda event, filters: any(
         part.lower() in event.message.lower() for part in filters.message

@@ -105,6 +105,8 @@ ASKED = st.fixed_dictionaries(
     {
         "component": some_of(COMPONENTS),
         "environment": some_of(ENVIRONMENTS),
+        "not_component": some_of(COMPONENTS),
+        "not_environment": some_of(ENVIRONMENTS),
         "email": some_of(EMAILS),
         "message": some_of(["ORDER", "ship", "%"]),
         "data": st.just(()) | st.just((('{"n":1}',),)) | st.just((('{"n":2}', '{"m":[2]}'),)),
@@ -518,6 +520,16 @@ def test_no_page_is_served_between_a_commit_and_its_publication(world: World) ->
         "committed": ("MISS", [event.id]),
         "ended": ("MISS", [event.id]),
     }
+
+
+def test_a_page_that_excludes_a_component_is_not_served_after_an_event_of_another(
+    world: World,
+) -> None:
+    filters = Filters(not_component=("billing",))
+    assert [world.reader.served(filters).verdict for _ in range(2)] == ["MISS", "HIT"]
+    event = post_one(world, "orders")
+    drain(world)
+    assert ids(world, filters) == [event.id]
 
 
 def test_a_page_whose_query_ran_before_a_commit_and_is_kept_after_it_is_never_served(

@@ -118,6 +118,25 @@ def test_component_and_environment_are_equal_to_any_of_the_values_in_their_case(
     assert len(found(environment=("production", "staging"))) == len(stored)
 
 
+def test_excluded_components_and_environments_are_none_of_the_values_in_their_case(
+    settings: StorageSettings, events: EventStore
+) -> None:
+    store(settings, [made(NOW, name, "staging") for name in ("orders", "Orders", "billing")])
+    store(settings, [made(NOW, "orders", "production")])
+
+    def found(**filters: Any) -> list[tuple[str, str]]:
+        page = events.page(Filters(order="asc", **filters))
+        return [(event.component, event.environment) for event in page.events]
+
+    billing, upper, lower = ((name, "staging") for name in ("billing", "Orders", "orders"))
+    assert found(not_component=("orders",)) == [upper, billing]
+    assert found(not_component=("orders", "billing")) == [upper]
+    assert found(not_environment=("production",), not_component=("Orders",)) == [lower, billing]
+    assert found(component=("orders", "billing"), not_component=("orders",)) == [billing]
+    assert found(component=("orders",), not_component=("orders",)) == []
+    assert found(message=("shipped",), not_component=("orders", "Orders")) == [billing]
+
+
 def test_an_email_is_equal_in_any_ascii_case_and_only_that(
     settings: StorageSettings, events: EventStore
 ) -> None:

@@ -79,6 +79,13 @@ def test_a_repeated_filter_means_any_of_them() -> None:
     assert parse_filters(b"component=b&component=a&component=b").component == ("a", "b")
 
 
+def test_an_exclusion_is_a_filter_of_its_own() -> None:
+    filters = parse_filters(b"-component=b&-component=a&-component=b&-environment=&component=c")
+    assert filters == Filters(component=("c",), not_component=("a", "b"))
+    assert canonical(filters) != canonical(Filters(component=("a", "b", "c")))
+    assert "did you mean -component?" in only_fault(b"-componnet=a").detail
+
+
 def test_percent_and_plus_are_decoded_as_a_form_does() -> None:
     assert parse_filters(b"message=caf%C3%A9+%2B1%25").message == ("café +1%",)
     assert parse_filters("message=café".encode()).message == ("café",)
