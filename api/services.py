@@ -133,7 +133,7 @@ async def open_services(
         yield Services(
             RequestLimits.of(settings),
             memory_budget,
-            Ingest(group_commit, idempotency, monitor, producer.limits),
+            Ingest(group_commit, idempotency, monitor, producer.shard_limits),
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             status,

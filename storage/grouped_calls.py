@@ -1,4 +1,4 @@
-"""Group what is submitted while a call runs: the next call serves the whole group."""
+"""Group calls: one call serves all that was submitted while the call before it ran."""
 
 import asyncio
 import logging
@@ -16,10 +16,11 @@ ONE_CALL = (1, math.inf)
 
 
 class Submission(Protocol):
-    """What a caller has submitted; `future` gets the outcome, unless the caller cancels it."""
+    """What a caller has submitted."""
 
     @property
-    def future(self) -> asyncio.Future[Any]: ...
+    def future(self) -> asyncio.Future[Any]:
+        """Gets the outcome, unless the caller cancels it."""
 
 
 S = TypeVar("S", bound=Submission)
@@ -104,7 +105,7 @@ class GroupedCalls(ABC, Generic[S]):
 
 
 def settle(submissions: Iterable[Submission], result: object) -> None:
-    """Give these callers their result, but for those that have gone away."""
+    """Give the callers their result, except those that have gone away."""
     for submission in submissions:
         if not submission.future.done():
             submission.future.set_result(result)

@@ -1,1 +1,1 @@
-"""Accepting events: read, stamp, commit in groups, acknowledge."""
+"""Accept events: read, stamp, commit in groups, acknowledge."""

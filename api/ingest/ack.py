@@ -1,4 +1,4 @@
-"""How far an acknowledgement reaches: `queued` is on the queue's disk, `stored` committed."""
+"""Acknowledgement levels: `queued` is on the queue's disk, `stored` is committed."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ StoredStates = Callable[[Sequence[UUID]], Awaitable[dict[UUID, StoredState]]]
 
 
 class AckWaiter:
-    """Waits for the level that a producer asks for, within a bound."""
+    """Waits until events are stored, for a bounded time."""
 
     def __init__(
         self, commit_waiter: CommitWaiter, stored_states: StoredStates, seconds: float
@@ -48,6 +48,6 @@ class AckWaiter:
         return [stored_states.get(event_id, "queued") for event_id in ids]
 
 
-def reached(receipts: Sequence[Receipt]) -> Ack:
-    """The level that every one of these events has reached."""
+def ack_level(receipts: Sequence[Receipt]) -> Ack:
+    """Return the level that all of these events have reached."""
     return "stored" if all(receipt == "stored" for receipt in receipts) else "queued"

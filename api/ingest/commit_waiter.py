@@ -1,4 +1,4 @@
-"""Waiting until events have left the queue: then they are committed."""
+"""Wait until events have left the queue: they are committed by then."""
 
 import asyncio
 from contextlib import suppress
@@ -17,7 +17,7 @@ class _Submission(NamedTuple):
 
 
 class CommitWaiter(GroupedCalls[_Submission]):
-    """Polls the shards that somebody waits for, once for all who wait."""
+    """Polls the queue, once for all callers that wait."""
 
     def __init__(self, producer: QueueProducer) -> None:
         super().__init__()

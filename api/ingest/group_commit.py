@@ -1,4 +1,4 @@
-"""Group commit: what arrives while the queue writes goes to it in the next call, all at once."""
+"""Group commit: one append for all events that arrive while the append before it runs."""
 
 import asyncio
 import math
@@ -13,26 +13,27 @@ from storage.queue.producer import Appended, QueuePosition
 
 GROUP_EVENTS = 1_000
 GROUP_BYTES = 4 * 1024 * 1024
-MAX_PENDING_BYTES = 64 * 1024 * 1024  # of events that wait, in calls and behind them
+MAX_PENDING_BYTES = 64 * 1024 * 1024  # of pending events and those in calls
 
-# Events that must wait for a call to begin, by the calls that are under way. The second one is for
-# batches: the queue has work while this process prepares the next call, and the other way round.
+# Pending events that begin a call, by the number of calls under way. The second call is for large
+# requests: the queue writes one call while this process prepares the other.
 THRESHOLDS = (1, 500, math.inf)
 
-# One shard is filled while its backlog is no larger: a fraction of a second's work for its drain.
+# Keep appending to one shard up to this backlog: its drain stores that in a fraction of a second.
 STAY_EVENTS = 2_000
 STAY_BYTES = 4 * 1024 * 1024
 
-# A shard that was found paused is not asked again for so long, as long as another takes events.
+# How long to avoid a shard that was paused, while another shard takes events.
 AVOID_SECONDS = 1.0
 
 
 class Append(Protocol):
-    """Raises ShardPaused where the shard's last drain failed, unless `even_paused`."""
+    """What `QueueProducer.append` does."""
 
     async def __call__(
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
-    ) -> Appended: ...
+    ) -> Appended:
+        """Append; raise ShardPaused if the shard's last drain failed, unless `even_paused`."""
 
 
 class _Submission(NamedTuple):
@@ -49,14 +50,15 @@ _CREATED_MS = attrgetter("created_ms")
 
 
 class GroupCommit(GroupedCalls[_Submission]):
-    """Collects the events of one event loop into calls of `append(shard, oldest_ms, items)`.
+    """Groups the events of one event loop into calls of `append(shard, oldest_ms, items)`.
 
-    One call is under way at a time, or two while much is pending. It goes to the shard of the call
-    before, so that a quiet service keeps one drain busy with large batches, until that shard has a
-    backlog or fails: then the next one's turn comes, so that a loaded service keeps all drains
-    busy. A shard whose drain failed gets none while another takes them. `wake(shard, generation)`
-    is told of each drain that must be enqueued. Nothing is taken while `max_pending` events wait,
-    or MAX_PENDING_BYTES, in calls and behind them.
+    One call is under way at a time, or two while many events are pending. A call goes to the same
+    shard as the call before: a quiet service then keeps one drain busy with large batches. Once
+    that shard has a backlog or fails, calls go to the next shard: a loaded service keeps all drains
+    busy. A shard whose last drain failed gets no events while another shard takes them.
+
+    `wake(shard, generation)` is called for each drain that must be enqueued. Events are refused
+    while `max_pending` events, or MAX_PENDING_BYTES, are pending or in calls.
     """
 
     def __init__(
@@ -69,17 +71,17 @@ class GroupCommit(GroupedCalls[_Submission]):
         self._wake = wake
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
         self._events = self._bytes = 0  # pending and in calls
-        self._avoided: dict[int, float] = {}  # paused shards, and until when none is asked
+        self._avoided: dict[int, float] = {}  # shard: loop time until which it is avoided
 
     def submit(self, items: Sequence[bytes], created_ms: int) -> asyncio.Future[QueuePosition]:
-        """Where the events wait, once they are on the queue's disk: all in one call, or none.
+        """Append one request's events; the future's result comes once they are on the queue's disk.
 
-        `items` is id, event, id, event ..., all made at that time. The future fails with
-        QueueUnavailable, QueueFull.
+        `items` is id, event, id, event ..., all created at `created_ms`. One call appends all of
+        them, or none. The future fails with QueueUnavailable or QueueFull.
         """
         future: asyncio.Future[QueuePosition] = self._loop.create_future()
         if self._events >= self._max_pending or self._bytes >= MAX_PENDING_BYTES:
-            future.set_exception(QueueFull("as many events as allowed wait for the queue already"))
+            future.set_exception(QueueFull("too many events are waiting for the queue"))
             return future
         count = len(items) // 2
         size = len(items[1]) if count == 1 else sum(map(len, items[1::2]))
@@ -126,35 +128,35 @@ class GroupCommit(GroupedCalls[_Submission]):
             self._wake(appended.position.shard, appended.generation)
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
-        """To the shard whose turn it is or, where that is full, paused or unusable, to the next.
+        """Append to the current shard or, if it is full, paused or unusable, to the next.
 
-        Where there is none, to a paused one that has room. Raises ShardUnusable where none is full
-        and none takes them.
+        If no other shard takes the events, append to a paused shard that has room. Raises
+        ShardFull, or ShardUnusable if no shard is full.
         """
         failed: list[StorageError] = []
-        turns = [(self._shard + step) % self._shards for step in range(self._shards)]
-        for shard in self._willing(turns):
+        order = [(self._shard + step) % self._shards for step in range(self._shards)]
+        for shard in self._not_avoided(order):
             try:
                 return await self._append_to(shard, oldest_ms, items)
             except ShardPaused:
                 pass
             except (ShardFull, ShardUnusable) as error:
                 failed.append(error)
-        paused = [shard for shard in turns if shard in self._avoided]
+        paused = [shard for shard in order if shard in self._avoided]
         for shard in paused:
             try:
                 return await self._append_to(shard, oldest_ms, items, even_paused=True)
             except (ShardFull, ShardUnusable) as error:
                 failed.append(error)
-        raise _worst(failed)
+        raise _most_useful(failed)
 
-    def _willing(self, turns: list[int]) -> list[int]:
-        """Those of these shards that may not be paused."""
+    def _not_avoided(self, order: list[int]) -> list[int]:
+        """Return the shards that were not found paused or unusable lately."""
         if not self._avoided:
-            return turns
+            return order
         now = self._loop.time()
         self._avoided = {shard: end for shard, end in self._avoided.items() if end > now}
-        return [shard for shard in turns if shard not in self._avoided]
+        return [shard for shard in order if shard not in self._avoided]
 
     async def _append_to(
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
@@ -173,12 +175,12 @@ class GroupCommit(GroupedCalls[_Submission]):
         return appended
 
     def _leave(self, shard: int) -> None:
-        """The next one's turn comes, once for all calls that were to this one."""
+        """Go on to the next shard, unless another call has done so."""
         if self._shard == shard:
             self._shard = (shard + 1) % self._shards
 
 
-def _worst(failed: Sequence[StorageError]) -> StorageError:
-    """What to tell a producer: workers make room on a full shard, nobody mends an unusable one."""
+def _most_useful(failed: Sequence[StorageError]) -> StorageError:
+    """Return the error for the producer: a full shard gets room again, an unusable one may not."""
     full = [error for error in failed if isinstance(error, ShardFull)]
     return (full or failed)[0]

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a producer may send a request again without it counting twice.
+"""`Idempotency-Key`: a producer may repeat a request, and its events are stored once.
 
-The record of a key is written in the same script as the events it guards, and after them: a script
-that fails midway takes its events back, so no record stands for events that are not there. What is
-kept is the stamp that the ids come from: the same body gives the rest.
+The script that appends the events writes the key's record after them. A script that fails midway
+removes its events again, so a record always has its events. The record keeps only the stamp that
+the ids come from: the body of the repeated request gives the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,24 +11,24 @@ from typing import NamedTuple
 
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
-from api.ingest.stamping import StampedBatch, restamped
+from api.ingest.stamping import StampedBatch, restamp
 from storage.model.event import Stamp
 from storage.queue.producer import Duplicate, IdempotencyRecord, QueuePosition, QueueProducer
 
 HEADER = "Idempotency-Key"
-REPLAYED = "Idempotency-Replayed"  # on an answer that repeats the first request's
+REPLAYED = "Idempotency-Replayed"  # set on a response that repeats the first one
 KEY_CHARACTERS = 255
 
 
 class RequestKey(NamedTuple):
-    """A client's key, and 16 bytes that stand for the request it came with."""
+    """A client's key, and a 16-byte digest of the request it came with."""
 
     key: str
     fingerprint: bytes
 
 
 class Idempotency:
-    """Accepts the events of one request for each key, across processes, for a day."""
+    """Accepts the events of one request per key, across processes, and remembers it for a day."""
 
     def __init__(
         self, producer: QueueProducer, shards: int, wake: Callable[[int, int], None]
@@ -41,11 +41,11 @@ class Idempotency:
     async def accept(
         self, key: RequestKey, stamped: StampedBatch, stamp: Stamp
     ) -> tuple[StampedBatch, QueuePosition, bool]:
-        """The events this key stands for: these, or those of when the key was first seen; and
-        whether they are the latter.
+        """Append the events unless the key is known; return the key's events and their position.
 
-        `stamp` is what they were made with. Raises Problem 409 while the key's first request is
-        still under way; KeyReused, QueueUnavailable, QueueFull.
+        The last value says whether they are those of an earlier request. `stamp` is what the ids
+        were made from. Raises Problem 409 while the key's first request is under way; KeyReused,
+        QueueUnavailable, QueueFull.
         """
         if key.key in self._under_way:
             detail = "The first request with this Idempotency-Key is still under way."
@@ -62,25 +62,25 @@ class Idempotency:
         record = IdempotencyRecord(digest(key.key.encode()), key.fingerprint, stamp.pack())
         answer = await self._producer.append_idempotent(record, stamp.created_ms, stamped.items())
         if isinstance(answer, Duplicate):
-            return restamped(stamped, Stamp.unpack(answer.answer)), answer.position, True
+            return restamp(stamped, Stamp.unpack(answer.answer)), answer.position, True
         if answer.generation:
             self._wake(answer.position.shard, answer.generation)
         return stamped, answer.position, False
 
 
-def the_key(keys: Sequence[str]) -> str | None:
-    """The key of a request's headers of that name, None without any. Raises Problem 422."""
+def parse_key(keys: Sequence[str]) -> str | None:
+    """Return the key from the request's `Idempotency-Key` headers, or None. Raises Problem 422."""
     if not keys:
         return None
     key = keys[0].strip() if len(keys) == 1 else ""
     if not key or len(key) > KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
-        fault = ErrorDetail(
+        error = ErrorDetail(
             f"must be one key of 1 to {KEY_CHARACTERS} printable ASCII characters", header=HEADER
         )
-        raise Problem(422, "The idempotency key can't be used.", [fault])
+        raise Problem(422, "The idempotency key is not valid.", [error])
     return key
 
 
 def digest(data: bytes) -> bytes:
-    """16 bytes that stand for these."""
+    """Return the 16-byte digest of the data."""
     return blake2b(data, digest_size=16).digest()

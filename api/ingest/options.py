@@ -1,4 +1,4 @@
-"""The query string of a POST: what the producer wants beyond the events being accepted."""
+"""The query parameters of a POST: `ack`, `atomic` and `dry_run`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ MAX_ERRORS = 20
 
 @dataclass(frozen=True, slots=True)
 class PostOptions:
-    """`ack`: the level to wait for. `atomic`: all or none. `dry_run`: say only what would be."""
+    """What a producer asks for.
+
+    `ack`: the level to wait for. `atomic`: accept all items or none. `dry_run`: validate only.
+    """
 
     ack: Ack = "queued"
     atomic: bool = False
@@ -41,24 +44,24 @@ OF_BATCH = {**OF_EVENT, "atomic": _one_of(_SWITCH), "dry_run": _one_of(_SWITCH)}
 
 
 def post_options(given: QueryParams, known: Mapping[str, Callable[[str], Any]]) -> PostOptions:
-    """The options; an empty value is as if it were not given. Raises Problem 422, every fault."""
+    """Parse the options; an empty value counts as absent. Raises Problem 422 with every error."""
     found: dict[str, Any] = {}
-    faults = []
+    errors = []
     for name in given:
         texts = {text for text in given.getlist(name) if text.strip()}
         if name not in known:
-            faults.append(_unknown(name, known))
+            errors.append(_unknown(name, known))
         elif len(texts) > 1:
-            faults.append(
+            errors.append(
                 ErrorDetail("is given more than once, with different values", parameter=name)
             )
         for text in texts if name in known else ():
             try:
                 found[name] = known[name](text)
             except ValueError as error:
-                faults.append(ErrorDetail(str(error), parameter=name))
-    if faults:
-        raise Problem(422, "The parameters can't be understood.", faults[:MAX_ERRORS])
+                errors.append(ErrorDetail(str(error), parameter=name))
+    if errors:
+        raise Problem(422, "The parameters are not valid.", errors[:MAX_ERRORS])
     return PostOptions(**found)
 
 

@@ -1,4 +1,4 @@
-"""Accepting: events get their ids and their time, and are answered once they are on disk."""
+"""Accept events: give them their ids and time, and answer once they are on the queue's disk."""
 
 import asyncio
 from typing import NamedTuple
@@ -16,37 +16,40 @@ from storage.queue.producer import BacklogLimits, QueuePosition
 
 
 class Accepted(NamedTuple):
-    """Events on the queue's disk, and where they wait there. `replayed`: an earlier request with
-    the same idempotency key put them there."""
+    """Events on the queue's disk, and their position in the queue.
+
+    `replayed`: an earlier request with the same idempotency key has put them there.
+    """
 
     stamped: StampedBatch
     position: QueuePosition
     replayed: bool = False
 
     def without_bodies(self) -> "Accepted":
-        """Enough to answer with, however long that is waited for."""
+        """Drop the bodies: the response does not need them, and the wait for it may be long."""
         return Accepted(self.stamped._replace(bodies=[]), self.position, self.replayed)
 
 
 class Ingest:
-    """The way of one request's events from a parsed body to the answer."""
+    """Takes the events of one request from the parsed body to the queue."""
 
     def __init__(
         self,
         group_commit: GroupCommit,
         idempotency: Idempotency,
         monitor: BacklogMonitor,
-        limits: BacklogLimits,
+        shard_limits: BacklogLimits,
     ) -> None:
         self._group_commit = group_commit
         self._idempotency = idempotency
         self._monitor = monitor
-        self._limits = limits
+        self._shard_limits = shard_limits
 
     def submit(self, posted: EventIn) -> tuple[StampedEvent, asyncio.Future[QueuePosition]]:
-        """The event, and where it waits once it is on the queue's disk.
+        """Stamp and append one event; return it and a future of its position in the queue.
 
-        The future fails with QueueUnavailable or QueueFull: then it was not acknowledged.
+        The event is on the queue's disk once the future is done. The future fails with
+        QueueUnavailable or QueueFull: then the event must not be acknowledged.
         """
         stamped = stamp_event(posted)
         return stamped, self._group_commit.submit(
@@ -54,9 +57,10 @@ class Ingest:
         )
 
     async def accept_all(self, posted: list[EventIn], key: RequestKey | None = None) -> Accepted:
-        """All of them or none, once for each idempotency key. Raises Problem too.
+        """Append all events or none, once for each idempotency key.
 
-        In history they stand in this order. The list is emptied.
+        History keeps their order. Empties the list. Raises Problem, and what `Idempotency.accept`
+        raises.
         """
         stamp = new_stamp()
         stamped = stamp_batch(posted, stamp)
@@ -70,17 +74,17 @@ class Ingest:
             raise self.with_retry_after(error) from error
 
     def _require_room_ever(self, stamped: StampedBatch) -> None:
-        """What is more than an empty shard takes would be refused however often it is sent."""
-        events, size = self._limits.events, self._limits.bytes
+        """Raise Problem 413 for a request that even an empty shard refuses: retries can't help."""
+        events, size = self._shard_limits.events, self._shard_limits.bytes
         if len(stamped.bodies) > events or sum(map(len, stamped.bodies)) > size:
-            detail = f"No more than {events} events and {size} bytes at once can be queued here."
+            detail = f"One request can queue at most {events} events and {size} bytes."
             raise Problem(413, detail)
 
     def with_retry_after(self, error: QueueFull) -> QueueFull:
-        """Whoever is refused for want of room is told when there will be some."""
+        """Add when to retry: the time at which workers should have made room."""
         return QueueFull(str(error), self._monitor.retry_seconds())
 
 
 def location(event_id: str | UUID) -> str:
-    """Where the event is to be found from now on."""
+    """Return the path of the event."""
     return f"/events/{event_id}"

@@ -1,4 +1,4 @@
-"""Making events of what was posted. Pure but for the clock and the ids' random bits."""
+"""Make events from what was posted: add id and time. Pure but for the clock and random bits."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from storage.model.event import (
 
 
 class StampedEvent(NamedTuple):
-    """An event: its id's 16 bytes and text, its time in ms and as text, and its JSON."""
+    """One event: its id as 16 bytes and as text, its time in ms and as text, and its JSON."""
 
     raw_id: bytes
     id: str
@@ -30,7 +30,7 @@ class StampedEvent(NamedTuple):
 
 
 class StampedBatch(NamedTuple):
-    """Events made together: their time in ms, the bytes and texts of their ids, and their JSON."""
+    """Events of one request: their common time in ms, their ids as bytes and text, their JSON."""
 
     created_ms: int
     raw_ids: list[bytes]
@@ -38,7 +38,7 @@ class StampedBatch(NamedTuple):
     bodies: list[bytes]
 
     def items(self) -> list[bytes]:
-        """As they are appended: id, event, id, event ..."""
+        """Return the arguments of an append: id, event, id, event ..."""
         items = [b""] * (2 * len(self.bodies))
         items[0::2] = self.raw_ids
         items[1::2] = self.bodies
@@ -46,7 +46,7 @@ class StampedBatch(NamedTuple):
 
 
 def stamp_event(posted: EventIn) -> StampedEvent:
-    """The event of this moment."""
+    """Stamp an event with a new id and the current time."""
     created_ms = now_ms()
     raw_id, created_at = new_id(created_ms), time_text(created_ms)
     text = id_text(raw_id)
@@ -63,13 +63,13 @@ def stamp_event(posted: EventIn) -> StampedEvent:
 
 
 def stamp_batch(posted: list[EventIn], stamp: Stamp) -> StampedBatch:
-    """The events of that stamp, in history in this order.
+    """Stamp events with ids of that stamp; history keeps their order.
 
-    Empties the list as it goes, so that a large batch is not held twice.
+    Empties the list on the way, so that a large batch is not in memory twice.
     """
     raw_ids = new_ids(stamp, len(posted))
     ids = id_texts(raw_ids)
-    # What `encode_event` makes: the fields of a posted event are an event's, in the same order.
+    # As `encode_event` writes it: a posted event has an event's other fields, in the same order.
     event = b'{"id":"%%b","created_at":"%b",%%b' % time_text(stamp.created_ms).encode()
     posted.reverse()
     bodies = [event % (text, _encode(posted.pop())[1:]) for text in ids]
@@ -79,8 +79,8 @@ def stamp_batch(posted: list[EventIn], stamp: Stamp) -> StampedBatch:
 _encode = msgspec.json.Encoder().encode
 
 
-def restamped(stamped: StampedBatch, stamp: Stamp) -> StampedBatch:
-    """The same events as they were made with another stamp."""
+def restamp(stamped: StampedBatch, stamp: Stamp) -> StampedBatch:
+    """Stamp the same events again, with an earlier stamp: the ids of the first request."""
     return stamp_batch([_posted(body) for body in stamped.bodies], stamp)
 
 

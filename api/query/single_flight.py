@@ -1,8 +1,8 @@
-"""One run of the same work at a time within a process, shared by all who ask for it. Pure asyncio.
+"""Run the same work once at a time within a process, for all callers. Pure asyncio.
 
-Who asks while a run is under way shares the *next* one: the run under way may have read before
-what the asker already knows of. Not built on `storage/grouped_calls.py`, which puts different
-requests into one call: here all who ask for a key share one run.
+A caller that comes during a run shares the *next* run: the current run may have read the data
+before a change that the caller already knows of. Not built on `storage/grouped_calls.py`: that puts
+different submissions into one call, and here all callers of a key share one run.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Runs, by key."""
+    """The runs of this process, by key."""
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Task[T]] = {}
@@ -24,37 +24,37 @@ class SingleFlight(Generic[T]):
         return key in self._running
 
     async def run(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of a run of `work` that starts after this call. Raises what it raises."""
+        """Return the result of a run of `work` that starts after this call, or raise its error."""
         task = self._next.get(key)
         if task is None:
-            before = self._running.get(key)
-            if before is None:
-                task = self._running[key] = asyncio.create_task(self._first(key, work))
+            current = self._running.get(key)
+            if current is None:
+                task = self._running[key] = asyncio.create_task(self._run_now(key, work))
             else:
-                task = self._next[key] = asyncio.create_task(self._after(before, key, work))
-            task.add_done_callback(_retrieve)
-        # One asker that goes away must not end the run for the others.
+                task = self._next[key] = asyncio.create_task(self._run_after(current, key, work))
+            task.add_done_callback(_mark_retrieved)
+        # A caller that goes away must not end the run for the others.
         return await asyncio.shield(task)
 
-    async def _first(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def _run_now(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         finally:
             if self._running.get(key) is asyncio.current_task():
                 del self._running[key]
 
-    async def _after(
-        self, before: asyncio.Task[T], key: str, work: Callable[[], Awaitable[T]]
+    async def _run_after(
+        self, current: asyncio.Task[T], key: str, work: Callable[[], Awaitable[T]]
     ) -> T:
         try:
-            await asyncio.wait([before])
+            await asyncio.wait([current])
         finally:
             following = self._next.pop(key)
         self._running[key] = following
-        return await self._first(key, work)
+        return await self._run_now(key, work)
 
 
-def _retrieve(task: asyncio.Task[T]) -> None:
-    """Where all askers have gone away, nobody else looks at the failure: that is no mishap."""
+def _mark_retrieved(task: asyncio.Task[T]) -> None:
+    """Keep asyncio from logging the exception of a run whose callers have all gone away."""
     if not task.cancelled():
         task.exception()

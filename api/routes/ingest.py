@@ -13,10 +13,10 @@ from api.http.problem_response import json_answer
 from api.http.request_body import body_pieces, read_body, without_first_bom
 from api.ingest import batch_response
 from api.ingest.ack import HEADER as ACK
-from api.ingest.ack import Ack, reached
+from api.ingest.ack import Ack, ack_level
 from api.ingest.batch_reader import BatchLimits, BatchReader, ParsedBatch
 from api.ingest.idempotency import HEADER as IDEMPOTENCY_KEY
-from api.ingest.idempotency import REPLAYED, RequestKey, digest, the_key
+from api.ingest.idempotency import REPLAYED, RequestKey, digest, parse_key
 from api.ingest.options import OF_BATCH, OF_EVENT, PostOptions, post_options
 from api.ingest.service import Accepted, location
 from api.ingest.splitters import JsonArraySplitter, NdjsonSplitter
@@ -45,7 +45,7 @@ async def _post_event(request: Request, reservation: Reservation) -> Response:
     limits = services.limits.event
     body = await read_body(request.scope, request.receive, limits, reservation)
     options = post_options(request.query_params, OF_EVENT)
-    key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
+    key = parse_key(request.headers.getlist(IDEMPOTENCY_KEY))
     reader = event_reader(request, limits.bytes)
     event = reader.parse(body)
     if event is None:
@@ -65,16 +65,16 @@ async def post_batch(request: Request) -> Response:
     options = post_options(request.query_params, OF_BATCH)
     posted = batch_format(request)
     services = services_of(request)
-    key = the_key(request.headers.getlist(IDEMPOTENCY_KEY))
+    key = parse_key(request.headers.getlist(IDEMPOTENCY_KEY))
     hash_ = blake2b(digest_size=16) if key else None
     with services.memory_budget.reservation() as reservation:
         batch = await _read_batch(request, posted, reservation, hash_)
         if not batch.good:
-            raise batch_response.none_good(batch)
+            raise batch_response.all_rejected(batch)
         if options.atomic and batch.problems:
-            raise batch_response.held_back(batch)
+            raise batch_response.atomic_rejected(batch)
         if options.dry_run:
-            return json_answer(batch_response.tried(batch))
+            return json_answer(batch_response.dry_run_body(batch))
         request_key = None
         if key and hash_:
             # The ids of a retry are those of the first request only if the same items are good: the
@@ -84,7 +84,9 @@ async def post_batch(request: Request) -> Response:
             request_key = RequestKey(key, digest(identity))
         accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
     receipts = await _receipts(services, options, accepted)
-    return _answer(batch_response.accepted(batch, accepted.stamped, receipts), accepted, receipts)
+    return _answer(
+        batch_response.accepted_body(batch, accepted.stamped, receipts), accepted, receipts
+    )
 
 
 def _answer(
@@ -93,7 +95,7 @@ def _answer(
     receipts: Sequence[Receipt] | None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    ack = "queued" if receipts is None else reached(receipts)
+    ack = "queued" if receipts is None else ack_level(receipts)
     replayed = {REPLAYED: "true"} if accepted.replayed else {}
     return json_answer(body, _STATUS[ack], {ACK: ack, **(headers or {}), **replayed})
 

@@ -1,4 +1,4 @@
-"""Asking control which pages may be served: what is asked meanwhile goes in the next call."""
+"""Ask control which pages may be served: one call for all validations that arrive during a call."""
 
 import asyncio
 from collections import defaultdict
@@ -17,17 +17,17 @@ class _Submission(NamedTuple):
 
 
 class PageValidator(GroupedCalls[_Submission]):
-    """Collects validations of pages into calls of `ask(digests, tags of each)`.
-
-    One call is under way at a time. It begins after the validations it answers were submitted.
-    """
+    """Groups validations into calls of `ask(digests, tags of each)`, one call at a time."""
 
     def __init__(self, ask: Ask) -> None:
         super().__init__()
         self._ask = ask
 
     def submit(self, digest: str, tags: Sequence[str]) -> asyncio.Future[bytes | None]:
-        """Return the tag of the page that may be served now; it fails with what `ask` raises."""
+        """Return a future of the ETag of the page that may be served now; None if no page may.
+
+        The future fails with what `ask` raises.
+        """
         future: asyncio.Future[bytes | None] = self._loop.create_future()
         self._pending.append(_Submission(digest, tags, future))
         self._weight += 1

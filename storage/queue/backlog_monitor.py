@@ -1,5 +1,4 @@
-"""Watching how fast the backlog shrinks, to tell refused producers when there will be room, and
-operators which shards stand still."""
+"""Monitor the backlog: when refused producers may retry, and which shards stand still."""
 
 import time
 from collections.abc import Sequence
@@ -10,11 +9,11 @@ from storage.queue.inspector import Inspector, ShardState
 from storage.queue.standstill import Standstill
 
 POLL_SECONDS = 1.0
-ROOM = 10  # a tenth of the backlog stored is room enough to try again
+RETRY_SHARE = 10  # producers may retry once a tenth of the backlog is stored
 
 
 class BacklogMonitor(PeriodicTask):
-    """Looks at the queue once a second while it runs."""
+    """Polls the queue once a second while it runs."""
 
     def __init__(self, inspector: Inspector) -> None:
         super().__init__("backlog monitor", POLL_SECONDS)
@@ -25,17 +24,17 @@ class BacklogMonitor(PeriodicTask):
 
     @property
     def stored_per_second(self) -> float | None:
-        """Over the last seconds; None where it is not known yet."""
+        """The rate over the last seconds; None if it is not known yet."""
         return self._rate.per_second
 
     def standing_still(self, shards: Sequence[ShardState]) -> dict[int, float]:
-        """Those of these shards, as they are now, that have stored nothing for so many seconds."""
+        """Return the shards that stand still, and for how many seconds; `shards` is as of now."""
         self._standstill.observe(time.monotonic(), shards)
         return self._standstill.seconds(time.monotonic())
 
     def retry_seconds(self) -> int:
-        """When to try again what was refused for want of room."""
-        return self._rate.seconds_for(-(-self._backlog // ROOM))
+        """Return the seconds after which a producer refused by a full queue should retry."""
+        return self._rate.seconds_for(-(-self._backlog // RETRY_SHARE))
 
     async def run_once(self) -> None:
         """Read every shard's counters. Raises QueueUnavailable."""

@@ -1,4 +1,4 @@
-"""Whether the queue's server keeps what it acknowledges: what it is set to do, and what it does."""
+"""Check that the queue keeps what it acknowledges: its settings, and a write that is fsynced."""
 
 from typing import Literal
 
@@ -16,43 +16,43 @@ PROMISED = {
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
 }
-FSYNC_MS = 300  # with `appendfsync always` the write before was fsynced already
+FSYNC_MS = 300  # enough: with `appendfsync always` the write is fsynced before its answer
 
 _UNKNOWN_COMMAND = "unknown command"  # Redis 7.0 has no WAITAOF
 
 _NOT_FSYNCED = (
-    "the queue does not fsync what it acknowledges, though it is set to: where `appendonly` was "
-    "turned on while it ran, a crash loses all events until its first AOF rewrite has ended (INFO "
-    "persistence: aof_rewrite_in_progress, aof_last_bgrewrite_status)"
+    "the queue does not fsync what it acknowledges, although its settings say so: if `appendonly` "
+    "was turned on while it ran, a crash loses all events until its first AOF rewrite has ended "
+    "(INFO persistence: aof_rewrite_in_progress, aof_last_bgrewrite_status)"
 )
-_SILENT = (
-    "the queue does not tell its configuration (CONFIG GET is refused); if you know that it keeps "
+_CONFIG_REFUSED = (
+    "the queue refuses CONFIG GET, so its settings can't be checked; if you know that it keeps "
     "what it acknowledges, set ACTIVITY_QUEUE_DURABILITY=trusted"
 )
-_REFUSED = (
-    "the queue does not tell whether it fsyncs what it acknowledges ({error}): allow WAITAOF (see "
-    "docs/security.md)"
+_WAITAOF_REFUSED = (
+    "the queue refuses WAITAOF ({error}), so whether it fsyncs what it acknowledges can't be "
+    "checked: allow WAITAOF (see docs/security.md)"
 )
 
 
 async def durability(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
-    """What is known, and what to look at. Raises what redis-py does where no answer comes."""
+    """Return what is known, and the problems found. Raises redis-py's errors if no answer comes."""
     try:
         found = await client.config_get(*PROMISED)
     except ResponseError:
-        return "unknown", [_SILENT]
+        return "unknown", [_CONFIG_REFUSED]
     weak = [
         f"the queue has {name} {found.get(name)} and needs {value}"
         for name, value in PROMISED.items()
         if found.get(name) != value
     ]
-    return ("weak", weak) if weak else await _fsynced(client)
+    return ("weak", weak) if weak else await _check_fsync(client)
 
 
-async def _fsynced(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
-    """Write, and ask whether the AOF that the manifest names has it.
+async def _check_fsync(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
+    """Write, and ask whether the AOF that the manifest names has the write.
 
-    Both on one connection: WAITAOF waits for the last write of its own connection.
+    Both go over one connection: WAITAOF waits for the last write of its own connection.
     """
     pipe = client.pipeline(transaction=False)
     await run(pipe, "queue/probe", [keys.PROBE])
@@ -62,7 +62,7 @@ async def _fsynced(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
         if isinstance(answer, ResponseError):
             if _UNKNOWN_COMMAND in str(answer).lower():
                 return "checked", []
-            return "unknown", [_REFUSED.format(error=answer)]
+            return "unknown", [_WAITAOF_REFUSED.format(error=answer)]
         if isinstance(answer, Exception):
             raise answer
     return ("checked", []) if fsynced[0] else ("weak", [_NOT_FSYNCED])

@@ -1,4 +1,4 @@
-"""The queue as an operator sees it: each shard's figures, and whether its server is set up well."""
+"""The queue as an operator sees it: the figures of each shard, and the server's durability."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,19 +13,19 @@ from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import RedisServer
 
-LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended behind it
+LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended after it
 
 
 @dataclass(frozen=True, slots=True)
 class ShardState:
     """One shard at one instant.
 
-    `backlog`: its entries, `appended`: those of them that were accepted. `foreign`: entries ever
-    stored or dead-lettered that were not. `lag_seconds`: since its oldest entry came, 0 for none,
-    None where its id does not tell. `state`: idle, queued, draining, or expired (the sweeper acts).
-    `last_error`: why the last drain ended early, empty when it did not. `since_ms`: when its first
-    event came, ms since the epoch, 0 for never. `id_ahead`: the last id of its stream where that is
-    ahead of the clock: somebody else chose it.
+    `backlog`: its entries; `appended`: how many of them the service has accepted. `foreign`: how
+    many entries that it has not accepted were ever removed. `lag_seconds`: age of the oldest
+    entry, 0 without entries, None if its id is ahead of the clock. `state`: idle, queued, draining,
+    or expired (the sweeper acts). `last_error`: why the last drain ended early, empty if it did
+    not. `since_ms`: when the first event was accepted, ms since the epoch, 0 for never. `id_ahead`:
+    the last id of the stream if it is ahead of the clock (somebody else chose it), else empty.
     """
 
     shard: int
@@ -43,22 +43,22 @@ class ShardState:
 
     @property
     def unaccounted(self) -> int:
-        """What was accepted and is neither stored nor queued: 0, or events are lost."""
+        """Events accepted and neither stored nor queued: if not 0, events are lost."""
         return self.accepted - self.trimmed - min(self.appended, self.backlog)
 
     @property
     def foreign_backlog(self) -> int:
-        """Entries that wait and that nobody has accepted."""
+        """Entries in the backlog that the service has not accepted."""
         return max(self.backlog - self.appended, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueServer:
-    """What keeps acknowledged events.
+    """The server that keeps acknowledged events.
 
-    `durability`: `checked` and right, `weak`, `unknown` (it does not tell), or `stated` by its
-    operator and not checked. `replicas`: None where it does not tell. `problems`: how acknowledged
-    events may be lost. `oddities`: what else to look at.
+    `durability`: `checked` and right, `weak`, `unknown` (can't be checked), or `stated` by its
+    operator and not checked. `replicas`: None if unknown. `problems`: how acknowledged events may
+    be lost. `oddities`: other things that an operator should look at.
     """
 
     durability: Durability
@@ -68,27 +68,27 @@ class QueueServer:
 
 
 class Inspector:
-    """Reads, and changes nothing but a probe. Safe for many tasks of one event loop."""
+    """Reads the queue; writes only the probe key. Safe for many tasks of one event loop."""
 
     def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
-        """`trusted`: its operator states that the queue keeps what is acknowledged."""
+        """Inspect the server of `client`; `trusted`: its operator states that it is durable."""
         self._client = client
         self._shards = shards
         self._trusted = trusted
 
     async def shards(self) -> list[ShardState]:
-        """Every shard there ever was. Raises QueueUnavailable."""
+        """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
-            most = await self._client.zscore(keys.SHARD_COUNT, "count")
+            announced = await self._client.zscore(keys.SHARD_COUNT, "count")
             pipe = self._client.pipeline(transaction=False)
-            for shard in range(shard_count(self._shards, most)):
+            for shard in range(shard_count(self._shards, announced)):
                 names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
                 await run(pipe, "queue/inspect", names)
             found = await pipe.execute()
         return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
 
     async def server(self) -> QueueServer:
-        """Whether the queue keeps what is acknowledged. Raises QueueUnavailable."""
+        """Check whether the queue keeps what it acknowledges. Raises QueueUnavailable."""
         with queue_errors():
             try:
                 replicas = RedisServer.of(await self._client.info()).replicas
@@ -98,13 +98,13 @@ class Inspector:
             oddities = [problem] if problem else []
             if self._trusted:
                 return QueueServer("stated", replicas, [], oddities)
-            known, problems = await durability(self._client)
+            level, problems = await durability(self._client)
         if replicas:
             problems.append(
                 f"the queue has {replicas} replicas: a failover loses acknowledged events that "
                 "they have not received yet"
             )
-        return QueueServer(known, replicas, problems, oddities)
+        return QueueServer(level, replicas, problems, oddities)
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:

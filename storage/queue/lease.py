@@ -1,4 +1,4 @@
-"""The queue as a drain sees it: take a shard, read a batch, acknowledge it, give the shard back."""
+"""The queue as a drain sees it: acquire a shard, read batches, acknowledge them, release it."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -11,13 +11,13 @@ from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.redis.script_runner import run
 
-# Entries read at once: of the greatest size they still fit into memory easily.
-_PIECE = 256
-_SCANNED = 2_000  # records of the index a round trip
+# Entries read by one command: even the largest ones fit into memory easily.
+_CHUNK = 256
+_SCAN_COUNT = 2_000  # records of the index per command
 
 
 class ShardLease:
-    """At most one at a time per shard holds the lease; every change shows its fence."""
+    """The lease on a shard: at most one drain holds it. Every change presents the lease's fence."""
 
     def __init__(self, client: redis.Redis, shard: int, lease_ms: int) -> None:
         self._client = client
@@ -28,10 +28,10 @@ class ShardLease:
         self.last_id: bytes | None = None
 
     def acquire(self, fence_seen: int) -> bool:
-        """Take the lease, with a fence above `fence_seen`; False when a living drain holds it.
+        """Take the lease with a fence above `fence_seen`; return False if a live drain holds it.
 
-        `took_over` then says whether the drain before ended without giving the lease back, and
-        `last_id` what the stream's last id was; None where it does not tell.
+        Sets `took_over`: whether the previous drain ended without releasing the lease; and
+        `last_id`: the last id of the stream, None if it can't be read.
         """
         shard_keys = [keys.stream(self._shard)]
         fence, taken_over, last = self._run("acquire", shard_keys, [self._lease_ms, fence_seen])
@@ -42,31 +42,31 @@ class ShardLease:
     def read(
         self, count: int, max_bytes: int, behind: EntryBatch | None = None
     ) -> EntryBatch | None:
-        """The oldest `count` entries, or fewer of about `max_bytes`; None when there are none.
+        """Read the oldest `count` entries, or fewer of about `max_bytes`; None without entries.
 
-        With `behind`, those that come after that batch, which need not be acknowledged yet.
+        With `behind`, read the entries after that batch, whether or not it is acknowledged yet.
         """
         last = behind.entries[-1] if behind else None
         entries: list[Entry] = []
         size = 0
         while len(entries) < count and size < max_bytes:
-            wanted = min(_PIECE, count - len(entries))
-            piece = self._read_behind(last, wanted)
-            entries += piece
+            wanted = min(_CHUNK, count - len(entries))
+            chunk = self._read_after(last, wanted)
+            entries += chunk
             last = entries[-1][0] if entries else last
-            size += size_of(piece)
-            if len(piece) < wanted:
+            size += size_of(chunk)
+            if len(chunk) < wanted:
                 break
         return read_batch(entries, size)
 
     def identify(self, batch: EntryBatch) -> EntryBatch:
-        """The batch, with what the index knows of its unreadable entries: their events' ids.
+        """Return the batch with the event ids of its unreadable entries, if the index has them.
 
-        Goes through the whole index: only for a batch that has some.
+        Scans the whole index: only for a batch with unreadable entries.
         """
-        wanted = {one.entry for one in batch.unreadable}
+        wanted = {unreadable.entry for unreadable in batch.unreadable}
         with queue_errors():
-            records = self._client.hscan_iter(keys.ids(self._shard), count=_SCANNED)
+            records = self._client.hscan_iter(keys.ids(self._shard), count=_SCAN_COUNT)
             accepted = {entry: event_id for event_id, entry in records if entry in wanted}
         return batch.identified(accepted)
 
@@ -75,17 +75,17 @@ class ShardLease:
 
         Nobody has accepted them: somebody else has written them onto the stream.
         """
-        unreadable = {one.entry for one in batch.unreadable}
+        unreadable = {unreadable.entry for unreadable in batch.unreadable}
         entries = [entry for entry in batch.entries if entry not in unreadable]
         ids = batch.ids[: len(entries)]
         known: list[bytes | None] = []
         with queue_errors():
-            for start in range(0, len(ids), _SCANNED):
-                some = ids[start : start + _SCANNED]
+            for start in range(0, len(ids), _SCAN_COUNT):
+                some = ids[start : start + _SCAN_COUNT]
                 known += cast(list[bytes | None], self._client.hmget(keys.ids(self._shard), some))
         return {place for place, entry in enumerate(entries) if known[place] != entry}
 
-    def _read_behind(self, last: bytes | None, count: int) -> list[Entry]:
+    def _read_after(self, last: bytes | None, count: int) -> list[Entry]:
         first = next_entry(last) if last else b"-"
         if first == END:
             return []
@@ -100,14 +100,14 @@ class ShardLease:
             return bool(self._client.xread({stream: "0-0"}, count=1, block=wait_ms))
 
     def renew(self) -> None:
-        """Hold the lease for another full term. Raises LeaseLost."""
+        """Keep the lease for another full term. Raises LeaseLost."""
         if self._run("renew", [], [self.fence, self._lease_ms]) == 0:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
 
     def acknowledge(self, batch: EntryBatch) -> int:
-        """Forget a batch that PostgreSQL has committed. Returns the entries left.
+        """Remove a batch that PostgreSQL has committed; return the number of entries left.
 
-        Raises LeaseLost: then another drain reads it again, which changes nothing.
+        Raises LeaseLost: then another drain reads the batch again, which does no harm.
         """
         shard_keys = [keys.stream(self._shard), keys.ids(self._shard)]
         args: list[bytes | int] = [
@@ -123,16 +123,16 @@ class ShardLease:
         return int(left)
 
     def release(self) -> int:
-        """Give the lease back: the generation of the next drain to enqueue, 0 if none is needed."""
+        """Release the lease; return the generation of the next drain, 0 if none is needed."""
         args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS]
         generation = self._run("release", [keys.stream(self._shard)], args)
         return max(int(generation), 0)
 
     def fail(self, error: str) -> None:
-        """Give the lease back, or give up before it was taken, and record why.
+        """Record why the drain ended early, and release the lease if it was acquired.
 
-        The sweeper enqueues the next drain, after a pause. Changes nothing where another drain
-        has the shard by now.
+        The sweeper enqueues the next drain, after a pause. Changes nothing if another drain has
+        taken the shard over.
         """
         args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, error]
         self._run("fail", [keys.stream(self._shard)], args)

@@ -1,4 +1,4 @@
-"""The queue as the API sees it: append events, find one that still waits, tell the watermark."""
+"""The queue as the API sees it: append events, find queued events, compute the watermark."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,50 +19,49 @@ from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import require_fit_queue
 
-QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper looks
-MAX_AGE_MS = 30_000  # an event older than this is refused, never appended late
-
-
+QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper acts
+MAX_AGE_MS = 30_000  # an older event is refused: the watermark relies on it
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000  # how long an idempotency key is remembered
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogLimits:
-    """Of the whole backlog: events, their bytes, and idempotency keys remembered."""
+    """The most events, bytes of events, and remembered idempotency keys."""
 
     events: int = 2_000_000
     bytes: int = 512 * 1024 * 1024
     keys: int = 1_000_000
 
     def of_shard(self, shards: int) -> "BacklogLimits":
-        """The part of one shard."""
+        """Return the share of one shard."""
         return BacklogLimits(self.events // shards, self.bytes // shards, self.keys // shards)
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """An idempotency key (16 bytes), the request it came with (16), and what to answer it later."""
+    """The digests of an idempotency key and its request (16 bytes each), and the answer to keep."""
 
     key: bytes
     fingerprint: bytes
     answer: bytes
 
     def shard(self, shards: int) -> int:
-        """The same for every request with this key."""
+        """Return the shard for this key: the same for every request with the key."""
         return int.from_bytes(self.key[:4], "big") % shards
 
 
 class QueuePosition(NamedTuple):
-    """Where events wait: they have left the shard once `end` events are trimmed from it."""
+    """Where events are queued: they have left the shard once `end` events were trimmed from it."""
 
     shard: int
     end: int
 
 
 class Appended(NamedTuple):
-    """What an append did: the generation of the drain to enqueue, 0 when one is on its way.
+    """The result of an append.
 
-    The backlog is the shard's, in events and bytes.
+    `generation`: of the drain to enqueue, 0 if a drain is queued or running already. The backlog is
+    that of the shard, in events and bytes.
     """
 
     generation: int
@@ -72,16 +71,16 @@ class Appended(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """The idempotency key is known: what to answer, and where its events wait, at the latest."""
+    """The result for a known idempotency key: the answer kept, and the last possible position."""
 
     answer: bytes
     position: QueuePosition
 
 
 class QueueProducer:
-    """Appends to and looks into the shards' streams. Safe for many tasks of one event loop.
+    """Appends to the shards' streams and reads them. Safe for many tasks of one event loop.
 
-    `limits` are those of one shard.
+    `limits` are those of the whole backlog, `shard_limits` the share of one shard.
     """
 
     def __init__(
@@ -89,14 +88,14 @@ class QueueProducer:
     ) -> None:
         self._client = client
         self._shards = self._max_shards = shards
-        self.limits = (limits or BacklogLimits()).of_shard(shards)
+        self.shard_limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
 
     async def announce(self) -> None:
-        """Record the number of shards, so that sweepers find them all, also once there are fewer.
+        """Record the number of shards, so that sweepers find all if fewer are configured later.
 
-        Writes, so it also tells whether the queue can. Raises QueueUnavailable, QueueUnsuitable or
-        QueueFull.
+        This write also checks that the queue accepts writes. Raises QueueUnavailable,
+        QueueUnsuitable or QueueFull.
         """
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
@@ -112,12 +111,12 @@ class QueueProducer:
     async def append(
         self, shard: int, oldest_ms: int, items: Sequence[bytes], even_paused: bool = False
     ) -> Appended:
-        """Put events on a shard; they are on the queue's disk when this returns.
+        """Append events to a shard; they are on the queue's disk when this returns.
 
-        `items` is id, event, id, event ... (16 bytes, JSON). Calling it again with the same items
-        after an answer was lost adds nothing twice. Raises QueueUnavailable, QueueFull, ShardFull;
-        then the events may be on the queue all the same if an answer was lost. Raises ShardPaused
-        where the shard's last drain failed, unless it is to take them `even_paused`.
+        `items` is id, event, id, event ... (16 bytes, JSON). If the answer was lost, call again
+        with the same items: no event is added twice. Raises QueueUnavailable (if only the answer
+        was lost, the events are queued all the same), QueueFull, ShardFull, ShardUnusable; and
+        ShardPaused if the shard's last drain failed, unless `even_paused`.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
@@ -129,11 +128,11 @@ class QueueProducer:
     async def append_idempotent(
         self, record: IdempotencyRecord, oldest_ms: int, items: Sequence[bytes]
     ) -> Appended | Duplicate:
-        """The same, once for each idempotency key.
+        """Append events, once for each idempotency key.
 
-        The key says which shard, so also one whose last drain failed takes them. A key seen
-        before: what `record.answer` was then. Raises KeyReused when that was another
-        request, and what `append` raises.
+        The key determines the shard, even if the shard's last drain failed. For a known key, return
+        the `record.answer` of its first request. Raises KeyReused if that was another request,
+        KeysFull, and what `append` raises.
         """
         shard = record.shard(self._shards)
         with queue_errors():
@@ -149,7 +148,7 @@ class QueueProducer:
                     *self._bounds(oldest_ms),
                     record.fingerprint,
                     IDEMPOTENCY_TTL_MS,
-                    self.limits.keys,
+                    self.shard_limits.keys,
                     record.answer,
                     *items,
                 ],
@@ -162,17 +161,23 @@ class QueueProducer:
         return Duplicate(known[len(record.fingerprint) :], QueuePosition(shard, end))
 
     def _bounds(self, oldest_ms: int) -> list[int]:
-        return [QUEUED_TTL_MS, oldest_ms, MAX_AGE_MS, self.limits.events, self.limits.bytes]
+        return [
+            QUEUED_TTL_MS,
+            oldest_ms,
+            MAX_AGE_MS,
+            self.shard_limits.events,
+            self.shard_limits.bytes,
+        ]
 
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The JSON of those events that are queued, by their 16 id bytes."""
+        """Return the JSON of those events that are queued, by their 16 id bytes."""
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
             for shard in range(self._max_shards):
                 shard_keys = [keys.ids(shard), keys.stream(shard)]
                 await run(pipe, "queue/find", shard_keys, event_ids)
-            *answers, known = await self._with_shard_count(pipe)
-        if not known:
+            *answers, complete = await self._with_shard_count(pipe)
+        if not complete:
             return await self.find(event_ids)
         return {
             event_id: event
@@ -182,7 +187,7 @@ class QueueProducer:
         }
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
-        """How many events have left each of these shards, each after its commit."""
+        """Return how many events have left each of these shards, each after its commit."""
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
             for shard in shards:
@@ -190,43 +195,43 @@ class QueueProducer:
             return [int(count or 0) for count in await pipe.execute()]
 
     async def watermark_ms(self) -> int:
-        """Everything created before this instant (ms) is stored or will never be.
+        """Return the watermark (ms): every event created before it is stored, or never will be.
 
-        An event is appended at most MAX_AGE_MS after its creation, so what is created
-        before the oldest entry's time less that age is no longer on its way.
+        An event is appended at most MAX_AGE_MS after its creation. So no event created before the
+        time of the oldest entry, less MAX_AGE_MS, can still arrive.
         """
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)
             pipe.time()
             for shard in range(self._max_shards):
                 pipe.xrange(keys.stream(shard), count=1)
-            (seconds, micros), *firsts, known = await self._with_shard_count(pipe)
-        if not known:
+            (seconds, micros), *firsts, complete = await self._with_shard_count(pipe)
+        if not complete:
             return await self.watermark_ms()
         oldest = [int(first[0][0].split(b"-")[0]) for first in firsts if first]
         now: int = seconds * 1000 + micros // 1000
         return min([now, *oldest]) - MAX_AGE_MS
 
     async def _with_shard_count(self, pipe: Any) -> list[Any]:
-        """Run the pipeline; its answers, then whether it looked at every shard there is."""
+        """Run the pipeline; return its answers, then whether it covered every shard there is."""
         pipe.zscore(keys.SHARD_COUNT, "count")
-        *answers, most = await pipe.execute()
-        looked_at, self._max_shards = self._max_shards, shard_count(self._max_shards, most)
-        return [*answers, looked_at == self._max_shards]
+        *answers, announced = await pipe.execute()
+        covered, self._max_shards = self._max_shards, shard_count(self._max_shards, announced)
+        return [*answers, covered == self._max_shards]
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aclose()
 
 
 _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
     -1: lambda: QueueUnavailable(
         f"the events are more than {MAX_AGE_MS // 1000} s older than the queue's clock: the "
-        "queue stood still, or this machine's clock is behind"
+        "queue was stalled, or this machine's clock is behind"
     ),
     -2: lambda: ShardFull("the backlog has reached its limit"),
     -4: lambda: ShardPaused("the last drain of this shard failed"),
-    -3: lambda: KeysFull("as many idempotency keys as allowed are remembered already"),
+    -3: lambda: KeysFull("the limit of remembered idempotency keys is reached"),
 }
 
 
@@ -235,7 +240,7 @@ def _keys(shard: int) -> list[str]:
 
 
 def _appended(shard: int, answer: Any) -> Appended:
-    """The answer of a script that appends; raises what it refuses."""
+    """Convert the answer of an appending script; raise the error for a refusal."""
     if isinstance(answer, int):
         raise _REFUSALS[answer]()
     generation, end, events, size = answer

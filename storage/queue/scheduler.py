@@ -1,4 +1,4 @@
-"""The wake-up: a drain is queued in RQ for every shard that has entries."""
+"""Wake-ups: queue a drain in RQ for every shard that has entries."""
 
 import json
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ from storage.redis.script_runner import run
 
 DRAIN_QUEUE = "drain"
 DRAIN = "worker.drain.drain"
-JOB_SECONDS = 300  # a hint nobody picks up, and a failed one, are forgotten after this
+JOB_SECONDS = 300  # RQ forgets a job that no worker takes, or that failed, after this
 
 
 def rq_queue(control: redis.Redis) -> Queue:
-    """RQ's one queue. Jobs are JSON: whoever can write to control must not choose what is run."""
+    """Return RQ's queue of drains. Jobs are JSON: unpickling a forged job could run any code."""
     return Queue(DRAIN_QUEUE, connection=control, serializer=JSONSerializer)
 
 
 def drain_call(shard: int) -> bytes:
-    """What RQ writes for the call of a shard's drain; a worker runs nothing else."""
+    """Return RQ's encoding of the call of a shard's drain; workers run no other call."""
     return json.dumps([DRAIN, None, [shard], {}]).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Workers that live, and the entries of RQ's list that they dropped lately: no drains."""
+    """Live workers, and how many entries of RQ's list they dropped lately as no drains."""
 
     workers: int
     refused_jobs: int
 
 
 class DrainScheduler:
-    """Queues drains and repeats lost wake-ups. Owns a connection to each server; one thread."""
+    """Queues drains and repeats lost wake-ups. Owns a connection to each server; for one thread."""
 
     def __init__(self, queue_url: str, control_url: str, shards: int) -> None:
         self._queue = connect(queue_url)
@@ -63,59 +63,59 @@ class DrainScheduler:
             )
 
     def sweep(self) -> int:
-        """Look at every shard once and queue the drains that are missing; returns how many.
+        """Check every shard once and queue the drains that are missing; return how many.
 
-        Raises QueueUnavailable or ControlUnavailable, once every shard was looked at; the next
-        sweep makes up for it.
+        Raises QueueUnavailable or ControlUnavailable after all shards were checked, or at once if a
+        server is away; the next sweep repeats what failed.
         """
         with queue_errors():
-            most = self._queue.zscore(keys.SHARD_COUNT, "count")
-        found, failed = 0, None
-        for shard in range(shard_count(self._shards, most)):
+            announced = self._queue.zscore(keys.SHARD_COUNT, "count")
+        queued, failed = 0, None
+        for shard in range(shard_count(self._shards, announced)):
             try:
-                found += self._sweep_shard(shard)
+                queued += self._sweep_shard(shard)
             except StorageError as error:
                 failed = error
                 if not isinstance(error.__cause__, ResponseError):
-                    break  # the server is away, for the other shards too
+                    break  # the server is away: the other shards would fail too
         if failed:
             raise failed
-        return found
+        return queued
 
     def waiting(self) -> int:
-        """Drains that wait in RQ's list."""
+        """Return the number of drains in RQ's list."""
         with control_errors():
             return int(self._jobs.count)
 
     def crew(self) -> Crew:
-        """Who works, as RQ knows it. Raises ControlUnavailable."""
+        """Return what RQ knows of the workers. Raises ControlUnavailable."""
         control = self._jobs.connection
         with control_errors():
             workers = control.scard(WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE)
             refused = control.get(keys.REFUSED_JOBS)
-            control.llen(self._jobs.key)  # says so where it is no list, and no drain can be queued
-        return Crew(int(workers), _number(refused))
+            control.llen(self._jobs.key)  # fails if the key is no list: then no drain can be queued
+        return Crew(int(workers), _parse_count(refused))
 
     def _sweep_shard(self, shard: int) -> bool:
-        generation, doubtful = self._wake(shard)
-        if doubtful:
-            if self._still_waits(shard, doubtful):
-                self._extend_wakeup(shard, doubtful)
+        generation, expired = self._wake(shard)
+        if expired:
+            if self._still_waits(shard, expired):
+                self._extend_wakeup(shard, expired)
                 return False
-            generation, _ = self._wake(shard, doubtful)
+            generation, _ = self._wake(shard, expired)
         if generation:
             self.enqueue(shard, generation)
         return bool(generation)
 
     def _wake(self, shard: int, lost_generation: int = 0) -> tuple[int, int]:
         with queue_errors():
-            generation, doubtful = run(
+            generation, expired = run(
                 self._queue,
                 "queue/wake",
                 [keys.state(shard), keys.stream(shard)],
                 [QUEUED_TTL_MS, lost_generation],
             )
-        return int(generation), int(doubtful)
+        return int(generation), int(expired)
 
     def _extend_wakeup(self, shard: int, generation: int) -> None:
         with queue_errors():
@@ -128,9 +128,9 @@ class DrainScheduler:
             return self._jobs.connection.lpos(self._jobs.key, job_id) is not None
 
 
-def _number(written: Any) -> int:
-    """A count that control holds; 0 where somebody else has made it none."""
-    return int(written) if written and written.isdigit() and len(written) < 20 else 0
+def _parse_count(value: Any) -> int:
+    """Parse a count from control; 0 if somebody else has written something else there."""
+    return int(value) if value and value.isdigit() and len(value) < 20 else 0
 
 
 def _job_id(shard: int, generation: int) -> str:

@@ -1,15 +1,15 @@
-"""How many shards there are: those of the settings, and more where more were announced before."""
+"""How many shards there are: as configured, or more if more were announced before."""
 
 from storage.settings import MAX_SHARDS
 
 
 def shard_count(configured: int, announced: float | None) -> int:
-    """The shards to look at. What was announced comes from the queue, where others may write."""
+    """Return the number of shards. Bound `announced`: others may have written it to the queue."""
     return max(configured, int(min(max(announced or 0, 0), MAX_SHARDS)))
 
 
 def shard_count_problem(announced: float | None) -> str | None:
-    """What to say of a number that no API has announced."""
+    """Describe a number of shards that no API process can have announced, or return None."""
     if announced is None or 0 < announced <= MAX_SHARDS:
         return None
     return (

@@ -1,1 +1,1 @@
-"""The door to Redis servers: clients, key names, scripts."""
+"""Access to the Redis servers: clients, key names, scripts."""

@@ -1,7 +1,7 @@
-"""Clients of the two Redis roles, every timeout and retry said out loud.
+"""Redis clients with explicit timeouts and retries, for both servers.
 
-redis-py's defaults (a 5 s timeout and ten hidden retries) would make a caller wait without
-knowing it, and repeat what must not be repeated blindly.
+redis-py's defaults are a timeout of 5 s and ten retries: callers would wait long without knowing
+it, and commands would be repeated that must not be.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 5.0
 
 
 def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Redis:
-    """A client for threads. Nothing is sent before its first command."""
+    """Return a client for threads. It connects with its first command."""
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_SECONDS,
@@ -28,17 +28,17 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Redis:
     )
 
 
-PART = 512  # arguments of a command that are joined at once: a large one is never there twice
+PART = 512  # arguments joined at once, so that a large command is never in memory twice
 
 
 class _Packed:
-    """Packs a command of thousands of arguments in a third of redis-py's time."""
+    """Mixin that packs a command of thousands of arguments in a third of redis-py's time."""
 
     encoder: Any
 
     def pack_command(self, *args: Any) -> list[bytes]:
         encode = self.encoder.encode
-        words = (*args[0].split(), *args[1:])  # a command's name may be two
+        words = (*args[0].split(), *args[1:])  # a command's name may have two words
         arguments = [arg if type(arg) is bytes else encode(arg) for arg in words]
         packed = [b"*%d" % len(arguments)]
         for at in range(0, len(arguments), PART):
@@ -52,7 +52,7 @@ class _Packed:
 
 
 class _Reset:
-    """Says in redis-py's words what uvloop raises for a connection that the server has reset."""
+    """Mixin that raises redis-py's error when uvloop reports a connection reset by the server."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         try:
@@ -69,11 +69,11 @@ class _Encrypted(_Packed, _Reset, redis.asyncio.SSLConnection):
     pass
 
 
-class _Local(_Packed, redis.asyncio.UnixDomainSocketConnection):  # nothing is reset there
+class _Local(_Packed, redis.asyncio.UnixDomainSocketConnection):  # never reset
     pass
 
 
-_OURS: dict[Any, Any] = {
+_CONNECTIONS: dict[Any, Any] = {
     redis.asyncio.Connection: _Plain,
     redis.asyncio.SSLConnection: _Encrypted,
     redis.asyncio.UnixDomainSocketConnection: _Local,
@@ -81,16 +81,16 @@ _OURS: dict[Any, Any] = {
 
 
 def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
-    """A client for the event loop, with a bounded pool that waits instead of failing."""
+    """Return a client for the event loop; if its pool is used up, callers wait for a connection."""
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         timeout=ANSWER_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
-        # A connection that is cut is tried once more at once; one that is silent has taken its
-        # time already.
+        # Retry once, and at once, after a lost connection; but not after a timeout: that took long
+        # enough.
         retry=AsyncRetry(NoBackoff(), 1, (ConnectionError,)),
     )
-    pool.connection_class = _OURS[pool.connection_class]
+    pool.connection_class = _CONNECTIONS[pool.connection_class]
     return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself

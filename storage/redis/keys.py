@@ -1,4 +1,4 @@
-"""Every Redis key, in one place; docs/architecture.md has the same table in words.
+"""Every Redis key, in one place; docs/architecture.md has the table with explanations.
 
 The braces are a Redis Cluster hash tag: all keys of one shard live in one slot, so a script
 may touch all of them.
@@ -6,38 +6,38 @@ may touch all of them.
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
-PROBE = "events:probe"  # queue: string, written to see whether the queue fsyncs
+PROBE = "events:probe"  # queue: string, written to check whether the queue fsyncs
 
 GENERATIONS = "cache:tag_generations"  # control: hash, see cache/lua/common.lua
 PENDING_WRITERS = (
-    "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) about to be committed
+    "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) of its pending commit
 )
 
-REFUSED_JOBS = "rq:refused:drain"  # control: how many entries of RQ's list were no drains, TTL
+REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: entries of RQ's list that were no drains
 
 
 def stream(shard: int) -> str:
-    """Queue: the shard's events, one entry each, field `e` = the event's JSON."""
+    """Queue: stream of the shard's events; each entry's field `e` is an event's JSON."""
     return f"events:{{{shard}}}"
 
 
 def state(shard: int) -> str:
-    """Queue: hash see queue/lua/common.lua."""
+    """Queue: hash, see queue/lua/common.lua."""
     return f"events:{{{shard}}}:state"
 
 
 def ids(shard: int) -> str:
-    """Queue: hash, an event's 16 id bytes -> its entry in the stream, while it is queued."""
+    """Queue: hash, the 16 id bytes of each queued event -> its entry in the stream."""
     return f"events:{{{shard}}}:ids"
 
 
 def idempotency_record(shard: int, key: bytes) -> str:
-    """Queue: what an idempotency key was used for, with a TTL: fingerprint, then the answer."""
+    """Queue: string with a TTL: fingerprint of an idempotency key's request, then the answer."""
     return f"events:{{{shard}}}:once:{key.hex()}"
 
 
 def idempotency_expiry(shard: int) -> str:
-    """Queue: zset of the shard's idempotency records by the end of their time: bounds them."""
+    """Queue: zset of the shard's idempotency records by expiry time (ms): bounds their number."""
     return f"events:{{{shard}}}:once"
 
 
@@ -47,10 +47,10 @@ def pending_tags(writer: int | str) -> str:
 
 
 def page(digest: str) -> str:
-    """Control: hash `generations body etag` of one cached page, with a TTL."""
+    """Control: hash with a TTL: `generations`, `body` and `etag` of a cached page."""
     return f"cache:page:{digest}"
 
 
 def page_lock(digest: str) -> str:
-    """Control: set while a process runs the query of that page, with a TTL."""
+    """Control: string with a TTL, there while a process runs the query of that page."""
     return f"cache:lock:{digest}"

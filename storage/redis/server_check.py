@@ -1,4 +1,4 @@
-"""What a Redis or Valkey server says of itself, and whether the service can use it."""
+"""Check by INFO that the service can use a Redis or Valkey server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from storage.errors import ControlUnsuitable, QueueUnsuitable
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 
-MIN_VERSION = (7, 0)  # scripts with flags; Valkey calls itself Redis 7.2
+MIN_VERSION = (7, 0)  # scripts with flags; Valkey reports itself as Redis 7.2
 
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """From INFO. `mode` is standalone, cluster or sentinel; `role` master or slave."""
+    """What INFO says. `mode` is standalone, cluster or sentinel; `role` is master or slave."""
 
     version: str
     mode: str
@@ -24,7 +24,7 @@ class RedisServer:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> "RedisServer":
-        """As redis-py reads INFO; what is missing (some hosts leave out much) is taken as right."""
+        """Take the fields from redis-py's INFO. Missing ones count as right: hosts omit some."""
         mode = str(info.get("redis_mode", "standalone"))
         return cls(
             version=str(info.get("redis_version", "")),
@@ -33,8 +33,8 @@ class RedisServer:
             replicas=int(info.get("connected_slaves", 0)),
         )
 
-    def fault(self) -> str | None:
-        """Why the service can't use this server; None when it can."""
+    def unsuitability(self) -> str | None:
+        """Return why the service can't use this server; None if it can."""
         if self.mode == "cluster":
             return "is a node of a cluster, which the service can't use yet: name a single server"
         if self.mode == "sentinel":
@@ -52,19 +52,19 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def require_fit_queue(info: Mapping[str, Any]) -> None:
-    """Raises QueueUnsuitable."""
-    if fault := RedisServer.of(info).fault():
-        raise QueueUnsuitable(f"the queue (ACTIVITY_QUEUE_URL) {fault}")
+    """Raise QueueUnsuitable if this can't be the queue."""
+    if reason := RedisServer.of(info).unsuitability():
+        raise QueueUnsuitable(f"the queue (ACTIVITY_QUEUE_URL) {reason}")
 
 
 def require_fit_control(info: Mapping[str, Any]) -> None:
-    """Raises ControlUnsuitable."""
-    if fault := RedisServer.of(info).fault():
-        raise ControlUnsuitable(f"control (ACTIVITY_CONTROL_URL) {fault}")
+    """Raise ControlUnsuitable if this can't be control."""
+    if reason := RedisServer.of(info).unsuitability():
+        raise ControlUnsuitable(f"control (ACTIVITY_CONTROL_URL) {reason}")
 
 
 def require_fit_servers(settings: StorageSettings) -> None:
-    """Ask both, before anything is begun. One that is away, or does not tell, may still be right.
+    """Check both servers before anything starts; pass a server that is away or refuses INFO.
 
     Raises QueueUnsuitable, ControlUnsuitable.
     """

@@ -111,7 +111,7 @@ def test_when_no_item_is_good_nothing_is_accepted_and_all_verdicts_are_given(
     running: Service,
 ) -> None:
     found = problem(post(running, b'[{"component":"a"},3]', JSON), 422)
-    assert found["detail"] == "None of the 2 items is a good event."
+    assert found["detail"] == "None of the 2 items is a valid event."
     assert (found["accepted"], found["rejected"]) == (0, 2)
     assert [result["error"]["status"] for result in found["results"]] == [422, 422]
 
@@ -143,7 +143,7 @@ def test_a_body_that_is_not_a_batch_is_refused_completely(
 def test_an_atomic_batch_is_all_or_none(running: Service) -> None:
     mixed = [event("one", component="atomic"), {"component": "atomic"}, event("three")]
     found = problem(post(running, lines(mixed), atomic="true"), 422)
-    assert found["detail"] == "1 of 3 items are bad, so none was accepted: it is all or none."
+    assert found["detail"] == "1 of 3 items are invalid and the batch is atomic: none was accepted."
     assert [result["error"]["status"] for result in found["results"]] == [424, 422, 424]
     assert (found["accepted"], found["rejected"]) == (0, 3)
     good = [event("one", component="atomic"), event("two", component="atomic")]

@@ -1,15 +1,16 @@
 #!lua flags=allow-oom
--- After the commit: forget what is stored, keep the lease.
+-- After the commit: remove the stored entries and keep the lease.
 -- KEYS 1 state  2 stream  3 ids
--- ARGV 1 fence  2 lease_ms  3 first entry to keep, '+' for none  4 bytes and then the ids of what is forgotten
--- Returns the entries left, or -1 when the lease is lost (nothing was changed).
+-- ARGV 1 fence  2 lease_ms  3 first entry to keep, '+' for none  4 bytes of the removed events, then
+--      their ids
+-- Returns the number of entries left, or -1 if the lease is lost (nothing is changed).
 if not holds(KEYS[1], ARGV[1]) then return -1 end
 local size = tonumber(ARGV[4])
--- What nobody has appended was not counted when it came, so it isn't when it goes.
+-- Foreign entries were not counted when they came, so they are not when they leave.
 if redis.call('XLEN', KEYS[2]) ~= redis.call('HLEN', KEYS[3]) then
   size = appended_bytes(KEYS[2], KEYS[3], ARGV[3], 5)
 end
--- No entry comes behind the last possible id, so '+' keeps none.
+-- No entry can follow the last possible id, so '+' keeps none.
 local bound = ARGV[3] == '+' and {'MAXLEN', '=', 0} or {'MINID', '=', ARGV[3]}
 local gone, known = redis.call('XTRIM', KEYS[2], unpack(bound)), 0
 for i = 5, #ARGV, 1000 do
@@ -17,10 +18,10 @@ for i = 5, #ARGV, 1000 do
 end
 redis.call('HINCRBY', KEYS[1], 'trimmed', known)
 if gone > known then redis.call('HINCRBY', KEYS[1], 'foreign', gone - known) end
--- A call that is sent again, because its answer was lost, finds nothing to forget.
+-- A call repeated because its answer was lost finds nothing to remove.
 if known > 0 then redis.call('HINCRBY', KEYS[1], 'bytes', -size) end
 redis.call('HDEL', KEYS[1], 'last_error')
 redis.call('HSET', KEYS[1], 'exp', now_ms() + tonumber(ARGV[2]))
 local left = redis.call('XLEN', KEYS[2])
-if left == 0 then redis.call('HSET', KEYS[1], 'bytes', 0) end -- nothing wrong lasts
+if left == 0 then redis.call('HSET', KEYS[1], 'bytes', 0) end -- corrects any error in the count
 return left

@@ -1,11 +1,11 @@
 #!lua
--- As append.lua, once for each idempotency key: the record is written with the events it guards.
--- KEYS 1 stream  2 state  3 ids  4 record of the key  5 keys: zset, by the end of their time (ms)
--- ARGV 1 to 5 as for append.lua  6 fingerprint of the request (16 bytes)  7 ms a record is kept
---      8 most records of the shard  9 what to answer a repeated request  then id, event ...
--- Returns what append.lua does, -3 when there is no room for another record, or {the record of a
--- request with this key that was accepted before: its fingerprint and what to answer; events ever
--- appended}. An error SHARD: a command failed; nothing is appended, and no record is written.
+-- Like append.lua, once for each idempotency key: the record is written with its events.
+-- KEYS 1 stream  2 state  3 ids  4 record of the key  5 records: zset by expiry time (ms)
+-- ARGV 1 to 5 as for append.lua  6 fingerprint of the request (16 bytes)  7 TTL of the record (ms)
+--      8 max records of the shard  9 answer to a repeated request  then id, event ...
+-- Returns what append.lua does; -3 if the shard has the max number of records; or, if the key is known,
+-- {its record: fingerprint and answer; events ever appended}. An error SHARD: a command failed, nothing
+-- is appended, and no record is written.
 return all_or_nothing(function(undo)
   local known = redis.call('GET', KEYS[4])
   if known then return {known, tonumber(redis.call('HGET', KEYS[2], 'accepted') or '0')} end
@@ -13,9 +13,9 @@ return all_or_nothing(function(undo)
   if refusal then return refusal end
   redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now_ms())
   if redis.call('ZCARD', KEYS[5]) >= tonumber(ARGV[8]) then return -3 end
-  redis.call('ZADD', KEYS[5], now_ms() + tonumber(ARGV[7]), KEYS[4]) -- only counts it
+  redis.call('ZADD', KEYS[5], now_ms() + tonumber(ARGV[7]), KEYS[4]) -- only to count it
   local answer = append(undo, KEYS[1], KEYS[2], KEYS[3], 10)
-  -- Last: where there is a record, its events are on the stream.
+  -- Last, so that a record always has its events on the stream.
   redis.call('SET', KEYS[4], ARGV[6] .. ARGV[9], 'PX', ARGV[7])
   return answer
 end)

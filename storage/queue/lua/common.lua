@@ -1,29 +1,29 @@
--- Prepended to every script of the queue. The state hash of a shard:
+-- Inserted into every script of the queue. The state hash of a shard:
 --   st        'q' a drain is queued | 'r' a drain runs | absent: idle
---   exp       until when st holds, ms of this server's clock; past it the sweeper acts
---   gen       bumped at each enqueue: the RQ job is drain-<shard>-<gen>
---   fence     bumped at each start: the token a drain must show to change anything
---   open      there since a drain began, until it finished: a killed one leaves it
+--   exp       until when st is valid, ms of this server's clock; after it the sweeper acts
+--   gen       raised at each enqueue: the RQ job is drain-<shard>-<gen>
+--   fence     raised at each start: the token a drain must present to change anything
+--   open      set while a drain holds the lease; a killed drain leaves it set
 --   accepted  events ever appended     trimmed  events ever stored and removed
---   foreign   entries ever removed that no append has added: somebody else's XADD
+--   foreign   entries ever removed that no append has added (somebody else's XADD)
 --   bytes     of the queued events     since    when the first was accepted (ms)
 --   last_error  why the last drain ended early; new events go to other
 --             shards until a batch of this one is stored again
-local LAST_ID = '18446744073709551615-18446744073709551615' -- nothing can be appended behind it
+local LAST_ID = '18446744073709551615-18446744073709551615' -- nothing can be appended after it
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
 end
 local function now_ms() return math.floor(now_us() / 1000) end
--- No term is longer than this. One that seems to be was written before the clock went back, and
--- must not keep a dead drain alive until the clock has caught up.
+-- No term is longer than this. If one seems longer, the clock has been set back since: it must not keep
+-- a dead drain alive until the clock has caught up.
 local MAX_TERM_MS = 60000
 local function alive(exp)
   local left = tonumber(exp) - now_ms()
   return left > 0 and left <= MAX_TERM_MS
 end
--- The last id that a stream has given, '0-0' for none, '' where it can't be asked. Not less than any
--- entry that there is or was, unless somebody made the stream anew.
+-- Returns the last id that the stream has assigned, '0-0' for none, '' if unknown. No entry was ever
+-- above it, unless somebody has recreated the stream.
 local function last_id(stream)
   local info = redis.pcall('XINFO', 'STREAM', stream)
   if info.err and string.find(info.err, 'no such key', 1, true) then return '0-0' end
@@ -32,7 +32,7 @@ local function last_id(stream)
   end
   return ''
 end
--- An id's time less this server's, or 0 where it is not ahead by more than clocks are.
+-- Returns by how many ms an id is ahead of this server's clock; 0 within the usual difference of clocks.
 local function ms_ahead(id)
   local ahead = (tonumber(string.match(id, '^%d+')) or 0) - now_ms()
   return ahead > MAX_TERM_MS and ahead or 0
@@ -45,8 +45,8 @@ local function holds(state, fence)
   local h = redis.call('HMGET', state, 'st', 'fence')
   return h[1] == 'r' and h[2] == fence
 end
--- Why events can't be appended now, or nil. ARGV 2 to 5 are append.lua's; `last` is the one
--- before the events.
+-- Returns why events can't be appended now, or nil. ARGV 2 to 5 are those of append.lua; `last` is the
+-- index of the argument before the events.
 local function refused(state, stream, last)
   if now_ms() - tonumber(ARGV[2]) > tonumber(ARGV[3]) then return -1 end
   local count, size = (#ARGV - last) / 2, 0
@@ -55,11 +55,11 @@ local function refused(state, stream, last)
   local bytes = tonumber(redis.call('HGET', state, 'bytes') or '0')
   if bytes + size > tonumber(ARGV[5]) then return -2 end
 end
--- Most arguments of one command: Lua's stack has room for 8,000.
+-- Max arguments of one command: Lua's stack has room for 8,000.
 local CHUNK = 2000
--- Which of the ids ARGV[first], ARGV[first + 2] ... are in the index already: {position = true}.
--- A call is sent again as it was, and its last event leaves the shard last: if neither that one nor
--- the first is known, none is.
+-- Returns which of the ids ARGV[first], ARGV[first + 2] ... the index has already: {position = true}.
+-- A retry has the same ids in the same order, and its last event leaves the shard last: if neither the
+-- first nor the last id is known, none is.
 local function known(ids, first)
   local found, ends = {}, redis.call('HMGET', ids, ARGV[first], ARGV[#ARGV - 1])
   if not ends[1] and not ends[2] then return found end
@@ -73,8 +73,8 @@ local function known(ids, first)
   return found
 end
 -- Run write(undo), all or nothing. A command that fails (wrong type, no id left, no right) ends a
--- script and leaves what was written before it: so undo that, from the last to the first function in
--- `undo`, and answer with an error that begins with SHARD: another shard may do better.
+-- script but does not undo earlier writes: so run the functions in `undo`, from the last to the first,
+-- and answer with an error that begins with SHARD. Another shard may take the events.
 local function all_or_nothing(write)
   local undo = {}
   local done, answer = pcall(write, undo)
@@ -82,16 +82,16 @@ local function all_or_nothing(write)
   for i = #undo, 1, -1 do pcall(undo[i]) end
   return redis.error_reply('SHARD ' .. (type(answer) == 'table' and answer.err or tostring(answer)))
 end
--- Take entries back. `entries`: id, entry, id, entry. Where the right to XDEL is missing the index
--- keeps them, so that a retry is not appended again.
+-- Remove appended entries again. `entries`: id, entry, id, entry. Without the right to XDEL the index
+-- keeps them, so that a retry does not append them again.
 local function take_back(stream, ids, entries)
   for i = 1, #entries, 2 do redis.call('XDEL', stream, entries[i + 1]) end
   for i = 1, #entries, 2 do redis.call('HDEL', ids, entries[i]) end
 end
 -- Append ARGV[first], ARGV[first + 1] ...: id, event, id, event. ARGV 1 is queued_ttl_ms.
--- What is known, or comes twice, is a retry whose first answer was lost: it is not added again.
--- `undo` gets what takes each step back (all_or_nothing).
--- Returns {the generation to enqueue or 0, events ever appended: stored once so many are trimmed,
+-- An id that is known, or comes twice, is a retry whose first answer was lost: it is not added again.
+-- Puts a function into `undo` for each step (see all_or_nothing).
+-- Returns {generation to enqueue or 0; events ever appended (these are stored once so many are trimmed);
 -- events and bytes of the backlog}.
 local function append(undo, stream, state, ids, first)
   local skip, entries, added, size = known(ids, first), {}, 0, 0
@@ -113,12 +113,12 @@ local function append(undo, stream, state, ids, first)
   if accepted == added then redis.call('HSETNX', state, 'since', now_ms()) end
   local bytes = redis.call('HINCRBY', state, 'bytes', size)
   undo[3] = function() redis.call('HINCRBY', state, 'bytes', -size) end
-  -- A state that has expired is the sweeper's: it can see whether the job still waits.
+  -- An expired state is left to the sweeper: it can check whether the job is still in RQ's list.
   local generation = 0
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
   return {generation, accepted, redis.call('XLEN', stream), bytes}
 end
--- The size of the entries before the entry `keep` (`+`: of all) that the ids ARGV[first] ... stand for.
+-- Returns the bytes of those entries before `keep` (`+`: of all) whose ids are ARGV[first] ...
 local function appended_bytes(stream, ids, keep, first)
   local known, size, from = {}, 0, '-'
   local to = keep == '+' and keep or '(' .. keep

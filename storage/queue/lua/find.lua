@@ -1,6 +1,6 @@
 #!lua flags=no-writes
--- Queued events by their ids. KEYS 1 ids  2 stream   ARGV ids (16 bytes each)
--- Returns for each id its event's JSON, or nil when it does not wait on this shard.
+-- Find queued events by their ids. KEYS 1 ids  2 stream   ARGV ids (16 bytes each)
+-- Returns for each id its event's JSON, or nil if it is not on this shard.
 local found = {}
 for i, id in ipairs(ARGV) do
   local entry = redis.call('HGET', KEYS[1], id)

@@ -1,9 +1,9 @@
 #!lua flags=no-writes
--- One shard at one instant. KEYS 1 state  2 stream  3 ids
--- Returns {accepted, trimmed, entries, entries that were appended, foreign ones removed, bytes,
---          ms since the oldest entry came (0: none, -1: its id is ahead of the clock), state, why the last drain ended early ('' when
---          it did not), since when (ms, 0: nothing yet), the stream's last id where it is ahead of
---          the clock, else ''}.
+-- Read the state of one shard. KEYS 1 state  2 stream  3 ids
+-- Returns {accepted, trimmed, entries, entries that were appended, foreign entries removed, bytes,
+--          age of the oldest entry in ms (0: no entry, -1: its id is ahead of the clock), state, why
+--          the last drain ended early ('' if it did not), when the first event was accepted (ms, 0:
+--          none yet), the stream's last id if it is ahead of the clock, else ''}.
 local h = redis.call('HMGET', KEYS[1], 'accepted', 'trimmed', 'bytes', 'st', 'exp', 'last_error',
   'since', 'foreign')
 local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]

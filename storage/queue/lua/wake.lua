@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Make sure that a drain is queued for a shard that has entries.
 -- KEYS 1 state  2 stream
--- ARGV 1 queued_ttl_ms  2 a generation known to wait no longer in RQ's list, or 0
--- Returns {gen, 0}: enqueue it; {0, gen}: look whether job gen still waits, then extend_wakeup or
--- call again with it; {0, 0}: nothing to do.
+-- ARGV 1 queued_ttl_ms  2 a generation known to be gone from RQ's list, or 0
+-- Returns {gen, 0}: enqueue it; {0, gen}: check whether job gen is still in RQ's list, then call
+-- extend_wakeup, or this script again with gen; {0, 0}: nothing to do.
 local h = redis.call('HMGET', KEYS[1], 'st', 'exp', 'gen')
 if h[1] and alive(h[2]) then return {0, 0} end
 if redis.call('XLEN', KEYS[2]) == 0 then

@@ -179,7 +179,7 @@ def test_what_a_server_says_of_itself_decides(info: dict[str, object], reason: s
 
 @pytest.mark.parametrize("version", ["7.0.0", "7.2.4", "8.0", "10.1.2", "", "unstable"])
 def test_newer_servers_and_those_that_do_not_tell_are_taken(version: str) -> None:
-    assert RedisServer.of({"redis_version": version}).fault() is None
+    assert RedisServer.of({"redis_version": version}).unsuitability() is None
 
 
 def attention(running: Service) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from api.ingest.ack import AckWaiter, reached
+from api.ingest.ack import AckWaiter, ack_level
 from api.ingest.service import Accepted
 from api.ingest.stamping import StampedBatch
 from storage.errors import DatabaseMismatch
@@ -75,5 +75,5 @@ def test_a_bug_in_the_wait_fails_no_accepted_request(
 def test_each_event_has_the_receipt_that_postgresql_gives_it() -> None:
     found = receipts(True, knows)
     assert found == ["stored", "dead", "queued"]
-    assert reached(found) == reached(found[:2]) == "queued"
-    assert reached(found[:1]) == "stored"
+    assert ack_level(found) == ack_level(found[:2]) == "queued"
+    assert ack_level(found[:1]) == "stored"

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 
 from api.formats.native_fast import EventIn
-from api.ingest.stamping import restamped, stamp_batch
+from api.ingest.stamping import restamp, stamp_batch
 from storage.model.event import Event, Stamp, decode_event, encode_event, time_text
 
 STAMP = Stamp(1_795_000_000_000, bytes(16))
@@ -42,4 +42,4 @@ def test_every_field_is_kept_and_encoded_as_everywhere() -> None:
 
 def test_with_another_stamp_they_are_what_they_would_have_been_then() -> None:
     then = Stamp(1_794_000_000_000, bytes(range(16)))
-    assert restamped(stamp_batch(posted(), STAMP), then) == stamp_batch(posted(), then)
+    assert restamp(stamp_batch(posted(), STAMP), then) == stamp_batch(posted(), then)

@@ -30,8 +30,8 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def asked(proofs: PageValidator, name: str) -> asyncio.Future[bytes | None]:
-    return proofs.submit(name, [f"tag of {name}"])
+def validate(validator: PageValidator, name: str) -> asyncio.Future[bytes | None]:
+    return validator.submit(name, [f"tag of {name}"])
 
 
 def run(scenario: Callable[[Control, PageValidator], Coroutine[Any, Any, None]]) -> None:
@@ -44,9 +44,9 @@ def run(scenario: Callable[[Control, PageValidator], Coroutine[Any, Any, None]])
 
 def test_all_of_one_turn_share_a_call_and_who_asks_meanwhile_waits_for_the_next() -> None:
     async def scenario(control: Control, validator: PageValidator) -> None:
-        first = [asked(validator, "a"), asked(validator, "b"), asked(validator, "a")]
+        first = [validate(validator, "a"), validate(validator, "b"), validate(validator, "a")]
         await settle()
-        late = asked(validator, "a")  # what is under way may have looked already
+        late = validate(validator, "a")  # what is under way may have looked already
         await settle()
         assert control.calls == [(["a", "b"], [["tag of a"], ["tag of b"]])]
         control.ends[0].set_result([b"1", None])
@@ -61,9 +61,9 @@ def test_all_of_one_turn_share_a_call_and_who_asks_meanwhile_waits_for_the_next(
 @pytest.mark.parametrize("error", [ControlUnavailable("away"), TypeError("a bug of ours")])
 def test_a_failure_fails_its_own_call_only(error: Exception) -> None:
     async def scenario(control: Control, validator: PageValidator) -> None:
-        first = asked(validator, "a")
+        first = validate(validator, "a")
         await settle()
-        second = asked(validator, "b")
+        second = validate(validator, "b")
         await settle()
         control.ends[0].set_exception(error)
         with pytest.raises(type(error)):
@@ -77,7 +77,7 @@ def test_a_failure_fails_its_own_call_only(error: Exception) -> None:
 
 def test_a_client_that_goes_away_takes_nobody_with_it() -> None:
     async def scenario(control: Control, validator: PageValidator) -> None:
-        gone, stays = asked(validator, "a"), asked(validator, "a")
+        gone, stays = validate(validator, "a"), validate(validator, "a")
         await settle()
         gone.cancel()
         await settle()
