@@ -167,11 +167,11 @@ class QueueProducer:
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """The JSON of those events that are queued, by their 16 id bytes."""
         with queue_errors():
-            pipe = self._client.pipeline(transaction=False)
-            for shard in range(self._max_shards):
-                shard_keys = [keys.ids(shard), keys.stream(shard)]
-                await run(pipe, "queue/find", shard_keys, event_ids)
-            *answers, known = await self._with_shard_count(pipe)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for shard in range(self._max_shards):
+                    shard_keys = [keys.ids(shard), keys.stream(shard)]
+                    await run(pipe, "queue/find", shard_keys, event_ids)
+                *answers, known = await self._with_shard_count(pipe)
         if not known:
             return await self.find(event_ids)
         return {
