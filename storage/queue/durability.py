@@ -54,10 +54,10 @@ async def _check_fsync(client: redis.asyncio.Redis) -> tuple[Durability, list[st
 
     Both go over one connection: WAITAOF waits for the last write of its own connection.
     """
-    pipe = client.pipeline(transaction=False)
-    await run(pipe, "queue/probe", [keys.PROBE])
-    pipe.waitaof(1, 0, FSYNC_MS)
-    written, fsynced = await pipe.execute(raise_on_error=False)
+    async with client.pipeline(transaction=False) as pipe:
+        await run(pipe, "queue/probe", [keys.PROBE])
+        pipe.waitaof(1, 0, FSYNC_MS)
+        written, fsynced = await pipe.execute(raise_on_error=False)
     for answer in (written, fsynced):
         if isinstance(answer, ResponseError):
             if _UNKNOWN_COMMAND in str(answer).lower():

@@ -80,11 +80,11 @@ class Inspector:
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
             announced = await self._client.zscore(keys.SHARD_COUNT, "count")
-            pipe = self._client.pipeline(transaction=False)
-            for shard in range(shard_count(self._shards, announced)):
-                names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
-                await run(pipe, "queue/inspect", names)
-            found = await pipe.execute()
+            async with self._client.pipeline(transaction=False) as pipe:
+                for shard in range(shard_count(self._shards, announced)):
+                    names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
+                    await run(pipe, "queue/inspect", names)
+                found = await pipe.execute()
         return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
 
     async def server(self) -> QueueServer:

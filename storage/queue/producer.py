@@ -172,11 +172,11 @@ class QueueProducer:
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the JSON of those events that are queued, by their 16 id bytes."""
         with queue_errors():
-            pipe = self._client.pipeline(transaction=False)
-            for shard in range(self._max_shards):
-                shard_keys = [keys.ids(shard), keys.stream(shard)]
-                await run(pipe, "queue/find", shard_keys, event_ids)
-            *answers, complete = await self._with_shard_count(pipe)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for shard in range(self._max_shards):
+                    shard_keys = [keys.ids(shard), keys.stream(shard)]
+                    await run(pipe, "queue/find", shard_keys, event_ids)
+                *answers, complete = await self._with_shard_count(pipe)
         if not complete:
             return await self.find(event_ids)
         return {

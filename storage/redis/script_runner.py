@@ -36,7 +36,8 @@ def run(
 
     Only the script's digest is sent. A server that does not know it, as after a restart, answers
     NOSCRIPT: then redis-py sends the script and runs it again. In a pipeline the answer comes with
-    `execute`, which first asks the server for the scripts that it knows.
+    `execute`, which first asks the server for the scripts that it knows. If that fails, redis-py
+    keeps the connection: open the pipeline with `async with`, which gives it back.
     """
     if isinstance(client, redis.asyncio.Redis):
         return _asyncio_script(name)(keys, args, client)
