@@ -17,7 +17,7 @@ from api.http.path_middleware import PathMiddleware
 from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
-from api.routes import ingest, methods, openapi, otlp, pages, query
+from api.routes import ingest, methods, openapi, ops, otlp, pages, query
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
@@ -118,6 +118,7 @@ def _fastapi(lifespan: object) -> FastAPI:
     app.include_router(ingest.router)
     app.include_router(otlp.router)
     app.include_router(query.router)
+    app.include_router(ops.router)
     app.include_router(pages.router)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)

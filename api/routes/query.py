@@ -1,17 +1,14 @@
 """The routes that read, for FastAPI and the OpenAPI document."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from api.formats.schemas import Liveness, Readiness, StatusAnswer
 from api.http.answer import AnswerResponse
 from api.http.headers import header_values
-from api.http.problem_response import JsonResponse, json_answer
+from api.http.problem_response import json_answer
 from api.http.problems import Problem
-from api.ops.health import Purpose, readiness
 from api.query.id_params import is_uuid
 from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.pairs import InvalidQuery
@@ -58,34 +55,6 @@ async def get_event(request: Request, event_id: str) -> Response:
     if found is None:
         raise Problem(404, "No event with this ID was accepted.")
     return json_answer(encode_event(EventReceipt.of(*found)))
-
-
-@router.get("/health", response_model=Liveness, tags=["health"])
-@router.get("/heath", response_model=Liveness, include_in_schema=False)  # the first version's
-async def health() -> Liveness:
-    """Say that the process lives, without asking any server."""
-    return Liveness()
-
-
-@router.get("/health/ready", response_model=Readiness, tags=["health"], responses=openapi.READY)
-async def ready(
-    request: Request,
-    purpose: Annotated[
-        Purpose, Query(alias="for", description="`accept` events, or `query` history.")
-    ] = "accept",
-) -> Response:
-    """Say whether events can be accepted, or history can be read, with each server's state."""
-    services = services_of(request)
-    answer = await readiness(purpose, services.pings)
-    status = 200 if answer.status == "ready" else 503
-    headers = {} if status == 200 else {"retry-after": "2"}
-    return JsonResponse(answer.model_dump(exclude_none=True), status, headers)
-
-
-@router.get("/status", response_model=StatusAnswer, tags=["health"])
-async def status(request: Request) -> StatusAnswer:
-    """Report the backlog, the workers, and whether every accepted event is accounted for."""
-    return await services_of(request).status.report()
 
 
 async def _answer(request: Request) -> Served:

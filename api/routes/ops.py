@@ -1,0 +1,41 @@
+"""The routes for probes and operators, for FastAPI and the OpenAPI document."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.formats.schemas import Liveness, Readiness, StatusAnswer
+from api.http.problem_response import JsonResponse
+from api.ops.health import Purpose, readiness
+from api.routes import openapi
+from api.services import services_of
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", response_model=Liveness)
+@router.get("/heath", response_model=Liveness, include_in_schema=False)  # the first version's
+async def health() -> Liveness:
+    """Say that the process lives, without asking any server."""
+    return Liveness()
+
+
+@router.get("/health/ready", response_model=Readiness, responses=openapi.READY)
+async def ready(
+    request: Request,
+    purpose: Annotated[
+        Purpose, Query(alias="for", description="`accept` events, or `query` history.")
+    ] = "accept",
+) -> Response:
+    """Say whether events can be accepted, or history can be read, with each server's state."""
+    services = services_of(request)
+    answer = await readiness(purpose, services.pings)
+    status = 200 if answer.status == "ready" else 503
+    headers = {} if status == 200 else {"retry-after": "2"}
+    return JsonResponse(answer.model_dump(exclude_none=True), status, headers)
+
+
+@router.get("/status", response_model=StatusAnswer)
+async def status(request: Request) -> StatusAnswer:
+    """Report the backlog, the workers, and whether every accepted event is accounted for."""
+    return await services_of(request).status.report()
