@@ -2,7 +2,8 @@
 
 All else that must know the parameter follows from its declaration: how the query string is read
 (`api/query/params.py`), the canonical form and with it the cache key, the cache tags, the OpenAPI
-document, and the table in `docs/http.md`. Only its SQL is elsewhere: `storage/events/queries.py`.
+document, and the table in `docs/http.md`. Only its SQL is elsewhere: in
+`storage/events/conditions.py`.
 """
 
 from collections.abc import Callable, Iterable

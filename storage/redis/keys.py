@@ -32,7 +32,7 @@ def ids(shard: int) -> str:
 
 
 def idempotency_record(shard: int, key: bytes) -> str:
-    """Queue: string with a TTL: fingerprint of an idempotency key's request, then the answer."""
+    """Queue: string with a TTL: fingerprint of an idempotency key's request, then its stamp."""
     return f"events:{{{shard}}}:once:{key.hex()}"
 
 

@@ -5,9 +5,10 @@
 --   closed        generation of the closed pages: raised by a batch with an event in a window that
 --                 counted as closed (a clock went back)
 --   closed_until  the latest end (ms) of a window that counts as closed, or may soon
---   f:<shard>     the latest fence that has begun a write: calls of older drains change nothing
--- The sorted set `cache:pending_writers` has the shards with a drain between begin_write.lua and
--- end_write.lua; for each of them, no page of the tags in `cache:pending_tags:<shard>` is served.
+--   f:<writer>    the latest fence that has begun a write: calls with an older one change nothing
+-- A writer is a drain, under the number of its shard, or `replay`. The sorted set
+-- `cache:pending_writers` has the writers between begin_write.lua and end_write.lua; for each of
+-- them, no page of the tags in `cache:pending_tags:<writer>` is served.
 local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- May this cached page be served, and if not, who runs its query?
 -- KEYS 1 generations  2 pending writers  3 page  4 lock
+-- Also reads cache:pending_tags:<writer> of each pending writer.
 -- ARGV 1 grace_us after the epoch began  2 lock_ttl_ms, 0: don't take the lock
 --      3 token of the caller  4 watermark_ms, 0: unknown  then the page's tags
 -- Returns {'hit', body, etag} | {'wait'}: another process runs the query |

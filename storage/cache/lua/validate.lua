@@ -1,6 +1,7 @@
 #!lua flags=no-writes
 -- Which of these cached pages may be served now? Like lookup.lua, for many pages, without bodies.
 -- KEYS 1 generations  2 pending writers  then the pages
+-- Also reads cache:pending_tags:<writer> of each pending writer.
 -- ARGV 1 grace_us after the epoch began  then for each page: how many tags it has, its tags
 -- Returns for each page its etag, or nil.
 local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'

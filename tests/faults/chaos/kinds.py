@@ -8,7 +8,7 @@ from random import Random
 from tests.faults.chaos import cuts, freeze, harm, kills, power, readers, refusals, restarts
 from tests.faults.chaos.stack import Stack
 
-ErrorDetail = Callable[[Stack, Random], AbstractContextManager[str]]
+Fault = Callable[[Stack, Random], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Kind:
     """A kind of fault; entering `fault` injects it and returns details, leaving it undoes it."""
 
     name: str
-    fault: ErrorDetail
+    fault: Fault
     shortest: float = 0.0  # seconds between entering and leaving
     longest: float = 0.0
 

@@ -129,7 +129,7 @@ def test_lines_that_changed_after_they_were_sent_are_told_with_what_to_do(
     once = ("--batch", 2_000, "--connections", 1)
     assert send.run(file, "--give-up", 0, *once).returncode == 1
     stored = len(stub.stored)
-    # Beyond the beginning that tells files run_in_thread, within what arrived.
+    # Beyond the beginning that identifies a file, within what arrived.
     text = file.read_text()
     file.write_text(text.replace('"m1999"', '"n1999"'))
     fault = {"detail": "was used for another request before", "header": "Idempotency-Key"}
