@@ -58,7 +58,7 @@ def test_only_options_of_date_that_every_system_has_are_used() -> None:
     assert "date -v" not in PAGE
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\(([^)#]+)", PAGE))
+@pytest.mark.parametrize("name", re.findall(r"\]\((?!https?:)([^)#]+)", PAGE))
 def test_every_page_that_is_named_exists(name: str) -> None:
     assert (ROOT / name).exists()
 
