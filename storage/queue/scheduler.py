@@ -34,7 +34,7 @@ def drain_call(shard: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Live workers, and how many entries of RQ's list they dropped lately as no drains."""
+    """Live workers, and how many entries of RQ's list they dropped lately: all but drains."""
 
     workers: int
     refused_jobs: int

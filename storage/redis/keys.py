@@ -13,7 +13,7 @@ PENDING_WRITERS = (
     "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) of its pending commit
 )
 
-REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: entries of RQ's list that were no drains
+REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: dropped entries of RQ's list
 
 
 def stream(shard: int) -> str:
