@@ -20,7 +20,7 @@ test: check  ## Check everything and run every test; options for pytest as ARGS=
 # Every unit test, and for each promise its tests on real servers.
 FAST := tests/unit tests/acceptance/test_round_trip.py \
 	$(addprefix tests/integration/,storage/queue/test_queue_protocol.py storage/events/test_writer.py \
-	worker/test_drain.py storage/cache/test_page_cache.py)
+	worker/test_drain.py worker/test_two_drains.py storage/cache/test_page_cache.py)
 
 test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: about a minute
 	$(BIN)/ruff check .

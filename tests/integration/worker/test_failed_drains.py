@@ -24,7 +24,7 @@ from storage.redis import keys
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 from testbed.servers import environment
-from tests.integration.worker import test_drain
+from tests.support import drain_bench
 from tests.support.queued import append, backlog, make_events, state
 from worker.drain import drain
 from worker.failures import FailureLog
@@ -32,8 +32,8 @@ from worker.heartbeat import Heartbeat
 from worker.maintenance import Maintenance
 from worker.throttle import REPEAT_SECONDS
 
-Bench = test_drain.Bench
-bench = test_drain.bench
+Bench = drain_bench.Bench
+bench = drain_bench.bench
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("a bug"), sa.exc.SQLAlchemyError()])
@@ -55,7 +55,7 @@ def test_whatever_ends_a_drain_is_recorded_and_the_shard_recovers(
 ) -> None:
     append(bench.settings, batch := make_events(20))
     with monkeypatch.context() as patched:
-        test_drain.failing_once(patched, owner, step, "before", error)
+        drain_bench.failing_once(patched, owner, step, "before", error)
         worker = bench.worker(batch_events=10)
         assert bench.drain(worker) == "paused"
     assert type(error).__name__ in state(bench.queue).get("last_error", "")[:40] or (

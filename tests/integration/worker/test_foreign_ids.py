@@ -12,11 +12,11 @@ from storage.redis import keys
 from storage.settings import MAX_SHARDS, StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
-from tests.integration.worker import test_drain
+from tests.support import drain_bench
 from tests.support.queued import append, assert_stored_once, backlog, dead_ids, make_events, state
 
-Bench = test_drain.Bench
-bench = test_drain.bench
+Bench = drain_bench.Bench
+bench = drain_bench.bench
 
 AHEAD = "9999999999999-0"
 STREAM = keys.stream(0)

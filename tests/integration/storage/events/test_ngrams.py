@@ -1,123 +1,38 @@
-"""A search skips the spans whose messages can't match, and never misses an event."""
+"""A search skips the recorded spans whose messages can't match; what is recorded, and when."""
 
 import random
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
-from storage.cache.invalidation import CacheInvalidator
-from storage.dead_letters import DeadLetters
 from storage.events import ngram_builder, queries, search
-from storage.events.insertion import insert_events
 from storage.events.ngram_builder import record_next
 from storage.events.ngrams import without
 from storage.events.reader import EventStore
-from storage.events.writer import BatchWriter
 from storage.model.event import Event, to_ms
 from storage.model.filters import Filters
-from storage.postgres.engine import plain_engine, reading_engine, transaction, writing_engine
-from storage.postgres.partitions import Span
-from storage.redis.client import connect
+from storage.postgres.engine import plain_engine, transaction
 from storage.settings import StorageSettings
-from testbed.servers import TestServers
-from testbed.waiting import wait_until
-from tests.support.queued import add_dead_letter
+from tests.support import ngram_records
+from tests.support.ngram_records import (
+    DAY,
+    OTHER,
+    PAST,
+    Recording,
+    event,
+    left_out,
+    messages,
+    record_all,
+    rows,
+)
 from tests.support.reading import made, store
 from worker.maintenance import Maintenance
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-DAY = timedelta(days=1)
-PAST = TODAY - 3 * DAY
-OTHER = "zebra crossing"  # which no other message holds
-
-
-def event(message: str, day: datetime = PAST, number: int = 0) -> Event:
-    return made(to_ms(day) + 3_600_000 + number, message=message)
-
-
-@pytest.fixture
-def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
-    found = plain_engine(settings.database_url, 4)
-    yield found
-    found.dispose()
-
-
-@pytest.fixture
-def events(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventStore]:
-    """It walks one row, and so finds nearly everything."""
-    for name in ("WALK", "WALK_FAR"):
-        monkeypatch.setattr(search, name, 1)
-    found = EventStore(reading_engine(settings.database_url, 1))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def there(settings: StorageSettings, events: EventStore) -> list[Event]:
-    """Two past days with ordinary events, without a record."""
-    found = [event("usual", PAST - day * DAY, number) for day in range(2) for number in range(3)]
-    store(settings, found)
-    return found
-
-
-def messages(events: EventStore, *parts: str) -> list[str]:
-    return [each.message for each in events.page(Filters(message=parts)).events]
-
-
-def left_out(engine: sa.Engine, *parts: str) -> list[Span]:
-    with transaction(engine) as connection:
-        return without(connection, parts)
-
-
-def rows(engine: sa.Engine, query: str) -> Sequence[sa.Row[Any]]:
-    with transaction(engine) as connection:
-        return connection.execute(sa.text(query)).all()
-
-
-def change(engine: sa.Engine, statement: str) -> None:
-    with transaction(engine) as connection:
-        connection.execute(sa.text(statement))
-
-
-def record_all(engine: sa.Engine) -> list[Span]:
-    return list(iter(lambda: record_next(engine), None))
-
-
-@contextmanager
-def storing(settings: StorageSettings, *stored: Event) -> Iterator[None]:
-    """Insert them in a drain's transaction, which commits after the block."""
-    own = writing_engine(settings.database_url)
-    writer = BatchWriter(own, "day")
-    writer.ensure_partitions(stored)
-    with writer.batch(7, 1) as batch:
-        batch.insert(stored)
-        yield
-    own.dispose()
-
-
-class Recording:
-    """`record_next` in a thread of its own."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self.result: Span | None = None
-        self._engine = engine
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        self.result = record_next(self._engine)
-
-    def end(self) -> Span | None:
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-        return self.result
+engine = ngram_records.engine
+events = ngram_records.events
+there = ngram_records.there
 
 
 # --- what is recorded, and when ----------------------------------------------------------------
@@ -290,214 +205,6 @@ def test_what_takes_too_long_to_keep_is_given_up_too_and_holds_up_no_other(
         assert record_next(engine) == (PAST, PAST + DAY)
     assert record_all(engine) == [(PAST - DAY, PAST)]
     assert left_out(engine, "zebra") == [(PAST - DAY, PAST)]
-
-
-# --- events that come late ---------------------------------------------------------------------
-
-
-def test_an_event_that_comes_late_is_found(
-    settings: StorageSettings, engine: sa.Engine, events: EventStore, there: list[Event]
-) -> None:
-    record_all(engine)
-    with storing(settings, event(OTHER), event("usual", TODAY)):
-        assert messages(events, "zebra") == []
-    assert messages(events, "zebra") == [OTHER]
-    assert left_out(engine, "zebra") == [(PAST - DAY, PAST)]
-
-
-def test_a_span_with_a_late_event_is_recorded_again_after_an_hour(
-    settings: StorageSettings, engine: sa.Engine, events: EventStore, there: list[Event]
-) -> None:
-    record_all(engine)
-    store(settings, [event(OTHER)])
-    store(settings, [event("a second one")])
-    assert record_all(engine) == []
-    change(engine, "UPDATE message_spans SET late = late - interval '1 hour'")
-    assert record_all(engine) == [(PAST, PAST + DAY)]
-    assert messages(events, "zebra") == [OTHER]
-    assert left_out(engine, "zebra") == [(PAST - DAY, PAST)]
-    assert left_out(engine, "quagga") == [(PAST - DAY, PAST + DAY)]
-
-
-def test_a_batch_flags_the_spans_that_its_events_fall_into_and_no_other(
-    settings: StorageSettings, engine: sa.Engine
-) -> None:
-    days = [PAST - day * DAY for day in range(5)]
-    store(settings, [event("usual", day) for day in days])
-    record_all(engine)
-    edges = [made(to_ms(days[1]) - 1, message="x"), made(to_ms(days[4]), message="x")]
-    store(settings, [*edges, event("x", TODAY)])
-    found = rows(engine, "SELECT start_at FROM message_spans WHERE late IS NOT NULL ORDER BY 1")
-    assert [row.start_at for row in found] == [days[4], days[2]]
-
-
-def test_a_dead_letter_that_is_replayed_is_found(
-    settings: StorageSettings, engine: sa.Engine, events: EventStore, there: list[Event]
-) -> None:
-    record_all(engine)
-    letter = event(OTHER)
-    with connect(settings.control_url) as control:
-        letters = DeadLetters(engine, "day", CacheInvalidator(control))
-        add_dead_letter(engine, letter)
-        found = letters.find(UUID(letter.id))
-        assert found
-        assert letters.replay(found) is None
-    assert messages(events, "zebra") == [OTHER]
-
-
-def test_an_event_that_is_not_committed_yet_when_its_span_is_announced_is_waited_for(
-    settings: StorageSettings, engine: sa.Engine, events: EventStore, there: list[Event]
-) -> None:
-    with storing(settings, event(OTHER)):
-        recording = Recording(engine)
-        wait_until(lambda: rows(engine, "SELECT FROM message_spans"), "the announcement")
-    assert recording.end() == (PAST, PAST + DAY)
-    assert messages(events, "zebra") == [OTHER]
-    assert left_out(engine, "quagga") == [(PAST, PAST + DAY)]
-
-
-def test_a_transaction_that_lasts_too_long_is_waited_for_another_time(
-    settings: StorageSettings,
-    engine: sa.Engine,
-    events: EventStore,
-    there: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ngram_builder, "_WAIT_SECONDS", 0.1)
-    with storing(settings, event(OTHER)):
-        assert record_next(engine) is None
-        assert left_out(engine, "quagga") == []
-    assert record_next(engine) == (PAST, PAST + DAY)
-    assert messages(events, "zebra") == [OTHER]
-
-
-def test_an_event_that_is_stored_while_its_span_is_being_announced_is_waited_for(
-    settings: StorageSettings,
-    engine: sa.Engine,
-    events: EventStore,
-    there: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with ExitStack() as stack, monkeypatch.context() as patch:
-
-        @contextmanager
-        def announcing(engine: sa.Engine) -> Iterator[sa.Connection]:
-            with transaction(engine) as connection:
-                yield connection
-                patch.setattr(ngram_builder, "transaction", transaction)
-                stack.enter_context(storing(settings, event(OTHER)))
-
-        patch.setattr(ngram_builder, "transaction", announcing)
-        patch.setattr(ngram_builder, "_WAIT_SECONDS", 0.1)
-        assert record_next(engine) is None
-    assert record_next(engine) == (PAST, PAST + DAY)
-    assert messages(events, "zebra") == [OTHER]
-
-
-@pytest.mark.parametrize("step", ["_seen_by_all", "_read"])
-@pytest.mark.parametrize("before", [True, False])
-def test_an_event_that_is_stored_at_any_step_of_a_recording_is_found(
-    settings: StorageSettings,
-    engine: sa.Engine,
-    events: EventStore,
-    there: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
-    step: str,
-    before: bool,
-) -> None:
-    original = getattr(ngram_builder, step)
-
-    def meanwhile(*arguments: Any) -> Any:
-        if before:
-            store(settings, [event(OTHER)])
-        found = original(*arguments)
-        if not before:
-            store(settings, [event(OTHER)])
-        return found
-
-    monkeypatch.setattr(ngram_builder, step, meanwhile)
-    assert record_next(engine) is None
-    assert messages(events, "zebra") == [OTHER]
-    assert left_out(engine, "quagga") == []
-    assert rows(engine, "SELECT FROM message_grams") == []
-
-
-@pytest.mark.parametrize("committed", [True, False])
-def test_an_event_that_is_being_stored_while_a_recording_ends_decides_about_it(
-    settings: StorageSettings,
-    engine: sa.Engine,
-    events: EventStore,
-    there: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
-    committed: bool,
-) -> None:
-    inserted, read = threading.Event(), ngram_builder._read
-
-    def meanwhile(*arguments: Any) -> list[int]:
-        found = read(*arguments)
-        reached.set()
-        assert inserted.wait(20)
-        return found
-
-    reached = threading.Event()
-    monkeypatch.setattr(ngram_builder, "_read", meanwhile)
-    recording = Recording(engine)
-    assert reached.wait(20)
-    try:
-        with storing(settings, event(OTHER)):
-            inserted.set()
-            wait_until(lambda: waiting(engine), "the recording to wait for the event")
-            if not committed:
-                raise InterruptedError
-    except InterruptedError:
-        pass
-    assert recording.end() == (None if committed else (PAST, PAST + DAY))
-    assert messages(events, "zebra") == ([OTHER] if committed else [])
-    assert bool(left_out(engine, "quagga")) is not committed
-
-
-def waiting(engine: sa.Engine) -> bool:
-    query = "SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
-    return bool(rows(engine, query))
-
-
-def test_whatever_isolation_the_server_prefers_a_late_event_is_found(
-    servers: TestServers,
-    settings: StorageSettings,
-    engine: sa.Engine,
-    events: EventStore,
-    there: list[Event],
-) -> None:
-    database = make_url(settings.database_url).database
-    servers.execute(
-        f"ALTER DATABASE {database} SET default_transaction_isolation = 'repeatable read'"
-    )
-    own = writing_engine(settings.database_url)
-    with transaction(own) as connection:
-        connection.execute(sa.text("SELECT FROM events"))
-        assert record_next(engine) == (PAST, PAST + DAY)
-        insert_events(connection, [event(OTHER)])
-    own.dispose()
-    assert messages(events, "zebra") == [OTHER]
-
-
-def test_the_record_of_a_partition_that_was_dropped_does_no_harm_and_goes(
-    settings: StorageSettings, engine: sa.Engine, events: EventStore, there: list[Event]
-) -> None:
-    record_all(engine)
-    change(engine, f"DROP TABLE {partitions_name(PAST - DAY)}")
-    assert messages(events, "zebra") == []
-    store(settings, [event(OTHER, PAST - DAY)])
-    assert messages(events, "zebra") == [OTHER]
-    change(engine, f"DROP TABLE {partitions_name(PAST - DAY)}")
-    change(engine, f"DROP TABLE {partitions_name(PAST)}")
-    assert record_all(engine) == []
-    assert rows(engine, "SELECT FROM message_spans") == []
-    assert rows(engine, "SELECT FROM message_grams") == []
-
-
-def partitions_name(day: datetime) -> str:
-    return f"events_{day:%Y%m%d}_{day + DAY:%Y%m%d}"
 
 
 # --- unusual messages --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from storage.model.event import encode_event, now_ms
 from storage.postgres.tables import dead_letters
-from tests.integration.worker import test_drain
+from tests.support import drain_bench
 from tests.support.queued import (
     append,
     assert_balanced,
@@ -21,8 +21,8 @@ from tests.support.queued import (
 )
 from tests.support.refusing import refuse, refuse_nothing
 
-Bench = test_drain.Bench
-bench = test_drain.bench
+Bench = drain_bench.Bench
+bench = drain_bench.bench
 
 # Of a trigger, of an extension, of a damaged page, of PostgreSQL itself, and of nobody yet.
 STATES = ["P0001", "P0004", "XX000", "XX001", "XX002", "0A000", "39000", "39P01", "38000"]

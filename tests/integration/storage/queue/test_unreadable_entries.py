@@ -18,7 +18,7 @@ from storage.queue.lease import ShardLease
 from storage.queue.producer import QueueProducer
 from storage.redis import keys
 from storage.redis.client import connect_async
-from tests.integration.worker import test_drain
+from tests.support import drain_bench
 from tests.support.queued import (
     append,
     assert_stored_once,
@@ -30,8 +30,8 @@ from tests.support.queued import (
     state,
 )
 
-Bench = test_drain.Bench
-bench = test_drain.bench
+Bench = drain_bench.Bench
+bench = drain_bench.bench
 
 
 def add(bench: Bench, **fields: bytes) -> None:
@@ -118,8 +118,8 @@ def test_garbage_that_is_read_twice_is_dead_lettered_and_counted_once(
     add(bench, e=b"garbage")
     owner = CacheInvalidator if step == "end_write" else ShardLease
     with monkeypatch.context() as patched:
-        test_drain.failing_once(patched, owner, step, "before", test_drain.Killed())
-        with pytest.raises(test_drain.Killed):
+        drain_bench.failing_once(patched, owner, step, "before", drain_bench.Killed())
+        with pytest.raises(drain_bench.Killed):
             bench.drain(bench.worker())
     bench.expire()
     assert bench.drain(bench.worker()) == "done"

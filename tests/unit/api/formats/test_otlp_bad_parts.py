@@ -7,7 +7,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from api.formats.otlp import export as otlp
 from api.formats.otlp.encodings import JSON, PROTOBUF
-from tests.unit.api.formats.test_otlp import BOUNDS, log_record, read, request
+from tests.support.otlp_requests import BOUNDS, log_record, read, request
 
 
 def resource_logs(service: str, *texts: bytes, resource: bytes = b"", scope: bytes = b"") -> bytes:

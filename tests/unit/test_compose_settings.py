@@ -1,0 +1,128 @@
+"""Check which settings and passwords each service of `compose.yaml` gets."""
+
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import ApiSettings
+from storage.settings import StorageSettings
+from tests.support.compose_files import (
+    COMPOSE,
+    DOCKERFILES,
+    EXTERNAL,
+    OURS,
+    PASSWORDS,
+    PROJECT,
+    SECRETS,
+    SERVICES,
+    URLS,
+    VARIABLE,
+    environment_of,
+    texts,
+    variables,
+)
+from worker.settings import WorkerSettings
+
+
+@pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])
+def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
+    compose: dict[str, Any],
+) -> None:
+    """Require a new setting in both files."""
+    storage = variables(StorageSettings) | {"PGPASSWORD"}
+    assert environment_of(compose, "api").keys() == storage | variables(ApiSettings) | {
+        "ACTIVITY_API_PROCESSES"
+    }
+    assert environment_of(compose, "worker").keys() == storage | variables(WorkerSettings) | {
+        "ACTIVITY_WORKERS"
+    }
+    assert environment_of(compose, "migrate").keys() == {"ACTIVITY_DATABASE_URL", "PGPASSWORD"}
+    for name in OURS:
+        assert "env_file" not in compose["services"][name]  # it would pass on all of .env
+        set_here = {key for key, value in environment_of(compose, name).items() if value}
+        assert set_here <= URLS | SECRETS | {"ACTIVITY_ALLOWED_HOSTS"}
+
+
+def test_each_password_reaches_only_those_who_need_it() -> None:
+    needed = {
+        "postgres": {"POSTGRES_PASSWORD": "postgres"},
+        "queue": {"REDISCLI_AUTH": "queue"},
+        "control": {"REDISCLI_AUTH": "control"},
+        "migrate": {"PGPASSWORD": "postgres"},
+    }
+    needed["api"] = needed["worker"] = {
+        "PGPASSWORD": "postgres",
+        "ACTIVITY_QUEUE_PASSWORD": "queue",
+        "ACTIVITY_CONTROL_PASSWORD": "control",
+    }
+    for name, service in SERVICES.items():
+        environment = service["environment"]
+        given = {key: value for key, value in environment.items() if "PASSWORD" in str(value)}
+        assert given == {key: PASSWORDS[whose] for key, whose in needed[name].items()}
+        rest = [service[key] for key in service.keys() - {"environment"}]
+        assert not [text for text in texts(rest) if "PASSWORD" in text]
+
+
+def test_no_file_contains_a_secret() -> None:
+    for compose in (COMPOSE, EXTERNAL):
+        assert not [text for text in texts(compose) if re.search(r"://[^/\s]*:[^/\s]*@", text)]
+    for dockerfile in DOCKERFILES:
+        assert not re.search("PASSWORD|SECRET|TOKEN", (PROJECT / dockerfile).read_text())
+
+
+@pytest.mark.parametrize("role", ["queue", "control"])
+def test_valkey_lets_one_user_in_and_shows_no_password_in_ps(role: str, tmp_path: Path) -> None:
+    service = SERVICES[role]
+    environment = service["environment"]
+    assert (environment["VALKEY_USER"], environment["VALKEY_RULES"].split()[:4]) == (
+        f"activity-{role}",
+        ["resetkeys", "~events:*", "resetchannels", "-@all"]
+        if role == "queue"
+        else ["resetkeys", "~rq:*", "~cache:*", "resetchannels"],
+    )
+    given = {**environment, "REDISCLI_AUTH": "p@ss %w'\"#", "PATH": os.defpath}
+    words = [
+        word.replace("$$", "$").replace("/tmp/", f"{tmp_path}/") for word in service["entrypoint"]
+    ]
+    ran = subprocess.run([*words, "echo"], env=given, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"--aclfile {tmp_path}/users.acl\n"
+    hashed = hashlib.sha256(given["REDISCLI_AUTH"].encode()).hexdigest()
+    assert (tmp_path / "users.acl").read_text().splitlines() == [
+        "user default off",
+        f"user activity-{role} on #{hashed} {environment['VALKEY_RULES']}",
+    ]
+    assert (tmp_path / "users.acl").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_users_of_queue_and_control_have_the_fewest_rights() -> None:
+    page = (PROJECT / "docs/security.md").read_text()
+    for role in ("queue", "control"):
+        (block,) = re.findall(rf"```\nuser activity-{role} on >PASSWORD ([^`]*)```", page)
+        words = SERVICES[role]["environment"]["VALKEY_RULES"].split()
+        assert words == block.replace("\\\n", " ").split()
+
+
+def test_the_example_of_env_names_every_variable_and_no_password() -> None:
+    example = (PROJECT / ".env.example").read_text()
+    named = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    used = {
+        found[1]: found[2] or ""
+        for text in texts([COMPOSE, EXTERNAL])
+        for found in VARIABLE.finditer(text)
+    }
+    assert named.keys() == used.keys() | {"QUEUE_PASSWORD", "CONTROL_PASSWORD"} | SECRETS
+    assert {value for name, value in named.items() if "PASSWORD" in name} == {""}
+    defaults = {name: value for name, value in used.items() if value}
+    assert defaults == {name: named[name] for name in defaults}
+
+
+@pytest.mark.parametrize("compose", [COMPOSE, EXTERNAL], ids=["compose", "external"])
+def test_on_one_machine_the_api_accepts_only_its_own_host_names(compose: dict[str, Any]) -> None:
+    assert compose["services"]["api"]["ports"] == ["${API_LISTEN:-127.0.0.1:5000}:5000"]
+    allowed = environment_of(compose, "api")["ACTIVITY_ALLOWED_HOSTS"]
+    assert allowed == "${ACTIVITY_ALLOWED_HOSTS:-api}"
