@@ -25,13 +25,13 @@ JSON = (b"content-type", b"application/json")
 
 
 def text(**changes: Any) -> bytes:
-    """A CloudEvent in JSON; what is None is left out."""
+    """Return a CloudEvent in JSON; what is None is left out."""
     event = {**GOOD, **changes}
     return json.dumps({name: value for name, value in event.items() if value is not None}).encode()
 
 
 def headers(*more: tuple[bytes, bytes], without: str = "") -> list[tuple[bytes, bytes]]:
-    """A CloudEvent's headers."""
+    """Return a CloudEvent's headers."""
     return [header for header in BINARY if header[0] != f"ce-{without}".encode()] + list(more)
 
 
@@ -42,21 +42,21 @@ def refused(mapped: MappedEvent, limit: int = LIMIT) -> Problem:
 
 
 def pointers(sent: bytes) -> dict[str | None, str]:
-    """What is wrong with a structured one, by place."""
+    """Return what is wrong with a structured one, by place."""
     problem = refused(map_structured(sent))
     assert problem.status == 422
     return {fault.pointer: fault.detail for fault in problem.faults}
 
 
 def named(sent: list[tuple[bytes, bytes]], body: bytes = b"") -> dict[str | None, str]:
-    """What is wrong with one in binary mode, by header."""
+    """Return what is wrong with one in binary mode, by header."""
     problem = refused(map_binary(sent, body))
     assert problem.status == 422
     return {fault.header or f"pointer {fault.pointer}": fault.detail for fault in problem.faults}
 
 
 def verdict(event: Callable[[], EventIn]) -> EventIn | Problem:
-    """What is made of it."""
+    """Return what is made of it."""
     try:
         return event()
     except Problem as problem:

@@ -35,7 +35,7 @@ def used_once() -> Iterator[Path]:
 
 @pytest.fixture
 def folder(used_once: Path) -> Iterator[Path]:
-    """Holds a data folder, `data`, that starts faster than a new one."""
+    """Hold a data folder, `data`, that starts faster than a new one."""
     with reachable_folder() as path:
         subprocess.run(["cp", "-a", used_once, path / "data"], check=True)
         yield path

@@ -32,7 +32,7 @@ RULES: dict[str, Callable[[Event, Filters], bool]] = {
 
 
 def page_of(events: list[Event], filters: Filters) -> tuple[list[Event], bool]:
-    """The page these filters ask for among these events, and whether there are others behind."""
+    """Return the page these filters ask for among these events, and whether more follow."""
     found = [event for event in events if matches(event, filters)]
     found.sort(key=lambda event: UUID(event.id), reverse=filters.order == "desc")
     return found[: filters.limit], len(found) > filters.limit
@@ -45,7 +45,7 @@ def matches(event: Event, filters: Filters) -> bool:
 
 
 def contains(value: Any, part: Any) -> bool:
-    """jsonb's `@>`, for the shapes that tests store."""
+    """Return whether `outer` contains `inner` as jsonb has it, for the shapes that tests store."""
     if isinstance(part, dict):
         return isinstance(value, dict) and all(
             key in value and contains(value[key], part[key]) for key in part
@@ -58,7 +58,7 @@ def contains(value: Any, part: Any) -> bool:
 
 
 def is_behind(event: Event, filters: Filters) -> bool:
-    """An id begins with its time."""
+    """Return the time that the id begins with."""
     assert filters.cursor is not None
     if filters.order == "asc":
         return UUID(event.id) > filters.cursor

@@ -21,17 +21,17 @@ HASH = "12e4567890abcdef12e4567890abcdef12e45678"
 
 
 def with_data(data: bytes) -> bytes:
-    """A body whose `data` is that text, to the byte."""
+    """Return a body whose `data` is that text, to the byte."""
     return b'{"component":"a","environment":"b","message":"c","data":' + data + b"}"
 
 
 def body(**changes: Any) -> bytes:
-    """A good body but for the changes."""
+    """Return a good body with these changes."""
     return json.dumps({**GOOD, **changes}).encode()
 
 
 def refusal(posted: bytes, status: int = 422, limit: int = LIMIT) -> Problem:
-    """The Problem that explains why it is refused; `parse` does not take it either."""
+    """Return the Problem that explains why it is refused; `parse` does not take it either."""
     assert parse(posted) is None is parse_many([body(), posted])
     assert parse_many([posted, body()]) is None
     with pytest.raises(Problem) as caught:
@@ -45,7 +45,7 @@ def pointers(posted: bytes) -> list[str | None]:
 
 
 def verdict(posted: bytes) -> EventIn | Problem:
-    """What `validate` makes of it."""
+    """Return what `validate` makes of it."""
     try:
         return validate(posted, LIMIT)
     except Problem as problem:

@@ -40,7 +40,7 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def events(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventStore]:
-    """It walks one row, and so finds nearly everything."""
+    """Make the walk one row long, so that it finds nearly nothing by itself."""
     for name in ("WALK", "WALK_FAR"):
         monkeypatch.setattr(search, name, 1)
     found = EventStore(reading_engine(settings.database_url, 1))

@@ -26,7 +26,7 @@ TRACE, SPAN = bytes(range(1, 17)), bytes(range(1, 9))
 
 
 def any_value(value: Any) -> AnyValue:
-    """A Python value as OpenTelemetry has it."""
+    """Return a Python value as OpenTelemetry has it."""
     match value:
         case None:
             return AnyValue()
@@ -97,7 +97,7 @@ def read(sent: ExportLogsServiceRequest, encoding: Encoding) -> Export:
 
 
 def only(sent: LogRecord, encoding: Encoding = PROTOBUF, **origin: Any) -> EventIn:
-    """The event of one record, that is kept."""
+    """Return the event of one record, that is kept."""
     export = read(request(sent, **origin), encoding)
     assert not export.refused, export.why()
     (event,) = export.events
@@ -122,7 +122,7 @@ def refusal(body: bytes, encoding: Encoding) -> Problem:
 
 
 def delimited(number: int, content: bytes) -> bytes:
-    """A length-delimited field, by hand."""
+    """Return a length-delimited field, by hand."""
     length, size = b"", len(content)
     while size > 127:
         length += bytes([size & 127 | 128])

@@ -25,7 +25,7 @@ CREATE TABLE "Event" ("objectId" text PRIMARY KEY, "createdAt" timestamptz,
 
 
 def indexes(settings: StorageSettings, table: str) -> set[str]:
-    """What the indexes are on, in the words of our own table; names and table left out."""
+    """Return what the indexes are on, in the words of our own table; names and table left out."""
     with transaction(plain_engine(settings.database_url)) as connection:
         found = connection.scalars(_INDEXES, {"table": table}).all()
     ours = {'"createdAt"': "created_at", '"objectId"': "id"}

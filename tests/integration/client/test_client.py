@@ -317,7 +317,7 @@ def test_a_thread_that_an_error_ends_leaves_its_batch_to_the_next_under_its_key(
 
 
 def forked(work: Any) -> int:
-    """The exit status of a child that does this work."""
+    """Return the exit status of a child that does this work."""
     child = os.fork()
     if child == 0:
         status = 4

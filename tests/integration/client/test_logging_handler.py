@@ -180,7 +180,7 @@ def plain(handler: ActivityHandler) -> AbstractContextManager[None]:
 
 @contextmanager
 def through_a_queue(handler: ActivityHandler) -> Iterator[None]:
-    """The record is then handled in another thread than the one it was made in."""
+    """Handle the record in another thread than the one that made it."""
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, handler)
     listener.start()

@@ -26,7 +26,7 @@ def execute(settings: StorageSettings, statement: str) -> None:
 
 @pytest.fixture
 def poisoned(settings: StorageSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A service whose database refuses one kind of message that validation accepts."""
+    """Return a service whose database refuses one kind of message that validation accepts."""
     execute(
         settings,
         "CREATE TABLE cause AS SELECT 'poison' AS message; "

@@ -112,7 +112,7 @@ def test_another_function_is_not_called(
 
 
 def leave_trace(job: Job, connection: redis.Redis, *_: object) -> None:
-    """A callback as RQ calls it."""
+    """Return a callback as RQ calls it."""
     connection.set("trace", job.id)
 
 

@@ -48,7 +48,7 @@ def test_the_second_drain_of_a_shard_is_told_it_is_busy(bench: Bench) -> None:
 
 @contextmanager
 def paused_at_begin_write(bench: Bench) -> Iterator[tuple[Running, Gate]]:
-    """A drain that stopped inside its transaction, before it began its cache write."""
+    """Return a drain that stopped inside its transaction, before it began its cache write."""
     gate = Gate()
     slow = bench.worker()
     running = Running(

@@ -27,7 +27,7 @@ def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder on which a run is, as far as its files say."""
+    """Return a folder on which a run is, as far as its files say."""
     folder = tmp_path / "run"
     folder.mkdir()
     with folder_lock(folder / "lock"):

@@ -34,7 +34,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept(record: logging.LogRecord, formatter: logging.Formatter | None = None) -> EventIn:
-    """The event that the record becomes; the service takes it."""
+    """Return the event that the record becomes; the service takes it."""
     client = Collecting()
     handler = ActivityHandler(client, environment="e")
     handler.setFormatter(formatter)
@@ -85,7 +85,7 @@ class Unreadable(Mapping[str, object]):
 
 
 def raising() -> object:
-    """An object that says it is a text."""
+    """Return an object that says it is a text."""
 
     class Raising:
         def __repr__(self) -> str:

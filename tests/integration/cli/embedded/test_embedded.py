@@ -52,7 +52,7 @@ def reachable_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """An empty folder."""
+    """Return an empty folder."""
     with reachable_folder() as folder:
         yield folder
 
@@ -67,14 +67,14 @@ def used_once() -> Iterator[Path]:
 
 @pytest.fixture
 def seeded(used_once: Path, data_dir: Path) -> Path:
-    """A folder on which a run has ended that wrote what `check_kept` looks for."""
+    """Return a folder on which a run has ended that wrote what `check_kept` looks for."""
     subprocess.run(["cp", "-a", f"{used_once}/.", data_dir], check=True)
     return data_dir
 
 
 @pytest.fixture
 def scripts() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a script in a process of its own, which is gone after the test."""
+    """Start a script in a process of its own, which is gone after the test."""
     started = []
 
     def start(

@@ -28,7 +28,7 @@ FOLDERS = ["run", "log", "postgres", "postgres.making", "queue", "control", "pro
 
 @pytest.fixture
 def parent() -> Iterator[Path]:
-    """A folder of ours that everybody can reach."""
+    """Return a folder of ours that everybody can reach."""
     with data_folder() as folder:
         yield folder.parent
 

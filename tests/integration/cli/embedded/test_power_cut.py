@@ -26,7 +26,7 @@ EVENTS = 40
 
 @pytest.fixture(scope="module")
 def used() -> Iterator[Path]:
-    """A data folder whose queue was killed after it had answered some writes."""
+    """Return a data folder whose queue was killed after it had answered some writes."""
     with data_folder() as folder:
         with embedded_servers(folder) as servers:
             with redis.Redis.from_url(servers.urls.queue_url) as queue:
@@ -40,7 +40,7 @@ def used() -> Iterator[Path]:
 
 @pytest.fixture
 def data(used: Path) -> Iterator[Path]:
-    """A copy of it."""
+    """Return a copy of it."""
     with data_folder() as folder:
         subprocess.run(["cp", "-a", f"{used}/.", folder], check=True)
         yield folder
@@ -57,7 +57,7 @@ def write(queue: redis.Redis) -> None:
 
 
 def increment(data: Path) -> Path:
-    """The file that commands are appended to."""
+    """Return the file that commands are appended to."""
     (found,) = (data / "queue" / "appendonlydir").glob("*.incr.aof")
     return found
 

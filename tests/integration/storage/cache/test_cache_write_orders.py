@@ -29,7 +29,7 @@ def post_one(world: World, component: str = "orders", age_ms: int = 0) -> Event:
 
 
 def drain(world: World, step: Step = lambda name: None) -> None:
-    """A whole drain of shard 0, watched; a kill ends it."""
+    """Run a whole drain of shard 0, watched; a kill ends it."""
     world.writer.step = world.invalidator.step = step
     world.writer.on_commit = lambda events: None
     lease = ShardLease(world.resources.queue, 0, 0)
@@ -43,7 +43,7 @@ def ids(world: World, filters: Filters) -> list[str]:
 
 
 def kept(world: World, tag: str, watermark_ms: int = 0) -> None:
-    """A page of that tag is kept, as closed if there is a watermark."""
+    """Keep a page of that tag, as closed if there is a watermark."""
     miss = looked_up(world, tag, watermark_ms)
     keep(world, miss.closed if watermark_ms else miss.generations)
 

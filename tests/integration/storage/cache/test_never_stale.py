@@ -238,7 +238,7 @@ class CacheMachine(RuleBasedStateMachine):
         moment: str,
         lose_control: bool,
     ) -> None:
-        """The page is kept only after a drain has committed and ended its write."""
+        """Keep the page only after a drain has committed and ended its write."""
         store, known = self.world.store, len(self.committed)
         self.post(posted, shard)
 

@@ -30,7 +30,7 @@ def read(settings: StorageSettings) -> Iterator[Reader]:
 
 
 def walk(read: Reader, filters: Filters) -> list[list[str]]:
-    """The ids of every page from the first to the one without a next."""
+    """Return the ids of every page from the first to the one without a next."""
     pages = []
     while True:
         events, cursor = read.page(filters)

@@ -251,6 +251,6 @@ def test_a_page_further_back_starts_at_its_cursor_and_does_not_skip_up_to_it(
 
 
 def partition(ms: int) -> str:
-    """The name of a day's partition."""
+    """Return the name of a day's partition."""
     day = to_datetime(ms)
     return f"events_{day:%Y%m%d}_{day + timedelta(days=1):%Y%m%d}"

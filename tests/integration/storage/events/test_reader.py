@@ -329,7 +329,7 @@ def test_a_page_over_the_limit_is_too_slow_and_its_connection_stays(
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Filters]:
-    """The parts that are asked for, once few rows are walked before."""
+    """Return the parts that are asked for, once few rows are walked before."""
     found: list[Filters] = []
     parts = search.parts
 

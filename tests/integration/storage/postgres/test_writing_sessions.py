@@ -24,7 +24,7 @@ def database_name(settings: StorageSettings) -> str:
 
 @pytest.fixture
 def weak_defaults(settings: StorageSettings, servers: TestServers) -> StorageSettings:
-    """A database whose defaults are the opposite of what the writer needs."""
+    """Return a database whose defaults are the opposite of what the writer needs."""
     for change in (
         "synchronous_commit = off",
         "idle_in_transaction_session_timeout = 0",

@@ -31,7 +31,7 @@ def read(settings: StorageSettings) -> Iterator[Reader]:
 
 @contextmanager
 def user_without(command: str, settings: StorageSettings, queue: redis.Redis) -> Iterator[str]:
-    """The queue's address for a user who may do everything but that."""
+    """Return the queue's address for a user who may do everything but that."""
     words = ["on", ">secret", "~*", "+@all", f"-{command}"]
     queue.execute_command("ACL", "SETUSER", "lacking", "reset", *words)  # type: ignore[no-untyped-call]
     try:

@@ -43,7 +43,7 @@ SCRIPTS = sorted(
 
 @pytest.fixture
 def settings(servers: TestServers) -> StorageSettings:
-    """An empty queue; PostgreSQL has no part in this."""
+    """Return an empty queue; PostgreSQL has no part in this."""
     found = servers.settings()
     with connect(found.queue_url) as client:
         client.flushall()

@@ -133,7 +133,7 @@ def test_replicas_are_told_and_ask_for_attention_unless_the_queue_is_trusted(
 
 @pytest.fixture
 def silent(settings: StorageSettings) -> Iterator[StorageSettings]:
-    """A queue that refuses CONFIG and INFO, as some hosts do."""
+    """Return a queue that refuses CONFIG and INFO, as some hosts do."""
     with redis.Redis.from_url(settings.queue_url) as server:
         words = ["on", ">secret", "~*", "+@all", "-config", "-info"]
         server.execute_command("ACL", "SETUSER", "silent", "reset", *words)

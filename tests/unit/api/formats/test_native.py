@@ -29,7 +29,7 @@ def resolves(pointer: str, posted: bytes) -> bool:
 
 
 def steps(value: Any) -> Iterator[tuple[str, Any]]:
-    """The ways down from a value, as a pointer spells them."""
+    """Return the ways down from a value, as a pointer spells them."""
     if isinstance(value, Members):
         for name, item in value:
             shown = name if len(name) <= 255 else name[:255] + "…"

@@ -114,7 +114,7 @@ def test_a_record_in_protobuf_that_cannot_be_kept_costs_no_other(bad: LogRecord)
 
 
 def delimited(number: int, content: bytes) -> bytes:
-    """A field of protobuf, by hand."""
+    """Return a field of protobuf, by hand."""
     size = len(content)
     length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
     return bytes([number << 3 | 2]) + length + content

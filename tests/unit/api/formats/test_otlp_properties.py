@@ -51,7 +51,7 @@ requests = st.builds(
 
 
 def as_kept(value: Any) -> Any:
-    """What JSON keeps of a value."""
+    """Return what JSON keeps of a value."""
     match value:
         case bytes():
             return base64.b64encode(value).decode()

@@ -25,7 +25,7 @@ TEXT = "text/plain"
 
 
 def text_reader(max_bytes: int) -> EventReader:
-    """A format of the test's own: the body is the message."""
+    """Return a format of the test's own: the body is the message."""
 
     def validate(body: bytes) -> EventIn:
         if not body.strip():

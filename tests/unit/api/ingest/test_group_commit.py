@@ -96,7 +96,7 @@ def test_what_arrives_during_a_call_goes_in_the_next_one_all_at_once() -> None:
 
 
 async def one_after_the_other(queue: Queue, group: GroupCommit, count: int) -> list[int]:
-    """The shards that so many events go to, each in a call of its own."""
+    """Return the shards that so many events go to, each in a call of its own."""
     for _ in range(count):
         task = add(group, b"x")
         await settle()
@@ -238,7 +238,7 @@ def test_a_request_larger_than_what_may_wait_is_taken_when_there_is_any_room() -
 
 @pytest.fixture
 def two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one begins while three events wait."""
+    """Begin the second call while three events wait."""
     monkeypatch.setattr(group_commit, "THRESHOLDS", (1, 3, math.inf))
     monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
 

@@ -21,7 +21,7 @@ BLANK = st.text(" \t\r\n", max_size=3)
 def cut(
     cutter: NdjsonSplitter | JsonArraySplitter, body: bytes, places: Iterable[int] = ()
 ) -> list[Item]:
-    """The items of a body that comes in pieces which end at these places."""
+    """Return the items of a body that comes in pieces which end at these places."""
     ends = sorted({place for place in places if place < len(body)})
     starts = [0, *ends]
     pieces = [body[start:end] for start, end in zip(starts, [*ends, len(body)], strict=True)]

@@ -47,7 +47,7 @@ def begin(at: Path, file: Path, **changes: object) -> Checkpoint:
 
 
 def interrupted(at: Path, file: Path, offset: int = 300_000, age: float = 0) -> Checkpoint:
-    """A run that came so far."""
+    """Return a run that came so far."""
     begun = begin(at, file)
     with file.open("rb") as opened:
         tail = checkpoint.tail_digest(opened, offset)
