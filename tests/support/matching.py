@@ -45,7 +45,7 @@ def matches(event: Event, filters: Filters) -> bool:
 
 
 def contains(value: Any, part: Any) -> bool:
-    """Return whether `outer` contains `inner` as jsonb has it, for the shapes that tests store."""
+    """Return whether `value` contains `part` as jsonb has it, for the shapes that tests store."""
     if isinstance(part, dict):
         return isinstance(value, dict) and all(
             key in value and contains(value[key], part[key]) for key in part
