@@ -25,6 +25,7 @@ from storage.model.event import Event
 from storage.model.filters import Filters
 
 Make = Callable[[int], Filters]
+EventAt = Callable[[int], Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,26 @@ def samples(store: EventStore, history: History, count: int = 200) -> Samples:
 
 def shapes(found: Samples, history: History) -> list[Shape]:
     """Return every shape."""
-    events = found.events
 
     def at(number: int) -> Event:
-        return events[number % len(events)]
+        return found.events[number % len(found.events)]
 
-    def day(number: int) -> Filters:
-        start = FIRST_DAY + timedelta(days=number % history.days)
-        hours = number % 20
-        return Filters(start=start + timedelta(hours=hours), end=start + timedelta(hours=hours + 4))
+    def four_hours(number: int) -> Filters:
+        start = FIRST_DAY + timedelta(days=number % history.days, hours=number % 20)
+        return Filters(start=start, end=start + timedelta(hours=4))
 
+    return [
+        *_names(),
+        *_messages(at),
+        *_data_shapes(at),
+        *_combinations(at),
+        *_spans(found, four_hours),
+        *_few_matches(found),
+    ]
+
+
+def _names() -> list[Shape]:
+    """Return shapes of one name: component, environment, email, or none of them."""
     return [
         Shape("newest", lambda n: Filters(limit=100 - n % 50)),
         Shape(
@@ -100,6 +111,12 @@ def shapes(found: Samples, history: History) -> list[Shape]:
         Shape("email, frequent", lambda n: Filters(email=(email(n),))),
         Shape("email, rare", lambda n: Filters(email=(email(99_000 + n),))),
         Shape("email, unknown", lambda n: Filters(email=(f"nobody{n}@example.com",))),
+    ]
+
+
+def _messages(at: EventAt) -> list[Shape]:
+    """Return shapes of one part of the message."""
+    return [
         Shape(
             "message, frequent word",
             lambda n: Filters(message=(("failed", "retrying", "captured", "signed in")[n % 4],)),
@@ -118,6 +135,12 @@ def shapes(found: Samples, history: History) -> list[Shape]:
             ),
         ),
         Shape("message, two letters", lambda n: Filters(message=(("ms", "RF", "EU")[n % 3],))),
+    ]
+
+
+def _data_shapes(at: EventAt) -> list[Shape]:
+    """Return shapes of one object in `data`."""
+    return [
         Shape(
             "data, frequent", lambda n: _data('{"customer":{"tier":"gold"}}', limit=100 - n % 50)
         ),
@@ -131,6 +154,12 @@ def shapes(found: Samples, history: History) -> list[Shape]:
                 f'{{"trace":{{"steps":[{{"name":"step-{n % 300}","host":"n{n % 64}"}}]}}}}'
             ),
         ),
+    ]
+
+
+def _combinations(at: EventAt) -> list[Shape]:
+    """Return shapes of two filters."""
+    return [
         Shape(
             "component and environment",
             lambda n: Filters(component=("checkout",), environment=("canary",), limit=100 - n % 50),
@@ -145,11 +174,18 @@ def shapes(found: Samples, history: History) -> list[Shape]:
         ),
         Shape("email and component", lambda n: Filters(email=(email(n),), component=("payments",))),
         Shape("email and message", lambda n: Filters(email=(email(n),), message=("failed",))),
-        Shape("four hours", day),
+    ]
+
+
+def _spans(found: Samples, four_hours: Make) -> list[Shape]:
+    """Return shapes of a span of time, an order, or a place far back."""
+    return [
+        Shape("four hours", four_hours),
         Shape(
-            "four hours and component", lambda n: replace(day(n), component=(MIDDLING_COMPONENT,))
+            "four hours and component",
+            lambda n: replace(four_hours(n), component=(MIDDLING_COMPONENT,)),
         ),
-        Shape("four hours and message", lambda n: replace(day(n), message=("failed",))),
+        Shape("four hours and message", lambda n: replace(four_hours(n), message=("failed",))),
         Shape(
             "oldest first",
             lambda n: Filters(order="asc", component=("billing",), limit=100 - n % 50),
@@ -158,6 +194,12 @@ def shapes(found: Samples, history: History) -> list[Shape]:
             "page of 1,000", lambda n: Filters(component=(FREQUENT_COMPONENT,), limit=1000 - n % 50)
         ),
         Shape("page 1,000", lambda n: Filters(cursor=found.deep, limit=100 - n % 50)),
+    ]
+
+
+def _few_matches(found: Samples) -> list[Shape]:
+    """Return shapes that read many rows for few events, or that lie far back in a component."""
+    return [
         Shape(
             "component frequent, message without match",
             lambda n: Filters(
