@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 
 from testbed.service import Service
-from tests.acceptance.test_errors import ALLOWED
 from tests.support.hostile import EVENT
 from tests.support.problems import problem
 from tests.support.raw_http import Raw
+from tests.support.wrong_requests import ALLOWED
 
 GOOD = json.dumps(EVENT).encode()
 
