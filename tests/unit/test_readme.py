@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+import git_history
 from cli.main import parser
 from cli.settings import CliSettings
 from tests.support.readme import PAGE, ROOT, blocks, commands, spans
-from tests.unit.test_git_history import git_history
 
 ACTIVITY = commands(".venv/bin/activity")
 
