@@ -19,7 +19,8 @@ test: check  ## Check everything and run every test; options for pytest as ARGS=
 
 # Every unit test, and for each promise its tests on real servers.
 FAST := tests/unit tests/acceptance/test_round_trip.py \
-	$(addprefix tests/integration/,storage/queue/test_queue_protocol.py \
+	$(addprefix tests/integration/,\
+	$(addprefix storage/queue/test_queue_,appends.py memory_limit.py wakeups.py lease.py acknowledgements.py) \
 	$(addprefix storage/events/,test_writer.py test_writer_poison.py test_writer_retries.py) \
 	$(addprefix worker/,test_drain.py test_two_drains.py test_drain_ends.py test_drain_pauses.py test_prefetch.py) \
 	$(addprefix storage/cache/test_,page_cache.py local_pages.py closed_pages.py pages_without_control.py))
