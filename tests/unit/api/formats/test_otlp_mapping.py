@@ -22,8 +22,8 @@ from tests.support.otlp_requests import (
 )
 
 
-@BOTH
-def test_a_full_record_is_kept_with_everything_it_says(encoding: Encoding) -> None:
+def full_request() -> ExportLogsServiceRequest:
+    """Return a request of one record in which every field is set."""
     sent = request(
         log_record(
             "paid",
@@ -46,7 +46,12 @@ def test_a_full_record_is_kept_with_everything_it_says(encoding: Encoding) -> No
     group.schema_url, group.scope_logs[0].schema_url = "https://a/1", "https://a/2"
     scope = group.scope_logs[0].scope
     scope.name, scope.version, scope.dropped_attributes_count = "lib", "1.0", 4
-    (event,) = read(sent, encoding).events
+    return sent
+
+
+@BOTH
+def test_a_full_record_is_kept_with_everything_it_says(encoding: Encoding) -> None:
+    (event,) = read(full_request(), encoding).events
     assert (event.component, event.environment, event.message, event.email) == (
         "billing",
         "production",
