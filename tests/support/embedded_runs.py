@@ -2,13 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +16,8 @@ import redis
 from cli.embedded import Servers, embedded_servers
 from cli.embedded.lock import is_held
 from testbed.waiting import wait_until
+from tests.support.data_folders import CHECKOUT, reachable_folder
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 ROOT = os.geteuid() == 0
 
 HOLD = """
@@ -35,25 +32,16 @@ HOLD = """
 """
 
 
-@contextmanager
-def reachable_folder() -> Iterator[Path]:
-    # Not tmp_path: under root that is closed to the user the servers run as.
-    folder = Path(tempfile.mkdtemp(prefix="activity-test-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    wait_until(lambda: not is_held(folder / "lock"), "a killed run is gone")
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Return an empty folder."""
     with reachable_folder() as folder:
         yield folder
+        wait_until(lambda: not is_held(folder / "lock"), "a killed run is gone")
 
 
 @pytest.fixture(scope="module")
-def used_once() -> Iterator[Path]:
+def written_once() -> Iterator[Path]:
     with reachable_folder() as folder:
         with embedded_servers(folder) as servers:
             write(servers)
@@ -61,9 +49,9 @@ def used_once() -> Iterator[Path]:
 
 
 @pytest.fixture
-def seeded(used_once: Path, data_dir: Path) -> Path:
+def seeded(written_once: Path, data_dir: Path) -> Path:
     """Return a folder on which a run has ended that wrote what `check_kept` looks for."""
-    subprocess.run(["cp", "-a", f"{used_once}/.", data_dir], check=True)
+    subprocess.run(["cp", "-a", f"{written_once}/.", data_dir], check=True)
     return data_dir
 
 

@@ -19,7 +19,7 @@ from tests.support import embedded_runs
 from tests.support.embedded_runs import HOLD, answer, check_kept, client, sql
 
 data_dir = embedded_runs.data_dir
-used_once = embedded_runs.used_once
+written_once = embedded_runs.written_once
 seeded = embedded_runs.seeded
 scripts = embedded_runs.scripts
 

@@ -18,10 +18,11 @@ from cli.errors import DataFolderInUse, Unreachable
 from cli.process.inspection import with_file_open
 from testbed.waiting import wait_until
 from tests.support import embedded_runs
-from tests.support.embedded_runs import CHECKOUT, HOLD, ROOT, answer, check_kept, sql, write
+from tests.support.data_folders import CHECKOUT
+from tests.support.embedded_runs import HOLD, ROOT, answer, check_kept, sql, write
 
 data_dir = embedded_runs.data_dir
-used_once = embedded_runs.used_once
+written_once = embedded_runs.written_once
 seeded = embedded_runs.seeded
 scripts = embedded_runs.scripts
 
