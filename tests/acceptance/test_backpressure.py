@@ -76,7 +76,7 @@ def test_a_batch_that_even_an_empty_queue_refuses_gets_no_retry_after(
     with service(settings, backlog_events=20 * settings.shards) as running:
         items = [{"component": "a", "environment": "b", "message": "c"}] * 21
         answer = running.http.post("/events/batch", json=items)
-        assert "No more than 20 events" in problem(answer, 413)["detail"]
+        assert "at most 20 events" in problem(answer, 413)["detail"]
         answer = running.http.post("/events/batch?ack=stored", json=items[:20])
         assert answer.status_code == 201
 
