@@ -1,12 +1,10 @@
 """Group commits to a queue whose appends end when the test says so."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from api.ingest.group_commit import GroupCommit
 from storage.queue.producer import Appended, QueuePosition
+from tests.support.event_loop import settle
 
 
 class Queue:
@@ -39,12 +37,6 @@ class Queue:
         return [items[1::2] for _, _, items in self.calls]
 
 
-async def settle() -> None:
-    """Wait until every task has gone as far as it can."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[QueuePosition]:
     """Submit these events as one request created at `ms`, in a task."""
     items = [part for body in bodies for part in (b"id of " + body, body)]
@@ -53,21 +45,6 @@ def add(group: GroupCommit, *bodies: bytes, ms: int = 1) -> asyncio.Task[QueuePo
         return await group.submit(items, ms)
 
     return asyncio.create_task(appended())
-
-
-def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a scenario and assert that the event loop reports no error, then or afterwards."""
-    complaints: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-        await scenario()
-        await settle()
-        gc.collect()
-
-    asyncio.run(watched())
-    gc.collect()
-    assert complaints == []
 
 
 async def one_after_the_other(queue: Queue, group: GroupCommit, count: int) -> list[int]:

@@ -6,7 +6,8 @@ import pytest
 
 from api.ingest import group_commit
 from storage.errors import QueueFull
-from tests.support.held_appends import Queue, add, run, settle
+from tests.support.event_loop import run, settle
+from tests.support.held_appends import Queue, add
 
 
 def test_what_arrives_during_a_call_goes_in_the_next_one_all_at_once() -> None:

@@ -7,7 +7,8 @@ import pytest
 from api.ingest.group_commit import GroupCommit
 from storage.errors import QueueUnavailable
 from storage.queue.producer import QueuePosition
-from tests.support.held_appends import Queue, add, run, settle
+from tests.support.event_loop import run, settle
+from tests.support.held_appends import Queue, add
 
 
 @pytest.mark.parametrize("error", [QueueUnavailable("away"), TypeError("a bug of ours")])

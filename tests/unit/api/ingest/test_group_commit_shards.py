@@ -4,7 +4,8 @@ import pytest
 
 from api.ingest import group_commit
 from storage.errors import QueueUnavailable, ShardFull
-from tests.support.held_appends import Queue, add, one_after_the_other, run, settle
+from tests.support.event_loop import run, settle
+from tests.support.held_appends import Queue, add, one_after_the_other
 
 
 def test_a_quiet_service_stays_with_one_shard() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from api.ingest import group_commit
 from storage.errors import QueueFull, QueueUnavailable, ShardFull
-from tests.support.held_appends import Queue, add, one_after_the_other, run, settle
+from tests.support.event_loop import run, settle
+from tests.support.held_appends import Queue, add, one_after_the_other
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """One run at a time per key; who asks during a run gets the next one."""
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from api.query.single_flight import SingleFlight
+from tests.support.event_loop import run, settle
 
 
 class Work:
@@ -31,12 +31,6 @@ class Work:
             self.at_once -= 1
 
 
-async def settle() -> None:
-    """Until every task has gone as far as it can."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 def ask(
     single_flight: SingleFlight[str], work: Callable[[], Awaitable[str]], key: str = "k"
 ) -> Any:
@@ -45,21 +39,6 @@ def ask(
 
 def is_empty(single_flight: SingleFlight[str]) -> bool:
     return not single_flight._running and not single_flight._next
-
-
-def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it; nothing may be left that the loop would complain of."""
-    complaints: list[dict[str, Any]] = []
-
-    async def watched() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-        await scenario()
-        await settle()
-        gc.collect()
-
-    asyncio.run(watched())
-    gc.collect()
-    assert complaints == []
 
 
 def test_who_asks_during_a_run_shares_the_next_one() -> None:
