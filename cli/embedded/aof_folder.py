@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from cli.embedded.layout import private_folder
 from cli.errors import ServerFailed
-from cli.safe_files import open_file, open_folder
+from cli.process.spawn import Account
+from cli.safe_files import open_file, open_folder, sync_folder
 
 FOLDER = "appendonlydir"
 MANIFEST = "appendonly.aof.manifest"
+_FIRST_FILE = "appendonly.aof.1.incr.aof"
 _MAX_MANIFEST_BYTES = 64 * 1024
 _line = re.compile(rb"file (appendonly\.aof\.[0-9]+\.[a-z.]+) seq ([0-9]+) type ([a-z])", re.M)
 _base = re.compile(r"appendonly\.aof\.([0-9]+)\.base\.(?:aof|rdb)").fullmatch
@@ -91,6 +94,28 @@ class AofFolder:
 
     def _names(self) -> list[str]:
         return sorted(os.listdir(self.path)) if self.path.is_dir() else []
+
+
+def create_empty(data: Path, account: Account | None) -> None:
+    """Create the append-only files of an empty queue. They are on disk when this returns.
+
+    `data` is a new folder. `account` is the servers' user, or None for the user of this process.
+    """
+    folder = private_folder(data / FOLDER, account)
+    _write_new(folder / _FIRST_FILE, "", account)
+    _write_new(folder / MANIFEST, f"file {_FIRST_FILE} seq 1 type i\n", account)
+    sync_folder(folder)
+    sync_folder(data)
+
+
+def _write_new(path: Path, text: str, account: Account | None) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        if account:
+            os.fchown(descriptor, account.uid, account.gid)
+        os.fsync(descriptor)
 
 
 def _new_file(name: str, folder: int) -> tuple[str, int]:

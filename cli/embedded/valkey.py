@@ -3,18 +3,20 @@
 import logging
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-from cli.embedded.aof_folder import AofFolder
+from cli.embedded.aof_folder import AofFolder, create_empty
 from cli.embedded.aof_tail import cut_zero_tail
 from cli.embedded.binaries import checking_program
 from cli.embedded.layout import private_folder
 from cli.embedded.server import Server, ServerContext
 from cli.errors import ServerFailed
+from cli.safe_files import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,21 @@ class Queue(Valkey):
     def __init__(self, context: ServerContext, maxmemory: str) -> None:
         """`maxmemory` has Valkey's form, such as `1gb`."""
         super().__init__("queue", context, {**_DURABLE, "maxmemory": maxmemory})
+
+    def prepare(self) -> None:
+        """Create the data folder under another name, then rename it: a kill leaves no partial one.
+
+        Valkey writes the manifest last. If it made the files itself, a kill before that would leave
+        files without a manifest, which look like a queue that lost its manifest.
+        """
+        if not self.folder.exists():
+            incomplete = self.folder.with_name("queue.making")
+            if incomplete.exists():
+                shutil.rmtree(incomplete)
+            create_empty(private_folder(incomplete, self._context.account), self._context.account)
+            incomplete.rename(self.folder)
+            sync_folder(self.folder.parent)
+        super().prepare()
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Repair the file after a power cut, then start. Raises `ServerFailed`, `OSError`."""

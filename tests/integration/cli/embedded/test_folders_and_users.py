@@ -60,6 +60,27 @@ def test_an_initdb_killed_half_way_leaves_a_folder_that_starts(
     assert not (data_dir / "postgres.making").exists()
 
 
+def test_a_queue_that_was_never_started_has_its_manifest_already(
+    data_dir: Path, scripts: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Valkey writes the manifest last, so a kill of its first start would leave none."""
+    left_by_a_kill = data_dir / "queue.making" / "appendonlydir"
+    left_by_a_kill.mkdir(parents=True)
+    (left_by_a_kill / "appendonly.aof.1.incr.aof").touch()
+    parent = scripts(HOLD, data_dir)
+    wait_until((data_dir / "queue").exists, "the folder of the queue appears")
+    for pid in [parent.pid, *with_file_open(data_dir / "lock")]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    parent.wait()
+    assert (data_dir / "queue/appendonlydir/appendonly.aof.manifest").stat().st_size
+    with embedded_servers(data_dir) as servers:
+        write(servers)
+    with embedded_servers(data_dir) as servers:
+        check_kept(servers)
+    assert not (data_dir / "queue.making").exists()
+
+
 def test_a_folder_with_a_long_and_awkward_path_works_and_its_sockets_are_removed(
     data_dir: Path,
 ) -> None:

@@ -23,7 +23,8 @@ CONTENT = "not the service's"
 
 FILES = ["lock", "state.writing", "state.json", "state.json.writing", "log/queue.log"]
 FILES += ["log/postgres.log", "log/postgres.log.1", "postgres/postmaster.pid"]
-FOLDERS = ["run", "log", "postgres", "postgres.making", "queue", "control", "programs", "joined"]
+FOLDERS = ["run", "log", "postgres", "postgres.making", "queue", "queue.making", "control"]
+FOLDERS += ["programs", "joined"]
 
 
 @pytest.fixture
