@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -94,3 +95,43 @@ message_grams = Table(
     Column("span", TIMESTAMP(timezone=True), primary_key=True),
 )
 """Every n-gram that is in a message of the span that begins at `span`."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("components", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("environments", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("events_per_second", BigInteger),
+    Column("events_per_day", BigInteger),
+    Column("origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("expires_at", TIMESTAMP(timezone=True)),
+    Column("revoked_at", TIMESTAMP(timezone=True)),
+    Column("last_used_at", TIMESTAMP(timezone=True)),
+    *(
+        # Instants that Python can read: no infinity.
+        CheckConstraint(f"{name} BETWEEN '1970-01-01Z' AND '9999-01-01Z'", f"api_keys_{name}")
+        for name in ("created_at", "expires_at", "revoked_at", "last_used_at")
+    ),
+)
+"""One of the two homes of API keys. Never a token: `digest` is the SHA-256 of one."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("at", TIMESTAMP(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    CheckConstraint("at BETWEEN '1970-01-01Z' AND '9999-01-01Z'", "audit_log_at_is_readable"),
+)
+"""Who did what, when, to what, with which result: every administrative act."""
+
+Index("audit_log_at", audit_log.c.at.desc(), audit_log.c.id.desc())
