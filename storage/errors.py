@@ -18,6 +18,7 @@ StorageError
 ├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
 ├── AccessError            an API key can't be made, changed or used
+│   ├── NoHome             neither the queue nor PostgreSQL does it
 │   ├── TooManyKeys        no more keys can be made
 │   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
 │   └── UnreadableKey      a store has something else in the place of a key's record
@@ -103,6 +104,10 @@ class DatabaseUnsuitable(DatabaseMismatch):
 
 class AccessError(StorageError):
     """An API key can't be made, changed or used."""
+
+
+class NoHome(AccessError):
+    """Neither the queue nor PostgreSQL can read or write API keys now."""
 
 
 class TooManyKeys(AccessError):

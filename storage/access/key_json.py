@@ -14,11 +14,13 @@ from msgspec import Meta
 
 from storage.access.api_key import ApiKey, Scope
 from storage.access.token import is_key_id
+from storage.postgres.instants import is_storable
 
 MAX_RECORD_BYTES = 65_536
 DIGEST_BYTES = 32
 
-_Text = Annotated[str, Meta(min_length=1, max_length=500)]
+# Without control characters: PostgreSQL refuses NUL, and terminals show names.
+_Text = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\A[^\x00-\x1f\x7f-\x9f]+\Z")]
 _Texts = Annotated[tuple[_Text, ...], Meta(max_length=100)]
 _Instant = Annotated[datetime, Meta(tz=True)]
 _Limit = Annotated[int, Meta(ge=1, le=2**53)]
@@ -106,6 +108,9 @@ def _key(key_id: str, record: _Record) -> ApiKey:
         raise UnreadableRecord("the record has no digest of a token")
     if len(set(record.scopes)) != len(record.scopes):
         raise UnreadableRecord("the record names a scope twice")
+    times = (record.created_at, record.expires_at, record.revoked_at, record.last_used_at)
+    if not all(map(is_storable, times)):
+        raise UnreadableRecord("the record has a time that can't be stored")
     return ApiKey(
         id=record.id,
         digest=digest,

@@ -16,6 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
+from storage.postgres.instants import FIRST, LAST
+
 metadata = MetaData()
 
 events = Table(
@@ -96,6 +98,12 @@ message_grams = Table(
 )
 """Every n-gram that is in a message of the span that begins at `span`."""
 
+
+def _storable(column: str) -> str:
+    """Return the condition for instants that Python can read: no infinity."""
+    return f"{column} BETWEEN '{FIRST:%Y-%m-%d}Z' AND '{LAST:%Y-%m-%d}Z'"
+
+
 api_keys = Table(
     "api_keys",
     metadata,
@@ -113,8 +121,7 @@ api_keys = Table(
     Column("revoked_at", TIMESTAMP(timezone=True)),
     Column("last_used_at", TIMESTAMP(timezone=True)),
     *(
-        # Instants that Python can read: no infinity.
-        CheckConstraint(f"{name} BETWEEN '1970-01-01Z' AND '9999-01-01Z'", f"api_keys_{name}")
+        CheckConstraint(_storable(name), f"api_keys_{name}")
         for name in ("created_at", "expires_at", "revoked_at", "last_used_at")
     ),
 )
@@ -130,7 +137,7 @@ audit_log = Table(
     Column("target", Text, nullable=False),
     Column("result", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
-    CheckConstraint("at BETWEEN '1970-01-01Z' AND '9999-01-01Z'", "audit_log_at_is_readable"),
+    CheckConstraint(_storable("at"), "audit_log_at_is_readable"),
 )
 """Who did what, when, to what, with which result: every administrative act."""
 

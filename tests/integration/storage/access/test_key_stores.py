@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from storage.access import key_queue
 from storage.access.api_key import ApiKey
-from storage.access.audit import AuditLine, decode_line, newest_lines
+from storage.access.audit import AuditLine, newest_lines
 from storage.access.key_json import encode_key
 from storage.access.key_queue import KeyQueue
 from storage.access.key_reader import KeyReader
 from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
+from storage.access.pending_audit import pending_lines
 from storage.errors import (
     DatabaseMismatch,
     DatabaseUnavailable,
@@ -32,7 +33,7 @@ from storage.postgres.migrate import downgrade
 from storage.redis import keys as names
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from tests.support.access import START, full_key, make_key
+from tests.support.access import DATABASE_AWAY, QUEUE_AWAY, START, full_key, make_key
 
 LINE = AuditLine("root@host", "keys create", "0aZ9bY8x")
 
@@ -240,7 +241,7 @@ def test_a_change_and_its_audit_line_are_one_step(
     for _ in range(2):  # a repeated act after a lost answer is one line in the table
         put(queue, key, line=LINE)
         put(table, key, lines=[LINE])
-    assert [decode_line(raw) for raw in client.lrange(names.PENDING_AUDIT, 0, -1)] == [LINE] * 2
+    assert pending_lines(client) == [LINE] * 2
     assert newest_lines(engine, START, 10) == [LINE]
     monkeypatch.setattr(key_queue, "MAX_AUDIT_LINES", 2)
     version = queue.version()
@@ -279,12 +280,12 @@ def test_too_many_foreign_records_are_not_read(
 
 
 def test_homes_that_are_away_say_so(settings: StorageSettings) -> None:
-    nowhere = connect("redis://127.0.0.1:1/0")
+    nowhere = connect(QUEUE_AWAY)
     with pytest.raises(QueueUnavailable):
         KeyQueue(nowhere).load()
     with pytest.raises(QueueUnavailable):
         put(KeyQueue(nowhere), make_key())
-    away = plain_engine("postgresql+psycopg2:///activity?host=/nonexistent")
+    away = plain_engine(DATABASE_AWAY)
     with pytest.raises(DatabaseUnavailable):
         KeyTable(away).load()
 
@@ -307,7 +308,7 @@ def test_an_api_process_reads_both_homes(
     put(table, other)
     reading = reading_engine(settings.database_url, 1)
     reader = KeyReader(client, reading)
-    away = KeyReader(connect("redis://127.0.0.1:1/0"), reading)
+    away = KeyReader(connect(QUEUE_AWAY), reading)
 
     async def read() -> None:
         version, found = await reader.load_queue()
