@@ -17,6 +17,11 @@ StorageError
 ├── KeyReused              an idempotency key was used for another request before
 ├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+├── AccessError            an API key can't be made, changed or used
+│   ├── NoHome             neither the queue nor PostgreSQL does it
+│   ├── TooManyKeys        no more keys can be made
+│   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
+│   └── UnreadableKey      a store has something else in the place of a key's record
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -95,6 +100,26 @@ class DatabaseMismatch(StorageError):
 
 class DatabaseUnsuitable(DatabaseMismatch):
     """PostgreSQL is too old, or behind a pooler that shares sessions; the message has a remedy."""
+
+
+class AccessError(StorageError):
+    """An API key can't be made, changed or used."""
+
+
+class NoHome(AccessError):
+    """Neither the queue nor PostgreSQL can read or write API keys now."""
+
+
+class TooManyKeys(AccessError):
+    """The maximum number of API keys is reached; the message has a remedy."""
+
+
+class TooManyAuditLines(AccessError):
+    """Too many audit lines wait on the queue for PostgreSQL; the act was not done."""
+
+
+class UnreadableKey(AccessError):
+    """A store has something else in the place of a key's record; the message has a remedy."""
 
 
 class PartitionNameTaken(StorageError):

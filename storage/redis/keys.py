@@ -6,6 +6,10 @@ may touch all of them.
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
+API_KEYS = "keys"  # queue: hash, id of an API key -> its record as JSON
+API_KEYS_VERSION = "keys:version"  # queue: string, another one after each change of API_KEYS
+PENDING_AUDIT = "keys:audit"  # queue: list, audit lines of API_KEYS that PostgreSQL may lack
+
 PROBE = "events:probe"  # queue: string, written to check whether the queue fsyncs
 
 GENERATIONS = "cache:tag_generations"  # control: hash, see cache/lua/common.lua

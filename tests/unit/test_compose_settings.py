@@ -81,7 +81,7 @@ def test_valkey_lets_one_user_in_and_shows_no_password_in_ps(role: str, tmp_path
     environment = service["environment"]
     assert (environment["VALKEY_USER"], environment["VALKEY_RULES"].split()[:4]) == (
         f"activity-{role}",
-        ["resetkeys", "~events:*", "resetchannels", "-@all"]
+        ["resetkeys", "~events:*", "~keys", "~keys:*"]
         if role == "queue"
         else ["resetkeys", "~rq:*", "~cache:*", "resetchannels"],
     )
