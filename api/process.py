@@ -1,9 +1,7 @@
 """One API process: uvicorn on an address, or on a socket that a supervisor has bound."""
 
 import argparse
-import logging
 import socket
-import sys
 from typing import Any
 
 import uvicorn
@@ -19,6 +17,7 @@ from api.settings import ApiSettings
 from storage.errors import StorageError
 from storage.metrics.process import own
 from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
+from storage.process_logs import end_process, start_process_logs
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
 
@@ -29,15 +28,13 @@ BACKLOG = 2048
 def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop without breaking a request."""
     options = _options(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
-    )
     own.join(options.slot, "api")
     try:
+        start_process_logs("api", options.log_fd)
         storage, settings = StorageSettings(), ApiSettings()
         require_fit_servers(storage)
     except StorageError as error:
-        sys.exit(f"api: {error}")
+        end_process(error)
     settings.connections = possible_connections(settings.connections)
     malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)
@@ -68,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         loop="uvloop",
         access_log=False,
         server_header=False,
-        log_level="warning",
+        log_config=None,  # its records go where all records go
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
@@ -96,4 +93,5 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="gets a line once connections are accepted",
     )
     parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
+    parser.add_argument("--log-fd", type=int, help="a file, inherited, to log to as well")
     return parser.parse_args(arguments)

@@ -25,11 +25,13 @@ CliError                    exit 1: an action failed
 import os
 from typing import Any
 
+from storage.logs.redaction import redact
+
 
 def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
     """Return the error as the JSON document that `--json` prints."""
     name = type(error).__name__
-    return {"error": {"type": name, "message": message(error), "exit_status": exit_status}}
+    return {"error": {"type": name, "message": redact(message(error)), "exit_status": exit_status}}
 
 
 class CliError(Exception):

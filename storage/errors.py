@@ -34,6 +34,8 @@ from enum import Enum
 import redis.exceptions as redis_errors
 import sqlalchemy.exc as sql_errors
 
+from storage.logs.redaction import redact
+
 
 class StorageError(Exception):
     """The base of all errors in storing and reading events."""
@@ -268,8 +270,8 @@ def sqlstate(error: sql_errors.DBAPIError) -> str | None:
 
 
 def first_line(error: sql_errors.DBAPIError) -> str:
-    """Return PostgreSQL's message, without its detail and context."""
-    return (str(error.orig).splitlines() or [""])[0][:_MAX_CHARACTERS]
+    """Return PostgreSQL's message, without its detail, its context and secrets."""
+    return redact((str(error.orig).splitlines() or [""])[0])[:_MAX_CHARACTERS]
 
 
 def describe(error: sql_errors.DBAPIError) -> str:

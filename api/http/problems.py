@@ -22,6 +22,7 @@ from storage.errors import (
     QueueUnsuitable,
     StorageError,
 )
+from storage.logs.redaction import redact
 
 MEDIA_TYPE = b"application/problem+json"
 RETRY_SECONDS = 2
@@ -126,9 +127,9 @@ def of_storage(error: StorageError) -> Problem:
         )
         return Problem(422, detail, [fault])
     if isinstance(error, DatabaseUnsuitable):
-        return unavailable(f"History can't be read: {error}.")
+        return unavailable(redact(f"History can't be read: {error}."))
     if isinstance(error, QueueUnsuitable | ControlUnsuitable):
-        return unavailable(f"Nothing was done: {error}.")
+        return unavailable(redact(f"Nothing was done: {error}."))
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 
