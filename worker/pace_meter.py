@@ -18,9 +18,16 @@ class PaceMeter:
     def __init__(self) -> None:
         self._large = _Average()
         self._all = _Average()
+        self._warm = False
 
     def add(self, events: int, seconds: float, small: bool) -> None:
-        """Add a batch: from the start of its reading until it was acknowledged."""
+        """Add a batch: from the start of its reading until it was acknowledged.
+
+        The first one does not count: it also opens connections and sends scripts.
+        """
+        if not self._warm:
+            self._warm = True
+            return
         self._all.add(events, seconds)
         if not small:
             self._large.add(events, seconds)

@@ -52,7 +52,9 @@ def workers_wanted(
 
     At least 1. At most `shards`, because each shard has one drain. None if a rate is unknown.
     """
-    if accepted_per_second is None or not pace:
+    if accepted_per_second is None:
         return None
-    needed = (accepted_per_second + backlog / DRAIN_SECONDS) / pace
-    return max(1, min(shards, math.ceil(needed - _TOLERANCE)))
+    asked = accepted_per_second + backlog / DRAIN_SECONDS
+    if not asked:
+        return 1  # at whatever pace
+    return max(1, min(shards, math.ceil(asked / pace - _TOLERANCE))) if pace else None

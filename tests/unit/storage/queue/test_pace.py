@@ -28,6 +28,11 @@ def test_without_one_of_the_rates_it_is_unknown() -> None:
     assert workers_wanted(None, 0, 2000, SHARDS) is None
     assert workers_wanted(10, 0, None, SHARDS) is None
     assert workers_wanted(10, 0, 0.0, SHARDS) is None
+    assert workers_wanted(0, 1, None, SHARDS) is None
+
+
+def test_where_nothing_comes_and_nothing_waits_one_worker_is_wanted_at_any_pace() -> None:
+    assert workers_wanted(0, 0, None, SHARDS) == 1
 
 
 def test_the_pace_is_the_mean_of_the_latest() -> None:
