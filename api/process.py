@@ -17,6 +17,7 @@ from api.server.fast_path_protocol import FastPathProtocol
 from api.server.open_files import possible_connections
 from api.settings import ApiSettings
 from storage.errors import StorageError
+from storage.metrics.process import own
 from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
     )
+    own.join(options.slot, "api")
     try:
         storage, settings = StorageSettings(), ApiSettings()
         require_fit_servers(storage)
@@ -93,4 +95,5 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         type=int,
         help="gets a line once connections are accepted",
     )
+    parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
     return parser.parse_args(arguments)

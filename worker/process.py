@@ -16,6 +16,7 @@ from rq.worker import WorkerStatus
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from storage.errors import StorageError
+from storage.metrics.process import own
 from storage.postgres.engine import require_suitable
 from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS
 from storage.redis.client import connect
@@ -108,8 +109,10 @@ def run(arguments: list[str] | None = None) -> None:
 
     Exits too if control is unreachable for longer than RQ waits; a supervisor restarts the process.
     """
-    liveness.write_to(_options(arguments).liveness)
+    options = _options(arguments)
+    liveness.write_to(options.liveness)
     logs.set_up()
+    own.join(options.slot, "worker")
     try:
         settings = StorageSettings()
         require_fit_servers(settings)
@@ -137,4 +140,5 @@ def run(arguments: list[str] | None = None) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m worker", description=__doc__)
     parser.add_argument("--liveness", type=Path, help="liveness file to write")
+    parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
     return parser.parse_args(arguments)

@@ -10,7 +10,8 @@ from cli.process import listener as listening
 from cli.process import unix_listener
 from cli.process.commands import API_STOP_SECONDS, api_processes
 from cli.process.keep_alive import keep_alive
-from cli.process.supervisor import Supervisor
+from cli.process.slots import slot_pool
+from cli.process.supervisor import Supervisor, with_slots
 from cli.service_choice import require_fit_servers, urls_of_run, warn_if_unreachable
 from cli.settings import CliSettings, load_settings
 
@@ -42,11 +43,13 @@ def run(options: Namespace) -> int:
     )
     urls = urls_of_run(options.data_dir)
     require_fit_servers(urls)
-    with _listener(options, settings) as listener:
+    with _listener(options, settings) as listener, slot_pool(None) as slots:
         print(f"listening: {_address(listener, settings)}", flush=True)
         warn_if_unreachable(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
-        keep_alive(Supervisor(processes), API_STOP_SECONDS, options.data_dir, listener)
+        keep_alive(
+            Supervisor(with_slots(processes, slots)), API_STOP_SECONDS, options.data_dir, listener
+        )
     return 0
 
 

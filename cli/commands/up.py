@@ -15,7 +15,7 @@ from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.errors import NotStarted, StopRequested
-from cli.health.liveness_folder import liveness_files
+from cli.health.liveness_folder import paths_in, supervisor_folder
 from cli.process import listener as listening
 from cli.process.background import background
 from cli.process.commands import (
@@ -26,8 +26,9 @@ from cli.process.commands import (
 )
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
+from cli.process.slots import SlotPool, slot_pool
 from cli.process.spawn import Account
-from cli.process.supervisor import TURN_SECONDS, Supervisor
+from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
 
 HELP = "run the whole service on this machine: PostgreSQL, Valkey, migrations, API and workers"
@@ -101,8 +102,10 @@ def _serve(
         )
         stack.callback(state.remove, layout.state)
         _migrate(servers)
-        liveness = stack.enter_context(liveness_files(settings.workers))
-        Run(settings, listener, servers, liveness).serve(signals)
+        own_folder = stack.enter_context(supervisor_folder())
+        slots = stack.enter_context(slot_pool(own_folder))
+        liveness = paths_in(own_folder, settings.workers)
+        Run(settings, listener, servers, liveness, slots).serve(signals)
 
 
 @contextmanager
@@ -138,21 +141,19 @@ class Run:
         listener: socket.socket,
         servers: Servers,
         liveness: Sequence[Path],
+        slots: SlotPool | None,
     ) -> None:
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
         self._listener, self._servers = listener, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._server_supervisor = Supervisor(servers.all, self._record)
-        self._workers = Supervisor(
-            worker_processes(settings.workers, urls, inherited, liveness), self._record
+        workers = worker_processes(settings.workers, urls, inherited, liveness)
+        apis = api_processes(
+            settings.api_processes, listener.fileno(), settings.host, urls, inherited
         )
-        self._apis = Supervisor(
-            api_processes(
-                settings.api_processes, listener.fileno(), settings.host, urls, inherited
-            ),
-            self._record,
-        )
+        self._workers = Supervisor(with_slots(workers, slots), self._record)
+        self._apis = Supervisor(with_slots(apis, slots), self._record)
 
     def serve(self, signals: StopSignals) -> None:
         """Start, print `ready`, and keep everything alive until a stop signal.

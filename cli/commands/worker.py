@@ -3,11 +3,12 @@
 from argparse import ArgumentParser, Namespace
 
 from cli.commands.options import add_run
-from cli.health.liveness_folder import liveness_files
+from cli.health.liveness_folder import paths_in, supervisor_folder
 from cli.process.background import background
 from cli.process.commands import WORKER_STOP_SECONDS, worker_processes
 from cli.process.keep_alive import keep_alive
-from cli.process.supervisor import Supervisor
+from cli.process.slots import slot_pool
+from cli.process.supervisor import Supervisor, with_slots
 from cli.service_choice import urls_of_run, warn_if_unreachable
 from cli.settings import load_settings
 
@@ -31,7 +32,8 @@ def run(options: Namespace) -> int:
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
     warn_if_unreachable(urls, "control_url")
-    with background(urls), liveness_files(settings.workers) as files:
-        workers = worker_processes(settings.workers, urls, liveness=files)
+    with background(urls), supervisor_folder() as folder, slot_pool(folder) as slots:
+        files = paths_in(folder, settings.workers)
+        workers = with_slots(worker_processes(settings.workers, urls, liveness=files), slots)
         keep_alive(Supervisor(workers), WORKER_STOP_SECONDS, options.data_dir)
     return 0

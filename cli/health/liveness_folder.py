@@ -1,7 +1,8 @@
-"""The folder with the liveness files of the workers of one supervisor.
+"""The folder of one supervisor: its slot file, and the liveness files of its workers.
 
     <TMPDIR or /tmp>/activity-<uid>/         this user's alone
         <pid of the supervisor>/             locked while the supervisor lives
+            slots                            opens the slot file (`storage.metrics.slot_file`)
             worker-0, worker-1, ...          written by the workers (`worker.liveness`)
 
 The lock is on the folder itself. So it ends with the supervisor, whatever ends that, and
@@ -28,19 +29,31 @@ def user_folder() -> Path:
 
 
 @contextmanager
-def liveness_files(workers: int) -> Iterator[Sequence[Path]]:
-    """Give the path of each worker's file, in a folder that exists while the block runs.
+def supervisor_folder() -> Iterator[Path | None]:
+    """Give the folder of this supervisor, which exists while the block runs.
 
-    Gives no paths if the folder can't be created: the workers then run without liveness files.
+    Gives None if the folder can't be created: the workers then run without liveness files.
     """
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(_supervisor_folder())
         except OSError as error:
             log.warning("`activity health worker` will find no workers: %s", error)
-            yield []
+            yield None
             return
-        yield [folder / f"worker-{number}" for number in range(workers)]
+        yield folder
+
+
+@contextmanager
+def liveness_files(workers: int) -> Iterator[Sequence[Path]]:
+    """Give the path of each worker's file, in a folder that exists while the block runs."""
+    with supervisor_folder() as folder:
+        yield paths_in(folder, workers)
+
+
+def paths_in(folder: Path | None, workers: int) -> Sequence[Path]:
+    """Return the path of each worker's file, none without a folder."""
+    return [folder / f"worker-{number}" for number in range(workers)] if folder else []
 
 
 def running_folders() -> list[Path]:

@@ -46,7 +46,9 @@ def worker_processes(
     """Return `count` worker processes, each with its liveness file if there are any."""
     files: Sequence[Path | None] = liveness or [None] * count
     return [
-        WorkerCommand("worker", _worker_argv(file), _environment(urls), tuple(pass_fds), file)
+        WorkerCommand(
+            "worker", _worker_argv(file), _environment(urls), tuple(pass_fds), liveness=file
+        )
         for file in files
     ]
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from cli.errors import CliError
 from cli.process.rolling_restart import RollingRestart
+from cli.process.slots import SlotPool
 from cli.process.spawn import has_ended, kill, spawn
 
 log = logging.getLogger(__name__)
@@ -40,16 +41,26 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Command:
-    """One of our programs. `argv` starts with an absolute path."""
+    """One of our programs. `argv` starts with an absolute path.
+
+    With `slots` the program knows `--slot`, and each of its processes gets a slot for its metrics.
+    """
 
     role: str
     argv: Sequence[str]
     env: Mapping[str, str]
     pass_fds: Sequence[int] = ()
+    slots: SlotPool | None = None
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the program and return at once. Raises `OSError`."""
-        return spawn(self.argv, self.env, pass_fds=self.pass_fds, death_signal=signal.SIGTERM)
+        return self.slots.spawn(self.role, self._spawn) if self.slots else self._spawn()
+
+    def _spawn(
+        self, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        argv, fds = [*self.argv, *arguments], [*self.pass_fds, *pass_fds]
+        return spawn(argv, self.env, pass_fds=fds, death_signal=signal.SIGTERM)
 
     def spawn_announced(self) -> tuple[subprocess.Popen[bytes], int]:
         """Start a program that knows `--ready-fd`, and return the descriptor to read from too."""
@@ -62,6 +73,11 @@ class Command:
             raise
         finally:
             os.close(writing)
+
+
+def with_slots(commands: Sequence[Command], slots: SlotPool | None) -> list[Command]:
+    """Return the commands so that their processes get slots for their metrics."""
+    return [replace(command, slots=slots) for command in commands]
 
 
 @dataclass
