@@ -50,7 +50,7 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
     yield "Backlog", _backlog(service)
     rate = service.get("stored_per_second")
     yield "Storing", UNKNOWN if rate is None else f"{counted(rate, 'event')} a second"
-    yield "Workers", number(service.get("workers"))
+    yield "Workers", _workers(service)
     yield "Dead letters", number(service.get("dead_letters"))
     yield "Accepted", _accepted(accounts)
     yield "In PostgreSQL", _in_postgresql(accounts)
@@ -65,6 +65,13 @@ def _backlog(service: Service) -> str:
         f"{counted(backlog, 'event')}, {size(service.get('backlog_bytes'))}; "
         f"the oldest has waited {duration(service.get('lag_seconds'))}"
     )
+
+
+def _workers(service: Service) -> str:
+    workers = number(service.get("workers"))
+    if "workers_wanted" not in service:  # a service of an earlier version
+        return workers
+    return f"{workers} (wanted: {number(service['workers_wanted'])})"
 
 
 def _accepted(accounts: Service) -> str:

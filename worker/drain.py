@@ -99,16 +99,26 @@ class Drain:
         ) as batches:
             while not context.stopping.is_set():
                 liveness.report(activity)
+                began = time.monotonic()
                 prepared = batches.next()
                 if prepared is None:
                     if not self._linger():
                         return
                     continue
                 self._store(prepared)
+                self._measure(prepared.batch, time.monotonic() - began)
                 if time.monotonic() > end or context.scheduler.waiting():
                     return
                 if len(prepared.batch.entries) < context.settings.batch_events * SMALL_SHARE:
                     time.sleep(context.settings.gather_ms / 1000)
+
+    def _measure(self, batch: EntryBatch, seconds: float) -> None:
+        events, settings = len(batch.entries), self._context.settings
+        small = (
+            events < settings.batch_events * SMALL_SHARE
+            and batch.bytes < settings.batch_bytes * SMALL_SHARE
+        )
+        self._context.meter.add(events, seconds, small)
 
     def _may_continue(self) -> bool:
         return not self._context.stopping.is_set() and not self._context.scheduler.waiting()
@@ -138,7 +148,7 @@ class Drain:
                 invalidator.begin_write(self._shard, oldest_ms, tags, fence)
         if batch.events:
             invalidator.end_write(self._shard, oldest_ms, tags, fence)
-        self._lease.acknowledge(batch)
+        self._lease.acknowledge(batch, self._context.meter.pace)
         self._report(batch, outcome)
 
     def _report(self, batch: EntryBatch, outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ from storage.redis.client import connect
 from storage.settings import StorageSettings
 from worker.batch_size import BatchSize
 from worker.failures import FailureLog
+from worker.pace_meter import PaceMeter
 from worker.settings import WorkerSettings
 
 
@@ -33,6 +34,7 @@ class Resources:
     size: BatchSize
     stopping: threading.Event = field(default_factory=threading.Event)
     failures: FailureLog = field(default_factory=FailureLog)
+    meter: PaceMeter = field(default_factory=PaceMeter)
 
 
 def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resources:

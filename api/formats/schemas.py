@@ -253,6 +253,10 @@ class StatusAnswer(BaseModel):
     )
     queue: QueueStatus | None = Field(description="null: the queue does not answer.")
     workers: int | None
+    workers_wanted: int | None = Field(
+        description="How many worker processes store what is accepted, and the backlog within "
+        "30 s. null: queue or control does not answer, or a rate is not measured yet."
+    )
     refused_jobs: int | None = Field(
         description="Entries of RQ's list that were not drains and were dropped recently."
     )

@@ -66,6 +66,8 @@ class Status:
             if queue
             else None,
             workers=crew.workers if crew else None,
+            # Without control no drain starts: more workers would only wait.
+            workers_wanted=self._monitor.workers_wanted(before) if before and crew else None,
             refused_jobs=crew.refused_jobs if crew else None,
             dead_letters=ledger.dead_letters if ledger else None,
             conservation=conservation,

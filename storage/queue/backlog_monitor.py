@@ -1,14 +1,18 @@
-"""Monitor the backlog: when refused producers may retry, and which shards stand still."""
+"""Monitor the backlog: when producers may retry, which shards stand still, workers wanted."""
 
 import time
 from collections.abc import Sequence
 
 from storage.periodic import PeriodicTask
+from storage.queue.counter_rate import CounterRate
 from storage.queue.drain_rate import DrainRate
 from storage.queue.inspector import Inspector, ShardState
+from storage.queue.pace import recent_pace, workers_wanted
 from storage.queue.standstill import Standstill
 
 POLL_SECONDS = 1.0
+ACCEPTED_WINDOW_SECONDS = 30.0
+MIN_ACCEPTED_SECONDS = 5.0  # an API process that has just started knows no rate yet
 RETRY_SHARE = 10  # producers may retry once a tenth of the backlog is stored
 
 
@@ -19,6 +23,7 @@ class BacklogMonitor(PeriodicTask):
         super().__init__("backlog monitor", POLL_SECONDS)
         self._inspector = inspector
         self._rate = DrainRate()
+        self._accepted = CounterRate(ACCEPTED_WINDOW_SECONDS, MIN_ACCEPTED_SECONDS)
         self._standstill = Standstill()
         self._backlog = 0
 
@@ -26,6 +31,13 @@ class BacklogMonitor(PeriodicTask):
     def stored_per_second(self) -> float | None:
         """The rate over the last seconds; None if it is not known yet."""
         return self._rate.per_second
+
+    def workers_wanted(self, shards: Sequence[ShardState]) -> int | None:
+        """Return how many workers are wanted; None if a rate is unknown. `shards` is as of now."""
+        pace = recent_pace([shard.pace for shard in shards if shard.pace])
+        backlog = sum(shard.backlog for shard in shards)
+        most = self._inspector.configured_shards
+        return workers_wanted(self._accepted.per_second, backlog, pace, most)
 
     def standing_still(self, shards: Sequence[ShardState]) -> dict[int, float]:
         """Return the shards that stand still, and for how many seconds; `shards` is as of now."""
@@ -40,5 +52,7 @@ class BacklogMonitor(PeriodicTask):
         """Read every shard's counters. Raises QueueUnavailable."""
         shards = await self._inspector.shards()
         self._backlog = sum(shard.backlog for shard in shards)
-        self._rate.observe(time.monotonic(), sum(shard.trimmed for shard in shards))
-        self._standstill.observe(time.monotonic(), shards)
+        now = time.monotonic()
+        self._rate.observe(now, sum(shard.trimmed for shard in shards))
+        self._accepted.observe(now, sum(shard.accepted for shard in shards))
+        self._standstill.observe(now, shards)

@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 
 from storage.errors import queue_errors
 from storage.queue.durability import Durability, durability
+from storage.queue.pace import RecordedPace
 from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
 from storage.redis.script_runner import run
@@ -26,6 +27,7 @@ class ShardState:
     or expired (the sweeper acts). `last_error`: why the last drain ended early, empty if it did
     not. `since_ms`: when the first event was accepted, ms since the epoch, 0 for never. `id_ahead`:
     the last id of the stream if it is ahead of the clock (somebody else chose it), else empty.
+    `pace`: how fast the worker that drained it last stores while it is busy; None if unknown.
     """
 
     shard: int
@@ -40,6 +42,7 @@ class ShardState:
     last_error: str
     since_ms: int
     id_ahead: str = ""
+    pace: RecordedPace | None = None
 
     @property
     def unaccounted(self) -> int:
@@ -76,6 +79,11 @@ class Inspector:
         self._shards = shards
         self._trusted = trusted
 
+    @property
+    def configured_shards(self) -> int:
+        """Return the number of shards in the settings of this process."""
+        return self._shards
+
     async def shards(self) -> list[ShardState]:
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
@@ -109,7 +117,7 @@ class Inspector:
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:
     accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
-    state, last_error, since_ms, id_ahead = rest
+    state, last_error, since_ms, id_ahead, pace, pace_at_ms = rest
     return ShardState(
         shard,
         accepted,
@@ -123,4 +131,5 @@ def _shard_state(shard: int, answer: list[Any]) -> ShardState:
         last_error.decode(errors="replace"),
         since_ms,
         id_ahead.decode(),
+        RecordedPace(float(pace), pace_at_ms) if pace else None,
     )

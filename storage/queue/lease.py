@@ -7,6 +7,7 @@ import redis
 
 from storage.errors import LeaseLost, queue_errors
 from storage.model.entries import END, Entry, EntryBatch, next_entry, read_batch, size_of
+from storage.queue.pace import Pace
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.redis.script_runner import run
@@ -104,17 +105,20 @@ class ShardLease:
         if self._run("renew", [], [self.fence, self._lease_ms]) == 0:
             raise LeaseLost(f"shard {self._shard} was taken over from fence {self.fence}")
 
-    def acknowledge(self, batch: EntryBatch) -> int:
+    def acknowledge(self, batch: EntryBatch, pace: Pace | None = None) -> int:
         """Remove a batch that PostgreSQL has committed; return the number of entries left.
 
+        Records the worker's `pace` with the shard.
         Raises LeaseLost: then another drain reads the batch again, which does no harm.
         """
         shard_keys = [keys.stream(self._shard), keys.ids(self._shard)]
-        args: list[bytes | int] = [
+        args: list[bytes | int | str] = [
             self.fence,
             self._lease_ms,
             next_entry(batch.entries[-1]),
             batch.bytes,
+            f"{pace.per_second:.3f}" if pace else "",
+            int(pace is not None and pace.at_least),
             *batch.ids,
         ]
         left = self._run("acknowledge", shard_keys, args)

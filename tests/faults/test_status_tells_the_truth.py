@@ -19,7 +19,9 @@ from tests.faults.test_frozen_servers import frozen
 from tests.support.refusing import refuse, refuse_nothing
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
-OF_THE_QUEUE = ("backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "shards")
+OF_THE_QUEUE = (
+    "backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "workers_wanted", "shards",
+)  # fmt: skip
 
 
 def status(running: Service) -> dict[str, Any]:

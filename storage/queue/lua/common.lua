@@ -7,6 +7,8 @@
 --   accepted  events ever appended     trimmed  events ever stored and removed
 --   foreign   entries ever removed that no append has added (somebody else's XADD)
 --   bytes     of the queued events     since    when the first was accepted (ms)
+--   pace      events that the worker which drained last stores per second of work
+--   pace_at   when that was measured (ms), 0 if it is a lower bound
 --   last_error  why the last drain ended early; new events go to other
 --             shards until a batch of this one is stored again
 local LAST_ID = '18446744073709551615-18446744073709551615' -- nothing can be appended after it

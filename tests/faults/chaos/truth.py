@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OF_THE_QUEUE = ("backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "shards")
+OF_THE_QUEUE = (
+    "backlog", "backlog_bytes", "lag_seconds", "stored_per_second", "workers_wanted", "shards",
+)  # fmt: skip
 STALL_SECONDS = 25.0  # new API processes must watch a shard for 10 s first
 _EXPLAINS = ("can't be asked", "no worker runs")
 

@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from storage.errors import LeaseLost
+from storage.queue.pace import Pace
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.settings import StorageSettings
@@ -150,3 +151,42 @@ def test_find_returns_a_queued_event_until_it_is_acknowledged(
     assert batch is not None
     lease.acknowledge(batch)
     assert find(queue, id_bytes(event)) is None
+
+
+def recorded(settings: StorageSettings, queue: redis.Redis, pace: Pace | None) -> tuple[str, bool]:
+    """Acknowledge one event with this pace; return what the shard records, and whether when."""
+    append(settings, make_events(1))
+    lease = begun(queue)
+    found = lease.read(1, MUCH)
+    assert found is not None
+    lease.acknowledge(found, pace)
+    lease.release()
+    now = state(queue)
+    return now.get("pace", ""), now.get("pace_at", "0") != "0"
+
+
+def test_a_shard_records_the_pace_of_the_worker_that_drained_it(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    assert recorded(settings, queue, None) == ("", False)
+    assert recorded(settings, queue, Pace(1234.5678, at_least=False)) == ("1234.568", True)
+    assert recorded(settings, queue, None) == ("1234.568", True)
+    assert recorded(settings, queue, Pace(99, at_least=False)) == ("99.000", True)
+    assert_balanced(queue)
+
+
+def test_a_lower_bound_is_recorded_until_a_pace_is_measured(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    assert recorded(settings, queue, Pace(100, at_least=True)) == ("100.000", False)
+    assert recorded(settings, queue, Pace(50, at_least=True)) == ("100.000", False)
+    assert recorded(settings, queue, Pace(200, at_least=True)) == ("200.000", False)
+    assert recorded(settings, queue, Pace(150, at_least=False)) == ("150.000", True)
+    assert recorded(settings, queue, Pace(900, at_least=True)) == ("150.000", True)
+
+
+def test_a_pace_that_another_program_has_written_stops_no_drain(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    queue.hset(keys.state(0), mapping={"pace": "fast", "pace_at": "now"})
+    assert recorded(settings, queue, Pace(10, at_least=True)) == ("10.000", False)
