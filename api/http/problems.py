@@ -39,6 +39,7 @@ _TITLES = {
     421: ("misdirected", "The service does not answer to this host"),
     422: ("invalid", "The request is not valid"),
     424: ("held-back", "Other items of this atomic batch are invalid"),
+    429: ("rate-limited", "The key's limit is reached"),
     431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "Internal error"),
     501: ("not-implemented", "The service does not support this"),

@@ -58,3 +58,8 @@ def page(digest: str) -> str:
 def page_lock(digest: str) -> str:
     """Control: string with a TTL, there while a process runs the query of that page."""
     return f"cache:lock:{digest}"
+
+
+def limit(key_id: str) -> str:
+    """Control: hash, see access/lua/grant.lua; with a TTL unless the key has a limit of a day."""
+    return f"limit:{key_id}"

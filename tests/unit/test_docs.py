@@ -90,6 +90,7 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.pending_tags(7).replace("7", "<N>"),
         keys.page("<digest>"),
         keys.page_lock("<digest>"),
+        keys.limit("<key id>"),
     ],
 )
 def test_the_architecture_page_names_every_redis_key(key: str) -> None:
