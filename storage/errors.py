@@ -272,9 +272,9 @@ def refusal(error: StorageError) -> str | None:
     """
     if isinstance(error.__cause__, redis_errors.ResponseError):
         return str(error.__cause__)
-    if isinstance(error, DatabaseUnsuitable):
+    if isinstance(error, Unavailable | DatabaseUnsuitable) and not isinstance(error, QueryTooSlow):
         return None
-    return str(error) if isinstance(error, QueryTooSlow | DatabaseMismatch) else None
+    return str(error)
 
 
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:

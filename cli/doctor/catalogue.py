@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from cli.doctor import (
     control_checks,
     database_checks,
+    key_checks,
     machine_checks,
     queue_checks,
     schema_checks,
@@ -19,7 +20,7 @@ OF_SERVER: Mapping[str, Sequence[Check]] = {
 }
 """The checks that ask one server only. Each server has a thread of its own."""
 
-SHARED: Sequence[Check] = (*shared_checks.CHECKS, *machine_checks.CHECKS)
+SHARED: Sequence[Check] = (*shared_checks.CHECKS, *machine_checks.CHECKS, *key_checks.CHECKS)
 """The checks that ask several servers, after all others."""
 
 CHECKS: Sequence[Check] = (*(each for checks in OF_SERVER.values() for each in checks), *SHARED)

@@ -8,6 +8,8 @@ from pathlib import Path
 from cli.doctor.address import is_local_database, psql_command
 from cli.doctor.check import NotKnown
 from cli.doctor.server import Server
+from storage.access.key_records import KeyRecords
+from storage.access.key_table import KeyTable
 from storage.events.ledger import Ledger, read_ledger
 from storage.postgres.inspection import (
     Connections,
@@ -97,6 +99,11 @@ class DatabaseFacts(Server):
     def frozen_age(self) -> int:
         """Return how many transactions ago the oldest rows were written."""
         return self.ask(self._inspection.frozen_age)
+
+    @cached_property
+    def keys(self) -> KeyRecords:
+        """Return the API keys that this home has."""
+        return self.ask(lambda: KeyTable(self._inspection.engine).load())
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -1,17 +1,17 @@
 """Run every check: each server in a thread of its own, and none for longer than its limit."""
 
-import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cli.doctor.catalogue import CHECKS, OF_SERVER, SHARED
 from cli.doctor.check import Check, Finding, NotKnown, fault, unknown
-from cli.doctor.redaction import Redactor, secrets_of
 from cli.doctor.server_checks import ANSWERS, remedy_of, server_of
 from cli.doctor.subject import Subject
 from storage.failures import reason
-from storage.settings import StorageSettings
+from storage.logs.one_line import one_line
+from storage.logs.redaction import redact
 
 LIMIT_SECONDS = 30.0  # for all questions to one server, and again for the checks that compare
 
@@ -28,15 +28,13 @@ def examine(subject: Subject, seconds: float = LIMIT_SECONDS) -> list[Result]:
     """Run every check, and return the results in the order of the catalogue. Never raises."""
     findings: dict[str, Finding] = {}
     rounds = [_Round(role, checks, subject) for role, checks in OF_SERVER.items()]
-    for each in rounds:
-        each.start()
-    for each in rounds:
-        findings |= each.finish(seconds)
-    last = _Round("", SHARED, subject)
-    last.start()
-    findings |= last.finish(seconds)
-    redact = _redactor(subject.settings)
-    return [Result(check, _redacted(findings[check.name], redact)) for check in CHECKS]
+    for rounds_at_once in (rounds, [_Round("", SHARED, subject)]):
+        deadline = time.monotonic() + seconds
+        for each in rounds_at_once:
+            each.start()
+        for each in rounds_at_once:
+            findings |= each.finish(deadline, f"no answer within {seconds:g} s")
+    return [Result(check, _shown(findings[check.name])) for check in CHECKS]
 
 
 def examine_one(check: Check, subject: Subject) -> Finding:
@@ -63,11 +61,10 @@ class _Round(threading.Thread):
         for check in self._checks:
             self._findings[check.name] = examine_one(check, self._subject)
 
-    def finish(self, seconds: float) -> Mapping[str, Finding]:
-        """Wait for the checks, and return a finding for each of them."""
-        self.join(seconds)
+    def finish(self, deadline: float, late: str) -> Mapping[str, Finding]:
+        """Wait for the checks, and return a finding for each; `late` for those not done by then."""
+        self.join(max(0.0, deadline - time.monotonic()))
         done = dict(self._findings)
-        late = f"no answer within {seconds:g} s"
         if self.is_alive() and self._role:
             server_of(self._subject, self._role).give_up(late)
         return {each.name: done.get(each.name) or self._late(each, late) for each in self._checks}
@@ -79,14 +76,10 @@ class _Round(threading.Thread):
         return fault(f"{name} does not answer: {why}", remedy_of(self._subject, self._role))
 
 
-def _redacted(finding: Finding, redact: Redactor) -> Finding:
-    return replace(finding, text=redact(finding.text), remedy=redact(finding.remedy))
+def _shown(finding: Finding) -> Finding:
+    """Return the finding as it may be shown: one line without secrets, whatever a server says."""
+    return replace(finding, text=_line(finding.text), remedy=_line(finding.remedy))
 
 
-def _redactor(settings: StorageSettings) -> Redactor:
-    urls = (settings.queue_url, settings.control_url, settings.database_url)
-    secrets = secrets_of(urls, os.environ)
-    for password in (settings.queue_password, settings.control_password):
-        if password is not None:
-            secrets.add(password.get_secret_value())
-    return Redactor(secrets)
+def _line(text: str) -> str:
+    return redact(one_line(text))

@@ -10,6 +10,8 @@ from cli.doctor.address import is_local_redis, redis_command
 from cli.doctor.check import NotKnown
 from cli.doctor.machine import Machine
 from cli.doctor.server import Server
+from storage.access.key_queue import KeyQueue
+from storage.access.key_records import KeyRecords
 from storage.errors import QueueUnavailable, control_errors, queue_errors
 from storage.queue.inspector import Inspector, QueueServer, ShardState
 from storage.queue.registry import Registry, read_registry
@@ -103,6 +105,11 @@ class QueueFacts(RedisFacts):
     def read_shards(self) -> list[ShardState]:
         """Read the state of each shard again."""
         return self.ask(lambda: self._inspect(lambda inspector: inspector.shards()))
+
+    @cached_property
+    def keys(self) -> KeyRecords:
+        """Return the API keys that this home has."""
+        return self.ask(lambda: KeyQueue(self._inspection.client).load()[1])
 
     @cached_property
     def server(self) -> QueueServer:

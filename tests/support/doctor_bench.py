@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from cli.doctor.check import Finding
 from cli.doctor.examination import examine
 from cli.doctor.machine import Machine
 from cli.doctor.subject import RunFacts, open_subject
+from storage.access.api_key import ApiKey, Scope
+from storage.access.key_queue import KeyQueue
 from storage.postgres import partitions
 from storage.postgres.engine import plain_engine, transaction
 from storage.redis import keys
@@ -68,6 +70,12 @@ class Bench:
     def announce(self, shards: int) -> None:
         """Announce a number of shards, as an API process does."""
         self.queue.zadd(keys.SHARD_COUNT, {"count": shards})
+
+    def add_key(self, key_id: str = "3kTMd9fa", **more: Any) -> None:
+        """Put an API key on the queue, as while PostgreSQL was away."""
+        created_at = datetime.now(UTC) - timedelta(days=90)
+        key = ApiKey(key_id, bytes(32), "shop", frozenset({Scope.WRITE}), created_at, **more)
+        KeyQueue(self.queue).merge({key_id: key})
 
     def sql(self, statement: str) -> None:
         """Run a statement in the test's database, and commit."""

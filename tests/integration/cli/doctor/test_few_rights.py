@@ -66,7 +66,13 @@ def test_without_config_the_persistence_of_control_is_unknown(bench: Bench) -> N
 
 def test_a_key_that_may_not_be_read_makes_its_checks_unknown(bench: Bench) -> None:
     restrict(bench, "queue", "resetkeys", "~events:probe")
-    assert unknown(bench.examine()) == {"queue-shards", "queue-paused", "queue-probe", "balance"}
+    assert unknown(bench.examine()) == {
+        "queue-shards",
+        "queue-paused",
+        "queue-probe",
+        "balance",
+        "keys-expiry",
+    }
 
 
 def test_a_durability_that_is_only_stated_is_not_said_to_be_right(bench: Bench) -> None:
@@ -99,6 +105,7 @@ def test_a_role_without_rights_gets_no_verdict_on_what_it_can_t_see(weak_role: B
         "database-migration",
         "database-transactions",
         "database-disk",
+        "keys-expiry",
     }
     assert "permission denied for table" in found["dead-letters"].text
     assert "hides 1 session" in found["database-transactions"].text

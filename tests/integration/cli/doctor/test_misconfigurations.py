@@ -4,7 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -146,6 +148,13 @@ def dead_letter(bench: Bench) -> None:
     engine.dispose()
 
 
+def expiring(hours: float, **more: Any) -> Plant:
+    def plant(bench: Bench) -> None:
+        bench.add_key(expires_at=datetime.now(UTC) + timedelta(hours=hours), **more)
+
+    return plant
+
+
 def own(role: str, maxmemory: str = "64mb", **settings: str) -> Plant:
     return lambda bench: bench.use(role, maxmemory, **settings)
 
@@ -257,6 +266,14 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     ("clocks", WARNING, "the clocks of this machine and", slow_clock(5)),
     ("clocks", FAULT, "the clocks of this machine and", slow_clock(40)),
     ("balance", FAULT, "the queue itself misses 1", lost_event),
+    ("keys-expiry", WARNING, "the first: 3kTMd9fa ends in 2 d", expiring(59)),
+    ("keys-expiry", WARNING, "3kTMd9fa has ended 1 d", expiring(-36)),
+    (
+        "keys-expiry",
+        FAULT,
+        "nobody may use these keys: 3kTMd9fa",
+        lambda bench: bench.queue.hset(keys.API_KEYS, "3kTMd9fa", "{"),
+    ),
     ("log-size", WARNING, "api.log has 40.0 MiB", large_log),
 ]
 
@@ -284,6 +301,17 @@ def test_right_servers_have_no_fault_and_no_warning(bench: Bench) -> None:
     found = bench.examine()
     names = {name for name, one in found.items() if one.verdict in (FAULT, WARNING)}
     assert names <= {"queue-disk", "database-disk"}, found  # those of this machine
+
+
+def test_keys_that_end_later_or_were_revoked_or_rotated_are_right(bench: Bench) -> None:
+    now = datetime.now(UTC)
+    bench.add_key(key_id="aaaaaaaa")
+    bench.add_key(key_id="bbbbbbbb", expires_at=now + timedelta(days=30))
+    bench.add_key(key_id="cccccccc", expires_at=now - timedelta(days=30))
+    bench.add_key(key_id="dddddddd", expires_at=now + timedelta(days=1), revoked_at=now)
+    found = bench.examine()["keys-expiry"]
+    assert found.verdict == Verdict.OK
+    assert found.text.startswith("2 valid API keys, ")
 
 
 @pytest.mark.parametrize(("bound", "verdict"), [("_LOW", WARNING), ("_VERY_LOW", FAULT)])

@@ -10,7 +10,6 @@ from cli.doctor.address import (
     psql_command,
     redis_command,
 )
-from cli.doctor.redaction import Redactor, secrets_of
 
 REDIS = [
     ("redis://localhost:6379/0", "valkey-cli -h localhost -p 6379", True),
@@ -55,25 +54,3 @@ def test_an_address_of_postgresql(url: str, start: str, local: bool) -> None:
 )
 def test_libpq_s_host_decides_where_the_address_names_none(host: str, local: bool) -> None:
     assert is_local_database("postgresql:///activity", {"PGHOST": host}) == local
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("AUTH s3cret/word failed", "AUTH *** failed"),
-        ("redis://me:s3cret%2Fword@h/0", "redis://me:***@h/0"),
-        ("redis://:other@h", "redis://:***@h"),
-        ("key act_0aZ9bY8c_" + "A" * 38 + " expired", "key *** expired"),
-        ("the key act_0aZ9bY8c expires", "the key act_0aZ9bY8c expires"),
-        ("user abc may not", "user abc may not"),
-    ],
-)
-def test_secrets_are_replaced(text: str, shown: str) -> None:
-    redact = Redactor(["s3cret/word", "abc"])
-    assert redact(text) == shown
-
-
-def test_secrets_come_from_addresses_and_variables() -> None:
-    urls = ["redis://u:a%2Fb@h", "unix:///s?password=c%20d", "redis://h"]
-    variables = {"PGPASSWORD": "e", "ACTIVITY_QUEUE_PASSWORD": "f", "HOME": "/root"}
-    assert secrets_of(urls, variables) == {"a/b", "c d", "e", "f"}
