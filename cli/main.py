@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "cli.commands.worker",
     "migrate": "cli.commands.migrate",
     "status": "cli.commands.status",
+    "doctor": "cli.commands.doctor",
     "health": "cli.commands.health",
     "send": "cli.commands.send",
     "dead-letters": "cli.commands.dead_letters",

@@ -15,7 +15,7 @@ from cli.urls import Urls, storage_settings
 log = logging.getLogger(__name__)
 
 _RETRYING = "retrying until it answers"
-_ADVICE = (
+ADVICE = (
     "to use the servers of `make up` on this machine, give --data-dir DIR (.data, unless "
     "`make up` was given another folder)"
 )
@@ -69,7 +69,7 @@ def warn_if_unreachable(urls: Urls | None, name: str) -> None:
         with control_errors():
             server.ping()
     except StorageError as error:
-        advice = _RETRYING if name in settings.model_fields_set else _ADVICE
+        advice = _RETRYING if name in settings.model_fields_set else ADVICE
         log.warning("nothing answers at ACTIVITY_%s: %s; %s", name.upper(), error.__cause__, advice)
     finally:
         server.close()

@@ -264,6 +264,19 @@ def database_errors() -> Iterator[None]:
         raise
 
 
+def refusal(error: StorageError) -> str | None:
+    """Return why a server that answers did not answer this question; None if the server is away.
+
+    The reason may be a missing right, a command or a table that it does not have, or its time
+    limit.
+    """
+    if isinstance(error.__cause__, redis_errors.ResponseError):
+        return str(error.__cause__)
+    if isinstance(error, Unavailable | DatabaseUnsuitable) and not isinstance(error, QueryTooSlow):
+        return None
+    return str(error)
+
+
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:
     """Return the five-character SQLSTATE of a driver error, None if the server sent none."""
     return getattr(error.orig, "pgcode", None)
