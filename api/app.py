@@ -26,6 +26,7 @@ from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
+from storage.logs import request_id
 from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Application:
         """Answer one request, or run the lifespan."""
         if scope["type"] == "http":
             headers = scope["headers"]
+            request_id.begin(headers)
             found = dict(headers)
             if scope["http_version"] not in VERSIONS:
                 await ProblemResponse(_NO_SUCH_VERSION)(scope, receive, send)

@@ -23,8 +23,10 @@ from storage.errors import (
     StorageError,
 )
 from storage.logs.redaction import redact
+from storage.logs.request_id import current_or_new
 
 MEDIA_TYPE = b"application/problem+json"
+REQUEST_ID = b"x-request-id"
 RETRY_SECONDS = 2
 KEYS_SECONDS = 60  # by then some keys may have expired
 
@@ -64,16 +66,19 @@ class Problem(Exception):
 
     def answer(self, body: bytes | None = None, media_type: bytes = MEDIA_TYPE) -> Answer:
         """Return the whole answer; `body` describes the problem in another form than JSON."""
+        request = current_or_new()
         if body is None:
-            body = self.body() + LINE_FEED
-        return Answer(self.status, [*content_headers(media_type, body), *self.headers], body)
+            body = msgspec.json.encode(self.document(request)) + LINE_FEED
+        described = content_headers(media_type, body)
+        headers = [*described, (REQUEST_ID, request.encode()), *self.headers]
+        return Answer(self.status, headers, body)
 
     def body(self) -> bytes:
-        """Return the problem document as JSON."""
+        """Return the problem document of an item of a batch as JSON."""
         return msgspec.json.encode(self.document())
 
-    def document(self) -> dict[str, object]:
-        """Return the problem document."""
+    def document(self, request: str | None = None) -> dict[str, object]:
+        """Return the problem document; `request` is the id of a request that is refused whole."""
         name, title = _TITLES[self.status]
         document: dict[str, object] = {
             "type": f"urn:activity:problem:{name}",
@@ -81,6 +86,8 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
         }
+        if request:
+            document["request_id"] = request
         if self.faults:
             document["errors"] = [_without_none(fault) for fault in self.faults]
         return {**document, **self.more}

@@ -36,12 +36,15 @@ def _problem(description: str, **headers: dict[str, Any]) -> dict[str, Any]:
         "description": description,
         "model": ProblemAnswer,
         "content": {_PROBLEM: {"schema": _reference("ProblemAnswer")}},
-        **({"headers": headers} if headers else {}),
+        "headers": {"X-Request-Id": _REQUEST_ID, **headers},
     }
 
 
 def _header(description: str, **schema: Any) -> dict[str, Any]:
     return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+_REQUEST_ID = _header("The `request_id` of the problem.", pattern="^[0-9a-f]{32}$")
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -95,5 +95,5 @@ def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool
     if error is None:
         return current.result() == page.etag
     if not isinstance(error, StorageError):
-        log.error("GET /events", exc_info=error)
+        log.error("GET /events: the page can't be validated", exc_info=error)
     return False

@@ -21,6 +21,7 @@ from api.http.proxies import FORWARDED
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
 from storage.errors import QueueFull, StorageError
+from storage.logs.request_id import RequestId, handling
 from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Post:
         self._fast_path = fast_path
         self._connection = connection
         self._posted = posted
+        self._headers = connection.headers  # for an id of the request, if something asks for it
 
     def start(self) -> None:
         """Append the event, once earlier requests are answered; the answer always comes later."""
@@ -112,7 +114,8 @@ class Post:
             url = self._fast_path.prefix + location(stamped.id)
             self._answer(202, _ACCEPTED_LINES % (len(body), url.encode()), body)
         else:
-            answer = self._problem(error).answer()
+            with handling(RequestId(self._headers)):
+                answer = self._problem(error).answer()
             self._answer(answer.status, header_lines(answer.headers), answer.body)
 
     def _problem(self, error: BaseException) -> Problem:

@@ -64,6 +64,11 @@ def current() -> RequestId | None:
     return _current.get()
 
 
+def current_or_new() -> str:
+    """Return the id of the current request, or a new id outside of any."""
+    return str(_current.get() or RequestId(()))
+
+
 def begin(headers: Headers) -> RequestId:
     """Let the current task, and what it starts, handle a request with these headers."""
     request = RequestId(headers)

@@ -40,7 +40,7 @@ _CONFIG.load()
 
 
 class Answer(NamedTuple):
-    """One answer; values that differ between events, and the order of headers, are masked."""
+    """One answer; values that differ between requests, and the order of headers, are masked."""
 
     status: int
     headers: dict[str, str]
@@ -182,10 +182,11 @@ class _Stream(io.BytesIO):
 
 _IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_REQUESTS = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def _masked(text: str) -> Any:
-    return _TIMES.sub("<time>", _IDS.sub("<id>", text))
+    return _REQUESTS.sub("<request>", _TIMES.sub("<time>", _IDS.sub("<id>", text)))
 
 
 async def steps(count: int = 50) -> None:
