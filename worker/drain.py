@@ -19,9 +19,10 @@ from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from worker import liveness
+from worker.activities import draining, storing
 from worker.heartbeat import Heartbeat
 from worker.prefetch import Prefetcher, PreparedBatch
+from worker.progress import database_wait, report
 from worker.resources import Resources, resources
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,15 @@ def drain(shard: int) -> str:
 
 
 def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
-    if not lease.acquire(context.writer.last_fence(shard)):
+    with database_wait.waiting(storing(shard)):
+        last_fence = context.writer.last_fence(shard)
+    if not lease.acquire(last_fence):
         return "busy"
     if lease.took_over:
         log.warning("shard %d: takes over from a drain that did not finish", shard)
     with Heartbeat(lease, context.settings.lease_ms):
-        context.writer.terminate_stale_sessions(shard, lease.fence, lease.last_id)
+        with database_wait.waiting(storing(shard)):
+            context.writer.terminate_stale_sessions(shard, lease.fence, lease.last_id)
         Drain(context, lease, shard).run()
     generation = lease.release()
     if generation:
@@ -92,13 +96,13 @@ class Drain:
         Raises LeaseLost, or another StorageError if a server is unreachable. No event is lost.
         """
         context = self._context
-        activity = f"shard {self._shard}"
+        activity = draining(self._shard)
         end = time.monotonic() + context.settings.slice_ms / 1000
         with Prefetcher(
             self._lease, context.size, context.settings.batch_bytes, self._may_continue
         ) as batches:
             while not context.stopping.is_set():
-                liveness.report(activity)
+                report(activity)
                 began = time.monotonic()
                 prepared = batches.next()
                 if prepared is None:
@@ -138,14 +142,15 @@ class Drain:
         oldest_ms, tags = prepared.oldest_ms, prepared.tags
         if batch.unreadable:
             batch = self._lease.identify(batch)
-        self._context.writer.ensure_partitions(batch.events)
-        with self._context.writer.batch(self._shard, fence) as transaction:
-            find_foreign = partial(self._lease.find_foreign, batch)
-            outcome = transaction.insert(batch.events, prepared.text, find_foreign)
-            dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
-            transaction.record_counts(batch, outcome.stored, dead)
-            if batch.events:
-                invalidator.begin_write(self._shard, oldest_ms, tags, fence)
+        with database_wait.waiting(storing(self._shard)):
+            self._context.writer.ensure_partitions(batch.events)
+            with self._context.writer.batch(self._shard, fence) as transaction:
+                find_foreign = partial(self._lease.find_foreign, batch)
+                outcome = transaction.insert(batch.events, prepared.text, find_foreign)
+                dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
+                transaction.record_counts(batch, outcome.stored, dead)
+                if batch.events:
+                    invalidator.begin_write(self._shard, oldest_ms, tags, fence)
         if batch.events:
             invalidator.end_write(self._shard, oldest_ms, tags, fence)
         self._lease.acknowledge(batch, self._context.meter.pace)

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import sys
-from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -23,9 +22,11 @@ from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
-from worker import liveness, logs
+from worker import logs
+from worker.activities import IDLE
 from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
+from worker.progress import database_wait, report
 from worker.resources import resources
 from worker.wait_for_redis import UNREACHABLE, activity_after, wait_for
 
@@ -96,9 +97,9 @@ class DrainWorker(SimpleWorker):
             super().heartbeat(*arguments, **options)
             worker_registration.register(self)
         except UNREACHABLE as error:
-            liveness.report(activity_after(error))
+            report(activity_after(error))
             raise
-        liveness.report(liveness.IDLE)
+        report(IDLE)
 
     def handle_warm_shutdown_request(self) -> None:
         """Let the drain end after its current batch, at SIGTERM or SIGINT."""
@@ -111,8 +112,8 @@ def run(arguments: list[str] | None = None) -> None:
     Exits too if control is unreachable for longer than RQ waits; a supervisor restarts the process.
     """
     options = _options(arguments)
-    liveness.write_to(options.liveness)
     own.join(options.slot, "worker")
+    database_wait.start()
     try:
         logs.start(options.log_fd)
         settings = StorageSettings()
@@ -140,7 +141,6 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m worker", description=__doc__)
-    parser.add_argument("--liveness", type=Path, help="liveness file to write")
     parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
     parser.add_argument("--log-fd", type=int, help="a file, inherited, to log to as well")
     return parser.parse_args(arguments)

@@ -5,7 +5,8 @@ import time
 
 import redis
 
-from worker import liveness
+from worker.activities import REFUSED, WAITING
+from worker.progress import report
 
 UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
 
@@ -24,7 +25,7 @@ def wait_for(control: redis.Redis) -> None:
     """Return once control answers. Log only its first failure, however long the wait is."""
     pause = FIRST_PAUSE
     while (error := _ping_error(control)) is not None:
-        liveness.report(activity_after(error))
+        report(activity_after(error))
         if pause == FIRST_PAUSE:
             log.warning("waiting for control (ACTIVITY_CONTROL_URL): %s", error)
         time.sleep(pause)
@@ -32,8 +33,8 @@ def wait_for(control: redis.Redis) -> None:
 
 
 def activity_after(error: redis.RedisError) -> str:
-    """Return what a worker does after such an error of control, for its liveness file."""
-    return liveness.REFUSED if isinstance(error, _REFUSALS) else liveness.WAITING
+    """Return what a worker does after such an error of control, for its slot."""
+    return REFUSED if isinstance(error, _REFUSALS) else WAITING
 
 
 def _ping_error(control: redis.Redis) -> redis.RedisError | None:

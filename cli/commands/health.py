@@ -9,6 +9,7 @@ from cli.commands.options import add_data_dir, add_json
 from cli.errors import NothingRuns, UsageError
 from cli.health import probes
 from cli.health.probe_settings import setting
+from cli.health.worker_states import Health
 
 HELP = "check one process; exit 0 if it is healthy, else exit 1 and say why in one line"
 EXAMPLES = (
@@ -55,7 +56,7 @@ def run(options: Namespace) -> int:
     return 0 if found.healthy else 1
 
 
-def _check(options: Namespace) -> probes.Health:
+def _check(options: Namespace) -> Health:
     try:
         if options.what == "worker":
             return probes.worker_health(_supervisor(options))
@@ -63,12 +64,12 @@ def _check(options: Namespace) -> probes.Health:
         found = probes.api_health(_address(options), path)
         if found.healthy or options.port or _data_dir(options):
             return found
-        return probes.Health(False, f"{found.detail}; choose another with --data-dir or --port")
+        return Health(False, f"{found.detail}; choose another with --data-dir or --port")
     except NothingRuns as error:
-        return probes.Health(False, str(error))
+        return Health(False, str(error))
 
 
-def _as_json(what: str, found: probes.Health) -> str:
+def _as_json(what: str, found: Health) -> str:
     return json.dumps({"what": what, "healthy": found.healthy, "detail": found.detail})
 
 

@@ -4,9 +4,8 @@ import logging
 import os
 import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 from cli import state
 from cli.commands.options import add_address, add_data_dir, add_insecure
@@ -15,7 +14,8 @@ from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.errors import NotStarted, StopRequested
-from cli.health.liveness_folder import paths_in, supervisor_folder
+from cli.health.supervisor_folder import supervisor_folder
+from cli.health.worker_states import supervises
 from cli.process import listener as listening
 from cli.process.background import background
 from cli.process.commands import (
@@ -32,6 +32,7 @@ from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
 from cli.service_choice import require_key
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
+from storage.metrics.process import own
 
 HELP = "run the whole service on this machine: PostgreSQL, Valkey, migrations, API and workers"
 EXAMPLES = (
@@ -112,8 +113,8 @@ def _serve(
         require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
-        liveness = paths_in(own_folder, settings.workers)
-        Run(settings, listener, servers, liveness, slots, without_key).serve(signals)
+        own.report(supervises(settings.workers))
+        Run(settings, listener, servers, slots, without_key).serve(signals)
 
 
 @contextmanager
@@ -148,7 +149,6 @@ class Run:
         settings: CliSettings,
         listener: socket.socket,
         servers: Servers,
-        liveness: Sequence[Path],
         slots: SlotPool | None,
         without_key: bool,
     ) -> None:
@@ -157,7 +157,7 @@ class Run:
         self._listener, self._servers = listener, servers
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._server_supervisor = Supervisor(servers.all, self._record)
-        workers = worker_processes(settings.workers, urls, inherited, liveness)
+        workers = worker_processes(settings.workers, urls, inherited)
         apis = api_processes(
             settings.api_processes, listener.fileno(), settings.host, urls, inherited
         )

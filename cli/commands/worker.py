@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 
 from cli.commands.options import add_run
-from cli.health.liveness_folder import paths_in, supervisor_folder
+from cli.health.supervisor_folder import supervisor_folder
+from cli.health.worker_states import supervises
 from cli.process.background import background
 from cli.process.commands import WORKER_STOP_SECONDS, worker_processes
 from cli.process.keep_alive import keep_alive
@@ -11,6 +12,7 @@ from cli.process.slots import slot_pool
 from cli.process.supervisor import Supervisor, with_slots
 from cli.service_choice import urls_of_run, warn_if_unreachable
 from cli.settings import load_settings
+from storage.metrics.process import own
 
 HELP = "run worker processes with servers that already run"
 EXAMPLES = (
@@ -33,7 +35,7 @@ def run(options: Namespace) -> int:
     urls = urls_of_run(options.data_dir)
     warn_if_unreachable(urls, "control_url")
     with background(urls), supervisor_folder() as folder, slot_pool(folder) as slots:
-        files = paths_in(folder, settings.workers)
-        workers = with_slots(worker_processes(settings.workers, urls, liveness=files), slots)
+        own.report(supervises(settings.workers))
+        workers = with_slots(worker_processes(settings.workers, urls), slots)
         keep_alive(Supervisor(workers), WORKER_STOP_SECONDS, options.data_dir)
     return 0

@@ -3,17 +3,16 @@
 import json
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.health import liveness_folder
+from cli.health import supervisor_folder
+from cli.health.supervisor_folder import SLOTS
+from cli.health.worker_states import Health, WorkerStates, judge, states_in
 from cli.process import readiness
-from cli.quantities import counted, duration
-from worker import liveness
+from storage.metrics.slot_file import SlotFile, UnfitSlotFile
 
-STILL_SECONDS = 120.0  # without progress for this time, a worker is stuck
 _ANSWER_SECONDS = 3.0
 _SHOWN_CHARACTERS = 300
 
@@ -24,14 +23,6 @@ class Address:
 
     host: str
     port: int
-
-
-@dataclass(frozen=True)
-class Health:
-    """The result of a check: healthy or not, and one line that says why."""
-
-    healthy: bool
-    detail: str
 
 
 def address_of(url: str) -> Address:
@@ -51,40 +42,26 @@ def api_health(address: Address, path: str) -> Health:
 def worker_health(supervisor: int | None) -> Health:
     """Check the workers of every supervisor of this user, or of the supervisor with this pid."""
     try:
-        folders = liveness_folder.running_folders()
-    except FileNotFoundError:
-        folders = []
-    except OSError as error:
+        folders = supervisor_folder.running_folders()
+        chosen = [folder for folder in folders if supervisor in (None, int(folder.name))]
+        found = [states for folder in chosen if (states := _states(folder / SLOTS))]
+    except (OSError, UnfitSlotFile) as error:
         return Health(False, f"can't find the workers of user {os.geteuid()}: {error}")
-    chosen = [folder for folder in folders if supervisor in (None, int(folder.name))]
-    files = [file for folder in chosen for file in sorted(folder.glob("worker-*[0-9]"))]
-    if not files:
+    if not any(each.wanted or each.states for each in found):
         return Health(False, f"no workers run as user {os.geteuid()}")
     all_workers = f"of user {os.geteuid()} on this machine"
-    scope = all_workers if supervisor is None else "of this run"
-    return _judge(files, time.monotonic(), scope)
+    return judge(found, time.monotonic(), all_workers if supervisor is None else "of this run")
 
 
-def _judge(files: Sequence[Path], now: float, scope: str) -> Health:
-    reports = [(file.name, liveness.read(file)) for file in files]
-    problems = [problem for name, report in reports if (problem := _problem(name, report, now))]
-    if problems:
-        return Health(False, "; ".join(problems))
-    activities = dict.fromkeys(report.activity for _, report in reports if report)
-    return Health(
-        True, f"healthy, {counted(len(files), 'worker')} {scope}: {', '.join(activities)}"
-    )
-
-
-def _problem(name: str, report: liveness.Progress | None, now: float) -> str | None:
-    if report is None or report.activity == liveness.STARTING:
-        return f"{name} has not started yet"
-    if report.activity == liveness.REFUSED:
-        return f"{name} is refused by control: a wrong password or a missing right"
-    still = now - report.moved
-    if still > STILL_SECONDS:
-        return f"{name} has made no progress for {duration(still)} ({report.activity})"
-    return None
+def _states(slots: Path) -> WorkerStates | None:
+    try:
+        file = SlotFile.open(slots)
+    except FileNotFoundError:  # it has just begun, or ends
+        return None
+    try:
+        return states_in(file.readings())
+    finally:
+        file.close()
 
 
 def _in_a_line(answer: str) -> str:

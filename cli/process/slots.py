@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cli.health.supervisor_folder import SLOTS
 from storage.metrics.process import own, place_of
 from storage.metrics.slot import Slot
 from storage.metrics.slot_file import SUPERVISOR_SLOT, SlotFile
 
 log = logging.getLogger(__name__)
-
-FILE_NAME = "slots"  # in the supervisor's folder
 
 Spawn = Callable[[Sequence[str], Sequence[int]], subprocess.Popen[bytes]]
 
@@ -72,7 +71,7 @@ def slot_pool(folder: Path | None) -> Iterator[SlotPool | None]:
     Gives None if there is no memory for it: the processes then count each for itself.
     """
     try:
-        file = SlotFile.create(1, folder / FILE_NAME if folder else None)
+        file = SlotFile.create(1, folder / SLOTS if folder else None)
     except OSError as error:
         log.warning("the metrics of the processes are not joined: %s", error)
         yield None

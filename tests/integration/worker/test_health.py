@@ -8,19 +8,23 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 import redis
 
 from cli.embedded import embedded_servers
-from cli.health import probes
+from cli.health import probes, supervisor_folder, worker_states
 from cli.urls import Urls
+from storage.metrics.slot_file import SlotFile
+from storage.postgres.migrate import upgrade
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed import waiting
-from tests.support.queued import append, make_events
-from worker import liveness
+from tests.faults.test_frozen_servers import frozen
+from tests.support.queued import append, backlog, make_events
 from worker.drain import drain
 from worker.resources import open_resources
 from worker.settings import WorkerSettings
@@ -92,6 +96,45 @@ def test_workers_stay_healthy_while_their_servers_are_away(folder: Path, start: 
     wait_until(says("no workers run", healthy=False), "the probe sees that no worker is left")
 
 
+def last_step() -> float:
+    """Return when the one worker began its last step."""
+    (folder,) = supervisor_folder.running_folders()
+    file = SlotFile.open(folder / supervisor_folder.SLOTS)
+    try:
+        ((_, moved),) = worker_states.states_in(file.readings()).states
+    finally:
+        file.close()
+    return moved
+
+
+def moved_since(step: float) -> bool:
+    return last_step() > step
+
+
+def test_a_worker_that_waits_for_a_hanging_postgresql_is_not_stuck(
+    folder: Path, start: Start
+) -> None:
+    """A frozen server answers nothing and closes nothing, for as long as it likes."""
+    with embedded_servers(folder / "data") as servers:
+        urls = servers.urls
+        settings = StorageSettings(_env_file=None, **asdict(urls))
+        upgrade(urls.database_url)
+        start(urls)
+        append(settings, make_events(1))
+        with closing(connect(urls.queue_url)) as queue:
+            wait_until(lambda: backlog(queue) == 0, "the worker has a session of PostgreSQL")
+            wait_until(says("idle"), "the worker waits for work")
+            assert servers.postgres.pid is not None
+            with frozen(servers.postgres.pid):
+                append(settings, make_events(1))
+                wait_until(says("waiting for PostgreSQL"), "a drain waits for PostgreSQL")
+                for _ in range(3):
+                    wait_until(partial(moved_since, last_step()), "a sign of progress")
+                assert says("waiting for PostgreSQL")()
+            wait_until(lambda: backlog(queue) == 0, "the event to be stored")
+        wait_until(says("idle"), "the worker waits for work again")
+
+
 def test_workers_that_find_no_servers_from_the_start_are_healthy(start: Start) -> None:
     start(NOWHERE)
     wait_until(says("waiting for control"), "the worker waits for its servers")
@@ -104,11 +147,11 @@ def test_a_frozen_worker_is_unhealthy_until_it_moves_again(
     wait_until(says("waiting for control"), "the worker waits for its servers")
     worker = child_of(supervisor)
     os.kill(worker, signal.SIGSTOP)
-    monkeypatch.setattr(probes, "STILL_SECONDS", 1.0)
+    monkeypatch.setattr(worker_states, "STILL_SECONDS", 1.0)
     wait_until(
         says("worker-0 has made no progress for", healthy=False), "the probe sees it stand still"
     )
-    monkeypatch.setattr(probes, "STILL_SECONDS", 60.0)
+    monkeypatch.setattr(worker_states, "STILL_SECONDS", 60.0)
     os.kill(worker, signal.SIGCONT)
     wait_until(says("waiting for control"), "the probe sees it move")
 
@@ -146,7 +189,7 @@ def test_a_drain_moves_with_each_batch(
     worker = open_resources(settings, quiet)
     monkeypatch.setattr("worker.drain.resources", lambda: worker)
     said: list[str] = []
-    monkeypatch.setattr(liveness, "report", said.append)
+    monkeypatch.setattr("worker.drain.report", said.append)
     append(settings, make_events(40))
     assert drain(0) == "done"
     assert len(said) >= 4

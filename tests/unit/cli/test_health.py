@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,12 +17,16 @@ import pytest
 from cli.commands import health
 from cli.embedded.layout import Layout
 from cli.entry import main
-from cli.health import probe_settings, probes
-from cli.health.liveness_folder import liveness_files, user_folder
+from cli.health import probe_settings
+from cli.health.supervisor_folder import SLOTS, supervisor_folder, user_folder
+from cli.health.worker_states import STILL_SECONDS, supervises
 from cli.settings import CliSettings
-from worker.liveness import IDLE, STARTING, LivenessFile
+from storage.metrics.slot import STARTING, Slot
+from storage.metrics.slot_file import SlotFile
+from worker.activities import IDLE
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+MODULES = 220  # that a probe imports: it starts the faster, the fewer
 QUEUE_DOWN = {
     "status": "unavailable",
     "dependencies": {
@@ -90,6 +95,7 @@ from cli.entry import main
 main([sys.argv[1], sys.argv[2], "--json"])
 files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
 print(*[name for name, file in files.items() if "site-packages" in file])
+print(len(files))
 """
     told = subprocess.run(
         [sys.executable, "-S", "-c", script, "health", what],
@@ -99,9 +105,10 @@ print(*[name for name, file in files.items() if "site-packages" in file])
         text=True,
         check=True,
     )
-    verdict, foreign = told.stdout.splitlines()
+    verdict, foreign, modules = told.stdout.splitlines()
     assert json.loads(verdict)["healthy"] is False
     assert foreign == ""
+    assert int(modules) < MODULES
 
 
 @pytest.mark.parametrize(
@@ -191,10 +198,25 @@ def test_the_help_of_activity_lists_the_probe(capsys: pytest.CaptureFixture[str]
     assert health.HELP.split(":")[0] in " ".join(capsys.readouterr().out.split())
 
 
+@contextmanager
+def worker_slots(workers: int, wanted: int | None = None) -> Iterator[list[Slot]]:
+    """Give the slots of a supervisor's workers, which a probe finds while the block runs."""
+    with supervisor_folder() as folder:
+        assert folder is not None
+        file = SlotFile.create(1 + workers, folder / SLOTS)
+        supervisor, *slots = [file.slot(number) for number in range(1 + workers)]
+        supervisor.occupy("supervisor")
+        supervisor.report(supervises(workers if wanted is None else wanted))
+        for each in slots:
+            each.hand_out("worker")
+        yield slots
+        file.close()
+
+
 def test_workers_that_idle_wait_or_store_are_healthy(capsys: pytest.CaptureFixture[str]) -> None:
-    with liveness_files(3) as files:
-        for file, activity in zip(files, (IDLE, "waiting for control", "shard 2"), strict=True):
-            LivenessFile(file).report(activity)
+    with worker_slots(3) as slots:
+        for one, activity in zip(slots, (IDLE, "waiting for control", "shard 2"), strict=True):
+            one.report(activity)
         assert main(["health", "worker"]) == 0
     assert capsys.readouterr().out == (
         f"worker: healthy, 3 workers of user {os.geteuid()} on this machine: idle, waiting for "
@@ -206,41 +228,64 @@ def test_no_workers_are_unhealthy_also_after_a_supervisor_was_killed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["health", "worker"]) == 1
-    with liveness_files(1) as files:
-        LivenessFile(files[0]).report(IDLE)
-        left_behind = files[0].read_text()
+    with worker_slots(1) as slots:
+        slots[0].report(IDLE)
     assert main(["health", "worker"]) == 1
     dead = user_folder() / "4194304"
     dead.mkdir()
-    (dead / "worker-0").write_text(left_behind)
+    (dead / SLOTS).symlink_to("/proc/4194304/fd/3")
     assert main(["health", "worker"]) == 1
     assert len(set(capsys.readouterr().out.splitlines())) == 1
-    with liveness_files(1):
+    with supervisor_folder():
         assert not dead.exists()
 
 
 def test_a_worker_that_never_gets_to_work_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
-    with liveness_files(2) as files:
-        LivenessFile(files[0]).report(IDLE)
-        LivenessFile(files[1]).report(STARTING)
+    with worker_slots(2) as slots:
+        slots[0].report(IDLE)
+        slots[1].report(STARTING)
         assert main(["health", "worker"]) == 1
     assert capsys.readouterr().out == "worker: worker-1 has not started yet\n"
 
 
-def test_a_worker_that_moves_no_more_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
-    with liveness_files(1) as files:
-        moved = time.monotonic() - probes.STILL_SECONDS - 1
-        files[0].write_text(json.dumps({"moved": moved, "activity": "shard 3"}))
+def test_a_worker_that_can_not_be_started_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its slot is free, as if it had never been."""
+    with worker_slots(2) as slots:
+        slots[0].report(IDLE)
+        slots[1].vacate()
+        assert main(["health", "worker"]) == 1
+    assert capsys.readouterr().out == "worker: 1 of 2 workers do not run\n"
+
+
+def test_a_supervisor_that_is_about_to_start_its_workers_is_unhealthy() -> None:
+    with worker_slots(0, wanted=2):
+        assert main(["health", "worker"]) == 1
+
+
+def test_a_worker_that_moves_no_more_is_unhealthy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def long_ago() -> int:
+        return int((time.monotonic() - STILL_SECONDS - 1) * 1e9)
+
+    with worker_slots(1) as slots:
+        with monkeypatch.context() as past:
+            past.setattr("storage.metrics.slot.time.monotonic_ns", long_ago)
+            slots[0].report("shard 3")
         assert main(["health", "worker"]) == 1
     said = capsys.readouterr().out
     assert re.fullmatch(r"worker: worker-0 has made no progress for 2 min \d s \(shard 3\)\n", said)
 
 
-@pytest.mark.parametrize("said", ["", "[]", "{}", '{"moved": "x", "activity": ""}', "\0"])
-def test_a_file_that_says_nothing_is_no_sign_of_life(said: str) -> None:
-    with liveness_files(1) as files:
-        files[0].write_text(said)
+@pytest.mark.parametrize("content", [b"", b"[]", bytes(100_000)])
+def test_a_file_that_says_nothing_is_no_sign_of_life(
+    content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with supervisor_folder() as folder:
+        assert folder is not None
+        (folder / SLOTS).write_bytes(content)
         assert main(["health", "worker"]) == 1
+    assert "slot file" in capsys.readouterr().out
 
 
 def test_a_folder_that_others_may_write_is_not_believed(
@@ -248,25 +293,16 @@ def test_a_folder_that_others_may_write_is_not_believed(
 ) -> None:
     user_folder().mkdir()
     user_folder().chmod(0o777)
-    with liveness_files(1) as files:
-        assert files == []
+    with supervisor_folder() as folder:
+        assert folder is None
         assert main(["health", "worker"]) == 1
     user_folder().rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     user_folder().symlink_to(tmp_path / "elsewhere")
-    with liveness_files(1) as files:
-        assert files == []
+    with supervisor_folder() as folder:
+        assert folder is None
     assert "not a folder of this user alone" in caplog.text
     assert "not a folder of this user alone" in capsys.readouterr().out
-
-
-def test_a_worker_goes_on_when_its_sign_cannot_be_written(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = LivenessFile(tmp_path / "away" / "worker-0")
-    file.report(IDLE)
-    file.report("shard 1")
-    assert caplog.text.count("cannot write") == 1
 
 
 @pytest.mark.parametrize("what", ["query", "worker"])

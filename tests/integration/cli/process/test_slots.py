@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.health.supervisor_folder import SLOTS
 from cli.process.inspection import alive
-from cli.process.slots import FILE_NAME, SlotPool, slot_pool
+from cli.process.slots import SlotPool, slot_pool
 from cli.process.supervisor import Command, Supervisor, with_slots
 from storage.metrics.slot import Owner
 from storage.metrics.slot_file import SlotFile
@@ -156,6 +157,6 @@ with slot_pool(Path({str(tmp_path)!r})):
 """
     subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT)
     left = [path.name for path in tmp_path.iterdir()]
-    assert left == [FILE_NAME]  # a link, removed with the folder at the next start
+    assert left == [SLOTS]  # a link, removed with the folder at the next start
     with pytest.raises(FileNotFoundError):
-        SlotFile.open(tmp_path / FILE_NAME)
+        SlotFile.open(tmp_path / SLOTS)

@@ -37,7 +37,7 @@ UP = """
         argv = [sys.executable, "-c", given["api"], diary, str(fd), given["status"]]
         return [Command("api", argv, urls.environment(), (fd, *pass_fds))] * count
 
-    def workers(count, urls, pass_fds, liveness):
+    def workers(count, urls, pass_fds):
         argv = [sys.executable, "-c", given["worker"], diary]
         return [Command("worker", argv, urls.environment(), pass_fds)] * count
 

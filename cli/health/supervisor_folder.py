@@ -1,9 +1,8 @@
-"""The folder of one supervisor: its slot file, and the liveness files of its workers.
+"""The folder of one supervisor, in which a probe finds its slot file.
 
     <TMPDIR or /tmp>/activity-<uid>/         this user's alone
         <pid of the supervisor>/             locked while the supervisor lives
             slots                            opens the slot file (`storage.metrics.slot_file`)
-            worker-0, worker-1, ...          written by the workers (`worker.liveness`)
 
 The lock is on the folder itself. So it ends with the supervisor, whatever ends that, and
 systemd-tmpfiles does not remove the folder. Standard library only: a probe imports this.
@@ -14,11 +13,13 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cli.file_lock import try_lock
+
+SLOTS = "slots"
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def user_folder() -> Path:
 def supervisor_folder() -> Iterator[Path | None]:
     """Give the folder of this supervisor, which exists while the block runs.
 
-    Gives None if the folder can't be created: the workers then run without liveness files.
+    Gives None if the folder can't be created: then no probe finds the workers.
     """
     with ExitStack() as stack:
         try:
@@ -44,22 +45,13 @@ def supervisor_folder() -> Iterator[Path | None]:
         yield folder
 
 
-@contextmanager
-def liveness_files(workers: int) -> Iterator[Sequence[Path]]:
-    """Give the path of each worker's file, in a folder that exists while the block runs."""
-    with supervisor_folder() as folder:
-        yield paths_in(folder, workers)
-
-
-def paths_in(folder: Path | None, workers: int) -> Sequence[Path]:
-    """Return the path of each worker's file, none without a folder."""
-    return [folder / f"worker-{number}" for number in range(workers)] if folder else []
-
-
 def running_folders() -> list[Path]:
     """Return the folder of each live supervisor of this user. Raises `OSError`."""
     parent = user_folder()
-    _check(parent)
+    try:
+        _check(parent)
+    except FileNotFoundError:
+        return []
     return [folder for folder in _folders(parent) if _is_locked(folder)]
 
 
