@@ -3,7 +3,7 @@
 from cli.doctor.check import Check, Finding, fault, ok, warning
 from cli.doctor.server_checks import answers, version
 from cli.doctor.subject import Subject
-from cli.quantities import counted
+from cli.quantities import counted, size
 
 # The generations of the cache would be old, too, so the pages would pass for current ones.
 _STALE = "so a crash may bring back old pages, which the cache then serves as current ones"
@@ -14,8 +14,14 @@ _FIT = ("volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
 def _eviction(subject: Subject) -> Finding:
     control = subject.control
     policy, limit = control.told("maxmemory_policy"), int(control.told("maxmemory"))
+    if policy in _FIT and limit:
+        return ok(f"control has maxmemory-policy {policy} and {size(limit)} at most")
     if policy in _FIT:
-        return ok(f"control has maxmemory-policy {policy}")
+        return warning(
+            f"control has maxmemory-policy {policy} and no maxmemory, so cached pages may take all "
+            "the memory of its machine",
+            f"{control.command('CONFIG', 'SET', 'maxmemory', '256mb')}, {_LASTS}",
+        )
     remedy = f"{control.command('CONFIG', 'SET', 'maxmemory-policy', 'volatile-lru')}, {_LASTS}"
     if policy != "noeviction":
         return fault(
@@ -74,8 +80,8 @@ CHECKS = (
     version("control"),
     Check(
         "control-eviction",
-        "`maxmemory-policy`",
-        "`noeviction`",
+        "`maxmemory-policy`, `maxmemory`",
+        "`noeviction`, or no limit",
         "any `allkeys-` policy",
         _eviction,
     ),

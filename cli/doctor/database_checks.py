@@ -15,7 +15,14 @@ _LATE = 1.5  # times the age at which autovacuum must freeze
 
 
 def _version(subject: Subject) -> Finding:
-    return ok(f"PostgreSQL is {subject.database.setting('server_version')}")
+    number = subject.database.setting("server_version")
+    if subject.database.setting("in_hot_standby") == "on":
+        return fault(
+            f"PostgreSQL {number} is a standby, which can't be written to: events wait",
+            "name the primary in ACTIVITY_DATABASE_URL, or promote this server: "
+            + subject.database.command("SELECT pg_promote()"),
+        )
+    return ok(f"PostgreSQL is {number}")
 
 
 def _durability(subject: Subject) -> Finding:
@@ -117,7 +124,11 @@ _UNSAFE = {
 CHECKS = (
     answers("database"),
     Check(
-        "database-version", "version", "", f"older than {MIN_VERSION} (does not answer)", _version
+        "database-version",
+        "version and kind of server",
+        "",
+        f"a standby; older than {MIN_VERSION} (as `database-answers`)",
+        _version,
     ),
     Check(
         "database-durability",

@@ -1,6 +1,7 @@
 """Checks of the tables: migrations, partitions, indexes."""
 
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 
 from cli.doctor.check import Check, Finding, fault, ok, warning
 from cli.doctor.subject import Subject
@@ -17,7 +18,7 @@ def _migration(subject: Subject) -> Finding:
     known, found = migrate.known_revisions(), subject.database.revision
     head = known[0]
     if found == head:
-        return ok(f"the database is at the latest migration, {head}")
+        return ok(f"the database is at the latest migration, {head} (Alembic {version('alembic')})")
     if found is not None and found not in known:
         return fault(
             f"the database is at migration {found}, which this version does not know (its latest "
@@ -36,16 +37,18 @@ def _partitions(subject: Subject) -> Finding:
     spans, now = subject.database.spans, datetime.fromtimestamp(subject.machine.clock(), UTC)
     ahead = covered_until(spans, now) - now
     text = f"partitions reach {duration(ahead.total_seconds())} ahead"
-    wanted = partitions.ahead(now - _LATE, days, unit)
+    wanted = [now, *(each for each in partitions.ahead(now - _LATE, days, unit) if each > now)]
     missing = [each for each in wanted if not partitions.covers(spans, each)]
     if not missing:
         return ok(text)
-    needed = timedelta(hours=_MIN_HOURS) if unit == "hour" else timedelta(days=min(days, _MIN_DAYS))
+    needed = timedelta(days=min(days, _MIN_DAYS)) - _LATE
+    if unit == "hour":
+        needed = timedelta(hours=_MIN_HOURS)
     remedy = subject.database.name_taken(missing, unit) or (
         "start a worker, whose maintenance makes them each minute and logs why it can't: "
         + subject.activity("worker")
     )
-    return (fault if ahead < needed - _LATE else warning)(
+    return (fault if ahead < needed else warning)(
         f"{text}, and {duration((wanted[-1] - now + _LATE).total_seconds())} are wanted", remedy
     )
 

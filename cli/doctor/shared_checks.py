@@ -12,6 +12,7 @@ from storage.queue.producer import MAX_AGE_MS
 
 SKEW_SECONDS = 1.0
 _MAX_SKEW_SECONDS = MAX_AGE_MS / 1000 / 2
+_MAINTENANCE = 2  # connections of the process that supervises workers
 _FEW = 5  # free connections; a person needs one, too
 
 
@@ -68,7 +69,7 @@ def _connections(subject: Subject) -> Finding:
     limit -= sum(int(database.setting(name)) for name in reserved)
     found = database.connections
     apis, workers = _processes(subject)
-    needed = pool * apis + workers + 1  # maintenance
+    needed = pool * apis + workers + _MAINTENANCE
     others, free = found.used - found.ours, limit - found.used
     api_text = counted(apis, "API process", "API processes")
     text = (

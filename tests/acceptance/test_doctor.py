@@ -17,7 +17,7 @@ from cli.doctor.catalogue import CHECKS
 from cli.embedded.lock import is_held
 from testbed.servers import data_folder
 from testbed.waiting import wait_until
-from tests.faults.test_frozen_servers import frozen
+from tests.support.freezing import frozen
 
 ROOT = Path(__file__).parents[2]
 ACTIVITY = [sys.executable, "-m", "cli.main"]
@@ -48,6 +48,7 @@ def folder() -> Iterator[Path]:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("ready: http://")
+            wait_until(lambda: healthy(data), "the workers to be registered", 120)
             yield data
         finally:
             process.terminate()

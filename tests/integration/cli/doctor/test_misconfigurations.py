@@ -202,6 +202,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
         "noeviction",
         own("control", appendonly="no", maxmemory_policy="noeviction"),
     ),
+    ("control-eviction", WARNING, "no maxmemory", own("control", "0", **DISPOSABLE)),
     ("control-persistence", FAULT, "save '60 1'", own("control", save="60 1", **DISPOSABLE)),
     (
         "control-persistence",
@@ -253,7 +254,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     (
         "database-connections",
         FAULT,
-        "need up to 102",
+        "need up to 103",
         lambda bench: bench.change(database_pool=100),
     ),
     (
