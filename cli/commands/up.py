@@ -24,6 +24,7 @@ from cli.process.commands import (
     api_processes,
     worker_processes,
 )
+from cli.process.log_files import ProcessLogs, process_logs
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
 from cli.process.spawn import Account
@@ -94,6 +95,8 @@ def _serve(
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(_lock(layout, signals))
+        logs = stack.enter_context(process_logs(layout))
+        _log_to(logs.descriptors("supervisor"))
         # Take the port before starting the servers: it is the most likely to fail.
         listener = stack.enter_context(listening.listen(settings.host, settings.port))
         servers = stack.enter_context(
@@ -102,7 +105,7 @@ def _serve(
         stack.callback(state.remove, layout.state)
         _migrate(servers)
         liveness = stack.enter_context(liveness_files(settings.workers))
-        Run(settings, listener, servers, liveness).serve(signals)
+        Run(settings, listener, servers, liveness, logs).serve(signals)
 
 
 @contextmanager
@@ -116,6 +119,13 @@ def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
                 f"not started: interrupted while waiting for the data folder {layout.root}"
             ) from None
         yield lock_fd
+
+
+def _log_to(descriptors: Sequence[int]) -> None:
+    # Imported here: `--help` should not wait for the settings.
+    from storage.process_logs import start_logs
+
+    start_logs("supervisor", descriptors)
 
 
 def _migrate(servers: Servers) -> None:
@@ -138,21 +148,19 @@ class Run:
         listener: socket.socket,
         servers: Servers,
         liveness: Sequence[Path],
+        logs: ProcessLogs,
     ) -> None:
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
-        self._listener, self._servers = listener, servers
+        self._listener, self._servers, self._process_logs = listener, servers, logs
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._server_supervisor = Supervisor(servers.all, self._record)
-        self._workers = Supervisor(
-            worker_processes(settings.workers, urls, inherited, liveness), self._record
+        workers = worker_processes(settings.workers, urls, inherited, liveness)
+        self._workers = Supervisor(logs.of("worker", workers), self._record)
+        apis = api_processes(
+            settings.api_processes, listener.fileno(), settings.host, urls, inherited
         )
-        self._apis = Supervisor(
-            api_processes(
-                settings.api_processes, listener.fileno(), settings.host, urls, inherited
-            ),
-            self._record,
-        )
+        self._apis = Supervisor(logs.of("api", apis), self._record)
 
     def serve(self, signals: StopSignals) -> None:
         """Start, print `ready`, and keep everything alive until a stop signal.
@@ -200,6 +208,7 @@ class Run:
             for supervisor in (self._server_supervisor, self._workers, self._apis):
                 supervisor.turn()
             self._servers.rotate_logs()
+            self._process_logs.rotate()
             signals.pause(seconds)
 
         return turn
