@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from cli import state
@@ -25,6 +25,7 @@ from cli.process.commands import (
     insecure,
     worker_processes,
 )
+from cli.process.log_files import ProcessLogs, process_logs
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
@@ -103,6 +104,8 @@ def _serve(
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(_lock(layout, signals))
+        logs = stack.enter_context(process_logs(layout))
+        _log_to(logs.descriptors("supervisor"))
         # Take the port before starting the servers: it is the most likely to fail.
         listener = stack.enter_context(listening.listen(settings.host, settings.port))
         servers = stack.enter_context(
@@ -114,7 +117,7 @@ def _serve(
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
         own.report(supervises(settings.workers))
-        Run(settings, listener, servers, slots, without_key).serve(signals)
+        Run(settings, listener, servers, slots, logs, without_key).serve(signals)
 
 
 @contextmanager
@@ -128,6 +131,13 @@ def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
                 f"not started: interrupted while waiting for the data folder {layout.root}"
             ) from None
         yield lock_fd
+
+
+def _log_to(descriptors: Sequence[int]) -> None:
+    # Imported here: `--help` should not wait for the settings.
+    from storage.process_logs import start_logs
+
+    start_logs("supervisor", descriptors)
 
 
 def _migrate(servers: Servers) -> None:
@@ -150,11 +160,12 @@ class Run:
         listener: socket.socket,
         servers: Servers,
         slots: SlotPool | None,
+        logs: ProcessLogs,
         without_key: bool,
     ) -> None:
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
-        self._listener, self._servers = listener, servers
+        self._listener, self._servers, self._process_logs = listener, servers, logs
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._server_supervisor = Supervisor(servers.all, self._record)
         workers = worker_processes(settings.workers, urls, inherited)
@@ -163,8 +174,8 @@ class Run:
         )
         if without_key:
             apis = insecure(apis)
-        self._workers = Supervisor(with_slots(workers, slots), self._record)
-        self._apis = Supervisor(with_slots(apis, slots), self._record)
+        self._workers = Supervisor(with_slots(logs.of("worker", workers), slots), self._record)
+        self._apis = Supervisor(with_slots(logs.of("api", apis), slots), self._record)
 
     def serve(self, signals: StopSignals) -> None:
         """Start, print `ready`, and keep everything alive until a stop signal.
@@ -212,6 +223,7 @@ class Run:
             for supervisor in (self._server_supervisor, self._workers, self._apis):
                 supervisor.turn()
             self._servers.rotate_logs()
+            self._process_logs.rotate()
             signals.pause(seconds)
 
         return turn
