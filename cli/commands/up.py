@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cli import state
+from cli.commands.migrate import make_admin_key
 from cli.commands.options import add_address, add_data_dir
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
@@ -100,7 +101,7 @@ def _serve(
             running_servers(layout, account, lock_fd, settings.queue_maxmemory, signals.pause)
         )
         stack.callback(state.remove, layout.state)
-        _migrate(servers)
+        _migrate(servers, settings.admin_key_file)
         liveness = stack.enter_context(liveness_files(settings.workers))
         Run(settings, listener, servers, liveness).serve(signals)
 
@@ -118,11 +119,12 @@ def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
         yield lock_fd
 
 
-def _migrate(servers: Servers) -> None:
+def _migrate(servers: Servers, admin_key_file: Path | None) -> None:
     # Imported here: `--help` and a wrong option should not wait for SQLAlchemy and Alembic.
     from storage.postgres.migrate import upgrade
 
     upgrade(servers.urls.database_url)
+    make_admin_key(servers.urls.database_url, admin_key_file)
 
 
 class Served(StopRequested):
