@@ -42,6 +42,11 @@ class CliSettings(BaseSettings):
     key_file: Path | None = Field(
         None, description="File with the API key, if `ACTIVITY_KEY` is not set."
     )
+    admin_key_file: Path | None = Field(
+        None,
+        description="File with the token of the first admin key. `activity migrate` and "
+        "`activity up` import it, or make it if there is no admin key.",
+    )
     queue_maxmemory: str = Field(
         "1gb",
         pattern=r"^[1-9][0-9]*(b|k|kb|m|mb|g|gb)?$",
