@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli import state
 from cli.embedded.folder import checked_folder
+from cli.errors import NoApiKey
 from cli.settings import forget_libpq_variables, load_settings
 from cli.urls import Urls, storage_settings
 
@@ -48,6 +49,21 @@ def require_fit_servers(urls: Urls | None) -> None:
     from storage.redis.server_check import require_fit_servers as require
 
     require(storage_settings(urls))
+
+
+def require_key(urls: Urls | None, host: str, insecure: bool) -> None:
+    """Raise `NoApiKey` if other machines could reach a service at `host` that has no API key."""
+    # Imported here: `--help` should not wait for redis and SQLAlchemy.
+    from api.auth import exposure
+    from api.http.addresses import is_loopback
+    from api.settings import ApiSettings
+
+    if is_loopback(host):
+        return
+    try:
+        exposure.require_key(storage_settings(urls), ApiSettings().auth, insecure, host)
+    except exposure.NoKey as error:
+        raise NoApiKey(str(error)) from None
 
 
 def warn_if_unreachable(urls: Urls | None, name: str) -> None:

@@ -175,7 +175,9 @@ class Readiness(BaseModel):
     """Whether the requested purpose can be served now."""
 
     status: Literal["ready", "unavailable"]
-    dependencies: dict[str, Dependency]
+    dependencies: dict[str, Dependency] | None = Field(
+        None, description="The servers; only for who may observe the service."
+    )
 
 
 class Liveness(BaseModel):

@@ -32,6 +32,8 @@ KEYS_SECONDS = 60  # by then some keys may have expired
 
 _TITLES = {
     400: ("malformed", "Malformed request"),
+    401: ("unauthorized", "A valid API key is needed"),
+    403: ("forbidden", "The API key does not allow this"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
     408: ("too-slow", "The request arrived too slowly"),

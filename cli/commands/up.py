@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cli import state
-from cli.commands.options import add_address, add_data_dir
+from cli.commands.options import add_address, add_data_dir, add_insecure
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
@@ -22,6 +22,7 @@ from cli.process.commands import (
     API_STOP_SECONDS,
     WORKER_STOP_SECONDS,
     api_processes,
+    insecure,
     worker_processes,
 )
 from cli.process.readiness import wait_until_ready
@@ -29,6 +30,7 @@ from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
 from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
+from cli.service_choice import require_key
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
 
 HELP = "run the whole service on this machine: PostgreSQL, Valkey, migrations, API and workers"
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     add_address(parser)
+    add_insecure(parser)
     add_data_dir(parser, "data folder: data and logs (ACTIVITY_DATA_DIR, default .data)")
     parser.add_argument(
         "--api-processes",
@@ -70,11 +73,11 @@ def run(options: Namespace) -> int:
         }
     )
     with StopSignals() as signals, suppress(StopRequested):
-        _up(settings, signals)
+        _up(settings, signals, options.insecure)
     return 0
 
 
-def _up(settings: CliSettings, signals: StopSignals) -> None:
+def _up(settings: CliSettings, signals: StopSignals, without_key: bool) -> None:
     forget_libpq_variables()
     folder = data_folder(settings)
     if not os.path.lexists(folder):
@@ -82,7 +85,7 @@ def _up(settings: CliSettings, signals: StopSignals) -> None:
         listening.listen(settings.host, settings.port).close()
     layout, account = prepare_folder(folder)
     try:
-        _serve(settings, signals, layout, account)
+        _serve(settings, signals, layout, account, without_key)
     except Served:
         print(f"stopped; the data is in {layout.root}", flush=True)
     except StopRequested:
@@ -90,7 +93,11 @@ def _up(settings: CliSettings, signals: StopSignals) -> None:
 
 
 def _serve(
-    settings: CliSettings, signals: StopSignals, layout: Layout, account: Account | None
+    settings: CliSettings,
+    signals: StopSignals,
+    layout: Layout,
+    account: Account | None,
+    without_key: bool,
 ) -> None:
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
@@ -102,10 +109,11 @@ def _serve(
         )
         stack.callback(state.remove, layout.state)
         _migrate(servers)
+        require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
         liveness = paths_in(own_folder, settings.workers)
-        Run(settings, listener, servers, liveness, slots).serve(signals)
+        Run(settings, listener, servers, liveness, slots, without_key).serve(signals)
 
 
 @contextmanager
@@ -142,6 +150,7 @@ class Run:
         servers: Servers,
         liveness: Sequence[Path],
         slots: SlotPool | None,
+        without_key: bool,
     ) -> None:
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
@@ -152,6 +161,8 @@ class Run:
         apis = api_processes(
             settings.api_processes, listener.fileno(), settings.host, urls, inherited
         )
+        if without_key:
+            apis = insecure(apis)
         self._workers = Supervisor(with_slots(workers, slots), self._record)
         self._apis = Supervisor(with_slots(apis, slots), self._record)
 

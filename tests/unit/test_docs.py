@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from activity_client import log_event
+from api.auth.access import ACCESS
 from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
@@ -14,6 +15,7 @@ from api.query.id_params import ID
 from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
+from storage.access.api_key import Scope
 from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
@@ -170,6 +172,16 @@ def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> N
     head = "| parameter | means |\n|---|---|\n"
     table = head + "\n".join(rows) + "\n\n"
     assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"
+
+
+def test_the_http_page_tells_which_scope_each_route_needs() -> None:
+    page = (ROOT / "docs/http.md").read_text()
+    for scope in (*Scope, None):
+        routes = [
+            f"`{method} {path}`" for (method, path), needed in ACCESS.items() if needed == scope
+        ]
+        row = f"| {'none' if scope is None else f'`{scope}`'} | {', '.join(routes)}"
+        assert row in page, row
 
 
 def test_the_http_page_tells_the_bounds_of_a_query() -> None:
