@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok
+from cli.doctor.check import Check, Finding, fault, ok
 from cli.doctor.redis_facts import RedisFacts
 from cli.doctor.server import Server
 from cli.doctor.subject import Subject
@@ -22,7 +22,7 @@ def server_of(subject: Subject, role: str) -> Server:
 
 
 def answers(role: str) -> Check:
-    """Return the check that a server answers."""
+    """Return the check that a server answers. If it is away, `examine` makes a fault of it."""
     return Check(
         f"{role}-{ANSWERS}",
         "the connection, by this user",
@@ -35,12 +35,7 @@ def answers(role: str) -> Check:
 def _answers(role: str) -> Callable[[Subject], Finding]:
     def examine(subject: Subject) -> Finding:
         server = server_of(subject, role)
-        try:
-            server.ping()
-        except NotKnown:
-            if not server.away:
-                raise
-            return fault(f"{server.name} does not answer: {server.away}", remedy_of(subject, role))
+        server.ping()
         return ok(f"{server.name} answers")
 
     return examine
