@@ -1,5 +1,6 @@
 """Checks that each of the servers has: it answers, and it is fit and new enough."""
 
+import shlex
 from collections.abc import Callable
 
 from cli.doctor.check import Check, Finding, fault, ok
@@ -46,7 +47,7 @@ def remedy_of(subject: Subject, role: str) -> str:
     if subject.run:
         name = "postgres" if role == "database" else role
         log = subject.run.folder / "log" / f"{name}.log"
-        return f"tail {log}; if it says nothing, stop and start `activity up`"
+        return f"tail {shlex.quote(str(log))}; if it says nothing, stop and start `activity up`"
     setting = _SETTINGS[role]
     if setting not in subject.settings.model_fields_set:
         return ADVICE
