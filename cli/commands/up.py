@@ -24,6 +24,7 @@ from cli.process.commands import (
     api_processes,
     worker_processes,
 )
+from cli.process.probe_server import probe_server
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
@@ -105,6 +106,7 @@ def _serve(
         _migrate(servers)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
+        stack.enter_context(probe_server(settings.probe_host, settings.probe_port))
         own.report(supervises(settings.workers))
         Run(settings, listener, servers, slots).serve(signals)
 
