@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth.key_ring import KeyRing, Policy
 from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
 from api.http.path_middleware import PathMiddleware
@@ -18,6 +19,7 @@ from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.routes import ingest, methods, openapi, ops, otlp, pages, query
+from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
@@ -26,6 +28,7 @@ from api.server.process_memory import ProcessMemory
 from api.services import open_services
 from api.settings import ApiSettings
 from storage.errors import StorageError
+from storage.logs import request_id
 from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
@@ -39,10 +42,13 @@ class Application:
     While it serves, the protocol tries `fast_paths` first.
     """
 
-    def __init__(self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts) -> None:
+    def __init__(
+        self, storage: StorageSettings, settings: ApiSettings, hosts: Hosts, keys: KeyRing
+    ) -> None:
         self._storage = storage
         self._settings = settings
         self._hosts = hosts
+        self._keys = keys
         self._prefixes = Prefixes(settings.root_path, settings.proxies)
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = PathMiddleware(self.fastapi)
@@ -53,6 +59,7 @@ class Application:
         """Answer one request, or run the lifespan."""
         if scope["type"] == "http":
             headers = scope["headers"]
+            request_id.begin(headers)
             found = dict(headers)
             if scope["http_version"] not in VERSIONS:
                 await ProblemResponse(_NO_SUCH_VERSION)(scope, receive, send)
@@ -68,12 +75,14 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(self._storage, self._settings, self.memory.bodies) as services:
+        async with open_services(
+            self._storage, self._settings, self.memory.bodies, self._keys
+        ) as services:
             app.state.services = services
-            prefix = self._prefixes.fixed
+            hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
             self.fast_paths = FastPaths(
-                PostFastPath(services.ingest, services.limits.event.bytes, self._hosts, prefix),
-                PageFastPath(services.history, self._hosts, prefix),
+                PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
+                PageFastPath(services.history, hosts, memo, prefix),
             )
             yield
 
@@ -82,13 +91,16 @@ def create_app(
     storage: StorageSettings | None = None,
     settings: ApiSettings | None = None,
     hosts: Hosts | None = None,
+    policy: Policy = "required",
 ) -> Application:
     """Return the service as an ASGI application.
 
     Settings come from the environment unless given. `hosts`: the names that the service answers to;
-    unless given, every name.
+    unless given, every name. `policy`: who is let in without an API key.
     """
-    return Application(storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts())
+    return Application(
+        storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts(), KeyRing(policy)
+    )
 
 
 class _FastAPI(FastAPI):
@@ -115,11 +127,8 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    app.include_router(ingest.router)
-    app.include_router(otlp.router)
-    app.include_router(query.router)
-    app.include_router(ops.router)
-    app.include_router(pages.router)
+    for routes in (ingest, otlp, query, ops, pages):
+        app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -166,6 +175,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         return methods.options(request)
     if error.status_code == 404 and methods.is_of_server(request):
         return methods.options_of_server()
+    try:
+        keys_of(request).principal_of(request.scope["headers"])
+    except Problem as problem:  # which paths there are is for those with a key
+        return ProblemResponse(problem)
     if error.status_code == 405:
         return ProblemResponse(methods.not_allowed(request))
     detail = _NO_SUCH_PATH if error.status_code == 404 else str(error.detail)

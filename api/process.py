@@ -1,14 +1,13 @@
 """One API process: uvicorn on an address, or on a socket that a supervisor has bound."""
 
 import argparse
-import logging
 import socket
-import sys
 from typing import Any
 
 import uvicorn
 
-from api.app import create_app
+from api.app import Application, create_app
+from api.auth.exposure import INSECURE_HELP, NoKey, policy_of, require_key
 from api.http.addresses import is_loopback
 from api.http.hosts import Hosts
 from api.server import malloc
@@ -19,6 +18,7 @@ from api.settings import ApiSettings
 from storage.errors import StorageError
 from storage.metrics.process import own
 from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
+from storage.process_logs import end_process, start_process_logs
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
 
@@ -29,25 +29,22 @@ BACKLOG = 2048
 def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop without breaking a request."""
     options = _options(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s api %(levelname)s %(message)s"
-    )
     own.join(options.slot, "api")
-    try:
-        storage, settings = StorageSettings(), ApiSettings()
-        require_fit_servers(storage)
-    except StorageError as error:
-        sys.exit(f"api: {error}")
-    settings.connections = possible_connections(settings.connections)
-    malloc.use_one_arena()
-    bound_waiting(ANSWER_SECONDS)
     # Not by uvicorn's option `fd`, which takes any socket for a Unix one: TCP_NODELAY would stay
     # off, and each answer would wait for the client's delayed ACK, 40 ms.
     listener = None if options.fd is None else socket.socket(fileno=options.fd)
-    on_loopback = _is_on_loopback(listener, options.host)
-    app = create_app(
-        storage, settings, hosts=Hosts(settings.host_patterns, on_loopback, options.host)
-    )
+    try:
+        start_process_logs("api", options.log_fd)
+        storage, settings = StorageSettings(), ApiSettings()
+        require_fit_servers(storage)
+        if listener is None and not is_loopback(options.host):  # else the supervisor has checked
+            require_key(storage, settings.auth, options.insecure, options.host)
+    except (StorageError, NoKey) as error:
+        end_process(error)
+    settings.connections = possible_connections(settings.connections)
+    malloc.use_one_arena()
+    bound_waiting(ANSWER_SECONDS)
+    app = _application(options, listener, storage, settings)
 
     def protocol(**options: Any) -> FastPathProtocol:
         return FastPathProtocol(
@@ -68,11 +65,29 @@ def main(arguments: list[str] | None = None) -> None:
         loop="uvloop",
         access_log=False,
         server_header=False,
-        log_level="warning",
+        log_config=None,  # its records go where all records go
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     DrainingServer(config, options.ready_fd).run([listener] if listener else None)
+
+
+def _application(
+    options: argparse.Namespace,
+    listener: socket.socket | None,
+    storage: StorageSettings,
+    settings: ApiSettings,
+) -> Application:
+    on_loopback = _is_on_loopback(listener, options.host)
+    # A Unix socket is for this machine too: for users of its group. But its clients, proxies, send
+    # the `Host` of other machines.
+    is_local = on_loopback or (listener is not None and listener.family == socket.AF_UNIX)
+    return create_app(
+        storage,
+        settings,
+        Hosts(settings.host_patterns, on_loopback, options.host),
+        policy_of(settings.auth, is_local, options.insecure),
+    )
 
 
 def _is_on_loopback(listener: socket.socket | None, host: str) -> bool:
@@ -96,4 +111,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="gets a line once connections are accepted",
     )
     parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
+    parser.add_argument("--log-fd", type=int, help="a file, inherited, to log to as well")
+    parser.add_argument("--insecure", action="store_true", help=INSECURE_HELP)
     return parser.parse_args(arguments)

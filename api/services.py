@@ -10,6 +10,9 @@ from typing import cast
 
 from starlette.requests import Request
 
+from api.auth.key_ring import KeyRing
+from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
+from api.auth.key_watch import KeyWatch
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -23,6 +26,7 @@ from api.ops.health import PROBE_SECONDS, Ping
 from api.ops.status import Status
 from api.query.service import History
 from api.settings import ApiSettings
+from storage.access.key_reader import KeyReader
 from storage.cache.page_cache import PageCache
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.ledger import read_ledger
@@ -33,7 +37,7 @@ from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
 from storage.queue.scheduler import Crew, DrainScheduler
 from storage.queue.sweeper import Sweeper
-from storage.redis.client import connect_async
+from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
@@ -67,6 +71,7 @@ class Services:
 
     limits: RequestLimits
     memory_budget: MemoryBudget
+    keys: KeyRing
     ingest: Ingest
     ack_waiter: AckWaiter
     history: History
@@ -100,7 +105,7 @@ class _Wakeups:
 
 @asynccontextmanager
 async def open_services(
-    storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget
+    storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget, keys: KeyRing
 ) -> AsyncIterator[Services]:
     """Open the services, and close them after the block. An unreachable server raises no error."""
     queue = connect_async(storage.queue_url)
@@ -125,14 +130,19 @@ async def open_services(
     status = Status(
         inspector, lambda: history.in_thread(lambda: read_ledger(engine)), wakeups.crew, monitor
     )
+    key_client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
+    key_reader = KeyReader(key_client, engine)
+    key_watch = KeyWatch(keys, key_reader)
     await _announce(producer, inspector)
     await _check_history(history)
+    await key_watch.start(PROBE_SECONDS)
     sweeper.start()
     monitor.start()
     try:
         yield Services(
             RequestLimits.of(settings),
             memory_budget,
+            keys,
             Ingest(group_commit, idempotency, monitor, producer.shard_limits),
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
@@ -144,6 +154,9 @@ async def open_services(
         await group_commit.close()
         await commit_waiter.close()
         await monitor.stop()
+        await key_watch.stop()
+        key_reader.close()
+        key_client.close()
         wakeups.close()
         sweeper.stop()
         await producer.close()

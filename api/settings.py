@@ -1,6 +1,7 @@
 """The settings of the API."""
 
 from ipaddress import ip_network
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -84,6 +85,12 @@ class ApiSettings(Settings):
         pattern=r"^[\w.*:\[\] ,-]*$",
         description="Names that a request's `Host` may have, as `a.example.com,*.example.com`, or "
         "`*`. Without: loopback names on a loopback address, any name elsewhere.",
+    )
+    auth: Literal["auto", "required", "open"] = Field(
+        "auto",
+        description="`required`: every client needs an API key. `open`: none does. `auto`: on a "
+        "loopback address or a Unix socket none does until the first key exists; on any other "
+        "address every client does.",
     )
     root_path: str = Field(
         "",

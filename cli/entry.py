@@ -12,7 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["health"]:
         return _health(words[1:])
     from cli.main import main as run_command
+    from storage.logs.setup import log_uncaught
 
+    log_uncaught()
     return run_command(words)
 
 

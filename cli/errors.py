@@ -4,6 +4,7 @@ CliError                    exit 1: an action failed
 ├── UsageError              exit 2: an option or a setting is not acceptable
 │   └── BadArguments        the command line can't be parsed
 ├── AddressError            the command can't listen on the address
+├── NoApiKey                other machines could reach a service that needs no key
 ├── NotStarted              a stop signal came before anything started
 ├── NotReady                the service did not become ready in time
 ├── NotAFile                the path of one of our files leads to a link, a pipe or a folder
@@ -25,11 +26,13 @@ CliError                    exit 1: an action failed
 import os
 from typing import Any
 
+from storage.logs.redaction import redact
+
 
 def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
     """Return the error as the JSON document that `--json` prints."""
     name = type(error).__name__
-    return {"error": {"type": name, "message": message(error), "exit_status": exit_status}}
+    return {"error": {"type": name, "message": redact(message(error)), "exit_status": exit_status}}
 
 
 class CliError(Exception):
@@ -50,6 +53,10 @@ class BadArguments(UsageError):
 
 class AddressError(CliError):
     """The command can't listen on this host and port."""
+
+
+class NoApiKey(CliError):
+    """Other machines could reach the service, and it has no API key; the message has remedies."""
 
 
 class NotStarted(CliError):

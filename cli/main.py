@@ -2,7 +2,6 @@
 
 import argparse
 import io
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,9 @@ from cli.exit_status import BAD_USAGE, FAILED, INTERRUPTED
 from cli.parser import Parser, examples
 from cli.report_error import report_error
 from storage.errors import SettingsError, StorageError
+from storage.logs.setup import set_up_command
 
+_RUN_ON = ("up", "api", "worker")  # supervisors: their logs are for programs too
 _QUICK = ("health", "completion")  # a probe, and a starting shell, wait for them
 
 
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "cli.commands.worker",
     "migrate": "cli.commands.migrate",
     "status": "cli.commands.status",
+    "doctor": "cli.commands.doctor",
     "health": "cli.commands.health",
     "send": "cli.commands.send",
     "dead-letters": "cli.commands.dead_letters",
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # folder names need not be UTF-8
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(stream=sys.stderr, format="activity: %(message)s")
+    set_up_command("activity")
     as_json = "--json" in words
     if not words:
         print(parser().format_help(), file=sys.stderr)
@@ -91,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         names = words[:1] if words[0] in COMMANDS else tuple(COMMANDS)
         options = parser(names).parse(words)
+        _start_logs(options.command)
         _warn_of_unknown_variables(options.command)
         return subcommand(options.command).run(options)
     except (UsageError, SettingsError) as error:
@@ -103,6 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_error(error, FAILED, as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _start_logs(command: str) -> None:
+    if command in _RUN_ON:
+        # Imported here: it imports the settings.
+        from storage.process_logs import start_logs
+
+        start_logs("supervisor")
 
 
 def _warn_of_unknown_variables(command: str) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from cli import state
 from cli.embedded.folder import checked_folder
+from cli.errors import NoApiKey
 from cli.settings import forget_libpq_variables, load_settings
 from cli.urls import Urls, storage_settings
 
 log = logging.getLogger(__name__)
 
 _RETRYING = "retrying until it answers"
-_ADVICE = (
+ADVICE = (
     "to use the servers of `make up` on this machine, give --data-dir DIR (.data, unless "
     "`make up` was given another folder)"
 )
@@ -50,6 +51,21 @@ def require_fit_servers(urls: Urls | None) -> None:
     require(storage_settings(urls))
 
 
+def require_key(urls: Urls | None, host: str, insecure: bool) -> None:
+    """Raise `NoApiKey` if other machines could reach a service at `host` that has no API key."""
+    # Imported here: `--help` should not wait for redis and SQLAlchemy.
+    from api.auth import exposure
+    from api.http.addresses import is_loopback
+    from api.settings import ApiSettings
+
+    if is_loopback(host):
+        return
+    try:
+        exposure.require_key(storage_settings(urls), ApiSettings().auth, insecure, host)
+    except exposure.NoKey as error:
+        raise NoApiKey(str(error)) from None
+
+
 def warn_if_unreachable(urls: Urls | None, name: str) -> None:
     """Warn once if the server of the setting `name` (`queue_url`, `control_url`) does not answer.
 
@@ -69,7 +85,7 @@ def warn_if_unreachable(urls: Urls | None, name: str) -> None:
         with control_errors():
             server.ping()
     except StorageError as error:
-        advice = _RETRYING if name in settings.model_fields_set else _ADVICE
+        advice = _RETRYING if name in settings.model_fields_set else ADVICE
         log.warning("nothing answers at ACTIVITY_%s: %s; %s", name.upper(), error.__cause__, advice)
     finally:
         server.close()

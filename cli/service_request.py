@@ -1,6 +1,7 @@
 """Request one document of a service from this machine. Standard library only."""
 
 import http.client
+from collections.abc import Mapping
 from typing import NamedTuple
 
 # "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
@@ -11,6 +12,9 @@ _THIS_MACHINE = {
 }
 
 
+_NO_HEADERS: Mapping[str, str] = {}
+
+
 class Response(NamedTuple):
     """The status and the first bytes of the body."""
 
@@ -18,7 +22,14 @@ class Response(NamedTuple):
     body: bytes
 
 
-def get(host: str, port: int, path: str, seconds: float, max_bytes: int) -> Response:
+def get(
+    host: str,
+    port: int,
+    path: str,
+    seconds: float,
+    max_bytes: int,
+    headers: Mapping[str, str] = _NO_HEADERS,
+) -> Response:
     """GET `path` directly, even if the environment names a proxy.
 
     `host` is an address that a service listens on; one that stands for every address of the
@@ -27,7 +38,7 @@ def get(host: str, port: int, path: str, seconds: float, max_bytes: int) -> Resp
     """
     connection = http.client.HTTPConnection(_THIS_MACHINE.get(host, host), port, timeout=seconds)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         return Response(response.status, response.read(max_bytes))
     finally:

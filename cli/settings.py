@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -42,6 +42,13 @@ class CliSettings(BaseSettings):
     probe_host: str = Field("127.0.0.1", description="Address of `ACTIVITY_PROBE_PORT`.")
     url: str = Field(
         "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
+    )
+    key: SecretStr | None = Field(
+        None,
+        description="API key that `activity send`, `activity status` and the Python client use.",
+    )
+    key_file: Path | None = Field(
+        None, description="File with the API key, if `ACTIVITY_KEY` is not set."
     )
     queue_maxmemory: str = Field(
         "1gb",

@@ -10,12 +10,20 @@ Service = Mapping[str, Any]
 
 
 def status_text(
-    url: str, service: Service | None, processes: Sequence[tuple[str, int]], version: str
+    url: str,
+    service: Service | None,
+    processes: Sequence[tuple[str, int]],
+    version: str,
+    refusal: str | None = None,
 ) -> str:
-    """Return verdict, figures and processes. `version` is the version of this command."""
+    """Return verdict, figures and processes.
+
+    `version`: the version of this command. `refusal`: why there is no answer, if that is known.
+    """
     rows = [f"  {role:<14} {pid:>8}" for role, pid in processes]
     if service is None:
-        return "\n".join(["UNKNOWN: no API process answers", url, "", "Processes", *rows])
+        why = refusal or "no API process answers"
+        return "\n".join([f"UNKNOWN: {why}", url, "", "Processes", *rows])
     return "\n".join(
         [
             verdict(service),

@@ -11,7 +11,7 @@ from api.settings import ApiSettings
 from cli.errors import UsageError
 from cli.settings import CliSettings
 from storage.model.suggestion import did_you_mean
-from storage.settings import StorageSettings
+from storage.settings import LogSettings, StorageSettings
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 PREFIX = "ACTIVITY_"
 CLASSES: tuple[type[BaseSettings], ...] = (
     StorageSettings,
+    LogSettings,
     ApiSettings,
     WorkerSettings,
     CliSettings,

@@ -3,7 +3,8 @@
 No message contains an address, because there may be a password in it.
 """
 
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import psycopg2
 import psycopg2.extensions
@@ -62,6 +63,17 @@ def database_address(url: str) -> str:
     except (sa.exc.ArgumentError, psycopg2.Error, ValueError, TypeError):
         raise _wrong("has an option that PostgreSQL does not support", DATABASE_FORM) from None
     return url
+
+
+def secrets_of(url: str) -> Iterator[str]:
+    """Yield the passwords of a valid address, as they are and as the address writes them."""
+    parts = urlsplit(url)
+    if parts.password:
+        yield parts.password
+        yield unquote(parts.password)
+    if parts.scheme in _DATABASE_DRIVERS:  # SQLAlchemy also takes a password with `/`, `?` or `#`
+        yield str(sa.make_url(url).password or "")
+    yield from parse_qs(parts.query).get("password", [])
 
 
 def _is_database(path: str) -> bool:

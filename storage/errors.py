@@ -17,6 +17,11 @@ StorageError
 ├── KeyReused              an idempotency key was used for another request before
 ├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
 │   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+├── AccessError            an API key can't be made, changed or used
+│   ├── NoHome             neither the queue nor PostgreSQL does it
+│   ├── TooManyKeys        no more keys can be made
+│   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
+│   └── UnreadableKey      a store has something else in the place of a key's record
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -28,6 +33,8 @@ from enum import Enum
 
 import redis.exceptions as redis_errors
 import sqlalchemy.exc as sql_errors
+
+from storage.logs.redaction import redact
 
 
 class StorageError(Exception):
@@ -95,6 +102,26 @@ class DatabaseMismatch(StorageError):
 
 class DatabaseUnsuitable(DatabaseMismatch):
     """PostgreSQL is too old, or behind a pooler that shares sessions; the message has a remedy."""
+
+
+class AccessError(StorageError):
+    """An API key can't be made, changed or used."""
+
+
+class NoHome(AccessError):
+    """Neither the queue nor PostgreSQL can read or write API keys now."""
+
+
+class TooManyKeys(AccessError):
+    """The maximum number of API keys is reached; the message has a remedy."""
+
+
+class TooManyAuditLines(AccessError):
+    """Too many audit lines wait on the queue for PostgreSQL; the act was not done."""
+
+
+class UnreadableKey(AccessError):
+    """A store has something else in the place of a key's record; the message has a remedy."""
 
 
 class PartitionNameTaken(StorageError):
@@ -237,14 +264,27 @@ def database_errors() -> Iterator[None]:
         raise
 
 
+def refusal(error: StorageError) -> str | None:
+    """Return why a server that answers did not answer this question; None if the server is away.
+
+    The reason may be a missing right, a command or a table that it does not have, or its time
+    limit.
+    """
+    if isinstance(error.__cause__, redis_errors.ResponseError):
+        return str(error.__cause__)
+    if isinstance(error, Unavailable | DatabaseUnsuitable) and not isinstance(error, QueryTooSlow):
+        return None
+    return str(error)
+
+
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:
     """Return the five-character SQLSTATE of a driver error, None if the server sent none."""
     return getattr(error.orig, "pgcode", None)
 
 
 def first_line(error: sql_errors.DBAPIError) -> str:
-    """Return PostgreSQL's message, without its detail and context."""
-    return (str(error.orig).splitlines() or [""])[0][:_MAX_CHARACTERS]
+    """Return PostgreSQL's message, without its detail, its context and secrets."""
+    return redact((str(error.orig).splitlines() or [""])[0])[:_MAX_CHARACTERS]
 
 
 def describe(error: sql_errors.DBAPIError) -> str:

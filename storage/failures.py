@@ -1,24 +1,31 @@
 """How a failure is described to an operator, without the events that it may carry."""
 
 import logging
-import traceback
 
 import sqlalchemy.exc
 
 from storage.errors import StorageError, describe
+from storage.logs.redaction import redact
 
 MAX_REASON_CHARACTERS = 500
 
 
+class StatementFailed(Exception):
+    """Stands for an error of a statement in a log: the error's own text contains events."""
+
+
 def reason(error: Exception) -> str:
-    """Return one printable line that says why. It never has a statement's parameters: events."""
+    """Return one printable line that says why, without secrets.
+
+    It never has a statement's parameters: events.
+    """
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         text = describe(error)
     elif isinstance(error, StorageError):
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}"
-    line = " ".join(text.split())[:MAX_REASON_CHARACTERS]
+    line = redact(" ".join(text.split()))[:MAX_REASON_CHARACTERS]
     return "".join(one if one.isprintable() else "?" for one in line)  # terminals show it
 
 
@@ -26,11 +33,8 @@ def log_failure(log: logging.Logger, level: int, what: str, error: Exception) ->
     """Log that `what` failed: a StorageError in one line, any other as an error with traceback."""
     if isinstance(error, StorageError):
         log.log(level, "%s: %s", what, reason(error))
-    elif isinstance(error, sqlalchemy.exc.DBAPIError):  # its full text contains events
-        log.error("%s: %s\n%s", what, reason(error), _frames(error))
+    elif isinstance(error, sqlalchemy.exc.DBAPIError):
+        shown = StatementFailed(reason(error))
+        log.error("%s: %s", what, shown, exc_info=(type(shown), shown, error.__traceback__))
     else:
         log.error("%s: %s", what, reason(error), exc_info=error)
-
-
-def _frames(error: Exception) -> str:
-    return "".join(traceback.format_tb(error.__traceback__)).rstrip()

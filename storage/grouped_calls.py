@@ -5,6 +5,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextvars import Context
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -48,6 +49,7 @@ class GroupedCalls(ABC, Generic[S]):
         self._pending: list[S] = []
         self._weight = 0  # of what is pending
         self._tasks: set[asyncio.Task[None]] = set()
+        self._context = Context()  # a group belongs to no single request
 
     async def close(self) -> None:
         """Return once no call is under way and nothing is pending."""
@@ -74,7 +76,7 @@ class GroupedCalls(ABC, Generic[S]):
         return asyncio.get_running_loop()
 
     def _start(self) -> None:
-        self._tasks.add(self._loop.create_task(self._run()))
+        self._tasks.add(self._loop.create_task(self._run(), context=self._context))
 
     async def _run(self) -> None:
         """Make one call after the other while enough is pending."""

@@ -3,16 +3,32 @@
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from storage.addresses import database_address, redis_address
+from storage.addresses import database_address, redis_address, secrets_of
 from storage.errors import SettingsError
+from storage.logs.formats import Form
+from storage.logs.redaction import learn
 
 MAX_SHARDS = 64
 
 RedisAddress = Annotated[str, AfterValidator(redis_address)]
 DatabaseAddress = Annotated[str, AfterValidator(database_address)]
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
@@ -37,6 +53,19 @@ class Settings(BaseSettings):
 def _describe(error: Any) -> str:
     name = ".".join(map(str, error["loc"])).upper()
     return f"ACTIVITY_{name}: {error['msg'].removeprefix('Value error, ')}"
+
+
+class LogSettings(Settings):
+    """Settings of the log of every process that runs on, from `ACTIVITY_*` variables or `.env`."""
+
+    log: Annotated[Form, BeforeValidator(_lower)] = Field(
+        "text", description="Form of log records: `text`, or `json` (one object a line)."
+    )
+    log_level: Level = Field(
+        "warning",
+        description="Log records of this level and above: `debug`, `info`, `warning`, `error` or "
+        "`critical`.",
+    )
 
 
 class StorageSettings(Settings):
@@ -91,6 +120,14 @@ class StorageSettings(Settings):
             complete = _with_password(url, getattr(self, f"{role}_password"))
             if complete != url:  # assigning a default would make it count as set
                 setattr(self, f"{role}_url", complete)
+        return self
+
+    @model_validator(mode="after")
+    def _kept_out_of_logs(self) -> Self:
+        for url in (self.queue_url, self.control_url, self.database_url):
+            learn(*secrets_of(url))
+        for password in (self.queue_password, self.control_password):
+            learn(password.get_secret_value() if password else "")
         return self
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -27,6 +27,7 @@ class Service:
     listener: socket.socket
     apis: list[subprocess.Popen[bytes]] = field(default_factory=list)
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    log: IO[bytes] | None = None  # where the processes log; None: our stderr
 
     @property
     def url(self) -> str:
@@ -43,11 +44,11 @@ class Service:
         """Start one more API process on the port."""
         fd = self.listener.fileno()
         command = [sys.executable, "-m", "api", "--fd", str(fd)]
-        self.apis.append(subprocess.Popen(command, env=self.env, pass_fds=[fd]))
+        self.apis.append(subprocess.Popen(command, env=self.env, pass_fds=[fd], stderr=self.log))
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start one more worker."""
-        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=self.env)
+        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=self.env, stderr=self.log)
         self.workers.append(worker)
         return worker
 
@@ -103,6 +104,7 @@ def service(
     apis: int = 1,
     workers: int = 1,
     probe: str = "/health/ready",
+    log_to: IO[bytes] | None = None,
     **more: object,
 ) -> Iterator[Service]:
     """Run the service for the block, which starts when `probe` answers 200."""
@@ -111,7 +113,7 @@ def service(
         os.set_inheritable(listener.fileno(), True)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         http = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
-        running = Service(settings, environment(settings, **more), http, listener)
+        running = Service(settings, environment(settings, **more), http, listener, log=log_to)
         stack.callback(running.stop)
         for _ in range(apis):
             running.start_api()

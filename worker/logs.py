@@ -1,14 +1,12 @@
-"""What a worker process logs to stderr: an unreachable server in one line, without a traceback."""
+"""What a worker process logs: an unreachable server in one line, without a traceback."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable
 
+from storage.process_logs import start_process_logs
 from worker.throttle import Throttle
 from worker.wait_for_redis import UNREACHABLE
-
-FORMAT = "%(asctime)s worker %(levelname)s %(message)s"
 
 
 class UnreachableInOneLine(logging.Filter):
@@ -35,13 +33,16 @@ class OnceAMinute(logging.Filter):
         return self._throttle.allows(str(record.msg))  # before formatting: there are few such texts
 
 
-def set_up() -> None:
-    """Set up logging for the whole process.
+def start(log_fd: int | None) -> None:
+    """Start the log of this process. Raises SettingsError.
 
     What RQ's registries log is dropped: it is about lost hints, which the sweeper repeats.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(UnreachableInOneLine())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, format=FORMAT)
+    start_process_logs("worker", log_fd).addFilter(UnreachableInOneLine())
     logging.getLogger("rq.registry").setLevel(logging.CRITICAL)
     logging.getLogger("rq.worker").addFilter(OnceAMinute())
+
+
+def level_name() -> str:
+    """Return the level of this process's log, which RQ sets for its own records."""
+    return logging.getLevelName(logging.getLogger().level)

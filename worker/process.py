@@ -14,9 +14,10 @@ from rq.utils import now
 from rq.worker import WorkerStatus
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from storage.errors import StorageError
+from storage.errors import ControlUnavailable, StorageError
 from storage.metrics.process import own
 from storage.postgres.engine import require_suitable
+from storage.process_logs import end_process
 from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
@@ -111,16 +112,16 @@ def run(arguments: list[str] | None = None) -> None:
     Exits too if control is unreachable for longer than RQ waits; a supervisor restarts the process.
     """
     options = _options(arguments)
-    logs.set_up()
     own.join(options.slot, "worker")
     database_wait.start()
     try:
+        logs.start(options.log_fd)
         settings = StorageSettings()
         require_fit_servers(settings)
         require_suitable(settings.database_url)
         resources()  # an invalid setting must end this process, and not each drain
     except StorageError as error:
-        sys.exit(f"worker: {error}")
+        end_process(error)
     control = connect(settings.control_url, answer_seconds=WORKER_TTL)
     try:
         wait_for(control)
@@ -131,9 +132,9 @@ def run(arguments: list[str] | None = None) -> None:
             maintenance_interval=MAINTENANCE_SECONDS,
             log_job_description=False,
         )
-        worker.work(logging_level="WARNING")
+        worker.work(logging_level=logs.level_name())
     except redis.exceptions.RedisError as error:
-        sys.exit(f"worker: control (ACTIVITY_CONTROL_URL) does not answer: {error}")
+        end_process(ControlUnavailable(f"control (ACTIVITY_CONTROL_URL) does not answer: {error}"))
     except KeyboardInterrupt:  # in `wait_for`; RQ handles the signal itself
         sys.exit(_INTERRUPTED)
 
@@ -141,4 +142,5 @@ def run(arguments: list[str] | None = None) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m worker", description=__doc__)
     parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
+    parser.add_argument("--log-fd", type=int, help="a file, inherited, to log to as well")
     return parser.parse_args(arguments)

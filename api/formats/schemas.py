@@ -129,6 +129,12 @@ class ProblemAnswer(BaseModel):
     title: str
     status: int
     detail: str
+    request_id: str | None = Field(
+        None,
+        description="The id of the request, also in `X-Request-Id` and in the service's log: the "
+        "trace id of its `traceparent`, or else made. The problem of one item has none.",
+        pattern="^[0-9a-f]{32}$",
+    )
     errors: list[FaultAnswer] | None = None
 
 
@@ -169,7 +175,9 @@ class Readiness(BaseModel):
     """Whether the requested purpose can be served now."""
 
     status: Literal["ready", "unavailable"]
-    dependencies: dict[str, Dependency]
+    dependencies: dict[str, Dependency] | None = Field(
+        None, description="The servers; only for who may observe the service."
+    )
 
 
 class Liveness(BaseModel):

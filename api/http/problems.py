@@ -22,13 +22,18 @@ from storage.errors import (
     QueueUnsuitable,
     StorageError,
 )
+from storage.logs.redaction import redact
+from storage.logs.request_id import current_or_new
 
 MEDIA_TYPE = b"application/problem+json"
+REQUEST_ID = b"x-request-id"
 RETRY_SECONDS = 2
 KEYS_SECONDS = 60  # by then some keys may have expired
 
 _TITLES = {
     400: ("malformed", "Malformed request"),
+    401: ("unauthorized", "A valid API key is needed"),
+    403: ("forbidden", "The API key does not allow this"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
     408: ("too-slow", "The request arrived too slowly"),
@@ -38,6 +43,7 @@ _TITLES = {
     421: ("misdirected", "The service does not answer to this host"),
     422: ("invalid", "The request is not valid"),
     424: ("held-back", "Other items of this atomic batch are invalid"),
+    429: ("rate-limited", "The key's limit is reached"),
     431: ("headers-too-large", "The request's headers are too large"),
     500: ("internal", "Internal error"),
     501: ("not-implemented", "The service does not support this"),
@@ -62,16 +68,19 @@ class Problem(Exception):
 
     def answer(self, body: bytes | None = None, media_type: bytes = MEDIA_TYPE) -> Answer:
         """Return the whole answer; `body` describes the problem in another form than JSON."""
+        request = current_or_new()
         if body is None:
-            body = self.body() + LINE_FEED
-        return Answer(self.status, [*content_headers(media_type, body), *self.headers], body)
+            body = msgspec.json.encode(self.document(request)) + LINE_FEED
+        described = content_headers(media_type, body)
+        headers = [*described, (REQUEST_ID, request.encode()), *self.headers]
+        return Answer(self.status, headers, body)
 
     def body(self) -> bytes:
-        """Return the problem document as JSON."""
+        """Return the problem document of an item of a batch as JSON."""
         return msgspec.json.encode(self.document())
 
-    def document(self) -> dict[str, object]:
-        """Return the problem document."""
+    def document(self, request: str | None = None) -> dict[str, object]:
+        """Return the problem document; `request` is the id of a request that is refused whole."""
         name, title = _TITLES[self.status]
         document: dict[str, object] = {
             "type": f"urn:activity:problem:{name}",
@@ -79,6 +88,8 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
         }
+        if request:
+            document["request_id"] = request
         if self.faults:
             document["errors"] = [_without_none(fault) for fault in self.faults]
         return {**document, **self.more}
@@ -126,9 +137,9 @@ def of_storage(error: StorageError) -> Problem:
         )
         return Problem(422, detail, [fault])
     if isinstance(error, DatabaseUnsuitable):
-        return unavailable(f"History can't be read: {error}.")
+        return unavailable(redact(f"History can't be read: {error}."))
     if isinstance(error, QueueUnsuitable | ControlUnsuitable):
-        return unavailable(f"Nothing was done: {error}.")
+        return unavailable(redact(f"Nothing was done: {error}."))
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))
 

@@ -60,11 +60,14 @@ async def body_pieces(scope: Scope, receive: Receive, limits: BodyLimits) -> Asy
     decoder = Gunzip() if _is_gzip(scope) else _Plain()
     if _announced(scope) > limits.bytes:
         raise _too_large(limits)
-    end = asyncio.get_running_loop().time() + limits.seconds
+    clock = asyncio.get_running_loop().time
+    left = limits.seconds  # of the client's: those in which its pieces are read are the server's
     packed = unpacked = 0
     more = True
     while more:
-        message = await _next(receive, end, limits)
+        began = clock()
+        message = await _next(receive, began + left, limits)
+        left -= clock() - began
         if NO_ROOM in scope:
             raise out_of_memory()
         more = message.get("more_body", False)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from api.formats.schemas import Conservation, QueueStatus, ShardStatus, StatusAnswer
+from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
 from storage.queue.backlog_monitor import BacklogMonitor
@@ -126,18 +127,14 @@ def _shard_errors(
 def _conservation(
     before: Sequence[ShardState], after: Sequence[ShardState] | None, ledger: Ledger | None
 ) -> Conservation:
-    """Compare the queue's counters, read before and after the ledger, with the ledger.
-
-    At any time: trimmed before <= accounted <= accepted after, and all are equal while nothing is
-    stored. PostgreSQL accounts for foreign entries too.
-    """
+    """Compare the queue's counters, read before and after the ledger, with the ledger."""
     accounts = ledger.accounts if ledger else {}
     accounted = sum(account.total for account in accounts.values()) if ledger else None
     trimmed = sum(shard.trimmed for shard in before)
     foreign = sum(shard.foreign for shard in before)
     first = min((shard.since_ms for shard in before if shard.since_ms), default=None)
     return Conservation(
-        balanced=_balanced(before, after, ledger) if ledger and after else None,
+        balanced=is_balanced(before, after, ledger) if ledger and after else None,
         accepted=sum(shard.accepted for shard in before),
         trimmed=trimmed,
         backlog=sum(shard.backlog for shard in before),
@@ -148,20 +145,6 @@ def _conservation(
         untrimmed=None if accounted is None else accounted - trimmed - foreign,
         since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
     )
-
-
-def _balanced(before: Sequence[ShardState], after: Sequence[ShardState], ledger: Ledger) -> bool:
-    """Return whether the ledger lies within the counters of each shard, and equals idle ones."""
-    for old, new in zip(before, after, strict=False):
-        account = ledger.accounts.get(old.shard)
-        total = account.total if account else 0
-        low, high = old.trimmed + old.foreign, new.accepted + new.foreign + new.foreign_backlog
-        is_idle = old == new and not new.backlog
-        if old.unaccounted or not low <= total <= high:
-            return False
-        if is_idle and total != low:
-            return False
-    return True
 
 
 def _lag(shards: Sequence[ShardState]) -> float | None:

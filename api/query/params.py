@@ -39,7 +39,8 @@ def filters_of(pairs: Sequence[Pair], faults: list[ErrorDetail]) -> Filters:
     """
     faults = list(faults)
     values = _grouped(pairs, faults)
-    fields = {name: _field(each, values, faults) for name, each in DECLARATIONS.items()}
+    declared = ((name, each) for name, each in DECLARATIONS.items() if each.parameters)
+    fields = {name: _field(each, values, faults) for name, each in declared}
     _refuse_backwards(fields["start"], fields["end"], values, faults)
     if faults:
         raise InvalidQuery(faults)

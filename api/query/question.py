@@ -10,6 +10,7 @@ from api.query.pairs import decoded_pairs
 from api.query.params import filters_of
 from storage.cache import tags
 from storage.model.filters import Filters, digest
+from storage.model.name_limits import NameLimits
 
 REMEMBERED_BYTES = 1024  # of a query string that is worth remembering
 _REMEMBERED = 1024  # query strings
@@ -33,22 +34,26 @@ Question = PageQuestion | tuple[UUID, ...]
 """A page, or events by their ids."""
 
 
-def parse(query_string: bytes) -> Question:
-    """Return what a raw query string asks for. Raises `InvalidQuery`, and nothing else."""
+def parse(query_string: bytes, limits: NameLimits | None = None) -> Question:
+    """Return what a raw query string asks for. Raises `InvalidQuery`, and nothing else.
+
+    `limits`: those of the client. They narrow the filters, so they are part of the cache key.
+    """
     if len(query_string) <= REMEMBERED_BYTES:
-        return parse_remembered(query_string)
-    return _parse(query_string)
+        return parse_remembered(query_string, limits)
+    return _parse(query_string, limits)
 
 
 @lru_cache(_REMEMBERED)
-def parse_remembered(query_string: bytes) -> Question:
+def parse_remembered(query_string: bytes, limits: NameLimits | None) -> Question:
     """Do as `parse` does, for at most REMEMBERED_BYTES; remember it, if it is no fault."""
-    return _parse(query_string)
+    return _parse(query_string, limits)
 
 
-def _parse(query_string: bytes) -> Question:
+def _parse(query_string: bytes, limits: NameLimits | None) -> Question:
     faults: list[ErrorDetail] = []
     pairs = decoded_pairs(query_string, faults)
     if ids := ids_of(pairs, faults):
         return tuple(ids)
-    return PageQuestion.of(filters_of(pairs, faults))
+    filters = filters_of(pairs, faults)
+    return PageQuestion.of(filters if limits is None else limits.narrow(filters))

@@ -1,7 +1,7 @@
 """Read pages through the cache, and events by id from the queue or PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -22,12 +22,14 @@ from storage.model.cached_page import CachedPage
 from storage.model.entries import read_event
 from storage.model.event import Event, id_ms, to_ms
 from storage.model.filters import Filters
+from storage.model.name_limits import NameLimits
 from storage.model.receipt import Receipt, StoredState
 from storage.postgres.engine import ANSWER_SECONDS
 from storage.queue.producer import QueueProducer
 
 Verdict = Literal["HIT", "MISS", "BYPASS"]
 T = TypeVar("T")
+R = TypeVar("R", bound=Receipt)
 
 _WATERMARK_SECONDS = 0.5  # a queue that hangs must not delay reading
 
@@ -80,8 +82,13 @@ class History:
         """Return the page of that digest and those tags if it is local: see `PageCache.local`."""
         return self._cache.local(name, page_tags)
 
-    async def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, Receipt]]:
+    async def find(
+        self, event_ids: Sequence[UUID], limits: NameLimits | None = None
+    ) -> dict[UUID, tuple[Event, Receipt]]:
         """Return those of these events that were accepted, with their receipts.
+
+        For an event outside of the client's limits, the same servers are asked in the same order
+        as for one that was never accepted: the time that it takes must not tell them apart.
 
         Ask the queue first: an event leaves it only after the commit, so an event can't be missed
         between the two. Raises DatabaseUnavailable or QueueUnavailable if the unavailable server
@@ -94,17 +101,19 @@ class History:
             for raw_id, body in queued.items():
                 with suppress(ValueError):  # the drain will store it as a dead letter
                     found[UUID(bytes=raw_id)] = (read_event(body), "queued")
+            found = _within(limits, found)
         except QueueUnavailable as error:
             unavailable = error
         if rest := [event_id for event_id in event_ids if event_id not in found]:
-            found.update(await self.in_thread(lambda: self._store.find(rest)))
+            stored = await self.in_thread(lambda: self._store.find(rest))
+            found.update(_within(limits, stored))
         if unavailable and len(found) < len(event_ids):
             raise unavailable
         return found
 
-    async def receipts(self, event_ids: Sequence[UUID]) -> Served:
+    async def receipts(self, event_ids: Sequence[UUID], limits: NameLimits | None = None) -> Served:
         """Return these events and their receipts, never from the cache. Raises as `find` does."""
-        return Served(receipts.render(event_ids, await self.find(event_ids)), "BYPASS")
+        return Served(receipts.render(event_ids, await self.find(event_ids, limits)), "BYPASS")
 
     async def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
         """Return the state of those that have left the queue. Raises DatabaseUnavailable."""
@@ -166,6 +175,15 @@ class History:
                 return await anyio.to_thread.run_sync(work, limiter=self._limiter)
         except TimeoutError:  # the thread ends by itself, at the limits of its session
             raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
+
+
+def _within(
+    limits: NameLimits | None, found: Mapping[UUID, tuple[Event, R]]
+) -> dict[UUID, tuple[Event, R]]:
+    """Return those of the events that the client's limits admit."""
+    if limits is None:
+        return dict(found)
+    return {event_id: one for event_id, one in found.items() if limits.admits(one[0])}
 
 
 def render(page: Page) -> CachedPage:

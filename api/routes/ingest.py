@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
+from api.auth.limited_reader import limited
 from api.formats.offload import run_if_small
 from api.formats.registry import BatchFormat, batch_format, event_reader
 from api.http.memory_budget import Reservation
@@ -21,10 +22,11 @@ from api.ingest.options import OF_BATCH, OF_EVENT, PostOptions, post_options
 from api.ingest.service import Accepted, location
 from api.ingest.splitters import JsonArraySplitter, NdjsonSplitter
 from api.routes import openapi
+from api.routes.protected_route import principal_of, protected_router, still_valid
 from api.services import Services, services_of
 from storage.model.receipt import Receipt
 
-router = APIRouter(tags=["events"])
+router = protected_router(tags=["events"])
 
 _STATUS: Mapping[Ack, int] = {"queued": 202, "stored": 201}
 _SPLITTERS: Mapping[str, Callable[[BatchLimits], NdjsonSplitter | JsonArraySplitter]] = {
@@ -45,12 +47,13 @@ async def _post_event(request: Request, reservation: Reservation) -> Response:
     limits = services.limits.event
     body = await read_body(request.scope, request.receive, limits, reservation)
     options = post_options(request.query_params, OF_EVENT)
-    key = parse_key(request.headers.getlist(IDEMPOTENCY_KEY))
-    reader = event_reader(request, limits.bytes)
+    key = _idempotency_key(request)
+    reader = limited(event_reader(request, limits.bytes), principal_of(request).limits)
     event = reader.parse(body)
     if event is None:
         event = await run_if_small(len(body), partial(reader.validate, body))
     request_key = RequestKey(key, digest(reader.identity(body))) if key else None
+    still_valid(request)
     accepted = await services.ingest.accept_all([event], request_key)
     receipts = await _receipts(services, options, accepted)
     [event_id], [stamped] = accepted.stamped.ids, accepted.stamped.bodies
@@ -65,7 +68,7 @@ async def post_batch(request: Request) -> Response:
     options = post_options(request.query_params, OF_BATCH)
     posted = batch_format(request)
     services = services_of(request)
-    key = parse_key(request.headers.getlist(IDEMPOTENCY_KEY))
+    key = _idempotency_key(request)
     hash_ = blake2b(digest_size=16) if key else None
     with services.memory_budget.reservation() as reservation:
         batch = await _read_batch(request, posted, reservation, hash_)
@@ -82,11 +85,18 @@ async def post_batch(request: Request) -> Response:
             media_type, bad = posted.media_type.encode(), sorted(batch.problems)
             identity = b"%b %b %a" % (media_type, hash_.digest(), bad)
             request_key = RequestKey(key, digest(identity))
+        still_valid(request)
         accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
     receipts = await _receipts(services, options, accepted)
     return _answer(
         batch_response.accepted_body(batch, accepted.stamped, receipts), accepted, receipts
     )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    """Return the request's idempotency key. Each API key has idempotency keys of its own."""
+    key = parse_key(request.headers.getlist(IDEMPOTENCY_KEY))
+    return key and principal_of(request).own(key)
 
 
 def _answer(
@@ -119,7 +129,7 @@ async def _read_batch(
     pieces = without_first_bom(body_pieces(request.scope, request.receive, services.limits.batch))
     if hash_ is not None:
         pieces = _hashed(pieces, hash_)
-    reader = batch.reader(limits.item_bytes)
+    reader = limited(batch.reader(limits.item_bytes), principal_of(request).limits)
     return await BatchReader(splitter, reader, limits, reservation).read(pieces)
 
 

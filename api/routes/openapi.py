@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api.auth.access import ACCESS, SCHEME
 from api.formats import registry
 from api.formats.event_reader import Schema
 from api.formats.otlp.encodings import Encoding
@@ -17,6 +18,7 @@ from api.formats.schemas import (
 )
 from api.query.id_params import ID
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
+from storage.access.api_key import Scope
 from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
 from storage.model.parameters import Kind
 
@@ -36,12 +38,15 @@ def _problem(description: str, **headers: dict[str, Any]) -> dict[str, Any]:
         "description": description,
         "model": ProblemAnswer,
         "content": {_PROBLEM: {"schema": _reference("ProblemAnswer")}},
-        **({"headers": headers} if headers else {}),
+        "headers": {"X-Request-Id": _REQUEST_ID, **headers},
     }
 
 
 def _header(description: str, **schema: Any) -> dict[str, Any]:
     return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+_REQUEST_ID = _header("The `request_id` of the problem.", pattern="^[0-9a-f]{32}$")
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -273,13 +278,26 @@ _BEFORE_ANY_ROUTE = {
 }
 
 
+_SECURITY_SCHEMES = {
+    SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, made with `activity keys create`.",
+    }
+}
+_WITHOUT_KEY: dict[str, list[str]] = {}  # a way to be let in, too, while no key is needed
+_CHALLENGE = {"WWW-Authenticate": _header("How to send a key.")}
+
+
 def corrected(document: dict[str, Any]) -> dict[str, Any]:
-    """Correct the document in place: every error is a problem document.
+    """Correct the document in place: each error is a problem document, each scope is named.
 
     Removes FastAPI's own error schemas, and adds the errors that come before any route.
     """
-    for path in document["paths"].values():
-        for operation in path.values():
+    document["components"]["securitySchemes"] = _SECURITY_SCHEMES
+    for name, path in document["paths"].items():
+        for method, operation in path.items():
+            _add_security(operation, ACCESS[method.upper(), name])
             for status, description in _BEFORE_ANY_ROUTE.items():
                 answer = _problem(description)
                 del answer["model"]
@@ -293,3 +311,33 @@ def corrected(document: dict[str, Any]) -> dict[str, Any]:
     for name in _FASTAPI_ERRORS:
         document["components"]["schemas"].pop(name, None)
     return document
+
+
+def with_required_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a service that lets nobody in without a key."""
+    paths = {
+        name: {method: _required(operation) for method, operation in path.items()}
+        for name, path in document["paths"].items()
+    }
+    return {**document, "paths": paths}
+
+
+def _required(operation: dict[str, Any]) -> dict[str, Any]:
+    ways = [way for way in operation["security"] if way != _WITHOUT_KEY]
+    return {**operation, "security": ways}
+
+
+def _add_security(operation: dict[str, Any], scope: Scope | None) -> None:
+    operation["security"] = [] if scope is None else [{SCHEME: [scope.value]}, _WITHOUT_KEY]
+    if scope is not None:
+        responses = operation["responses"]
+        responses["401"] = _problem("A valid API key is needed.", **_CHALLENGE)
+        responses["403"] = _problem(f"The key lacks the scope `{scope}`{_or_outside(scope)}.")
+        responses.setdefault("503", _AWAY)
+        for status in ("401", "403", "503"):
+            responses[status] = {**responses[status]}
+            responses[status].pop("model", None)
+
+
+def _or_outside(scope: Scope) -> str:
+    return ", or may not post this component or environment" if scope is Scope.WRITE else ""

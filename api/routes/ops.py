@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from api.formats.schemas import Liveness, Readiness, StatusAnswer
 from api.http.problem_response import JsonResponse
 from api.ops.health import Purpose, readiness
 from api.routes import openapi
+from api.routes.protected_route import may_observe, protected_router
 from api.services import services_of
 
-router = APIRouter(tags=["health"])
+router = protected_router(tags=["health"])
 
 
 @router.get("/health", response_model=Liveness)
@@ -27,12 +28,16 @@ async def ready(
         Purpose, Query(alias="for", description="`accept` events, or `query` history.")
     ] = "accept",
 ) -> Response:
-    """Say whether events can be accepted, or history can be read, with each server's state."""
+    """Say whether events can be accepted, or history can be read, with each server's state.
+
+    Only who may observe the service gets the state of its servers.
+    """
     services = services_of(request)
     answer = await readiness(purpose, services.pings)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
-    return JsonResponse(answer.model_dump(exclude_none=True), status, headers)
+    shown = answer if may_observe(request) else Readiness(status=answer.status)
+    return JsonResponse(shown.model_dump(exclude_none=True), status, headers)
 
 
 @router.get("/status", response_model=StatusAnswer)

@@ -2,9 +2,10 @@
 
 import logging
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from api.auth.limited_reader import refusal_by
 from api.formats.offload import run_in_thread
 from api.formats.otlp import export as otlp
 from api.formats.otlp.encodings import Encoding
@@ -15,11 +16,12 @@ from api.http.problem_response import ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.request_body import body_pieces
 from api.routes import openapi
+from api.routes.protected_route import principal_of, protected_router, still_valid
 from api.services import Services, services_of
 from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
-router = APIRouter(tags=["events"])
+router = protected_router(tags=["events"])
 
 
 @router.post("/v1/logs", **openapi.POST_LOGS)
@@ -51,6 +53,7 @@ async def _accept(request: Request, services: Services, encoding: Encoding) -> o
         export = await _read(request, services, encoding, reservation)
         reservation.reserve(export.kept_bytes)
         if export.events:
+            still_valid(request)
             await services.ingest.accept_all(export.events)
     return export
 
@@ -63,4 +66,7 @@ async def _read(
         reservation.reserve(len(piece))
         body += piece
     # A record can have two bytes, so even a small body may hold very many.
-    return await run_in_thread(lambda: otlp.read(body, encoding, services.limits.records))
+    key_limits = principal_of(request).limits
+    return await run_in_thread(
+        lambda: otlp.read(body, encoding, services.limits.records, refusal_by(key_limits))
+    )

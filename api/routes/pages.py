@@ -7,13 +7,15 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from api.http.problem_response import JsonResponse
 from api.http.problems import Problem
+from api.routes import openapi
+from api.routes.protected_route import keys_of, protected_router
 
-router = APIRouter(include_in_schema=False)
+router = protected_router(include_in_schema=False)
 
 VERSION = version("activity-service")
 _OWN_FILES = Path(__file__).with_name("static")
@@ -90,6 +92,8 @@ async def file(name: str) -> Response:
 async def openapi_document(request: Request) -> JSONResponse:
     """Return the OpenAPI document."""
     document = request.app.openapi()
+    if not keys_of(request).is_open:
+        document = openapi.with_required_keys(document)
     if root := _root(request):
         document = {**document, "servers": [{"url": root}]}
     return JsonResponse(document, headers=_SECURE)

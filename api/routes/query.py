@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from api.http.answer import AnswerResponse
@@ -16,6 +16,7 @@ from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
 from api.routes import openapi
+from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
 from storage.model.event import encode_event
 
@@ -27,7 +28,7 @@ class _EventId(StringConvertor):
 
 
 register_url_convertor("event_id", _EventId())
-router = APIRouter()
+router = protected_router()
 
 
 @router.get("/events", **openapi.GET_EVENTS)
@@ -45,9 +46,10 @@ async def get_events(request: Request) -> Response:
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
-    history = services_of(request).history
-    found = (await history.find([wanted])).get(wanted)
-    if found is None and await history.stored_states([wanted]):
+    history, limits = services_of(request).history, principal_of(request).limits
+    found = (await history.find([wanted], limits)).get(wanted)
+    # An unreadable event has no component that limits could admit.
+    if found is None and limits is None and await history.stored_states([wanted]):
         raise Problem(
             500,
             "This event was accepted, but its bytes can't be read: see `activity dead-letters`.",
@@ -59,14 +61,14 @@ async def get_event(request: Request, event_id: str) -> Response:
 
 async def _answer(request: Request) -> Served:
     """Return the events by id or the page that the query string asks for."""
-    history = services_of(request).history
+    history, limits = services_of(request).history, principal_of(request).limits
     try:
-        question = parse(request.scope["query_string"])
+        question = parse(request.scope["query_string"], limits)
     except InvalidQuery as error:
         raise Problem(422, "The query can't be understood.", error.faults) from None
     if isinstance(question, PageQuestion):
         return await history.page(question)
-    return await history.receipts(question)
+    return await history.receipts(question, limits)
 
 
 def _event_id(text: str) -> UUID:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, NamedTuple, cast
 
+from api.auth.principal import Principal
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
 from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
@@ -34,6 +35,7 @@ class FastPathProtocol(BoundedHeadProtocol):
             self._posts, self._pages = fast_paths
         self._held_parts: list[bytes] | None = None  # of a body, of a post that is held
         self._held_bytes = 0
+        self._held_principal: Principal | None = None  # who sends it
         self._hold_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -55,8 +57,8 @@ class FastPathProtocol(BoundedHeadProtocol):
 
     def on_headers_complete(self) -> None:
         """Hold a post that the fast path may take; pass any other request on."""
-        if self.parser.get_method() == b"POST" and self._may_take():
-            self._held_parts = []
+        if self.parser.get_method() == b"POST" and (principal := self._may_take()):
+            self._held_parts, self._held_principal = [], principal
             self._end_head()
         else:
             super().on_headers_complete()
@@ -74,20 +76,23 @@ class FastPathProtocol(BoundedHeadProtocol):
         if self._held_parts is None or not self._take(self._held_parts):
             super().on_message_complete()
 
-    def _may_take(self) -> bool:
-        return (
-            self._posts is not None
-            and self._overhead <= PIECE_BYTES
-            and len(self.headers) <= FEW_HEADERS
-            and not self.parser.should_upgrade()
-            and self._posts.takes(self.url, self.headers)
-        )
+    def _may_take(self) -> Principal | None:
+        if (
+            self._posts is None
+            or self._overhead > PIECE_BYTES
+            or len(self.headers) > FEW_HEADERS
+            or self.parser.should_upgrade()
+        ):
+            return None
+        return self._posts.takes(self.url, self.headers)
 
     def _take(self, held: list[bytes]) -> bool:
         """Start the post on the fast path; or else pass it on and return False."""
-        assert self._posts is not None
+        posts, principal = self._posts, self._held_principal
+        assert posts is not None
+        assert principal is not None
         version = self.parser.get_http_version()
-        post = self._posts.post(self, b"".join(held)) if version in VERSIONS else None
+        post = posts.post(self, b"".join(held), principal) if version in VERSIONS else None
         if post is None:
             self._pass_on()
             return False
@@ -143,7 +148,7 @@ class FastPathProtocol(BoundedHeadProtocol):
             super().on_body(part)
 
     def _end_hold(self) -> None:
-        self._held_parts = None
+        self._held_parts = self._held_principal = None
         self._held_bytes = 0
         if self.flow.unfinished.held:
             self.flow.unfinished.resize(0)

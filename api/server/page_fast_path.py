@@ -7,10 +7,14 @@ that may not be served, goes to the FastAPI route of the same path.
 import asyncio
 import logging
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from starlette.types import Scope
 
+from api.auth.bearer import AUTHORIZATION
+from api.auth.key_ring import Memo
+from api.auth.principal import Principal
 from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
@@ -23,6 +27,7 @@ from api.server.framing import VERSIONS
 from api.server.single_write import SingleWriteCycle
 from storage.errors import StorageError
 from storage.model.cached_page import CachedPage
+from storage.model.name_limits import NameLimits
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +38,10 @@ Start = Callable[[Any, Any], None]
 class PageFastPath:
     """The choice of the requests that the fast path takes, and their answers."""
 
-    def __init__(self, history: History, hosts: Hosts, prefix: str = "") -> None:
-        """Set the allowed hosts, and the path prefix below which a proxy publishes the service."""
+    def __init__(self, history: History, hosts: Hosts, memo: Memo, prefix: str = "") -> None:
+        """Set the allowed hosts, the memo of `KeyRing`, and the path prefix that a proxy adds."""
         self._history = history
+        self._memo = memo
         self._hosts = hosts
         self._paths = spellings(EVENTS, prefix)
 
@@ -46,9 +52,12 @@ class PageFastPath:
         The answer is never sent before this method returns.
         """
         scope: Any = cycle.scope
-        if scope["path"] not in self._paths or not self._is_usual(scope):
+        if scope["path"] not in self._paths:
             return False
-        question = _page_question(scope["query_string"])
+        principal = self._usual_reader(scope)
+        if principal is None:
+            return False
+        question = _page_question(scope["query_string"], principal.limits)
         local = question and self._history.local(question.digest, question.tags)
         if not local:
             return False
@@ -65,23 +74,30 @@ class PageFastPath:
         local.current.add_done_callback(on_validated)
         return True
 
-    def _is_usual(self, scope: Scope) -> bool:
+    def _usual_reader(self, scope: Scope) -> Principal | None:
+        """Return who asks, None if the request is not taken."""
         found = dict(scope["headers"])
-        return (
+        principal = self._memo.get(found.get(AUTHORIZATION))
+        now = time()
+        if principal is None or not principal.may_read or now >= principal.ends_at:
+            return None
+        principal.used_at = now
+        is_usual = (
             scope["method"] == "GET"
             and found.get(b"host") in self._hosts.known
             and FORWARDED not in found
             and len(found) == len(scope["headers"])  # none is repeated
             and scope["http_version"] in VERSIONS
         )
+        return principal if is_usual else None
 
 
-def _page_question(query_string: bytes) -> PageQuestion | None:
+def _page_question(query_string: bytes, limits: NameLimits | None) -> PageQuestion | None:
     """Return what is asked, if it is a page and the query string is of a usual length."""
     if len(query_string) > REMEMBERED_BYTES:
         return None
     try:
-        question = parse_remembered(query_string)
+        question = parse_remembered(query_string, limits)
     except InvalidQuery:  # the route says why
         return None
     return question if isinstance(question, PageQuestion) else None
@@ -95,5 +111,5 @@ def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool
     if error is None:
         return current.result() == page.etag
     if not isinstance(error, StorageError):
-        log.error("GET /events", exc_info=error)
+        log.error("GET /events: the page can't be validated", exc_info=error)
     return False

@@ -6,10 +6,15 @@ invalid request goes to the FastAPI route of the same path, which tells each fau
 
 import asyncio
 import logging
+from time import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.auth.bearer import AUTHORIZATION
+from api.auth.key_ring import Memo
+from api.auth.principal import Principal
+from api.auth.refusals import unauthorized
 from api.formats.cloudevents.binary import BINARY_HEADERS
 from api.formats.native_fast import EventIn, parse
 from api.http.answer import LINE_FEED
@@ -21,6 +26,7 @@ from api.http.proxies import FORWARDED
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
 from storage.errors import QueueFull, StorageError
+from storage.logs.request_id import RequestId, handling
 from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
@@ -42,9 +48,12 @@ _ACCEPTED_LINES = (
 class PostFastPath:
     """The choice of the requests that the fast path takes, and what their answers share."""
 
-    def __init__(self, ingest: Ingest, max_bytes: int, hosts: Hosts, prefix: str = "") -> None:
-        """Set the bounds, and the path prefix below which a proxy publishes the service."""
+    def __init__(
+        self, ingest: Ingest, max_bytes: int, hosts: Hosts, memo: Memo, prefix: str = ""
+    ) -> None:
+        """Set the bounds, the memo of `KeyRing`, and the path prefix that a proxy adds."""
         self.ingest = ingest
+        self._memo = memo
         self.prefix = prefix
         self._urls = {path.encode() for path in spellings(EVENTS, prefix)}
         self._max_bytes = max_bytes
@@ -52,10 +61,13 @@ class PostFastPath:
         self._common: Headers = ()
         self._common_lines = b""
 
-    def takes(self, url: bytes, headers: Headers) -> bool:
-        """Return whether a POST with this head is taken if its body is plainly valid."""
+    def takes(self, url: bytes, headers: Headers) -> Principal | None:
+        """Return who posts, if a POST with this head is taken once its body is plainly valid."""
         found = dict(headers)
-        return (
+        principal = self._memo.get(found.get(AUTHORIZATION))
+        if principal is None or not principal.may_write:
+            return None
+        is_usual = (
             url in self._urls
             and found.get(b"content-type", b"").lower() in _JSON
             and found.keys().isdisjoint(_UNUSUAL)
@@ -67,11 +79,24 @@ class PostFastPath:
                 or self._hosts.admits(host)
             )
         )
+        return principal if is_usual else None
 
-    def post(self, connection: HttpToolsProtocol, body: bytes) -> "Post | None":
-        """Return the request with this body, not started yet; None unless it is plainly valid."""
+    def post(
+        self, connection: HttpToolsProtocol, body: bytes, principal: Principal
+    ) -> "Post | None":
+        """Return the request with this body, not started yet.
+
+        None unless it is plainly valid, and the principal may post it now.
+        """
+        limits = principal.limits
         posted = parse(body)
-        return None if posted is None else Post(self, connection, posted)
+        if (
+            posted is None
+            or (limits and limits.refused(posted.component, posted.environment))
+            or time() >= principal.ends_at
+        ):
+            return None
+        return Post(self, connection, posted, principal)
 
     def lines(self, common: Headers) -> bytes:
         """Return the lines of `common`, the headers of every answer. They change once a second."""
@@ -89,15 +114,28 @@ class Post:
     _stamped: StampedEvent
 
     def __init__(
-        self, fast_path: PostFastPath, connection: HttpToolsProtocol, posted: EventIn
+        self,
+        fast_path: PostFastPath,
+        connection: HttpToolsProtocol,
+        posted: EventIn,
+        principal: Principal,
     ) -> None:
         self._fast_path = fast_path
         self._connection = connection
         self._posted = posted
+        self._headers = connection.headers  # for an id of the request, if something asks for it
+        self._principal = principal
 
     def start(self) -> None:
-        """Append the event, once earlier requests are answered; the answer always comes later."""
+        """Append the event, once earlier requests are answered; the answer always comes later.
+
+        The key may have ended since: earlier requests can take seconds.
+        """
         try:
+            now = time()
+            if now >= self._principal.ends_at:
+                raise unauthorized()
+            self._principal.used_at = now
             self._stamped, appended = self._fast_path.ingest.submit(self._posted)
         except Exception as error:  # noqa: BLE001 - answered and logged as a failed append is
             appended = self._connection.loop.create_future()
@@ -112,12 +150,15 @@ class Post:
             url = self._fast_path.prefix + location(stamped.id)
             self._answer(202, _ACCEPTED_LINES % (len(body), url.encode()), body)
         else:
-            answer = self._problem(error).answer()
+            with handling(RequestId(self._headers)):
+                answer = self._problem(error).answer()
             self._answer(answer.status, header_lines(answer.headers), answer.body)
 
     def _problem(self, error: BaseException) -> Problem:
         if isinstance(error, QueueFull):
             error = self._fast_path.ingest.with_retry_after(error)
+        if isinstance(error, Problem):
+            return error
         if isinstance(error, StorageError):
             return of_storage(error)
         log.error("POST /events", exc_info=error)

@@ -13,6 +13,7 @@ from api.http.problems import Problem
 from api.server import refusals
 from api.server.connection_flow import ConnectionFlow
 from api.server.process_memory import ProcessMemory
+from storage.logs.request_id import RequestId, handling
 
 
 class RefusingProtocol(HttpToolsProtocol):
@@ -113,5 +114,6 @@ class RefusingProtocol(HttpToolsProtocol):
 
     def _hang_up(self, problem: Problem) -> None:
         if not self.transport.is_closing():
-            self.transport.write(refusals.answer(problem))
+            with handling(RequestId(self.headers if self._message_is_open else ())):
+                self.transport.write(refusals.answer(problem))
             self.transport.close()

@@ -4,15 +4,20 @@ import socket
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from cli.commands.options import add_address, add_run
+from cli.commands.options import add_address, add_insecure, add_run
 from cli.errors import UsageError
 from cli.process import listener as listening
 from cli.process import unix_listener
-from cli.process.commands import API_STOP_SECONDS, api_processes
+from cli.process.commands import API_STOP_SECONDS, api_processes, insecure
 from cli.process.keep_alive import keep_alive
 from cli.process.slots import slot_pool
 from cli.process.supervisor import Supervisor, with_slots
-from cli.service_choice import require_fit_servers, urls_of_run, warn_if_unreachable
+from cli.service_choice import (
+    require_fit_servers,
+    require_key,
+    urls_of_run,
+    warn_if_unreachable,
+)
 from cli.settings import CliSettings, load_settings
 
 HELP = "run API processes with servers that already run"
@@ -33,6 +38,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--uds", metavar="PATH", help="listen on this Unix socket instead of host and port"
     )
+    add_insecure(parser)
     add_run(parser)
 
 
@@ -43,10 +49,14 @@ def run(options: Namespace) -> int:
     )
     urls = urls_of_run(options.data_dir)
     require_fit_servers(urls)
+    if options.uds is None:
+        require_key(urls, settings.host, options.insecure)
     with _listener(options, settings) as listener, slot_pool(None) as slots:
         print(f"listening: {_address(listener, settings)}", flush=True)
         warn_if_unreachable(urls, "queue_url")
         processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
+        if options.insecure:
+            processes = insecure(processes)
         keep_alive(
             Supervisor(with_slots(processes, slots)), API_STOP_SECONDS, options.data_dir, listener
         )

@@ -33,6 +33,15 @@ def add_address(parser: ArgumentParser) -> None:
     )
 
 
+def add_insecure(parser: ArgumentParser) -> None:
+    """Add `--insecure`."""
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="on any address, need no API key until the first one exists, as on 127.0.0.1",
+    )
+
+
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a parser for a whole number within bounds."""
 

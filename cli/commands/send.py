@@ -99,11 +99,13 @@ def _add_input(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Send. Returns 0: all accepted, 1: some rejected or not sent, 130: interrupted."""
     # Imported here: `--help` should not wait for urllib3 and tqdm.
+    from cli.credentials import credentials
     from cli.send.command import send_event, send_input
 
     _check(options)
-    url = load_settings({"url": options.url}).url
-    return send_event(url, options) if options.file is None else send_input(url, options)
+    settings = load_settings({"url": options.url})
+    send = send_event if options.file is None else send_input
+    return send(settings.url, credentials(settings), options)
 
 
 def _check(options: Namespace) -> None:

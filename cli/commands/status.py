@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from cli.commands.options import add_data_dir, add_json, seconds
 from cli.data_dir import data_folder
 from cli.errors import NothingRuns, error_document
 from cli.exit_status import FAILED
-from cli.service_request import get
+from cli.service_request import Response, get
 from cli.settings import load_settings
 from cli.status_text import status_text
 
@@ -31,6 +31,10 @@ EXAMPLES = (
 
 _ANSWER_SECONDS = 15.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_NEEDS_KEY = (
+    "GET /status answers {status}: an API key with the scope `observe` must be in ACTIVITY_KEY, or "
+    "in the file that ACTIVITY_KEY_FILE names"
+)
 _WATCH_SECONDS = 2
 _MIN_WATCH_SECONDS = 0.1
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
@@ -48,21 +52,26 @@ class Process:
 class Report:
     """The whole report; its fields are the fields of the JSON form.
 
-    `service` is the answer of GET /status, or None if no API process answers.
+    `service` is the answer of GET /status, or None if there is none; then `refusal` may say why.
     """
 
     url: str
     processes: Sequence[Process]
     service: dict[str, Any] | None
+    refusal: str | None = None
 
     def as_json(self) -> str:
         """Return one line of JSON."""
-        return json.dumps(asdict(self))
+        fields = asdict(self)
+        del fields["refusal"]
+        return json.dumps(fields)
 
     def as_text(self) -> str:
         """Return the report for people."""
         processes = [(process.role, process.pid) for process in self.processes]
-        return status_text(self.url, self.service, processes, version("activity-service"))
+        return status_text(
+            self.url, self.service, processes, version("activity-service"), self.refusal
+        )
 
 
 def add(parser: ArgumentParser) -> None:
@@ -125,18 +134,33 @@ def _report_text(options: Namespace) -> str:
 
 def report(data_dir: str | None) -> Report:
     """Return the report of the run on the folder that the option or the settings name."""
-    run_state = state.running(data_folder(load_settings({"data_dir": data_dir})))
+    # Imported here: `--help` should not wait for urllib3.
+    from cli.credentials import credentials
+
+    settings = load_settings({"data_dir": data_dir})
+    run_state = state.running(data_folder(settings))
     processes = [Process(role, pid) for role, pid in run_state.processes]
-    return Report(run_state.url, processes, _service_status(run_state.url))
+    answer = _ask(run_state.url, credentials(settings).headers())
+    if answer is not None and answer.status in (401, 403):
+        return Report(run_state.url, processes, None, _NEEDS_KEY.format(status=answer.status))
+    return Report(run_state.url, processes, _document(answer))
 
 
-def _service_status(url: str) -> dict[str, Any] | None:
-    """Return the answer of GET /status, or None if no API process gives one."""
+def _ask(url: str, headers: Mapping[str, str]) -> Response | None:
+    """Return the response to GET /status, None if no API process gives one."""
     address = urlsplit(url)
     host, port = address.hostname or "", address.port or http.client.HTTP_PORT
     try:
-        response = get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES)
-        answer: dict[str, Any] = json.loads(response.body)
-    except (OSError, http.client.HTTPException, ValueError):
+        return get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers)
+    except (OSError, http.client.HTTPException):
         return None
-    return answer if response.status == 200 else None
+
+
+def _document(response: Response | None) -> dict[str, Any] | None:
+    if response is None or response.status != 200:
+        return None
+    try:
+        document: dict[str, Any] = json.loads(response.body)
+    except ValueError:
+        return None
+    return document

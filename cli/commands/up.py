@@ -4,11 +4,11 @@ import logging
 import os
 import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from cli import state
-from cli.commands.options import add_address, add_data_dir
+from cli.commands.options import add_address, add_data_dir, add_insecure
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
@@ -22,14 +22,17 @@ from cli.process.commands import (
     API_STOP_SECONDS,
     WORKER_STOP_SECONDS,
     api_processes,
+    insecure,
     worker_processes,
 )
+from cli.process.log_files import ProcessLogs, process_logs
 from cli.process.probe_server import probe_server
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
 from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
+from cli.service_choice import require_key
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
 from storage.metrics.process import own
 
@@ -46,6 +49,7 @@ log = logging.getLogger(__name__)
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     add_address(parser)
+    add_insecure(parser)
     add_data_dir(parser, "data folder: data and logs (ACTIVITY_DATA_DIR, default .data)")
     parser.add_argument(
         "--api-processes",
@@ -72,11 +76,11 @@ def run(options: Namespace) -> int:
         }
     )
     with StopSignals() as signals, suppress(StopRequested):
-        _up(settings, signals)
+        _up(settings, signals, options.insecure)
     return 0
 
 
-def _up(settings: CliSettings, signals: StopSignals) -> None:
+def _up(settings: CliSettings, signals: StopSignals, without_key: bool) -> None:
     forget_libpq_variables()
     folder = data_folder(settings)
     if not os.path.lexists(folder):
@@ -84,7 +88,7 @@ def _up(settings: CliSettings, signals: StopSignals) -> None:
         listening.listen(settings.host, settings.port).close()
     layout, account = prepare_folder(folder)
     try:
-        _serve(settings, signals, layout, account)
+        _serve(settings, signals, layout, account, without_key)
     except Served:
         print(f"stopped; the data is in {layout.root}", flush=True)
     except StopRequested:
@@ -92,11 +96,17 @@ def _up(settings: CliSettings, signals: StopSignals) -> None:
 
 
 def _serve(
-    settings: CliSettings, signals: StopSignals, layout: Layout, account: Account | None
+    settings: CliSettings,
+    signals: StopSignals,
+    layout: Layout,
+    account: Account | None,
+    without_key: bool,
 ) -> None:
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(_lock(layout, signals))
+        logs = stack.enter_context(process_logs(layout))
+        _log_to(logs.descriptors("supervisor"))
         # Take the port before starting the servers: it is the most likely to fail.
         listener = stack.enter_context(listening.listen(settings.host, settings.port))
         servers = stack.enter_context(
@@ -104,11 +114,12 @@ def _serve(
         )
         stack.callback(state.remove, layout.state)
         _migrate(servers)
+        require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
         stack.enter_context(probe_server(settings.probe_host, settings.probe_port))
         own.report(supervises(settings.workers))
-        Run(settings, listener, servers, slots).serve(signals)
+        Run(settings, listener, servers, slots, logs, without_key).serve(signals)
 
 
 @contextmanager
@@ -122,6 +133,13 @@ def _lock(layout: Layout, signals: StopSignals) -> Iterator[int]:
                 f"not started: interrupted while waiting for the data folder {layout.root}"
             ) from None
         yield lock_fd
+
+
+def _log_to(descriptors: Sequence[int]) -> None:
+    # Imported here: `--help` should not wait for the settings.
+    from storage.process_logs import start_logs
+
+    start_logs("supervisor", descriptors)
 
 
 def _migrate(servers: Servers) -> None:
@@ -144,18 +162,22 @@ class Run:
         listener: socket.socket,
         servers: Servers,
         slots: SlotPool | None,
+        logs: ProcessLogs,
+        without_key: bool,
     ) -> None:
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
-        self._listener, self._servers = listener, servers
+        self._listener, self._servers, self._process_logs = listener, servers, logs
         urls, inherited = servers.urls, (servers.lock_fd,)
         self._server_supervisor = Supervisor(servers.all, self._record)
         workers = worker_processes(settings.workers, urls, inherited)
         apis = api_processes(
             settings.api_processes, listener.fileno(), settings.host, urls, inherited
         )
-        self._workers = Supervisor(with_slots(workers, slots), self._record)
-        self._apis = Supervisor(with_slots(apis, slots), self._record)
+        if without_key:
+            apis = insecure(apis)
+        self._workers = Supervisor(with_slots(logs.of("worker", workers), slots), self._record)
+        self._apis = Supervisor(with_slots(logs.of("api", apis), slots), self._record)
 
     def serve(self, signals: StopSignals) -> None:
         """Start, print `ready`, and keep everything alive until a stop signal.
@@ -203,6 +225,7 @@ class Run:
             for supervisor in (self._server_supervisor, self._workers, self._apis):
                 supervisor.turn()
             self._servers.rotate_logs()
+            self._process_logs.rotate()
             signals.pause(seconds)
 
         return turn

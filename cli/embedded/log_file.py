@@ -1,4 +1,4 @@
-"""The log of a server: append to it, keep it small, show its end after a failure."""
+"""The log of a server or of our processes: append to it, keep it small, show its end."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _MODE = 0o600  # messages may quote events
 
 
 class LogFile:
-    """A server's log, and the position in it where the latest start begins."""
+    """A log, and the position in it where the latest start of its server begins."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,8 +36,9 @@ class LogFile:
     def rotate(self) -> None:
         """Empty a log of more than 16 MiB, after copying it to an older file (`.1`).
 
-        The server keeps the file open, so the file is emptied and not renamed. The server appends,
-        so it continues at the new end. Raises `NotAFile`, `OSError`.
+        Others keep the file open, so the file is emptied and not renamed. They append, so they
+        continue at the new end. A line that is written meanwhile may be lost. Raises `NotAFile`,
+        `OSError`.
         """
         try:
             size = self.path.lstat().st_size

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cli.process.supervisor import Command
@@ -23,6 +24,11 @@ def api_processes(
     """Return `count` API processes that accept from one inherited socket, bound to `host`."""
     argv = _module("api", "--fd", str(listener_fd), "--host", host)
     return [Command("api", argv, _environment(urls), (listener_fd, *pass_fds))] * count
+
+
+def insecure(processes: Sequence[Command]) -> list[Command]:
+    """Return API processes that need no key until the first one exists, whatever the address."""
+    return [replace(one, argv=[*one.argv, "--insecure"]) for one in processes]
 
 
 def worker_processes(count: int, urls: Urls | None, pass_fds: Sequence[int] = ()) -> list[Command]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from activity_client.answers import problem_text
+from activity_client.credentials import Credentials
 from activity_client.errors import BadUrl, GaveUp
 from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
@@ -31,22 +32,23 @@ _SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the 
 _is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
-def send_event(url: str, options: Namespace) -> int:
+def send_event(url: str, key: Credentials, options: Namespace) -> int:
     """Send one event and print its ID. Raises UsageError, SendError."""
     line = single_event.line_of(
         options.component, options.environment, options.message, options.email, options.data
     )
     with _plain_errors():
-        verdict = single_event.send_one(SendOptions(url, 1, options.give_up), line)
+        verdict = single_event.send_one(SendOptions(url, 1, options.give_up, key), line)
     if verdict.problem is not None:
         raise SendError(f"rejected: {problem_text(verdict.problem)}")
     print(single_event.as_json(verdict) if options.json else verdict.id)
     return 0
 
 
-def send_input(url: str, options: Namespace) -> int:
+def send_input(url: str, key: Credentials, options: Namespace) -> int:
     """Send a file or a stream and print the summary. Raises UsageError, SendError, OSError."""
-    send_options = SendOptions(_address(url), options.connections or _CONNECTIONS, options.give_up)
+    connections = options.connections or _CONNECTIONS
+    send_options = SendOptions(_address(url), connections, options.give_up, key)
     with _plain_errors():
         _require_file(options.file)
         if options.rejected and os.path.isdir(options.rejected):

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from activity_client.credentials import Credentials
 from activity_client.errors import GaveUp
 from activity_client.transport import Transport
 from cli.errors import RequestRefused
@@ -26,6 +27,7 @@ class SendOptions:
     url: str
     connections: int
     give_up: float | None
+    credentials: Credentials = field(default_factory=Credentials)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Run:
         save: Callable[[Tally], None],
     ) -> None:
         self._connections = send_options.connections
-        self._transport = Transport(send_options.url, send_options.connections, MAX_PAUSE)
+        self._transport = Transport(
+            send_options.url, send_options.connections, MAX_PAUSE, send_options.credentials
+        )
         self._deadline = RetryDeadline(send_options.give_up)
         self._run_id = run_id
         self._start, self._tally = start, replace(start)

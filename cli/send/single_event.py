@@ -34,7 +34,9 @@ def send_one(send_options: SendOptions, line: bytes) -> Verdict:
             print(f"waiting for the service: {reason}", file=sys.stderr, flush=True)
         deadline.pause(seconds, reason)
 
-    transport = Transport(send_options.url, max_pause=MAX_PAUSE)
+    transport = Transport(
+        send_options.url, max_pause=MAX_PAUSE, credentials=send_options.credentials
+    )
     try:
         return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]
     finally:

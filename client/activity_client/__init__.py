@@ -9,6 +9,7 @@ from activity_client.client import ActivityClient
 from activity_client.errors import (
     ActivityError,
     BadEvent,
+    BadKey,
     BadUrl,
     BufferFull,
     ClientClosed,
@@ -23,6 +24,7 @@ __all__ = [
     "ActivityError",
     "ActivityHandler",
     "BadEvent",
+    "BadKey",
     "BadUrl",
     "BufferFull",
     "ClientClosed",

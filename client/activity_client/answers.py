@@ -1,13 +1,17 @@
 """Interpret the response to a batch. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from activity_client.backoff import retry_after
 
 ProblemDocument = Mapping[str, Any]
-"""The reason for a rejection: an `application/problem+json` object (RFC 9457)."""
+"""The reason for a rejection: an `application/problem+json` object (RFC 9457).
+
+If a request was refused as a whole, `request_id` is its id in the log of the service.
+"""
 
 _RETRY_STATUSES = frozenset({408, 409, 425, 429})
 _NOT_IMPLEMENTED = 501  # not an Activity Service; a retry does not change that
@@ -16,6 +20,7 @@ _UNPROCESSABLE = 422
 _KEY_HEADER = "Idempotency-Key"
 _PLACES = frozenset({"index", "line"})
 _SHOWN_CHARACTERS = 200
+_is_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class Verdict(NamedTuple):
@@ -92,7 +97,13 @@ def read(reply: Reply, events: int) -> Answer:
 
 
 def problem_text(problem: ProblemDocument) -> str:
-    """Return a problem as one line of text."""
+    """Return a problem as one line of text, with the id of the request if it has one."""
+    request = problem.get("request_id")
+    shown = f" (request {request})" if isinstance(request, str) and _is_id(request) else ""
+    return f"{_problem_itself(problem)}{shown}"
+
+
+def _problem_itself(problem: ProblemDocument) -> str:
     faults = problem.get("errors")
     if isinstance(faults, list) and faults:
         return "; ".join(_fault_text(fault) for fault in faults)

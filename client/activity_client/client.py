@@ -5,6 +5,7 @@ from types import TracebackType
 
 from activity_client import exits
 from activity_client.buffer import Buffer, Stats
+from activity_client.credentials import Credentials
 from activity_client.event_line import event_line
 from activity_client.limits import Limits
 from activity_client.sender import OnReject, Sender, is_sending, log
@@ -20,6 +21,8 @@ class ActivityClient:
 
     Args:
         url: The service's base URL.
+        key: An API key with the scope `write`. By default that of the environment: ACTIVITY_KEY,
+            or the file that ACTIVITY_KEY_FILE names.
         component: The component of events that name none.
         environment: The environment of events that name none.
         on_reject: Called with the event and the problem for each event that the service rejects,
@@ -30,12 +33,14 @@ class ActivityClient:
 
     Raises:
         BadUrl: `url` is not a service URL.
+        BadKey: `key` is no API key, or the file with it can't be read.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        key: str | None = None,
         component: str | None = None,
         environment: str | None = None,
         on_reject: OnReject | None = None,
@@ -48,6 +53,7 @@ class ActivityClient:
         self.limits = limits
         self.closed_by_others = not close_at_exit
         self._on_reject = on_reject
+        self._credentials = Credentials(key) if key else Credentials.of_environment()
         self._closed = False
         self.renew()
         exits.created(self)
@@ -126,7 +132,8 @@ class ActivityClient:
         self._buffer = Buffer(self.limits)
         if self._closed:
             self._buffer.close(0)
-        self._sender = Sender(self._buffer, Transport(self.url), self._on_reject)
+        transport = Transport(self.url, credentials=self._credentials)
+        self._sender = Sender(self._buffer, transport, self._on_reject)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 

@@ -2,6 +2,7 @@
 
 ActivityError               base class
 ├── BadUrl                  not a service URL (a ValueError)
+├── BadKey                  not an API key, or its file can't be read (a ValueError)
 ├── BadEvent                the service would reject the event (a ValueError)
 │   ├── NotJson             the event is not JSON serializable
 │   └── TooLarge            the event exceeds the size limit
@@ -19,6 +20,10 @@ class ActivityError(Exception):
 
 class BadUrl(ActivityError, ValueError):
     """The URL does not start with http:// or https://, or has no host."""
+
+
+class BadKey(ActivityError, ValueError):
+    """The API key has characters that no key has, or its file can't be read."""
 
 
 class BadEvent(ActivityError, ValueError):

@@ -16,11 +16,13 @@ from urllib3.util import Timeout, parse_url
 from activity_client.answers import Answer, Done, Refused, Reply, Retry, Split, Verdict, read
 from activity_client.backoff import Backoff
 from activity_client.batch import Batch
+from activity_client.credentials import KEY, KEY_FILE, Credentials
 from activity_client.errors import BadUrl
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 MAX_PAUSE = 30.0
+_UNAUTHORIZED, _CHALLENGE = 401, "WWW-Authenticate"
 _PIECE_BYTES = 64 * 1024
 
 Pause = Callable[[float, str], None]
@@ -37,12 +39,21 @@ class Transport:
         url: The service's base URL.
         connections: The number of threads that may use the transport at the same time.
         max_pause: Seconds between two requests, at most, unless the service asks for more.
+        credentials: The API key of every request; by default that of the environment.
 
     Raises:
         BadUrl: `url` is not a service URL.
+        BadKey: The key of the environment is none.
     """
 
-    def __init__(self, url: str, connections: int = 1, max_pause: float = MAX_PAUSE) -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int = 1,
+        max_pause: float = MAX_PAUSE,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self._credentials = credentials or Credentials.of_environment()
         self._url = service_address(url)
         self._endpoint = f"{self._url}/events/batch"
         self._max_pause = max_pause
@@ -82,7 +93,7 @@ class Transport:
                 case Retry(reason, seconds):
                     pause(backoff.next(seconds), reason)
                 case Refused() as answer:
-                    refused(backoff.next(answer.seconds), self._asked(answer))
+                    refused(backoff.next(answer.seconds), answer)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -97,14 +108,17 @@ class Transport:
                 self._maybe_taken -= 1
         return answer
 
-    def _asked(self, answer: Refused) -> Refused:
+    def _explained(self, answer: Refused, wants_key: bool) -> Refused:
         reason = f"POST {self._endpoint}: {answer.reason.rstrip('.')}"
-        if not answer.key_reused:
+        if wants_key:
+            reason += f"; is there one in {KEY}, or in the file that {KEY_FILE} names?"
+        elif not answer.key_reused:
             reason += f"; is {self._url} an Activity Service?"
         return answer._replace(reason=reason)
 
     def _post(self, batch: Batch) -> Answer:
         headers, body = batch.request
+        headers = {**headers, **self._credentials.headers()}
         try:
             response = self._pools.urlopen(
                 "POST", self._endpoint, body=_pieces(body), headers=headers, redirect=False
@@ -114,7 +128,11 @@ class Transport:
             return Retry(_reason(error), untaken=untaken)
         told = response.headers
         reply = Reply(response.status, told.get("Retry-After"), response.data, told.get("Location"))
-        return read(reply, len(batch.lines))
+        answer = read(reply, len(batch.lines))
+        if not isinstance(answer, Refused):
+            return answer
+        wants_key = response.status == _UNAUTHORIZED and "Bearer" in told.get(_CHALLENGE, "")
+        return self._explained(answer, wants_key)
 
 
 def service_address(url: str) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storage.model.event import id_ms, to_datetime, to_ms
 from storage.model.filters import DECLARATIONS, Filters
+from storage.model.name_patterns import names_of, prefixes_of
 from storage.postgres.tables import events, lower_email
 
 LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
@@ -27,6 +28,13 @@ def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnEleme
 def _is_any(column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
     """Compare one value by `=`, so that an index on (column, time) also gives the order."""
     return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _is_within(column: sa.ColumnElement[str], patterns: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Compare names by `=`, and prefixes by a function for which an index gives a range."""
+    prefixed = [sa.func.starts_with(column, prefix) for prefix in prefixes_of(patterns)]
+    names = names_of(patterns)
+    return sa.or_(_is_any(column, names), *prefixed) if names else sa.or_(*prefixed)
 
 
 def _contains_part(message: sa.ColumnElement[str], parts: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -66,6 +74,10 @@ IN_ORDER: Mapping[str, Sql] = {
     "component": lambda filters, of: _is_any(of.component, filters.component),
     "environment": lambda filters, of: _is_any(of.environment, filters.environment),
     "email": lambda filters, of: _is_any(lower_email, filters.email),
+    "within_component": lambda filters, of: _is_within(of.component, filters.within_component),
+    "within_environment": lambda filters, of: _is_within(
+        of.environment, filters.within_environment
+    ),
     "start": lambda filters, of: of.created_at >= filters.start,
     "end": lambda filters, of: of.created_at < filters.end,
     "cursor": _is_behind,

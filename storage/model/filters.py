@@ -22,11 +22,13 @@ from storage.model.json_rules import (
     is_too_deep,
     text_faults,
 )
+from storage.model.name_patterns import simplify
 from storage.model.parameters import (
     Parameter,
     data_groups,
     declaration_of,
     instant,
+    limit_of,
     single,
     texts,
 )
@@ -53,7 +55,8 @@ class Filters:
     Each field is declared with its parameter of the query string. Filters of different names must
     all match. In `data` each group must match, by any of its canonical JSON objects. `start` is
     inclusive, `end` exclusive. `cursor` is the id of the last event already seen. A `start` or
-    `end` without a time zone raises `ValueError`.
+    `end` without a time zone raises `ValueError`. `within_component` and `within_environment` are
+    patterns: the limits of the client that asks.
     """
 
     component: tuple[str, ...] = texts(
@@ -110,6 +113,8 @@ class Filters:
             'element of an array write `data={"tags":["a"]}`.',
         ),
     )
+    within_component: tuple[str, ...] = limit_of(simplify)
+    within_environment: tuple[str, ...] = limit_of(simplify)
     limit: int = single(
         "limit",
         "limit",

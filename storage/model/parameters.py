@@ -3,7 +3,7 @@
 All else that must know the parameter follows from its declaration: how the query string is read
 (`api/query/params.py`), the canonical form and with it the cache key, the cache tags, the OpenAPI
 document, and the table in `docs/http.md`. Only its SQL is elsewhere: in
-`storage/events/conditions.py`.
+`storage/events/conditions.py`. A field without a parameter limits what a client may see.
 """
 
 from collections.abc import Callable, Iterable
@@ -59,6 +59,14 @@ def texts(
 
     parameter = Parameter(name, "text", description)
     return _field(Declaration((parameter,), (), normalize_all, normalize, tag_rank))
+
+
+def limit_of(normalize: Callable[[Iterable[str]], tuple[str, ...]]) -> Any:
+    """Declare a limit of what a client may see: a tuple of patterns, empty by default.
+
+    No parameter of a query string sets it.
+    """
+    return _field(Declaration((), (), normalize))
 
 
 def data_groups(*parameters: Parameter) -> Any:

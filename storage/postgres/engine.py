@@ -20,6 +20,7 @@ READ_LIMIT_MS = 10_000  # longer than any page should take
 READ_GRACE_MS = 1_000  # more for a transaction: the limit of its statement must come first
 _MIN_CHANGE_MS = 50  # a limit is not sent again for a smaller change
 WRITE_LIMIT_MS = 30_000  # of one batch; then the drain starts over
+INSPECTION_LIMIT_MS = 5_000
 IDLE_LIMIT_MS = 5_000  # a paused drain's transaction must not hold its shard
 _READ_ONLY = "25006"
 _USED = "used"  # key in a pool's connection record: the connection was lent before
@@ -66,6 +67,19 @@ def writing_engine(url: str) -> sa.Engine:
 def plain_engine(url: str, pool: int = 1) -> sa.Engine:
     """Make an engine for migrations and maintenance, with no limits but the connection's."""
     return _engine(url, pool, "activity-maintenance")
+
+
+def inspecting_engine(url: str) -> sa.Engine:
+    """Make an engine for one reader that asks about the server, each answer within a time limit."""
+    return _engine(
+        url,
+        1,
+        "activity-doctor",
+        statement_timeout=INSPECTION_LIMIT_MS,
+        default_transaction_read_only="on",
+        idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
+        jit="off",
+    )
 
 
 @contextmanager
@@ -162,7 +176,7 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
         "tcp_user_timeout": 10_000,
     }
     engine = sa.create_engine(
-        url,
+        _with_driver(url),
         pool_size=pool,
         max_overflow=0,
         hide_parameters=True,  # they are events, which must not be logged
@@ -173,6 +187,14 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     sa.event.listen(engine, "connect", lambda driver, _: start.prepare(driver), insert=True)
     sa.event.listen(engine, "checkout", _replace_if_lost)
     return engine
+
+
+def _with_driver(url: str) -> sa.URL:
+    """Name psycopg2 in an address that names no driver: SQLAlchemy's default is psycopg."""
+    parsed = sa.make_url(url)
+    if parsed.drivername == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg2")
+    return parsed
 
 
 def _connect(engine: sa.Engine, options: dict[str, Any]) -> Any:

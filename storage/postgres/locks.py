@@ -14,6 +14,7 @@ class Lock(StrEnum):
     MIGRATIONS = "activity migrations"
     PARTITIONS = "activity partitions"
     REPLAY = "activity replay"
+    API_KEYS = "activity api keys"
     NGRAM_RECORDS = "activity message n-grams"
 
 

@@ -29,6 +29,11 @@ def current_revision(database_url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def known_revisions() -> list[str]:
+    """Return the migrations of this version, from the latest to the first."""
+    return [each.revision for each in ScriptDirectory.from_config(_config("")).walk_revisions()]
+
+
 def title(revision: str) -> str:
     """Return what a migration is about: the first sentence of its file."""
     found = ScriptDirectory.from_config(_config("")).get_revision(revision)

@@ -79,6 +79,17 @@ def require(spans: Sequence[Span], instants: Iterable[datetime], unit: str) -> N
             raise PartitionNameTaken(_remedy(_free_span(spans, instant, unit)))
 
 
+def name_taken(
+    connection: sa.Connection, spans: Sequence[Span], instants: Iterable[datetime], unit: str
+) -> str | None:
+    """Return the remedy if another table has the name of a partition that is missing, else None."""
+    for instant in instants:
+        span = _free_span(spans, instant, unit)
+        if connection.scalar(_TABLE, {"name": name_of(span)}) is not None:
+            return _remedy(span)
+    return None
+
+
 def covers(spans: Sequence[Span], instant: datetime) -> bool:
     """Return whether one of the spans, which are in order, contains the instant."""
     at = bisect_right(spans, instant, key=itemgetter(0))

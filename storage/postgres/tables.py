@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -14,6 +15,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+
+from storage.postgres.instants import FIRST, LAST
 
 metadata = MetaData()
 
@@ -94,3 +97,48 @@ message_grams = Table(
     Column("span", TIMESTAMP(timezone=True), primary_key=True),
 )
 """Every n-gram that is in a message of the span that begins at `span`."""
+
+
+def _storable(column: str) -> str:
+    """Return the condition for instants that Python can read: no infinity."""
+    return f"{column} BETWEEN '{FIRST:%Y-%m-%d}Z' AND '{LAST:%Y-%m-%d}Z'"
+
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("components", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("environments", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("events_per_second", BigInteger),
+    Column("events_per_day", BigInteger),
+    Column("origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("expires_at", TIMESTAMP(timezone=True)),
+    Column("revoked_at", TIMESTAMP(timezone=True)),
+    Column("last_used_at", TIMESTAMP(timezone=True)),
+    *(
+        CheckConstraint(_storable(name), f"api_keys_{name}")
+        for name in ("created_at", "expires_at", "revoked_at", "last_used_at")
+    ),
+)
+"""One of the two homes of API keys. Never a token: `digest` is the SHA-256 of one."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("at", TIMESTAMP(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    CheckConstraint(_storable("at"), "audit_log_at_is_readable"),
+)
+"""Who did what, when, to what, with which result: every administrative act."""
+
+Index("audit_log_at", audit_log.c.at.desc(), audit_log.c.id.desc())

@@ -94,7 +94,7 @@ class DrainScheduler:
             workers = control.scard(WORKERS_BY_QUEUE_KEY % DRAIN_QUEUE)
             refused = control.get(keys.REFUSED_JOBS)
             control.llen(self._jobs.key)  # fails if the key is no list: then no drain can be queued
-        return Crew(int(workers), _parse_count(refused))
+        return Crew(int(workers), parse_count(refused))
 
     def _sweep_shard(self, shard: int) -> bool:
         generation, expired = self._wake(shard)
@@ -128,7 +128,7 @@ class DrainScheduler:
             return self._jobs.connection.lpos(self._jobs.key, job_id) is not None
 
 
-def _parse_count(value: Any) -> int:
+def parse_count(value: Any) -> int:
     """Parse a count from control; 0 if somebody else has written something else there."""
     return int(value) if value and value.isdigit() and len(value) < 20 else 0
 

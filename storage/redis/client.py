@@ -80,8 +80,11 @@ _CONNECTIONS: dict[Any, Any] = {
 }
 
 
-def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
-    """Return a client for the event loop; if its pool is used up, callers wait for a connection."""
+def connect_async(url: str, connections: int = 16, retries: int = 1) -> redis.asyncio.Redis:
+    """Return a client for the event loop; if its pool is used up, callers wait for a connection.
+
+    `retries`: 0 for commands that must not run twice when an answer is lost.
+    """
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
@@ -90,7 +93,7 @@ def connect_async(url: str, connections: int = 16) -> redis.asyncio.Redis:
         socket_timeout=ANSWER_SECONDS,
         # Retry once, and at once, after a lost connection; but not after a timeout: that took long
         # enough.
-        retry=AsyncRetry(NoBackoff(), 1, (ConnectionError,)),
+        retry=AsyncRetry(NoBackoff(), retries, (ConnectionError,)),
     )
     pool.connection_class = _CONNECTIONS[pool.connection_class]
     return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself

@@ -6,6 +6,10 @@ may touch all of them.
 
 SHARD_COUNT = "events:shards"  # queue: zset, member "count": the most shards ever configured
 
+API_KEYS = "keys"  # queue: hash, id of an API key -> its record as JSON
+API_KEYS_VERSION = "keys:version"  # queue: string, another one after each change of API_KEYS
+PENDING_AUDIT = "keys:audit"  # queue: list, audit lines of API_KEYS that PostgreSQL may lack
+
 PROBE = "events:probe"  # queue: string, written to check whether the queue fsyncs
 
 GENERATIONS = "cache:tag_generations"  # control: hash, see cache/lua/common.lua
@@ -54,3 +58,8 @@ def page(digest: str) -> str:
 def page_lock(digest: str) -> str:
     """Control: string with a TTL, there while a process runs the query of that page."""
     return f"cache:lock:{digest}"
+
+
+def limit(key_id: str) -> str:
+    """Control: hash, see access/lua/grant.lua; with a TTL unless the key has a limit of a day."""
+    return f"limit:{key_id}"

@@ -12,7 +12,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 
 from testbed.service import Service
-from tests.support.bounds import cpu_seconds, within_bounds
+from tests.support.bounds import within_bounds
+from tests.support.health_probe import cpu_seconds
 from tests.support.hostile import fuzz, mutations
 
 MIB = 1024 * 1024

@@ -111,7 +111,9 @@ def test_everything_works_with_the_rights_of_the_page(
     assert denied(settings) == []
 
 
-@pytest.mark.parametrize(("role", "folder"), [("queue", "queue"), ("control", "cache")])
+@pytest.mark.parametrize(
+    ("role", "folder"), [("queue", "queue"), ("control", "cache"), ("control", "access")]
+)
 def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) -> None:
     scripts = (Path(__file__).parents[2] / "storage" / folder / "lua").glob("*.lua")
     called = {

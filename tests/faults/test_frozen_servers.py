@@ -1,10 +1,6 @@
 """Freeze servers that neither answer nor close: no client waits for ever."""
 
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -12,26 +8,9 @@ from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.freezing import frozen
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
-
-
-def with_children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(int(child) for child in children)]
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Freeze a process and its children for the block."""
-    pids = with_children(pid)
-    for one in pids:
-        os.kill(one, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in pids:
-            os.kill(one, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
-from tests.faults.test_frozen_servers import frozen
+from tests.support.freezing import frozen
 from tests.support.refusing import refuse, refuse_nothing
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}

@@ -1,19 +1,18 @@
 """Measure what a process uses while clients misbehave: memory, and time that others wait."""
 
 import json
-import os
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from testbed.service import Service
+from tests.support import health_probe
 
 GROWTH_BYTES = 64 * 1024 * 1024
-PAUSE_UNITS = 50  # 2 CPU seconds where a unit takes 0.04
+PAUSE_UNITS = 25  # a CPU second where a unit takes 0.04
 REFERENCE = b"[" + b"{}," * 100_000 + b"{}]"
 LISTEN = "0A"  # a state in /proc/net/tcp
 
@@ -24,12 +23,6 @@ def resident(pid: int, name: str = "VmRSS") -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise AssertionError(f"no {name} of process {pid}")
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process: utime and stime of proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def unit_seconds() -> float:
@@ -60,47 +53,31 @@ def _link(fd: Path) -> str:
 
 
 class Probe:
-    """A thread that asks for /health all the time and records the longest wait.
-
-    A wait is measured as the CPU time that the process used in it, in seconds: by the clock, an
-    answer also waits for other programs on the machine.
-    """
+    """The program of `health_probe.py` at work on a process, and in the end what it reports."""
 
     def __init__(self, running: Service, pid: int) -> None:
-        self.worst = 0.0
         self.unit = unit_seconds()
-        self._pid = pid
+        port = running.listener.getsockname()[1]
+        argv = [sys.executable, health_probe.__file__, str(port), str(pid)]
+        self._program = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.worst = 0.0
         self.answers = 0
         self.failures: list[str] = []
-        self._url = running.url
-        self._stop = threading.Event()
-        self._began = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Probe":
-        self._thread.start()
-        assert self._began.wait(60)
+        assert self._program.stdout
+        assert self._program.stdout.readline() == "began\n"
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join(60)
-
-    def _run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=60, trust_env=False) as http:
-            while not self._stop.is_set():
-                before = cpu_seconds(self._pid)
-                try:
-                    status = http.get("/health").status_code
-                except httpx.TransportError as error:
-                    self.failures.append(repr(error))
-                else:
-                    self.answers += 1
-                    if status != 200:
-                        self.failures.append(str(status))
-                self.worst = max(self.worst, cpu_seconds(self._pid) - before)
-                self._began.set()
-                self._stop.wait(0.01)
+        report = json.loads(self._program.communicate()[0])
+        self.worst, self.answers, self.failures = (
+            report["worst"],
+            report["answers"],
+            report["failures"],
+        )
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Which events match some filters, said plainly: what the SQL and the cache are compared with."""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
+from glob import escape
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,10 @@ from storage.model.filters import DECLARATIONS, Filters, lower_ascii
 RULES: dict[str, Callable[[Event, Filters], bool]] = {
     "component": lambda event, filters: event.component in filters.component,
     "environment": lambda event, filters: event.environment in filters.environment,
+    "within_component": lambda event, filters: is_within(event.component, filters.within_component),
+    "within_environment": lambda event, filters: is_within(
+        event.environment, filters.within_environment
+    ),
     "not_component": lambda event, filters: event.component not in filters.not_component,
     "not_environment": lambda event, filters: event.environment not in filters.not_environment,
     "email": lambda event, filters: lower_ascii(event.email or "") in filters.email,
@@ -42,6 +48,11 @@ def matches(event: Event, filters: Filters) -> bool:
     """Whether the event is one of those that are asked for."""
     given = (name for name, each in DECLARATIONS.items() if getattr(filters, name) != each.default)
     return all(RULES[name](event, filters) for name in given)
+
+
+def is_within(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern is the name, or its beginning with `*` behind it."""
+    return any(fnmatchcase(name, escape(one[:-1]) + one[-1:]) for one in patterns)
 
 
 def contains(value: Any, part: Any) -> bool:

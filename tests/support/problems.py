@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 INSIDE = re.compile(r"Traceback|\.py|psycopg|sqlalchemy|redis|valkey|File \"|socket", re.IGNORECASE)
+IS_REQUEST_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -23,4 +24,6 @@ def document(status: int, headers: Any, content: bytes, expected: int) -> dict[s
     assert found["title"]
     assert found["detail"]
     assert found["type"].startswith("urn:activity:problem:")
+    assert IS_REQUEST_ID(found["request_id"])
+    assert headers["x-request-id"] == found["request_id"]
     return found

@@ -109,14 +109,17 @@ def stored_messages(engine: sa.Engine) -> Counter[str]:
         return Counter(connection.scalars(sa.select(events.c.message)))
 
 
-def add_dead_letter(engine: sa.Engine, event: Event) -> None:
-    """Make an event a dead letter, as a drain does when PostgreSQL refuses the event."""
+def add_dead_letter(engine: sa.Engine, event: Event, raw: bytes | None = None) -> None:
+    """Make an event a dead letter, as a drain does when PostgreSQL refuses the event.
+
+    `raw`: other bytes than the event's.
+    """
     with transaction(engine) as connection:
         connection.execute(
             dead_letters.insert().values(
                 created_at=datetime.fromisoformat(event.created_at),
                 id=event.id,
-                event=encode_event(event),
+                event=encode_event(event) if raw is None else raw,
                 reason="none any longer",
             )
         )

@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.app import create_app
+from api.auth.key_ring import KeyRing
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
@@ -40,7 +41,7 @@ _CONFIG.load()
 
 
 class Answer(NamedTuple):
-    """One answer; values that differ between events, and the order of headers, are masked."""
+    """One answer; values that differ between requests, and the order of headers, are masked."""
 
     status: int
     headers: dict[str, str]
@@ -73,7 +74,11 @@ class Wired:
     """
 
     def __init__(
-        self, with_fast_path: bool = True, keep_alive: float = 75, head_seconds: float = 30
+        self,
+        with_fast_path: bool = True,
+        keep_alive: float = 75,
+        head_seconds: float = 30,
+        keys: KeyRing | None = None,
     ) -> None:
         self.wire = Wire()
         self.requests = 0
@@ -88,16 +93,17 @@ class Wired:
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
         ingest = Ingest(self.commit, cast(Any, None), cast(Any, watch), BacklogLimits())
         self.memory = ProcessMemory.of(_SETTINGS)
+        self.keys = keys or KeyRing("open")
         _APP.fastapi.state.services = SimpleNamespace(
-            limits=limits, ingest=ingest, memory_budget=self.memory.bodies
+            limits=limits, ingest=ingest, memory_budget=self.memory.bodies, keys=self.keys
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
         _CONFIG.configure_logging()  # pytest adds a handler to its access log
         self.hosts = Hosts()
         fast_paths = FastPaths(
-            PostFastPath(ingest, limits.event.bytes, self.hosts),
-            PageFastPath(cast(Any, self.pages), self.hosts),
+            PostFastPath(ingest, limits.event.bytes, self.hosts, self.keys.memo),
+            PageFastPath(cast(Any, self.pages), self.hosts, self.keys.memo),
         )
         self.protocol = FastPathProtocol(
             _CONFIG,
@@ -182,10 +188,11 @@ class _Stream(io.BytesIO):
 
 _IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_REQUESTS = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def _masked(text: str) -> Any:
-    return _TIMES.sub("<time>", _IDS.sub("<id>", text))
+    return _REQUESTS.sub("<request>", _TIMES.sub("<time>", _IDS.sub("<id>", text)))
 
 
 async def steps(count: int = 50) -> None:

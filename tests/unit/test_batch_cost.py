@@ -13,6 +13,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.types import Message
 
+from api.auth.principal import Principal
 from api.formats.hints import NDJSON
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -20,6 +21,7 @@ from api.ingest.batch_reader import BatchLimits
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
 from api.routes.ingest import post_batch
+from api.routes.protected_route import PRINCIPAL
 from benchmarks.events import EventMaker
 from storage.queue.producer import Appended, BacklogLimits, QueuePosition
 from tests.unit.test_cost import MARGIN, Calls
@@ -70,6 +72,7 @@ def request(app: Any) -> Request:
         "headers": [(b"content-type", NDJSON.encode())],
         "query_string": b"",
         "app": app,
+        PRINCIPAL: Principal(),
     }
     return Request(scope, receive)
 

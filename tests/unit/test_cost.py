@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from api.auth.principal import Principal
 from api.http.hosts import Hosts
 from api.http.memory_budget import MemoryBudget
 from api.ingest.group_commit import GroupCommit
@@ -33,6 +34,7 @@ from storage.model.cached_page import CachedPage
 from storage.model.event import encode_event
 from storage.queue.lease import ShardLease
 from storage.queue.producer import Appended, QueuePosition
+from tests.support.keys import new_key, ring_with
 from tests.support.queued import make_event
 from tests.support.wire import Wire
 from worker.batch_size import BatchSize
@@ -40,6 +42,8 @@ from worker.prefetch import Prefetcher
 
 POST_CALLS = 46.0
 GET_CALLS = 38.4
+HEADER_CALLS = 1  # of any header, for the protocol to keep it
+LIMITS_CALLS = 3  # for the limits of a key to components and environments
 STORED_CALLS = 2.2
 MARGIN = 1.05
 
@@ -52,6 +56,7 @@ POST = (
     b"Content-Length: %d\r\n\r\n%b" % (len(EVENT), EVENT)
 )
 GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
+KEY = new_key(components=("orders",), environments=("production",))
 EVENTS = 128  # in a batch
 SIMULTANEOUS = 16  # connections that send at the same time
 ROUNDS = 10
@@ -95,8 +100,12 @@ class Servers:
     def fast_paths(self) -> FastPaths:
         hosts = Hosts()
         hosts.admits(b"x")
+        keys = ring_with(KEY)
+        keys.principal_of([(b"authorization", KEY.value)])
+        memo = {None: Principal(), **keys.memo}
         return FastPaths(
-            PostFastPath(self.ingest, 262_144, hosts), PageFastPath(cast(Any, self), hosts)
+            PostFastPath(self.ingest, 262_144, hosts, memo),
+            PageFastPath(cast(Any, self), hosts, memo),
         )
 
 
@@ -169,6 +178,11 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
     return calls, sum(len(wire.writes) for wire in wires), servers.calls
 
 
+def with_key(request: bytes) -> bytes:
+    """Return the request with the header of a key that the memo knows."""
+    return request.replace(b"Host: x\r\n", b"Host: x\r\nAuthorization: %b\r\n" % KEY.value)
+
+
 def assert_cost(request: bytes, limit: float) -> None:
     calls, writes, server_calls = measured(request)
     requests = ROUNDS * SIMULTANEOUS
@@ -179,6 +193,10 @@ def assert_cost(request: bytes, limit: float) -> None:
 
 def test_a_good_event_takes_one_write_a_share_of_one_append_and_few_calls() -> None:
     assert_cost(POST, POST_CALLS)
+
+
+def test_an_event_of_a_limited_key_takes_few_calls_more() -> None:
+    assert_cost(with_key(POST), POST_CALLS + HEADER_CALLS + LIMITS_CALLS)
 
 
 def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
@@ -195,3 +213,7 @@ def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:
 
 def test_a_local_page_takes_one_write_a_share_of_one_validation_and_few_calls() -> None:
     assert_cost(GET, GET_CALLS)
+
+
+def test_a_key_costs_no_call_but_that_for_its_header() -> None:
+    assert_cost(with_key(GET), GET_CALLS + HEADER_CALLS)

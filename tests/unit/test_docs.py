@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from activity_client import log_event
+from api.auth.access import ACCESS
 from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
@@ -14,6 +15,7 @@ from api.query.id_params import ID
 from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
+from storage.access.api_key import Scope
 from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
@@ -82,11 +84,15 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.idempotency_expiry(7).replace("7", "N"),
         keys.SHARD_COUNT,
         keys.REFUSED_JOBS,
+        keys.API_KEYS,
+        keys.API_KEYS_VERSION,
+        keys.PENDING_AUDIT,
         keys.GENERATIONS,
         keys.PENDING_WRITERS,
         keys.pending_tags(7).replace("7", "<N>"),
         keys.page("<digest>"),
         keys.page_lock("<digest>"),
+        keys.limit("<key id>"),
     ],
 )
 def test_the_architecture_page_names_every_redis_key(key: str) -> None:
@@ -166,6 +172,16 @@ def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> N
     head = "| parameter | means |\n|---|---|\n"
     table = head + "\n".join(rows) + "\n\n"
     assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"
+
+
+def test_the_http_page_tells_which_scope_each_route_needs() -> None:
+    page = (ROOT / "docs/http.md").read_text()
+    for scope in (*Scope, None):
+        routes = [
+            f"`{method} {path}`" for (method, path), needed in ACCESS.items() if needed == scope
+        ]
+        row = f"| {'none' if scope is None else f'`{scope}`'} | {', '.join(routes)}"
+        assert row in page, row
 
 
 def test_the_http_page_tells_the_bounds_of_a_query() -> None:

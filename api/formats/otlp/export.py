@@ -1,5 +1,6 @@
 """Read a request of OTLP logs: the events to accept, and the refused records. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,8 +48,13 @@ class Export:
             self.reasons.append(f"record {index}: {why}")
 
 
-def read(body: bytes | bytearray, encoding: Encoding, bounds: Bounds) -> Export:
-    """Read the records as events.
+def read(
+    body: bytes | bytearray,
+    encoding: Encoding,
+    bounds: Bounds,
+    refusal: Callable[[EventIn], Problem | None] = lambda event: None,
+) -> Export:
+    """Read the records as events. `refusal`: why the client may not post an event, if so.
 
     Raises Problem: 400 if the body can't be decoded, 413 if it exceeds a limit.
     """
@@ -65,11 +71,18 @@ def read(body: bytes | bytearray, encoding: Encoding, bounds: Bounds) -> Export:
         export.kept_bytes += len(text)
         if export.kept_bytes > bounds.kept_bytes:
             raise Problem(413, f"As events the log records have over {bounds.kept_bytes} bytes.")
-        _add(export, index, text, bounds.record_bytes, budgets.faults)
+        _add(export, index, text, bounds.record_bytes, budgets.faults, refusal)
     return export
 
 
-def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budget) -> None:
+def _add(
+    export: Export,
+    index: int,
+    text: bytes,
+    event_bytes: int,
+    faults: Budget,
+    refusal: Callable[[EventIn], Problem | None],
+) -> None:
     """Add the event if it is valid: every event follows the same rules."""
     if len(text) > event_bytes:
         export.refuse(
@@ -82,6 +95,9 @@ def _add(export: Export, index: int, text: bytes, event_bytes: int, faults: Budg
         faults.take(len(problem.faults))
         details = (f"{fault.pointer} {fault.detail}" for fault in problem.faults)
         export.refuse(index, f"as an event, {', '.join(details)}")
+        return
+    if outside := refusal(event):
+        export.refuse(index, outside.detail)
     else:
         event.data = event.data.copy()  # a slice would keep the whole text in memory
         export.events.append(event)

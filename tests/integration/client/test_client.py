@@ -2,11 +2,12 @@
 
 import logging
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from activity_client import BufferFull, Limits
+from activity_client import ActivityClient, BadKey, BufferFull, Limits
 from activity_client.answers import ProblemDocument
 from testbed.waiting import wait_until
 from tests.support.client_runs import client_of, send_all
@@ -17,7 +18,11 @@ from tests.support.stub_service import (
     accept,
     lose_the_answer,
     refuse,
+    stub_service,
 )
+
+TOKEN = "act_abcdefgh_the-secret"
+NAMES: dict[str, Any] = {"component": "c", "environment": "e"}
 
 
 def test_events_arrive_in_order_in_batches(stub: StubService) -> None:
@@ -210,3 +215,49 @@ def test_the_client_logs_nothing_when_all_is_well(
     with client_of(stub) as client:
         send_all(client, "m")
     assert [record for record in caplog.records if record.name == "activity_client"] == []
+
+
+def test_a_key_is_sent_with_each_request(stub: StubService) -> None:
+    with ActivityClient(stub.url, key=TOKEN, **NAMES) as client:
+        client.send(message="m")
+    assert [request.headers["authorization"] for request in stub.requests] == [f"Bearer {TOKEN}"]
+    assert TOKEN not in repr(client) + repr(vars(client))
+
+
+def test_without_a_key_of_its_own_a_client_takes_that_of_the_environment(
+    stub: StubService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("act_first\n")
+    monkeypatch.setenv("ACTIVITY_KEY_FILE", str(file))
+    with ActivityClient(stub.url, **NAMES) as client:
+        client.send(message="1")
+        assert client.flush(60)
+        file.write_text("act_second\n")  # rotated
+        client.send(message="2")
+        assert client.flush(60)
+        file.unlink()  # the last key stays in use
+        client.send(message="3")
+        assert client.flush(60)
+    monkeypatch.setenv("ACTIVITY_KEY", TOKEN)
+    with ActivityClient(stub.url, **NAMES) as client:
+        client.send(message="4")
+    sent = [request.headers["authorization"].removeprefix("Bearer ") for request in stub.requests]
+    assert sent == ["act_first", "act_second", "act_second", TOKEN]
+
+
+def test_a_redirect_never_gets_the_key(stub: StubService) -> None:
+    with stub_service() as other:
+        stub.otherwise = refuse(307, Location=f"{other.url}/events/batch")
+        client = ActivityClient(stub.url, key=TOKEN, **NAMES)
+        client.send(message="m")
+        assert not client.close(1)
+        assert stub.requests
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("key", ["act_1\r\nX: 1", "a b", "é", "x" * 501, " "])
+def test_what_can_be_no_key_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(BadKey) as caught:
+        ActivityClient("http://127.0.0.1:1", key=key, **NAMES)
+    assert key.strip() not in str(caught.value) or not key.strip()

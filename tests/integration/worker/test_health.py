@@ -25,7 +25,7 @@ from storage.postgres.migrate import upgrade
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed import waiting
-from tests.faults.test_frozen_servers import frozen
+from tests.support.freezing import frozen
 from tests.support.queued import append, backlog, make_events
 from worker.drain import drain
 from worker.resources import open_resources

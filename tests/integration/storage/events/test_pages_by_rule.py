@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -114,3 +115,30 @@ def test_a_page_holds_what_matches_in_order_and_says_whether_there_is_more(
         assert page.more == more, filters
         pages += bool(page.events)
     assert pages > QUESTIONS / 3, "most questions find something"
+
+
+LIMITS = ["web", "m*", "job-*", "job-7", "job-1*", "nobody", "%", "job_*"]
+
+
+@pytest.mark.parametrize("walk", [4_000, 20])
+def test_a_page_within_limits_holds_only_what_they_admit(
+    events: EventStore, stored: list[Event], monkeypatch: pytest.MonkeyPatch, walk: int
+) -> None:
+    monkeypatch.setattr(search, "WALK", walk)
+    monkeypatch.setattr(search, "WALK_FAR", 5 * walk)
+    spread = random.Random(6)
+    pages = 0
+    for _ in range(QUESTIONS):
+        filters = replace(
+            question(spread, stored),
+            within_component=tuple(spread.sample(LIMITS, spread.choice([0, 1, 2, 3]))),
+            within_environment=tuple(
+                spread.sample(["prod*", "staging", "s*"], spread.choice([0, 1]))
+            ),
+        )
+        expected, more = page_of(stored, filters)
+        page = events.page(filters)
+        assert [one.id for one in page.events] == [one.id for one in expected]
+        assert page.more == more, filters
+        pages += bool(page.events)
+    assert pages > QUESTIONS / 6, "many questions find something"

@@ -137,6 +137,9 @@ def test_a_common_value_is_read_no_further_than_the_page(plan: Planner, order: O
     [
         ({"component": ("component 7",)}, "component"),
         ({"environment": ("environment 7",)}, "environment"),
+        ({"within_component": ("component 7*",)}, "component"),
+        ({"within_component": ("component 7*", "component 8")}, "component"),
+        ({"within_environment": ("environment 7*",)}, "environment"),
         ({"email": ("user7@example.com",)}, "lower"),
         ({"component": ("component 7", "component 8")}, "component"),
         ({"environment": ("environment 7", "environment 8")}, "environment"),
@@ -162,6 +165,7 @@ def test_rare_values_are_found_by_their_index(
         ({"component": ("component 7",), "message": ("WENT to 77777",)}, "component|message"),
         ({"component": ("common",), "message": ("WENT to 77777",)}, "message"),
         ({"component": ("common",), "data": (('{"n":7}',),)}, "data"),
+        ({"within_component": ("comm*",), "message": ("WENT to 77777",)}, "message"),
     ],
 )
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.auth.key_ring import KeyRing
 from api.formats.cloudevents.binary import binary_reader
 from api.formats.event_reader import EventReader
 from api.formats.native_fast import EventIn
@@ -49,7 +50,10 @@ def post(path: str, body: bytes, ingest: Ingest, media_type: str = TEXT) -> http
     app = create_app(StorageSettings(_env_file=None), settings).fastapi
     limits = RequestLimits.of(settings)
     app.state.services = SimpleNamespace(
-        limits=limits, ingest=ingest, memory_budget=MemoryBudget(limits.batch.bytes)
+        limits=limits,
+        ingest=ingest,
+        memory_budget=MemoryBudget(limits.batch.bytes),
+        keys=KeyRing("open"),
     )
 
     async def send() -> httpx.Response:

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from api.app import create_app
+from api.auth.key_ring import KeyRing
 from api.formats.native_fast import EventIn
 from api.http.memory_budget import MemoryBudget
 from api.services import RequestLimits
@@ -45,7 +46,10 @@ def post(
     app = create_app(StorageSettings(_env_file=None), settings).fastapi
     limits = RequestLimits.of(settings)
     app.state.services = SimpleNamespace(
-        limits=limits, ingest=ingest, memory_budget=budget or MemoryBudget(limits.batch.bytes)
+        limits=limits,
+        ingest=ingest,
+        memory_budget=budget or MemoryBudget(limits.batch.bytes),
+        keys=KeyRing("open"),
     )
     body = sent.SerializeToString() if headers is PROTOBUF else b'{"resourceLogs":[' + LOG + b"]}"
 

@@ -1,0 +1,43 @@
+"""Which scope each route needs: the one table. Pure.
+
+The check, the OpenAPI document and the table in `docs/http.md` follow from it, and a test that asks
+each route with each scope. A route without a line here can't be made.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from storage.access.api_key import Scope
+
+SCHEME = "key"  # the name of the security scheme in the OpenAPI document
+
+# By method and path; None: open to everyone. The pages for people describe the API, which is public
+# anyway, and hold no data. HEAD needs what GET needs. OPTIONS is open on every path: a browser asks
+# it without a key, and the answer lists only methods.
+ACCESS: Mapping[tuple[str, str], Scope | None] = {
+    ("POST", "/events"): Scope.WRITE,
+    ("POST", "/events/batch"): Scope.WRITE,
+    ("POST", "/v1/logs"): Scope.WRITE,
+    ("GET", "/events"): Scope.READ,
+    ("GET", "/events/{event_id}"): Scope.READ,
+    ("GET", "/status"): Scope.OBSERVE,
+    ("GET", "/metrics"): Scope.OBSERVE,
+    ("GET", "/health"): None,
+    ("GET", "/heath"): None,
+    ("GET", "/health/ready"): None,
+    ("GET", "/"): None,
+    ("GET", "/docs"): None,
+    ("GET", "/docs/{name}"): None,
+    ("GET", "/docs/docs/{name}"): None,
+    ("GET", "/openapi.json"): None,
+}
+
+
+class NotInTable(NotImplementedError):
+    """A route has no line in the table, so it is not known who may use it."""
+
+
+def scopes_of(path: str, methods: Iterable[str]) -> Mapping[str, Scope | None]:
+    """Return the scope of each method of a path. Raises NotInTable."""
+    if missing := [method for method in methods if (method, path) not in ACCESS]:
+        raise NotInTable(f"api/auth/access.py has no line for {missing[0]} {path}")
+    return {method: ACCESS[method, path] for method in methods}

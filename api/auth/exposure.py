@@ -1,0 +1,72 @@
+"""Who is let in without a key, given where the service listens; and whether it may start at all."""
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from typing import Literal
+
+from api.auth.key_ring import Policy
+from storage.access.key_queue import KeyQueue
+from storage.access.key_records import KeyRecords
+from storage.access.key_table import KeyTable
+from storage.errors import DatabaseMismatch, StorageError
+from storage.postgres.engine import short_engine
+from storage.redis.client import connect
+from storage.settings import StorageSettings
+
+Auth = Literal["auto", "required", "open"]
+
+INSECURE_HELP = "on any address, need no API key until the first one exists, as on 127.0.0.1"
+_NO_KEY = (
+    "{host} can be reached from other machines, and there is no API key. Do one of these: listen "
+    "on 127.0.0.1 first, and make a key with `activity keys create`; start with "
+    "ACTIVITY_AUTH=required, and make a key then; or give --insecure to let everyone in until the "
+    "first key exists"
+)
+
+
+class NoKey(Exception):
+    """The service would be reachable from other machines without a key; the text has remedies."""
+
+
+def policy_of(auth: Auth, is_local: bool, insecure: bool) -> Policy:
+    """Return who is let in without a key.
+
+    `is_local`: only this machine reaches the address, also a Unix socket. `insecure`: treat the
+    address as if it were so.
+    """
+    if auth == "auto":
+        return "until_first_key" if is_local or insecure else "required"
+    return auth
+
+
+def require_key(storage: StorageSettings, auth: Auth, insecure: bool, host: str) -> None:
+    """Raise NoKey if the service listens for other machines, and both stores have no key.
+
+    If a store can't be asked, nothing is raised: then nobody is let in without a key anyway.
+    """
+    if auth == "auto" and not insecure and _has_no_key(storage):
+        raise NoKey(_NO_KEY.format(host=host))
+
+
+def _has_no_key(storage: StorageSettings) -> bool:
+    return _is_empty(lambda: _on_queue(storage)) and _is_empty(lambda: _in_table(storage))
+
+
+def _is_empty(load: Callable[[], KeyRecords]) -> bool:
+    with suppress(StorageError):
+        records = load()
+        return not records.keys and not records.unreadable
+    return False
+
+
+def _on_queue(storage: StorageSettings) -> KeyRecords:
+    with closing(connect(storage.queue_url)) as client:
+        return KeyQueue(client).load()[1]
+
+
+def _in_table(storage: StorageSettings) -> KeyRecords:
+    with short_engine(storage.database_url) as engine:
+        try:
+            return KeyTable(engine).load()
+        except DatabaseMismatch:  # not migrated yet
+            return KeyRecords()

@@ -1,0 +1,121 @@
+"""The API keys that this process knows, and who asks with each `Authorization` header. No I/O."""
+
+import hmac
+from datetime import UTC, datetime
+from time import time
+from typing import Literal
+
+from api.auth import refusals
+from api.auth.bearer import AUTHORIZATION, key_id_of, token_of, usual_spellings
+from api.auth.principal import Principal
+from api.http.headers import Headers, header_values
+from storage.access.key_records import KeyRecords, KnownKeys
+from storage.access.token import digest
+
+Policy = Literal["open", "until_first_key", "required"]
+"""Who is let in without a key: everyone, everyone until the first key exists, or no one."""
+
+Memo = dict[bytes | None, Principal]
+"""Who asks, by the raw header; None stands for a request without one."""
+
+_NO_DIGEST = bytes(32)  # of no token: nobody knows one with this hash
+
+
+class KeyRing:
+    """The keys of one process. It forgets no key and no revocation, whatever a store says later.
+
+    `memo` spares the fast paths the hash of a token: it has the usual spelling of the header of
+    each valid key, so wrong tokens neither fill it nor evict anything. Who takes a principal from
+    it must check `ends_at` and the scope. A request that it does not know goes to `principal_of`.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.memo: Memo = {}
+        self._everyone = Principal()
+        self._known = KnownKeys()
+        self._principals: dict[str, Principal] = {}
+        self._policy = policy
+        self._is_loaded = False
+        if policy == "open":
+            self.memo[None] = self._everyone
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether no key is needed."""
+        return None in self.memo
+
+    @property
+    def is_undecided(self) -> bool:
+        """Return whether the first key that turns up in a store will close the service."""
+        return self._policy == "until_first_key"
+
+    def news(self, loaded: KeyRecords) -> KeyRecords:
+        """Return only the records that differ from those known. A thread may ask this."""
+        known = self._known.keys
+        keys = {key_id: key for key_id, key in loaded.keys.items() if known.get(key_id) != key}
+        return KeyRecords(keys, loaded.unreadable)
+
+    def add_queue(self, loaded: KeyRecords) -> None:
+        """Add what the queue has."""
+        self._know(self._known.with_queue(loaded))
+
+    def add_table(self, loaded: KeyRecords) -> None:
+        """Add what PostgreSQL has."""
+        self._know(self._known.with_table(loaded))
+
+    def principal_of(self, headers: Headers) -> Principal:
+        """Return who asks. Raises Problem 401, or 503 while no store could be read."""
+        if self.is_open:
+            return self._everyone
+        if self.is_undecided:  # unknown is not open
+            raise refusals.keys_unknown()
+        values = header_values(headers, AUTHORIZATION)
+        token = token_of(values)
+        key_id = token and key_id_of(token)
+        if not token or not key_id:
+            raise refusals.unauthorized()
+        if not self._is_loaded:
+            raise refusals.keys_unknown()
+        principal = self._holder(key_id, token)
+        if values[0] in usual_spellings(token):
+            self.memo[values[0]] = principal
+        return principal
+
+    def take_uses(self) -> dict[str, datetime]:
+        """Return when keys were last used, as far as that was not returned before."""
+        uses = {}
+        for key_id, principal in self._principals.items():
+            if principal.used_at:
+                uses[key_id] = datetime.fromtimestamp(principal.used_at, UTC)
+                principal.used_at = 0.0
+        return uses
+
+    def _know(self, known: KnownKeys) -> None:
+        self._known = known
+        self._is_loaded = True
+        for key_id, principal in self._principals.items():
+            principal.end_with(known.find(key_id))
+        if self.is_undecided:
+            self._open_or_close()
+
+    def _holder(self, key_id: str, token: str) -> Principal:
+        """Return the holder of the key with this token. Raises Problem 401."""
+        key = self._known.find(key_id)
+        is_right = hmac.compare_digest(digest(token), _NO_DIGEST if key is None else key.digest)
+        if key is None or not is_right:
+            raise refusals.unauthorized()
+        principal = self._principals.get(key_id) or Principal(key)
+        now = time()
+        if now >= principal.ends_at:
+            raise refusals.unauthorized()
+        self._principals[key_id] = principal
+        principal.used_at = now
+        return principal
+
+    def _open_or_close(self) -> None:
+        if not self._known.keys and not self._known.unreadable:
+            self.memo[None] = self._everyone
+            return
+        self._policy = "required"
+        self.memo.clear()
+        self._everyone.ends_at = 0.0

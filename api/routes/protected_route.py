@@ -1,0 +1,88 @@
+"""Routes that check who asks before they read the request."""
+
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from api.auth import refusals
+from api.auth.access import scopes_of
+from api.auth.key_ring import KeyRing
+from api.auth.principal import Principal
+from api.http.problems import Problem
+from storage.access.api_key import Scope as KeyScope
+
+PRINCIPAL = "activity.principal"
+
+
+class ProtectedRoute(APIRoute):
+    """A route that lets in only those who have the scope that the table names for it.
+
+    The check stands in the route, and not before it: so no spelling of a path can reach another
+    route than the one that was checked. A route without a line in the table can't be made.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self._scopes = scopes_of(self.path_format, self.methods or ())
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check who asks, and handle the request. Raises Problem 401, 403 or 503.
+
+        A method that the route does not have is left to the handler of 405.
+        """
+        needed = self._scopes.get(scope["method"])
+        if needed is not None:
+            scope[PRINCIPAL] = _let_in(scope, needed)
+        await super().handle(scope, receive, send)
+
+
+def protected_router(**options: Any) -> APIRouter:
+    """Return a router whose routes are protected."""
+    return APIRouter(route_class=ProtectedRoute, **options)
+
+
+def require_protected(router: APIRouter) -> APIRouter:
+    """Return the router. Raises TypeError for a route that does not check who asks."""
+    if open_routes := [one for one in router.routes if not isinstance(one, ProtectedRoute)]:
+        raise TypeError(f"not a ProtectedRoute: {open_routes[0]}")
+    return router
+
+
+def keys_of(request: Request) -> KeyRing:
+    """Return the keys of the application that received this request."""
+    keys: KeyRing = request.app.state.services.keys
+    return keys
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asks; for routes that need a scope."""
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal
+
+
+def still_valid(request: Request) -> Principal:
+    """Return who asks. Raises Problem 401 if the key has ended while the request was read."""
+    principal = principal_of(request)
+    if time() >= principal.ends_at:
+        raise refusals.unauthorized()
+    return principal
+
+
+def may_observe(request: Request) -> bool:
+    """Return whether the client of an open route may see the state of the service."""
+    try:
+        return keys_of(request).principal_of(request.scope["headers"]).may(KeyScope.OBSERVE)
+    except Problem:
+        return False
+
+
+def _let_in(scope: Scope, needed: KeyScope) -> Principal:
+    keys: KeyRing = scope["app"].state.services.keys
+    principal = keys.principal_of(scope["headers"])
+    if not principal.may(needed):
+        raise refusals.lacks(needed)
+    return principal

@@ -1,0 +1,1 @@
+"""The checks of `activity doctor`: facts from the servers, checks on them, and the report."""

@@ -1,0 +1,77 @@
+"""Checks of API keys."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
+from cli.doctor.subject import Subject
+from cli.quantities import counted, duration, noun
+from storage.access.api_key import ApiKey
+from storage.access.key_records import KeyRecords
+
+_DAYS = 7  # as the alert ActivityKeyExpires
+
+
+def _expiry(subject: Subject) -> Finding:
+    now = datetime.fromtimestamp(subject.machine.clock(), UTC)
+    records, missing = _records(subject)
+    if records.unreadable:
+        names = ", ".join(sorted(records.unreadable)[:5])
+        return fault(
+            f"{counted(len(records.unreadable), 'record')} of API keys can't be read, and nobody "
+            f"may use these keys: {names}",
+            "update this installation, or remove what somebody else wrote: "
+            + subject.queue.command("HDEL", "keys", min(records.unreadable)),
+        )
+    ending = sorted(_ending(records.keys.values(), now), key=lambda key: (key.expires_at, key.id))
+    if ending:
+        return warning(
+            f"{counted(len(ending), 'API key')} {noun(len(ending), 'expires', 'expire')} soon or "
+            f"did lately; the first: {_when(ending[0], now)}",
+            f"{subject.activity('keys', 'rotate', ending[0].id)}; of a key that nobody needs: "
+            f"{subject.activity('keys', 'revoke', ending[0].id)}",
+        )
+    if missing:
+        return unknown("; ".join(missing))
+    valid = sum(key.is_valid_at(now) for key in records.keys.values())
+    return ok(f"{counted(valid, 'valid API key')}, none of which expires within {_DAYS} days")
+
+
+def _records(subject: Subject) -> tuple[KeyRecords, list[str]]:
+    """Return what both homes have together, and why one of them could not be read."""
+    records, missing = KeyRecords(), []
+    for home in (subject.queue, subject.database):
+        try:
+            records = records.merge(home.keys)
+        except NotKnown as error:
+            missing.append(str(error))
+    return records, missing
+
+
+def _ending(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
+    """Return the keys that end soon, or have just ended, and that nobody has revoked."""
+    margin = timedelta(days=_DAYS)
+    return [
+        key
+        for key in keys
+        if key.expires_at and not key.revoked_at and abs(key.expires_at - now) < margin
+    ]
+
+
+def _when(key: ApiKey, now: datetime) -> str:
+    """Return when a key ends or has ended."""
+    assert key.expires_at is not None
+    seconds = (key.expires_at - now).total_seconds()
+    when = f"ends in {duration(seconds)}" if seconds > 0 else f"has ended {duration(-seconds)} ago"
+    return f"{key.id} {when}"
+
+
+CHECKS = (
+    Check(
+        "keys-expiry",
+        "API keys on the queue and in PostgreSQL",
+        f"one that is not revoked expires within {_DAYS} days, or has expired so lately",
+        "a record that can't be read",
+        _expiry,
+    ),
+)

@@ -1,0 +1,144 @@
+"""What the queue and control tell of themselves; each fact is read once, when it is needed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cli.doctor.address import is_local_redis, redis_command
+from cli.doctor.check import NotKnown
+from cli.doctor.machine import Machine
+from cli.doctor.server import Server
+from storage.access.key_queue import KeyQueue
+from storage.access.key_records import KeyRecords
+from storage.errors import QueueUnavailable, control_errors, queue_errors
+from storage.queue.inspector import Inspector, QueueServer, ShardState
+from storage.queue.registry import Registry, read_registry
+from storage.redis.client import connect_async
+from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.settings import StorageSettings
+
+_PROGRAMS = ("valkey-server", "redis-server")
+
+T = TypeVar("T")
+
+
+class RedisFacts(Server):
+    """Facts of one Redis server. Every fact raises `NotKnown`."""
+
+    def __init__(self, name: str, url: str, inspection: RedisInspection, machine: Machine) -> None:
+        super().__init__(name)
+        self._url = url
+        self._inspection = inspection
+        self._machine = machine
+
+    def ping(self) -> None:
+        """Check that it answers."""
+        self.ask(self._inspection.ping)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inspection.close()
+
+    def command(self, *words: str) -> str:
+        """Return the command line that sends these words to the server."""
+        return redis_command(self._url, *words)
+
+    def setting(self, name: str) -> str:
+        """Return one setting, by CONFIG GET."""
+        found = self.ask(lambda: self._inspection.settings(name))
+        if name not in found:
+            raise NotKnown(f"{self.name} has no setting {name}")
+        return found[name]
+
+    def time(self) -> float:
+        """Return its clock."""
+        return self.ask(self._inspection.time)
+
+    def told(self, name: str) -> Any:
+        """Return a field of INFO."""
+        if name not in self.info:
+            raise NotKnown(f"{self.name} does not tell its {name} (INFO)")
+        return self.info[name]
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """Return INFO."""
+        return self.ask(self._inspection.info)
+
+    @property
+    def is_here(self) -> bool:
+        """Return whether the server runs on this machine."""
+        if self._url.startswith("unix:"):
+            return True
+        return is_local_redis(self._url) and self._machine.is_program(
+            int(self.told("process_id")), _PROGRAMS
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of its data, on this machine."""
+        if not self.is_here:
+            raise NotKnown(f"{self.name} runs on another machine, or in a container")
+        return Path(self.setting("dir"))
+
+
+class QueueFacts(RedisFacts):
+    """Facts of the queue."""
+
+    def __init__(self, settings: StorageSettings, machine: Machine) -> None:
+        url = settings.queue_url
+        super().__init__("the queue", url, RedisInspection(url, queue_errors), machine)
+        self._settings = settings
+
+    @cached_property
+    def announced_shards(self) -> float | None:
+        """Return the highest number of shards that an API process has announced."""
+        return self.ask(self._inspection.announced_shards)
+
+    @cached_property
+    def shards(self) -> list[ShardState]:
+        """Return the state of each shard."""
+        return self.read_shards()
+
+    def read_shards(self) -> list[ShardState]:
+        """Read the state of each shard again."""
+        return self.ask(lambda: self._inspect(lambda inspector: inspector.shards()))
+
+    @cached_property
+    def keys(self) -> KeyRecords:
+        """Return the API keys that this home has."""
+        return self.ask(lambda: KeyQueue(self._inspection.client).load()[1])
+
+    @cached_property
+    def server(self) -> QueueServer:
+        """Return what `GET /status` says of the server: a write was tried, and its fsync."""
+        return self.ask(lambda: self._inspect(lambda inspector: inspector.server()))
+
+    def _inspect(self, question: Callable[[Inspector], Awaitable[T]]) -> T:
+        return asyncio.run(self._answer(question))
+
+    async def _answer(self, question: Callable[[Inspector], Awaitable[T]]) -> T:
+        client = connect_async(self._settings.queue_url, connections=2)
+        trusted = self._settings.queue_durability == "trusted"
+        try:
+            async with asyncio.timeout(2 * ANSWER_SECONDS):
+                return await question(Inspector(client, self._settings.shards, trusted))
+        except TimeoutError:
+            raise QueueUnavailable(f"no answer within {2 * ANSWER_SECONDS:g} s") from None
+        finally:
+            await client.aclose()
+
+
+class ControlFacts(RedisFacts):
+    """Facts of control."""
+
+    def __init__(self, settings: StorageSettings, machine: Machine) -> None:
+        url = settings.control_url
+        super().__init__("control", url, RedisInspection(url, control_errors), machine)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Return the registered workers."""
+        return self.ask(lambda: read_registry(self._inspection.client))

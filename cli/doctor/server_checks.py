@@ -1,0 +1,85 @@
+"""Checks that each of the servers has: it answers, and it is fit and new enough."""
+
+from collections.abc import Callable
+
+from cli.doctor.check import Check, Finding, NotKnown, fault, ok
+from cli.doctor.redis_facts import RedisFacts
+from cli.doctor.server import Server
+from cli.doctor.subject import Subject
+from cli.service_choice import ADVICE
+from storage.redis.server_check import MIN_VERSION, RedisServer
+
+ANSWERS = "answers"  # the ending of the name of each check that a server answers
+
+ROLES = ("queue", "control", "database")
+_SETTINGS = {"queue": "queue_url", "control": "control_url", "database": "database_url"}
+
+
+def server_of(subject: Subject, role: str) -> Server:
+    """Return the facts of `queue`, `control` or `database`."""
+    server: Server = getattr(subject, role)
+    return server
+
+
+def answers(role: str) -> Check:
+    """Return the check that a server answers."""
+    return Check(
+        f"{role}-{ANSWERS}",
+        "the connection, by this user",
+        "",
+        "no answer, or refused",
+        _answers(role),
+    )
+
+
+def _answers(role: str) -> Callable[[Subject], Finding]:
+    def examine(subject: Subject) -> Finding:
+        server = server_of(subject, role)
+        try:
+            server.ping()
+        except NotKnown:
+            if not server.away:
+                raise
+            return fault(f"{server.name} does not answer: {server.away}", remedy_of(subject, role))
+        return ok(f"{server.name} answers")
+
+    return examine
+
+
+def remedy_of(subject: Subject, role: str) -> str:
+    """Return what to do about a server that does not answer."""
+    if subject.run:
+        name = "postgres" if role == "database" else role
+        log = subject.run.folder / "log" / f"{name}.log"
+        return f"tail {log}; if it says nothing, stop and start `activity up`"
+    setting = _SETTINGS[role]
+    if setting not in subject.settings.model_fields_set:
+        return ADVICE
+    return f"start the server, or correct ACTIVITY_{setting.upper()}"
+
+
+def version(role: str) -> Check:
+    """Return the check that a Redis server can be used."""
+    major, minor = MIN_VERSION
+    return Check(
+        f"{role}-version",
+        "version and kind of server",
+        "",
+        f"older than Redis {major}.{minor}, a replica, a cluster, a Sentinel",
+        _version(role),
+    )
+
+
+def _version(role: str) -> Callable[[Subject], Finding]:
+    def examine(subject: Subject) -> Finding:
+        server: RedisFacts = getattr(subject, role)
+        if reason := RedisServer.of(server.info).unsuitability():
+            return fault(
+                f"{server.name} {reason}", f"name another server in ACTIVITY_{role.upper()}_URL"
+            )
+        is_valkey = "valkey_version" in server.info
+        name = "Valkey" if is_valkey else "Redis"
+        number = server.told("valkey_version" if is_valkey else "redis_version")
+        return ok(f"{server.name} is {name} {number}")
+
+    return examine

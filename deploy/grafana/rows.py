@@ -1,0 +1,282 @@
+"""The panels of the dashboard, row by row, with their queries."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+JOB = 'job="$job"'  # the service that the reader chose
+RANGE = "$__rate_interval"  # Grafana's own window for rates
+
+
+class Panel(NamedTuple):
+    """A graph over time. `queries`: pairs of PromQL and legend."""
+
+    title: str
+    unit: str  # Grafana's name: "short", "s", "bytes", "percentunit", "eps" (events a second)
+    queries: Sequence[tuple[str, str]]
+    about: str
+
+
+def service_rate(metric: str) -> str:
+    """Return the rate of a counter that every instance exports equally, one series per shard."""
+    return f"sum(max by (shard) (rate({metric}{{{JOB}}}[{RANGE}])))"
+
+
+def rate(metric: str, by: str = "", only: str = "") -> str:
+    """Return the rate of a counter that each instance counts for itself."""
+    labels = f"{JOB}, {only}" if only else JOB
+    return f"sum{f' by ({by})' if by else ''} (rate({metric}{{{labels}}}[{RANGE}]))"
+
+
+def gauge(metric: str, by: str = "") -> str:
+    """Return a gauge that every instance exports equally."""
+    return f"max{f' by ({by})' if by else ''} ({metric}{{{JOB}}})"
+
+
+def quantile(share: float, histogram: str, only: str = "") -> str:
+    """Return a quantile of a histogram over all instances."""
+    return f"histogram_quantile({share}, {rate(f'{histogram}_bucket', 'le', only)})"
+
+
+def mean(histogram: str, by: str = "") -> str:
+    """Return the mean of a histogram over all instances."""
+    return f"{rate(f'{histogram}_sum', by)} / {rate(f'{histogram}_count', by)}"
+
+
+def quantiles(histogram: str, only: str = "") -> list[tuple[str, str]]:
+    """Return the queries of the median and of the 99th percentile."""
+    return [(quantile(0.5, histogram, only), "p50"), (quantile(0.99, histogram, only), "p99")]
+
+
+_POSTS = 'method="POST", route=~"/events.*|/v1/logs"'
+_PAGES = 'method="GET", route=~"/events.*"'
+_DURATION = "activity_http_request_duration_seconds"
+_REFUSED_BY_KEY = 'reason=~"unauthorized|forbidden|rate_limited"'
+
+ROWS: dict[str, Sequence[Panel]] = {
+    "Accepting": (
+        Panel(
+            "Events accepted",
+            "eps",
+            [(service_rate("activity_accepted_events_total"), "accepted")],
+            "Events that are on the disk of the queue, by its own count.",
+        ),
+        Panel(
+            "Events refused",
+            "eps",
+            [(rate("activity_rejected_events_total", "reason"), "{{reason}}")],
+            "backlog_full, keys_full, queue_unavailable, busy and internal burn the budget.",
+        ),
+        Panel(
+            "Share that failed; budget 0.1 %",
+            "percentunit",
+            [
+                (f"activity:accept_failures:ratio_rate{window}{{{JOB}}}", window)
+                for window in ("5m", "1h", "6h")
+            ],
+            "Of valid events, over three windows. Needs the rules of deploy/prometheus.",
+        ),
+        Panel(
+            "Time of posts",
+            "s",
+            quantiles(_DURATION, _POSTS),
+            "From the request to its answer, the fsync included.",
+        ),
+        Panel(
+            "Events of one append",
+            "short",
+            [(mean("activity_group_commit_events"), "mean")],
+            "Events that share one call to the queue and one fsync.",
+        ),
+        Panel(
+            "Time of one append",
+            "s",
+            quantiles("activity_queue_append_seconds"),
+            "The call to the queue, its fsync included.",
+        ),
+    ),
+    "Queue": (
+        Panel(
+            "Backlog",
+            "short",
+            [
+                (f"sum({gauge('activity_backlog_events', 'shard')})", "waiting"),
+                (gauge("activity_backlog_limit_events"), "limit"),
+            ],
+            "Accepted events that are not stored yet.",
+        ),
+        Panel(
+            "Lag",
+            "s",
+            [(gauge("activity_lag_seconds", "shard"), "shard {{shard}}")],
+            "The age of the oldest event that waits. The alert is at 60 s.",
+        ),
+        Panel(
+            "Bytes waiting",
+            "bytes",
+            [(gauge("activity_backlog_bytes"), "waiting")],
+            "Bytes of the events that wait.",
+        ),
+        Panel(
+            "Memory of the queue",
+            "percentunit",
+            [(gauge("activity_queue_memory_ratio"), "used of maxmemory")],
+            "At 100 % the queue refuses new events.",
+        ),
+        Panel(
+            "Writes each event to disk",
+            "short",
+            [(f"min(activity_queue_aof_ok{{{JOB}}})", "1: yes, 0: no")],
+            "0: acknowledged events may be lost.",
+        ),
+        Panel(
+            "Events unaccounted",
+            "short",
+            [(gauge("activity_unaccounted_events"), "events")],
+            "Accepted, and neither waiting nor stored, duplicate or dead. Always 0.",
+        ),
+    ),
+    "Storing": (
+        Panel(
+            "Events stored",
+            "eps",
+            [
+                (service_rate("activity_stored_events_total"), "stored"),
+                (service_rate("activity_duplicate_events_total"), "duplicates"),
+                (service_rate("activity_dead_events_total"), "dead letters"),
+            ],
+            "What became of the entries of the queue, by the ledger in PostgreSQL.",
+        ),
+        Panel(
+            "Workers",
+            "short",
+            [
+                (gauge("activity_workers"), "running"),
+                (gauge("activity_workers_wanted"), "wanted"),
+            ],
+            "Wanted: for what arrives and for the backlog within 30 s.",
+        ),
+        Panel(
+            "Time of a batch by step",
+            "s",
+            [(mean("activity_drain_seconds", "step"), "{{step}}")],
+            "Mean time of each step of a drain.",
+        ),
+        Panel(
+            "Events of a batch",
+            "short",
+            [(mean("activity_drain_batch_events"), "mean")],
+            "Events that share one transaction.",
+        ),
+        Panel(
+            "Paused shards and dead letters",
+            "short",
+            [
+                (gauge("activity_shard_paused", "shard"), "shard {{shard}} paused"),
+                (gauge("activity_dead_letters"), "dead letters"),
+            ],
+            "Both wait for an operator.",
+        ),
+        Panel(
+            "Size of the database",
+            "bytes",
+            [(gauge("activity_database_bytes"), "database")],
+            "Rows, indexes and everything else in the database.",
+        ),
+        Panel(
+            "Partitions ahead",
+            "d",
+            [(f"min(activity_partitions_ahead_days{{{JOB}}})", "days")],
+            "Days for which partitions exist.",
+        ),
+        Panel(
+            "Oldest event",
+            "dateTimeAsIso",
+            [(f"1000 * min(activity_oldest_event_timestamp_seconds{{{JOB}}})", "oldest")],
+            "The time of the first event in the history.",
+        ),
+    ),
+    "Reading": (
+        Panel(
+            "Requests",
+            "reqps",
+            [(rate("activity_http_requests_total", "route", 'method="GET"'), "{{route}}")],
+            "By route.",
+        ),
+        Panel(
+            "Time of pages", "s", quantiles(_DURATION, _PAGES), "From the request to its answer."
+        ),
+        Panel(
+            "Time of queries",
+            "s",
+            quantiles("activity_query_seconds"),
+            "Of PostgreSQL, for pages that the cache did not have.",
+        ),
+    ),
+    "Cache": (
+        Panel(
+            "Pages by verdict",
+            "reqps",
+            [(rate("activity_cache_requests_total", "verdict"), "{{verdict}}")],
+            "hit: from the cache; miss: from PostgreSQL; bypass: control did not answer.",
+        ),
+        Panel(
+            "Share of hits",
+            "percentunit",
+            [
+                (
+                    rate("activity_cache_requests_total", only='verdict="hit"')
+                    + " / "
+                    + rate("activity_cache_requests_total"),
+                    "hits",
+                )
+            ],
+            "Of all pages that were asked for.",
+        ),
+    ),
+    "Limits": (
+        Panel(
+            "Events over a key's rate or quota",
+            "eps",
+            [(rate("activity_rate_limited_events_total"), "limited")],
+            "Refused with 429.",
+        ),
+        Panel(
+            "Refused because of the key",
+            "eps",
+            [(rate("activity_rejected_events_total", "reason", _REFUSED_BY_KEY), "{{reason}}")],
+            "unauthorized: no valid key; forbidden: a key without this right.",
+        ),
+        Panel(
+            "Keys that expire",
+            "s",
+            [(f"min by (id) (activity_key_expiry_seconds{{{JOB}}})", "{{id}}")],
+            "Seconds until a key expires. The alert is at 7 days.",
+        ),
+    ),
+    "Processes": (
+        Panel(
+            "Memory",
+            "bytes",
+            [(f"activity_process_resident_bytes{{{JOB}}}", "{{instance}} {{role}} {{process}}")],
+            "Resident memory of each process.",
+        ),
+        Panel(
+            "Servers",
+            "short",
+            [(f"min by (server) (activity_server_up{{{JOB}}})", "{{server}}")],
+            "1: the API can reach it.",
+        ),
+        Panel(
+            "Answers by status",
+            "reqps",
+            [(rate("activity_http_requests_total", "code"), "{{code}}")],
+            "Over all routes.",
+        ),
+        Panel(
+            "Versions",
+            "short",
+            [(f"count by (version) (activity_build_info{{{JOB}}})", "{{version}}")],
+            "Instances of each version.",
+        ),
+    ),
+}

@@ -1,0 +1,92 @@
+"""Both homes of API keys together: merge one into the other, and write into both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import redis
+import sqlalchemy as sa
+
+from storage.access.api_key import ApiKey
+from storage.access.audit import AuditLine
+from storage.access.key_queue import KeyQueue
+from storage.access.key_records import MAX_KEYS, KeyRecords
+from storage.access.key_table import KeyTable
+from storage.errors import NoHome, StorageError, TooManyKeys
+from storage.failures import reason
+
+QUEUE, TABLE = "the queue", "PostgreSQL"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers(Generic[T]):
+    """What the homes have answered, and why one of them has failed, each by the home's name."""
+
+    answers: Mapping[str, T]
+    failures: Mapping[str, StorageError]
+
+
+class KeyHomes:
+    """The acts of an administrator on both homes: one of them may be away."""
+
+    def __init__(self, queue: redis.Redis, engine: sa.Engine) -> None:
+        self._queue = KeyQueue(queue)
+        self._table = KeyTable(engine)
+
+    def load(self) -> Answers[KeyRecords]:
+        """Return the records of each home that answers. Raises NoHome if none does."""
+        return _ask_each({QUEUE: lambda: self._queue.load()[1], TABLE: self._table.load})
+
+    def put(self, keys: Sequence[ApiKey], line: AuditLine) -> Answers[None]:
+        """Merge records into both homes, each in one step with the audit line.
+
+        Maintenance merges what a home that has failed lacks. Raises NoHome if both have failed. The
+        queue comes first: API processes notice its changes at once, also while PostgreSQL hangs.
+        """
+        records = {key.id: key for key in keys}
+        return _ask_each(
+            {
+                QUEUE: lambda: self._queue.merge(records, line, MAX_KEYS),
+                TABLE: lambda: self._table.merge(records, [line], MAX_KEYS),
+            }
+        )
+
+
+def _ask_each(calls: Mapping[str, Callable[[], T]]) -> Answers[T]:
+    answers: dict[str, T] = {}
+    failures: dict[str, StorageError] = {}
+    for name, call in calls.items():
+        try:
+            answers[name] = call()
+        except StorageError as error:
+            failures[name] = error
+    if not answers:
+        reasons = "; ".join(f"{name}: {reason(error)}" for name, error in failures.items())
+        raise NoHome(f"both homes of API keys have failed ({reasons})")
+    return Answers(answers, failures)
+
+
+def require_room(records: KeyRecords) -> None:
+    """Raise TooManyKeys if no other key may be made."""
+    count = len(records.keys.keys() | records.unreadable)
+    if count >= MAX_KEYS:
+        raise TooManyKeys(f"there are {count:,} API keys, and at most {MAX_KEYS:,} can be made")
+
+
+def merge_homes(queue: KeyQueue, table: KeyTable) -> frozenset[str]:
+    """Merge the homes into each other. Return the ids whose record one of them can't read.
+
+    These are left as they are. The merge may be repeated, and may run in several processes at once.
+    Raises QueueUnavailable, DatabaseUnavailable, DatabaseMismatch, TooManyKeys.
+    """
+    on_queue, in_table = queue.load()[1], table.load()
+    merged = on_queue.merge(in_table)
+    usable = {k: key for k, key in merged.keys.items() if k not in merged.unreadable}
+    queue.merge(_lacking(on_queue, usable))
+    table.merge(_lacking(in_table, usable))
+    return merged.unreadable
+
+
+def _lacking(home: KeyRecords, merged: Mapping[str, ApiKey]) -> dict[str, ApiKey]:
+    return {key_id: key for key_id, key in merged.items() if home.keys.get(key_id) != key}

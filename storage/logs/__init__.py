@@ -1,0 +1,1 @@
+"""What every process logs, and how: redacted, a line for each record, never blocking."""
