@@ -32,6 +32,14 @@ class CliSettings(BaseSettings):
         1, ge=1, le=64, description="Number of API processes; all listen on the same address."
     )
     workers: int = Field(2, ge=1, le=64, description="Number of worker processes.")
+    probe_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="TCP port on which `activity worker` and `activity up` answer probes of the "
+        "workers; 0 takes a free port. Off without it.",
+    )
+    probe_host: str = Field("127.0.0.1", description="Address of `ACTIVITY_PROBE_PORT`.")
     url: str = Field(
         "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
     )

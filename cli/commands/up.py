@@ -28,6 +28,7 @@ from cli.process.commands import (
     worker_processes,
 )
 from cli.process.log_files import ProcessLogs, process_logs
+from cli.process.probe_server import probe_server
 from cli.process.readiness import wait_until_ready
 from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
@@ -118,6 +119,7 @@ def _serve(
         require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
+        stack.enter_context(probe_server(settings.probe_host, settings.probe_port))
         own.report(supervises(settings.workers))
         Run(settings, listener, servers, slots, logs, without_key).serve(signals)
 

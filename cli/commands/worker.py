@@ -8,6 +8,7 @@ from cli.health.worker_states import supervises
 from cli.process.background import background
 from cli.process.commands import WORKER_STOP_SECONDS, worker_processes
 from cli.process.keep_alive import keep_alive
+from cli.process.probe_server import probe_server
 from cli.process.slots import slot_pool
 from cli.process.supervisor import Supervisor, with_slots
 from cli.service_choice import urls_of_run, warn_if_unreachable
@@ -34,7 +35,12 @@ def run(options: Namespace) -> int:
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
     warn_if_unreachable(urls, "control_url")
-    with background(urls), supervisor_folder() as folder, slot_pool(folder) as slots:
+    with (
+        background(urls),
+        supervisor_folder() as folder,
+        slot_pool(folder) as slots,
+        probe_server(settings.probe_host, settings.probe_port),
+    ):
         own.report(supervises(settings.workers))
         workers = with_slots(worker_processes(settings.workers, urls), slots)
         keep_alive(Supervisor(workers), WORKER_STOP_SECONDS, options.data_dir)

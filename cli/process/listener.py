@@ -19,19 +19,23 @@ STOP_SECONDS = 2.0  # the most to wait: perhaps no process accepts any more
 _POLL_SECONDS = 0.01
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, options: tuple[str, str] = ("--host", "--port")) -> socket.socket:
     """Bind and listen; port 0 takes a free port. Raises `AddressError` with the remedy.
+
+    `options`: what chooses another host and port.
 
     `::` means every IPv6 and IPv4 address, or every IPv4 address on a machine without IPv6.
     """
     try:
         return _bound(host, port)
     except socket.gaierror as error:
-        raise AddressError(f"{host} is not an address: {error.strerror}; see --host") from None
+        raise AddressError(
+            f"{host} is not an address: {error.strerror}; see {options[0]}"
+        ) from None
     except OSError as error:
         if host == ANY and error.errno in _NO_IPV6:
-            return listen(ANY_IPV4, port)
-        raise AddressError(_explain(error, host, port)) from None
+            return listen(ANY_IPV4, port, options)
+        raise AddressError(_explain(error, host, port, options)) from None
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -108,9 +112,12 @@ def _drop_new_connections(listener: socket.socket) -> None:
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
+def _explain(error: OSError, host: str, port: int, options: tuple[str, str]) -> str:
+    host_option, port_option = options
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use; choose another with --port"
+        return f"port {port} on {host} is in use; choose another with {port_option}"
     if error.errno == errno.EACCES:
-        return f"port {port} is not permitted for this user; choose another with --port"
-    return f"can't listen on {host} port {port}: {error.strerror}; see --host and --port"
+        return f"port {port} is not permitted for this user; choose another with {port_option}"
+    return (
+        f"can't listen on {host} port {port}: {error.strerror}; see {host_option} and {port_option}"
+    )

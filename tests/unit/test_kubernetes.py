@@ -3,6 +3,7 @@
 import copy
 import shutil
 import subprocess
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from api.http.hosts import Hosts
 from api.settings import ApiSettings
 from cli.main import COMMANDS
 from cli.process.commands import API_STOP_SECONDS, WORKER_STOP_SECONDS
+from cli.process.probe_server import answer_to
 from cli.settings import CliSettings
 from storage.settings import StorageSettings
 from tests.support import kubernetes_files
@@ -149,7 +151,9 @@ def settings_of(workload: dict[str, Any]) -> set[str]:
 def test_each_setting_exists_and_is_read_there() -> None:
     cli = {"ACTIVITY_API_PROCESSES", "ACTIVITY_WORKERS"}
     assert settings_of(API) <= variables(StorageSettings, ApiSettings) | cli
-    assert settings_of(WORKER) <= variables(StorageSettings, WorkerSettings) | cli
+    probe = {"ACTIVITY_PROBE_PORT", "ACTIVITY_PROBE_HOST"}
+    assert probe <= variables(CliSettings)
+    assert settings_of(WORKER) <= variables(StorageSettings, WorkerSettings) | cli | probe
     assert settings_of(MIGRATE) <= variables(StorageSettings)
     assert literals().keys() == {"ACTIVITY_SHARDS", "ACTIVITY_PARTITION_BY"}
     StorageSettings(_env_file=None, shards=literals()["ACTIVITY_SHARDS"],
@@ -194,6 +198,17 @@ def test_the_probes_of_the_api_ask_paths_that_exist_on_its_port() -> None:
     assert {each["path"] for each in probed.values()} <= paths.keys()
     assert probed["liveness"]["path"] == "/health", "an unreachable server kills no process"
     assert probed["readiness"]["path"] == "/health/ready", "no unfit pod replaces a fit one"
+
+
+def test_the_probes_of_the_workers_ask_their_own_port() -> None:
+    one = container(WORKER)
+    given = {each["name"]: each.get("value") for each in one["env"]}
+    assert one["ports"] == [{"name": "probes", "containerPort": int(given["ACTIVITY_PROBE_PORT"])}]
+    assert given["ACTIVITY_PROBE_HOST"] == "::", "the cluster asks from another address"
+    for kind in ("startup", "liveness"):
+        assert one[f"{kind}Probe"]["httpGet"] == {"path": "/health", "port": "probes"}
+    head = b"GET /health HTTP/1.1\r\n\r\n"
+    assert answer_to(head)[1].status != HTTPStatus.NOT_FOUND
 
 
 def test_each_selector_selects_the_pods_of_one_workload() -> None:

@@ -11,7 +11,9 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import redis
 
@@ -75,7 +77,7 @@ def says(activity: str, healthy: bool = True) -> Callable[[], bool]:
     return found
 
 
-def child_of(supervisor: subprocess.Popen[bytes]) -> int:
+def child_of(supervisor: subprocess.Popen[Any]) -> int:
     pid = supervisor.pid
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
@@ -154,6 +156,47 @@ def test_a_frozen_worker_is_unhealthy_until_it_moves_again(
     monkeypatch.setattr(worker_states, "STILL_SECONDS", 60.0)
     os.kill(worker, signal.SIGCONT)
     wait_until(says("waiting for control"), "the probe sees it move")
+
+
+# `activity worker` to which a few seconds without progress are long.
+IMPATIENT = """
+import sys
+from cli.health import worker_states
+from cli.main import main
+worker_states.STILL_SECONDS = 1.0
+sys.exit(main(["worker", "--processes", "1"]))
+"""
+
+
+def test_a_probe_by_http_sees_a_frozen_worker_and_one_that_moves(folder: Path) -> None:
+    env = {
+        "PATH": os.defpath,
+        "TMPDIR": str(folder),
+        "ACTIVITY_PROBE_PORT": "0",
+        **NOWHERE.environment(),
+    }
+    argv = [sys.executable, "-c", IMPATIENT]
+    with subprocess.Popen(
+        argv, cwd=CHECKOUT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as supervisor:
+        try:
+            assert supervisor.stdout is not None
+            url = supervisor.stdout.readline().strip().removeprefix("probes: ")
+
+            def answers(status: int, text: str) -> bool:
+                found = httpx.get(url, timeout=30, trust_env=False)
+                return found.status_code == status and text in found.text
+
+            wait_until(partial(answers, 200, "waiting for control"), "a healthy worker")
+            worker = child_of(supervisor)
+            os.kill(worker, signal.SIGSTOP)
+            wait_until(partial(answers, 503, "has made no progress for"), "503 for it")
+            os.kill(worker, signal.SIGCONT)
+            wait_until(partial(answers, 200, "waiting for control"), "200 again")
+            supervisor.terminate()
+            assert supervisor.wait(60) == 0
+        finally:
+            supervisor.kill()
 
 
 def test_workers_that_end_again_and_again_as_they_start_are_unhealthy(
