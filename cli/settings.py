@@ -40,6 +40,19 @@ class CliSettings(BaseSettings):
         "workers; 0 takes a free port. Off without it.",
     )
     probe_host: str = Field("127.0.0.1", description="Address of `ACTIVITY_PROBE_PORT`.")
+    tls_cert: Path | None = Field(
+        None,
+        description="Certificate and its chain, in PEM: the API serves HTTPS. Read again by a "
+        "rolling restart.",
+    )
+    tls_key: Path | None = Field(
+        None, description="Key of `ACTIVITY_TLS_CERT`, in PEM without a passphrase."
+    )
+    tls_ca: Path | None = Field(
+        None,
+        description="Certificates of authorities, in PEM, that `activity send`, `status` and "
+        "`health` trust for `https://` addresses, in place of the system's.",
+    )
     url: str = Field(
         "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
     )
