@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -23,11 +24,17 @@ class BoundedCall(Generic[T]):
     async def answer(self, seconds: float) -> T | None:
         """Return what the call returns; None if it fails or takes longer than `seconds`.
 
-        A call that takes longer goes on, and the next caller waits for it, too.
+        A call that takes longer goes on. Its late answer is of no use: another process may have
+        shown a newer one meanwhile, and a counter must not fall. So the next caller waits until it
+        ends, and then makes a call of its own.
         """
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
-        await asyncio.wait([self._task], timeout=seconds)
+        end = time.monotonic() + seconds
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=seconds)
+            if not self._task.done():
+                return None
+        self._task = asyncio.create_task(self._run())
+        await asyncio.wait([self._task], timeout=end - time.monotonic())
         return self._task.result() if self._task.done() else None
 
     async def close(self) -> None:

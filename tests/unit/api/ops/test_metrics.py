@@ -154,20 +154,22 @@ def test_scrapes_at_the_same_time_ask_the_servers_once() -> None:
     asyncio.run(scenario())
 
 
-def test_a_call_that_hangs_is_not_made_again_and_its_late_answer_is_used() -> None:
+def test_a_call_that_hangs_is_not_made_again_and_its_late_answer_is_not_used() -> None:
     async def scenario() -> None:
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        calls = []
+        loop = asyncio.get_running_loop()
+        answers: list[asyncio.Future[int]] = []
 
         def ask() -> asyncio.Future[int]:
-            calls.append(1)
-            return answer
+            answers.append(loop.create_future())
+            if len(answers) == 2:
+                answers[1].set_result(8)
+            return answers[-1]
 
         bounded = BoundedCall(ask)
         assert [await bounded.answer(0.001) for _ in range(3)] == [None] * 3
-        answer.set_result(7)
-        assert await bounded.answer(30) == 7
-        assert len(calls) == 1
+        assert len(answers) == 1
+        answers[0].set_result(7)
+        assert await bounded.answer(30) == 8
         await bounded.close()
 
     asyncio.run(scenario())
