@@ -2,6 +2,7 @@
 
 import argparse
 import socket
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -14,6 +15,7 @@ from api.server import malloc
 from api.server.draining_server import DrainingServer
 from api.server.fast_path_protocol import FastPathProtocol
 from api.server.open_files import possible_connections
+from api.server.tls_context import load
 from api.settings import ApiSettings
 from storage.errors import StorageError
 from storage.metrics.process import own
@@ -39,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         require_fit_servers(storage)
         if listener is None and not is_loopback(options.host):  # else the supervisor has checked
             require_key(storage, settings.auth, options.insecure, options.host)
+        tls = load(options.tls_cert, options.tls_key) if options.tls_cert else None
     except (StorageError, NoKey) as error:
         end_process(error)
     settings.connections = possible_connections(settings.connections)
@@ -69,7 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    DrainingServer(config, options.ready_fd).run([listener] if listener else None)
+    server = DrainingServer(config, options.ready_fd, tls, settings.connections)
+    server.run([listener] if listener else None)
 
 
 def _application(
@@ -104,6 +108,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="listen here; a valid Host, too",
     )
     parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--tls-cert", type=Path, help="serve HTTPS with this certificate, in PEM")
+    parser.add_argument("--tls-key", type=Path, help="its key")
     parser.add_argument("--fd", type=int, help="a listening socket, inherited")
     parser.add_argument(
         "--ready-fd",
@@ -113,4 +119,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--slot", help="slot for metrics in an inherited file, as FD:NUMBER")
     parser.add_argument("--log-fd", type=int, help="a file, inherited, to log to as well")
     parser.add_argument("--insecure", action="store_true", help=INSECURE_HELP)
-    return parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    if parsed.tls_cert and not (parsed.tls_key and parsed.fd is not None):
+        parser.error("--tls-cert needs --tls-key and --fd")
+    return parsed

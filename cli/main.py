@@ -45,6 +45,8 @@ COMMANDS: Mapping[str, str] = {
     "health": "cli.commands.health",
     "send": "cli.commands.send",
     "dead-letters": "cli.commands.dead_letters",
+    "keys": "cli.commands.keys",
+    "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",
 }
 

@@ -2,7 +2,10 @@
 
 import http.client
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 # "localhost" is tried as ::1 and as 127.0.0.1: a machine may have no IPv6.
 _THIS_MACHINE = {
@@ -29,14 +32,19 @@ def get(
     seconds: float,
     max_bytes: int,
     headers: Mapping[str, str] = _NO_HEADERS,
+    tls: "SSLContext | None" = None,
 ) -> Response:
     """GET `path` directly, even if the environment names a proxy.
 
     `host` is an address that a service listens on; one that stands for every address of the
-    machine is replaced by a loopback address. `seconds` is the time limit of each step. Raises
-    `OSError`, `http.client.HTTPException`.
+    machine is replaced by a loopback address. `seconds` is the time limit of each step. `tls`: what
+    is trusted, for HTTPS. Raises `OSError`, `http.client.HTTPException`.
     """
-    connection = http.client.HTTPConnection(_THIS_MACHINE.get(host, host), port, timeout=seconds)
+    address = _THIS_MACHINE.get(host, host)
+    if tls is None:
+        connection = http.client.HTTPConnection(address, port, timeout=seconds)
+    else:
+        connection = http.client.HTTPSConnection(address, port, timeout=seconds, context=tls)
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()

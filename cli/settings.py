@@ -40,6 +40,19 @@ class CliSettings(BaseSettings):
         "workers; 0 takes a free port. Off without it.",
     )
     probe_host: str = Field("127.0.0.1", description="Address of `ACTIVITY_PROBE_PORT`.")
+    tls_cert: Path | None = Field(
+        None,
+        description="Certificate and its chain, in PEM: the API serves HTTPS. Read again by a "
+        "rolling restart.",
+    )
+    tls_key: Path | None = Field(
+        None, description="Key of `ACTIVITY_TLS_CERT`, in PEM without a passphrase."
+    )
+    tls_ca: Path | None = Field(
+        None,
+        description="Certificates of authorities, in PEM, that `activity send`, `status` and "
+        "`health` trust for `https://` addresses, in place of the system's.",
+    )
     url: str = Field(
         "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
     )
@@ -49,6 +62,11 @@ class CliSettings(BaseSettings):
     )
     key_file: Path | None = Field(
         None, description="File with the API key, if `ACTIVITY_KEY` is not set."
+    )
+    admin_key_file: Path | None = Field(
+        None,
+        description="File with the token of the first admin key. `activity migrate` and "
+        "`activity up` import it, or make it if there is no admin key.",
     )
     queue_maxmemory: str = Field(
         "1gb",

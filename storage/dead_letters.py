@@ -7,6 +7,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from storage.access.actor import actor as operating_system_user
+from storage.access.audit import DONE, REFUSED, AuditLine, add_lines
 from storage.cache import tags
 from storage.cache.invalidation import CacheInvalidator
 from storage.events.insertion import insert_events
@@ -36,7 +38,15 @@ class DeadLetter:
 class DeadLetters:
     """What an operator can do with dead letters. Every call raises DatabaseUnavailable."""
 
-    def __init__(self, engine: sa.Engine, partition_by: str, invalidator: CacheInvalidator) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        partition_by: str,
+        invalidator: CacheInvalidator,
+        actor: str | None = None,
+    ) -> None:
+        """`actor`: who acts, for the audit log; None for the user of the operating system."""
+        self._actor = actor or operating_system_user()
         self._engine = engine
         self._writer = BatchWriter(engine, partition_by)
         self._invalidator = invalidator
@@ -63,6 +73,8 @@ class DeadLetters:
         try:
             event = read_event(letter.event)
         except ValueError as error:
+            with transaction(self._engine) as connection:
+                self._record(connection, "replay", letter.id, REFUSED)
             return str(error)
         changed, oldest_ms = tags.of_events([event]), created_ms(event)
         self._writer.ensure_partitions([event])
@@ -72,6 +84,7 @@ class DeadLetters:
             locks.acquire(connection, Lock.REPLAY)
             fence = self._invalidator.next_fence(_WRITER)
             _, refused = insert_events(connection, [event])
+            self._record(connection, "replay", letter.id, REFUSED if refused else DONE)
             if not refused:
                 connection.execute(_delete(letter.id))
                 self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
@@ -95,7 +108,15 @@ class DeadLetters:
     def discard(self, event_id: UUID) -> bool:
         """Delete one for good. Return False if there is none with this ID."""
         with transaction(self._engine) as connection:
-            return connection.execute(_delete(event_id)).rowcount > 0
+            found = connection.execute(_delete(event_id)).rowcount > 0
+            if found:
+                self._record(connection, "discard", event_id, DONE)
+        return found
+
+    def _record(self, connection: sa.Connection, act: str, event_id: UUID, result: str) -> None:
+        """Add the act to the audit log, in the same transaction. Never a word of the event."""
+        line = AuditLine(self._actor, f"dead-letters {act}", str(event_id), result)
+        add_lines(connection, [line])
 
 
 def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:

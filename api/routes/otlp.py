@@ -15,6 +15,7 @@ from api.http.memory_budget import Reservation
 from api.http.problem_response import ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.request_body import body_pieces
+from api.ingest.rejections import Rejections
 from api.routes import openapi
 from api.routes.protected_route import principal_of, protected_router, still_valid
 from api.services import Services, services_of
@@ -29,7 +30,8 @@ async def post_logs(request: Request) -> Response:
     """Accept OpenTelemetry log records once they are on disk; count the records not kept."""
     encoding = log_encoding(request)
     try:
-        export = await _accept(request, services_of(request), encoding)
+        with Rejections() as rejections:
+            export = await _accept(request, services_of(request), encoding, rejections)
     except ClientDisconnect:
         raise
     except Problem as error:
@@ -47,10 +49,15 @@ async def post_logs(request: Request) -> Response:
     return ProblemResponse(problem, failed(encoding, problem), encoding.media_type)
 
 
-async def _accept(request: Request, services: Services, encoding: Encoding) -> otlp.Export:
+async def _accept(
+    request: Request, services: Services, encoding: Encoding, rejections: Rejections
+) -> otlp.Export:
     """Read and accept the whole request, or raise."""
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
+        rejections.pending = len(export.events)
+        refused, too_large = export.refused, export.too_large
+        rejections.items = {"invalid": refused - too_large, "too_large": too_large}
         reservation.reserve(export.kept_bytes)
         if export.events:
             still_valid(request)

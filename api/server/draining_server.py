@@ -3,10 +3,13 @@
 import asyncio
 import os
 import socket
+import ssl
+from typing import Any
 
 import uvicorn
 
 from api.server.refusing_protocol import RefusingProtocol
+from api.server.tls_listener import TlsListener
 
 # How long an idle connection stays open for a last request. A connection that is closed while a
 # request is on its way is reset, and a proxy answers its client with 502.
@@ -24,17 +27,42 @@ class DrainingServer(uvicorn.Server):
        being prepared, for uvicorn's `timeout_graceful_shutdown` at most.
     """
 
-    def __init__(self, config: uvicorn.Config, ready_fd: int | None = None) -> None:
-        """Set `ready_fd`, which gets a line, and is closed, once connections are accepted."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready_fd: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int = 0,
+    ) -> None:
+        """Set `ready_fd`, which gets a line, and is closed, once connections are accepted.
+
+        With `tls`, the server speaks HTTPS on the sockets that it is given, over `max_connections`.
+        """
         super().__init__(config)
         self._ready_fd = ready_fd
+        self._tls = tls
+        self._max_connections = max_connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, and report it to `ready_fd`."""
-        await super().startup(sockets)
+        if self._tls is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self.servers = [self._tls_listener(each, self._tls) for each in sockets or []]
         if self._ready_fd is not None and self.started:
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
+
+    def _tls_listener(self, listener: socket.socket, tls: ssl.SSLContext) -> Any:
+        connections = self.server_state.connections
+        return TlsListener(listener, tls, self._max_connections, connections, self._protocol)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in the order that the class describes."""

@@ -44,10 +44,13 @@ class FastPathProtocol(BoundedHeadProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Pass the post on that is held: its body is refused like any that ends too early."""
+        """Pass the post on that is held: its body is refused like any that ends too early.
+
+        TLS has no half-closed connections: what is written by now is sent, and nothing more.
+        """
         if self._held_parts is not None:
             self._pass_on()
-        return super().eof_received()
+        return super().eof_received() and self.scheme != "https"
 
     def shutdown(self) -> None:
         """Pass the post on that is held: it is refused like any incomplete request."""

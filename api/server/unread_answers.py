@@ -15,12 +15,16 @@ from api.server import malloc
 POLL_SECONDS = 1.0
 POLLS_TO_GIVE_BACK = 10  # after which free memory is returned to the system
 GRACE_SECONDS = 5.0  # without progress, after which an answer may be aborted for another one
+FAREWELL_SECONDS = 1.0  # that a TLS client has to answer the end of the connection
 LARGE_BYTES = 64 * 1024  # of a body: the transport's own bound covers smaller ones
 
 
 @dataclass(slots=True)
 class _Progress:
-    """The bytes that a client had not read at the last poll, and when they last became fewer."""
+    """The bytes that a client had not read at the last poll, and when they last became fewer.
+
+    None are left of a TLS connection that is closed, while its client has not closed its side.
+    """
 
     left: int
     since: float
@@ -83,6 +87,9 @@ class UnreadAnswers:
             self._progress[transport] = _progress(transport, before)
         for transport in self._standing_still(self._stall_seconds):
             self._abort(transport)
+        for transport in self._standing_still(FAREWELL_SECONDS):
+            if not self._is_unread(transport):
+                self._abort(transport)
         loop = asyncio.get_running_loop()
         self._polls += 1
         if self._polls % POLLS_TO_GIVE_BACK == 0:
@@ -99,6 +106,10 @@ class UnreadAnswers:
         }
         return sorted(since, key=since.__getitem__)
 
+    def _is_unread(self, transport: asyncio.Transport) -> bool:
+        progress = self._progress[transport]
+        return progress is not None and progress.left > 0
+
     def _abort(self, transport: asyncio.Transport) -> None:
         """Reset the connection, so that the system drops its part of the answer too."""
         self.forget(transport)
@@ -107,7 +118,7 @@ class UnreadAnswers:
 
 def _progress(transport: asyncio.Transport, before: _Progress | None) -> _Progress | None:
     buffered = transport.get_write_buffer_size()
-    if not buffered:
+    if not buffered and not transport.is_closing():
         return None
     left = buffered + _in_system(transport)
     now = asyncio.get_running_loop().time()

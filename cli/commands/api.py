@@ -4,7 +4,7 @@ import socket
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from cli.commands.options import add_address, add_insecure, add_run
+from cli.commands.options import add_address, add_insecure, add_run, add_tls
 from cli.errors import UsageError
 from cli.process import listener as listening
 from cli.process import unix_listener
@@ -19,6 +19,7 @@ from cli.service_choice import (
     warn_if_unreachable,
 )
 from cli.settings import CliSettings, load_settings
+from cli.tls import tls_files
 
 HELP = "run API processes with servers that already run"
 EXAMPLES = (
@@ -39,14 +40,22 @@ def add(parser: ArgumentParser) -> None:
         "--uds", metavar="PATH", help="listen on this Unix socket instead of host and port"
     )
     add_insecure(parser)
+    add_tls(parser)
     add_run(parser)
 
 
 def run(options: Namespace) -> int:
     """Serve until SIGINT or SIGTERM. SIGUSR1 restarts the processes one after the other."""
     settings = load_settings(
-        {"host": options.host, "port": options.port, "api_processes": options.processes}
+        {
+            "host": options.host,
+            "port": options.port,
+            "api_processes": options.processes,
+            "tls_cert": options.tls_cert,
+            "tls_key": options.tls_key,
+        }
     )
+    tls = tls_files(settings)
     urls = urls_of_run(options.data_dir)
     require_fit_servers(urls)
     if options.uds is None:
@@ -54,7 +63,9 @@ def run(options: Namespace) -> int:
     with _listener(options, settings) as listener, slot_pool(None) as slots:
         print(f"listening: {_address(listener, settings)}", flush=True)
         warn_if_unreachable(urls, "queue_url")
-        processes = api_processes(settings.api_processes, listener.fileno(), settings.host, urls)
+        processes = api_processes(
+            settings.api_processes, listener.fileno(), settings.host, urls, tls=tls
+        )
         if options.insecure:
             processes = insecure(processes)
         keep_alive(
@@ -68,6 +79,8 @@ def _listener(options: Namespace, settings: CliSettings) -> socket.socket:
         return listening.listen(settings.host, settings.port)
     if options.host or options.port:
         raise UsageError("give either --uds, or --host and --port")
+    if settings.tls_cert:
+        raise UsageError("a Unix socket has no TLS: give either --uds or --tls-cert")
     return unix_listener.listen(Path(options.uds))
 
 
@@ -75,4 +88,5 @@ def _address(listener: socket.socket, settings: CliSettings) -> str:
     if listener.family == socket.AF_UNIX:
         return f"unix:{listener.getsockname()}"
     host = listening.host_of(listener, settings.host)
-    return listening.url(host, listening.port_of(listener))
+    scheme = "https" if settings.tls_cert else "http"
+    return listening.url(host, listening.port_of(listener), scheme)

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.commands.options import add_data_dir, add_json
+from cli.commands.options import add_data_dir, add_json, add_tls_ca
 from cli.errors import NothingRuns, UsageError
 from cli.health import probes
 from cli.health.probe_settings import setting
@@ -44,6 +44,7 @@ def add(parser: ArgumentParser) -> None:
         "check the `activity up` on this data folder (ACTIVITY_DATA_DIR, default: the API at "
         "--host and --port, or all workers)",
     )
+    add_tls_ca(parser)
     add_json(parser)
 
 
@@ -75,12 +76,14 @@ def _as_json(what: str, found: Health) -> str:
 
 def _address(options: Namespace) -> probes.Address:
     data_dir = _data_dir(options)
+    ca = options.tls_ca or setting("tls_ca", "") or None
     if data_dir and not (options.host or options.port):
-        return probes.address_of(_state(data_dir)["url"])
+        return probes.address_of(_state(data_dir)["url"], ca)
     port = options.port or setting("port", "5000")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"--port (ACTIVITY_PORT): {port!r} is not a port number from 1 to 65535")
-    return probes.Address(options.host or setting("host", "127.0.0.1"), int(port))
+    https = bool(options.tls_ca or setting("tls_cert", ""))
+    return probes.Address(options.host or setting("host", "127.0.0.1"), int(port), https, ca)
 
 
 def _supervisor(options: Namespace) -> int | None:

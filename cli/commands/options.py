@@ -42,6 +42,29 @@ def add_insecure(parser: ArgumentParser) -> None:
     )
 
 
+def add_tls(parser: ArgumentParser) -> None:
+    """Add `--tls-cert` and `--tls-key`."""
+    parser.add_argument(
+        "--tls-cert",
+        metavar="FILE",
+        help="serve HTTPS with this certificate and its chain, in PEM (ACTIVITY_TLS_CERT)",
+    )
+    parser.add_argument(
+        "--tls-key",
+        metavar="FILE",
+        help="key of the certificate, in PEM without a passphrase (ACTIVITY_TLS_KEY)",
+    )
+
+
+def add_tls_ca(parser: ArgumentParser) -> None:
+    """Add `--tls-ca`."""
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        help="certificates of authorities to trust for https://, in PEM (ACTIVITY_TLS_CA)",
+    )
+
+
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a parser for a whole number within bounds."""
 

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from cli.commands.options import add_json, seconds, whole_number
+from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
 from cli.errors import UsageError
 from cli.settings import load_settings, option_name
 
@@ -28,6 +28,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--url", help="address of the service (ACTIVITY_URL, default http://127.0.0.1:5000)"
     )
+    add_tls_ca(parser)
     add_json(parser)
     parser.add_argument(
         "--give-up",
@@ -100,12 +101,12 @@ def run(options: Namespace) -> int:
     """Send. Returns 0: all accepted, 1: some rejected or not sent, 130: interrupted."""
     # Imported here: `--help` should not wait for urllib3 and tqdm.
     from cli.credentials import credentials
-    from cli.send.command import send_event, send_input
+    from cli.send.command import Service, send_event, send_input
 
     _check(options)
-    settings = load_settings({"url": options.url})
+    settings = load_settings({"url": options.url, "tls_ca": options.tls_ca})
     send = send_event if options.file is None else send_input
-    return send(settings.url, credentials(settings), options)
+    return send(Service(settings.url, credentials(settings), settings.tls_ca), options)
 
 
 def _check(options: Namespace) -> None:

@@ -10,17 +10,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cli import state
-from cli.commands.options import add_data_dir, add_json, seconds
+from cli.commands.options import add_data_dir, add_json, add_tls_ca, seconds
 from cli.data_dir import data_folder
 from cli.errors import NothingRuns, error_document
 from cli.exit_status import FAILED
 from cli.service_request import Response, get
 from cli.settings import load_settings
 from cli.status_text import status_text
+from cli.tls_trust import trust
 
 HELP = "show running processes, the backlog, and whether every event is accounted for"
 EXAMPLES = (
@@ -87,6 +89,7 @@ def add(parser: ArgumentParser) -> None:
         f"(default {_WATCH_SECONDS}, at least {_MIN_WATCH_SECONDS})",
     )
     add_data_dir(parser, "data folder of the run (ACTIVITY_DATA_DIR, default .data)")
+    add_tls_ca(parser)
 
 
 def _interval(text: str) -> float:
@@ -128,30 +131,31 @@ def _report_or_error(options: Namespace) -> str:
 
 
 def _report_text(options: Namespace) -> str:
-    found = report(options.data_dir)
+    found = report(options.data_dir, options.tls_ca)
     return found.as_json() if options.json else found.as_text()
 
 
-def report(data_dir: str | None) -> Report:
+def report(data_dir: str | None, ca: str | None = None) -> Report:
     """Return the report of the run on the folder that the option or the settings name."""
     # Imported here: `--help` should not wait for urllib3.
     from cli.credentials import credentials
 
-    settings = load_settings({"data_dir": data_dir})
+    settings = load_settings({"data_dir": data_dir, "tls_ca": ca})
     run_state = state.running(data_folder(settings))
     processes = [Process(role, pid) for role, pid in run_state.processes]
-    answer = _ask(run_state.url, credentials(settings).headers())
+    answer = _ask(run_state.url, credentials(settings).headers(), settings.tls_ca)
     if answer is not None and answer.status in (401, 403):
         return Report(run_state.url, processes, None, _NEEDS_KEY.format(status=answer.status))
     return Report(run_state.url, processes, _document(answer))
 
 
-def _ask(url: str, headers: Mapping[str, str]) -> Response | None:
+def _ask(url: str, headers: Mapping[str, str], ca: Path | None) -> Response | None:
     """Return the response to GET /status, None if no API process gives one."""
     address = urlsplit(url)
+    tls = trust(ca, address.hostname or "") if address.scheme == "https" else None
     host, port = address.hostname or "", address.port or http.client.HTTP_PORT
     try:
-        return get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers)
+        return get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers, tls)
     except (OSError, http.client.HTTPException):
         return None
 

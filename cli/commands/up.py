@@ -6,9 +6,11 @@ import socket
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from cli import state
-from cli.commands.options import add_address, add_data_dir, add_insecure
+from cli.commands.migrate import make_admin_key
+from cli.commands.options import add_address, add_data_dir, add_insecure, add_tls
 from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
@@ -34,6 +36,8 @@ from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
 from cli.service_choice import require_key
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
+from cli.tls import TlsFiles, tls_files
+from cli.tls_trust import trust
 from storage.metrics.process import own
 
 HELP = "run the whole service on this machine: PostgreSQL, Valkey, migrations, API and workers"
@@ -59,6 +63,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--workers", metavar="N", help="number of worker processes (ACTIVITY_WORKERS, default 2)"
     )
+    add_tls(parser)
 
 
 def run(options: Namespace) -> int:
@@ -73,6 +78,8 @@ def run(options: Namespace) -> int:
             "data_dir": options.data_dir,
             "api_processes": options.api_processes,
             "workers": options.workers,
+            "tls_cert": options.tls_cert,
+            "tls_key": options.tls_key,
         }
     )
     with StopSignals() as signals, suppress(StopRequested):
@@ -82,13 +89,14 @@ def run(options: Namespace) -> int:
 
 def _up(settings: CliSettings, signals: StopSignals, without_key: bool) -> None:
     forget_libpq_variables()
+    tls = tls_files(settings)
     folder = data_folder(settings)
     if not os.path.lexists(folder):
         # If the port is in use, fail before a new folder is created.
         listening.listen(settings.host, settings.port).close()
     layout, account = prepare_folder(folder)
     try:
-        _serve(settings, signals, layout, account, without_key)
+        _serve(settings, signals, layout, account, without_key, tls)
     except Served:
         print(f"stopped; the data is in {layout.root}", flush=True)
     except StopRequested:
@@ -101,6 +109,7 @@ def _serve(
     layout: Layout,
     account: Account | None,
     without_key: bool,
+    tls: TlsFiles | None,
 ) -> None:
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
@@ -113,13 +122,13 @@ def _serve(
             running_servers(layout, account, lock_fd, settings.queue_maxmemory, signals.pause)
         )
         stack.callback(state.remove, layout.state)
-        _migrate(servers)
+        _migrate(servers, settings.admin_key_file)
         require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
         stack.enter_context(probe_server(settings.probe_host, settings.probe_port))
         own.report(supervises(settings.workers))
-        Run(settings, listener, servers, slots, logs, without_key).serve(signals)
+        Run(settings, listener, servers, slots, logs, without_key, tls).serve(signals)
 
 
 @contextmanager
@@ -142,11 +151,12 @@ def _log_to(descriptors: Sequence[int]) -> None:
     start_logs("supervisor", descriptors)
 
 
-def _migrate(servers: Servers) -> None:
+def _migrate(servers: Servers, admin_key_file: Path | None) -> None:
     # Imported here: `--help` and a wrong option should not wait for SQLAlchemy and Alembic.
     from storage.postgres.migrate import upgrade
 
     upgrade(servers.urls.database_url)
+    make_admin_key(servers.urls.database_url, admin_key_file)
 
 
 class Served(StopRequested):
@@ -164,7 +174,9 @@ class Run:
         slots: SlotPool | None,
         logs: ProcessLogs,
         without_key: bool,
+        tls: TlsFiles | None,
     ) -> None:
+        self._scheme = "https" if tls else "http"
         self._host = listening.host_of(listener, settings.host)
         self._port = listening.port_of(listener)
         self._listener, self._servers, self._process_logs = listener, servers, logs
@@ -172,12 +184,16 @@ class Run:
         self._server_supervisor = Supervisor(servers.all, self._record)
         workers = worker_processes(settings.workers, urls, inherited)
         apis = api_processes(
-            settings.api_processes, listener.fileno(), settings.host, urls, inherited
+            settings.api_processes, listener.fileno(), settings.host, urls, inherited, tls
         )
         if without_key:
             apis = insecure(apis)
         self._workers = Supervisor(with_slots(logs.of("worker", workers), slots), self._record)
         self._apis = Supervisor(with_slots(logs.of("api", apis), slots), self._record)
+
+    @property
+    def _url(self) -> str:
+        return listening.url(self._host, self._port, self._scheme)
 
     def serve(self, signals: StopSignals) -> None:
         """Start, print `ready`, and keep everything alive until a stop signal.
@@ -187,8 +203,14 @@ class Run:
         with background(self._servers.urls):
             try:
                 self._start()
-                wait_until_ready(self._host, self._port, self._turn_and_pause(signals), self._logs)
-                print(f"ready: {listening.url(self._host, self._port)}", flush=True)
+                wait_until_ready(
+                    self._host,
+                    self._port,
+                    self._turn_and_pause(signals),
+                    self._logs,
+                    tls=trust(None, self._host) if self._scheme == "https" else None,
+                )
+                print(f"ready: {self._url}", flush=True)
                 self._keep_alive(signals)
             finally:
                 self._stop()
@@ -235,8 +257,8 @@ class Run:
         processes = [("supervisor", os.getpid())]
         for supervisor in (self._server_supervisor, self._workers, self._apis):
             processes += supervisor.pids()
-        url = listening.url(self._host, self._port)
-        state.write(self._servers.layout.state, state.State(url, self._servers.urls, processes))
+        run_state = state.State(self._url, self._servers.urls, processes)
+        state.write(self._servers.layout.state, run_state)
 
     def _logs(self) -> str:
         return "\n".join(server.log_tail() for server in self._servers.all)

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cli.doctor.catalogue import CHECKS, OF_SERVER, SHARED
 from cli.doctor.check import Check, Finding, NotKnown, fault, unknown
-from cli.doctor.server_checks import ANSWERS, remedy_of, server_of
+from cli.doctor.server_checks import ANSWERS, ROLES, remedy_of, server_of
 from cli.doctor.subject import Subject
 from storage.failures import reason
 from storage.logs.one_line import one_line
@@ -34,6 +34,7 @@ def examine(subject: Subject, seconds: float = LIMIT_SECONDS) -> list[Result]:
             each.start()
         for each in rounds_at_once:
             findings |= each.finish(deadline, f"no answer within {seconds:g} s")
+    findings |= _away(subject)
     return [Result(check, _shown(findings[check.name])) for check in CHECKS]
 
 
@@ -66,14 +67,16 @@ class _Round(threading.Thread):
         self.join(max(0.0, deadline - time.monotonic()))
         done = dict(self._findings)
         if self.is_alive() and self._role:
-            server_of(self._subject, self._role).give_up(late)
-        return {each.name: done.get(each.name) or self._late(each, late) for each in self._checks}
+            server = server_of(self._subject, self._role)
+            server.give_up(f"{server.name} does not answer: {late}")
+        return {each.name: done.get(each.name) or unknown(late) for each in self._checks}
 
-    def _late(self, check: Check, why: str) -> Finding:
-        if check.name != f"{self._role}-{ANSWERS}":
-            return unknown(why)
-        name = server_of(self._subject, self._role).name
-        return fault(f"{name} does not answer: {why}", remedy_of(self._subject, self._role))
+
+def _away(subject: Subject) -> Iterator[tuple[str, Finding]]:
+    """Yield a fault for each server that is away, also if it has answered at first."""
+    for role in ROLES:
+        if away := server_of(subject, role).away:
+            yield f"{role}-{ANSWERS}", fault(away, remedy_of(subject, role))
 
 
 def _shown(finding: Finding) -> Finding:

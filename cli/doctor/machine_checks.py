@@ -1,5 +1,6 @@
 """Checks of the disks and of the log files."""
 
+import shlex
 from pathlib import Path
 
 from cli.doctor.check import Check, Finding, NotKnown, fault, ok, warning
@@ -39,7 +40,7 @@ def _bound(size_bytes: int, limit: tuple[float, int]) -> float:
 
 
 def _make_room(folder: Path) -> str:
-    return f"make room, or move the data to a larger disk: df -h '{folder}'"
+    return f"make room, or move the data to a larger disk: df -h {shlex.quote(str(folder))}"
 
 
 def _logs(subject: Subject) -> Finding:
@@ -53,7 +54,7 @@ def _logs(subject: Subject) -> Finding:
         return ok(total)
     return warning(
         f"{largest} has {size(sizes[largest])}, and the run should keep it at {size(MAX_BYTES)}",
-        f"truncate -s 0 '{largest}', and look into it for what repeats",
+        f"truncate -s 0 {shlex.quote(str(largest))}, and look into it for what repeats",
     )
 
 

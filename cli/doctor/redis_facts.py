@@ -126,7 +126,9 @@ class QueueFacts(RedisFacts):
             async with asyncio.timeout(2 * ANSWER_SECONDS):
                 return await question(Inspector(client, self._settings.shards, trusted))
         except TimeoutError:
-            raise QueueUnavailable(f"no answer within {2 * ANSWER_SECONDS:g} s") from None
+            raise QueueUnavailable(
+                f"the queue did not answer within {2 * ANSWER_SECONDS:g} s"
+            ) from None
         finally:
             await client.aclose()
 

@@ -29,7 +29,7 @@ class Server(ABC):
 
     @property
     def away(self) -> str:
-        """Return why no question is asked any more, empty if the server has always answered."""
+        """Return the sentence that says why no question is asked any more, empty if one may be."""
         return self._away
 
     def give_up(self, why: str) -> None:
@@ -46,5 +46,5 @@ class Server(ABC):
             refused = refusal(error)
             if refused is None:
                 self.give_up(reason(error))
-                raise NotKnown(f"{self.name} could not be asked: {self._away}") from error
+                raise NotKnown(self._away) from error
             raise NotKnown(f"{self.name} refuses to tell: {refused}") from error

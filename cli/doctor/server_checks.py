@@ -1,8 +1,9 @@
 """Checks that each of the servers has: it answers, and it is fit and new enough."""
 
+import shlex
 from collections.abc import Callable
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok
+from cli.doctor.check import Check, Finding, fault, ok
 from cli.doctor.redis_facts import RedisFacts
 from cli.doctor.server import Server
 from cli.doctor.subject import Subject
@@ -22,7 +23,7 @@ def server_of(subject: Subject, role: str) -> Server:
 
 
 def answers(role: str) -> Check:
-    """Return the check that a server answers."""
+    """Return the check that a server answers. If it is away, `examine` makes a fault of it."""
     return Check(
         f"{role}-{ANSWERS}",
         "the connection, by this user",
@@ -35,12 +36,7 @@ def answers(role: str) -> Check:
 def _answers(role: str) -> Callable[[Subject], Finding]:
     def examine(subject: Subject) -> Finding:
         server = server_of(subject, role)
-        try:
-            server.ping()
-        except NotKnown:
-            if not server.away:
-                raise
-            return fault(f"{server.name} does not answer: {server.away}", remedy_of(subject, role))
+        server.ping()
         return ok(f"{server.name} answers")
 
     return examine
@@ -51,7 +47,7 @@ def remedy_of(subject: Subject, role: str) -> str:
     if subject.run:
         name = "postgres" if role == "database" else role
         log = subject.run.folder / "log" / f"{name}.log"
-        return f"tail {log}; if it says nothing, stop and start `activity up`"
+        return f"tail {shlex.quote(str(log))}; if it says nothing, stop and start `activity up`"
     setting = _SETTINGS[role]
     if setting not in subject.settings.model_fields_set:
         return ADVICE

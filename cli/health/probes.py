@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cli.health import supervisor_folder
@@ -13,30 +14,45 @@ from cli.health.worker_states import Health, WorkerStates, judge, states_in
 from cli.process import readiness
 from storage.metrics.slot_file import SlotFile, UnfitSlotFile
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 _ANSWER_SECONDS = 3.0
 _SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where an API listens."""
+    """Where an API listens. `ca`: what is trusted with `https`, None to verify nothing."""
 
     host: str
     port: int
+    https: bool = False
+    ca: str | None = None
 
 
-def address_of(url: str) -> Address:
-    """Return the address in `http://HOST:PORT`."""
+def address_of(url: str, ca: str | None = None) -> Address:
+    """Return the address in `http://HOST:PORT` or `https://HOST:PORT`."""
     parts = urlsplit(url)
-    return Address(parts.hostname or "", parts.port or 80)
+    https = parts.scheme == "https"
+    return Address(parts.hostname or "", parts.port or (443 if https else 80), https, ca)
 
 
 def api_health(address: Address, path: str) -> Health:
     """Check that GET `path` of the API answers 200."""
-    answer = readiness.probe(address.host, address.port, path, _ANSWER_SECONDS)
+    answer = readiness.probe(address.host, address.port, path, _ANSWER_SECONDS, _trusted(address))
     if answer is None:
         return Health(True, f"GET {path} answers 200")
     return Health(False, f"GET {path} on {address.host} port {address.port}: {_in_a_line(answer)}")
+
+
+def _trusted(address: Address) -> "SSLContext | None":
+    if not address.https:
+        return None
+    # Imported here: a probe of plain HTTP should not wait for `ssl`.
+    from cli.tls_trust import trust
+
+    return trust(address.ca, address.host)
 
 
 def worker_health(supervisor: int | None) -> Health:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.process.supervisor import Command
 from cli.settings import child_environment
+from cli.tls import TlsFiles
 from cli.urls import Urls
 
 # The current folder may contain another package called `api`.
@@ -19,10 +20,15 @@ WORKER_STOP_SECONDS = 30.0
 
 
 def api_processes(
-    count: int, listener_fd: int, host: str, urls: Urls | None, pass_fds: Sequence[int] = ()
+    count: int,
+    listener_fd: int,
+    host: str,
+    urls: Urls | None,
+    pass_fds: Sequence[int] = (),
+    tls: TlsFiles | None = None,
 ) -> list[Command]:
     """Return `count` API processes that accept from one inherited socket, bound to `host`."""
-    argv = _module("api", "--fd", str(listener_fd), "--host", host)
+    argv = _module("api", "--fd", str(listener_fd), "--host", host, *(tls.arguments if tls else []))
     return [Command("api", argv, _environment(urls), (listener_fd, *pass_fds))] * count
 
 

@@ -67,9 +67,9 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """Return the URL for clients."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def stop_listening(listener: socket.socket) -> None:

@@ -3,9 +3,13 @@
 import http.client
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cli.errors import NotReady
 from cli.service_request import get
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 PROBES = ("/health/ready", "/health/ready?for=query")
 READY_SECONDS = 60.0
@@ -20,6 +24,7 @@ def wait_until_ready(
     pause: Callable[[float], None],
     logs: Callable[[], str],
     seconds: float = READY_SECONDS,
+    tls: "SSLContext | None" = None,
 ) -> None:
     """Return once every probe has answered 200.
 
@@ -28,7 +33,7 @@ def wait_until_ready(
     """
     deadline = time.monotonic() + seconds
     for path in PROBES:
-        while (problem := probe(host, port, path)) is not None:
+        while (problem := probe(host, port, path, tls=tls)) is not None:
             if time.monotonic() >= deadline:
                 raise NotReady(
                     f"GET {path} did not answer 200 within {seconds:g} s; last answer: {problem}\n"
@@ -37,13 +42,20 @@ def wait_until_ready(
             pause(_POLL_SECONDS)
 
 
-def probe(host: str, port: int, path: str, seconds: float = ANSWER_SECONDS) -> str | None:
+def probe(
+    host: str,
+    port: int,
+    path: str,
+    seconds: float = ANSWER_SECONDS,
+    tls: "SSLContext | None" = None,
+) -> str | None:
     """Return None if GET `path` answers 200, else the answer or the error.
 
-    `host` is an address that a service listens on, `seconds` the time limit of each step.
+    `host` is an address that a service listens on, `seconds` the time limit of each step. `tls`:
+    what is trusted, for HTTPS.
     """
     try:
-        response = get(host, port, path, seconds, _MAX_BODY_BYTES)
+        response = get(host, port, path, seconds, _MAX_BODY_BYTES, tls=tls)
     except (OSError, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}"
     if response.status == 200:

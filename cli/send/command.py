@@ -8,11 +8,11 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from activity_client.answers import problem_text
 from activity_client.credentials import Credentials
-from activity_client.errors import BadUrl, GaveUp
+from activity_client.errors import BadCaFile, BadUrl, GaveUp
 from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
@@ -32,23 +32,32 @@ _SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the 
 _is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
-def send_event(url: str, key: Credentials, options: Namespace) -> int:
+class Service(NamedTuple):
+    """Which service the events go to. `ca`: certificates to trust (None: the system's)."""
+
+    url: str
+    key: Credentials
+    ca: Path | None
+
+
+def send_event(service: Service, options: Namespace) -> int:
     """Send one event and print its ID. Raises UsageError, SendError."""
     line = single_event.line_of(
         options.component, options.environment, options.message, options.email, options.data
     )
     with _plain_errors():
-        verdict = single_event.send_one(SendOptions(url, 1, options.give_up, key), line)
+        one = SendOptions(service.url, 1, options.give_up, service.key, service.ca)
+        verdict = single_event.send_one(one, line)
     if verdict.problem is not None:
         raise SendError(f"rejected: {problem_text(verdict.problem)}")
     print(single_event.as_json(verdict) if options.json else verdict.id)
     return 0
 
 
-def send_input(url: str, key: Credentials, options: Namespace) -> int:
+def send_input(service: Service, options: Namespace) -> int:
     """Send a file or a stream and print the summary. Raises UsageError, SendError, OSError."""
-    connections = options.connections or _CONNECTIONS
-    send_options = SendOptions(_address(url), connections, options.give_up, key)
+    connections, address = options.connections or _CONNECTIONS, _address(service.url)
+    send_options = SendOptions(address, connections, options.give_up, service.key, service.ca)
     with _plain_errors():
         _require_file(options.file)
         if options.rejected and os.path.isdir(options.rejected):
@@ -158,5 +167,7 @@ def _plain_errors() -> Iterator[None]:
         yield
     except BadUrl as error:
         raise UsageError(f"--url (ACTIVITY_URL): {error}") from None
+    except BadCaFile as error:
+        raise UsageError(f"--tls-ca (ACTIVITY_TLS_CA): {error}") from None
     except GaveUp as error:
         raise SendError(f"gave up: {error}") from None

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from activity_client.credentials import Credentials
 from activity_client.errors import GaveUp
-from activity_client.transport import Transport
+from activity_client.transport import Transport, trust
 from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunk, Chunks
@@ -22,12 +23,17 @@ MAX_PAUSE = 5.0
 
 @dataclass(frozen=True)
 class SendOptions:
-    """The options of a run. `give_up`: seconds without an answer until it stops (None: never)."""
+    """The options of a run.
+
+    `give_up`: seconds without an answer until it stops (None: never). `ca`: certificates to trust
+    (None: the system's).
+    """
 
     url: str
     connections: int
     give_up: float | None
     credentials: Credentials = field(default_factory=Credentials)
+    ca: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Run:
     """A run that sends chunks from `start` on, with idempotency keys derived from `run_id`.
 
     Calls `record` with each outcome, in order, and `save` with the progress, every SAVE_SECONDS and
-    at the end. Raises BadUrl.
+    at the end. Raises BadUrl, BadCaFile.
     """
 
     def __init__(
@@ -72,7 +78,11 @@ class Run:
     ) -> None:
         self._connections = send_options.connections
         self._transport = Transport(
-            send_options.url, send_options.connections, MAX_PAUSE, send_options.credentials
+            send_options.url,
+            send_options.connections,
+            MAX_PAUSE,
+            send_options.credentials,
+            trust(send_options.ca),
         )
         self._deadline = RetryDeadline(send_options.give_up)
         self._run_id = run_id

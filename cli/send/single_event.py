@@ -8,7 +8,7 @@ from activity_client.answers import Verdict
 from activity_client.batch import Batch
 from activity_client.errors import BadEvent
 from activity_client.event_line import event_line
-from activity_client.transport import Transport
+from activity_client.transport import Transport, trust
 from cli.errors import UsageError
 from cli.send.retry_deadline import RetryDeadline, stop_refused
 from cli.send.run import MAX_PAUSE, SendOptions
@@ -26,7 +26,7 @@ def line_of(
 
 
 def send_one(send_options: SendOptions, line: bytes) -> Verdict:
-    """Send the line and return the verdict. Raises BadUrl, GaveUp, RequestRefused."""
+    """Send the line and return the verdict. Raises BadUrl, BadCaFile, GaveUp, RequestRefused."""
     deadline = RetryDeadline(send_options.give_up)
 
     def pause(seconds: float, reason: str) -> None:
@@ -35,7 +35,10 @@ def send_one(send_options: SendOptions, line: bytes) -> Verdict:
         deadline.pause(seconds, reason)
 
     transport = Transport(
-        send_options.url, max_pause=MAX_PAUSE, credentials=send_options.credentials
+        send_options.url,
+        max_pause=MAX_PAUSE,
+        credentials=send_options.credentials,
+        trusted=trust(send_options.ca),
     )
     try:
         return transport.deliver(Batch(uuid.uuid4().hex, [line]), pause, stop_refused)[0]

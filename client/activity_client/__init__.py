@@ -8,6 +8,7 @@ from activity_client.buffer import Stats
 from activity_client.client import ActivityClient
 from activity_client.errors import (
     ActivityError,
+    BadCaFile,
     BadEvent,
     BadKey,
     BadUrl,
@@ -23,6 +24,7 @@ __all__ = [
     "ActivityClient",
     "ActivityError",
     "ActivityHandler",
+    "BadCaFile",
     "BadEvent",
     "BadKey",
     "BadUrl",

@@ -1,6 +1,7 @@
 """Buffer events in memory and post them from one background thread."""
 
 import threading
+from os import PathLike
 from types import TracebackType
 
 from activity_client import exits
@@ -9,7 +10,7 @@ from activity_client.credentials import Credentials
 from activity_client.event_line import event_line
 from activity_client.limits import Limits
 from activity_client.sender import OnReject, Sender, is_sending, log
-from activity_client.transport import Transport
+from activity_client.transport import Transport, trust
 
 
 class ActivityClient:
@@ -23,6 +24,7 @@ class ActivityClient:
         url: The service's base URL.
         key: An API key with the scope `write`. By default that of the environment: ACTIVITY_KEY,
             or the file that ACTIVITY_KEY_FILE names.
+        ca_file: For `https://`: certificates to trust, in PEM; without it the system's.
         component: The component of events that name none.
         environment: The environment of events that name none.
         on_reject: Called with the event and the problem for each event that the service rejects,
@@ -34,6 +36,7 @@ class ActivityClient:
     Raises:
         BadUrl: `url` is not a service URL.
         BadKey: `key` is no API key, or the file with it can't be read.
+        BadCaFile: `ca_file` can't be read, or has no certificates.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class ActivityClient:
         url: str,
         *,
         key: str | None = None,
+        ca_file: "str | PathLike[str] | None" = None,
         component: str | None = None,
         environment: str | None = None,
         on_reject: OnReject | None = None,
@@ -48,6 +52,7 @@ class ActivityClient:
         close_at_exit: bool = True,
     ) -> None:
         self.url = url
+        self._trusted = trust(ca_file)
         self.component = component
         self.environment = environment
         self.limits = limits
@@ -132,7 +137,7 @@ class ActivityClient:
         self._buffer = Buffer(self.limits)
         if self._closed:
             self._buffer.close(0)
-        transport = Transport(self.url, credentials=self._credentials)
+        transport = Transport(self.url, credentials=self._credentials, trusted=self._trusted)
         self._sender = Sender(self._buffer, transport, self._on_reject)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -3,6 +3,7 @@
 ActivityError               base class
 ├── BadUrl                  not a service URL (a ValueError)
 ├── BadKey                  not an API key, or its file can't be read (a ValueError)
+├── BadCaFile               no file with certificates to trust (a ValueError)
 ├── BadEvent                the service would reject the event (a ValueError)
 │   ├── NotJson             the event is not JSON serializable
 │   └── TooLarge            the event exceeds the size limit
@@ -24,6 +25,10 @@ class BadUrl(ActivityError, ValueError):
 
 class BadKey(ActivityError, ValueError):
     """The API key has characters that no key has, or its file can't be read."""
+
+
+class BadCaFile(ActivityError, ValueError):
+    """The file of certificates to trust can't be read, or has none."""
 
 
 class BadEvent(ActivityError, ValueError):

@@ -1,7 +1,9 @@
 """Post a batch over HTTP, and retry until the response is final."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from os import PathLike
 
 import urllib3
 from urllib3.exceptions import (
@@ -17,7 +19,7 @@ from activity_client.answers import Answer, Done, Refused, Reply, Retry, Split, 
 from activity_client.backoff import Backoff
 from activity_client.batch import Batch
 from activity_client.credentials import KEY, KEY_FILE, Credentials
-from activity_client.errors import BadUrl
+from activity_client.errors import BadCaFile, BadUrl
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
@@ -40,6 +42,7 @@ class Transport:
         connections: The number of threads that may use the transport at the same time.
         max_pause: Seconds between two requests, at most, unless the service asks for more.
         credentials: The API key of every request; by default that of the environment.
+        trusted: The certificates to trust (`trust`); without them the system's.
 
     Raises:
         BadUrl: `url` is not a service URL.
@@ -52,6 +55,7 @@ class Transport:
         connections: int = 1,
         max_pause: float = MAX_PAUSE,
         credentials: Credentials | None = None,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self._credentials = credentials or Credentials.of_environment()
         self._url = service_address(url)
@@ -63,6 +67,7 @@ class Transport:
             maxsize=connections,
             retries=False,
             timeout=Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
+            ssl_context=trusted,
         )
 
     @property
@@ -149,6 +154,20 @@ def service_address(url: str) -> str:
         shown = url.rpartition("@")[2]  # credentials may precede it
         raise BadUrl(f"{shown!r} is not a service URL (expected one like http://127.0.0.1:5000)")
     return url.rstrip("/")
+
+
+def trust(ca_file: "str | PathLike[str] | None") -> ssl.SSLContext | None:
+    """Return what to trust: the certificates in the file, or without one the system's (None).
+
+    Raises:
+        BadCaFile: The file can't be read, or has no certificates.
+    """
+    if ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # also ssl.SSLError
+        raise BadCaFile(f"{ca_file} has no certificates to trust: {error}") from None
 
 
 def _pieces(body: bytes) -> Iterator[bytes]:

@@ -7,8 +7,11 @@ store can bring a revoked key back.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""`created_at` of a key whose token came from a file: each process must make the same record."""
 
 
 class Scope(StrEnum):

@@ -15,7 +15,7 @@ from storage.postgres.engine import transaction
 from storage.postgres.instants import is_storable
 from storage.postgres.tables import audit_log
 
-DONE = "done"
+DONE, REFUSED = "done", "refused"
 MAX_LINE_BYTES = 65_536
 
 _Text = Annotated[str, Meta(max_length=1_000, pattern=r"\A[^\x00]*\Z")]

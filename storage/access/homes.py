@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import redis
 import sqlalchemy as sa
 
 from storage.access.api_key import ApiKey
-from storage.access.audit import AuditLine
+from storage.access.audit import AuditLine, newest_lines
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import MAX_KEYS, KeyRecords
 from storage.access.key_table import KeyTable
+from storage.access.pending_audit import pending_lines
 from storage.errors import NoHome, StorageError, TooManyKeys
 from storage.failures import reason
 
@@ -31,6 +33,7 @@ class KeyHomes:
     """The acts of an administrator on both homes: one of them may be away."""
 
     def __init__(self, queue: redis.Redis, engine: sa.Engine) -> None:
+        self._client, self._engine = queue, engine
         self._queue = KeyQueue(queue)
         self._table = KeyTable(engine)
 
@@ -52,6 +55,18 @@ class KeyHomes:
             }
         )
 
+    def audit_lines(self, since: datetime, limit: int) -> Answers[Sequence[AuditLine]]:
+        """Return the lines of the audit log since an instant: the newest of each home.
+
+        The queue has those that PostgreSQL lacks, and maybe some that it has too. Raises NoHome.
+        """
+        return _ask_each(
+            {
+                QUEUE: lambda: [one for one in pending_lines(self._client) if one.at >= since],
+                TABLE: lambda: newest_lines(self._engine, since, limit),
+            }
+        )
+
 
 def _ask_each(calls: Mapping[str, Callable[[], T]]) -> Answers[T]:
     answers: dict[str, T] = {}
@@ -63,7 +78,7 @@ def _ask_each(calls: Mapping[str, Callable[[], T]]) -> Answers[T]:
             failures[name] = error
     if not answers:
         reasons = "; ".join(f"{name}: {reason(error)}" for name, error in failures.items())
-        raise NoHome(f"both homes of API keys have failed ({reasons})")
+        raise NoHome(f"neither the queue nor PostgreSQL can do this now ({reasons})")
     return Answers(answers, failures)
 
 

@@ -156,6 +156,16 @@ def bound_waiting(seconds: float) -> None:
     set_wait_callback(wait)
 
 
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Limit the waits of this process (`bound_waiting`) for the block."""
+    bound_waiting(seconds)
+    try:
+        yield
+    finally:
+        set_wait_callback(None)
+
+
 def require_suitable(url: str) -> None:
     """Check the server if it can be reached. Raises DatabaseUnsuitable if it can't be used."""
     with suppress(DatabaseUnavailable), short_engine(url) as engine, transaction(engine):

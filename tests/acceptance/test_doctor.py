@@ -17,7 +17,7 @@ from cli.doctor.catalogue import CHECKS
 from cli.embedded.lock import is_held
 from testbed.servers import data_folder
 from testbed.waiting import wait_until
-from tests.support.freezing import frozen
+from tests.support.freezing import all_frozen, frozen
 
 ROOT = Path(__file__).parents[2]
 ACTIVITY = [sys.executable, "-m", "cli.main"]
@@ -186,7 +186,9 @@ def test_servers_that_do_not_run_are_faults_with_advice() -> None:
 
 def test_a_killed_server_is_a_fault_until_it_is_back(folder: Path) -> None:
     pid = pid_of(folder, "queue")
-    with frozen(pid_of(folder, "supervisor")):  # which would start another at once
+    with all_frozen([pid_of(folder, "supervisor")]):  # which would start another at once
         os.kill(pid, signal.SIGKILL)
-        assert verdicts(report(folder, 1))["queue-answers"] == "fault"
+        said = verdicts(report(folder, 1))
+    assert said["queue-answers"] == "fault"
+    assert said["control-answers"] == said["database-answers"] == "ok"
     wait_until(lambda: healthy(folder), "the run to be well again", 120)

@@ -1,4 +1,4 @@
-"""Freeze a process: it neither answers nor closes its connections."""
+"""Freeze processes: they neither answer nor close their connections."""
 
 import os
 import signal
@@ -15,7 +15,13 @@ def with_children(pid: int) -> list[int]:
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
     """Freeze a process and its children for the block."""
-    pids = with_children(pid)
+    with all_frozen(with_children(pid)):
+        yield
+
+
+@contextmanager
+def all_frozen(pids: list[int]) -> Iterator[None]:
+    """Freeze these processes for the block."""
     for one in pids:
         os.kill(one, signal.SIGSTOP)
     try:

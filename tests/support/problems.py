@@ -15,6 +15,13 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     return document(response.status_code, response.headers, response.content, status)
 
 
+def without_id(response: httpx.Response) -> dict[str, Any]:
+    """Return the problem document but for the id of its request, which differs each time."""
+    found: dict[str, Any] = response.json()
+    assert found.pop("request_id")
+    return found
+
+
 def document(status: int, headers: Any, content: bytes, expected: int) -> dict[str, Any]:
     assert status == expected, content
     assert headers["content-type"] == "application/problem+json"

@@ -22,6 +22,7 @@ from tests.support.compose_files import (
     URLS,
     VARIABLE,
     environment_of,
+    instructions,
     last,
     server_options,
     with_defaults,
@@ -55,7 +56,25 @@ def test_queue_and_control_are_two_servers() -> None:
 def test_events_lie_on_named_volumes_where_the_images_keep_their_data() -> None:
     assert SERVICES["queue"]["volumes"] == ["queue-data:/data"]
     assert SERVICES["postgres"]["volumes"] == ["postgres-data:/var/lib/postgresql"]
-    assert COMPOSE["volumes"].keys() == {"queue-data", "postgres-data"}
+    assert COMPOSE["volumes"].keys() == {"queue-data", "postgres-data", "admin-key"}
+
+
+def test_only_the_migrations_have_the_file_of_the_first_admin_key() -> None:
+    """Let a process that serves requests never read the token of an administrator."""
+    for compose in (COMPOSE, EXTERNAL):
+        assert "admin-key" in compose["volumes"]
+        with_file = {
+            name for name, service in compose["services"].items() if "admin-key" in str(service)
+        }
+        assert with_file == {"migrate"}
+        file = Path(environment_of(compose, "migrate")["ACTIVITY_ADMIN_KEY_FILE"])
+        assert compose["services"]["migrate"]["volumes"] == [f"admin-key:{file.parent}"]
+        assert "worker" in compose["services"]["migrate"]["image"]
+        # A new volume gets the owner of the image's folder: the user who writes the file.
+        owner = last("Dockerfile.worker", "USER")
+        copied = [words for name, words in instructions("Dockerfile.worker") if name == "COPY"]
+        assert f"--from=build --chown={owner} /empty {file.parent}" in copied
+        assert f"migrate cat {file}" in (PROJECT / "docs/containers.md").read_text()
 
 
 def test_workers_can_be_scaled() -> None:

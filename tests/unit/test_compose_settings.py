@@ -41,11 +41,19 @@ def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
     assert environment_of(compose, "worker").keys() == storage | variables(WorkerSettings) | {
         "ACTIVITY_WORKERS"
     }
-    assert environment_of(compose, "migrate").keys() == {"ACTIVITY_DATABASE_URL", "PGPASSWORD"}
+    assert environment_of(compose, "migrate").keys() == {
+        "ACTIVITY_DATABASE_URL",
+        "PGPASSWORD",
+        "ACTIVITY_ADMIN_KEY_FILE",
+    }
     for name in OURS:
         assert "env_file" not in compose["services"][name]  # it would pass on all of .env
         set_here = {key for key, value in environment_of(compose, name).items() if value}
-        assert set_here <= URLS | SECRETS | {"ACTIVITY_ALLOWED_HOSTS", "ACTIVITY_AUTH"}
+        assert set_here <= URLS | SECRETS | {
+            "ACTIVITY_ADMIN_KEY_FILE",
+            "ACTIVITY_ALLOWED_HOSTS",
+            "ACTIVITY_AUTH",
+        }
 
 
 def test_each_password_reaches_only_those_who_need_it() -> None:

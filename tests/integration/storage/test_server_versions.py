@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from cli.doctor.check import Verdict
+from cli.doctor.examination import examine
+from cli.doctor.subject import open_subject
 from storage.errors import DatabaseUnsuitable
 from storage.postgres.engine import transaction, writing_engine
 from storage.postgres.session import require_version
@@ -82,6 +85,14 @@ def test_with_an_old_postgresql_events_are_accepted_and_history_is_not_ready(
         assert "is too old: the service needs 17 or newer" in detail
         assert running.http.get("/events").status_code == 503
     assert "is too old: the service needs 17 or newer" in capfd.readouterr().err
+
+
+def test_the_doctor_says_that_an_old_postgresql_is_a_fault(old: StorageSettings) -> None:
+    with open_subject(old) as subject:
+        found = {each.check.name: each.finding for each in examine(subject)}
+    assert found["database-answers"].verdict == Verdict.FAULT
+    assert "is too old: the service needs 17 or newer" in found["database-answers"].text
+    assert found["database-version"].verdict == Verdict.UNKNOWN
 
 
 def test_a_drain_pauses_with_the_reason(old: StorageSettings) -> None:

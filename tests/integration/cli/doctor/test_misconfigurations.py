@@ -226,7 +226,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     (
         "database-answers",
         FAULT,
-        "PostgreSQL does not answer",
+        "PostgreSQL can't answer now",
         lambda b: b.change(database_url="postgresql+psycopg2://a@/a?host=/nonexistent"),
     ),
     (

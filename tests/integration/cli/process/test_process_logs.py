@@ -113,7 +113,7 @@ def test_up_logs_its_processes_to_files_too() -> None:
             "--data-dir",
             str(folder),
         ]
-        env = {name: text for name, text in os.environ.items() if not name.startswith("ACTIVITY_")}
+        env = {name: os.environ[name] for name in os.environ if not name.startswith("ACTIVITY_")}
         env |= {"ACTIVITY_LOG": "json", "ACTIVITY_LOG_LEVEL": "info"}
         process = subprocess.Popen(
             command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

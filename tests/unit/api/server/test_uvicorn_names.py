@@ -27,7 +27,7 @@ USED: dict[type, str] = {
         on_message_begin on_headers_complete on_body on_message_complete on_response_complete
         _start_asgi_task _unset_keepalive_if_required
         access_log app connections cycle expect_100_continue flow headers limit_concurrency loop
-        parser pipeline server_state tasks transport url
+        parser pipeline scheme server_state tasks transport url
     """,
     httptools_impl.RequestResponseCycle: """
         receive send
@@ -38,7 +38,7 @@ USED: dict[type, str] = {
         drain pause_reading pause_writing resume_reading resume_writing
         _transport write_paused
     """,
-    uvicorn.Server: "startup shutdown force_exit server_state servers started",
+    uvicorn.Server: "startup shutdown force_exit lifespan server_state servers started",
     ServerState: "connections default_headers tasks",
 }
 # Words of the public ASGI, or of our own, that uvicorn has for something else too.

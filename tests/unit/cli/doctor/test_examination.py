@@ -46,6 +46,8 @@ class Failing:
             return SETTINGS
         if name in ("queue", "control", "database", "worker", "machine"):
             return self
+        if name == "away":
+            return ""
         raise self._error
 
 
@@ -119,6 +121,17 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert found["queue-answers"].text == "the queue does not answer: no answer within 5 s"
     assert found["queue-aof"].verdict == Verdict.UNKNOWN
     assert found["control-answers"].text.startswith("control does not answer: ")
+
+
+def test_a_server_that_goes_away_during_the_examination_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_subject(SETTINGS) as subject:
+        monkeypatch.setattr(subject.queue, "ping", lambda: None)
+        found = {each.check.name: each.finding for each in examine(subject)}
+    assert found["queue-answers"].verdict == Verdict.FAULT
+    assert found["queue-answers"].text.startswith("the queue does not answer: ")
+    assert found["queue-aof"].verdict == Verdict.UNKNOWN
 
 
 def test_each_check_has_a_name_of_its_own_and_says_when_it_speaks() -> None:

@@ -1,0 +1,1 @@
+"""`activity keys` and `activity audit`: API keys, and who has done what."""

@@ -1,0 +1,98 @@
+"""What `activity keys` prints of keys: for people, and as JSON. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cli.quantities import duration, number
+from storage.access.api_key import UNKNOWN_TIME, ApiKey
+from storage.access.key_json import key_document
+
+_HEAD = ("ID", "NAME", "SCOPES", "STATUS", "LAST USED", "LIMITS")
+
+
+def document(key: ApiKey, now: datetime) -> dict[str, Any]:
+    """Return the key as JSON, with every field, and without the digest of its token."""
+    empty: dict[str, Any] = {
+        "components": [],
+        "environments": [],
+        "events_per_second": None,
+        "events_per_day": None,
+        "origins": [],
+        "expires_at": None,
+        "revoked_at": None,
+        "last_used_at": None,
+    }
+    found = {**empty, **key_document(key), "status": status(key, now)}
+    return {name: value for name, value in found.items() if name != "digest"}
+
+
+def status(key: ApiKey, now: datetime) -> str:
+    """Return `active`, `ending` (to be revoked later), `revoked` or `expired`."""
+    if key.is_valid_at(now):
+        return "ending" if key.revoked_at else "active"
+    return "revoked" if key.revoked_at and key.ends_at == key.revoked_at else "expired"
+
+
+def table(keys: Sequence[ApiKey], now: datetime) -> str:
+    """Return one line for each key, below a line of headings."""
+    rows = [_HEAD, *(_row(key, now) for key in keys)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def card(key: ApiKey, now: datetime) -> str:
+    """Return every field of a key, one a line."""
+    return "\n".join(f"{name:<13} {text}" for name, text in _fields(key, now))
+
+
+def ends(key: ApiKey, now: datetime) -> str:
+    """Return when the key ends, or ended."""
+    if key.ends_at is None:
+        return "never ends"
+    if key.ends_at <= now:
+        return f"ended {moment(key.ends_at)}"
+    return f"ends {moment(key.ends_at)}, in {duration((key.ends_at - now).total_seconds())}"
+
+
+def moment(instant: datetime) -> str:
+    """Return an instant for people."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _row(key: ApiKey, now: datetime) -> tuple[str, ...]:
+    used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "-"
+    limits = "; ".join(f"{name} {value}" for name, value in _limits(key).items()) or "-"
+    left = (key.ends_at - now).total_seconds() if key.ends_at else 0
+    until = f", ends in {duration(left)}" if left > 0 else ""
+    told = f"{status(key, now)}{until}".replace("ending, ends", "ends")
+    return (key.id, key.name, ",".join(sorted(key.scopes)), told, used, limits)
+
+
+def _fields(key: ApiKey, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "ID", key.id
+    yield "Name", key.name
+    yield "Scopes", ", ".join(sorted(key.scopes))
+    for name, value in _limits(key).items():
+        yield name.capitalize(), value
+    yield "Status", f"{status(key, now)}, {ends(key, now)}"
+    imported = key.created_at == UNKNOWN_TIME
+    yield "Created", "not known: imported from a file" if imported else moment(key.created_at)
+    for name, instant in (("Expires", key.expires_at), ("Revoked", key.revoked_at)):
+        if instant:
+            yield name, moment(instant)
+    yield "Last used", moment(key.last_used_at) if key.last_used_at else "not recorded"
+
+
+def _limits(key: ApiKey) -> Mapping[str, str]:
+    limits = {
+        "components": " ".join(key.components),
+        "environments": " ".join(key.environments),
+        "rate": f"{number(key.events_per_second)}/s" if key.events_per_second else "",
+        "daily": f"{number(key.events_per_day)} events" if key.events_per_day else "",
+        "origins": " ".join(key.origins),
+    }
+    return {name: text for name, text in limits.items() if text}
