@@ -1,11 +1,13 @@
 """Servers for `activity doctor`: healthy ones, and ways to plant what it must find."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
@@ -39,6 +41,7 @@ class Bench:
     stack: ExitStack
     machine: Machine = field(default_factory=Machine)
     run: RunFacts | None = None
+    environment: dict[str, str] = field(default_factory=lambda: {"ACTIVITY_HOST": "127.0.0.1"})
 
     @property
     def queue(self) -> redis.Redis:
@@ -94,7 +97,10 @@ class Bench:
 
     def examine(self) -> Findings:
         """Run every check."""
-        with open_subject(self.settings, self.run, self.machine) as subject:
+        with (
+            mock.patch.dict(os.environ, self.environment),
+            open_subject(self.settings, self.run, self.machine) as subject,
+        ):
             return {each.check.name: each.finding for each in examine(subject)}
 
 
