@@ -46,8 +46,8 @@ def test_who_is_let_in(
 ) -> None:
     bench.environment = {"ACTIVITY_AUTH": auth, **({"ACTIVITY_HOST": host} if host else {})}
     if key:
-        ended = {"expires_at": datetime.now(UTC) - timedelta(days=30)} if key == "ended" else {}
-        bench.add_key(**ended)
+        days = 30 if key == "valid" else -30
+        bench.add_key(expires_at=datetime.now(UTC) + timedelta(days=days))
     found = bench.examine()["keys-needed"]
     assert (found.verdict, words in found.text) == (verdict, True), found
     assert ("activity keys create" in found.remedy) == (verdict != OK)
