@@ -90,6 +90,19 @@ class KeyRing:
                 principal.used_at = 0.0
         return uses
 
+    def seconds_left(self, within: float) -> dict[str, float]:
+        """Return in how many seconds keys expire, of those that will do so `within` seconds.
+
+        By key id; empty while no store could be read. Revoked and unreadable keys have ended.
+        """
+        now, found = time(), {}
+        for key_id, key in self._known.keys.items():
+            if key.expires_at and not key.revoked_at and self._known.find(key_id):
+                left = key.expires_at.timestamp() - now
+                if 0 < left <= within:
+                    found[key_id] = left
+        return found
+
     def _know(self, known: KnownKeys) -> None:
         self._known = known
         self._is_loaded = True

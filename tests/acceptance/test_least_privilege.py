@@ -19,6 +19,7 @@ from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.access import START, homes_of, make_key
 from tests.support.queued import add_dead_letter, make_event
+from tests.support.scraped import scrape
 from worker.key_maintenance import KeyMaintenance
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
@@ -85,6 +86,14 @@ def use_everything(running: Service) -> None:
     assert cached
     found = running.http.get("/status").json()
     assert (found["status"], found["attention"]) == ("ok", [])
+    shown = wait_until(
+        lambda: found if "activity_unaccounted_events" in (found := scrape(running.http)) else None,
+        "the figures of every server",
+        60,
+    )
+    assert shown is not None
+    assert set(shown.by("activity_server_up", "server").values()) == {1}
+    assert {"activity_database_bytes", "activity_queue_aof_ok"} <= shown.families.keys()
     for purpose in ("accept", "query"):
         ready = running.http.get("/health/ready", params={"for": purpose}).json()
         assert {each["state"] for each in ready["dependencies"].values()} == {"up"}
