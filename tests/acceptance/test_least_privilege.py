@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from cli.doctor.check import Verdict
+from cli.doctor.examination import examine
+from cli.doctor.subject import open_subject
 from storage.access.audit import AuditLine
 from storage.access.homes import KeyHomes
 from storage.access.pending_audit import pending_lines
@@ -136,6 +139,18 @@ def test_everything_works_with_the_rights_of_the_page(
         wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "a sweep", 60)
     keep_a_key(few_rights)
     assert denied(settings) == []
+
+
+def test_the_doctor_lacks_only_the_right_to_ask_for_the_settings_of_control(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    with service(few_rights), open_subject(few_rights) as subject:
+        found = {each.check.name: each.finding for each in examine(subject)}
+    assert "CONFIG" not in str(found["queue-fsync"])
+    assert "config|get" in found["control-persistence"].text.lower()
+    unknown = {name for name, each in found.items() if each.verdict == Verdict.UNKNOWN}
+    assert unknown == {"control-persistence", "keys-needed", "log-size"}  # no host, no folder
+    assert "config" in str(denied(settings)).lower()
 
 
 @pytest.mark.parametrize(
