@@ -13,6 +13,7 @@ from starlette.requests import Request
 from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
+from api.auth.limits import Limits
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -27,6 +28,7 @@ from api.ops.status import Status
 from api.query.service import History
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
+from storage.access.rate_limits import RateLimits
 from storage.cache.page_cache import PageCache
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.ledger import read_ledger
@@ -126,6 +128,7 @@ async def open_services(
     idempotency = Idempotency(producer, storage.shards, wake)
     history = History(store, cache, producer, storage.database_pool)
     commit_waiter = CommitWaiter(producer)
+    key_limits = Limits(RateLimits(connect_async(storage.control_url, retries=0)))
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     status = Status(
         inspector, lambda: history.in_thread(lambda: read_ledger(engine)), wakeups.crew, monitor
@@ -143,7 +146,7 @@ async def open_services(
             RequestLimits.of(settings),
             memory_budget,
             keys,
-            Ingest(group_commit, idempotency, monitor, producer.shard_limits),
+            Ingest(group_commit, idempotency, monitor, producer.shard_limits, key_limits),
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             status,
@@ -153,6 +156,7 @@ async def open_services(
         # First write what was accepted, then send the wake-ups, then close the connections.
         await group_commit.close()
         await commit_waiter.close()
+        await key_limits.close()
         await monitor.stop()
         await key_watch.stop()
         key_reader.close()

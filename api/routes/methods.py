@@ -5,7 +5,8 @@ from starlette.routing import Match
 
 from api.http.problems import Problem
 
-# Any sender may post at any rate: a full queue answers 503 (CloudEvents, HTTP 1.1 Web Hooks, 4.2).
+# Any sender may post at any rate: a full queue answers 503, and a key's limit is told by 429
+# (CloudEvents, HTTP 1.1 Web Hooks, 4.2).
 # The asterisk allows every origin, so that the response repeats nothing from the request.
 _WEBHOOK_CONSENT = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"}
 _ORIGIN = "webhook-request-origin"
