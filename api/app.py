@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth import cors
 from api.auth.key_ring import KeyRing, Policy
 from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
@@ -71,6 +72,8 @@ class Application:
                     return
             if self._prefixes.fixed or FORWARDED in found:
                 scope = self._prefixes.below(scope, found.get(FORWARDED))
+            if scope["method"] == "POST" and cors.ORIGIN in found:
+                scope, send = cors.watch(scope, send, found[cors.ORIGIN])
         await self._front(scope, receive, send)
 
     @asynccontextmanager

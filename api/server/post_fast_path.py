@@ -13,6 +13,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.auth.bearer import AUTHORIZATION
+from api.auth.cors import ORIGIN
 from api.auth.key_ring import Memo
 from api.auth.limits import KeyLimit
 from api.auth.principal import Principal
@@ -38,7 +39,7 @@ _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/
 # Headers that ask for more than to accept an event as JSON.
 _UNUSUAL = BINARY_HEADERS | {
     *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
-    FORWARDED,
+    *(FORWARDED, ORIGIN),
 }
 
 _ACCEPTED_LINES = (
