@@ -19,6 +19,7 @@ from api.http.path_middleware import PathMiddleware
 from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
+from api.http.request_metrics import ROUTED_PATH
 from api.routes import ingest, methods, openapi, ops, otlp, pages, query
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
@@ -71,9 +72,11 @@ class Application:
                     await ProblemResponse(refusal)(scope, receive, send)
                     return
             if self._prefixes.fixed or FORWARDED in found:
-                scope = self._prefixes.below(scope, found.get(FORWARDED))
+                below = self._prefixes.below(scope, found.get(FORWARDED))
+                scope[ROUTED_PATH] = below["path"]
+                scope = below
             if scope["method"] == "POST" and cors.ORIGIN in found:
-                scope, send = cors.watch(scope, send, found[cors.ORIGIN])
+                send = cors.watch(scope, send, found[cors.ORIGIN])
         await self._front(scope, receive, send)
 
     @asynccontextmanager
@@ -168,7 +171,7 @@ def _invalid(error: dict[str, Any]) -> str:
 
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/{id}, /v1/logs, /status, "
-    "/health, /health/ready, /openapi.json, /docs."
+    "/metrics, /health, /health/ready, /openapi.json, /docs."
 )
 
 

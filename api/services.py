@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from starlette.requests import Request
 
@@ -24,15 +25,23 @@ from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
 from api.ingest.service import Ingest
 from api.ops.health import PROBE_SECONDS, Ping
+from api.ops.metrics import Metrics
+from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.service import History
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
 from storage.cache.page_cache import PageCache
-from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
-from storage.events.ledger import read_ledger
+from storage.errors import (
+    DatabaseMismatch,
+    DatabaseUnavailable,
+    StorageError,
+)
+from storage.events.figures import HistoryFigures, read_figures
+from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
+from storage.metrics.instruments import rate_limited_events
 from storage.postgres.engine import reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
@@ -78,7 +87,8 @@ class Services:
     ack_waiter: AckWaiter
     history: History
     status: Status
-    pings: dict[str, Ping]
+    metrics: Metrics
+    pings: Mapping[str, Ping]
 
 
 class _Wakeups:
@@ -105,6 +115,23 @@ class _Wakeups:
             self._scheduler.enqueue(shard, generation)
 
 
+class _DatabaseReads:
+    """What operators ask PostgreSQL, in threads. Each call raises DatabaseUnavailable."""
+
+    def __init__(self, history: History, engine: Any) -> None:
+        self._history = history
+        self._engine = engine
+
+    def ledger(self) -> Awaitable[Ledger]:
+        return self._history.in_thread(partial(read_ledger, self._engine))
+
+    def accounts(self) -> Awaitable[dict[int, Account]]:
+        return self._history.in_thread(partial(read_accounts, self._engine))
+
+    def figures(self) -> Awaitable[HistoryFigures]:
+        return self._history.in_thread(partial(read_figures, self._engine))
+
+
 @asynccontextmanager
 async def open_services(
     storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget, keys: KeyRing
@@ -128,14 +155,17 @@ async def open_services(
     idempotency = Idempotency(producer, storage.shards, wake)
     history = History(store, cache, producer, storage.database_pool)
     commit_waiter = CommitWaiter(producer)
-    key_limits = Limits(RateLimits(connect_async(storage.control_url, retries=0)))
+    limits_on_control = RateLimits(connect_async(storage.control_url, retries=0))
+    key_limits = Limits(limits_on_control, rate_limited_events.add)
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
-    status = Status(
-        inspector, lambda: history.in_thread(lambda: read_ledger(engine)), wakeups.crew, monitor
-    )
     key_client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
     key_reader = KeyReader(key_client, engine)
     key_watch = KeyWatch(keys, key_reader)
+    read = _DatabaseReads(history, engine)
+    status = Status(inspector, read.ledger, wakeups.crew, monitor)
+    pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+    calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
+    metrics = Metrics(calls, settings.backlog_events)
     await _announce(producer, inspector)
     await _check_history(history)
     await key_watch.start(PROBE_SECONDS)
@@ -150,13 +180,15 @@ async def open_services(
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             status,
-            {"queue": producer.announce, "control": cache.ping, "database": history.ping},
+            metrics,
+            pings,
         )
     finally:
         # First write what was accepted, then send the wake-ups, then close the connections.
         await group_commit.close()
         await commit_waiter.close()
         await key_limits.close()
+        await metrics.close()
         await monitor.stop()
         await key_watch.stop()
         key_reader.close()

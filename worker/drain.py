@@ -15,6 +15,7 @@ from functools import partial
 from storage.errors import LeaseLost, StorageError
 from storage.events.writer import Outcome
 from storage.failures import log_failure, reason
+from storage.metrics.instruments import drain_batch_events
 from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
@@ -24,6 +25,7 @@ from worker.heartbeat import Heartbeat
 from worker.prefetch import Prefetcher, PreparedBatch
 from worker.progress import database_wait, report
 from worker.resources import Resources, resources
+from worker.step_clock import StepClock
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +106,14 @@ class Drain:
             while not context.stopping.is_set():
                 report(activity)
                 began = time.monotonic()
+                clock = StepClock()
                 prepared = batches.next()
                 if prepared is None:
                     if not self._linger():
                         return
                     continue
-                self._store(prepared)
+                clock.ends("read")
+                self._store(prepared, clock)
                 self._measure(prepared.batch, time.monotonic() - began)
                 if time.monotonic() > end or context.scheduler.waiting():
                     return
@@ -137,7 +141,7 @@ class Drain:
                 return True
         return False
 
-    def _store(self, prepared: PreparedBatch) -> None:
+    def _store(self, prepared: PreparedBatch, clock: StepClock) -> None:
         batch, fence, invalidator = prepared.batch, self._lease.fence, self._context.invalidator
         oldest_ms, tags = prepared.oldest_ms, prepared.tags
         if batch.unreadable:
@@ -149,11 +153,17 @@ class Drain:
                 outcome = transaction.insert(batch.events, prepared.text, find_foreign)
                 dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
                 transaction.record_counts(batch, outcome.stored, dead)
+                clock.ends("insert")
                 if batch.events:
                     invalidator.begin_write(self._shard, oldest_ms, tags, fence)
+                    clock.ends("begin_write")
+        clock.ends("commit")
         if batch.events:
             invalidator.end_write(self._shard, oldest_ms, tags, fence)
+            clock.ends("end_write")
         self._lease.acknowledge(batch, self._context.meter.pace)
+        clock.ends("acknowledge")
+        drain_batch_events.observe(len(batch.entries))
         self._report(batch, outcome)
 
     def _report(self, batch: EntryBatch, outcome: Outcome) -> None:

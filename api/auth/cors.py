@@ -59,9 +59,12 @@ class _CrossOrigin:
         )
 
 
-def watch(scope: Scope, send: Send, origin: bytes) -> tuple[Scope, Send]:
-    """Return the scope and `send` of a request from a page, so that it may get the answer."""
-    request = _CrossOrigin(origin)
+def watch(scope: Scope, send: Send, origin: bytes) -> Send:
+    """Return a `send` for a request from a page, which shows the page the answer if it may see it.
+
+    Notes the request in its scope, for `allow_for`.
+    """
+    request = scope[_REQUEST] = _CrossOrigin(origin)
 
     async def send_to_page(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -69,7 +72,7 @@ def watch(scope: Scope, send: Send, origin: bytes) -> tuple[Scope, Send]:
             message = {**message, "headers": [*message["headers"], *more]}
         await send(message)
 
-    return {**scope, _REQUEST: request}, send_to_page
+    return send_to_page
 
 
 def allow_for(scope: MutableMapping[str, Any], principal: Principal) -> None:

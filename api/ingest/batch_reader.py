@@ -46,7 +46,13 @@ class ParsedBatch:
     count: int = 0
     good: list[EventIn] = field(default_factory=list)
     problems: dict[int, bytes] = field(default_factory=dict)
+    too_large: int = 0  # of the problems
     _error_bytes: int = 0
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """The invalid items by reason, as the catalogue of metrics names it."""
+        return {"invalid": len(self.problems) - self.too_large, "too_large": self.too_large}
 
     def add(self, *events: EventIn) -> None:
         """Add the next items, which are valid."""
@@ -62,6 +68,7 @@ class ParsedBatch:
         errors = problem.faults[:MAX_ERRORS] if self._error_bytes < MAX_ERROR_BYTES else ()
         document = Problem(problem.status, problem.detail, errors, more=where).body()
         self._error_bytes += len(document) if errors else 0
+        self.too_large += problem.status == 413
         self.problems[self.count] = document
         self.count += 1
         return len(document) + _VERDICT_BYTES

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
 from storage.grouped_calls import GroupedCalls, settle
+from storage.metrics.instruments import group_commit_events
 from storage.queue.producer import Appended, QueuePosition
 
 GROUP_EVENTS = 1_000
@@ -118,6 +119,7 @@ class GroupCommit(GroupedCalls[_Submission]):
             items += submission.items
             size += submission.bytes
         oldest = min(map(_CREATED_MS, group))
+        group_commit_events.observe(len(items) // 2)
         try:
             appended = await self._append_where_room(oldest, items)
         finally:

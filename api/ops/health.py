@@ -1,7 +1,7 @@
 """Answers for probes: can this process accept events, can it read history?"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 from api.formats.schemas import Dependency, Readiness
@@ -17,7 +17,7 @@ Ping = Callable[[], Awaitable[None]]
 _NEEDED: dict[Purpose, str] = {"accept": "queue", "query": "database"}
 
 
-async def readiness(purpose: Purpose, pings: dict[str, Ping]) -> Readiness:
+async def readiness(purpose: Purpose, pings: Mapping[str, Ping]) -> Readiness:
     """Return the state of each server, and whether the server that the purpose needs is up."""
     found = await asyncio.gather(*(_probe(ping) for ping in pings.values()))
     dependencies = dict(zip(pings, found, strict=True))

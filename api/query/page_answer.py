@@ -3,10 +3,13 @@
 from api.http.answer import JSON, Answer, content_headers
 from api.http.conditional import is_known
 from api.query.service import Verdict
+from storage.metrics.instruments import cache_requests
 from storage.model.cached_page import CachedPage
 
 IF_NONE_MATCH = b"if-none-match"
 _JSON = JSON.encode()
+_COUNTERS = {"HIT": cache_requests["hit"], "MISS": cache_requests["miss"]}
+_COUNTERS["BYPASS"] = cache_requests["bypass"]
 
 
 def page_answer(page: CachedPage, verdict: Verdict, if_none_match: bytes) -> Answer:
@@ -14,6 +17,7 @@ def page_answer(page: CachedPage, verdict: Verdict, if_none_match: bytes) -> Ans
 
     `if_none_match`: the header's values, joined by commas; empty without the header.
     """
+    _COUNTERS[verdict].add()
     headers = [
         (b"etag", page.etag),
         (b"x-cache", verdict.encode()),

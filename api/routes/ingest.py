@@ -20,6 +20,7 @@ from api.ingest.batch_reader import BatchLimits, BatchReader, ParsedBatch
 from api.ingest.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.ingest.idempotency import REPLAYED, RequestKey, digest, parse_key
 from api.ingest.options import OF_BATCH, OF_EVENT, PostOptions, post_options
+from api.ingest.rejections import Rejections
 from api.ingest.service import Accepted, location
 from api.ingest.splitters import JsonArraySplitter, NdjsonSplitter
 from api.routes import openapi
@@ -39,11 +40,13 @@ _SPLITTERS: Mapping[str, Callable[[BatchLimits], NdjsonSplitter | JsonArraySplit
 @router.post("/events", **openapi.POST_EVENT)
 async def post_event(request: Request) -> Response:
     """Accept an event once it is on disk, and return it with its id and time."""
-    with services_of(request).memory_budget.reservation() as reservation:
-        return await _post_event(request, reservation)
+    with Rejections() as rejections, services_of(request).memory_budget.reservation() as memory:
+        return await _post_event(request, memory, rejections)
 
 
-async def _post_event(request: Request, reservation: Reservation) -> Response:
+async def _post_event(
+    request: Request, reservation: Reservation, rejections: Rejections
+) -> Response:
     services = services_of(request)
     limits = services.limits.event
     body = await read_body(request.scope, request.receive, limits, reservation)
@@ -56,6 +59,7 @@ async def _post_event(request: Request, reservation: Reservation) -> Response:
     request_key = RequestKey(key, digest(reader.identity(body))) if key else None
     api_key = still_valid(request).key
     accepted = await services.ingest.accept_all([event], request_key, api_key)
+    rejections.pending = 0
     receipts = await _receipts(services, options, accepted)
     [event_id], [stamped] = accepted.stamped.ids, accepted.stamped.bodies
     url = request.scope.get("root_path", "") + location(event_id.decode())
@@ -66,16 +70,26 @@ async def _post_event(request: Request, reservation: Reservation) -> Response:
 @router.post("/events/batch", **openapi.POST_BATCH)
 async def post_batch(request: Request) -> Response:
     """Accept the valid items of a batch once they are on disk; return the result of each item."""
+    with Rejections() as rejections:
+        return await _post_batch(request, rejections)
+
+
+async def _post_batch(request: Request, rejections: Rejections) -> Response:
     options = post_options(request.query_params, OF_BATCH)
+    if options.dry_run:
+        rejections.pending = 0
     posted = batch_format(request)
     services = services_of(request)
     key = _idempotency_key(request)
     hash_ = blake2b(digest_size=16) if key else None
     with services.memory_budget.reservation() as reservation:
         batch = await _read_batch(request, posted, reservation, hash_)
+        if not options.dry_run:
+            rejections.pending, rejections.items = len(batch.good), batch.rejected
         if not batch.good:
             raise batch_response.all_rejected(batch)
         if options.atomic and batch.problems:
+            rejections.reason = "held_back"
             raise batch_response.atomic_rejected(batch)
         if options.dry_run:
             return json_answer(batch_response.dry_run_body(batch))
@@ -89,6 +103,7 @@ async def post_batch(request: Request) -> Response:
         api_key = still_valid(request).key
         accepted = await services.ingest.accept_all(batch.good, request_key, api_key)
         accepted = accepted.without_bodies()
+        rejections.pending = 0
     receipts = await _receipts(services, options, accepted)
     return _answer(
         batch_response.accepted_body(batch, accepted.stamped, receipts), accepted, receipts

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastapi import Response
+
 from api.auth.access import ACCESS, SCHEME
 from api.formats import registry
 from api.formats.event_reader import Schema
@@ -283,6 +285,20 @@ GET_EVENT: dict[str, Any] = {
 READY: Responses = {
     422: _problem("`for` is neither `accept` nor `query`."),
     503: {"description": "Not possible now.", "model": Readiness, "headers": _RETRY},
+}
+
+
+METRICS: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The metrics of docs/metrics.md.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
+        }
+    },
 }
 
 

@@ -40,6 +40,13 @@ async def ready(
     return JsonResponse(shown.model_dump(exclude_none=True), status, headers)
 
 
+@router.get("/metrics", **openapi.METRICS)
+async def metrics(request: Request) -> Response:
+    """Report all metrics for Prometheus, as text or as OpenMetrics. What is unknown is left out."""
+    found = await services_of(request).metrics.answer(request.headers.get("accept", ""))
+    return Response(found.body, headers={"content-type": found.media_type})
+
+
 @router.get("/status", response_model=StatusAnswer)
 async def status(request: Request) -> StatusAnswer:
     """Report the backlog, the workers, and whether every accepted event is accounted for."""

@@ -17,6 +17,7 @@ from api.http.memory_budget import Reservation
 from api.http.problem_response import ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.request_body import body_pieces
+from api.ingest.rejections import Rejections
 from api.routes import openapi
 from api.routes.protected_route import principal_of, protected_router, still_valid
 from api.services import Services, services_of
@@ -31,7 +32,8 @@ async def post_logs(request: Request) -> Response:
     """Accept OpenTelemetry log records once they are on disk; count the records not kept."""
     encoding = log_encoding(request)
     try:
-        export, headers = await _accept(request, services_of(request), encoding)
+        with Rejections() as rejections:
+            export, headers = await _accept(request, services_of(request), encoding, rejections)
     except ClientDisconnect:
         raise
     except Problem as error:
@@ -49,12 +51,15 @@ async def post_logs(request: Request) -> Response:
 
 
 async def _accept(
-    request: Request, services: Services, encoding: Encoding
+    request: Request, services: Services, encoding: Encoding, rejections: Rejections
 ) -> tuple[otlp.Export, Headers]:
     """Read and accept the whole request, or raise. Return what was read, and more headers."""
     headers: Headers = ()
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
+        rejections.pending = len(export.events)
+        refused, too_large = export.refused, export.too_large
+        rejections.items = {"invalid": refused - too_large, "too_large": too_large}
         reservation.reserve(export.kept_bytes)
         if export.events:
             api_key = still_valid(request).key

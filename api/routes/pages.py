@@ -57,6 +57,7 @@ _LINKS = {
     "batches": "/events/batch",
     "logs": "/v1/logs",
     "status": "/status",
+    "metrics": "/metrics",
     "health": "/health",
     "ready": "/health/ready",
 }

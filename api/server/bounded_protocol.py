@@ -5,6 +5,7 @@ After a request that asks for an upgrade it reads nothing more. This protocol bo
 and ignores the wish to upgrade.
 """
 
+from time import perf_counter_ns
 from typing import Any
 
 import httptools
@@ -108,7 +109,9 @@ class BoundedHeadProtocol(RefusingProtocol):
         if self.flow.unfinished.held:
             self.flow.unfinished.resize(0)
         super().on_message_complete()
-        self.cycle.scope[IS_HERE] = True  # type: ignore[literal-required]
+        cycle: Any = self.cycle
+        cycle.complete_ns = perf_counter_ns()
+        cycle.scope[IS_HERE] = True
 
     def on_response_complete(self) -> None:
         """Go on with the requests that wait; a body that nobody waits for gets a deadline."""

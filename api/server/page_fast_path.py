@@ -19,6 +19,7 @@ from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
 from api.http.proxies import FORWARDED
+from api.http.request_metrics import GET_PAGE_ROW
 from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.pairs import InvalidQuery
 from api.query.question import REMEMBERED_BYTES, PageQuestion, parse_remembered
@@ -61,6 +62,8 @@ class PageFastPath:
         local = question and self._history.local(question.digest, question.tags)
         if not local:
             return False
+
+        cycle.row = GET_PAGE_ROW
 
         def on_validated(current: asyncio.Future[bytes | None]) -> None:
             if not _is_current(local.page, current):

@@ -7,7 +7,7 @@ invalid request goes to the FastAPI route of the same path, which tells each fau
 import asyncio
 import logging
 from functools import partial
-from time import time
+from time import perf_counter_ns, time
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -26,10 +26,13 @@ from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
 from api.http.proxies import FORWARDED
+from api.http.request_metrics import POST_EVENT_ROW
+from api.ingest.rejections import count_rejected
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
 from storage.errors import QueueFull, StorageError
 from storage.logs.request_id import RequestId, handling
+from storage.metrics.http_requests import count_answer
 from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
@@ -129,6 +132,7 @@ class Post:
         self._posted = posted
         self._headers = connection.headers  # for an id of the request, if something asks for it
         self._principal = principal
+        self._complete_ns = perf_counter_ns()
 
     def start(self) -> None:
         """Append the event, once earlier requests are answered; the answer always comes later.
@@ -177,6 +181,7 @@ class Post:
             self._answer(answer.status, header_lines(answer.headers), answer.body)
 
     def _problem(self, error: BaseException) -> Problem:
+        count_rejected(error)
         if isinstance(error, QueueFull):
             error = self._fast_path.ingest.with_retry_after(error)
         if isinstance(error, Problem):
@@ -207,6 +212,7 @@ class Post:
         if not self.keep_alive:
             lines += header_lines([CLOSE])
         common = self._fast_path.lines(connection.server_state.default_headers)
+        count_answer(POST_EVENT_ROW, status, self._complete_ns)  # no client sees it uncounted
         connection.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], common, lines, body))
         self.response_complete = True
         if not self.keep_alive:

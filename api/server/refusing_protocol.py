@@ -10,10 +10,13 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.problems import Problem
+from api.http.request_metrics import UNREAD_ROW
 from api.server import refusals
 from api.server.connection_flow import ConnectionFlow
 from api.server.process_memory import ProcessMemory
+from api.server.single_write import SingleWriteCycle
 from storage.logs.request_id import RequestId, handling
+from storage.metrics.http_requests import count_answer
 
 
 class RefusingProtocol(HttpToolsProtocol):
@@ -110,10 +113,15 @@ class RefusingProtocol(HttpToolsProtocol):
         if self.cycle.response_started:
             self.transport.close()
         else:
-            self._hang_up(problem)
+            self._hang_up(problem, self.cycle)
 
-    def _hang_up(self, problem: Problem) -> None:
+    def _hang_up(self, problem: Problem, cycle: Any = None) -> None:
+        """Send the last answer. `cycle`: the request that it answers, if its head was read."""
         if not self.transport.is_closing():
+            if isinstance(cycle, SingleWriteCycle):
+                cycle.count(problem.status)
+            else:
+                count_answer(UNREAD_ROW, problem.status, 0)
             with handling(RequestId(self.headers if self._message_is_open else ())):
                 self.transport.write(refusals.answer(problem))
             self.transport.close()

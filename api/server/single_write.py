@@ -8,7 +8,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from api.http.answer import Answer, is_last
 from api.http.headers import Headers
 from api.http.problems import unavailable
+from api.http.request_metrics import ROUTED_PATH, route_of
 from api.server.unread_answers import LARGE_BYTES
+from storage.metrics.http_requests import Row, count_answer, row_of
 
 # All bytes that a head may have (RFC 9110, 5.5) except its line ends.
 _PRINTABLE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
@@ -24,8 +26,14 @@ class SingleWriteCycle(RequestResponseCycle):
     """A request and its answer, whose head waits for the first part of the body, as ASGI asks for.
 
     Two writes are two system calls and may be two packets. uvicorn sends what is unusual.
+    Each answer is counted before it is sent, so no client sees an answer that is not counted.
+
+    `complete_ns`: when the last byte of the request came, 0 before. `row`: where the answer is
+    counted, if that is known without asking for the route.
     """
 
+    complete_ns = 0
+    row: Row | None = None
     _start: Any = None
 
     async def send(self, message: Any) -> None:
@@ -84,7 +92,15 @@ class SingleWriteCycle(RequestResponseCycle):
             await self.flow.drain()
         if self.transport.is_closing():
             self.disconnected = True
+        if message["type"] == "http.response.start" and not self.disconnected:
+            self.count(message["status"])
         await super().send(message)
+
+    def count(self, status: int) -> None:
+        """Count the answer."""
+        scope: Any = self.scope
+        row = self.row or row_of(scope["method"], route_of(scope.get(ROUTED_PATH, scope["path"])))
+        count_answer(row, status, self.complete_ns)
 
     def _send_whole(self, status: int, headers: Headers, body: bytes) -> bool:
         if (
@@ -101,6 +117,10 @@ class SingleWriteCycle(RequestResponseCycle):
             return False
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
+        if self.row is None:
+            self.count(status)
+        else:
+            count_answer(self.row, status, self.complete_ns)
         self.transport.writelines((head, body))
         self.message_event.set()
         self.on_response()

@@ -35,9 +35,24 @@ class Ledger:
 
 def read_ledger(engine: sa.Engine) -> Ledger:
     """Read the accounts, and count the dead letters. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        return ledger_in(connection)
+
+
+def read_accounts(engine: sa.Engine) -> dict[int, Account]:
+    """Read the accounts by shard. Raises DatabaseUnavailable."""
+    with transaction(engine) as connection:
+        return _accounts_in(connection)
+
+
+def ledger_in(connection: sa.Connection) -> Ledger:
+    """Read the accounts, and count the dead letters, in a transaction that runs already."""
+    letters = connection.scalar(sa.select(sa.func.count()).select_from(dead_letters))
+    return Ledger(_accounts_in(connection), letters or 0)
+
+
+def _accounts_in(connection: sa.Connection) -> dict[int, Account]:
     entries = drain_ledger.c
     columns = (entries.shard, entries.stored, entries.duplicates, entries.dead, entries.since)
-    with transaction(engine) as connection:
-        rows = connection.execute(sa.select(*columns)).all()
-        letters = connection.scalar(sa.select(sa.func.count()).select_from(dead_letters))
-    return Ledger({row.shard: Account(*row) for row in rows}, letters or 0)
+    rows = connection.execute(sa.select(*columns)).all()
+    return {row.shard: Account(*row) for row in rows}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from time import perf_counter_ns
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from storage.events.page_rows import Page, event_of, page_of, read_rows
 from storage.events.queries import EVENT_COLUMNS, LETTER_COLUMNS, find_query, page_query
 from storage.events.search import search
+from storage.metrics.instruments import query
 from storage.model.entries import read_event
 from storage.model.event import Event
 from storage.model.filters import Filters
@@ -28,11 +30,16 @@ class EventStore:
 
         It may take several statements. All see one snapshot, which is taken after this call.
         """
-        with transaction(self._engine) as connection:
-            time_left = TimeLeft()
-            if filters.message or filters.data:
-                return search(connection, filters, time_left)
-            return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)
+        start = perf_counter_ns()
+        try:
+            with transaction(self._engine) as connection:
+                time_left = TimeLeft()
+                if filters.message or filters.data:
+                    return search(connection, filters, time_left)
+                rows = read_rows(connection, page_query(filters), time_left)
+                return page_of(rows, filters.limit)
+        finally:
+            query.observe_since(start)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, StoredState]]:
         """Return those of these events that have left the queue. Raises DatabaseUnavailable.

@@ -112,8 +112,8 @@ CACHE_REQUESTS = Metric(
     "activity_cache_requests_total",
     "counter",
     "instance",
-    "Pages answered, by where they came from: the cache (hit), PostgreSQL (miss), or PostgreSQL "
-    "because control did not answer (bypass).",
+    "Pages answered: from the cache (hit), from PostgreSQL (miss), or without asking the cache "
+    "because control did not answer or events were asked for by ID (bypass).",
     "requests",
     (("verdict", VERDICTS),),
 )
@@ -175,4 +175,160 @@ COUNTED = (
     QUERY,
     DRAIN_BATCH_EVENTS,
     DRAIN,
+)
+
+
+PROCESS_RESIDENT = Metric(
+    "activity_process_resident_bytes",
+    "gauge",
+    "instance",
+    "Resident memory of the running processes, by role.",
+    "bytes",
+    (("role", ROLES),),
+)
+BUILD_INFO = Metric(
+    "activity_build_info",
+    "gauge",
+    "instance",
+    "1, with the version of the process that answers.",
+    labels=(("version", ()),),
+)
+
+
+def _of_service(name: str, kind: Kind, help: str, unit: str = "", label: str = "") -> Metric:
+    labels: Labels = ((label, SERVERS if label == "server" else ()),) if label else ()
+    return Metric(f"activity_{name}", kind, "service", help, unit, labels)
+
+
+SERVERS = ("queue", "control", "database")
+
+ACCEPTED_EVENTS = _of_service(
+    "accepted_events_total",
+    "counter",
+    "Events acknowledged to producers, as the queue has counted them, by shard.",
+    "events",
+    "shard",
+)
+STORED_EVENTS = _of_service(
+    "stored_events_total",
+    "counter",
+    "Events that PostgreSQL has inserted, by shard.",
+    "events",
+    "shard",
+)
+DUPLICATE_EVENTS = _of_service(
+    "duplicate_events_total",
+    "counter",
+    "Events that left the queue and were in PostgreSQL already.",
+    "events",
+)
+DEAD_EVENTS = _of_service(
+    "dead_events_total",
+    "counter",
+    "Events that PostgreSQL has refused, or that could not be read.",
+    "events",
+)
+DEAD_LETTERS = _of_service(
+    "dead_letters", "gauge", "Dead letters that wait for a decision.", "events"
+)
+BACKLOG_EVENTS = _of_service(
+    "backlog_events", "gauge", "Events that wait to be stored, by shard.", "events", "shard"
+)
+BACKLOG_BYTES = _of_service(
+    "backlog_bytes", "gauge", "Bytes of the events that wait to be stored.", "bytes"
+)
+BACKLOG_LIMIT = _of_service(
+    "backlog_limit_events",
+    "gauge",
+    "Events that may wait over all shards (ACTIVITY_BACKLOG_EVENTS); more are refused.",
+    "events",
+)
+LAG = _of_service(
+    "lag_seconds",
+    "gauge",
+    "Age of the oldest event that waits, by shard; 0 if none waits.",
+    "seconds",
+    "shard",
+)
+UNACCOUNTED_EVENTS = _of_service(
+    "unaccounted_events",
+    "gauge",
+    "Events that were accepted and are neither queued nor in the accounts of PostgreSQL.",
+    "events",
+)
+WORKERS = _of_service("workers", "gauge", "Worker processes that are registered.", "processes")
+WORKERS_WANTED = _of_service(
+    "workers_wanted",
+    "gauge",
+    "Worker processes that the arrivals and the backlog ask for.",
+    "processes",
+)
+SHARD_PAUSED = _of_service(
+    "shard_paused",
+    "gauge",
+    "1 while a shard waits because its last drain failed, else 0, by shard.",
+    label="shard",
+)
+SERVER_UP = _of_service(
+    "server_up",
+    "gauge",
+    "1 if the server answered this scrape within its time limit, else 0.",
+    label="server",
+)
+QUEUE_AOF_OK = _of_service(
+    "queue_aof_ok",
+    "gauge",
+    "1 if the queue fsyncs what it acknowledges and its last write to the AOF succeeded, else 0.",
+)
+QUEUE_MEMORY = _of_service(
+    "queue_memory_ratio",
+    "gauge",
+    "Share of the queue's memory limit (maxmemory) that is in use; absent without a limit.",
+    "ratio",
+)
+PARTITIONS_AHEAD = _of_service(
+    "partitions_ahead_seconds",
+    "gauge",
+    "Seconds from now on for which partitions exist without a gap.",
+    "seconds",
+)
+OLDEST_EVENT = _of_service(
+    "oldest_event_timestamp_seconds",
+    "gauge",
+    "Unix time of the oldest stored event; absent without any.",
+    "seconds",
+)
+DATABASE_BYTES = _of_service("database_bytes", "gauge", "Bytes of the database on disk.", "bytes")
+KEY_EXPIRY = _of_service(
+    "key_expiry_seconds",
+    "gauge",
+    "Seconds until a key expires, negative once it has, by the key's ID; absent without expiry.",
+    "seconds",
+    "id",
+)
+
+CATALOGUE = (
+    ACCEPTED_EVENTS,
+    STORED_EVENTS,
+    DUPLICATE_EVENTS,
+    DEAD_EVENTS,
+    DEAD_LETTERS,
+    BACKLOG_EVENTS,
+    BACKLOG_BYTES,
+    BACKLOG_LIMIT,
+    LAG,
+    UNACCOUNTED_EVENTS,
+    WORKERS,
+    WORKERS_WANTED,
+    SHARD_PAUSED,
+    SERVER_UP,
+    QUEUE_AOF_OK,
+    QUEUE_MEMORY,
+    PARTITIONS_AHEAD,
+    OLDEST_EVENT,
+    DATABASE_BYTES,
+    KEY_EXPIRY,
+    *COUNTED,
+    PROCESS_RESIDENT,
+    BUILD_INFO,
 )

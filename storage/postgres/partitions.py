@@ -96,6 +96,14 @@ def covers(spans: Sequence[Span], instant: datetime) -> bool:
     return at > 0 and instant < spans[at - 1][1]
 
 
+def end_of_cover(spans: Sequence[Span], instant: datetime) -> datetime:
+    """Return until when the spans, which are in order, cover all time from the instant on."""
+    for start, end in spans:
+        if start <= instant < end:
+            instant = end
+    return instant
+
+
 def _free_span(spans: Sequence[Span], instant: datetime, unit: str) -> Span:
     """Return the longest span of the instant, `unit` at most, that overlaps no existing span."""
     units = _UNITS[_UNITS.index(unit) :]

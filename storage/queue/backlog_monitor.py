@@ -26,6 +26,12 @@ class BacklogMonitor(PeriodicTask):
         self._accepted = CounterRate(ACCEPTED_WINDOW_SECONDS, MIN_ACCEPTED_SECONDS)
         self._standstill = Standstill()
         self._backlog = 0
+        self._shards: Sequence[ShardState] | None = None
+
+    @property
+    def shards(self) -> Sequence[ShardState] | None:
+        """The last reading of the shards; None before the first one."""
+        return self._shards
 
     @property
     def stored_per_second(self) -> float | None:
@@ -51,6 +57,7 @@ class BacklogMonitor(PeriodicTask):
     async def run_once(self) -> None:
         """Read every shard's counters. Raises QueueUnavailable."""
         shards = await self._inspector.shards()
+        self._shards = shards
         self._backlog = sum(shard.backlog for shard in shards)
         now = time.monotonic()
         self._rate.observe(now, sum(shard.trimmed for shard in shards))

@@ -1,5 +1,6 @@
 """The queue as an operator sees it: the figures of each shard, and the server's durability."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,13 +62,17 @@ class QueueServer:
 
     `durability`: `checked` and right, `weak`, `unknown` (can't be checked), or `stated` by its
     operator and not checked. `replicas`: None if unknown. `problems`: how acknowledged events may
-    be lost. `oddities`: other things that an operator should look at.
+    be lost. `oddities`: other things that an operator should look at. `aof_ok`: whether what it
+    acknowledges is fsynced and its last write to the AOF succeeded, None if unknown.
+    `memory_ratio`: the share of its memory limit in use, None without a limit or if unknown.
     """
 
     durability: Durability
     replicas: int | None
     problems: list[str]
     oddities: list[str] = field(default_factory=list)
+    aof_ok: bool | None = None
+    memory_ratio: float | None = None
 
 
 class Inspector:
@@ -99,20 +104,35 @@ class Inspector:
         """Check whether the queue keeps what it acknowledges. Raises QueueUnavailable."""
         with queue_errors():
             try:
-                replicas = RedisServer.of(await self._client.info()).replicas
+                info = await self._client.info()
             except ResponseError:  # some hosts refuse INFO
-                replicas = None
+                info = {}
+            replicas = RedisServer.of(info).replicas if info else None
             problem = shard_count_problem(await self._client.zscore(keys.SHARD_COUNT, "count"))
-            oddities = [problem] if problem else []
-            if self._trusted:
-                return QueueServer("stated", replicas, [], oddities)
-            level, problems = await durability(self._client)
-        if replicas:
+            level, problems = await self._durability()
+        if replicas and not self._trusted:
             problems.append(
                 f"the queue has {replicas} replicas: a failover loses acknowledged events that "
                 "they have not received yet"
             )
-        return QueueServer(level, replicas, problems, oddities)
+        oddities = [problem] if problem else []
+        aof_ok, memory_ratio = _aof_ok(level, info), _memory_ratio(info)
+        return QueueServer(level, replicas, problems, oddities, aof_ok, memory_ratio)
+
+    async def _durability(self) -> tuple[Durability, list[str]]:
+        return ("stated", []) if self._trusted else await durability(self._client)
+
+
+def _aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:
+    """Return whether the AOF is safe by the check of the settings and by INFO, None if unknown."""
+    if level == "weak" or info.get("aof_last_write_status", "ok") != "ok":
+        return False
+    return True if level == "checked" else None
+
+
+def _memory_ratio(info: Mapping[str, Any]) -> float | None:
+    used, limit = info.get("used_memory"), info.get("maxmemory")
+    return used / limit if used and limit else None
 
 
 def _shard_state(shard: int, answer: list[Any]) -> ShardState:

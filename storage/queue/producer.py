@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -14,6 +15,7 @@ from storage.errors import (
     ShardPaused,
     queue_errors,
 )
+from storage.metrics.instruments import queue_append
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.script_runner import run
@@ -120,10 +122,8 @@ class QueueProducer:
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
-        with queue_errors():
-            args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *items]
-            answer = await run(self._client, "queue/append", _keys(shard), args)
-        return _appended(shard, answer)
+        args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *items]
+        return _appended(shard, await self._call("queue/append", _keys(shard), args))
 
     async def append_idempotent(
         self, record: IdempotencyRecord, oldest_ms: int, items: Sequence[bytes]
@@ -135,24 +135,20 @@ class QueueProducer:
         KeysFull, and what `append` raises.
         """
         shard = record.shard(self._shards)
-        with queue_errors():
-            answer = await run(
-                self._client,
-                "queue/append_idempotent",
-                [
-                    *_keys(shard),
-                    keys.idempotency_record(shard, record.key),
-                    keys.idempotency_expiry(shard),
-                ],
-                [
-                    *self._bounds(oldest_ms),
-                    record.fingerprint,
-                    IDEMPOTENCY_TTL_MS,
-                    self.shard_limits.keys,
-                    record.answer,
-                    *items,
-                ],
-            )
+        record_keys = [
+            keys.idempotency_record(shard, record.key),
+            keys.idempotency_expiry(shard),
+        ]
+        args: list[bytes | int] = [
+            *self._bounds(oldest_ms),
+            record.fingerprint,
+            IDEMPOTENCY_TTL_MS,
+            self.shard_limits.keys,
+            record.answer,
+            *items,
+        ]
+        script = "queue/append_idempotent"
+        answer = await self._call(script, [*_keys(shard), *record_keys], args)
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
         known, end = answer
@@ -170,6 +166,15 @@ class QueueProducer:
                 pipe.hget(keys.state(shard), "accepted")
                 known, end = await pipe.execute()
         return known and _duplicate(record, known, QueuePosition(shard, int(end or 0)))
+
+    async def _call(self, script: str, names: list[str], args: Sequence[bytes | int]) -> Any:
+        """Run an appending script, and observe how long it takes, also if it fails."""
+        start = perf_counter_ns()
+        try:
+            with queue_errors():
+                return await run(self._client, script, names, args)
+        finally:
+            queue_append.observe_since(start)
 
     def _bounds(self, oldest_ms: int) -> list[int]:
         return [

@@ -1,5 +1,6 @@
 """Limits of keys, held by several API processes over real HTTP."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -145,7 +146,7 @@ def test_a_refusal_and_an_acceptance_say_what_the_limit_is(settings: StorageSett
 
 
 def test_only_what_is_accepted_counts(settings: StorageSettings) -> None:
-    key = new_key(Scope.WRITE, events_per_day=10)
+    key = new_key(Scope.WRITE, Scope.OBSERVE, events_per_day=10)
     put_on_queue(settings, key)
     with service(settings, workers=0) as running, client(running, key) as http:
         for _ in range(20):
@@ -159,6 +160,8 @@ def test_only_what_is_accepted_counts(settings: StorageSettings) -> None:
         assert http.post("/events", json=EVENT).status_code == 202
         assert http.post("/events", json=EVENT).status_code == 202
         assert http.post("/events", json=EVENT).status_code == 429
+        metrics = http.get("/metrics").text
+        assert re.findall(r"^activity_rate_limited_events_total.* (\S+)$", metrics, re.M) == ["4.0"]
 
 
 def test_a_repeated_request_costs_one_event_and_is_always_answered(

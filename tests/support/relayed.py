@@ -45,6 +45,11 @@ class RelayedServers:
         """Let clients connect to the server."""
         self.relays[role] = Relay(self._path(role), self._servers[role])
 
+    def mute(self, role: str) -> None:
+        """Let the server answer nothing any more; clients can still connect."""
+        self.take_away(role)
+        self.relays[role] = Relay(self._path(role), self._servers[role], lambda said: b"")
+
     def _path(self, role: str) -> Path:
         return self._folder / (_POSTGRES_SOCKET if role == "postgres" else role)
 

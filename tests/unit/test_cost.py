@@ -42,8 +42,8 @@ from tests.support.wire import Wire
 from worker.batch_size import BatchSize
 from worker.prefetch import Prefetcher
 
-POST_CALLS = 46.0
-GET_CALLS = 38.4
+POST_CALLS = 47.0
+GET_CALLS = 40.4
 HEADER_CALLS = 1  # of any header, for the protocol to keep it
 LIMITS_CALLS = 3  # for the limits of a key to components and environments
 UNLIMITED_CALLS = 1  # to see that a key has no rate limit

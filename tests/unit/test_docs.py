@@ -16,6 +16,7 @@ from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
 from storage.access.api_key import Scope
+from storage.metrics.catalogue import CATALOGUE, Metric
 from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
@@ -45,6 +46,31 @@ def settings_rows() -> list[str]:
 def test_the_settings_page_lists_every_setting_with_its_default_and_meaning() -> None:
     page = (ROOT / "docs/settings.md").read_text().splitlines()
     assert [line for line in page if line.startswith("| `ACTIVITY_")] == settings_rows()
+
+
+def metrics_rows(origin: str) -> list[str]:
+    """Return the rows that docs/metrics.md must have, in this order."""
+    return [
+        f"| `{metric.name}` | {metric.kind} | {label_names(metric)} | {metric.unit or '-'} "
+        f"| {metric.help} |"
+        for metric in CATALOGUE
+        if metric.origin == origin
+    ]
+
+
+def label_names(metric: Metric) -> str:
+    return ", ".join(f"`{name}`" for name, _ in metric.labels) or "-"
+
+
+def test_the_metrics_page_lists_the_catalogue() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    service, instance = page.split("## Of an instance")
+    for part, origin in ((service, "service"), (instance, "instance")):
+        shown = [line for line in part.splitlines() if line.startswith("| `activity_")]
+        assert shown == metrics_rows(origin)
+    labels = {label: values for metric in CATALOGUE for label, values in metric.labels if values}
+    for label, values in labels.items():
+        assert f"| `{label}` | {', '.join(f'`{value}`' for value in values)} |" in page
 
 
 def test_every_variable_that_a_page_or_a_file_names_is_one_that_is_known() -> None:

@@ -31,6 +31,7 @@ class Export:
     records: int = 0  # kept and refused
     kept_bytes: int = 0
     refused: int = 0
+    too_large: int = 0  # of the refused
     reasons: list[str] = field(default_factory=list)
 
     def why(self) -> str:
@@ -85,6 +86,7 @@ def _add(
 ) -> None:
     """Add the event if it is valid: every event follows the same rules."""
     if len(text) > event_bytes:
+        export.too_large += 1
         export.refuse(
             index, f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
         )

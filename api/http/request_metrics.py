@@ -1,0 +1,32 @@
+"""Which route a path belongs to, for the metrics of requests."""
+
+import re
+from functools import lru_cache
+
+from api.http.paths import EVENTS, plain_path
+from storage.metrics.catalogue import ROUTES
+from storage.metrics.http_requests import row_of
+
+ROUTED_PATH = "activity.path"  # in a scope: the path without the prefix of a proxy
+
+UNREAD_ROW = row_of("other", "unread")
+POST_EVENT_ROW = row_of("POST", EVENTS)
+GET_PAGE_ROW = row_of("GET", EVENTS)
+
+_PLAIN = {route for route in ROUTES if route.startswith("/")}
+_ALIASES = {"/heath": "/health"}
+_PATTERNS = (
+    (re.compile("/events/[^/]+"), "/events/{event_id}"),
+    (re.compile("/docs/(docs/)?[^/]+"), "/docs/{file}"),
+)
+_MOST_REMEMBERED = 1024
+
+
+@lru_cache(_MOST_REMEMBERED)
+def route_of(path: str) -> str:
+    """Return the route of a path, as the catalogue names it; `unmatched` if none has it."""
+    plain = plain_path(path)
+    if plain in _PLAIN:
+        return plain
+    found = (route for pattern, route in _PATTERNS if pattern.fullmatch(plain))
+    return _ALIASES.get(plain) or next(found, "unmatched")

@@ -1,0 +1,84 @@
+"""The calls by which a scrape asks the servers, all at once and each for a limited time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from api.ops.bounded_call import BoundedCall
+from api.ops.health import Ping
+from api.ops.service_metrics import ServiceReading, unaccounted
+from storage.errors import QueueUnavailable
+from storage.events.figures import HistoryFigures
+from storage.events.ledger import Account
+from storage.queue.backlog_monitor import BacklogMonitor
+from storage.queue.inspector import Inspector
+from storage.queue.scheduler import Crew
+
+ANSWER_SECONDS = 1.0
+
+Accounts = Mapping[int, Account]
+
+
+class ServerCalls:
+    """What a scrape asks the queue, control and PostgreSQL."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        monitor: BacklogMonitor,
+        crew: Callable[[], Awaitable[Crew]],
+        figures: Callable[[], Awaitable[HistoryFigures]],
+        accounts: Callable[[], Awaitable[Accounts]],
+        pings: Mapping[str, Ping],
+    ) -> None:
+        self._inspector = inspector
+        self._monitor = monitor
+        self._read_accounts = accounts
+        self._shards = BoundedCall(inspector.shards)
+        self._queue = BoundedCall(inspector.server)
+        self._crew = BoundedCall(crew)
+        self._figures = BoundedCall(figures)
+        self._missing = BoundedCall(self._count_missing)
+        self._pings = {name: _Pinged(ping) for name, ping in pings.items()}
+
+    async def read(self) -> ServiceReading:
+        """Ask all servers at once. Takes ANSWER_SECONDS at most."""
+        pinged = asyncio.gather(*(ping.answer(ANSWER_SECONDS) for ping in self._pings.values()))
+        shards, queue, crew, figures, missing = await asyncio.gather(
+            self._shards.answer(ANSWER_SECONDS),
+            self._queue.answer(ANSWER_SECONDS),
+            self._crew.answer(ANSWER_SECONDS),
+            self._figures.answer(ANSWER_SECONDS),
+            self._missing.answer(ANSWER_SECONDS),
+        )
+        up = dict(zip(self._pings, map(bool, await pinged), strict=True))
+        return ServiceReading(up, shards, queue, crew, figures, missing)
+
+    async def close(self) -> None:
+        """Cancel the calls that are under way."""
+        await asyncio.gather(
+            self._shards.close(),
+            self._queue.close(),
+            self._crew.close(),
+            self._figures.close(),
+            self._missing.close(),
+            *(ping.close() for ping in self._pings.values()),
+        )
+
+    async def _count_missing(self) -> int:
+        """Read the queue, then PostgreSQL, then the queue: see `unaccounted`."""
+        before = self._monitor.shards
+        if before is None:
+            raise QueueUnavailable("the queue was not read yet")
+        accounts = await self._read_accounts()
+        return unaccounted(before, accounts, await self._inspector.shards())
+
+
+class _Pinged(BoundedCall[bool]):
+    """A ping: True once the server has answered it."""
+
+    def __init__(self, ping: Ping) -> None:
+        async def call() -> bool:
+            await ping()
+            return True
+
+        super().__init__(call)

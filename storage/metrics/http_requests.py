@@ -1,0 +1,46 @@
+"""Count HTTP requests and how long they took, in one call. It runs for each request."""
+
+from bisect import bisect_left
+from time import perf_counter_ns
+
+from storage.metrics.catalogue import CODES, HTTP_REQUEST_DURATION, HTTP_REQUESTS
+from storage.metrics.instruments import bounds
+from storage.metrics.layout import combinations, offset, width
+from storage.metrics.process import own
+
+Row = tuple[int, int]
+
+_CODES = {int(code): number for number, code in enumerate(CODES) if code != "other"}
+_OTHER_CODE = CODES.index("other")
+_BOUNDS = bounds(HTTP_REQUEST_DURATION)
+_SUM = width(HTTP_REQUEST_DURATION) - 1
+
+# By method and route: the first cell of the counters by code, and that of the histogram.
+_ROWS: dict[tuple[str, ...], Row] = {
+    labels: (
+        offset(HTTP_REQUESTS) + number * len(CODES),
+        offset(HTTP_REQUEST_DURATION) + number * width(HTTP_REQUEST_DURATION),
+    )
+    for number, labels in enumerate(combinations(HTTP_REQUEST_DURATION))
+}
+
+
+def row_of(method: str, route: str) -> Row:
+    """Return the cells of a method and one of the catalogue's routes."""
+    return _ROWS.get((method, route)) or _ROWS["other", route]
+
+
+def count_answer(row: Row, status: int, start_ns: int) -> None:
+    """Count an answer to a request whose last byte came at `start_ns` (`perf_counter_ns`).
+
+    0 stands for an answer that the request's last byte did not precede: it took no time.
+    """
+    codes, buckets = row
+    nanoseconds = perf_counter_ns() - start_ns if start_ns else 0
+    code = codes + _CODES.get(status, _OTHER_CODE)
+    bucket = buckets + bisect_left(_BOUNDS, nanoseconds)
+    with own.lock:
+        cells = own.cells
+        cells[code] += 1
+        cells[bucket] += 1
+        cells[buckets + _SUM] += nanoseconds
