@@ -180,6 +180,11 @@ def test_a_pod_stops_in_the_time_that_it_may_take() -> None:
     assert pod(WORKER)["terminationGracePeriodSeconds"] >= WORKER_STOP_SECONDS + 5
 
 
+def test_every_client_needs_a_key_also_before_the_first_one_exists() -> None:
+    """With `auto` no API process would start then: it listens for other machines."""
+    assert {"name": "ACTIVITY_AUTH", "value": "required"} in container(API)["env"]
+
+
 def test_no_pod_is_stopped_before_its_successor_is_ready() -> None:
     for workload in (API, WORKER):
         rolling = {"maxUnavailable": 0, "maxSurge": 1}
