@@ -31,6 +31,7 @@ from api.settings import ApiSettings
 from storage.errors import StorageError
 from storage.logs import request_id
 from storage.settings import StorageSettings
+from storage.tracing import exporting_spans
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +79,18 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(
-            self._storage, self._settings, self.memory.bodies, self._keys
-        ) as services:
-            app.state.services = services
-            hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
-            self.fast_paths = FastPaths(
-                PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
-                PageFastPath(services.history, hosts, memo, prefix),
-            )
-            yield
+        # The last spans are sent here: after the lifespan, uvicorn ends the process by its signal.
+        with exporting_spans("api"):
+            async with open_services(
+                self._storage, self._settings, self.memory.bodies, self._keys
+            ) as services:
+                app.state.services = services
+                hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
+                self.fast_paths = FastPaths(
+                    PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
+                    PageFastPath(services.history, hosts, memo, prefix),
+                )
+                yield
 
 
 def create_app(

@@ -1,6 +1,7 @@
 """The addresses of the three servers, and the values that API and workers must agree on."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+import os
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -19,6 +20,7 @@ from storage.logs.formats import Form
 from storage.logs.redaction import learn
 
 MAX_SHARDS = 64
+_RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 RedisAddress = Annotated[str, AfterValidator(redis_address)]
 DatabaseAddress = Annotated[str, AfterValidator(database_address)]
@@ -66,6 +68,26 @@ class LogSettings(Settings):
         description="Log records of this level and above: `debug`, `info`, `warning`, `error` or "
         "`critical`.",
     )
+
+
+class SpanSettings(NamedTuple):
+    """What the variables of OpenTelemetry say; its SDK reads them, and others, for itself."""
+
+    wanted: bool
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """Read the environment."""
+        told = {name: text for name, text in os.environ.items() if name.startswith("OTEL_")}
+        receiver = any(told.get(name) for name in _RECEIVERS)
+        is_off = (
+            told.get("OTEL_SDK_DISABLED", "").lower() == "true"
+            or told.get("OTEL_TRACES_EXPORTER") == "none"
+        )
+        headers = [text for name, text in told.items() if name.endswith("_HEADERS")]
+        values = (pair.partition("=")[2].strip() for each in headers for pair in each.split(","))
+        return cls(receiver and not is_off, tuple(values))
 
 
 class StorageSettings(Settings):

@@ -1,11 +1,13 @@
 """Fixtures that all kinds of tests share."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
+from storage.access import token
 from storage.settings import StorageSettings
 from testbed.servers import TestServers, test_servers
 
@@ -14,6 +16,18 @@ from testbed.servers import TestServers, test_servers
 hypothesis.settings.register_profile("gate", derandomize=True, database=None, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+
+_hide_tokens = re.compile(token.PATTERN).sub
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name no test after a token, which is another one in each process that collects tests."""
+    if not isinstance(val, str | bytes):
+        return None
+    text = val.decode("latin-1") if isinstance(val, bytes) else val
+    hidden = _hide_tokens("token", text)
+    return hidden if hidden != text else None
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from storage.model.entries import EntryBatch
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
+from storage.tracing import span
 from worker.activities import draining, storing
 from worker.heartbeat import Heartbeat
 from worker.prefetch import Prefetcher, PreparedBatch
@@ -30,6 +31,7 @@ from worker.step_clock import StepClock
 log = logging.getLogger(__name__)
 
 POLL_MS = 50  # how often a lingering drain checks whether another one waits for this worker
+_SHARD = "activity.shard"
 SMALL_SHARE = 0.1  # after a batch below this share of the largest, let events gather a little
 
 
@@ -63,7 +65,8 @@ def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
     with Heartbeat(lease, context.settings.lease_ms):
         with database_wait.waiting(storing(shard)):
             context.writer.terminate_stale_sessions(shard, lease.fence, lease.last_id)
-        Drain(context, lease, shard).run()
+        with span("drain", {_SHARD: shard}):
+            Drain(context, lease, shard).run()
     generation = lease.release()
     if generation:
         context.scheduler.enqueue(shard, generation)
@@ -142,6 +145,12 @@ class Drain:
         return False
 
     def _store(self, prepared: PreparedBatch, clock: StepClock) -> None:
+        with span("store batch", {_SHARD: self._shard}) as measured:
+            measured.set_attribute("activity.batch.events", len(prepared.batch.events))
+            outcome = self._store_batch(prepared, clock)
+            measured.set_attribute("activity.batch.stored", outcome.stored)
+
+    def _store_batch(self, prepared: PreparedBatch, clock: StepClock) -> Outcome:
         batch, fence, invalidator = prepared.batch, self._lease.fence, self._context.invalidator
         oldest_ms, tags = prepared.oldest_ms, prepared.tags
         if batch.unreadable:
@@ -165,6 +174,7 @@ class Drain:
         clock.ends("acknowledge")
         drain_batch_events.observe(len(batch.entries))
         self._report(batch, outcome)
+        return outcome
 
     def _report(self, batch: EntryBatch, outcome: Outcome) -> None:
         for refusal in outcome.refused:

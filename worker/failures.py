@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from storage.failures import log_failure, reason
-from worker.throttle import Throttle
+from storage.logs.throttle import Throttle
 
 log = logging.getLogger(__name__)
 

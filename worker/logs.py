@@ -1,11 +1,9 @@
 """What a worker process logs: an unreachable server in one line, without a traceback."""
 
 import logging
-import time
-from collections.abc import Callable
 
+from storage.logs.filters import OnceAMinute
 from storage.process_logs import start_process_logs
-from worker.throttle import Throttle
 from worker.wait_for_redis import UNREACHABLE
 
 
@@ -19,18 +17,6 @@ class UnreachableInOneLine(logging.Filter):
             record.msg, record.args = f"control does not answer: {error}", ()
             record.exc_info = None
         return True
-
-
-class OnceAMinute(logging.Filter):
-    """Drops a message that was logged within the last minute: RQ logs each failed try."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._throttle = Throttle(clock)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log the record."""
-        return self._throttle.allows(str(record.msg))  # before formatting: there are few such texts
 
 
 def start(log_fd: int | None) -> None:

@@ -22,6 +22,7 @@ from storage.queue.scheduler import DRAIN_QUEUE, JOB_SECONDS
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
+from storage.tracing import exporting_spans
 from worker import logs
 from worker.activities import IDLE
 from worker.admission import DrainQueue, drain_queue
@@ -132,7 +133,8 @@ def run(arguments: list[str] | None = None) -> None:
             maintenance_interval=MAINTENANCE_SECONDS,
             log_job_description=False,
         )
-        worker.work(logging_level=logs.level_name())
+        with exporting_spans("worker"):
+            worker.work(logging_level=logs.level_name())
     except redis.exceptions.RedisError as error:
         end_process(ControlUnavailable(f"control (ACTIVITY_CONTROL_URL) does not answer: {error}"))
     except KeyboardInterrupt:  # in `wait_for`; RQ handles the signal itself

@@ -13,7 +13,7 @@ from storage.failures import reason
 from storage.postgres.engine import short_engine, waiting_at_most
 from storage.redis.client import connect
 
-ANSWER_SECONDS = 12.0
+ANSWER_SECONDS = 3.0  # redis-py tries a few times; a command must not wait for long
 _MAX_NAMED = 5
 
 
@@ -23,7 +23,7 @@ def opened_homes(data_dir: str | None) -> Iterator[KeyHomes]:
     settings = storage_settings(urls_of_run(data_dir))
     with (
         waiting_at_most(ANSWER_SECONDS),
-        connect(settings.queue_url) as queue,
+        connect(settings.queue_url, ANSWER_SECONDS) as queue,
         short_engine(settings.database_url) as engine,
     ):
         yield KeyHomes(queue, engine)

@@ -57,4 +57,4 @@ def _chosen(data_dir: str | None) -> "tuple[Urls | None, RunFacts | None]":
         return None, None
     found = state.running(folder)
     forget_libpq_variables()
-    return found.urls, RunFacts(folder, found.processes)
+    return found.urls, RunFacts(folder, found.url, found.processes)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from api.http.addresses import is_loopback
 from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
 from cli.doctor.subject import Subject
 from cli.quantities import counted, duration, noun
@@ -10,6 +11,46 @@ from storage.access.api_key import ApiKey
 from storage.access.key_records import KeyRecords
 
 _DAYS = 7  # as the alert ActivityKeyExpires
+
+
+def _access(subject: Subject) -> Finding:
+    auth, host = subject.api.auth, subject.host
+    if auth == "open":
+        return (fault if host and not is_loopback(host) else warning)(
+            f"ACTIVITY_AUTH=open lets in everyone without a key; {_where(host)}",
+            f"set ACTIVITY_AUTH=auto; before: {_create(subject)}",
+        )
+    now = datetime.fromtimestamp(subject.machine.clock(), UTC)
+    records, missing = _records(subject)
+    valid = sum(key.is_valid_at(now) for key in records.keys.values())
+    if valid:
+        return ok(f"requests need one of {counted(valid, 'valid API key')}")
+    if missing:
+        return unknown("; ".join(missing))
+    if auth == "required" or records.keys or records.unreadable:
+        text = "requests need an API key, and none is valid: all are refused"
+        return warning(text, _create(subject))
+    return _without_keys(subject, host)
+
+
+def _without_keys(subject: Subject, host: str | None) -> Finding:
+    if host is None:
+        return unknown(f"there is no API key, and {_where(host)}", _create(subject))
+    if is_loopback(host):
+        return ok(f"{_where(host)}, which lets in this machine until the first API key exists")
+    return fault(
+        f"{_where(host)}, and there is no API key: either everyone is let in (--insecure), or "
+        "nobody",
+        _create(subject),
+    )
+
+
+def _where(host: str | None) -> str:
+    return f"the API listens on {host}" if host else "where the API listens is not known here"
+
+
+def _create(subject: Subject) -> str:
+    return subject.activity("keys", "create", "NAME", "--scope", "write")
 
 
 def _expiry(subject: Subject) -> Finding:
@@ -67,6 +108,13 @@ def _when(key: ApiKey, now: datetime) -> str:
 
 
 CHECKS = (
+    Check(
+        "keys-needed",
+        "`ACTIVITY_AUTH`, `ACTIVITY_HOST` and API keys",
+        "`open` on a loopback address; keys are needed and none is valid",
+        "`open`, or no key, on any other address",
+        _access,
+    ),
     Check(
         "keys-expiry",
         "API keys on the queue and in PostgreSQL",

@@ -6,19 +6,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from api.settings import ApiSettings
 from cli.doctor.database_facts import DatabaseFacts
 from cli.doctor.machine import Machine
 from cli.doctor.redis_facts import ControlFacts, QueueFacts
+from cli.settings import load_settings
 from storage.settings import StorageSettings
 from worker.settings import WorkerSettings
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """The `activity up` on a data folder: its folder, and role and pid of its processes."""
+    """The `activity up` on a data folder: folder, address, and role and pid of its processes."""
 
     folder: Path
+    url: str
     processes: Sequence[tuple[str, int]]
 
     def count(self, role: str) -> int:
@@ -28,10 +32,16 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that checks look at. `run` is None without a data folder."""
+    """Everything that checks look at.
+
+    `host`: where the API listens, None if neither the run nor a setting tells. `run` is None
+    without a data folder.
+    """
 
     settings: StorageSettings
+    api: ApiSettings
     worker: WorkerSettings
+    host: str | None
     machine: Machine
     queue: QueueFacts
     control: ControlFacts
@@ -52,7 +62,9 @@ def open_subject(
     machine = machine or Machine()
     subject = Subject(
         settings,
+        ApiSettings(),
         WorkerSettings(),
+        _host(run),
         machine,
         QueueFacts(settings, machine),
         ControlFacts(settings, machine),
@@ -65,3 +77,10 @@ def open_subject(
         for server in (subject.queue, subject.control, subject.database):
             if not server.away:  # else a thread may still wait for it
                 server.close()
+
+
+def _host(run: RunFacts | None) -> str | None:
+    if run:
+        return urlsplit(run.url).hostname
+    settings = load_settings({})
+    return settings.host if "host" in settings.model_fields_set else None

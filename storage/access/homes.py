@@ -1,6 +1,7 @@
 """Both homes of API keys together: merge one into the other, and write into both."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -44,8 +45,7 @@ class KeyHomes:
     def put(self, keys: Sequence[ApiKey], line: AuditLine) -> Answers[None]:
         """Merge records into both homes, each in one step with the audit line.
 
-        Maintenance merges what a home that has failed lacks. Raises NoHome if both have failed. The
-        queue comes first: API processes notice its changes at once, also while PostgreSQL hangs.
+        Maintenance merges what a home that has failed lacks. Raises NoHome if both have failed.
         """
         records = {key.id: key for key in keys}
         return _ask_each(
@@ -69,11 +69,14 @@ class KeyHomes:
 
 
 def _ask_each(calls: Mapping[str, Callable[[], T]]) -> Answers[T]:
+    """Ask the homes at once: one that hangs must not keep a revocation from the other."""
     answers: dict[str, T] = {}
     failures: dict[str, StorageError] = {}
-    for name, call in calls.items():
+    with ThreadPoolExecutor(len(calls), "key-home") as threads:
+        asked = {name: threads.submit(call) for name, call in calls.items()}
+    for name, future in asked.items():
         try:
-            answers[name] = call()
+            answers[name] = future.result()
         except StorageError as error:
             failures[name] = error
     if not answers:

@@ -17,6 +17,14 @@ from storage.model.filters import Filters
 from storage.model.receipt import StoredState
 from storage.postgres.engine import TimeLeft, transaction
 from storage.postgres.tables import dead_letters, events
+from storage.tracing import span
+
+# OpenTelemetry's names for a query of a database.
+_OF_QUERY = {
+    "db.system.name": "postgresql",
+    "db.operation.name": "SELECT",
+    "db.collection.name": "events",
+}
 
 
 class EventStore:
@@ -30,16 +38,21 @@ class EventStore:
 
         It may take several statements. All see one snapshot, which is taken after this call.
         """
-        start = perf_counter_ns()
-        try:
-            with transaction(self._engine) as connection:
-                time_left = TimeLeft()
-                if filters.message or filters.data:
-                    return search(connection, filters, time_left)
-                rows = read_rows(connection, page_query(filters), time_left)
-                return page_of(rows, filters.limit)
-        finally:
-            query.observe_since(start)
+        with span("SELECT events", _OF_QUERY, "client") as measured:
+            start = perf_counter_ns()
+            try:
+                page = self._page(filters)
+            finally:
+                query.observe_since(start)
+            measured.set_attribute("activity.page.events", len(page.events))
+            return page
+
+    def _page(self, filters: Filters) -> Page:
+        with transaction(self._engine) as connection:
+            time_left = TimeLeft()
+            if filters.message or filters.data:
+                return search(connection, filters, time_left)
+            return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)
 
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, StoredState]]:
         """Return those of these events that have left the queue. Raises DatabaseUnavailable.

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 import redis
 
+from storage.access.audit import AuditLine
+from storage.access.homes import KeyHomes
+from storage.access.pending_audit import pending_lines
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.postgres.engine import plain_engine
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.access import START, homes_of, make_key
 from tests.support.queued import add_dead_letter, make_event
+from worker.key_maintenance import KeyMaintenance
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
 EVENT = {"component": "c", "environment": "e", "message": "m"}
@@ -95,6 +100,18 @@ def replay_one(settings: StorageSettings) -> None:
     engine.dispose()
 
 
+def keep_a_key(settings: StorageSettings) -> None:
+    with homes_of(settings) as homes:
+        key = make_key()
+        line = AuditLine("root@host", "keys create", key.id)
+        assert not KeyHomes(homes.client, homes.engine).put([key], line).failures
+        homes.queue.record_use({key.id: START})
+        KeyMaintenance(homes.client, homes.engine).run_once()
+        assert homes.queue.version()
+        assert homes.queue.load()[1] == homes.table.load()
+        assert pending_lines(homes.client) == []
+
+
 def test_everything_works_with_the_rights_of_the_page(
     settings: StorageSettings, few_rights: StorageSettings
 ) -> None:
@@ -108,6 +125,7 @@ def test_everything_works_with_the_rights_of_the_page(
             running.post(**EVENT)
         running.start_worker()
         wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "a sweep", 60)
+    keep_a_key(few_rights)
     assert denied(settings) == []
 
 

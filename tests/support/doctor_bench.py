@@ -1,11 +1,14 @@
 """Servers for `activity doctor`: healthy ones, and ways to plant what it must find."""
 
+import os
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
@@ -14,7 +17,8 @@ import sqlalchemy as sa
 from cli.doctor.check import Finding
 from cli.doctor.examination import examine
 from cli.doctor.machine import Machine
-from cli.doctor.subject import RunFacts, open_subject
+from cli.doctor.subject import RunFacts, Subject, open_subject
+from cli.main import parser
 from storage.access.api_key import ApiKey, Scope
 from storage.access.key_queue import KeyQueue
 from storage.postgres import partitions
@@ -39,6 +43,7 @@ class Bench:
     stack: ExitStack
     machine: Machine = field(default_factory=Machine)
     run: RunFacts | None = None
+    environment: dict[str, str] = field(default_factory=lambda: {"ACTIVITY_HOST": "127.0.0.1"})
 
     @property
     def queue(self) -> redis.Redis:
@@ -94,7 +99,11 @@ class Bench:
 
     def examine(self) -> Findings:
         """Run every check."""
-        with open_subject(self.settings, self.run, self.machine) as subject:
+        with (
+            mock.patch.dict(os.environ, self.environment),
+            mock.patch.object(Subject, "activity", _checked(Subject.activity)),
+            open_subject(self.settings, self.run, self.machine) as subject,
+        ):
             return {each.check.name: each.finding for each in examine(subject)}
 
 
@@ -107,6 +116,17 @@ def bench(settings: StorageSettings, servers: TestServers) -> Iterator[Bench]:
         found.announce(settings.shards)
         register_worker(found.control)
         yield found
+
+
+def _checked(activity: Callable[..., str]) -> Callable[..., str]:
+    """Require each command line in a remedy to be one that the command can parse."""
+
+    def checked(subject: Subject, *words: str) -> str:
+        line = activity(subject, *words)
+        parser().parse(shlex.split(line)[1:])
+        return line
+
+    return checked
 
 
 def make_partitions(settings: StorageSettings) -> None:

@@ -1,5 +1,6 @@
 """API keys whose tokens tests know, and the headers that carry them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,11 @@ class TestKey(NamedTuple):
     def value(self) -> bytes:
         """Return the value of the usual header."""
         return b"Bearer " + self.token.encode()
+
+
+def masked(value: object) -> str:
+    """Return the id of a test's parameter without its random tokens: it must not change."""
+    return re.sub(r"[0-9A-Za-z_]{15,}", "TOKEN", str(value))[:60]
 
 
 def new_key(*scopes: Scope, **fields: Any) -> TestKey:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from storage.errors import ShardPaused
 from storage.events.writer import BatchWriter
+from storage.logs.throttle import REPEAT_SECONDS
 from storage.model.event import now_ms
 from storage.postgres.engine import plain_engine
 from storage.queue.lease import ShardLease
@@ -30,7 +31,6 @@ from worker.drain import drain
 from worker.failures import FailureLog
 from worker.heartbeat import Heartbeat
 from worker.maintenance import Maintenance
-from worker.throttle import REPEAT_SECONDS
 
 Bench = drain_bench.Bench
 bench = drain_bench.bench

@@ -93,6 +93,7 @@ def test_two_homes_that_import_the_file_apart_agree(homes: Homes, file: Path) ->
         (token.new_token() + "\n" + token.new_token(), "not a token"),
         ("x" * 100_000, "not a token"),
     ],
+    ids=["empty", "word", "last", "reversed", "checksum", "letters", "two", "long"],
 )
 def test_a_file_without_a_token_is_refused_and_not_shown(
     homes: Homes, file: Path, text: str, told: str

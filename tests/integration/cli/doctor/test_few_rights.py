@@ -72,6 +72,7 @@ def test_a_key_that_may_not_be_read_makes_its_checks_unknown(bench: Bench) -> No
         "queue-probe",
         "balance",
         "keys-expiry",
+        "keys-needed",
     }
 
 
@@ -106,6 +107,7 @@ def test_a_role_without_rights_gets_no_verdict_on_what_it_can_t_see(weak_role: B
         "database-transactions",
         "database-disk",
         "keys-expiry",
+        "keys-needed",
     }
     assert "permission denied for table" in found["dead-letters"].text
     assert "hides 1 session" in found["database-transactions"].text

@@ -134,7 +134,8 @@ def large_log(bench: Bench) -> None:
     log.touch()
     bench.stack.callback(log.unlink)
     os.truncate(log, 40 << 20)
-    bench.run = RunFacts(bench.servers.servers.layout.root, [("api", 1), ("worker", 2)])
+    folder = bench.servers.servers.layout.root
+    bench.run = RunFacts(folder, "http://127.0.0.1:5000", [("api", 1), ("worker", 2)])
 
 
 def asynchronous_commits(bench: Bench) -> None:
@@ -302,17 +303,6 @@ def test_right_servers_have_no_fault_and_no_warning(bench: Bench) -> None:
     found = bench.examine()
     names = {name for name, one in found.items() if one.verdict in (FAULT, WARNING)}
     assert names <= {"queue-disk", "database-disk"}, found  # those of this machine
-
-
-def test_keys_that_end_later_or_were_revoked_or_rotated_are_right(bench: Bench) -> None:
-    now = datetime.now(UTC)
-    bench.add_key(key_id="aaaaaaaa")
-    bench.add_key(key_id="bbbbbbbb", expires_at=now + timedelta(days=30))
-    bench.add_key(key_id="cccccccc", expires_at=now - timedelta(days=30))
-    bench.add_key(key_id="dddddddd", expires_at=now + timedelta(days=1), revoked_at=now)
-    found = bench.examine()["keys-expiry"]
-    assert found.verdict == Verdict.OK
-    assert found.text.startswith("2 valid API keys, ")
 
 
 @pytest.mark.parametrize(("bound", "verdict"), [("_LOW", WARNING), ("_VERY_LOW", FAULT)])

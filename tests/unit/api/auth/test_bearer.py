@@ -4,6 +4,7 @@ import pytest
 
 from api.auth.bearer import key_id_of, token_of
 from storage.access.token import id_of, new_token
+from tests.support.keys import masked
 
 TOKEN = new_token()
 RAW = TOKEN.encode()
@@ -18,6 +19,7 @@ RAW = TOKEN.encode()
         b"Bearer   " + RAW,
         b"Bearer " + RAW + b" \t",
     ],
+    ids=masked,
 )
 def test_the_scheme_may_have_any_case_and_spaces_may_follow(value: bytes) -> None:
     assert token_of([value]) == TOKEN
@@ -47,6 +49,7 @@ def test_the_scheme_may_have_any_case_and_spaces_may_follow(value: bytes) -> Non
         [b"Bearer " + b" " * 10_000 + RAW],
         [b"Bearer " + b"a" * 60_000],
     ],
+    ids=masked,
 )
 def test_nothing_else_is_a_token(values: list[bytes]) -> None:
     assert token_of(values) is None

@@ -14,7 +14,7 @@ from api.http.problems import Problem
 from storage.access.api_key import Scope
 from storage.access.key_records import KeyRecords
 from storage.access.token import new_token
-from tests.support.keys import TestKey, new_key, records, revoked, ring_with
+from tests.support.keys import TestKey, masked, new_key, records, revoked, ring_with
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -129,7 +129,7 @@ def test_an_unreadable_record_lets_nobody_in() -> None:
     assert ask(ring, key.value) is principal
 
 
-@pytest.mark.parametrize("value", [b"", b"Basic x", b"Bearer " + new_token().encode()])
+@pytest.mark.parametrize("value", [b"", b"Basic x", b"Bearer " + new_token().encode()], ids=masked)
 def test_an_open_service_looks_at_no_key(value: bytes) -> None:
     ring = KeyRing("open")
     ring.add_queue(records(new_key()))

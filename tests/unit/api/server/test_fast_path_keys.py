@@ -12,7 +12,7 @@ from storage.model.cached_page import CachedPage
 from tests.support import fast_path_posts
 from tests.support.fast_path_posts import BODY, CONTINUE, cut, goes_on, post, under_way
 from tests.support.hostile import JSON
-from tests.support.keys import TestKey, new_key, records, revoked, ring_with
+from tests.support.keys import TestKey, masked, new_key, records, revoked, ring_with
 from tests.support.raw_http import request
 from tests.support.wired import Wired, run, steps
 
@@ -95,7 +95,7 @@ def test_both_ways_let_the_same_requests_in(name: str) -> None:
         (b"Authorization:",),
     ],
 )
-@pytest.mark.parametrize("first", [WRITER.value, b"Basic YTpi"])
+@pytest.mark.parametrize("first", [WRITER.value, b"Basic YTpi"], ids=masked)
 def test_two_credentials_are_none(first: bytes, more: tuple[bytes, ...]) -> None:
     found = talk(ring(), [sent_by(first, *more)])
     assert ([answer.status for answer in found.answers], found.appended) == ([401], [])
@@ -108,7 +108,7 @@ def test_each_pipelined_request_has_its_own_key() -> None:
     assert len(found.appended) == 3
 
 
-@pytest.mark.parametrize("value", [b"", GONE.value, READER.value, OTHERS.value])
+@pytest.mark.parametrize("value", [b"", GONE.value, READER.value, OTHERS.value], ids=masked)
 @pytest.mark.parametrize("place", [10, 60, -len(BODY), -9, -1])
 def test_a_request_in_pieces_is_refused_as_a_whole_one(value: bytes, place: int) -> None:
     whole = sent_by(value)
@@ -203,7 +203,7 @@ def ask_page(value: bytes | None, *keys: TestKey) -> tuple[list[int], list[str]]
     return statuses, asked
 
 
-@pytest.mark.parametrize("value", [None, b"Basic YTpi", WRITER.value, GONE.value])
+@pytest.mark.parametrize("value", [None, b"Basic YTpi", WRITER.value, GONE.value], ids=masked)
 def test_a_local_page_is_for_those_who_may_read(value: bytes | None) -> None:
     statuses, asked = ask_page(value, READER, WRITER)
     assert statuses == [403 if value == WRITER.value else 401]
