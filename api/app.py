@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth import cors
 from api.auth.key_ring import KeyRing, Policy
 from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
@@ -75,6 +76,8 @@ class Application:
                 below = self._prefixes.below(scope, found.get(FORWARDED))
                 scope[ROUTED_PATH] = below["path"]
                 scope = below
+            if scope["method"] == "POST" and cors.ORIGIN in found:
+                send = cors.watch(scope, send, found[cors.ORIGIN])
         await self._front(scope, receive, send)
 
     @asynccontextmanager

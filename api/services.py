@@ -14,6 +14,7 @@ from starlette.requests import Request
 from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
+from api.auth.limits import Limits
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -30,6 +31,7 @@ from api.ops.status import Status
 from api.query.service import History
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
+from storage.access.rate_limits import RateLimits
 from storage.cache.page_cache import PageCache
 from storage.errors import (
     DatabaseMismatch,
@@ -40,6 +42,7 @@ from storage.events.figures import HistoryFigures, read_figures
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
 from storage.metrics.catalogue import KEY_EXPIRY
+from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import labelled
 from storage.postgres.engine import reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
@@ -156,6 +159,8 @@ async def open_services(
     idempotency = Idempotency(producer, storage.shards, wake)
     history = History(store, cache, producer, storage.database_pool)
     commit_waiter = CommitWaiter(producer)
+    limits_on_control = RateLimits(connect_async(storage.control_url, retries=0))
+    key_limits = Limits(limits_on_control, rate_limited_events.add)
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     key_client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
     key_reader = KeyReader(key_client, engine)
@@ -176,7 +181,7 @@ async def open_services(
             RequestLimits.of(settings),
             memory_budget,
             keys,
-            Ingest(group_commit, idempotency, monitor, producer.shard_limits),
+            Ingest(group_commit, idempotency, monitor, producer.shard_limits, key_limits),
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             status,
@@ -187,6 +192,7 @@ async def open_services(
         # First write what was accepted, then send the wake-ups, then close the connections.
         await group_commit.close()
         await commit_waiter.close()
+        await key_limits.close()
         await metrics.close()
         await monitor.stop()
         await key_watch.stop()

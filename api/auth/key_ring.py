@@ -1,6 +1,7 @@
 """The API keys that this process knows, and who asks with each `Authorization` header. No I/O."""
 
 import hmac
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from time import time
 from typing import Literal
@@ -9,6 +10,7 @@ from api.auth import refusals
 from api.auth.bearer import AUTHORIZATION, key_id_of, token_of, usual_spellings
 from api.auth.principal import Principal
 from api.http.headers import Headers, header_values
+from storage.access.api_key import ApiKey, Scope
 from storage.access.key_records import KeyRecords, KnownKeys
 from storage.access.token import digest
 
@@ -34,6 +36,7 @@ class KeyRing:
         self._everyone = Principal()
         self._known = KnownKeys()
         self._principals: dict[str, Principal] = {}
+        self._origins: Mapping[str, float] = {}
         self._policy = policy
         self._is_loaded = False
         if policy == "open":
@@ -83,6 +86,10 @@ class KeyRing:
             self.memo[values[0]] = principal
         return principal
 
+    def admits_origin(self, origin: str) -> bool:
+        """Return whether a valid key lets pages of this origin post."""
+        return time() < self._origins.get(origin, 0.0)
+
     def take_uses(self) -> dict[str, datetime]:
         """Return when keys were last used, as far as that was not returned before."""
         uses = {}
@@ -110,6 +117,7 @@ class KeyRing:
         self._is_loaded = True
         for key_id, principal in self._principals.items():
             principal.end_with(known.find(key_id))
+        self._origins = _ends_of_origins(map(known.find, known.keys))
         if self.is_undecided:
             self._open_or_close()
 
@@ -139,3 +147,13 @@ def _in_use(principal: Principal) -> Principal:
         raise refusals.unauthorized()
     principal.used_at = now
     return principal
+
+
+def _ends_of_origins(keys: Iterable[ApiKey | None]) -> Mapping[str, float]:
+    """Return until when a key lets pages of an origin post, by origin."""
+    ends: dict[str, float] = {}
+    for key in keys:
+        if key is not None and Scope.WRITE in key.scopes:
+            for origin in key.origins:
+                ends[origin] = max(ends.get(origin, 0.0), Principal(key).ends_at)
+    return ends

@@ -23,6 +23,7 @@ PAUSE_SECONDS = 0.005  # after a refusal, before control is asked again
 TRUST_SECONDS = 0.25  # how long a refusal stands at most: another process may give events back
 RETRY_SECONDS = 0.25  # between calls that fail
 KEEP_SECONDS = 1.0  # after that, granted events that nobody needed are given back
+LINES_SECONDS = 0.05  # the hot path can't afford to write numbers for each answer
 CLOSE_SECONDS = 1.0  # for giving events back when the process ends
 
 _FEW = 8  # after a smaller grant, nothing is asked for ahead of need
@@ -65,6 +66,7 @@ class KeyLimit:
         self._bucket = LocalBucket(limit)
         self._return_timer: asyncio.TimerHandle | None = None
         self._policy = (b"ratelimit-policy", limit_answers.policies(limit))
+        self._lines, self._lines_end = b"", 0.0
 
     def take(self, events: int = 1) -> bool:
         """Take events if so many are granted already."""
@@ -105,8 +107,11 @@ class KeyLimit:
         return (self._policy, (b"ratelimit", known)) if known else (self._policy,)
 
     def lines(self) -> bytes:
-        """Return the same headers as lines."""
-        return header_lines(self.headers())
+        """Return the same headers as lines; what is left may be older by `LINES_SECONDS`."""
+        now = self._loop.time()
+        if now >= self._lines_end:
+            self._lines, self._lines_end = header_lines(self.headers()), now + LINES_SECONDS
+        return self._lines
 
     async def close(self) -> None:
         """Give back what is granted and was not taken."""
@@ -215,6 +220,7 @@ class KeyLimit:
 
     def _on_grant(self, grant: Grant) -> None:
         self._told, self._told_at, self._alone = grant, self._now(), False
+        self._lines_end = 0.0
         paid = min(grant.events, self._unpaid)
         self._unpaid -= paid
         self._tokens += grant.events - paid
@@ -225,7 +231,7 @@ class KeyLimit:
 
     def _decide_alone(self) -> None:
         if not self._alone:
-            self._alone = True
+            self._alone, self._lines_end = True, 0.0
             self._bucket.begin(self._now())
         self._settle_all()
 
@@ -272,21 +278,26 @@ class Limits:
         self._control = control
         self._count_refused = count_refused
         self._outages = OutageLog("the limits of keys")
-        self._of: dict[str, KeyLimit] = {}
+        self._of: dict[str, KeyLimit | None] = {}
 
-    def of(self, key: ApiKey) -> KeyLimit | None:
-        """Return the limit of a key, None if it has none."""
-        limit = RateLimit.of(key)
-        if limit is None:
+    def of(self, key: ApiKey | None) -> KeyLimit | None:
+        """Return the limit of a key, None if it has none, or if no key is needed."""
+        if key is None:
             return None
         if key.id not in self._of:
-            ask = partial(self._control.grant, key.id, limit)
-            self._of[key.id] = KeyLimit(limit, ask, self._outages, self._count_refused)
+            self._of[key.id] = self._new(key)
         return self._of[key.id]
 
     async def close(self) -> None:
         """Give back what is granted and was not taken, if control answers soon."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await asyncio.gather(*[limit.close() for limit in self._of.values()])
+                await asyncio.gather(*[limit.close() for limit in self._of.values() if limit])
         await self._control.close()
+
+    def _new(self, key: ApiKey) -> KeyLimit | None:
+        limit = RateLimit.of(key)
+        if limit is None:
+            return None
+        ask = partial(self._control.grant, key.id, limit)
+        return KeyLimit(limit, ask, self._outages, self._count_refused)

@@ -56,16 +56,30 @@ class Idempotency:
         finally:
             self._under_way.remove(key.key)
 
+    async def find(
+        self, key: RequestKey, stamped: StampedBatch
+    ) -> tuple[StampedBatch, QueuePosition, bool] | None:
+        """Return what `accept` returns for a known key, None for a new one. Appends nothing."""
+        record = IdempotencyRecord(digest(key.key.encode()), key.fingerprint, b"")
+        answer = await self._producer.find_duplicate(record)
+        return None if answer is None else _replayed(stamped, answer)
+
     async def _accept(
         self, key: RequestKey, stamped: StampedBatch, stamp: Stamp
     ) -> tuple[StampedBatch, QueuePosition, bool]:
         record = IdempotencyRecord(digest(key.key.encode()), key.fingerprint, stamp.pack())
         answer = await self._producer.append_idempotent(record, stamp.created_ms, stamped.items())
         if isinstance(answer, Duplicate):
-            return restamp(stamped, Stamp.unpack(answer.answer)), answer.position, True
+            return _replayed(stamped, answer)
         if answer.generation:
             self._wake(answer.position.shard, answer.generation)
         return stamped, answer.position, False
+
+
+def _replayed(
+    stamped: StampedBatch, duplicate: Duplicate
+) -> tuple[StampedBatch, QueuePosition, bool]:
+    return restamp(stamped, Stamp.unpack(duplicate.answer)), duplicate.position, True
 
 
 def parse_key(keys: Sequence[str]) -> str | None:

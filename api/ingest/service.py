@@ -4,30 +4,37 @@ import asyncio
 from typing import NamedTuple
 from uuid import UUID
 
+from api.auth.limits import KeyLimit, Limits
 from api.formats.native_fast import EventIn
+from api.http.headers import Headers
 from api.http.problems import Problem
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency, RequestKey
 from api.ingest.stamping import StampedBatch, StampedEvent, stamp_batch, stamp_event
+from storage.access.api_key import ApiKey
 from storage.errors import QueueFull
 from storage.model.event import new_stamp
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.producer import BacklogLimits, QueuePosition
+
+REPLAY_COST = 1  # events of a key's limit that a repeated request costs, however many it has
 
 
 class Accepted(NamedTuple):
     """Events on the queue's disk, and their position in the queue.
 
     `replayed`: an earlier request with the same idempotency key has put them there.
+    `limit_headers` tell of the limit of the key that was used, if it has one.
     """
 
     stamped: StampedBatch
     position: QueuePosition
     replayed: bool = False
+    limit_headers: Headers = ()
 
     def without_bodies(self) -> "Accepted":
         """Drop the bodies: the response does not need them, and the wait for it may be long."""
-        return Accepted(self.stamped._replace(bodies=[]), self.position, self.replayed)
+        return self._replace(stamped=self.stamped._replace(bodies=[]))
 
 
 class Ingest:
@@ -39,7 +46,10 @@ class Ingest:
         idempotency: Idempotency,
         monitor: BacklogMonitor,
         shard_limits: BacklogLimits,
+        key_limits: Limits,
     ) -> None:
+        """`key_limits`: of the keys that events are posted with."""
+        self.key_limits = key_limits
         self._group_commit = group_commit
         self._idempotency = idempotency
         self._monitor = monitor
@@ -56,12 +66,58 @@ class Ingest:
             (stamped.raw_id, stamped.body), stamped.created_ms
         )
 
-    async def accept_all(self, posted: list[EventIn], key: RequestKey | None = None) -> Accepted:
-        """Append all events or none, once for each idempotency key.
+    async def accept_all(
+        self,
+        posted: list[EventIn],
+        key: RequestKey | None = None,
+        api_key: ApiKey | None = None,
+    ) -> Accepted:
+        """Append all events or none, once for each idempotency key, within the limit of `api_key`.
 
         History keeps their order. Empties the list. Raises Problem, and what `Idempotency.accept`
         raises.
         """
+        limit = self.key_limits.of(api_key)
+        if limit is None:
+            return await self._append_all(posted, key)
+        accepted = await self._admit(limit, posted, key)
+        if accepted is None:
+            accepted = await self._append_admitted(limit, posted, key)
+        return accepted._replace(limit_headers=limit.headers())
+
+    async def _admit(
+        self, limit: KeyLimit, posted: list[EventIn], key: RequestKey | None
+    ) -> Accepted | None:
+        """Take the events from the limit. Raises Problem 429 or 413.
+
+        A repeated request must learn what the first one was answered, even if the limit is reached.
+        Then return that; else None.
+        """
+        try:
+            if not limit.take(len(posted)):
+                await limit.admit(len(posted))
+        except Problem:
+            if key is None:
+                raise
+            found = await self._idempotency.find(key, stamp_batch(posted, new_stamp()))
+            if found is None:
+                raise
+            return Accepted(*found)
+        return None
+
+    async def _append_admitted(
+        self, limit: KeyLimit, posted: list[EventIn], key: RequestKey | None
+    ) -> Accepted:
+        """Append all events or none, and give back to the limit what was not accepted."""
+        count = unused = len(posted)
+        try:
+            accepted = await self._append_all(posted, key)
+            unused = count - REPLAY_COST if accepted.replayed else 0
+        finally:
+            limit.refund(unused)
+        return accepted
+
+    async def _append_all(self, posted: list[EventIn], key: RequestKey | None) -> Accepted:
         stamp = new_stamp()
         stamped = stamp_batch(posted, stamp)
         self._require_room_ever(stamped)

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from api.auth.limited_reader import limited
 from api.formats.offload import run_if_small
 from api.formats.registry import BatchFormat, batch_format, event_reader
+from api.http.headers import texts
 from api.http.memory_budget import Reservation
 from api.http.problem_response import json_answer
 from api.http.request_body import body_pieces, read_body, without_first_bom
@@ -56,8 +57,8 @@ async def _post_event(
     if event is None:
         event = await run_if_small(len(body), partial(reader.validate, body))
     request_key = RequestKey(key, digest(reader.identity(body))) if key else None
-    still_valid(request)
-    accepted = await services.ingest.accept_all([event], request_key)
+    api_key = still_valid(request).key
+    accepted = await services.ingest.accept_all([event], request_key, api_key)
     rejections.pending = 0
     receipts = await _receipts(services, options, accepted)
     [event_id], [stamped] = accepted.stamped.ids, accepted.stamped.bodies
@@ -99,8 +100,9 @@ async def _post_batch(request: Request, rejections: Rejections) -> Response:
             media_type, bad = posted.media_type.encode(), sorted(batch.problems)
             identity = b"%b %b %a" % (media_type, hash_.digest(), bad)
             request_key = RequestKey(key, digest(identity))
-        still_valid(request)
-        accepted = (await services.ingest.accept_all(batch.good, request_key)).without_bodies()
+        api_key = still_valid(request).key
+        accepted = await services.ingest.accept_all(batch.good, request_key, api_key)
+        accepted = accepted.without_bodies()
         rejections.pending = 0
     receipts = await _receipts(services, options, accepted)
     return _answer(
@@ -122,7 +124,8 @@ def _answer(
 ) -> Response:
     ack = "queued" if receipts is None else ack_level(receipts)
     replayed = {REPLAYED: "true"} if accepted.replayed else {}
-    return json_answer(body, _STATUS[ack], {ACK: ack, **(headers or {}), **replayed})
+    more = {**(headers or {}), **texts(accepted.limit_headers), **replayed}
+    return json_answer(body, _STATUS[ack], {ACK: ack, **more})
 
 
 async def _receipts(

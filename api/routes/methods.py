@@ -3,9 +3,12 @@
 from fastapi import Request, Response
 from starlette.routing import Match
 
+from api.auth import cors
 from api.http.problems import Problem
+from api.routes.protected_route import keys_of
 
-# Any sender may post at any rate: a full queue answers 503 (CloudEvents, HTTP 1.1 Web Hooks, 4.2).
+# Any sender may post at any rate: a full queue answers 503, and a key's limit is told by 429
+# (CloudEvents, HTTP 1.1 Web Hooks, 4.2).
 # The asterisk allows every origin, so that the response repeats nothing from the request.
 _WEBHOOK_CONSENT = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"}
 _ORIGIN = "webhook-request-origin"
@@ -14,10 +17,14 @@ _TAKE_CLOUDEVENTS = ("/events", "/events/batch")
 
 
 def options(request: Request) -> Response:
-    """Answer 204 with the methods of this path, and with consent to the CloudEvents handshake."""
-    headers = {"allow": _methods_of(request)}
-    if _path(request) in _TAKE_CLOUDEVENTS and _ORIGIN in request.headers:
+    """Answer 204 with the methods of this path, and with consent to the CloudEvents handshake.
+
+    Answer a browser that asks whether a page may post.
+    """
+    path, headers = _path(request), {"allow": _methods_of(request)}
+    if path in _TAKE_CLOUDEVENTS and _ORIGIN in request.headers:
         headers |= _WEBHOOK_CONSENT
+    headers |= cors.preflight_headers(request.headers, path, keys_of(request)) or {}
     return Response(status_code=204, headers=headers)
 
 

@@ -87,6 +87,19 @@ _QUERY = [
 ]
 
 _RETRY = {"Retry-After": _header("Seconds to wait before trying again.", pattern="^[0-9]+$")}
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "The limits of the key in events; only if it has any.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "How many events are left of them, and when there are more, if known.",
+        "schema": {"type": "string"},
+    },
+}
+_LIMITED = _problem(
+    "The limit of the key is reached; nothing was accepted.", **_RETRY, **_LIMIT_HEADERS
+)
 _AWAY = _problem("Not possible now. `Retry-After` says when to try again.", **_RETRY)
 _PAGE_HEADERS = {
     "ETag": _header("Changes when the page does."),
@@ -117,7 +130,7 @@ _REPLAYED = {
 
 def _acked(level: str) -> dict[str, Any]:
     ack = _header("The acknowledgement level that was reached.", const=level)
-    return {"Activity-Ack": ack, "Idempotency-Replayed": _REPLAYED}
+    return {"Activity-Ack": ack, "Idempotency-Replayed": _REPLAYED, **_LIMIT_HEADERS}
 
 
 def _switch(name: str, description: str) -> dict[str, Any]:
@@ -134,6 +147,7 @@ _REFUSALS: Responses = {
         "The media type or the content coding is not supported.",
         **{"Accept-Encoding": {"schema": {"type": "string"}}},
     ),
+    429: _LIMITED,
     503: _AWAY,
 }
 
@@ -225,11 +239,13 @@ POST_LOGS: dict[str, Any] = {
         200: {
             "description": "The records are on disk, except those counted in `partialSuccess`.",
             "content": _log_content(lambda encoding: encoding.response_schema),
+            "headers": _LIMIT_HEADERS,
         },
         400: _status("The request can't be decoded."),
         408: _status("The body took too long to arrive."),
         413: _status("The request exceeds a size limit."),
         415: _REFUSALS[415],
+        429: _status("The limit of the key is reached.", headers={**_RETRY, **_LIMIT_HEADERS}),
         503: _status("Not possible now.", headers=_RETRY),
     },
     "openapi_extra": {

@@ -9,8 +9,10 @@ from api.auth.limited_reader import refusal_by
 from api.formats.offload import run_in_thread
 from api.formats.otlp import export as otlp
 from api.formats.otlp.encodings import Encoding
-from api.formats.otlp.responses import accepted, failed
+from api.formats.otlp.responses import accepted as accepted_body
+from api.formats.otlp.responses import failed
 from api.formats.registry import log_encoding
+from api.http.headers import Headers, texts
 from api.http.memory_budget import Reservation
 from api.http.problem_response import ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, of_storage
@@ -31,7 +33,7 @@ async def post_logs(request: Request) -> Response:
     encoding = log_encoding(request)
     try:
         with Rejections() as rejections:
-            export = await _accept(request, services_of(request), encoding, rejections)
+            export, headers = await _accept(request, services_of(request), encoding, rejections)
     except ClientDisconnect:
         raise
     except Problem as error:
@@ -43,25 +45,26 @@ async def post_logs(request: Request) -> Response:
         log.exception("POST /v1/logs")
         problem = INTERNAL_ERROR
     else:
-        return Response(
-            accepted(encoding, export.refused, export.why()), 200, None, encoding.media_type
-        )
+        body = accepted_body(encoding, export.refused, export.why())
+        return Response(body, 200, texts(headers), encoding.media_type)
     return ProblemResponse(problem, failed(encoding, problem), encoding.media_type)
 
 
 async def _accept(
     request: Request, services: Services, encoding: Encoding, rejections: Rejections
-) -> otlp.Export:
-    """Read and accept the whole request, or raise."""
+) -> tuple[otlp.Export, Headers]:
+    """Read and accept the whole request, or raise. Return what was read, and more headers."""
+    headers: Headers = ()
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
         rejections.pending = len(export.events)
         rejections.items = export.refused_by_reason
         reservation.reserve(export.kept_bytes)
         if export.events:
-            still_valid(request)
-            await services.ingest.accept_all(export.events)
-    return export
+            api_key = still_valid(request).key
+            accepted = await services.ingest.accept_all(export.events, api_key=api_key)
+            headers = accepted.limit_headers
+    return export, headers
 
 
 async def _read(

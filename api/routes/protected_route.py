@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api.auth import refusals
+from api.auth import cors, refusals
 from api.auth.access import scopes_of
 from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal
@@ -85,6 +85,7 @@ def _let_in(scope: Scope, needed: KeyScope) -> Principal:
     keys: KeyRing = scope["app"].state.services.keys
     try:
         principal = keys.principal_of(scope["headers"])
+        cors.allow_for(scope, principal)
         if not principal.may(needed):
             raise refusals.lacks(needed)
     except Problem as problem:

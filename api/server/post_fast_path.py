@@ -6,13 +6,16 @@ invalid request goes to the FastAPI route of the same path, which tells each fau
 
 import asyncio
 import logging
+from functools import partial
 from time import perf_counter_ns, time
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.auth.bearer import AUTHORIZATION
+from api.auth.cors import ORIGIN
 from api.auth.key_ring import Memo
+from api.auth.limits import KeyLimit
 from api.auth.principal import Principal
 from api.auth.refusals import unauthorized
 from api.formats.cloudevents.binary import BINARY_HEADERS
@@ -39,7 +42,7 @@ _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/
 # Headers that ask for more than to accept an event as JSON.
 _UNUSUAL = BINARY_HEADERS | {
     *(b"content-encoding", b"transfer-encoding", b"idempotency-key", b"expect"),
-    FORWARDED,
+    *(FORWARDED, ORIGIN),
 }
 
 _ACCEPTED_LINES = (
@@ -115,6 +118,7 @@ class Post:
     keep_alive = True
     message_event = asyncio.Event()  # uvicorn sets it; nobody waits for it
     _stamped: StampedEvent
+    _limit: KeyLimit | None = None  # which the event was taken from
 
     def __init__(
         self,
@@ -140,11 +144,24 @@ class Post:
             if now >= self._principal.ends_at:
                 raise unauthorized()
             self._principal.used_at = now
+            if self._limit is None and self._principal.key is not None:
+                limit = self._fast_path.ingest.key_limits.of(self._principal.key)
+                if limit is not None and not limit.take():
+                    limit.admit().add_done_callback(partial(self._on_admitted, limit))
+                    return
+                self._limit = limit
             self._stamped, appended = self._fast_path.ingest.submit(self._posted)
         except Exception as error:  # noqa: BLE001 - answered and logged as a failed append is
             appended = self._connection.loop.create_future()
             appended.set_exception(error)
         appended.add_done_callback(self._on_appended)
+
+    def _on_admitted(self, limit: KeyLimit, admitted: asyncio.Future[None]) -> None:
+        if admitted.cancelled() or admitted.exception() is not None:
+            self._on_appended(cast(asyncio.Future[QueuePosition], admitted))
+        else:
+            self._limit = limit
+            self.start()
 
     def _on_appended(self, appended: asyncio.Future[QueuePosition]) -> None:
         error = asyncio.CancelledError() if appended.cancelled() else appended.exception()
@@ -152,8 +169,13 @@ class Post:
             stamped = self._stamped
             body = stamped.body + LINE_FEED
             url = self._fast_path.prefix + location(stamped.id)
-            self._answer(202, _ACCEPTED_LINES % (len(body), url.encode()), body)
+            lines = _ACCEPTED_LINES % (len(body), url.encode())
+            if self._limit is not None:
+                lines += self._limit.lines()
+            self._answer(202, lines, body)
         else:
+            if self._limit is not None:
+                self._limit.refund(1)
             with handling(RequestId(self._headers)):
                 answer = self._problem(error).answer()
             self._answer(answer.status, header_lines(answer.headers), answer.body)

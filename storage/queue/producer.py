@@ -152,9 +152,20 @@ class QueueProducer:
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
         known, end = answer
-        if known[: len(record.fingerprint)] != record.fingerprint:
-            raise KeyReused("this idempotency key was used for another request")
-        return Duplicate(known[len(record.fingerprint) :], QueuePosition(shard, end))
+        return _duplicate(record, known, QueuePosition(shard, end))
+
+    async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
+        """Return what the key's first request was answered; None for a new key. Appends nothing.
+
+        Raises KeyReused, QueueUnavailable.
+        """
+        shard = record.shard(self._shards)
+        with queue_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.get(keys.idempotency_record(shard, record.key))
+                pipe.hget(keys.state(shard), "accepted")
+                known, end = await pipe.execute()
+        return known and _duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
     async def _call(self, script: str, names: list[str], args: Sequence[bytes | int]) -> Any:
         """Run an appending script, and observe how long it takes, also if it fails."""
@@ -242,6 +253,12 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
 
 def _keys(shard: int) -> list[str]:
     return [keys.stream(shard), keys.state(shard), keys.ids(shard)]
+
+
+def _duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+    if known[: len(record.fingerprint)] != record.fingerprint:
+        raise KeyReused("this idempotency key was used for another request")
+    return Duplicate(known[len(record.fingerprint) :], position)
 
 
 def _appended(shard: int, answer: Any) -> Appended:

@@ -27,7 +27,7 @@ _HEADERS = frozenset(
     (
         *("content-type", "content-length", "transfer-encoding", "connection", "date", "location"),
         *("etag", "x-cache", "cache-control", "allow", "retry-after"),
-        *("activity-ack", "accept-encoding"),
+        *("activity-ack", "accept-encoding", "x-request-id"),
     )
 )
 

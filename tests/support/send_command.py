@@ -22,9 +22,10 @@ def ndjson(path: Path, lines: int, **fields: object) -> Path:
 class SendCommand:
     """`activity send` to one address, with its own state folder."""
 
-    def __init__(self, url: str, state: Path) -> None:
+    def __init__(self, url: str, state: Path, **variables: str) -> None:
+        """`variables`: more of the environment."""
         self.state = state
-        ours = {"ACTIVITY_URL": url, "XDG_STATE_HOME": str(state)}
+        ours = {"ACTIVITY_URL": url, "XDG_STATE_HOME": str(state), **variables}
         others = {k: v for k, v in os.environ.items() if not k.startswith("ACTIVITY_")}
         self._env = {**others, **ours}
 

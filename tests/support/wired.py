@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from api.app import create_app
 from api.auth.key_ring import KeyRing
+from api.auth.limits import Limits
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
@@ -79,7 +80,9 @@ class Wired:
         keep_alive: float = 75,
         head_seconds: float = 30,
         keys: KeyRing | None = None,
+        control: object = None,
     ) -> None:
+        """`control`: what `RateLimits` does, for keys with limits."""
         self.wire = Wire()
         self.requests = 0
         self.closed = False
@@ -91,7 +94,13 @@ class Wired:
         limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
-        ingest = Ingest(self.commit, cast(Any, None), cast(Any, watch), BacklogLimits())
+        ingest = Ingest(
+            self.commit,
+            cast(Any, None),
+            cast(Any, watch),
+            BacklogLimits(),
+            Limits(cast(Any, control)),
+        )
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")
         _APP.fastapi.state.services = SimpleNamespace(

@@ -13,6 +13,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.types import Message
 
+from api.auth.limits import Limits
 from api.auth.principal import Principal
 from api.formats.hints import NDJSON
 from api.http.memory_budget import MemoryBudget
@@ -52,7 +53,9 @@ class Queue:
                 batch=BodyLimits(1 << 24, 30, "here"), items=BatchLimits(10_000, 262_144)
             ),
             memory_budget=MemoryBudget(1 << 24),
-            ingest=Ingest(commit, cast(Any, None), cast(Any, None), BacklogLimits()),
+            ingest=Ingest(
+                commit, cast(Any, None), cast(Any, None), BacklogLimits(), Limits(cast(Any, None))
+            ),
         )
         return SimpleNamespace(state=SimpleNamespace(services=services))
 

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from api.auth.limits import Limits
 from api.auth.principal import Principal
 from api.http.hosts import Hosts
 from api.http.memory_budget import MemoryBudget
@@ -27,6 +28,7 @@ from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
 from api.server.unread_answers import UnreadAnswers
+from storage.access.rate_limits import Demand, Grant, RateLimit
 from storage.cache.local_pages import LocalPageCache
 from storage.cache.page_cache import LocalPage
 from storage.cache.validator import PageValidator
@@ -34,7 +36,7 @@ from storage.model.cached_page import CachedPage
 from storage.model.event import encode_event
 from storage.queue.lease import ShardLease
 from storage.queue.producer import Appended, QueuePosition
-from tests.support.keys import new_key, ring_with
+from tests.support.keys import TestKey, new_key, ring_with
 from tests.support.queued import make_event
 from tests.support.wire import Wire
 from worker.batch_size import BatchSize
@@ -44,6 +46,8 @@ POST_CALLS = 47.0
 GET_CALLS = 40.4
 HEADER_CALLS = 1  # of any header, for the protocol to keep it
 LIMITS_CALLS = 3  # for the limits of a key to components and environments
+UNLIMITED_CALLS = 1  # to see that a key has no rate limit
+RATE_CALLS = 3  # for a rate limit and the headers that tell of it
 STORED_CALLS = 2.2
 MARGIN = 1.05
 
@@ -57,6 +61,7 @@ POST = (
 )
 GET = b"GET /events?component=orders&limit=100 HTTP/1.1\r\nHost: x\r\n\r\n"
 KEY = new_key(components=("orders",), environments=("production",))
+FAST_KEY = new_key(events_per_second=1_000_000)
 EVENTS = 128  # in a batch
 SIMULTANEOUS = 16  # connections that send at the same time
 ROUNDS = 10
@@ -76,7 +81,7 @@ class Servers:
         self.held = LocalPageCache()
         self.validator = PageValidator(self.etags)
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
-        self.ingest = Ingest(commit, *cast(Any, (None, None, None)))
+        self.ingest = Ingest(commit, *cast(Any, (None, None, None, Limits(cast(Any, self)))))
 
     async def append(
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
@@ -84,6 +89,9 @@ class Servers:
         self.calls += 1
         await asyncio.sleep(0)
         return Appended(0, QueuePosition(shard, 1), 0, 0)
+
+    async def grant(self, key_id: str, limit: RateLimit, demand: Demand) -> Grant:
+        return Grant(1_000 * demand.want, 10**12, 0, 1.0, 0)
 
     async def etags(self, digests: Any, tags: Any) -> list[bytes | None]:
         self.calls += 1
@@ -100,8 +108,9 @@ class Servers:
     def fast_paths(self) -> FastPaths:
         hosts = Hosts()
         hosts.admits(b"x")
-        keys = ring_with(KEY)
-        keys.principal_of([(b"authorization", KEY.value)])
+        keys = ring_with(KEY, FAST_KEY)
+        for key in (KEY, FAST_KEY):
+            keys.principal_of([(b"authorization", key.value)])
         memo = {None: Principal(), **keys.memo}
         return FastPaths(
             PostFastPath(self.ingest, 262_144, hosts, memo),
@@ -178,9 +187,9 @@ def measured(request: bytes) -> tuple[Calls, int, int]:
     return calls, sum(len(wire.writes) for wire in wires), servers.calls
 
 
-def with_key(request: bytes) -> bytes:
+def with_key(request: bytes, key: TestKey = KEY) -> bytes:
     """Return the request with the header of a key that the memo knows."""
-    return request.replace(b"Host: x\r\n", b"Host: x\r\nAuthorization: %b\r\n" % KEY.value)
+    return request.replace(b"Host: x\r\n", b"Host: x\r\nAuthorization: %b\r\n" % key.value)
 
 
 def assert_cost(request: bytes, limit: float) -> None:
@@ -196,7 +205,11 @@ def test_a_good_event_takes_one_write_a_share_of_one_append_and_few_calls() -> N
 
 
 def test_an_event_of_a_limited_key_takes_few_calls_more() -> None:
-    assert_cost(with_key(POST), POST_CALLS + HEADER_CALLS + LIMITS_CALLS)
+    assert_cost(with_key(POST), POST_CALLS + HEADER_CALLS + LIMITS_CALLS + UNLIMITED_CALLS)
+
+
+def test_an_event_of_a_key_with_a_rate_takes_few_calls_more() -> None:
+    assert_cost(with_key(POST, FAST_KEY), POST_CALLS + HEADER_CALLS + RATE_CALLS)
 
 
 def test_an_event_takes_few_calls_on_its_way_into_the_database() -> None:

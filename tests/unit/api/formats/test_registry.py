@@ -40,7 +40,7 @@ class Ingest:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    async def accept_all(self, events: list[EventIn], key: object = None) -> Accepted:
+    async def accept_all(self, events: list[EventIn], *keys: object) -> Accepted:
         self.messages += [event.message for event in events]
         return Accepted(stamp_batch(events, new_stamp()), QueuePosition(0, 1))
 

@@ -30,10 +30,11 @@ class Ingest:
         self.error = error
         self.accepted: list[str] = []
 
-    async def accept_all(self, posted: Sequence[EventIn]) -> None:
+    async def accept_all(self, posted: Sequence[EventIn], api_key: object) -> SimpleNamespace:
         if self.error:
             raise self.error
         self.accepted += [event.message for event in posted]
+        return SimpleNamespace(limit_headers=())
 
 
 def post(
