@@ -20,6 +20,7 @@ from storage.logs.formats import Form
 from storage.logs.redaction import learn
 
 MAX_SHARDS = 64
+_OF_LIBPQ = "PGPASSWORD"  # for an address of the database that has none
 _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 RedisAddress = Annotated[str, AfterValidator(redis_address)]
@@ -150,6 +151,7 @@ class StorageSettings(Settings):
             learn(*secrets_of(url))
         for password in (self.queue_password, self.control_password):
             learn(password.get_secret_value() if password else "")
+        learn(os.environ.get(_OF_LIBPQ, ""))
         return self
 
 
