@@ -49,7 +49,7 @@ UP = """
             open(diary, "a").write("background stops\\n")
 
     up.api_processes, up.worker_processes, up.background = apis, workers, background
-    up._migrate = lambda servers: None
+    up._migrate = lambda *_: None
     cli.process.readiness.wait_until_ready.__defaults__ = (given["seconds"], None)
     sys.exit(main(sys.argv[1:]))
 """
