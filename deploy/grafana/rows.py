@@ -184,9 +184,9 @@ ROWS: dict[str, Sequence[Panel]] = {
         ),
         Panel(
             "Partitions ahead",
-            "d",
-            [(f"min(activity_partitions_ahead_days{{{JOB}}})", "days")],
-            "Days for which partitions exist.",
+            "s",
+            [(f"min(activity_partitions_ahead_seconds{{{JOB}}})", "ahead")],
+            "Time for which partitions exist.",
         ),
         Panel(
             "Oldest event",
@@ -257,8 +257,8 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             "Memory",
             "bytes",
-            [(f"activity_process_resident_bytes{{{JOB}}}", "{{instance}} {{role}} {{process}}")],
-            "Resident memory of each process.",
+            [(f"activity_process_resident_bytes{{{JOB}}}", "{{instance}} {{role}}")],
+            "Resident memory of the processes of each instance, by role.",
         ),
         Panel(
             "Servers",
