@@ -41,7 +41,9 @@ from storage.errors import (
 from storage.events.figures import HistoryFigures, read_figures
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
+from storage.metrics.catalogue import KEY_EXPIRY
 from storage.metrics.instruments import rate_limited_events
+from storage.metrics.samples import labelled
 from storage.postgres.engine import reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
@@ -52,6 +54,8 @@ from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 
 log = logging.getLogger(__name__)
+
+EXPIRY_SHOWN_SECONDS = 30 * 86_400
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ async def open_services(
     pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
     calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
     metrics = Metrics(calls, settings.backlog_events)
+    metrics.plug(KEY_EXPIRY, lambda: labelled(keys.seconds_left(EXPIRY_SHOWN_SECONDS)))
     await _announce(producer, inspector)
     await _check_history(history)
     await key_watch.start(PROBE_SECONDS)

@@ -51,6 +51,17 @@ def require_fit_servers(urls: Urls | None) -> None:
     require(storage_settings(urls))
 
 
+def require_api_settings() -> None:
+    """Raise `StorageError` for a setting of the API that is not valid.
+
+    Otherwise its processes would end at once, again and again.
+    """
+    # Imported here: `--help` should not wait for redis and SQLAlchemy.
+    from api.settings import ApiSettings
+
+    ApiSettings()
+
+
 def require_key(urls: Urls | None, host: str, insecure: bool) -> None:
     """Raise `NoApiKey` if other machines could reach a service at `host` that has no API key."""
     # Imported here: `--help` should not wait for redis and SQLAlchemy.

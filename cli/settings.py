@@ -36,8 +36,8 @@ class CliSettings(BaseSettings):
         None,
         ge=0,
         le=65535,
-        description="TCP port on which `activity worker` and `activity up` answer probes of the "
-        "workers; 0 takes a free port. Off without it.",
+        description="TCP port on which `activity worker` and `activity up` answer `GET /health` "
+        "and `GET /metrics` of the workers; 0 takes a free port. Off without it.",
     )
     probe_host: str = Field("127.0.0.1", description="Address of `ACTIVITY_PROBE_PORT`.")
     tls_cert: Path | None = Field(

@@ -73,6 +73,8 @@ class KeyRing:
         if self.is_undecided:  # unknown is not open
             raise refusals.keys_unknown()
         values = header_values(headers, AUTHORIZATION)
+        if len(values) == 1 and (principal := self.memo.get(values[0])):
+            return _in_use(principal)
         token = token_of(values)
         key_id = token and key_id_of(token)
         if not token or not key_id:
@@ -97,6 +99,19 @@ class KeyRing:
                 principal.used_at = 0.0
         return uses
 
+    def seconds_left(self, within: float) -> dict[str, float]:
+        """Return in how many seconds keys expire, of those that will do so `within` seconds.
+
+        By key id; empty while no store could be read. Revoked and unreadable keys have ended.
+        """
+        now, found = time(), {}
+        for key_id, key in self._known.keys.items():
+            if key.expires_at and not key.revoked_at and self._known.find(key_id):
+                left = key.expires_at.timestamp() - now
+                if 0 < left <= within:
+                    found[key_id] = left
+        return found
+
     def _know(self, known: KnownKeys) -> None:
         self._known = known
         self._is_loaded = True
@@ -112,12 +127,8 @@ class KeyRing:
         is_right = hmac.compare_digest(digest(token), _NO_DIGEST if key is None else key.digest)
         if key is None or not is_right:
             raise refusals.unauthorized()
-        principal = self._principals.get(key_id) or Principal(key)
-        now = time()
-        if now >= principal.ends_at:
-            raise refusals.unauthorized()
+        principal = _in_use(self._principals.get(key_id) or Principal(key))
         self._principals[key_id] = principal
-        principal.used_at = now
         return principal
 
     def _open_or_close(self) -> None:
@@ -127,6 +138,15 @@ class KeyRing:
         self._policy = "required"
         self.memo.clear()
         self._everyone.ends_at = 0.0
+
+
+def _in_use(principal: Principal) -> Principal:
+    """Note that the principal is used now. Raises Problem 401 if the key has ended."""
+    now = time()
+    if now >= principal.ends_at:
+        raise refusals.unauthorized()
+    principal.used_at = now
+    return principal
 
 
 def _ends_of_origins(keys: Iterable[ApiKey | None]) -> Mapping[str, float]:

@@ -1,6 +1,7 @@
 """Read the batch of one POST: each item becomes an event, or a problem that says what is wrong."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,7 @@ from api.formats.native_fast import EventIn
 from api.formats.offload import run_if_small
 from api.http.memory_budget import Reservation
 from api.http.problems import Problem, closing
+from api.ingest.rejections import reason_of
 from api.ingest.splitters import Item, Items, JsonArraySplitter, NdjsonSplitter
 
 # Items read before other requests get a turn, and the most bytes that are parsed in one go.
@@ -46,13 +48,8 @@ class ParsedBatch:
     count: int = 0
     good: list[EventIn] = field(default_factory=list)
     problems: dict[int, bytes] = field(default_factory=dict)
-    too_large: int = 0  # of the problems
+    by_reason: Counter[str] = field(default_factory=Counter)  # the problems, named as for metrics
     _error_bytes: int = 0
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """The invalid items by reason, as the catalogue of metrics names it."""
-        return {"invalid": len(self.problems) - self.too_large, "too_large": self.too_large}
 
     def add(self, *events: EventIn) -> None:
         """Add the next items, which are valid."""
@@ -68,7 +65,7 @@ class ParsedBatch:
         errors = problem.faults[:MAX_ERRORS] if self._error_bytes < MAX_ERROR_BYTES else ()
         document = Problem(problem.status, problem.detail, errors, more=where).body()
         self._error_bytes += len(document) if errors else 0
-        self.too_large += problem.status == 413
+        self.by_reason[reason_of(problem)] += 1
         self.problems[self.count] = document
         self.count += 1
         return len(document) + _VERDICT_BYTES

@@ -55,7 +55,7 @@ class Rejections:
     def __init__(self) -> None:
         self.pending = 1
         self.reason = ""
-        self.items: dict[str, int] = {}
+        self.items: Mapping[str, int] = {}
 
     def __enter__(self) -> "Rejections":
         return self

@@ -51,7 +51,9 @@ class ServerCalls:
             self._missing.answer(ANSWER_SECONDS),
         )
         up = dict(zip(self._pings, map(bool, await pinged), strict=True))
-        return ServiceReading(up, shards, queue, crew, figures, missing)
+        # Without control no drain starts: more workers would only wait.
+        wanted = self._monitor.workers_wanted(shards) if shards and crew else None
+        return ServiceReading(up, shards, queue, crew, figures, missing, wanted)
 
     async def close(self) -> None:
         """Cancel the calls that are under way."""

@@ -25,6 +25,7 @@ class ServiceReading:
     crew: Crew | None
     history: HistoryFigures | None
     unaccounted: int | None
+    workers_wanted: int | None = None
 
 
 def samples_of(reading: ServiceReading, backlog_limit: int) -> list[Sampled]:
@@ -36,6 +37,7 @@ def samples_of(reading: ServiceReading, backlog_limit: int) -> list[Sampled]:
         _single(catalogue.BACKLOG_LIMIT, backlog_limit),
         _single(catalogue.UNACCOUNTED_EVENTS, reading.unaccounted),
         _single(catalogue.WORKERS, reading.crew.workers if reading.crew else None),
+        _single(catalogue.WORKERS_WANTED, reading.workers_wanted),
         _single(catalogue.QUEUE_AOF_OK, queue.aof_ok if queue else None),
         _single(catalogue.QUEUE_MEMORY, queue.memory_ratio if queue else None),
         Sampled(catalogue.SERVER_UP, {(name,): int(up) for name, up in reading.up.items()}),

@@ -85,7 +85,7 @@ async def _post_batch(request: Request, rejections: Rejections) -> Response:
     with services.memory_budget.reservation() as reservation:
         batch = await _read_batch(request, posted, reservation, hash_)
         if not options.dry_run:
-            rejections.pending, rejections.items = len(batch.good), batch.rejected
+            rejections.pending, rejections.items = len(batch.good), batch.by_reason
         if not batch.good:
             raise batch_response.all_rejected(batch)
         if options.atomic and batch.problems:

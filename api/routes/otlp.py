@@ -58,8 +58,7 @@ async def _accept(
     with services.memory_budget.reservation() as reservation:
         export = await _read(request, services, encoding, reservation)
         rejections.pending = len(export.events)
-        refused, too_large = export.refused, export.too_large
-        rejections.items = {"invalid": refused - too_large, "too_large": too_large}
+        rejections.items = export.refused_by_reason
         reservation.reserve(export.kept_bytes)
         if export.events:
             api_key = still_valid(request).key

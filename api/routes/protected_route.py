@@ -13,6 +13,7 @@ from api.auth.access import scopes_of
 from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal
 from api.http.problems import Problem
+from api.ingest.rejections import count_rejected
 from storage.access.api_key import Scope as KeyScope
 
 PRINCIPAL = "activity.principal"
@@ -82,8 +83,13 @@ def may_observe(request: Request) -> bool:
 
 def _let_in(scope: Scope, needed: KeyScope) -> Principal:
     keys: KeyRing = scope["app"].state.services.keys
-    principal = keys.principal_of(scope["headers"])
-    cors.allow_for(scope, principal)
-    if not principal.may(needed):
-        raise refusals.lacks(needed)
+    try:
+        principal = keys.principal_of(scope["headers"])
+        cors.allow_for(scope, principal)
+        if not principal.may(needed):
+            raise refusals.lacks(needed)
+    except Problem as problem:
+        if needed is KeyScope.WRITE:
+            count_rejected(problem)
+        raise
     return principal

@@ -13,6 +13,7 @@ from cli.process.keep_alive import keep_alive
 from cli.process.slots import slot_pool
 from cli.process.supervisor import Supervisor, with_slots
 from cli.service_choice import (
+    require_api_settings,
     require_fit_servers,
     require_key,
     urls_of_run,
@@ -56,6 +57,7 @@ def run(options: Namespace) -> int:
         }
     )
     tls = tls_files(settings)
+    require_api_settings()
     urls = urls_of_run(options.data_dir)
     require_fit_servers(urls)
     if options.uds is None:

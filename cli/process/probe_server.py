@@ -1,6 +1,7 @@
 """Answer probes by HTTP, in a supervisor of workers.
 
     GET /health     200 if every worker makes progress, else 503; the body says why
+    GET /metrics    the metrics of this supervisor's processes, for Prometheus
 
 One request per connection. Everything is bounded: the connections at once, the bytes of a request,
 and the seconds of a connection, however slowly its client sends and reads.
@@ -11,10 +12,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import NamedTuple
 
 from cli.health.worker_states import Health, judge, states_in
@@ -115,15 +117,17 @@ def exchange(connection: socket.socket, deadline: float) -> None:
 
 def answer_to(head: bytes) -> tuple[str, Answer]:
     """Return the method of a request, and the answer to its head."""
-    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    line, *fields = head.partition(_END)[0].decode("latin-1").split("\r\n")
+    words = line.split(" ")
     if _END not in head or len(words) != 3 or not words[2].startswith("HTTP/1."):
         return "", _problem(HTTPStatus.BAD_REQUEST)
     method, path = words[0], words[1].partition("?")[0]
-    if path != "/health":
+    answer = _ROUTES.get(path)
+    if answer is None:
         return method, _problem(HTTPStatus.NOT_FOUND)
     if method not in ("GET", "HEAD"):
         return method, _problem(HTTPStatus.METHOD_NOT_ALLOWED)
-    return method, _of_health(workers_of_this_run())
+    return method, answer(fields)
 
 
 def workers_of_this_run() -> Health:
@@ -134,10 +138,28 @@ def workers_of_this_run() -> Health:
     return judge([found], time.monotonic(), "of this run")
 
 
-def _of_health(found: Health) -> Answer:
+def _health(_: Sequence[str]) -> Answer:
+    found = workers_of_this_run()
     status = HTTPStatus.OK if found.healthy else HTTPStatus.SERVICE_UNAVAILABLE
     word = "healthy" if found.healthy else "unhealthy"
     return Answer(status, json.dumps({"status": word, "detail": found.detail}).encode())
+
+
+def _metrics(fields: Sequence[str]) -> Answer:
+    # Imported here: most supervisors are not asked.
+    from api.ops.exposition import expose, of_instance
+
+    named = (field.partition(":") for field in fields)
+    accepted = [value.strip() for name, _, value in named if name.strip().lower() == "accept"]
+    samples = of_instance(own.readings(), version("activity-service"))
+    found = expose(samples, ", ".join(accepted))
+    return Answer(HTTPStatus.OK, found.body, found.media_type)
+
+
+_ROUTES: Mapping[str, Callable[[Sequence[str]], Answer]] = {
+    "/health": _health,
+    "/metrics": _metrics,
+}
 
 
 def _problem(status: HTTPStatus) -> Answer:

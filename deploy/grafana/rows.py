@@ -184,9 +184,9 @@ ROWS: dict[str, Sequence[Panel]] = {
         ),
         Panel(
             "Partitions ahead",
-            "d",
-            [(f"min(activity_partitions_ahead_days{{{JOB}}})", "days")],
-            "Days for which partitions exist.",
+            "s",
+            [(f"min(activity_partitions_ahead_seconds{{{JOB}}})", "ahead")],
+            "Time from now on for which partitions exist.",
         ),
         Panel(
             "Oldest event",

@@ -47,7 +47,7 @@ REASONS = (
     "backlog_full",
     "keys_full",  # the limit of remembered idempotency keys
     "queue_unavailable",
-    "busy",  # no memory for the request in this process
+    "busy",  # this process has no memory for the request, or can't read any API key
     "incomplete",  # the client did not send all of it, or too slowly
     "internal",
 )
@@ -302,7 +302,7 @@ DATABASE_BYTES = _of_service("database_bytes", "gauge", "Bytes of the database o
 KEY_EXPIRY = _of_service(
     "key_expiry_seconds",
     "gauge",
-    "Seconds until a key expires, negative once it has, by the key's ID; absent without expiry.",
+    "Seconds until a key expires, for keys that do so within 30 days, by the key's ID.",
     "seconds",
     "id",
 )

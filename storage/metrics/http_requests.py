@@ -1,4 +1,8 @@
-"""Count HTTP requests and how long they took, in one call. It runs for each request."""
+"""Count HTTP requests and how long they took, in one call. It runs for each request.
+
+Only the thread of the event loop counts here: no other thread writes these cells, so it takes no
+lock, which would be a quarter of the cost.
+"""
 
 from bisect import bisect_left
 from time import perf_counter_ns
@@ -33,14 +37,14 @@ def row_of(method: str, route: str) -> Row:
 def count_answer(row: Row, status: int, start_ns: int) -> None:
     """Count an answer to a request whose last byte came at `start_ns` (`perf_counter_ns`).
 
-    0 stands for an answer that the request's last byte did not precede: it took no time.
+    For the thread of the event loop alone. `start_ns` is 0 for an answer that came before the last
+    byte: it took no time.
     """
     codes, buckets = row
     nanoseconds = perf_counter_ns() - start_ns if start_ns else 0
     code = codes + _CODES.get(status, _OTHER_CODE)
     bucket = buckets + bisect_left(_BOUNDS, nanoseconds)
-    with own.lock:
-        cells = own.cells
-        cells[code] += 1
-        cells[bucket] += 1
-        cells[buckets + _SUM] += nanoseconds
+    cells = own.cells
+    cells[code] += 1
+    cells[bucket] += 1
+    cells[buckets + _SUM] += nanoseconds

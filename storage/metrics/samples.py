@@ -36,6 +36,11 @@ class Sampled:
     values: Mapping[Labels, float | Distribution]
 
 
+def labelled(values: Mapping[str, float]) -> dict[Labels, float]:
+    """Return the values of a metric with one label, by the value of that."""
+    return {(label,): value for label, value in values.items()}
+
+
 def counted(readings: Iterable[SlotReading]) -> list[Sampled]:
     """Return the counted metrics: the sums over all slots, those of ended processes included."""
     sums = [sum(cells) for cells in zip(*(reading.cells() for reading in readings), strict=True)]

@@ -8,6 +8,8 @@ import pytest
 
 from api.auth.access import ACCESS
 from api.formats.otlp.encodings import PROTOBUF
+from api.routes import ingest, ops, otlp, pages, query
+from api.routes.protected_route import ProtectedRoute
 from storage.access.api_key import Scope
 from storage.access.token import new_token
 from testbed.servers import TestServers
@@ -32,7 +34,14 @@ STRANGERS = {
     "revoked": GONE.headers,
     "basic": {"authorization": "Basic YTpi"},
 }
-SERVED = [(method, path, scope) for (method, path), scope in ACCESS.items() if path != "/metrics"]
+ROUTES = {
+    (method, route.path_format)
+    for module in (ingest, ops, otlp, pages, query)
+    for route in module.router.routes
+    if isinstance(route, ProtectedRoute)
+    for method in route.methods or ()
+}
+SERVED = [(*route, scope) for route, scope in ACCESS.items() if route in ROUTES]
 
 
 @pytest.fixture(scope="module")

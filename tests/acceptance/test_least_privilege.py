@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from cli.doctor.check import Verdict
+from cli.doctor.examination import examine
+from cli.doctor.subject import open_subject
 from storage.access.audit import AuditLine
 from storage.access.homes import KeyHomes
 from storage.access.pending_audit import pending_lines
@@ -19,6 +22,7 @@ from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.access import START, homes_of, make_key
 from tests.support.queued import add_dead_letter, make_event
+from tests.support.scraped import scrape
 from worker.key_maintenance import KeyMaintenance
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
@@ -85,6 +89,14 @@ def use_everything(running: Service) -> None:
     assert cached
     found = running.http.get("/status").json()
     assert (found["status"], found["attention"]) == ("ok", [])
+    shown = wait_until(
+        lambda: found if "activity_unaccounted_events" in (found := scrape(running.http)) else None,
+        "the figures of every server",
+        60,
+    )
+    assert shown is not None
+    assert set(shown.by("activity_server_up", "server").values()) == {1}
+    assert {"activity_database_bytes", "activity_queue_aof_ok"} <= shown.families.keys()
     for purpose in ("accept", "query"):
         ready = running.http.get("/health/ready", params={"for": purpose}).json()
         assert {each["state"] for each in ready["dependencies"].values()} == {"up"}
@@ -127,6 +139,18 @@ def test_everything_works_with_the_rights_of_the_page(
         wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "a sweep", 60)
     keep_a_key(few_rights)
     assert denied(settings) == []
+
+
+def test_the_doctor_lacks_only_the_right_to_ask_for_the_settings_of_control(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    with service(few_rights), open_subject(few_rights) as subject:
+        found = {each.check.name: each.finding for each in examine(subject)}
+    assert "CONFIG" not in str(found["queue-fsync"])
+    assert "config|get" in found["control-persistence"].text.lower()
+    unknown = {name for name, each in found.items() if each.verdict == Verdict.UNKNOWN}
+    assert unknown == {"control-persistence", "keys-needed", "log-size"}  # no host, no folder
+    assert "config" in str(denied(settings)).lower()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from storage.access.api_key import Scope
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.keys import client, new_key, put_on_queue
 from tests.support.relayed import RelayedServers, relayed_servers
 from tests.support.scraped import Scrape, scrape
 
@@ -37,6 +40,32 @@ def test_events_that_a_full_or_absent_queue_refuses_are_counted(
         assert running.http.post("/events/batch", json=[EVENT, EVENT, {}]).status_code == 503
         rise = scrape(running.http).rise(before, "activity_rejected_events_total", "reason")
         assert rise == {("backlog_full",): 3, ("invalid",): 1}
+
+
+def test_events_that_a_key_may_not_post_are_counted(settings: StorageSettings) -> None:
+    writer, reader = (
+        new_key(components=("c",)),
+        new_key(Scope.READ, Scope.OBSERVE, expires_at=datetime.now(UTC) + timedelta(days=1)),
+    )
+    put_on_queue(settings, writer, reader)
+    with (
+        service(settings, workers=0, probe="/health/ready", auth="required") as running,
+        client(running, writer) as writes,
+        client(running, reader) as reads,
+    ):
+        wait_until(lambda: reads.get("/metrics").status_code == 200, "the keys")
+        left = scrape(reads).by("activity_key_expiry_seconds", "id")
+        assert left.keys() == {(reader.key.id,)}
+        assert 80_000 < left[reader.key.id,] <= 86_400
+        assert running.http.get("/metrics").status_code == 401
+        before = scrape(reads)
+        assert running.http.post("/events", json=EVENT).status_code == 401
+        assert reads.post("/events/batch", json=[EVENT, EVENT]).status_code == 403
+        assert writes.post("/events", json={**EVENT, "component": "d"}).status_code == 403
+        outside = [EVENT, {**EVENT, "component": "d"}, {}]
+        assert writes.post("/events/batch", json=outside).json()["rejected"] == 2
+        rise = scrape(reads).rise(before, "activity_rejected_events_total", "reason")
+        assert rise == {("unauthorized",): 1, ("forbidden",): 3, ("invalid",): 1}
 
 
 def test_what_the_queue_and_postgresql_have_counted_is_shown(settings: StorageSettings) -> None:

@@ -78,6 +78,23 @@ def post_stored(client: httpx.Client) -> None:
     wait_until(lambda: client.get(path).json()["receipt"] == "stored", "it to be stored")
 
 
+@pytest.mark.parametrize("command", ["up", "api"])
+def test_an_invalid_setting_ends_the_command_and_not_each_of_its_processes(
+    folder: Path, command: str
+) -> None:
+    ran = subprocess.run(
+        [*ACTIVITY, command, "--port", "0"],
+        cwd=ROOT,
+        env=environment() | {"ACTIVITY_EVENT_BYTES": "many", "ACTIVITY_DATA_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ran.returncode != 0
+    assert "ACTIVITY_EVENT_BYTES: Input should be a valid integer" in ran.stderr
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_in_good_order_and_a_second_start_shows_yesterdays_events(
     folder: Path, stop: signal.Signals

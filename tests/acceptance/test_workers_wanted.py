@@ -28,6 +28,12 @@ def known(running: Service) -> int:
     return wait_until(lambda: wanted(running) or 0, "workers_wanted to be known")
 
 
+def scraped(running: Service) -> list[str]:
+    """Return the lines of the metric."""
+    lines = running.http.get("/metrics").text.splitlines()
+    return [line for line in lines if line.startswith("activity_workers_wanted")]
+
+
 def store(running: Service, events: int) -> None:
     """Post so many events, and wait until they are stored."""
     for _ in range(events // 10_000):
@@ -51,6 +57,7 @@ def test_without_a_measured_worker_it_is_unknown(settings: StorageSettings) -> N
         )
         found: dict[str, Any] = running.http.get("/status").json()
         assert found["workers_wanted"] is None
+        assert scraped(running) == []
         assert "Workers        0 (wanted: unknown)" in Report("http://here", [], found).as_text()
 
 
@@ -63,6 +70,7 @@ def test_every_api_process_says_the_same_and_remembers_it_without_workers(
         worker.wait(60)
     measured.workers.clear()
     wait_until(lambda: wanted(measured) == 1, "one worker to be wanted while nothing is accepted")
+    wait_until(lambda: scraped(measured) == ["activity_workers_wanted 1.0"], "the metric to say so")
     with service(settings, workers=0) as other:
         assert known(other) == 1
         found = other.http.get("/status").json()
@@ -86,3 +94,4 @@ def test_without_control_it_is_unknown_because_no_drain_starts(measured: Service
             lambda: running.http.get("/status").json()["uptime_seconds"] > 8, "the rates are known"
         )
         assert wanted(running) is None
+        assert scraped(running) == []

@@ -1,5 +1,6 @@
 """Read a request of OTLP logs: the events to accept, and the refused records. Pure."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,7 +32,7 @@ class Export:
     records: int = 0  # kept and refused
     kept_bytes: int = 0
     refused: int = 0
-    too_large: int = 0  # of the refused
+    refused_by_reason: Counter[str] = field(default_factory=Counter)  # named as for the metrics
     reasons: list[str] = field(default_factory=list)
 
     def why(self) -> str:
@@ -40,9 +41,10 @@ class Export:
         more = "; ..." if self.refused > len(self.reasons) else ""
         return f"{self.refused} of {self.records} log records were not kept: {shown}{more}"
 
-    def refuse(self, index: int, why: str) -> None:
+    def refuse(self, index: int, why: str, reason: str = "invalid") -> None:
         """Count a record that can't be kept."""
         self.refused += 1
+        self.refused_by_reason[reason] += 1
         if len(self.reasons) < _MAX_REASONS:
             if len(why) > _MAX_REASON_CHARACTERS:
                 why = why[: _MAX_REASON_CHARACTERS - 1] + "…"
@@ -86,10 +88,8 @@ def _add(
 ) -> None:
     """Add the event if it is valid: every event follows the same rules."""
     if len(text) > event_bytes:
-        export.too_large += 1
-        export.refuse(
-            index, f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
-        )
+        why = f"as an event it has {len(text)} bytes; at most {event_bytes} are kept"
+        export.refuse(index, why, "too_large")
         return
     try:
         event = parse(text) or validate(text, event_bytes)
@@ -99,7 +99,7 @@ def _add(
         export.refuse(index, f"as an event, {', '.join(details)}")
         return
     if outside := refusal(event):
-        export.refuse(index, outside.detail)
+        export.refuse(index, outside.detail, "forbidden")
     else:
         event.data = event.data.copy()  # a slice would keep the whole text in memory
         export.events.append(event)

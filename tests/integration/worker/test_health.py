@@ -188,6 +188,8 @@ def test_a_probe_by_http_sees_a_frozen_worker_and_one_that_moves(folder: Path) -
                 return found.status_code == status and text in found.text
 
             wait_until(partial(answers, 200, "waiting for control"), "a healthy worker")
+            scraped = httpx.get(url.replace("/health", "/metrics"), timeout=30, trust_env=False)
+            assert 'activity_process_resident_bytes{role="worker"} ' in scraped.text
             worker = child_of(supervisor)
             os.kill(worker, signal.SIGSTOP)
             wait_until(partial(answers, 503, "has made no progress for"), "503 for it")

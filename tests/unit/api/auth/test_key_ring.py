@@ -17,6 +17,7 @@ from storage.access.token import new_token
 from tests.support.keys import TestKey, masked, new_key, records, revoked, ring_with
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 def ask(ring: KeyRing, *values: bytes) -> Principal:
@@ -190,3 +191,15 @@ def test_no_text_of_a_problem_has_the_token() -> None:
     with pytest.raises(Problem) as found:
         ask(ring, key.value)
     assert key.token not in repr(found.value) + repr(ring.__dict__)
+
+
+def test_the_keys_that_expire_soon_are_told_with_the_time_left() -> None:
+    soon, late = new_key(expires_at=NOW + timedelta(days=3)), new_key(expires_at=NOW - DAY)
+    far, never = new_key(expires_at=NOW + timedelta(days=400)), new_key()
+    gone, broken = new_key(expires_at=NOW + DAY), new_key(expires_at=NOW + DAY)
+    ring = KeyRing("required")
+    assert ring.seconds_left(30 * 86_400) == {}
+    ring.add_queue(records(soon, late, far, never, gone.key.revoked(NOW + DAY), broken))
+    ring.add_table(KeyRecords({}, frozenset([broken.key.id])))
+    with at(NOW):
+        assert ring.seconds_left(30 * 86_400) == {soon.key.id: 3 * 86_400}

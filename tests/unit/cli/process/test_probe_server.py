@@ -12,6 +12,9 @@ from cli.errors import AddressError
 from cli.health.worker_states import Health
 from cli.process import probe_server
 from cli.process.probe_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, ProbeServer
+from storage.metrics.catalogue import RATE_LIMITED_EVENTS
+from storage.metrics.layout import offset
+from storage.metrics.process import own
 
 SECONDS = 60
 HEALTHY, STUCK = Health(True, "healthy, 2 workers"), Health(False, "worker-0 has made no progress")
@@ -61,6 +64,20 @@ def test_healthy_workers_are_200_and_others_503_with_the_reason(running: Running
     assert answer.status_code == 503
     assert answer.json() == {"status": "unhealthy", "detail": STUCK.detail}
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_metrics_of_the_processes_are_there_for_prometheus(running: Running) -> None:
+    with own.lock:
+        own.cells[offset(RATE_LIMITED_EVENTS)] += 3
+    plain = running.http.get("/metrics")
+    assert plain.status_code == 200
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert "activity_rate_limited_events_total 3.0" in plain.text
+    assert "activity_backlog_events" not in plain.text, "an API process tells that"
+    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+    asked = running.http.get("/metrics", headers=accept)
+    assert asked.headers["content-type"].startswith("application/openmetrics-text")
+    assert asked.text.endswith("# EOF\n")
 
 
 def test_a_head_request_gets_the_head_only(running: Running) -> None:

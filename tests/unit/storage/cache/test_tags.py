@@ -25,11 +25,11 @@ EVENTS = st.builds(
 
 def texts_of_every_filter() -> st.SearchStrategy[Filters]:
     """Return filters of every field that takes texts, those too that nobody has thought of yet."""
-    names = [
-        name
+    kinds = {
+        name: each.parameters[0].kind if each.parameters else "patterns"
         for name, each in DECLARATIONS.items()
-        if each.parameters and each.parameters[0].kind == "text"
-    ]
+    }
+    names = [name for name, kind in kinds.items() if kind in ("text", "patterns")]
     some = st.lists(A_TEXT, max_size=2).map(tuple)
     fields: dict[str, Any] = {name: st.just(()) | some for name in names}
     return st.builds(Filters, **fields, data=st.just(()) | st.just((('{"n":1}',),)))
