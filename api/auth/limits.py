@@ -19,6 +19,7 @@ from storage.access.rate_limits import GRANT_SECONDS, MILLION, Demand, Grant, Ra
 from storage.periodic import OutageLog
 
 WAIT_SECONDS = 0.05  # then the process decides alone
+STALL_SECONDS = 0.01
 PAUSE_SECONDS = 0.005  # after a refusal, before control is asked again
 TRUST_SECONDS = 0.25  # how long a refusal stands at most: another process may give events back
 RETRY_SECONDS = 0.25  # between calls that fail
@@ -61,6 +62,7 @@ class KeyLimit:
         self._waiting: list[_Waiting] = []
         self._call: asyncio.Task[None] | None = None
         self._called_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._alone = False  # control did not answer in time
         self._gives_back = False
         self._bucket = LocalBucket(limit)
@@ -186,11 +188,11 @@ class KeyLimit:
     async def _ask_once(self) -> None:
         demand = self._demand()
         self._called_at = self._now()
-        timer = self._loop.call_later(WAIT_SECONDS, self._decide_alone)
+        self._timer = self._loop.call_later(WAIT_SECONDS, self._on_late)
         grant = None
         with self._outages.round():
             grant = await self._ask(demand)
-        timer.cancel()
+        self._timer.cancel()
         if grant is None:
             self._unpaid += max(demand.unpaid, 0)  # what was given back may have been counted
             self._decide_alone()
@@ -228,6 +230,13 @@ class KeyLimit:
         self._low = self._had // 4 if self._had >= _FEW else 0
         self._settle_all()
         self._return_later()
+
+    def _on_late(self) -> None:
+        """Decide alone; but if this process stood still, first read what has arrived meanwhile."""
+        if self._now() - self._called_at > WAIT_SECONDS + STALL_SECONDS:
+            self._timer = self._loop.call_later(STALL_SECONDS, self._decide_alone)
+        else:
+            self._decide_alone()
 
     def _decide_alone(self) -> None:
         if not self._alone:

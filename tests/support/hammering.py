@@ -11,6 +11,7 @@ from time import monotonic
 from testbed.service import Service
 
 PIPELINED = 20  # posts that a client sends before it reads their answers
+PAUSE_SECONDS = 0.02  # between two rounds of a client, so that refusals don't take all processors
 SECONDS = 60.0
 
 _EVENT = json.dumps({"component": "hammer", "environment": "test", "message": "x"}).encode()
@@ -61,6 +62,7 @@ class Hammer:
                     writer.write(self._posts)
                     for _ in range(PIPELINED):
                         await self._read(reader)
+                await asyncio.sleep(PAUSE_SECONDS)
         finally:
             writer.close()
 

@@ -34,3 +34,10 @@ def run_at_once(scenario: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a scenario that waits for timers only, and return its result."""
     with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
         return runner.run(scenario())
+
+
+def stand_still(seconds: float) -> None:
+    """Let time pass in which the running loop does nothing, as if the process got no processor."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _VirtualLoop)
+    loop._jumping.now += seconds

@@ -11,8 +11,9 @@ from api.http.problems import Problem
 from storage.access.rate_limits import DAY_SECONDS, MILLION, Demand, Grant, RateLimit
 from storage.errors import ControlUnavailable
 from storage.periodic import OutageLog
+from tests.support.event_loop import settle
 from tests.support.gcra import Gcra
-from tests.support.virtual_time import run_at_once
+from tests.support.virtual_time import run_at_once, stand_still
 
 NOON_US = 20_000 * DAY_SECONDS * MILLION + 12 * 3600 * MILLION
 
@@ -197,6 +198,19 @@ def test_a_request_waits_for_control_only_briefly() -> None:
 
     control = Control(RateLimit(1_000, None), seconds=30)
     run_at_once(lambda: scenario(control, Process(control)))
+
+
+def test_a_process_that_stood_still_reads_the_answer_before_it_decides_alone() -> None:
+    async def scenario(control: Control, process: Process) -> None:
+        assert await process.post()
+        await asyncio.sleep(0.3)
+        posting = asyncio.create_task(process.post())
+        await settle()
+        stand_still(0.3)
+        assert not await posting  # alone, it would have let the event pass
+
+    _, process = alone(RateLimit(1, None), scenario)
+    assert [problem.status for problem in process.refused] == [429]
 
 
 def test_while_control_is_away_each_process_lets_the_whole_rate_pass() -> None:
