@@ -15,6 +15,7 @@ import httpx
 from benchmarks.bench import Bench, Rival, rival
 from benchmarks.events import EventMaker
 from benchmarks.figures import Figure, Part
+from benchmarks.key import make_key
 from benchmarks.load import Load, Request, run, write_requests
 from benchmarks.processes import cpu_seconds, peak_resident_mib
 from benchmarks.rounds import alternate, ratio, spread
@@ -41,20 +42,28 @@ class Accepting:
 
     bench: Bench
     ours: Service
+    key: str
     measures: dict[str, Callable[[], Turn]] = field(default_factory=dict)
 
     def add(self, name: str, url: str, requests: Path, connections: int, events: int) -> None:
         """Add a measure that posts `events` events in each request."""
         roots = [*self.bench.pids().values()]
-        self.measures[name] = lambda: self._turn(url, requests, connections, events, roots)
+        key = self.key if url == self.ours.url else None
+        self.measures[name] = lambda: self._turn(url, requests, connections, events, roots, key)
 
     def _turn(
-        self, url: str, requests: Path, connections: int, events: int, servers: list[int]
+        self,
+        url: str,
+        requests: Path,
+        connections: int,
+        events: int,
+        servers: list[int],
+        key: str | None,
     ) -> Turn:
         roots = [*servers, *self._processes]
         self.bench.empty_queue()
         before = cpu_seconds(roots)
-        load = run(url, requests, connections, self.bench.pace.seconds)
+        load = run(url, requests, connections, self.bench.pace.seconds, key=key)
         used = cpu_seconds(roots) - before
         accepted = (load.requests - load.refused) * events
         return Turn(load.rate * events, used / accepted * 1e6, load)
@@ -72,12 +81,14 @@ def measure(bench: Bench) -> Part:
     with ExitStack() as stack:
         settings = stack.enter_context(bench.servers.fresh())
         env = {"ACTIVITY_QUEUE_URL": settings.queue_url}
+        key = make_key(settings)
         ours = stack.enter_context(service(settings, workers=0))
+        ours.http.headers["authorization"] = key
         echo = stack.enter_context(rival("echo", env))
         typed = stack.enter_context(rival("typed_rq", env))
         for one in (echo, typed):
             _wait_for(one)
-        run_ = Accepting(bench, ours)
+        run_ = Accepting(bench, ours, key)
         run_.watch(ours.apis[0].pid, echo.process.pid, typed.process.pid)
         run_.add("echo", echo.url, singles, _MANY, 1)
         for connections in CONNECTIONS:

@@ -12,6 +12,7 @@ from benchmarks.bench import Bench, pids_of, rival
 from benchmarks.events import FREQUENT_COMPONENT, EventMaker, email
 from benchmarks.figures import Figure, Part
 from benchmarks.history import History
+from benchmarks.key import make_key
 from benchmarks.load import Load, Request, Wrk, run, write_requests
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import alternate, ratio, spread
@@ -31,34 +32,36 @@ def measure(bench: Bench) -> Part:
     """Measure one cached page without ingest, then many pages under ingest."""
     with database_copy(bench, SMALL) as settings, ExitStack() as stack:
         bench.empty_queue()
+        key = make_key(settings)
         ours = stack.enter_context(service(settings, workers=2, cache_grace_ms=0))
+        ours.http.headers["authorization"] = key
         body = ours.http.get(PAGE).content
         file = bench.folder / "page.json"
         file.write_bytes(body)
         echo = stack.enter_context(rival("echo", {"BENCHMARK_BODY": str(file)}))
         wait_until(lambda: _answers(echo.url), "the echo to answer")
         wait_until(lambda: ours.http.get(PAGE).headers["x-cache"] == "HIT", "the page to be cached")
-        cached = _cached(bench, ours, echo.url)
-        steady = _under_ingest(bench, ours)
+        cached = _cached(bench, ours, echo.url, key)
+        steady = _under_ingest(bench, ours, key)
     rates = {name: [load.rate for load in loads] for name, loads in cached.items()}
     figures = [Figure("cached_vs_echo", ratio(rates["ours"], rates["echo"]))]
     details = {name: _detail(loads, len(body)) for name, loads in cached.items()}
     return Part("caching", figures, {**details, "under ingest": steady})
 
 
-def _cached(bench: Bench, ours: Service, echo_url: str) -> dict[str, list[Load]]:
+def _cached(bench: Bench, ours: Service, echo_url: str, key: str) -> dict[str, list[Load]]:
     requests = write_requests(bench.folder / "cached", [Request("GET", PAGE)])
     seconds = bench.pace.seconds
     return alternate(
         {
             "echo": lambda: run(echo_url, requests, _CONNECTIONS, seconds),
-            "ours": lambda: run(ours.url, requests, _CONNECTIONS, seconds),
+            "ours": lambda: run(ours.url, requests, _CONNECTIONS, seconds, key=key),
         },
         bench.pace.rounds,
     )
 
 
-def _under_ingest(bench: Bench, ours: Service) -> dict[str, float]:
+def _under_ingest(bench: Bench, ours: Service, key: str) -> dict[str, float]:
     """Read favourite pages, some of a closed window, beside steady producers."""
     made = islice(EventMaker("ingest"), 4_000)
     posts = write_requests(
@@ -70,8 +73,8 @@ def _under_ingest(bench: Bench, ours: Service) -> dict[str, float]:
     roots = [pid for pids in pids_of(ours).values() for pid in pids] + [*bench.pids().values()]
     seconds = bench.pace.seconds * 4
     before = cpu_seconds(roots)
-    producers = Wrk(ours.url, posts, 16, seconds, _INGEST_PER_SECOND)
-    readers = Wrk(ours.url, reads, 16, seconds, _READS_PER_SECOND, count_cache=True)
+    producers = Wrk(ours.url, posts, 16, seconds, _INGEST_PER_SECOND, key=key)
+    readers = Wrk(ours.url, reads, 16, seconds, _READS_PER_SECOND, True, key)
     read, posted = readers.result(), producers.result()
     return {
         "hit_ratio": read.hits / max(1, read.hits + read.misses + read.bypassed),

@@ -81,12 +81,15 @@ class Wrk:
         seconds: float,
         rate: float | None = None,
         count_cache: bool = False,
+        key: str | None = None,
     ) -> None:
         """Start wrk.
 
-        `rate`: requests a second in all; without it as many as are answered.
+        `rate`: requests a second in all; without it as many as are answered. `key`: the value of
+        the header Authorization.
         """
         wrk = f"{require_wrk()} -t 1 -c {connections} -d {round(seconds)}s --timeout 30s".split()
+        wrk += ["-H", f"Authorization: {key}"] if key else []
         options = [f"rate={rate}"] if rate else []
         options += ["cache=1"] if count_cache else []
         self._before = _cpu_of_children()
@@ -107,10 +110,15 @@ class Wrk:
 
 
 def run(
-    url: str, requests: Path, connections: int, seconds: float, rate: float | None = None
+    url: str,
+    requests: Path,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+    key: str | None = None,
 ) -> Load:
     """Run one load to its end. Raises LoadFailed, also for answers that are not 2xx."""
-    load = Wrk(url, requests, connections, seconds, rate).result()
+    load = Wrk(url, requests, connections, seconds, rate, key=key).result()
     if load.broken or load.refused > load.requests * 0.001:
         raise LoadFailed(f"{load.refused} refused, {load.broken} broken of {load.requests}")
     return load

@@ -31,7 +31,7 @@ local function read(path)
     if not line then break end
     local method, target, kind, size = line:match('^(%S+) (%S+) (%S+) (%d+)$')
     local body = tonumber(size) > 0 and file:read(tonumber(size)) or nil
-    local headers = { Host = wrk.headers.Host }
+    local headers = { Host = wrk.headers.Host, Authorization = wrk.headers.Authorization }
     if body then headers['Content-Type'] = kind end
     requests[#requests + 1] = wrk.format(method, target, headers, body)
   end
