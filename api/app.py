@@ -19,7 +19,7 @@ from api.http.path_middleware import PathMiddleware
 from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
-from api.http.request_metrics import ROUTED_PATH
+from api.http.request_metrics import REQUEST, ROUTED_PATH
 from api.routes import ingest, methods, openapi, ops, otlp, pages, query
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
@@ -62,7 +62,7 @@ class Application:
         """Answer one request, or run the lifespan."""
         if scope["type"] == "http":
             headers = scope["headers"]
-            request_id.begin(headers)
+            scope[REQUEST] = request_id.begin(headers)
             found = dict(headers)
             if scope["http_version"] not in VERSIONS:
                 await ProblemResponse(_NO_SUCH_VERSION)(scope, receive, send)

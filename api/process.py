@@ -12,6 +12,7 @@ from api.auth.exposure import INSECURE_HELP, NoKey, policy_of, require_key
 from api.http.addresses import is_loopback
 from api.http.hosts import Hosts
 from api.server import malloc
+from api.server.access_log import access_log
 from api.server.draining_server import DrainingServer
 from api.server.fast_path_protocol import FastPathProtocol
 from api.server.open_files import possible_connections
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         tls = load(options.tls_cert, options.tls_key) if options.tls_cert else None
     except (StorageError, NoKey) as error:
         end_process(error)
+    access_log.start(settings.access_log_every)
     settings.connections = possible_connections(settings.connections)
     malloc.use_one_arena()
     bound_waiting(ANSWER_SECONDS)

@@ -74,6 +74,12 @@ class ApiSettings(Settings):
         ge=64,
         description="Idempotency keys remembered at once, each for 24 hours.",
     )
+    access_log: str = Field(
+        "off",
+        pattern="^(off|all|1/[1-9][0-9]{0,6})$",
+        description="The access log: `off`, `all` answers, or a share of them as `1/100`; answers "
+        "from 500 on always, unless it is off.",
+    )
     body_seconds: float = Field(
         30,
         gt=0,
@@ -116,6 +122,12 @@ class ApiSettings(Settings):
     def host_patterns(self) -> list[str]:
         """Return the parts of `allowed_hosts`, in lower case."""
         return _split(self.allowed_hosts.lower())
+
+    @property
+    def access_log_every(self) -> int:
+        """Return N if one of N answers goes into the access log; 0 if none does."""
+        named = {"off": 0, "all": 1}
+        return named[self.access_log] if self.access_log in named else int(self.access_log[2:])
 
     @property
     def proxies(self) -> list[str]:

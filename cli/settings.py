@@ -124,7 +124,9 @@ def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:
     run's servers; with them libpq's variables are left out, because they describe another server.
     """
     path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-    inherited = _without(_LIBPQ) if urls else os.environ
+    # The file of an address would contradict the address.
+    named_files = tuple(f"{name}_FILE" for name in urls)
+    inherited = _without((_LIBPQ, *named_files)) if urls else os.environ
     return {**inherited, "PYTHONPATH": path, **urls}
 
 

@@ -11,6 +11,7 @@ from api.settings import ApiSettings
 from cli.errors import UsageError
 from cli.settings import CliSettings
 from storage.model.suggestion import did_you_mean
+from storage.secret_files import file_variables
 from storage.settings import LogSettings, StorageSettings
 from worker.settings import WorkerSettings
 
@@ -28,8 +29,9 @@ _NO_SUGGESTION = "; docs/settings.md lists every setting"
 
 
 def known_variables() -> set[str]:
-    """Return the variable of every setting."""
-    return {f"{PREFIX}{name.upper()}" for cls in CLASSES for name in cls.model_fields}
+    """Return the variable of every setting, and each that names a file with one."""
+    names = {f"{PREFIX}{name.upper()}" for cls in CLASSES for name in cls.model_fields}
+    return names.union(*map(file_variables, CLASSES))
 
 
 def warn_of_unknown_variables(env_file: Path = Path(".env")) -> None:

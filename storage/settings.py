@@ -12,18 +12,26 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from storage.addresses import database_address, redis_address, secrets_of
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
+from storage.secret_files import FROM_FILE, SecretFiles
 
 MAX_SHARDS = 64
+_OF_LIBPQ = "PGPASSWORD"  # for an address of the database that has none
 _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
-RedisAddress = Annotated[str, AfterValidator(redis_address)]
-DatabaseAddress = Annotated[str, AfterValidator(database_address)]
+RedisAddress = Annotated[str, AfterValidator(redis_address), FROM_FILE]
+DatabaseAddress = Annotated[str, AfterValidator(database_address), FROM_FILE]
+Password = Annotated[SecretStr | None, FROM_FILE]
 
 
 def _lower(value: object) -> object:
@@ -34,7 +42,7 @@ Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], Befo
 
 
 class Settings(BaseSettings):
-    """Settings from `ACTIVITY_*` environment variables or `.env`.
+    """Settings from `ACTIVITY_*` environment variables or `.env`; secrets also from files.
 
     Raises SettingsError, which names each variable that is not valid, and never its value.
     """
@@ -50,6 +58,27 @@ class Settings(BaseSettings):
                 super().__init__(**values)
             except ValidationError as error:
                 raise SettingsError("; ".join(map(_describe, error.errors()))) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return arguments, the environment with the files that it names, and `.env` likewise."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, EnvSettingsSource)
+        given, environment = init_settings(), env_settings.env_vars
+        return (
+            init_settings,
+            env_settings,
+            SecretFiles(settings_cls, environment, given),
+            dotenv_settings,
+            SecretFiles(settings_cls, dotenv_settings.env_vars, {**environment, **given}),
+        )
 
 
 def _describe(error: Any) -> str:
@@ -103,10 +132,10 @@ class StorageSettings(Settings):
         repr=False,
         description="Control: RQ's keys and the query cache. Disposable, `volatile-lru`.",
     )
-    queue_password: SecretStr | None = Field(
+    queue_password: Password = Field(
         None, description="Password for an `ACTIVITY_QUEUE_URL` that has none, not percent-encoded."
     )
-    control_password: SecretStr | None = Field(
+    control_password: Password = Field(
         None,
         description="Password for an `ACTIVITY_CONTROL_URL` that has none, not percent-encoded.",
     )
@@ -150,6 +179,7 @@ class StorageSettings(Settings):
             learn(*secrets_of(url))
         for password in (self.queue_password, self.control_password):
             learn(password.get_secret_value() if password else "")
+        learn(os.environ.get(_OF_LIBPQ, ""))
         return self
 
 

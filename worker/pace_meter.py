@@ -5,7 +5,8 @@ import math
 from storage.queue.pace import Pace
 
 _MEMORY_SECONDS = 30.0  # of work; what was measured before counts less and less
-_MIN_SECONDS = 1.0  # of work; less than this is not enough to measure
+_MIN_SECONDS = 1.0  # of work with large batches; less than this is not enough to measure
+_MIN_SMALL_SECONDS = 0.2  # of work with any batches, for a lower bound
 
 
 class PaceMeter:
@@ -16,8 +17,8 @@ class PaceMeter:
     """
 
     def __init__(self) -> None:
-        self._large = _Average()
-        self._all = _Average()
+        self._large = _Average(_MIN_SECONDS)
+        self._all = _Average(_MIN_SMALL_SECONDS)
         self._warm = False
 
     def add(self, events: int, seconds: float, small: bool) -> None:
@@ -34,7 +35,7 @@ class PaceMeter:
 
     @property
     def pace(self) -> Pace | None:
-        """What is known; None until a second of work is measured."""
+        """What is known; None until enough work is measured."""
         if self._large.is_known:
             return Pace(self._large.per_second, at_least=False)
         return Pace(self._all.per_second, at_least=True) if self._all.is_known else None
@@ -43,7 +44,8 @@ class PaceMeter:
 class _Average:
     """A mean over the last seconds of work. It does not change while the process is idle."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_seconds: float) -> None:
+        self._min_seconds = min_seconds
         self._events = 0.0
         self._seconds = 0.0
 
@@ -54,7 +56,7 @@ class _Average:
 
     @property
     def is_known(self) -> bool:
-        return self._seconds >= _MIN_SECONDS
+        return self._seconds >= self._min_seconds
 
     @property
     def per_second(self) -> float:

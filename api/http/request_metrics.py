@@ -8,6 +8,7 @@ from storage.metrics.catalogue import ROUTES
 from storage.metrics.http_requests import row_of
 
 ROUTED_PATH = "activity.path"  # in a scope: the path without the prefix of a proxy
+REQUEST = "activity.request"  # in a scope: its `RequestId`
 
 UNREAD_ROW = row_of("other", "unread")
 POST_EVENT_ROW = row_of("POST", EVENTS)

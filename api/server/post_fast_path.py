@@ -30,6 +30,7 @@ from api.http.request_metrics import POST_EVENT_ROW
 from api.ingest.rejections import count_rejected
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
+from api.server.access_log import Answered, access_log
 from storage.errors import QueueFull, StorageError
 from storage.logs.request_id import RequestId, handling
 from storage.metrics.http_requests import count_answer
@@ -131,6 +132,7 @@ class Post:
         self._connection = connection
         self._posted = posted
         self._headers = connection.headers  # for an id of the request, if something asks for it
+        self._request: RequestId | None = None
         self._principal = principal
         self._complete_ns = perf_counter_ns()
 
@@ -176,7 +178,8 @@ class Post:
         else:
             if self._limit is not None:
                 self._limit.refund(1)
-            with handling(RequestId(self._headers)):
+            self._request = RequestId(self._headers)
+            with handling(self._request):
                 answer = self._problem(error).answer()
             self._answer(answer.status, header_lines(answer.headers), answer.body)
 
@@ -213,8 +216,16 @@ class Post:
             lines += header_lines([CLOSE])
         common = self._fast_path.lines(connection.server_state.default_headers)
         count_answer(POST_EVENT_ROW, status, self._complete_ns)  # no client sees it uncounted
+        if access_log.every:
+            self._record(status, len(body))
         connection.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], common, lines, body))
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()
+
+    def _record(self, status: int, size: int) -> None:
+        path = self._fast_path.prefix + EVENTS
+        request = self._request or RequestId(self._headers)
+        about = (self._complete_ns, request, self._connection.client)
+        access_log.record(Answered("POST", path, status, size, *about))

@@ -5,13 +5,14 @@ the rest of a body, without end. This protocol first answers what came complete 
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http.problems import Problem
-from api.http.request_metrics import UNREAD_ROW
+from api.http.request_metrics import REQUEST, UNREAD_ROW
 from api.server import refusals
+from api.server.access_log import Answered, access_log
 from api.server.connection_flow import ConnectionFlow
 from api.server.process_memory import ProcessMemory
 from api.server.single_write import SingleWriteCycle
@@ -118,10 +119,19 @@ class RefusingProtocol(HttpToolsProtocol):
     def _hang_up(self, problem: Problem, cycle: Any = None) -> None:
         """Send the last answer. `cycle`: the request that it answers, if its head was read."""
         if not self.transport.is_closing():
-            if isinstance(cycle, SingleWriteCycle):
-                cycle.count(problem.status)
-            else:
-                count_answer(UNREAD_ROW, problem.status, 0)
-            with handling(RequestId(self.headers if self._message_is_open else ())):
+            with handling(self._count(problem.status, cycle)):
                 self.transport.write(refusals.answer(problem))
             self.transport.close()
+
+    def _count(self, status: int, cycle: Any) -> RequestId:
+        """Count and record the last answer; return the request that it answers."""
+        request = RequestId(self.headers if self._message_is_open else ())
+        if isinstance(cycle, SingleWriteCycle):
+            scope: Any = cycle.scope
+            request = cast(RequestId, scope.setdefault(REQUEST, request))
+            cycle.count(status, None)
+            return request
+        count_answer(UNREAD_ROW, status, 0)
+        if access_log.every:
+            access_log.record(Answered("", "", status, None, 0, request, self.client))
+        return request

@@ -8,8 +8,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from api.http.answer import Answer, is_last
 from api.http.headers import Headers
 from api.http.problems import unavailable
-from api.http.request_metrics import ROUTED_PATH, route_of
+from api.http.request_metrics import REQUEST, ROUTED_PATH, route_of
+from api.server.access_log import Answered, access_log, announced_size
 from api.server.unread_answers import LARGE_BYTES
+from storage.logs.request_id import RequestId
 from storage.metrics.http_requests import Row, count_answer, row_of
 
 # All bytes that a head may have (RFC 9110, 5.5) except its line ends.
@@ -93,14 +95,24 @@ class SingleWriteCycle(RequestResponseCycle):
         if self.transport.is_closing():
             self.disconnected = True
         if message["type"] == "http.response.start" and not self.disconnected:
-            self.count(message["status"])
+            size = announced_size(self.scope["method"], message.get("headers", ()))
+            self.count(message["status"], size)
         await super().send(message)
 
-    def count(self, status: int) -> None:
-        """Count the answer."""
+    def count(self, status: int, size: int | None) -> None:
+        """Count the answer, and record it in the access log if that is on."""
         scope: Any = self.scope
         row = self.row or row_of(scope["method"], route_of(scope.get(ROUTED_PATH, scope["path"])))
         count_answer(row, status, self.complete_ns)
+        if access_log.every:
+            self._record(status, size)
+
+    def _record(self, status: int, size: int | None) -> None:
+        scope: Any = self.scope
+        # Not the current one of the context: another request may run this code when it ends.
+        request = scope.get(REQUEST) or RequestId(scope["headers"])
+        about = (self.complete_ns, request, scope["client"])
+        access_log.record(Answered(scope["method"], scope["path"], status, size, *about))
 
     def _send_whole(self, status: int, headers: Headers, body: bytes) -> bool:
         if (
@@ -117,8 +129,8 @@ class SingleWriteCycle(RequestResponseCycle):
             return False
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
-        if self.row is None:
-            self.count(status)
+        if self.row is None or access_log.every:
+            self.count(status, len(body))
         else:
             count_answer(self.row, status, self.complete_ns)
         self.transport.writelines((head, body))

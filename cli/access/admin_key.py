@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from cli.errors import CliError
-from cli.safe_files import open_file, sync_folder
+from cli.safe_files import sync_folder
 from storage.access import token
 from storage.access.actor import actor
 from storage.access.api_key import UNKNOWN_TIME, ApiKey, Scope
@@ -81,18 +81,20 @@ def _record(text: str) -> ApiKey:
 
 
 def _read(path: Path) -> str | None:
-    """Return the token in the file, None without a file. Raises CliError."""
+    """Return the token in the file, None without a file. Raises CliError.
+
+    A link is followed: Kubernetes mounts each file of a secret as a link.
+    """
     try:
-        descriptor = open_file(path, os.O_RDONLY)
+        # Without O_NONBLOCK, opening a named pipe would block. Files ignore the flag.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & _FORBIDDEN:
-            raise CliError(
-                f"{path} ({_VARIABLE}) contains a token, and others may read it or replace it: "
-                "chmod 600, or mode 0400 if a secret store makes the file"
-            )
-        raw = file.read(_MAX_BYTES)
+    try:
+        _require_private(os.fstat(descriptor).st_mode, path)
+        raw = os.read(descriptor, _MAX_BYTES)
+    finally:
+        os.close(descriptor)
     try:
         text = raw.decode("ascii").strip()
         token.id_of(text)
@@ -100,6 +102,17 @@ def _read(path: Path) -> str | None:
         reason = str(error) if isinstance(error, InvalidToken) else "not a token"
         raise CliError(f"{path} ({_VARIABLE}): {reason}") from None
     return text
+
+
+def _require_private(mode: int, path: Path) -> None:
+    """Raise CliError for what is no file, or a file that others may read or replace."""
+    if not stat.S_ISREG(mode):
+        raise CliError(f"{path} ({_VARIABLE}) is not a file")
+    if stat.S_IMODE(mode) & _FORBIDDEN:
+        raise CliError(
+            f"{path} ({_VARIABLE}) contains a token, and others may read it or replace it: "
+            "chmod 600, or mode 0400 if a secret store makes the file"
+        )
 
 
 def _write(path: Path, text: str) -> bool:
@@ -126,5 +139,5 @@ def _write(path: Path, text: str) -> bool:
 
 def _require(text: str | None, path: Path) -> str:
     if text is None:
-        raise CliError(f"{path} ({_VARIABLE}) was deleted as soon as it was made")
+        raise CliError(f"{path} ({_VARIABLE}) is a link to nothing, or was deleted just now")
     return text

@@ -6,7 +6,6 @@ import socket
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 from cli import state
 from cli.commands.migrate import make_admin_key
@@ -123,7 +122,8 @@ def _serve(
             running_servers(layout, account, lock_fd, settings.queue_maxmemory, signals.pause)
         )
         stack.callback(state.remove, layout.state)
-        _migrate(servers, settings.admin_key_file)
+        _migrate(servers)
+        make_admin_key(servers.urls.database_url, settings.admin_key_file)
         require_key(servers.urls, settings.host, without_key)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
@@ -152,12 +152,11 @@ def _log_to(descriptors: Sequence[int]) -> None:
     start_logs("supervisor", descriptors)
 
 
-def _migrate(servers: Servers, admin_key_file: Path | None) -> None:
+def _migrate(servers: Servers) -> None:
     # Imported here: `--help` and a wrong option should not wait for SQLAlchemy and Alembic.
     from storage.postgres.migrate import upgrade
 
     upgrade(servers.urls.database_url)
-    make_admin_key(servers.urls.database_url, admin_key_file)
 
 
 class Served(StopRequested):

@@ -186,7 +186,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             "Partitions ahead",
             "s",
             [(f"min(activity_partitions_ahead_seconds{{{JOB}}})", "ahead")],
-            "Time from now on for which partitions exist.",
+            "Time for which partitions exist.",
         ),
         Panel(
             "Oldest event",
@@ -257,8 +257,8 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             "Memory",
             "bytes",
-            [(f"activity_process_resident_bytes{{{JOB}}}", "{{instance}} {{role}} {{process}}")],
-            "Resident memory of each process.",
+            [(f"activity_process_resident_bytes{{{JOB}}}", "{{instance}} {{role}}")],
+            "Resident memory of the processes of each instance, by role.",
         ),
         Panel(
             "Servers",

@@ -15,7 +15,7 @@ import redis
 from storage.access.api_key import ApiKey
 from storage.access.audit import AuditLine, encode_line
 from storage.access.key_json import UnreadableRecord, decode_key, encode_key
-from storage.access.key_records import MAX_RECORDS, KeyRecords
+from storage.access.key_records import MAX_RECORDS, KeyRecords, shown_id
 from storage.errors import (
     QueueUnavailable,
     TooManyAuditLines,
@@ -158,7 +158,7 @@ def _records(found: Mapping[bytes, bytes]) -> KeyRecords:
         try:
             keys[key_id] = decode_key(key_id, raw)
         except UnreadableRecord:
-            unreadable.add(key_id)
+            unreadable.add(shown_id(key_id))
     return KeyRecords(keys, frozenset(unreadable))
 
 

@@ -12,6 +12,17 @@ MAX_KEYS = 10_000
 MAX_RECORDS = 2 * MAX_KEYS
 """Records that one store may have. Two stores that were away in turn may have different keys."""
 
+_MAX_SHOWN = 100
+
+
+def shown_id(raw: str) -> str:
+    """Return an id as it may be logged: somebody else may have written anything in its place.
+
+    An id of a key is returned as it is.
+    """
+    shown = raw if raw.isprintable() else ascii(raw)[1:-1]
+    return shown[:_MAX_SHOWN]
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRecords:

@@ -10,7 +10,7 @@ from storage.access import api_key
 from storage.access.api_key import ApiKey
 from storage.access.audit import AuditLine, add_lines
 from storage.access.key_json import UnreadableRecord, key_from
-from storage.access.key_records import MAX_RECORDS, KeyRecords
+from storage.access.key_records import MAX_RECORDS, KeyRecords, shown_id
 from storage.errors import TooManyKeys, UnreadableKey
 from storage.postgres import locks
 from storage.postgres.engine import transaction
@@ -87,7 +87,7 @@ def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Key
         try:
             keys[row.id] = _key(row)
         except UnreadableRecord:
-            unreadable.add(row.id)
+            unreadable.add(shown_id(row.id))
     return KeyRecords(keys, frozenset(unreadable))
 
 

@@ -16,6 +16,7 @@ Elsewhere the file has its path, in a folder that is cleaned after a kill (`cli/
 import mmap
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from storage.metrics.layout import CELLS, LAYOUT_HASH
@@ -54,7 +55,7 @@ class SlotFile:
             _write_zeros(fd, 0, HEADER_BYTES + slots * SLOT_BYTES)
             header = (_MAGIC, LAYOUT_HASH, SLOT_BYTES, slots)
             os.pwrite(fd, b"".join(cell.to_bytes(8, sys.byteorder) for cell in header), 0)
-            if path and _HAS_UNNAMED:
+            if path and not path.exists():
                 path.symlink_to(f"/proc/{os.getpid()}/fd/{fd}")
             return cls(fd)
         except BaseException:
@@ -120,7 +121,8 @@ def private_slot() -> Slot:
 
 def _new_file(path: Path | None) -> int:
     if _HAS_UNNAMED:
-        return os.memfd_create("activity-slots", os.MFD_CLOEXEC)
+        with suppress(OSError):  # a sandbox may refuse it
+            return os.memfd_create("activity-slots", os.MFD_CLOEXEC)
     if path:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     import tempfile  # slow, and not needed on Linux

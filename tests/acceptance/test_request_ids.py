@@ -37,7 +37,9 @@ def broken(
     log = tmp_path_factory.mktemp("log") / "stderr"
     with (
         log.open("wb") as stderr,
-        service(away, workers=0, probe="/health", log_to=stderr, log="json") as running,
+        service(
+            away, workers=0, probe="/health", log_to=stderr, log="json", auth="open"
+        ) as running,
     ):
         yield running, log
 

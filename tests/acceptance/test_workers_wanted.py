@@ -14,7 +14,7 @@ from testbed.waiting import wait_until
 from tests.support.drain_bench import NOWHERE
 
 EVENT = {"component": "c", "environment": "e", "message": "m"}
-# A worker needs a second of work to know its pace.
+# A worker needs a second of work with large batches to know its pace.
 SMALL_BATCHES: dict[str, Any] = {"batch_events": 100}
 
 

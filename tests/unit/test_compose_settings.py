@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.settings import ApiSettings
-from storage.settings import StorageSettings
+from storage.settings import LogSettings, StorageSettings
 from tests.support.compose_files import (
     COMPOSE,
     DOCKERFILES,
@@ -34,7 +34,7 @@ def test_each_setting_of_env_reaches_those_who_read_it_and_nobody_else(
     compose: dict[str, Any],
 ) -> None:
     """Require a new setting in both files."""
-    storage = variables(StorageSettings) | {"PGPASSWORD"}
+    storage = variables(StorageSettings) | variables(LogSettings) | {"PGPASSWORD"}
     assert environment_of(compose, "api").keys() == storage | variables(ApiSettings) | {
         "ACTIVITY_API_PROCESSES"
     }

@@ -54,6 +54,11 @@ def test_an_image_holds_only_what_the_lock_names(dockerfile: str) -> None:
     assert last(dockerfile, "COPY") == "--from=build /opt/venv /opt/venv"
 
 
+def test_an_image_listens_for_other_machines_and_so_needs_keys() -> None:
+    given = last("Dockerfile.api", "ENV").split()
+    assert {"ACTIVITY_HOST=::", "ACTIVITY_AUTH=required"} <= set(given)
+
+
 def test_both_images_are_built_by_the_same_steps() -> None:
     """Share the layers; a fix to one image then applies to the other."""
     api, worker = (

@@ -20,6 +20,7 @@ from storage.metrics.catalogue import CATALOGUE, Metric
 from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
+from storage.secret_files import file_variables
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -71,6 +72,13 @@ def test_the_metrics_page_lists_the_catalogue() -> None:
     labels = {label: values for metric in CATALOGUE for label, values in metric.labels if values}
     for label, values in labels.items():
         assert f"| `{label}` | {', '.join(f'`{value}`' for value in values)} |" in page
+
+
+def test_the_settings_page_lists_every_variable_that_names_a_file() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    section = page.partition("## Secrets from files")[2].partition("An address or a password")[2]
+    listed = re.findall(r"`(ACTIVITY_\w+_FILE)`", section.partition("Environment variables")[0])
+    assert listed == [name for cls in CLASSES for name in file_variables(cls)]
 
 
 def test_every_variable_that_a_page_or_a_file_names_is_one_that_is_known() -> None:

@@ -105,3 +105,11 @@ def test_a_wrong_value_is_told_with_what_would_be_right(name: str, value: str, t
     with pytest.raises(UsageError) as error:
         load_settings({name: value})
     assert text in str(error.value)
+
+
+def test_the_file_of_an_address_does_not_reach_a_process_that_gets_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACTIVITY_QUEUE_URL_FILE", "/run/secrets/queue")
+    assert "ACTIVITY_QUEUE_URL_FILE" not in child_environment("ours", {"ACTIVITY_QUEUE_URL": "o"})
+    assert child_environment("ours", {})["ACTIVITY_QUEUE_URL_FILE"] == "/run/secrets/queue"

@@ -1,13 +1,29 @@
 """Test the alert rules: what they say, and when they fire."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.prometheus import ALERTS, FOLDER, ROOT, RULE_TESTS, needs_promtool, promtool
+from storage.metrics.catalogue import REASONS
+from tests.support.metric_names import KNOWN, RECORDED, named
+from tests.support.prometheus import (
+    ALERTS,
+    FOLDER,
+    ROOT,
+    RULE_TESTS,
+    RULES,
+    needs_promtool,
+    promtool,
+)
 
+FAILURES = ("backlog_full", "keys_full", "queue_unavailable", "busy", "internal")
+FAULTS_OF_THE_REQUEST = (
+    *("invalid", "too_large", "unsupported", "held_back", "idempotency", "incomplete"),
+    *("unauthorized", "forbidden", "rate_limited"),
+)
 PAGES = {
     "ActivityAcceptBudgetBurns",
     "ActivityEventsUnaccounted",
@@ -44,6 +60,23 @@ def test_the_rules_and_the_example_of_a_configuration_are_valid(tmp_path: Path) 
         example.replace("/etc/prometheus/activity-observe-key", str(key))
     )
     promtool("check", "config", "prometheus.yaml", folder=tmp_path)
+
+
+def test_every_rule_uses_metrics_of_the_catalogue_or_what_another_rule_records() -> None:
+    expressions = [rule["expr"] for group in RULES["groups"] for rule in group["rules"]]
+    assert [each for each in expressions if not named(each) <= KNOWN | RECORDED] == []
+
+
+def test_every_reason_is_a_failure_of_the_service_or_of_the_request() -> None:
+    """Require a decision for a new reason: does it burn the budget?"""
+    found = {
+        reasons
+        for group in RULES["groups"]
+        for rule in group["rules"]
+        for reasons in re.findall(r'reason=~"([^"]*)"', rule["expr"])
+    }
+    assert found == {"|".join(FAILURES)}
+    assert set(REASONS) == {*FAILURES, *FAULTS_OF_THE_REQUEST}
 
 
 def cases(name: str) -> list[bool]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from storage.metrics.catalogue import CATALOGUE
 from tests.support.dashboard import DASHBOARD, FOLDER, PANELS, expressions
+from tests.support.metric_names import KNOWN, RECORDED, base_names, named
 from tests.support.prometheus import needs_promtool, promtool
 
 
@@ -38,6 +40,12 @@ def test_no_panel_lies_on_another_and_each_has_its_own_number() -> None:
 
 def test_every_panel_says_what_it_shows() -> None:
     assert [panel["title"] for panel in PANELS if not panel["description"]] == []
+
+
+def test_every_query_uses_metrics_of_the_catalogue_or_what_the_rules_record() -> None:
+    assert [each for each in expressions() if not named(each) <= KNOWN | RECORDED] == []
+    shown = set().union(*map(named, expressions()))
+    assert {metric.name for metric in CATALOGUE} - base_names(shown) == set()
 
 
 @needs_promtool

@@ -16,7 +16,8 @@ def after(*batches: tuple[int, float, bool]) -> Pace | None:
 
 def test_it_is_unknown_until_a_second_of_work_is_measured() -> None:
     assert after() is None
-    assert after((5000, 0.9, False)) is None
+    assert after((500, 0.1, False)) is None
+    assert after((4500, 0.9, False)) == Pace(5000, at_least=True)
     assert after((5000, 1.0, False)) == Pace(5000, at_least=False)
 
 

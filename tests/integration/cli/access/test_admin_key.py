@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.access.admin_key import ensure_admin_key
-from cli.errors import CliError, NotAFile
+from cli.errors import CliError
 from cli.main import main
 from storage.access import token
 from storage.access.api_key import UNKNOWN_TIME, Scope
@@ -117,13 +117,26 @@ def test_a_file_that_others_may_read_or_replace_is_refused(
     assert homes.table.load().keys == {}
 
 
-def test_a_link_or_a_folder_in_the_place_of_the_file_is_refused(homes: Homes, file: Path) -> None:
-    file.symlink_to(file.with_name("elsewhere"))
-    with pytest.raises(NotAFile):
+def test_a_link_to_the_file_is_followed_as_kubernetes_mounts_secrets(
+    homes: Homes, file: Path
+) -> None:
+    text = write(file.with_name("..data"), token.new_token(), 0o440)
+    file.symlink_to("..data")
+    assert "imported" in ensure_admin_key(homes.table, file, NOW)
+    assert homes.table.load().keys.keys() == {token.id_of(text)}
+
+
+def test_what_is_no_file_is_refused(homes: Homes, file: Path) -> None:
+    file.symlink_to("nothing")
+    with pytest.raises(CliError, match="a link to nothing"):
+        ensure_admin_key(homes.table, file, NOW)
+    file.unlink()
+    os.mkfifo(file, 0o600)
+    with pytest.raises(CliError, match="is not a file"):
         ensure_admin_key(homes.table, file, NOW)
     file.unlink()
     file.mkdir()
-    with pytest.raises((NotAFile, OSError)):
+    with pytest.raises(CliError, match="is not a file"):
         ensure_admin_key(homes.table, file, NOW)
     with pytest.raises(FileNotFoundError):
         ensure_admin_key(homes.table, file.with_name("no folder") / "key", NOW)

@@ -33,7 +33,7 @@ UP = """
     given = json.loads(sys.argv.pop())
     diary = given["diary"]
 
-    def apis(count, fd, host, urls, pass_fds):
+    def apis(count, fd, host, urls, pass_fds, tls):
         argv = [sys.executable, "-c", given["api"], diary, str(fd), given["status"]]
         return [Command("api", argv, urls.environment(), (fd, *pass_fds))] * count
 
@@ -49,8 +49,8 @@ UP = """
             open(diary, "a").write("background stops\\n")
 
     up.api_processes, up.worker_processes, up.background = apis, workers, background
-    up._migrate = lambda servers: None
-    cli.process.readiness.wait_until_ready.__defaults__ = (given["seconds"],)
+    up._migrate = lambda *_: None
+    cli.process.readiness.wait_until_ready.__defaults__ = (given["seconds"], None)
     sys.exit(main(sys.argv[1:]))
 """
 

@@ -1,6 +1,6 @@
 """What a process knows of keys: it forgets nothing, and uses no key that it can't read."""
 
-from storage.access.key_records import KeyRecords, KnownKeys
+from storage.access.key_records import KeyRecords, KnownKeys, shown_id
 from tests.support.access import START, make_key
 
 KEY, OTHER = make_key(), make_key()
@@ -34,3 +34,9 @@ def test_a_key_that_one_home_can_not_read_is_unusable_until_it_can() -> None:
 def test_merging_two_homes_keeps_what_either_can_not_read() -> None:
     merged = KeyRecords({KEY.id: KEY}).merge(KeyRecords({OTHER.id: OTHER}, frozenset({KEY.id})))
     assert merged == KeyRecords({KEY.id: KEY, OTHER.id: OTHER}, frozenset({KEY.id}))
+
+
+def test_an_id_that_somebody_else_wrote_can_not_control_a_terminal() -> None:
+    assert shown_id(KEY.id) == KEY.id
+    assert shown_id("\x1b[2J\n") == r"\x1b[2J\n"
+    assert len(shown_id("x" * 1_000_000)) == 100

@@ -132,7 +132,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 
-def test_the_settings_teach_their_secrets() -> None:
+def test_the_settings_teach_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "libpq-pw")
     with known():
         StorageSettings(
             queue_url="redis://u:queue%2Fpw@h:1/0",
@@ -141,7 +142,7 @@ def test_the_settings_teach_their_secrets() -> None:
             database_url="postgresql+psycopg2://u@h/db?password=database-pw",
             _env_file=None,
         )
-        for secret in ("queue/pw", "queue%2Fpw", "control-pw", "database-pw"):
+        for secret in ("queue/pw", "queue%2Fpw", "control-pw", "database-pw", "libpq-pw"):
             assert redact(f"<{secret}>") == "<***>"
 
 

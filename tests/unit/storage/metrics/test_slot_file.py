@@ -163,6 +163,19 @@ def test_it_works_where_files_need_a_name(
         assert SlotFile.open(tmp_path / "slots").readings()[1].cells()[0] == 3
 
 
+def test_it_works_where_a_sandbox_refuses_files_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    file = SlotFile.create(2, tmp_path / "slots")
+    file.slot(1).cells[0] = 3
+    assert SlotFile.open(tmp_path / "slots").readings()[1].cells()[0] == 3
+    assert (tmp_path / "slots").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_unfit_file_is_refused_and_the_process_counts_alone(
     file: SlotFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
