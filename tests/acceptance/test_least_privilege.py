@@ -1,5 +1,6 @@
 """Run the whole service with the rights that docs/security.md gives it, and no more."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,9 +15,11 @@ from cli.doctor.subject import open_subject
 from storage.access.audit import AuditLine
 from storage.access.homes import KeyHomes
 from storage.access.pending_audit import pending_lines
+from storage.access.rate_limits import Demand, RateLimit, RateLimits
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.postgres.engine import plain_engine
+from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -151,6 +154,23 @@ def test_the_doctor_lacks_only_the_right_to_ask_for_the_settings_of_control(
     unknown = {name for name, each in found.items() if each.verdict == Verdict.UNKNOWN}
     assert unknown == {"control-persistence", "keys-needed", "log-size"}  # no host, no folder
     assert "config" in str(denied(settings)).lower()
+
+
+def test_limits_of_keys_are_counted_with_the_rights_of_the_page(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    """Without the right, each process would let the whole rate pass; only a log would say so."""
+
+    async def ask(key_id: str, limit: RateLimit) -> int:
+        limits = RateLimits(connect_async(few_rights.control_url, retries=0))
+        try:
+            return (await limits.grant(key_id, limit, Demand(7, 1, 1))).events
+        finally:
+            await limits.close()
+
+    assert asyncio.run(ask("rate", RateLimit(7, None))) == 7
+    assert asyncio.run(ask("both", RateLimit(7, 1_000))) == 7
+    assert denied(settings) == []
 
 
 @pytest.mark.parametrize(
