@@ -20,7 +20,7 @@ from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
-from api.routes import ingest, methods, openapi, ops, otlp, pages, query
+from api.routes import ingest, methods, openapi_document, ops, otlp, pages, query
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
@@ -120,7 +120,7 @@ class _FastAPI(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        return openapi.corrected(super().openapi())
+        return openapi_document.corrected(super().openapi())
 
 
 def _fastapi(lifespan: object) -> FastAPI:

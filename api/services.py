@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -140,69 +140,98 @@ class _DatabaseReads:
 async def open_services(
     storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget, keys: KeyRing
 ) -> AsyncIterator[Services]:
-    """Open the services, and close them after the block. An unreachable server raises no error."""
-    queue = connect_async(storage.queue_url)
-    limits = BacklogLimits(
-        settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys
-    )
-    producer = QueueProducer(queue, storage.shards, limits)
-    inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
-    monitor = BacklogMonitor(inspector)
-    cache = PageCache(
-        connect_async(storage.control_url), settings.cache_seconds * 1000, settings.cache_grace_ms
-    )
-    engine = reading_engine(storage.database_url, storage.database_pool)
-    store = EventStore(engine)
-    wakeups = _Wakeups(storage)
-    wake = wakeups.enqueue
-    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
-    idempotency = Idempotency(producer, storage.shards, wake)
-    history = History(store, cache, producer, storage.database_pool)
-    commit_waiter = CommitWaiter(producer)
-    limits_on_control = RateLimits(connect_async(storage.control_url, retries=0))
-    key_limits = Limits(limits_on_control, rate_limited_events.add)
-    sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
-    key_client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
-    key_reader = KeyReader(key_client, engine)
-    key_watch = KeyWatch(keys, key_reader)
-    read = _DatabaseReads(history, engine)
-    status = Status(inspector, read.ledger, wakeups.crew, monitor)
-    pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
-    calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
-    metrics = Metrics(calls, settings.backlog_events)
-    metrics.plug(KEY_EXPIRY, lambda: labelled(keys.seconds_left(EXPIRY_SHOWN_SECONDS)))
-    await _announce(producer, inspector)
-    await _check_history(history)
-    await key_watch.start(PROBE_SECONDS)
-    sweeper.start()
-    monitor.start()
-    try:
+    """Open the services, and close them after the block. An unreachable server raises no error.
+
+    They are closed in the reverse order: first write what was accepted, then send the wake-ups,
+    then close the connections.
+    """
+    async with AsyncExitStack() as stack:
+        engine = reading_engine(storage.database_url, storage.database_pool)
+        store = EventStore(engine)
+        stack.callback(store.close)
+        cache = _page_cache(storage, settings)
+        stack.push_async_callback(cache.close)
+        queue = connect_async(storage.queue_url)
+        producer = QueueProducer(queue, storage.shards, _backlog_limits(settings))
+        stack.push_async_callback(producer.close)
+        inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
+        history = History(store, cache, producer, storage.database_pool)
+        await _announce(producer, inspector)
+        await _check_history(history)
+        sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
+        stack.callback(sweeper.stop)
+        wakeups = _Wakeups(storage)
+        stack.callback(wakeups.close)
+        await _watch_keys(stack, storage, engine, keys)
+        monitor = BacklogMonitor(inspector)
+        stack.push_async_callback(monitor.stop)
+        read = _DatabaseReads(history, engine)
+        pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+        calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
+        metrics = _metrics(calls, settings, keys)
+        stack.push_async_callback(metrics.close)
+        ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
+        sweeper.start()
+        monitor.start()
         yield Services(
             RequestLimits.of(settings),
             memory_budget,
             keys,
-            Ingest(group_commit, idempotency, monitor, producer.shard_limits, key_limits),
+            ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
-            status,
+            Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             pings,
         )
-    finally:
-        # First write what was accepted, then send the wake-ups, then close the connections.
-        await group_commit.close()
-        await commit_waiter.close()
-        await key_limits.close()
-        await metrics.close()
-        await monitor.stop()
-        await key_watch.stop()
-        key_reader.close()
-        key_client.close()
-        wakeups.close()
-        sweeper.stop()
-        await producer.close()
-        await cache.close()
-        store.close()
+
+
+def _backlog_limits(settings: ApiSettings) -> BacklogLimits:
+    return BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
+
+
+def _page_cache(storage: StorageSettings, settings: ApiSettings) -> PageCache:
+    control = connect_async(storage.control_url)
+    return PageCache(control, settings.cache_seconds * 1000, settings.cache_grace_ms)
+
+
+async def _watch_keys(
+    stack: AsyncExitStack, storage: StorageSettings, engine: Any, keys: KeyRing
+) -> None:
+    client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
+    stack.callback(client.close)
+    reader = KeyReader(client, engine)
+    stack.callback(reader.close)
+    watch = KeyWatch(keys, reader)
+    stack.push_async_callback(watch.stop)
+    await watch.start(PROBE_SECONDS)
+
+
+def _metrics(calls: ServerCalls, settings: ApiSettings, keys: KeyRing) -> Metrics:
+    metrics = Metrics(calls, settings.backlog_events)
+    metrics.plug(KEY_EXPIRY, lambda: labelled(keys.seconds_left(EXPIRY_SHOWN_SECONDS)))
+    return metrics
+
+
+def _ingest(
+    stack: AsyncExitStack,
+    storage: StorageSettings,
+    settings: ApiSettings,
+    producer: QueueProducer,
+    wakeups: _Wakeups,
+    monitor: BacklogMonitor,
+) -> tuple[Ingest, CommitWaiter]:
+    rates = RateLimits(connect_async(storage.control_url, retries=0))
+    key_limits = Limits(rates, rate_limited_events.add)
+    stack.push_async_callback(key_limits.close)
+    commit_waiter = CommitWaiter(producer)
+    stack.push_async_callback(commit_waiter.close)
+    wake = wakeups.enqueue
+    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
+    stack.push_async_callback(group_commit.close)
+    idempotency = Idempotency(producer, storage.shards, wake)
+    ingest = Ingest(group_commit, idempotency, monitor, producer.shard_limits, key_limits)
+    return ingest, commit_waiter
 
 
 def services_of(request: Request) -> Services:

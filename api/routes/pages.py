@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from api.http.problem_response import JsonResponse
 from api.http.problems import Problem
-from api.routes import openapi
+from api.routes.openapi_document import with_required_keys
 from api.routes.protected_route import keys_of, protected_router
 
 router = protected_router(include_in_schema=False)
@@ -94,7 +94,7 @@ async def openapi_document(request: Request) -> JSONResponse:
     """Return the OpenAPI document."""
     document = request.app.openapi()
     if not keys_of(request).is_open:
-        document = openapi.with_required_keys(document)
+        document = with_required_keys(document)
     if root := _root(request):
         document = {**document, "servers": [{"url": root}]}
     return JsonResponse(document, headers=_SECURE)

@@ -94,13 +94,8 @@ class Wired:
         limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
-        ingest = Ingest(
-            self.commit,
-            cast(Any, None),
-            cast(Any, watch),
-            BacklogLimits(),
-            Limits(cast(Any, control)),
-        )
+        parts: Any = (self.commit, None, watch, BacklogLimits(), Limits(cast(Any, control)))
+        ingest = Ingest(*parts)
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")
         _APP.fastapi.state.services = SimpleNamespace(
