@@ -112,7 +112,7 @@ def service(
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        http = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+        http = stack.enter_context(httpx.Client(base_url=url, timeout=120, trust_env=False))
         running = Service(settings, environment(settings, **more), http, listener, log=log_to)
         stack.callback(running.stop)
         for _ in range(apis):
