@@ -25,9 +25,17 @@ class PageQuestion:
     tags: list[str]
 
     @classmethod
-    def of(cls, filters: Filters) -> "PageQuestion":
-        """Return the question that these filters ask."""
-        return cls(filters, digest(filters), tags.of_page(filters))
+    def of(cls, filters: Filters, limits: NameLimits | None = None) -> "PageQuestion":
+        """Return the question that these filters ask, within the limits of the client.
+
+        Clients share a page in the cache only if their limits are equal. Otherwise whether it comes
+        from the cache would tell what others have asked.
+        """
+        if limits is None:
+            return cls(filters, digest(filters), tags.of_page(filters))
+        narrowed = limits.narrow(filters)
+        name = f"{digest(narrowed)}-{limits.digest}"
+        return cls(narrowed, name, tags.of_page_within(narrowed, limits))
 
 
 Question = PageQuestion | tuple[UUID, ...]
@@ -56,4 +64,4 @@ def _parse(query_string: bytes, limits: NameLimits | None) -> Question:
     if ids := ids_of(pairs, faults):
         return tuple(ids)
     filters = filters_of(pairs, faults)
-    return PageQuestion.of(filters if limits is None else limits.narrow(filters))
+    return PageQuestion.of(filters, limits)

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from storage.model.event import Event
 from storage.model.filters import DECLARATIONS, Filters
+from storage.model.name_limits import NameLimits
 
 TAGS = 1024  # for each filter: bounds the number of counters whatever values come in
 ALL = "all"
@@ -36,6 +37,23 @@ def of_page(filters: Filters) -> list[str]:
     for _, name, field_of, _ in _TAGGED:
         if values := field_of(filters):
             return sorted(_tags(name, values))
+    return [ALL]
+
+
+def of_page_within(filters: Filters, limits: NameLimits) -> list[str]:
+    """Return the tags that prove a page of a client with limits, whose filters they narrowed.
+
+    Only events that the client may see have these tags; or every event has, with `all`. By another
+    tag the client could find out when an event that it may not see was stored: its page of an
+    email, say, would not come from the cache any more.
+    """
+    limited = [
+        name
+        for name, patterns in zip(("component", "environment"), limits, strict=True)
+        if patterns
+    ]
+    if len(limited) == 1 and not getattr(filters, f"within_{limited[0]}"):
+        return sorted(_tags(limited[0], getattr(filters, limited[0])))
     return [ALL]
 
 

@@ -1,7 +1,9 @@
 """Limits to components and environments: what the holder of an API key may post and read. Pure."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
+from hashlib import blake2b
 from typing import NamedTuple
 
 from storage.model.event import Event
@@ -20,6 +22,11 @@ class NameLimits(NamedTuple):
         """Return the limits in their canonical form, None if they admit everything."""
         limits = cls(simplify(components), simplify(environments))
         return limits if any(limits) else None
+
+    @property
+    def digest(self) -> str:
+        """Return a hash that is equal for equal limits."""
+        return blake2b(json.dumps(self).encode(), digest_size=16).hexdigest()
 
     def refused(self, component: str, environment: str) -> str | None:
         """Return the field that is outside of the limits, None if the event is within them."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from storage.cache import tags
 from storage.model.filters import DECLARATIONS, Filters
+from storage.model.name_limits import NameLimits
 from tests.support.matching import matches
 from tests.support.reading import made
 
@@ -39,6 +40,25 @@ def texts_of_every_filter() -> st.SearchStrategy[Filters]:
 def test_an_event_that_matches_has_a_tag_of_the_page(filters: Filters, event: Any) -> None:
     if matches(event, filters):
         assert set(tags.of_page(filters)) & tags.of_events([event])
+
+
+A_PATTERN = st.builds("{}{}".format, A_TEXT, st.sampled_from(["", "*"]))
+LIMITS = st.builds(NameLimits.of, st.lists(A_PATTERN, max_size=2), st.lists(A_PATTERN, max_size=2))
+
+
+@given(texts_of_every_filter(), LIMITS, EVENTS)
+def test_with_limits_only_what_a_client_may_see_changes_its_page_or_everything_does(
+    filters: Filters, limits: NameLimits | None, event: Any
+) -> None:
+    if limits is None:
+        return
+    narrowed = limits.narrow(filters)
+    of_page = tags.of_page_within(narrowed, limits)
+    is_changed = bool(set(of_page) & tags.of_events([event]))
+    if limits.admits(event):
+        assert is_changed or not matches(event, narrowed)
+    else:
+        assert of_page == [tags.ALL] or not is_changed
 
 
 def test_the_most_selective_filter_tells_the_tags() -> None:
