@@ -20,6 +20,7 @@ Policy = Literal["open", "until_first_key", "required"]
 Memo = dict[bytes | None, Principal]
 """Who asks, by the raw header; None stands for a request without one."""
 
+_EXPIRED_SHOWN_SECONDS = 86_400  # an alert shows that requests get 401 now
 _NO_DIGEST = bytes(32)  # of no token: nobody knows one with this hash
 
 
@@ -102,13 +103,14 @@ class KeyRing:
     def seconds_left(self, within: float) -> dict[str, float]:
         """Return in how many seconds keys expire, of those that will do so `within` seconds.
 
-        By key id; empty while no store could be read. Revoked and unreadable keys have ended.
+        By key id. Negative for a key that has expired within the last day. Empty while no store
+        could be read. Revoked and unreadable keys are left out.
         """
         now, found = time(), {}
         for key_id, key in self._known.keys.items():
             if key.expires_at and not key.revoked_at and self._known.find(key_id):
                 left = key.expires_at.timestamp() - now
-                if 0 < left <= within:
+                if -_EXPIRED_SHOWN_SECONDS < left <= within:
                     found[key_id] = left
         return found
 

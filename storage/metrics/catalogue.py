@@ -302,7 +302,7 @@ DATABASE_BYTES = _of_service("database_bytes", "gauge", "Bytes of the database o
 KEY_EXPIRY = _of_service(
     "key_expiry_seconds",
     "gauge",
-    "Seconds until a key expires, for keys that do so within 30 days, by the key's ID.",
+    "Seconds until a key expires, within 30 days, or since it did, within a day; by the key's ID.",
     "seconds",
     "id",
 )

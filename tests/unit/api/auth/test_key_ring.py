@@ -203,3 +203,7 @@ def test_the_keys_that_expire_soon_are_told_with_the_time_left() -> None:
     ring.add_table(KeyRecords({}, frozenset([broken.key.id])))
     with at(NOW):
         assert ring.seconds_left(30 * 86_400) == {soon.key.id: 3 * 86_400}
+    with at(NOW + timedelta(days=3, hours=1)):
+        assert ring.seconds_left(86_400) == {soon.key.id: -3600}
+    with at(NOW + timedelta(days=4)):
+        assert soon.key.id not in ring.seconds_left(86_400)
