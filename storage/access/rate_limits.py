@@ -2,8 +2,9 @@
 
 A key's rate has a burst of one second: after a pause, so many events may come at once. A request
 with more than half of a second's events needs room for that half only, and is counted whole: what
-follows waits until that is paid off. So every request passes sooner or later, up to the events of
-`LONGEST_DEBT_SECONDS`, and in the long run the rate holds to the event.
+follows waits until that is paid off. So a request passes once the key has paused for half a second,
+up to the events of `LONGEST_DEBT_SECONDS`, and in the long run the rate holds to the event. A
+refused request reserves nothing: single posts that use up the rate leave no room for a batch.
 """
 
 import math
