@@ -1,5 +1,6 @@
 """Samples as text that Prometheus reads, by Prometheus's own library."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from storage.metrics.catalogue import BUILD_INFO
 from storage.metrics.samples import Distribution, Sampled, counted, resident_bytes
 from storage.metrics.slot import SlotReading
 
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}")
+
 
 class Exposition(NamedTuple):
     """The text, and its media type."""
@@ -27,9 +30,10 @@ class Exposition(NamedTuple):
 def expose(samples: Iterable[Sampled], accept: str) -> Exposition:
     """Return the text in the format that an Accept header asks for: OpenMetrics, or plain text.
 
-    A metric without a value is left out.
+    What the header asks for in an odd way is passed over. A metric without a value is left out.
     """
-    encode, media_type = choose_encoder(accept)
+    usual = [wanted for wanted in accept.split(",") if _is_usual(wanted)]
+    encode, media_type = choose_encoder(",".join(usual))
     return Exposition(media_type, encode(_Families(samples)))
 
 
@@ -37,6 +41,13 @@ def of_instance(readings: Sequence[SlotReading], version: str) -> list[Sampled]:
     """Return the metrics of an instance, from the slots of its supervisor's processes."""
     build = Sampled(BUILD_INFO, {(version,): 1})
     return [*counted(readings), resident_bytes(readings), build]
+
+
+def _is_usual(wanted: str) -> bool:
+    """Return whether the library can read this media range: it raises at an odd version."""
+    parameters = (part.strip().partition("=") for part in wanted.split(";"))
+    versions = [value for name, _, value in parameters if name == "version"]
+    return all(_VERSION.fullmatch(version) for version in versions)
 
 
 class _Families(Collector):

@@ -63,6 +63,10 @@ def test_the_format_follows_the_accept_header(used: Service) -> None:
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     names = {family.name for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
     assert names == {name.removesuffix("_total") for name in scrape(used.http).families}
+    odd = used.http.get(
+        "/metrics", headers={b"accept": b"application/openmetrics-text;version=\xff"}
+    )
+    assert (odd.status_code, odd.headers["content-type"]) == (200, plain.headers["content-type"])
     head = used.http.head("/metrics")
     assert (head.status_code, head.content) == (200, b"")
 
