@@ -4,11 +4,13 @@
     GET /metrics    the metrics of this supervisor's processes, for Prometheus
 
 One request per connection. Everything is bounded: the connections at once, the bytes of a request,
-and the seconds of a connection, however slowly its client sends and reads.
+and the seconds of its head and of a connection, however slowly its client sends and reads. When all
+connections are taken, the oldest that is silent is closed for a new one.
 """
 
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -21,12 +23,16 @@ from typing import NamedTuple
 
 from cli.health.worker_states import Health, judge, states_in
 from cli.process import listener as listening
+from cli.process.probe_connections import ProbeConnections
+from storage.logs.throttle import Throttle
 from storage.metrics.process import own
 
 MAX_CONNECTIONS = 16
 MAX_HEAD_BYTES = 8192
+HEAD_SECONDS = 1.0
 CONNECTION_SECONDS = 5.0
 _END = b"\r\n\r\n"
+_LINES = re.compile(rb"(?:[\t -~]*\r\n)+")
 _PAUSE_SECONDS = 0.1  # after a failed accept: no descriptors are left, say
 _STOP_SECONDS = 2.0
 
@@ -69,7 +75,8 @@ class ProbeServer:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._stopping = threading.Event()
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._connections = ProbeConnections(MAX_CONNECTIONS)
+        self._throttle = Throttle()
         self._answering = ThreadPoolExecutor(MAX_CONNECTIONS, "probe")
         self._accepting = threading.Thread(target=self._accept, name="probes", daemon=True)
 
@@ -87,29 +94,38 @@ class ProbeServer:
 
     def _accept(self) -> None:
         while not self._stopping.is_set():
-            self._free.acquire()
             try:
                 connection, _ = self._listener.accept()
-                self._answering.submit(self._serve, connection)
-            except (OSError, RuntimeError):  # RuntimeError: it stops
-                self._free.release()
+            except OSError:
                 self._stopping.wait(_PAUSE_SECONDS)
+            else:
+                self._pass_on(connection)
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        self._connections.add(connection)
+        try:
+            self._answering.submit(self._serve, connection)
+        except RuntimeError:  # it stops, or no thread can be started
+            self._connections.close(connection)
+            self._stopping.wait(_PAUSE_SECONDS)
 
     def _serve(self, connection: socket.socket) -> None:
+        deadline = time.monotonic() + CONNECTION_SECONDS
         try:
-            with connection:
-                exchange(connection, time.monotonic() + CONNECTION_SECONDS)
+            head = _read_head(connection, time.monotonic() + HEAD_SECONDS)
+            self._connections.has_asked(connection)
+            _send_answer(connection, head, deadline)
         except OSError:  # the client is gone, or too slow
             pass
-        except Exception:
-            log.exception("a probe got no answer")
+        except Exception as error:
+            if self._throttle.allows(type(error).__name__):
+                log.exception("a probe got no answer")
         finally:
-            self._free.release()
+            self._connections.close(connection)
 
 
-def exchange(connection: socket.socket, deadline: float) -> None:
-    """Read one request and answer it. Raises `OSError`, also at the deadline."""
-    head = _read_head(connection, deadline)
+def _send_answer(connection: socket.socket, head: bytes, deadline: float) -> None:
+    """Answer the request of this head. Raises `OSError`, also at the deadline."""
     method, answer = answer_to(head)
     connection.settimeout(max(deadline - time.monotonic(), 0.01))
     connection.sendall(_encode(answer, with_body=method != "HEAD"))
@@ -117,9 +133,12 @@ def exchange(connection: socket.socket, deadline: float) -> None:
 
 def answer_to(head: bytes) -> tuple[str, Answer]:
     """Return the method of a request, and the answer to its head."""
-    line, *fields = head.partition(_END)[0].decode("latin-1").split("\r\n")
+    lines, end, _ = head.partition(_END)
+    if not end or not _LINES.fullmatch(lines + b"\r\n"):
+        return "", _problem(HTTPStatus.BAD_REQUEST)
+    line, *fields = lines.decode("ascii").split("\r\n")
     words = line.split(" ")
-    if _END not in head or len(words) != 3 or not words[2].startswith("HTTP/1."):
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return "", _problem(HTTPStatus.BAD_REQUEST)
     method, path = words[0], words[1].partition("?")[0]
     answer = _ROUTES.get(path)

@@ -2,8 +2,9 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -96,7 +97,13 @@ def test_other_requests_are_refused(running: Running) -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [b"\r\n\r\n", b"GET /health\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"a b HTTP/2\r\n\r\n"],
+    [
+        *(b"\r\n\r\n", b"GET /health\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"a b HTTP/2\r\n\r\n"),
+        b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=\xff\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nX: \x00\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nX: y\nHost: z\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nX: y\rHost: z\r\n\r\n",
+    ],
 )
 def test_what_is_no_request_is_400(running: Running, request_: bytes) -> None:
     assert running.send(request_).startswith(b"HTTP/1.1 400 ")
@@ -119,6 +126,42 @@ def test_slow_clients_are_disconnected_and_keep_nobody_out(
         assert [one.recv(1) for one in slow] == [b""] * MAX_CONNECTIONS
 
 
+def test_a_flood_of_silent_connections_keeps_nobody_out(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound in ("HEAD_SECONDS", "CONNECTION_SECONDS"):
+        monkeypatch.setattr(probe_server, bound, 10 * SECONDS)
+    over = threading.Event()
+
+    def is_silent() -> None:
+        while not over.is_set():
+            with suppress(OSError), running.connect() as silent:
+                silent.settimeout(0.1)
+                while not over.is_set():
+                    with suppress(TimeoutError):
+                        if not silent.recv(1):
+                            break
+
+    flood = [threading.Thread(target=is_silent) for _ in range(3 * MAX_CONNECTIONS)]
+    with ExitStack() as stack:
+        first = [stack.enter_context(running.connect()) for _ in range(MAX_CONNECTIONS)]
+        for one in flood:
+            one.start()
+            stack.callback(one.join)
+        stack.callback(over.set)
+        assert [running.http.get("/health").status_code for _ in range(10)] == [200] * 10
+        assert [one.recv(1) for one in first] == [b""] * MAX_CONNECTIONS
+
+
+def test_a_head_has_less_time_than_an_answer(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_server, "CONNECTION_SECONDS", 10 * SECONDS)
+    with running.connect() as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\n")
+        assert slow.recv(1) == b""
+
+
 def test_a_failure_costs_one_answer_and_no_connection(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,7 +173,7 @@ def test_a_failure_costs_one_answer_and_no_connection(
         for _ in range(MAX_CONNECTIONS + 1):
             assert running.send(b"GET /health HTTP/1.1\r\n\r\n") == b""
     assert running.http.get("/health").status_code == 200
-    assert "a probe got no answer" in caplog.text
+    assert caplog.text.count("a probe got no answer") == 1, "once a minute"
 
 
 def test_a_port_in_use_is_named_with_its_setting() -> None:
