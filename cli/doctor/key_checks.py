@@ -10,7 +10,8 @@ from cli.quantities import counted, duration, noun
 from storage.access.api_key import ApiKey
 from storage.access.key_records import KeyRecords
 
-_DAYS = 7  # as the alert ActivityKeyExpires
+_DAYS = 7  # as the alert ActivityKeyExpires, which names a key that has expired for a day too
+_EXPIRED = timedelta(days=1)
 
 
 def _access(subject: Subject) -> Finding:
@@ -69,8 +70,7 @@ def _expiry(subject: Subject) -> Finding:
         return warning(
             f"{counted(len(ending), 'API key')} {noun(len(ending), 'expires', 'expire')} soon or "
             f"did lately; the first: {_when(ending[0], now)}",
-            f"{subject.activity('keys', 'rotate', ending[0].id)}; of a key that nobody needs: "
-            f"{subject.activity('keys', 'revoke', ending[0].id)}",
+            _replace(subject, ending[0], now),
         )
     if missing:
         return unknown("; ".join(missing))
@@ -90,13 +90,48 @@ def _records(subject: Subject) -> tuple[KeyRecords, list[str]]:
 
 
 def _ending(keys: Iterable[ApiKey], now: datetime) -> list[ApiKey]:
-    """Return the keys that end soon, or have just ended, and that nobody has revoked."""
-    margin = timedelta(days=_DAYS)
+    """Return the keys that end soon, or have just ended, and that nobody has revoked or replaced.
+
+    A key that has expired is replaced once a valid key has its name.
+    """
+    known = list(keys)
+    replaced = {key.name for key in known if key.is_valid_at(now)}
+    until = now + timedelta(days=_DAYS)
     return [
         key
-        for key in keys
-        if key.expires_at and not key.revoked_at and abs(key.expires_at - now) < margin
+        for key in known
+        if key.expires_at
+        and not key.revoked_at
+        and now - _EXPIRED < key.expires_at < until
+        and (key.is_valid_at(now) or key.name not in replaced)
     ]
+
+
+def _replace(subject: Subject, key: ApiKey, now: datetime) -> str:
+    """Return how to replace a key. One that has expired can be neither rotated nor revoked."""
+    if key.is_valid_at(now):
+        return (
+            f"{subject.activity('keys', 'rotate', key.id)}; of a key that nobody needs: "
+            f"{subject.activity('keys', 'revoke', key.id)}"
+        )
+    return (
+        f"if somebody needs it: {subject.activity(*_creation(key))}, with --expires if it is to "
+        "end again; otherwise do nothing: this warning ends a day after the key"
+    )
+
+
+def _creation(key: ApiKey) -> list[str]:
+    """Return the words that make a key with the same name and grants."""
+    rate, daily = key.events_per_second, key.events_per_day
+    each = (
+        *(("--scope", scope.value) for scope in sorted(key.scopes)),
+        *(("--component", pattern) for pattern in key.components),
+        *(("--environment", pattern) for pattern in key.environments),
+        *([("--rate", f"{rate}/s")] if rate else []),
+        *([("--daily", str(daily))] if daily else []),
+        *(("--origin", origin) for origin in key.origins),
+    )
+    return ["keys", "create", key.name, *(word for pair in each for word in pair)]
 
 
 def _when(key: ApiKey, now: datetime) -> str:
@@ -118,7 +153,7 @@ CHECKS = (
     Check(
         "keys-expiry",
         "API keys on the queue and in PostgreSQL",
-        f"one that is not revoked expires within {_DAYS} days, or has expired so lately",
+        f"one that is not revoked expires within {_DAYS} days, or has expired for less than a day",
         "a record that can't be read",
         _expiry,
     ),

@@ -79,7 +79,8 @@ class Bench:
     def add_key(self, key_id: str = "3kTMd9fa", **more: Any) -> None:
         """Put an API key on the queue, as while PostgreSQL was away."""
         created_at = datetime.now(UTC) - timedelta(days=90)
-        key = ApiKey(key_id, bytes(32), "shop", frozenset({Scope.WRITE}), created_at, **more)
+        fields: dict[str, Any] = {"name": "shop", "scopes": frozenset({Scope.WRITE}), **more}
+        key = ApiKey(key_id, bytes(32), created_at=created_at, **fields)
         KeyQueue(self.queue).merge({key_id: key})
 
     def sql(self, statement: str) -> None:

@@ -1,11 +1,15 @@
 """Who is let in, and which keys end soon."""
 
+import shlex
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from cli.doctor.check import Verdict
 from cli.doctor.subject import RunFacts
+from cli.main import parser
+from storage.access.api_key import Scope
 from tests.support import doctor_bench
 from tests.support.doctor_bench import Bench
 
@@ -23,6 +27,40 @@ def test_keys_that_end_later_or_were_revoked_or_rotated_are_right(bench: Bench) 
     found = bench.examine()["keys-expiry"]
     assert found.verdict == Verdict.OK
     assert found.text.startswith("2 valid API keys, ")
+
+
+def test_the_remedy_of_an_expired_key_makes_one_like_it_and_ends_the_warning(
+    bench: Bench,
+) -> None:
+    now = datetime.now(UTC)
+    grants: dict[str, Any] = {
+        "scopes": frozenset({Scope.READ, Scope.WRITE}),
+        "components": ("auth", "pay-*"),
+        "environments": ("prod",),
+        "events_per_second": 5000,
+        "events_per_day": 1_000_000,
+        "origins": ("https://app.example.com",),
+    }
+    bench.add_key(name="Team Zürich, nightly", expires_at=now - timedelta(hours=2), **grants)
+    found = bench.examine()["keys-expiry"]
+    assert found.verdict == WARNING
+    assert "rotate" not in found.remedy
+    assert "revoke" not in found.remedy
+    command = found.remedy.removeprefix("if somebody needs it: ").partition(", with --expires")[0]
+    words = shlex.split(command)
+    assert words[:3] == ["activity", "keys", "create"]
+    options = parser().parse_args(words[1:])
+    assert frozenset(options.scope) == {"read", "write"}
+    assert (tuple(options.component), tuple(options.environment)) == (("auth", "pay-*"), ("prod",))
+    assert (options.rate, options.daily) == (5000, 1_000_000)
+    assert tuple(options.origin) == grants["origins"]
+    bench.add_key(key_id="bbbbbbbb", name=options.name, **grants)
+    assert bench.examine()["keys-expiry"].verdict == OK
+
+
+def test_an_expired_key_is_named_for_a_day(bench: Bench) -> None:
+    bench.add_key(expires_at=datetime.now(UTC) - timedelta(hours=25))
+    assert bench.examine()["keys-expiry"].verdict == OK
 
 
 @pytest.mark.parametrize(

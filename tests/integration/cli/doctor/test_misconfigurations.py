@@ -269,7 +269,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     ("clocks", FAULT, "the clocks of this machine and", slow_clock(40)),
     ("balance", FAULT, "the queue itself misses 1", lost_event),
     ("keys-expiry", WARNING, "the first: 3kTMd9fa ends in 2 d", expiring(59)),
-    ("keys-expiry", WARNING, "3kTMd9fa has ended 1 d", expiring(-36)),
+    ("keys-expiry", WARNING, "3kTMd9fa has ended 12 h", expiring(-12)),
     (
         "keys-expiry",
         FAULT,
