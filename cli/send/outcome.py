@@ -5,7 +5,7 @@ from itertools import compress
 
 from activity_client.answers import Verdict
 from activity_client.batch import Batch
-from activity_client.transport import Pause, Transport
+from activity_client.transport import Pause, Settled, Transport
 from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines
@@ -27,7 +27,37 @@ class Outcome:
     lines: AcceptedLines = field(default_factory=AcceptedLines)
 
 
-def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Outcome:
+@dataclass
+class UnfinishedChunk:
+    """A chunk in delivery: the service may have split it, and answered its first part.
+
+    It stays a part of the run as a whole: the next run sends it again under the same keys.
+    """
+
+    chunk: Chunk
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def last_line(self) -> int:
+        """Return the last line before the first event without a verdict."""
+        numbers, count = self.chunk.numbers, len(self.verdicts)
+        return numbers[count] - 1 if count < len(numbers) else self.chunk.last
+
+    @property
+    def accepted(self) -> int:
+        """Return how many events are accepted."""
+        return sum(verdict.problem is None for verdict in self.verdicts)
+
+    @property
+    def rejected(self) -> int:
+        """Return how many lines up to `last_line` are rejected."""
+        bad = sum(line.line <= self.last_line for line in self.chunk.bad)
+        return len(self.verdicts) - self.accepted + bad
+
+
+def deliver(
+    transport: Transport, run_id: str, chunk: Chunk, pause: Pause, settled: Settled
+) -> Outcome:
     """Send a chunk. Its idempotency key depends only on the run and its place in the file.
 
     Raises RequestRefused, and the errors of `pause`.
@@ -36,7 +66,7 @@ def deliver(transport: Transport, run_id: str, chunk: Chunk, pause: Pause) -> Ou
     if chunk.events:
         batch = Batch(f"{run_id}-{chunk.start}", chunk.events)
         try:
-            verdicts = transport.deliver(batch, pause, stop_refused)
+            verdicts = transport.deliver(batch, pause, stop_refused, settled)
         except KeyReused:
             raise KeyReused(_lines_changed(chunk)) from None
     return _outcome(chunk, verdicts)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from activity_client.answers import Verdict
 from activity_client.credentials import Credentials
 from activity_client.errors import GaveUp
 from activity_client.transport import Transport, trust
 from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunk, Chunks
-from cli.send.outcome import Outcome, deliver
+from cli.send.outcome import Outcome, UnfinishedChunk, deliver
 from cli.send.pipeline import Pipeline
 from cli.send.progress import Progress, Tally
 from cli.send.retry_deadline import RetryDeadline
@@ -42,7 +43,9 @@ class RunResult:
 
     `last_error`: why it stopped early, or None. `took_nothing`: the service certainly accepted
     nothing. `remembers_rejected`: the next run of the file sends only the rejected lines.
-    `was_sent_before`: there was nothing to send.
+    `was_sent_before`: there was nothing to send. `reached`: the tally with the part of a split
+    chunk that was answered before the run stopped; the next run sends that chunk again, under the
+    same keys.
     """
 
     start: Tally
@@ -53,6 +56,7 @@ class RunResult:
     took_nothing: bool = False
     remembers_rejected: bool = False
     was_sent_before: bool = False
+    reached: Tally | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -92,6 +96,7 @@ class Run:
         self._save = save
         self._saved = time.monotonic()
         self._stop_deadline: float | None = None
+        self._unfinished: dict[int, UnfinishedChunk] = {}  # by the offset of their start
 
     def send(self, chunks: Chunks) -> RunResult:
         """Send all chunks. Raises OSError if the input or an output file fails."""
@@ -104,7 +109,13 @@ class Run:
                 self._save(self._tally)
                 self._transport.close()
         seconds = time.monotonic() - started
-        result = RunResult(self._start, self._tally, seconds, took_nothing=self.took_nothing)
+        result = RunResult(
+            self._start,
+            self._tally,
+            seconds,
+            took_nothing=self.took_nothing,
+            reached=self._reached(),
+        )
         if signals.requested and not pipeline.is_complete:
             return replace(result, interrupted=True)
         try:
@@ -131,11 +142,30 @@ class Run:
                     break
 
     def _deliver(self, chunk: Chunk) -> Outcome:
-        outcome = deliver(self._transport, self._run_id, chunk, self._deadline.pause)
+        unfinished = self._unfinished[chunk.start] = UnfinishedChunk(chunk)
+
+        def settle(verdicts: list[Verdict]) -> None:
+            unfinished.verdicts.extend(verdicts)
+            self._deadline.answered()
+
+        outcome = deliver(self._transport, self._run_id, chunk, self._deadline.pause, settle)
         self._deadline.answered()
         return outcome
 
+    def _reached(self) -> Tally | None:
+        """Return the tally with the part of the next chunk that was answered."""
+        part = self._unfinished.get(self._tally.offset)
+        if part is None or not part.verdicts:
+            return None
+        return replace(
+            self._tally,
+            lines=part.last_line,
+            accepted=self._tally.accepted + part.accepted,
+            rejected=self._tally.rejected + part.rejected,
+        )
+
     def _advance(self, outcome: Outcome) -> None:
+        self._unfinished.pop(self._tally.offset, None)
         self._record(outcome)
         self._tally.offset = outcome.end
         self._tally.lines = outcome.last_line

@@ -30,6 +30,9 @@ _PIECE_BYTES = 64 * 1024
 Pause = Callable[[float, str], None]
 """Waits the seconds before the next retry, for the given reason; raises to stop retrying."""
 
+Settled = Callable[[list[Verdict]], None]
+"""Called with the verdicts of each part of a batch, in order, as soon as they are final."""
+
 OnRefusal = Callable[[float, Refused], None]
 """As `Pause`, for a refused request whose events may be valid."""
 
@@ -76,25 +79,34 @@ class Transport:
         with self._lock:
             return self._maybe_taken == 0
 
-    def deliver(self, batch: Batch, pause: Pause, refused: OnRefusal) -> list[Verdict]:
+    def deliver(
+        self,
+        batch: Batch,
+        pause: Pause,
+        refused: OnRefusal,
+        settled: Settled = lambda verdicts: None,
+    ) -> list[Verdict]:
         """Return the verdict for each event of the batch, in order.
 
         Retry lost responses, refused connections, 408, 409, 425, 429 and 5xx with the same key and
         the same bytes. Before each retry call `pause`, or `refused` if the request was refused;
-        an exception of either ends the retries.
+        an exception of either ends the retries. A batch that is too large is sent in parts; after
+        an exception, some of them may have been `settled`.
         """
         backoff = Backoff(self._max_pause)
         while True:
             match self._attempt(batch):
                 case Done(verdicts):
+                    settled(verdicts)
                     return verdicts
                 case Split(problem) if len(batch.lines) == 1:
-                    return [Verdict(problem=problem)]
+                    verdicts = [Verdict(problem=problem)]
+                    settled(verdicts)
+                    return verdicts
                 case Split():
                     first, second = batch.halves()
-                    return self.deliver(first, pause, refused) + self.deliver(
-                        second, pause, refused
-                    )
+                    verdicts = self.deliver(first, pause, refused, settled)
+                    return verdicts + self.deliver(second, pause, refused, settled)
                 case Retry(reason, seconds):
                     pause(backoff.next(seconds), reason)
                 case Refused() as answer:

@@ -193,3 +193,37 @@ def test_a_file_that_is_not_there_is_told(send: SendCommand) -> None:
     ran = send.run("/nowhere/events")
     assert ran.returncode == 1
     assert ran.stderr == "activity: error: there is no file /nowhere/events\n"
+
+
+def test_the_accepted_part_of_a_split_batch_is_told_when_the_rest_gives_up(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.script += [refuse(413), StubService.accept]
+    stub.otherwise = refuse(429)
+    file = ndjson(tmp_path / "events", 30)
+    summary = send.summary(file, "--give-up", 1, "--connections", 1)
+    assert (summary["status"], summary["complete"]) == (1, False)
+    assert (summary["lines"], summary["accepted"], summary["run_accepted"]) == (15, 15, 15)
+    stub.otherwise = refuse(429)
+    stub.script += [refuse(413), StubService.accept]
+    ran = send.run(file, "--give-up", 1, "--connections", 1)
+    assert ran.stdout.startswith("15 accepted, 0 rejected")
+    assert "; stopped after line 15; run the same command again to continue" in ran.stderr
+    stub.script += [refuse(413)]
+    stub.otherwise = StubService.accept
+    again = send.summary(file, "--connections", 1)
+    assert (again["lines"], again["accepted"], again["rejected"]) == (30, 30, 0)
+    assert stub.messages == messages(30)
+
+
+def test_standard_input_continues_before_a_batch_of_which_a_part_was_accepted(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.script += [StubService.accept, refuse(413), StubService.accept]
+    stub.otherwise = refuse(429)
+    file = ndjson(tmp_path / "events", 40)
+    options = ("-", "--give-up", 1, "--connections", 1, "--batch", 20)
+    with file.open() as given:
+        ran = send.run(*options, stdin=given)
+    assert ran.stdout.startswith("30 accepted, 0 rejected")
+    assert "stopped after line 30; send the same input with --skip-lines 20 " in ran.stderr
