@@ -11,7 +11,7 @@ from testbed.service import Service
 from testbed.waiting import wait_until
 from tests.support.readme import ROOT, blocks
 
-SHELL = [block for block in blocks("sh") if "make" not in block]
+SHELL = [block for block in blocks("sh") if "make" not in block and "keys create" not in block]
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,21 @@ def test_the_python_program_runs_as_it_stands(running: Service, clone: Path) -> 
     wait_until(
         lambda: running.events(component="billing", message="overdue"), "the record to be stored"
     )
+
+
+def test_the_block_about_keys_runs_as_it_stands(running: Service, clone: Path) -> None:
+    """The last test: from now on requests need the key. An address is in place of the folder."""
+    [block] = [block for block in blocks("sh") if "keys create" in block]
+    create, export, ask = block.strip().splitlines()
+    assert export.startswith("export ACTIVITY_KEY=act_...")
+    env = {**running.env, "ACTIVITY_URL": running.url}
+
+    def output(command: str) -> str:
+        shell = ["sh", "-euc", command]
+        return subprocess.run(
+            shell, cwd=clone, env=env, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+
+    env["ACTIVITY_KEY"] = output(create.replace(" --data-dir .data", "")).strip()
+    wait_until(lambda: running.http.get("/events").status_code == 401, "the key to be needed")
+    assert '"events":[' in output(ask)

@@ -77,8 +77,10 @@ def test_a_drain_ends_at_its_slice_and_enqueues_its_successor(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(bench.settings, make_events(30))
-    readings = iter(range(0, 1_000_000, 4))
-    clock = SimpleNamespace(monotonic=lambda: next(readings), sleep=time.sleep)
+    clock = SimpleNamespace(
+        monotonic=lambda: 4.0 * (30 - backlog(bench.queue)) / 10,  # 4 s a batch
+        sleep=time.sleep,
+    )
     monkeypatch.setattr("worker.drain.time", clock)
     assert bench.drain(bench.worker(batch_events=10, slice_ms=5_000)) == "done"
     assert backlog(bench.queue) == 10
