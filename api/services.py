@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
 from api.ingest.service import Ingest
-from api.ops.health import PROBE_SECONDS, Ping
+from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
@@ -92,7 +92,7 @@ class Services:
     history: History
     status: Status
     metrics: Metrics
-    pings: Mapping[str, Ping]
+    probes: Probes
 
 
 class _Wakeups:
@@ -167,6 +167,8 @@ async def open_services(
         stack.push_async_callback(monitor.stop)
         read = _DatabaseReads(history, engine)
         pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+        probes = Probes(pings)
+        stack.push_async_callback(probes.close)
         calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
         metrics = _metrics(calls, settings, keys)
         stack.push_async_callback(metrics.close)
@@ -182,7 +184,7 @@ async def open_services(
             history,
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
-            pings,
+            probes,
         )
 
 

@@ -49,5 +49,5 @@ class BoundedCall(Generic[T]):
         except StorageError:  # its server can't be asked
             return None
         except Exception:
-            log.exception("a figure for /metrics can't be read")
+            log.exception("a server can't be asked")
             return None

@@ -4,13 +4,13 @@ Each server is asked at once and for a limited time, so one that hangs delays no
 Scrapes that come at the same time share one reading of the servers.
 """
 
-import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
 
 from api.ops.exposition import Exposition, expose, of_instance
 from api.ops.server_calls import ServerCalls
-from api.ops.service_metrics import ServiceReading, samples_of
+from api.ops.service_metrics import samples_of
+from api.ops.shared_call import SharedCall
 from storage.metrics.catalogue import Metric
 from storage.metrics.process import own
 from storage.metrics.samples import Sampled, Values
@@ -25,7 +25,7 @@ class Metrics:
         self._servers = servers
         self._backlog_limit = backlog_limit
         self._version = version("activity-service")
-        self._reading: asyncio.Task[ServiceReading] | None = None
+        self._reading = SharedCall(servers.read)
         self._plugged: dict[Metric, Known] = {}
 
     def plug(self, metric: Metric, known: Known) -> None:
@@ -38,10 +38,7 @@ class Metrics:
 
     async def answer(self, accept: str) -> Exposition:
         """Return the text in the format that an Accept header asks for."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._servers.read())
-        # A client that goes away must not end the reading of the others.
-        reading = await asyncio.shield(self._reading)
+        reading = await self._reading.result()
         plugged = [Sampled(metric, known() or {}) for metric, known in self._plugged.items()]
         samples = samples_of(reading, self._backlog_limit)
         instance = of_instance(own.readings(), self._version)
@@ -49,7 +46,5 @@ class Metrics:
 
     async def close(self) -> None:
         """Cancel what is under way."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+        await self._reading.close()
         await self._servers.close()

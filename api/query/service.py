@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 from uuid import UUID
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from api.query import cursors, receipts
+from api.query.bounded_threads import BoundedThreads
 from api.query.question import PageQuestion
 from api.query.single_flight import SingleFlight
 from storage.cache.page_cache import LocalPage, Miss, PageCache
@@ -61,7 +60,7 @@ class History:
         self._store = store
         self._cache = cache
         self._producer = producer
-        self._limiter = anyio.CapacityLimiter(threads)
+        self._threads = BoundedThreads(threads)
         self._single_flight: SingleFlight[Served] = SingleFlight()
 
     async def page(self, question: PageQuestion) -> Served:
@@ -169,11 +168,15 @@ class History:
         return 0
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Run blocking work in a thread, as many at once as there are connections to PostgreSQL."""
+        """Run blocking work in a thread, as many at once as there are connections to PostgreSQL.
+
+        Beyond them, work waits in line. Raises DatabaseUnavailable after ANSWER_SECONDS in all. The
+        thread then ends by itself, at the limits of its session or once PostgreSQL moves again.
+        """
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await anyio.to_thread.run_sync(work, limiter=self._limiter)
-        except TimeoutError:  # the thread ends by itself, at the limits of its session
+                return await self._threads.run(work)
+        except TimeoutError:
             raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
 
 

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from api.formats.schemas import Liveness, Readiness, StatusAnswer
 from api.http.problem_response import JsonResponse
-from api.ops.health import Purpose, readiness
+from api.ops.health import Purpose
 from api.routes import openapi
 from api.routes.protected_route import may_observe, protected_router
 from api.services import services_of
@@ -32,8 +32,7 @@ async def ready(
 
     Only who may observe the service gets the state of its servers.
     """
-    services = services_of(request)
-    answer = await readiness(purpose, services.pings)
+    answer = await services_of(request).probes.readiness(purpose)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
     shown = answer if may_observe(request) else Readiness(status=answer.status)
