@@ -38,7 +38,7 @@ def store(running: Service, events: int) -> None:
     """Post so many events, and wait until they are stored."""
     for _ in range(events // 10_000):
         assert running.http.post("/events/batch", json=[EVENT] * 10_000).status_code == 202
-    wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "an empty backlog")
+    wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "an empty backlog", 300)
 
 
 @pytest.fixture
