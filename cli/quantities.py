@@ -1,5 +1,7 @@
 """How the command writes counts, sizes and durations for people. Pure."""
 
+from collections.abc import Sequence
+
 UNKNOWN = "unknown"
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
@@ -43,3 +45,12 @@ def size(count: int | None) -> str:
     while scaled >= 1024 and unit < len(_UNITS) - 1:
         scaled, unit = scaled / 1024, unit + 1
     return f"{scaled:,.1f} {_UNITS[unit]}" if unit else counted(count, "byte")
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows as lines, in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

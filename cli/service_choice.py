@@ -5,6 +5,8 @@ The folder of `--data-dir` comes first, then the folder of `ACTIVITY_DATA_DIR`, 
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cli import state
@@ -41,6 +43,23 @@ def urls_of_run(data_dir: str | None) -> Urls | None:
     urls = state.running(folder).urls
     forget_libpq_variables()
     return urls
+
+
+@contextmanager
+def advising(urls: Urls | None, *names: str) -> Iterator[None]:
+    """Add the advice to give `--data-dir` to an error of a server that does not answer.
+
+    Only if none of the settings of these names is set: in a container there is no folder to name.
+    """
+    # Imported here: `--help` should not wait for redis and SQLAlchemy.
+    from storage.errors import NoHome, Unavailable
+
+    try:
+        yield
+    except (NoHome, Unavailable) as error:
+        if urls is None and not storage_settings(None).model_fields_set & set(names):
+            raise type(error)(f"{error}; {ADVICE}") from error
+        raise
 
 
 def require_fit_servers(urls: Urls | None) -> None:

@@ -17,10 +17,11 @@ Auth = Literal["auto", "required", "open"]
 
 INSECURE_HELP = "on any address, need no API key until the first one exists, as on 127.0.0.1"
 _NO_KEY = (
-    "{host} can be reached from other machines, and there is no API key. Do one of these: listen "
-    "on 127.0.0.1 first, and make a key with `activity keys create`; start with "
-    "ACTIVITY_AUTH=required, and make a key then; or give --insecure to let everyone in until the "
-    "first key exists"
+    "{host} can be reached from other machines, and there is no API key. Do one of these: start on "
+    "{host} with ACTIVITY_AUTH=required, which refuses all requests until you make a key with "
+    "`activity keys create` (with the --data-dir of `activity up`); name a file for the first "
+    "admin key in ACTIVITY_ADMIN_KEY_FILE, which `activity up` and `activity migrate` make; or "
+    "give --insecure to let everyone in until the first key exists"
 )
 
 

@@ -120,7 +120,10 @@ def _shard_errors(
             "program writes to control"
         )
     if ledger and ledger.dead_letters:
-        found.append(f"{ledger.dead_letters} dead letters wait for a decision")
+        one = ledger.dead_letters == 1
+        found.append(
+            f"{ledger.dead_letters} dead {'letter waits' if one else 'letters wait'} for a decision"
+        )
     return found
 
 

@@ -81,6 +81,8 @@ def pattern(text: str) -> str:
         raise ArgumentTypeError(
             f"{text!r} is not a name like billing, nor a prefix with one * at its end like pay-*"
         )
+    if not plain:
+        raise ArgumentTypeError("'*' is not a limit: without the option the key has none")
     return text
 
 

@@ -65,7 +65,10 @@ def _put_new(options: Namespace, homes: KeyHomes, made: NewKey, now: datetime, t
     return 0
 
 
-_KEEP = "\nIts token is on the next line. It is not kept anywhere, so it can't be shown again:"
+_KEEP = (
+    "\nIt is valid within a second in every API process. Its token is on the next line. It is not "
+    "kept anywhere, so it can't be shown again:"
+)
 
 
 def _list(options: Namespace, homes: KeyHomes, now: datetime) -> int:
@@ -76,7 +79,7 @@ def _list(options: Namespace, homes: KeyHomes, now: datetime) -> int:
         print(json.dumps({"keys": [key_text.document(key, now) for key in keys]}))
         return 0
     if keys:
-        print(key_text.table(keys, now))
+        print(key_text.key_table(keys, now))
     hidden = len(every) - len(keys)
     if hidden:
         print(f"not shown: {hidden:,} revoked or expired (--all shows them)", file=sys.stderr)
@@ -98,8 +101,9 @@ def _revoke(options: Namespace, homes: KeyHomes, now: datetime) -> int:
     if act is None:
         return _report_revoked(options, key, now, f"nothing changed: the key {key.id} ")
     answers = homes.put(act.keys, act.line)
-    told = "revoked" if not options.delay else "to be revoked:"
-    _report_revoked(options, act.keys[0], now, f"{told} the key {key.id} ({key.name}) ", answers)
+    named = f"the key {key.id} ({key.name})"
+    told = f"{named} will be revoked: it " if options.delay else f"{named} is revoked: it "
+    _report_revoked(options, act.keys[0], now, told, answers)
     warn_of_absence(answers.failures)
     return 0
 

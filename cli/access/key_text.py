@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cli.quantities import duration, number
+from cli.quantities import duration, number, table
 from storage.access.api_key import UNKNOWN_TIME, ApiKey
 from storage.access.key_json import key_document
 
@@ -34,14 +34,9 @@ def status(key: ApiKey, now: datetime) -> str:
     return "revoked" if key.revoked_at and key.ends_at == key.revoked_at else "expired"
 
 
-def table(keys: Sequence[ApiKey], now: datetime) -> str:
+def key_table(keys: Sequence[ApiKey], now: datetime) -> str:
     """Return one line for each key, below a line of headings."""
-    rows = [_HEAD, *(_row(key, now) for key in keys)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return table([_HEAD, *(_row(key, now) for key in keys)])
 
 
 def card(key: ApiKey, now: datetime) -> str:

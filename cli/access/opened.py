@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from cli.service_choice import urls_of_run
+from cli.service_choice import advising, urls_of_run
 from cli.urls import storage_settings
 from storage.access.homes import KeyHomes
 from storage.access.key_records import KeyRecords
@@ -19,9 +19,14 @@ _MAX_NAMED = 5
 
 @contextmanager
 def opened_homes(data_dir: str | None) -> Iterator[KeyHomes]:
-    """Yield the homes of the run on the data folder, or those of the settings."""
-    settings = storage_settings(urls_of_run(data_dir))
+    """Yield the homes of the run on the data folder, or those of the settings.
+
+    Raises NoHome, with advice if nobody has named a server.
+    """
+    urls = urls_of_run(data_dir)
+    settings = storage_settings(urls)
     with (
+        advising(urls, "queue_url", "database_url"),
         waiting_at_most(ANSWER_SECONDS),
         connect(settings.queue_url, ANSWER_SECONDS) as queue,
         short_engine(settings.database_url) as engine,

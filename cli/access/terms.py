@@ -58,7 +58,8 @@ def rate(text: str) -> int:
     found = _is_rate(text)
     if not found or int(found[1]) < 1:
         raise ArgumentTypeError(
-            f"{text!r} is not a rate: write a whole number of events a second, such as 5000/s"
+            f"{text!r} is not a rate: write a whole number of events a second, at least 1, "
+            "such as 5000/s"
         )
     return int(found[1])
 

@@ -80,4 +80,7 @@ def _text(line: "AuditLine") -> str:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    """Return the value. Text that could be taken for several words is quoted."""
+    if isinstance(value, str) and value and not set(value) & set(' "='):
+        return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -5,12 +5,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cli.commands.options import add_json, add_run
 from cli.errors import CliError
-from cli.service_choice import require_fit_servers, urls_of_run
+from cli.quantities import table
+from cli.service_choice import advising, require_fit_servers, urls_of_run
 from cli.urls import storage_settings
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ EXAMPLES = (
     "activity dead-letters replay --all --json",
 )
 
+_HEAD = ("ID", "REFUSED", "COMPONENT", "REASON")
 _MAX_LISTED = 100
 _MAX_REPLAYED = 1_000_000
 
@@ -73,7 +76,8 @@ def _opened(data_dir: str | None) -> Iterator["DeadLetters"]:
     from storage.redis.client import connect
 
     urls = urls_of_run(data_dir)
-    require_fit_servers(urls)
+    with advising(urls, "database_url"):
+        require_fit_servers(urls)
     settings = storage_settings(urls)
     engine, control = plain_engine(settings.database_url), connect(settings.control_url)
     letters = DeadLetters(engine, settings.partition_by, CacheInvalidator(control))
@@ -91,9 +95,9 @@ def _list(letters: "DeadLetters", as_json: bool) -> int:
     if as_json:
         print(json.dumps({"dead_letters": [_document(letter) for letter in found]}))
         return 0
-    for letter in found:
-        print(_text(letter))
-    if not found:
+    if found:
+        print(table([_HEAD, *(_row(letter) for letter in found)]))
+    else:
         print("no dead letters", file=sys.stderr)
     return 0
 
@@ -134,9 +138,13 @@ def _document(letter: "DeadLetter") -> dict[str, str]:
 
 
 def _text(letter: "DeadLetter") -> str:
-    refused_at = letter.refused_at.isoformat(timespec="seconds")
+    return "  ".join(_row(letter))
+
+
+def _row(letter: "DeadLetter") -> tuple[str, ...]:
+    refused_at = f"{letter.refused_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     reason = printable(letter.reason.encode())
-    return f"{letter.id}  {refused_at}  {_component(letter.event)}  {reason}"
+    return str(letter.id), refused_at, _component(letter.event), reason
 
 
 def _component(raw: bytes) -> str:

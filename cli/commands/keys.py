@@ -65,20 +65,23 @@ def _add_create(parser: ArgumentParser) -> None:
         required=True,
         help="what the key may do; repeat it for several scopes, as none includes another",
     )
-    for option, what in (("--component", "components"), ("--environment", "environments")):
+    for option, what, example in (
+        ("--component", "components", "pay-*"),
+        ("--environment", "environments", "prod-*"),
+    ):
         parser.add_argument(
             option,
             action="append",
             type=grants.pattern,
             default=[],
             metavar="NAME",
-            help=f"limit to {what} of this name, or with this beginning: 'pay-*'; repeatable",
+            help=f"limit to {what} of this name, or with this beginning: {example!r}; repeatable",
         )
     parser.add_argument(
         "--rate",
         type=terms.rate,
         metavar="N/s",
-        help="events that may be posted in a second, over all processes",
+        help="events that may be posted in a second, over all processes: 5000/s, or 5000",
     )
     parser.add_argument(
         "--daily",

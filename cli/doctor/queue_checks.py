@@ -58,6 +58,8 @@ def _probe(subject: Subject) -> Finding:
     if server.durability == "unknown":
         return unknown(text)
     if server.durability == "weak":
+        if _has_other_settings(subject.queue):
+            return unknown("not tried: queue-aof, queue-fsync or queue-eviction says why")
         return fault(text, subject.queue.command("INFO", "persistence"))
     if text:
         return warning(
@@ -66,6 +68,11 @@ def _probe(subject: Subject) -> Finding:
             "ACTIVITY_QUEUE_DURABILITY=trusted",
         )
     return ok("the queue has written a test value, and fsynced it if it can tell (WAITAOF)")
+
+
+def _has_other_settings(queue: RedisFacts) -> bool:
+    """Return whether another check names the cause: the probe is tried only with the settings."""
+    return any(queue.setting(name) != value for name, value in PROMISED.items())
 
 
 def _writes(subject: Subject) -> Finding:

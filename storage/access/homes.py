@@ -80,9 +80,13 @@ def _ask_each(calls: Mapping[str, Callable[[], T]]) -> Answers[T]:
         except StorageError as error:
             failures[name] = error
     if not answers:
-        reasons = "; ".join(f"{name}: {reason(error)}" for name, error in failures.items())
+        reasons = "; ".join(_told(name, reason(error)) for name, error in failures.items())
         raise NoHome(f"neither the queue nor PostgreSQL can do this now ({reasons})")
     return Answers(answers, failures)
+
+
+def _told(home: str, why: str) -> str:
+    return why if why.startswith(home) else f"{home}: {why}"
 
 
 def require_room(records: KeyRecords) -> None:

@@ -40,6 +40,8 @@ def test_an_address_for_other_machines_without_a_key_is_refused_with_the_remedy(
     said = refused(settings, command)
     for word in ("0.0.0.0", "activity keys create", "ACTIVITY_AUTH=required", "--insecure"):
         assert word in said
+    for word in ("ACTIVITY_ADMIN_KEY_FILE", "--data-dir"):
+        assert word in said
     assert "Traceback" not in said
 
 

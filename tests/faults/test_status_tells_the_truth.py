@@ -101,7 +101,7 @@ def test_a_shard_that_waits_is_named_with_its_reason_avoided_by_new_posts_and_re
             connection.exec_driver_sql("ALTER TABLE drain_ledger DROP CONSTRAINT mine")
         found = wait_status(running, lambda found: found["backlog"] == 0)
         assert found["shards"][0]["last_error"] is None
-        assert found["attention"] == ["1 dead letters wait for a decision"]
+        assert found["attention"] == ["1 dead letter waits for a decision"]
 
 
 def fill(settings: StorageSettings, running: Service) -> None:
@@ -125,7 +125,7 @@ def test_garbage_on_a_shard_becomes_a_dead_letter_and_the_accounts_balance(
         assert (found["dead_letters"], found["backlog_bytes"]) == (1, 0)
         assert found["conservation"]["foreign"] == 1
         assert found["conservation"]["queue_unaccounted"] == 0
-        assert found["attention"] == ["1 dead letters wait for a decision"]
+        assert found["attention"] == ["1 dead letter waits for a decision"]
         running.wait_stored(running.post(**EVENT)["id"])
 
 

@@ -68,7 +68,7 @@ def test_it_is_dead_lettered_alone_and_its_neighbours_are_stored(poisoned: Servi
     assert found["dead_letters"] == 1
     assert found["conservation"]["balanced"] is True
     assert sum(shard["dead"] for shard in found["shards"]) == 1
-    assert "1 dead letters wait for a decision" in found["attention"]
+    assert "1 dead letter waits for a decision" in found["attention"]
 
 
 def test_the_command_lists_and_shows_the_original_bytes_and_the_reason(
@@ -78,6 +78,7 @@ def test_the_command_lists_and_shows_the_original_bytes_and_the_reason(
     assert main(["dead-letters", "list"]) == 0
     assert "poison found" in (line := capsys.readouterr().out)
     assert str(event_id) in line
+    assert line.startswith("ID ")
     assert main(["dead-letters", "show", str(event_id)]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[1])["message"] == "poison"
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from cli.access import opened
 from cli.main import main
 from storage.access import homes as homes_module
 from storage.access import token
 from storage.access.actor import actor
 from storage.access.api_key import Scope
+from storage.postgres.engine import short_engine
 from storage.redis import keys as names
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 from tests.support.access import DATABASE_AWAY, QUEUE_AWAY, Homes, homes_of
 from worker.key_maintenance import KeyMaintenance
@@ -187,6 +190,24 @@ def test_without_any_home_nothing_is_done(activity: Run, words: tuple[str, ...])
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("words", [("keys", "list"), ("audit",)])
+def test_who_has_named_no_server_is_told_how_to_name_the_run_of_this_machine(
+    words: tuple[str, ...],
+    activity: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(opened, "connect", lambda _url, wait: connect(QUEUE_AWAY, wait))
+    monkeypatch.setattr(opened, "short_engine", lambda _url: short_engine(DATABASE_AWAY))
+    assert main(words) == 1  # `activity` has taken all settings out of the environment
+    said = capsys.readouterr().err
+    assert "give --data-dir DIR" in said
+    assert "(the queue does not answer" in said
+    _, _, named = activity(*words, queue_url=QUEUE_AWAY, database_url=DATABASE_AWAY)
+    assert "neither the queue nor PostgreSQL" in named
+    assert "--data-dir" not in named
+
+
 def test_no_more_keys_than_the_maximum_are_made(
     activity: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,11 +261,13 @@ def test_the_audit_log_is_shown_since_a_time_and_says_what_may_be_missing(activi
     shown = activity("audit", "--since", "1h")[1].splitlines()
     assert [re.search(r"name=(\w)", line)[1] for line in shown] == ["a", "b", "c"]  # type: ignore[index]
     assert len(activity("audit", "--limit", "2")[1].splitlines()) == 2
+    activity("keys", "create", "d scopes=admin", "--scope", "write")
+    assert 'name="d scopes=admin"' in activity("audit", "--limit", "1")[1]
     assert activity("audit", "--since", "2999-01-01")[1] == ""
     for servers in ({"database_url": DATABASE_AWAY}, {"queue_url": QUEUE_AWAY}):
         status, out, err = activity("audit", **servers)
         assert status == 1
-        assert len(out.splitlines()) == 3
+        assert len(out.splitlines()) == 4
         assert "could not be asked" in err
 
 

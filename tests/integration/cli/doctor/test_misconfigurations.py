@@ -299,6 +299,13 @@ def test_each_misconfiguration_is_found_and_named(
     assert finding.remedy
 
 
+def test_a_setting_that_another_check_names_is_no_second_fault_of_the_probe(bench: Bench) -> None:
+    bench.use("queue", "64mb", appendfsync="everysec")
+    found = bench.examine()
+    assert found["queue-fsync"].verdict == FAULT
+    assert found["queue-probe"].verdict == Verdict.UNKNOWN
+
+
 def test_right_servers_have_no_fault_and_no_warning(bench: Bench) -> None:
     found = bench.examine()
     names = {name for name, one in found.items() if one.verdict in (FAULT, WARNING)}

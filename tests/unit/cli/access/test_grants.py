@@ -81,7 +81,7 @@ def test_an_origin_is_kept_as_browsers_send_it(given: str, kept: str) -> None:
         ),
         *((origin, text) for text in ("ftp://a", "null", "*", "https://a:99999", "https://a b")),
         *((origin, text) for text in ("https://a#", "https://a:", "https://ä.example.com")),
-        *((pattern, text) for text in ("", " ", "a*b", "*a", "**", "a\nb", "x" * 501)),
+        *((pattern, text) for text in ("", " ", "a*b", "*a", "**", "*", "a\nb", "x" * 501)),
         *((name, text) for text in ("", " a", "a ", "a\x1b[2J", "x" * 101)),
     ],
 )
@@ -95,7 +95,7 @@ def test_what_is_no_origin_pattern_or_name_is_refused(
 def test_names_and_patterns_are_kept_as_they_are() -> None:
     for text in ("billing", "Team Zürich, nightly"):
         assert name(text) == text
-    for text in ("pay-*", "billing", "*"):
+    for text in ("pay-*", "billing"):
         assert pattern(text) == text
 
 
@@ -216,7 +216,7 @@ def test_every_field_but_the_digest_is_shown() -> None:
     assert "digest" not in document
     assert document.keys() == key_text.document(make_key(), NOW).keys()
     assert (document["components"], document["events_per_second"]) == (["pay-*", "auth"], 5000)
-    shown = key_text.card(key, NOW) + key_text.table([key, make_key()], NOW)
+    shown = key_text.card(key, NOW) + key_text.key_table([key, make_key()], NOW)
     for text in (key.name, "pay-* auth", "prod", "5,000/s", "https://a.example.com", "1,000,000"):
         assert text in shown
     assert key.digest.hex()[:8] not in shown

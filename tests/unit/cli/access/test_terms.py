@@ -58,7 +58,7 @@ def test_a_date_is_its_beginning_in_utc(text: str, instant: datetime) -> None:
         (terms.duration_or_date, "soon", "neither a duration"),
         (terms.duration_or_date, "", "neither a duration"),
         (terms.rate, "fast", "such as 5000/s"),
-        (terms.rate, "0/s", "not a rate"),
+        (terms.rate, "0/s", "at least 1"),
         (terms.rate, "10/min", "not a rate"),
         (terms.rate, "9" * 13, "not a rate"),
     ],
