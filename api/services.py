@@ -41,9 +41,8 @@ from storage.errors import (
 from storage.events.figures import HistoryFigures, read_figures
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
-from storage.metrics.catalogue import KEY_EXPIRY
 from storage.metrics.instruments import rate_limited_events
-from storage.metrics.samples import labelled
+from storage.metrics.samples import Values, labelled
 from storage.postgres.engine import reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
@@ -166,11 +165,12 @@ async def open_services(
         monitor = BacklogMonitor(inspector)
         stack.push_async_callback(monitor.stop)
         read = _DatabaseReads(history, engine)
-        pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
-        probes = Probes(pings)
+        probes = Probes(
+            {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+        )
         stack.push_async_callback(probes.close)
-        calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, pings)
-        metrics = _metrics(calls, settings, keys)
+        calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
+        metrics = Metrics(calls, settings.backlog_events, partial(_key_expiry, keys))
         stack.push_async_callback(metrics.close)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         sweeper.start()
@@ -209,10 +209,8 @@ async def _watch_keys(
     await watch.start(PROBE_SECONDS)
 
 
-def _metrics(calls: ServerCalls, settings: ApiSettings, keys: KeyRing) -> Metrics:
-    metrics = Metrics(calls, settings.backlog_events)
-    metrics.plug(KEY_EXPIRY, lambda: labelled(keys.seconds_left(EXPIRY_SHOWN_SECONDS)))
-    return metrics
+def _key_expiry(keys: KeyRing) -> Values:
+    return labelled(keys.seconds_left(EXPIRY_SHOWN_SECONDS))
 
 
 def _ingest(

@@ -33,9 +33,13 @@ class Probes:
         Requests that come at the same time share one reading of the servers: a state is at most
         PROBE_SECONDS old. A server that still owes the answer to an earlier ping is down.
         """
-        dependencies = await self._states.result()
+        dependencies = await self.states()
         ready = dependencies[_NEEDED[purpose]].state == "up"
         return Readiness(status="ready" if ready else "unavailable", dependencies=dependencies)
+
+    async def states(self) -> Mapping[str, Dependency]:
+        """Return the state of each server, as `readiness` does."""
+        return await self._states.result()
 
     async def close(self) -> None:
         """Cancel the pings that are under way."""

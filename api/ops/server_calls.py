@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from api.ops.bounded_call import BoundedCall
-from api.ops.health import Ping
+from api.ops.health import Probes
 from api.ops.service_metrics import ServiceReading, unaccounted
 from storage.errors import QueueUnavailable
 from storage.events.figures import HistoryFigures
@@ -28,7 +28,7 @@ class ServerCalls:
         crew: Callable[[], Awaitable[Crew]],
         figures: Callable[[], Awaitable[HistoryFigures]],
         accounts: Callable[[], Awaitable[Accounts]],
-        pings: Mapping[str, Ping],
+        probes: Probes,
     ) -> None:
         self._inspector = inspector
         self._monitor = monitor
@@ -38,19 +38,19 @@ class ServerCalls:
         self._crew = BoundedCall(crew)
         self._figures = BoundedCall(figures)
         self._missing = BoundedCall(self._count_missing)
-        self._pings = {name: _Pinged(ping) for name, ping in pings.items()}
+        self._probes = probes
 
     async def read(self) -> ServiceReading:
         """Ask all servers at once. Takes ANSWER_SECONDS at most."""
-        pinged = asyncio.gather(*(ping.answer(ANSWER_SECONDS) for ping in self._pings.values()))
-        shards, queue, crew, figures, missing = await asyncio.gather(
+        states, shards, queue, crew, figures, missing = await asyncio.gather(
+            self._probes.states(),
             self._shards.answer(ANSWER_SECONDS),
             self._queue.answer(ANSWER_SECONDS),
             self._crew.answer(ANSWER_SECONDS),
             self._figures.answer(ANSWER_SECONDS),
             self._missing.answer(ANSWER_SECONDS),
         )
-        up = dict(zip(self._pings, map(bool, await pinged), strict=True))
+        up = {name: found.state == "up" for name, found in states.items()}
         # Without control no drain starts: more workers would only wait.
         wanted = self._monitor.workers_wanted(shards) if shards and crew else None
         return ServiceReading(up, shards, queue, crew, figures, missing, wanted)
@@ -63,7 +63,6 @@ class ServerCalls:
             self._crew.close(),
             self._figures.close(),
             self._missing.close(),
-            *(ping.close() for ping in self._pings.values()),
         )
 
     async def _count_missing(self) -> int:
@@ -73,14 +72,3 @@ class ServerCalls:
             raise QueueUnavailable("the queue was not read yet")
         accounts = await self._read_accounts()
         return unaccounted(before, accounts, await self._inspector.shards())
-
-
-class _Pinged(BoundedCall[bool]):
-    """A ping: True once the server has answered it."""
-
-    def __init__(self, ping: Ping) -> None:
-        async def call() -> bool:
-            await ping()
-            return True
-
-        super().__init__(call)

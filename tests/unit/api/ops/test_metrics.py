@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +16,7 @@ from api.ops.service_metrics import ServiceReading, samples_of, unaccounted
 from api.routes import ingest, ops, otlp, pages, query
 from storage.errors import KeysFull, QueueUnavailable, ShardFull
 from storage.events.ledger import Account
-from storage.metrics.catalogue import CODES, KEY_EXPIRY, REASONS, ROUTES, WORKERS_WANTED
+from storage.metrics.catalogue import CODES, REASONS, ROUTES, WORKERS_WANTED
 from storage.metrics.samples import UNLABELLED
 from storage.queue.inspector import ShardState
 from tests.support.scraped import parse
@@ -125,17 +126,20 @@ class NoServers:
         pass
 
 
-def test_a_plugged_metric_is_shown_once_it_is_known() -> None:
+def test_the_workers_wanted_are_shown_once_they_are_known() -> None:
+    reading = replace(NOTHING, workers_wanted=3)
+    shown = {found.metric: found.values for found in samples_of(reading, 10) if found.values}
+    assert shown[WORKERS_WANTED] == {UNLABELLED: 3}
+
+
+def test_the_expiry_of_keys_is_shown_once_it_is_known() -> None:
     async def scenario() -> None:
-        metrics = Metrics(NoServers(), 10)  # type: ignore[arg-type]
-        wanted: dict[tuple[str, ...], float] = {}
-        metrics.plug(WORKERS_WANTED, lambda: wanted)
-        metrics.plug(KEY_EXPIRY, lambda: None)
-        assert "workers_wanted" not in (await metrics.answer("")).body.decode()
-        wanted[UNLABELLED] = 3
+        expiry: dict[tuple[str, ...], float] = {}
+        metrics = Metrics(NoServers(), 10, lambda: expiry)  # type: ignore[arg-type]
+        assert "key_expiry_seconds" not in (await metrics.answer("")).body.decode()
+        expiry["0aZ9bY8x",] = 3
         found = parse((await metrics.answer("")).body.decode())
-        assert found["activity_workers_wanted"] == 3
-        assert "activity_key_expiry_seconds" not in found.families
+        assert found.by("activity_key_expiry_seconds", "id") == {("0aZ9bY8x",): 3}
         await metrics.close()
 
     asyncio.run(scenario())
@@ -144,7 +148,7 @@ def test_a_plugged_metric_is_shown_once_it_is_known() -> None:
 def test_scrapes_at_the_same_time_ask_the_servers_once() -> None:
     async def scenario() -> None:
         servers = NoServers()
-        metrics = Metrics(servers, 10)  # type: ignore[arg-type]
+        metrics = Metrics(servers, 10, dict)  # type: ignore[arg-type]
         await asyncio.gather(*(metrics.answer("") for _ in range(10)))
         assert servers.asked == 1
         await metrics.answer("")
