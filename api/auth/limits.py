@@ -37,6 +37,7 @@ class _Waiting(NamedTuple):
 
     events: int
     future: asyncio.Future[None]
+    counts: bool  # a refusal as refused events
 
 
 class KeyLimit:
@@ -81,10 +82,11 @@ class KeyLimit:
             self._start()
         return True
 
-    def admit(self, events: int = 1) -> asyncio.Future[None]:
+    def admit(self, events: int = 1, *, counts: bool = True) -> asyncio.Future[None]:
         """Take events, as soon as control grants them.
 
-        The future fails with Problem: 429, or 413 for more events than can ever pass.
+        The future fails with Problem: 429, or 413 for more events than can ever pass. If not
+        `counts`, the caller may still answer with success, and calls `count_refused` if it doesn't.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         if events > self._limit.max_events:
@@ -92,11 +94,15 @@ class KeyLimit:
             return future
         if self._alone and self._now() - self._called_at >= RETRY_SECONDS:
             self._start()
-        waiting = _Waiting(events, future)
+        waiting = _Waiting(events, future, counts)
         if not self._settle(waiting):
             self._waiting.append(waiting)
             self._start()
         return future
+
+    def count_refused(self, events: int) -> None:
+        """Count the events of a request that is answered with 429."""
+        self._count_refused(events)
 
     def refund(self, events: int) -> None:
         """Give back events that were taken, and then not accepted."""
@@ -133,13 +139,14 @@ class KeyLimit:
 
     def _settle(self, waiting: _Waiting) -> bool:
         """Decide a request if that can be done without control."""
-        events, future = waiting
+        events, future, counts = waiting
         if future.done():  # its client has gone
             return True
         if self.take(events):
             future.set_result(None)
         elif refusal := self._refusal_alone(events) if self._alone else self._refusal(events):
-            self._count_refused(events)
+            if counts:
+                self._count_refused(events)
             future.set_exception(refusal)
         elif self._alone:
             self._unpaid += events

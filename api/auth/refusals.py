@@ -19,7 +19,7 @@ def unauthorized() -> Problem:
     """
     return Problem(
         401,
-        "This needs a valid API key: `Authorization: Bearer KEY`.",
+        "This needs a valid API key: send the header `Authorization` in the form `Bearer KEY`.",
         headers=((_CHALLENGE, b"Bearer"),),
     )
 

@@ -18,6 +18,7 @@ from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.producer import BacklogLimits, QueuePosition
 
 REPLAY_COST = 1  # events of a key's limit that a repeated request costs, however many it has
+_TOO_MANY = 429
 
 
 class Accepted(NamedTuple):
@@ -95,12 +96,14 @@ class Ingest:
         """
         try:
             if not limit.take(len(posted)):
-                await limit.admit(len(posted))
-        except Problem:
+                await limit.admit(len(posted), counts=key is None)
+        except Problem as refusal:
             if key is None:
                 raise
             found = await self._idempotency.find(key, stamp_batch(posted, new_stamp()))
             if found is None:
+                if refusal.status == _TOO_MANY:
+                    limit.count_refused(len(posted))
                 raise
             return Accepted(*found)
         return None

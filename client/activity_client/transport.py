@@ -24,7 +24,7 @@ from activity_client.errors import BadCaFile, BadUrl
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 MAX_PAUSE = 30.0
-_UNAUTHORIZED, _CHALLENGE = 401, "WWW-Authenticate"
+_UNAUTHORIZED, _FORBIDDEN, _CHALLENGE = 401, 403, "WWW-Authenticate"
 _PIECE_BYTES = 64 * 1024
 
 Pause = Callable[[float, str], None]
@@ -125,9 +125,11 @@ class Transport:
                 self._maybe_taken -= 1
         return answer
 
-    def _explained(self, answer: Refused, wants_key: bool) -> Refused:
+    def _explained(self, answer: Refused, status: int, challenge: str) -> Refused:
         reason = f"POST {self._endpoint}: {answer.reason.rstrip('.')}"
-        if wants_key:
+        if status == _FORBIDDEN and "insufficient_scope" in challenge:
+            reason += "; make a key with `activity keys create NAME --scope write`"
+        elif status == _UNAUTHORIZED and "Bearer" in challenge:
             reason += f"; is there one in {KEY}, or in the file that {KEY_FILE} names?"
         elif not answer.key_reused:
             reason += f"; is {self._url} an Activity Service?"
@@ -148,8 +150,7 @@ class Transport:
         answer = read(reply, len(batch.lines))
         if not isinstance(answer, Refused):
             return answer
-        wants_key = response.status == _UNAUTHORIZED and "Bearer" in told.get(_CHALLENGE, "")
-        return self._explained(answer, wants_key)
+        return self._explained(answer, response.status, told.get(_CHALLENGE, ""))
 
 
 def service_address(url: str) -> str:

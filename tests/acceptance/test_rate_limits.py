@@ -167,7 +167,7 @@ def test_only_what_is_accepted_counts(settings: StorageSettings) -> None:
 def test_a_repeated_request_costs_one_event_and_is_always_answered(
     settings: StorageSettings,
 ) -> None:
-    key = new_key(Scope.WRITE, events_per_day=55)
+    key = new_key(Scope.WRITE, Scope.OBSERVE, events_per_day=55)
     put_on_queue(settings, key)
     with service(settings, workers=0) as running, client(running, key) as http:
         headers = {"idempotency-key": "k"}
@@ -182,6 +182,8 @@ def test_a_repeated_request_costs_one_event_and_is_always_answered(
         assert third.status_code == 202
         assert third.json() == second.json() == first.json()
         assert http.post("/events/batch", json=[EVENT], headers=headers).status_code == 422
+        metrics = http.get("/metrics").text
+        assert re.findall(r"^activity_rate_limited_events_total.* (\S+)$", metrics, re.M) == ["1.0"]
 
 
 def test_more_events_than_can_ever_pass_are_refused_for_good(settings: StorageSettings) -> None:

@@ -227,3 +227,16 @@ def test_standard_input_continues_before_a_batch_of_which_a_part_was_accepted(
         ran = send.run(*options, stdin=given)
     assert ran.stdout.startswith("30 accepted, 0 rejected")
     assert "stopped after line 30; send the same input with --skip-lines 20 " in ran.stderr
+
+
+def test_a_key_without_the_scope_is_told_how_to_make_one_that_has_it(
+    stub: StubService, send: SendCommand, tmp_path: Path
+) -> None:
+    stub.otherwise = refuse(
+        403, WWW_Authenticate='Bearer error="insufficient_scope", scope="write"'
+    )
+    ran = send.run(ndjson(tmp_path / "events", 3))
+    assert ran.returncode == 1
+    assert "answer 403: told to say 403; make a key with `activity keys create" in ran.stderr
+    assert "--scope write`; stopped" in ran.stderr
+    assert "an Activity Service?" not in ran.stderr
