@@ -12,7 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import cors
-from api.auth.key_ring import KeyRing, Policy
+from api.auth.key_ring import KeyRing
+from api.auth.policy import Policy
 from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
 from api.http.path_middleware import PathMiddleware

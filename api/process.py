@@ -8,7 +8,8 @@ from typing import Any
 import uvicorn
 
 from api.app import Application, create_app
-from api.auth.exposure import INSECURE_HELP, NoKey, policy_of, require_key
+from api.auth.exposure import NoKey, require_key
+from api.auth.policy import INSECURE_HELP, policy_of
 from api.http.addresses import is_loopback
 from api.http.hosts import Hosts
 from api.server import malloc

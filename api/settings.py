@@ -1,10 +1,10 @@
 """The settings of the API."""
 
 from ipaddress import ip_network
-from typing import Literal
 
 from pydantic import Field, field_validator
 
+from api.auth.policy import Auth
 from api.http.proxies import has_dot_segment
 from storage.settings import Settings
 
@@ -92,7 +92,7 @@ class ApiSettings(Settings):
         description="Names that a request's `Host` may have, as `a.example.com,*.example.com`, or "
         "`*`. Without: loopback names on a loopback address, any name elsewhere.",
     )
-    auth: Literal["auto", "required", "open"] = Field(
+    auth: Auth = Field(
         "auto",
         description="`required`: every client needs an API key. `open`: none does. `auto`: on a "
         "loopback address or a Unix socket none does until the first key exists; on any other "

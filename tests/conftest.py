@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from storage.access import token
+from storage.logs import redaction
 from storage.settings import StorageSettings
 from testbed.servers import TestServers, test_servers
 
@@ -28,6 +29,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     text = val.decode("latin-1") if isinstance(val, bytes) else val
     hidden = _hide_tokens("token", text)
     return hidden if hidden != text else None
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process forget the secrets that a test teaches it: they would be masked later."""
+    monkeypatch.setattr(redaction, "_known", redaction._known)
 
 
 @pytest.fixture(scope="session")

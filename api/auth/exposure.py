@@ -1,10 +1,9 @@
-"""Who is let in without a key, given where the service listens; and whether it may start at all."""
+"""Whether the service may start without a key, given where it listens."""
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Literal
 
-from api.auth.key_ring import Policy
+from api.auth.policy import Auth
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
@@ -13,9 +12,6 @@ from storage.postgres.engine import short_engine
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 
-Auth = Literal["auto", "required", "open"]
-
-INSECURE_HELP = "on any address, need no API key until the first one exists, as on 127.0.0.1"
 _NO_KEY = (
     "{host} can be reached from other machines, and there is no API key. Do one of these: start on "
     "{host} with ACTIVITY_AUTH=required, which refuses all requests until you make a key with "
@@ -27,17 +23,6 @@ _NO_KEY = (
 
 class NoKey(Exception):
     """The service would be reachable from other machines without a key; the text has remedies."""
-
-
-def policy_of(auth: Auth, is_local: bool, insecure: bool) -> Policy:
-    """Return who is let in without a key.
-
-    `is_local`: only this machine reaches the address, also a Unix socket. `insecure`: treat the
-    address as if it were so.
-    """
-    if auth == "auto":
-        return "until_first_key" if is_local or insecure else "required"
-    return auth
 
 
 def require_key(storage: StorageSettings, auth: Auth, insecure: bool, host: str) -> None:

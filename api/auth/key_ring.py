@@ -4,18 +4,15 @@ import hmac
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from time import time
-from typing import Literal
 
 from api.auth import refusals
 from api.auth.bearer import AUTHORIZATION, key_id_of, token_of, usual_spellings
-from api.auth.principal import Principal
+from api.auth.policy import Policy
+from api.auth.principal import Principal, end_of
 from api.http.headers import Headers, header_values
 from storage.access.api_key import ApiKey, Scope
 from storage.access.key_records import KeyRecords, KnownKeys
 from storage.access.token import digest
-
-Policy = Literal["open", "until_first_key", "required"]
-"""Who is let in without a key: everyone, everyone until the first key exists, or no one."""
 
 Memo = dict[bytes | None, Principal]
 """Who asks, by the raw header; None stands for a request without one."""
@@ -157,5 +154,5 @@ def _ends_of_origins(keys: Iterable[ApiKey | None]) -> Mapping[str, float]:
     for key in keys:
         if key is not None and Scope.WRITE in key.scopes:
             for origin in key.origins:
-                ends[origin] = max(ends.get(origin, 0.0), Principal(key).ends_at)
+                ends[origin] = max(ends.get(origin, 0.0), end_of(key))
     return ends

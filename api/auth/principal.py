@@ -1,7 +1,6 @@
 """Who asks: the holder of an API key, or everyone while no key is needed."""
 
 import math
-from datetime import datetime
 
 from storage.access.api_key import ApiKey, Scope
 from storage.model.name_limits import NameLimits
@@ -26,7 +25,7 @@ class Principal:
         self.may_write = Scope.WRITE in self._scopes
         self.may_read = Scope.READ in self._scopes
         self.limits = NameLimits.of(key.components, key.environments) if key else None
-        self.ends_at = NEVER if key is None else _seconds(key.ends_at)
+        self.ends_at = NEVER if key is None else end_of(key)
         self.used_at = 0.0
 
     def may(self, scope: Scope) -> bool:
@@ -35,7 +34,7 @@ class Principal:
 
     def end_with(self, key: ApiKey | None) -> None:
         """End when the key does; at once if its record can't be read. Nothing else changes."""
-        self.ends_at = 0.0 if key is None else _seconds(key.ends_at)
+        self.ends_at = 0.0 if key is None else end_of(key)
 
     def own(self, idempotency_key: str) -> str:
         """Return the idempotency key in a form that no other API key's requests can have.
@@ -45,5 +44,6 @@ class Principal:
         return idempotency_key if self.key is None else f"{self.key.id}\n{idempotency_key}"
 
 
-def _seconds(instant: datetime | None) -> float:
-    return NEVER if instant is None else instant.timestamp()
+def end_of(key: ApiKey) -> float:
+    """Return when the key ends, in seconds since 1970."""
+    return NEVER if key.ends_at is None else key.ends_at.timestamp()

@@ -93,15 +93,11 @@ class PostFastPath:
     ) -> "Post | None":
         """Return the request with this body, not started yet.
 
-        None unless it is plainly valid, and the principal may post it now.
+        None unless it is plainly valid, and within the limits of the principal.
         """
         limits = principal.limits
         posted = parse(body)
-        if (
-            posted is None
-            or (limits and limits.refused(posted.component, posted.environment))
-            or time() >= principal.ends_at
-        ):
+        if posted is None or (limits and limits.refused(posted.component, posted.environment)):
             return None
         return Post(self, connection, posted, principal)
 

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
+from api.auth.policy import INSECURE_HELP
+
 
 def add_data_dir(parser: ArgumentParser, meaning: str) -> None:
     """Add `--data-dir` with this help text."""
@@ -35,11 +37,7 @@ def add_address(parser: ArgumentParser) -> None:
 
 def add_insecure(parser: ArgumentParser) -> None:
     """Add `--insecure`."""
-    parser.add_argument(
-        "--insecure",
-        action="store_true",
-        help="on any address, need no API key until the first one exists, as on 127.0.0.1",
-    )
+    parser.add_argument("--insecure", action="store_true", help=INSECURE_HELP)
 
 
 def add_tls(parser: ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,26 +12,16 @@ from storage.events.writer import BatchWriter
 from storage.failures import MAX_REASON_CHARACTERS
 from storage.model.event import Event, to_ms
 from storage.postgres import partitions
-from storage.postgres.engine import plain_engine, transaction, writing_engine
+from storage.postgres.engine import plain_engine, transaction
 from storage.postgres.partitions import Span, covers, ensure, existing, span_of
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
+from tests.support import batch_writing
 from tests.support.queued import assert_stored_once, make_event
 from worker.maintenance import Maintenance
 
-
-@pytest.fixture
-def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
-    found = plain_engine(settings.database_url)
-    yield found
-    found.dispose()
-
-
-@pytest.fixture
-def writing(settings: StorageSettings) -> Iterator[sa.Engine]:
-    found = writing_engine(settings.database_url)
-    yield found
-    found.dispose()
+engine = batch_writing.engine
+writing = batch_writing.writing
 
 
 def utc(*parts: int) -> datetime:

@@ -8,7 +8,8 @@ from unittest import mock
 import pytest
 
 from api.auth import key_ring
-from api.auth.key_ring import KeyRing, Policy
+from api.auth.key_ring import KeyRing
+from api.auth.policy import Policy
 from api.auth.principal import Principal
 from api.http.problems import Problem
 from storage.access.api_key import Scope

@@ -64,7 +64,7 @@ CASES = {
     "reads only": (READER.value, 403, False),
     "none": (None, 401, False),
     "empty": (b"", 401, False),
-    "revoked": (GONE.value, 401, False),
+    "revoked": (GONE.value, 401, True),  # the memo knows it; it is refused when it starts
     "unknown": (b"Bearer " + new_token().encode(), 401, False),
     "another scheme": (b"Basic YTpi", 401, False),
     "no scheme": (WRITER.token.encode(), 401, False),
