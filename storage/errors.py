@@ -252,7 +252,7 @@ def database_errors() -> Iterator[None]:
             "all connections to PostgreSQL were in use for too long"
         ) from error
     except sql_errors.DBAPIError as error:
-        if sqlstate(error) == _QUERY_CANCELED:
+        if is_cancelled(error):
             raise QueryTooSlow("PostgreSQL cancelled the query at its time limit") from error
         kind = meaning(error)
         if kind is Meaning.AWAY:
@@ -275,6 +275,11 @@ def refusal(error: StorageError) -> str | None:
     if isinstance(error, Unavailable | DatabaseUnsuitable) and not isinstance(error, QueryTooSlow):
         return None
     return str(error)
+
+
+def is_cancelled(error: sql_errors.DBAPIError) -> bool:
+    """Return whether PostgreSQL cancelled the statement, at its time limit or for an operator."""
+    return sqlstate(error) == _QUERY_CANCELED
 
 
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:

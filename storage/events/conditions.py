@@ -15,9 +15,9 @@ from storage.postgres.tables import events, lower_email
 LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
-def in_order(filters: Filters) -> list[sa.ColumnElement[bool]]:
+def in_order(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that an index answers in the order of the page."""
-    return _given(filters, IN_ORDER, events.c)
+    return _given(filters, IN_ORDER, columns)
 
 
 def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:

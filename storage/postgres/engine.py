@@ -28,10 +28,23 @@ _USED = "used"  # key in a pool's connection record: the connection was lent bef
 
 def reading_engine(url: str, pool: int) -> sa.Engine:
     """Make an engine for queries: read-only snapshots, cancelled after READ_LIMIT_MS."""
+    return _reading_engine(url, pool, "activity-api")
+
+
+def counting_engine(url: str, pool: int) -> sa.Engine:
+    """Make an engine for reads of much of the history, which are no pages: one core for each.
+
+    With two workers more, most counts took longer, and they would take the cores of the rest.
+    """
+    name = "activity-statistics"
+    return _reading_engine(url, pool, name, max_parallel_workers_per_gather=0)
+
+
+def _reading_engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     return _engine(
         url,
         pool,
-        "activity-api",
+        name,
         statement_timeout=READ_LIMIT_MS,
         # At this limit the server closes the connection, and the reason is lost.
         transaction_timeout=READ_LIMIT_MS + READ_GRACE_MS,
@@ -47,6 +60,7 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
         default_transaction_isolation="repeatable read",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         jit="off",
+        **settings,
     )
 
 

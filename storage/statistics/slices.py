@@ -1,0 +1,139 @@
+"""Read a span of time from its newest slice to its oldest, until a budget of time is used up.
+
+How long a slice takes, nobody knows beforehand. So each one has a time limit, of PostgreSQL. A
+slice that reaches it is tried again, much narrower; after one that was quick, a wider one follows.
+At least one slice is read whatever the budget is, or the last attempt fails with QueryTooSlow.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from storage.errors import QueryTooSlow, is_cancelled
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+FIRST_SECONDS = 8.0
+"""The limit of the whole, as long as no slice is read: below that of a session."""
+
+_SHARE = 4  # slices that may reach their time limit within the budget
+_AIM = 8  # slices that the budget should have room for
+_GROWTH = 8.0  # of the next slice at most; and a slice that took too long is narrowed so much
+_MIN_SECONDS = 0.005
+_WIDTH_SECONDS = 1.0  # of a query for a width, which reads little
+NARROWEST = timedelta(milliseconds=1)
+"""The resolution of `created_at`."""
+
+
+class TooMuch(Exception):
+    """A slice holds more than its reader may return: a narrower one may do."""
+
+
+class Source(Protocol[T_co]):
+    """What is read in slices."""
+
+    def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
+        """Return how much of the newest of this span is surely read soon. One short query."""
+
+    def start(self, instant: datetime) -> datetime:
+        """Return the instant, at most an hour earlier, at which a slice starts best."""
+
+    def read(self, connection: sa.Connection, start: datetime, end: datetime) -> T_co:
+        """Read a slice. Raises TooMuch."""
+
+
+class Slices:
+    """Reads slices in one transaction, within one budget of `seconds` for all spans.
+
+    `is_unwanted` is asked between two slices, and ends the reading.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, seconds: float, is_unwanted: Callable[[], bool]
+    ) -> None:
+        self._connection = connection
+        self._budget = seconds
+        self._begun = time.monotonic()
+        self._is_unwanted = is_unwanted
+        self._has_progress = False
+
+    def read(
+        self, start: datetime, end: datetime, source: Source[T]
+    ) -> Iterator[tuple[datetime, T]]:
+        """Yield each slice of the span, newest first: its start, and what was read of it.
+
+        A slice ends where the one before it starts, the first one at `end`. Where the budget is
+        used up, the oldest slices are left out. Raises QueryTooSlow if it was used up before the
+        first slice, and DBAPIError.
+        """
+        width, tries = None, 0
+        while end > start and self._may_go_on():
+            width = width or self._first_width(start, end, source)
+            at = max(start, min(source.start(end - width), end - NARROWEST))
+            begun = time.monotonic()
+            found = self._try(at, end, source, self._limit(tries))
+            if found is None:
+                width, tries = self._narrowed(end - at, start, end, source), tries + 1
+                continue
+            self._has_progress = True
+            yield at, found[0]
+            width, tries = (end - at) * self._growth(time.monotonic() - begun), 0
+            end = at
+
+    def _may_go_on(self) -> bool:
+        if self._is_unwanted():
+            return False
+        if not self._has_progress:
+            if self._left(FIRST_SECONDS) > 0:
+                return True
+            raise QueryTooSlow("not even the narrowest slice of time was counted in time")
+        return self._left(self._budget) > min(_MIN_SECONDS, self._budget / _AIM)
+
+    def _left(self, seconds: float) -> float:
+        return self._begun + seconds - time.monotonic()
+
+    def _limit(self, tries: int) -> float:
+        """Return the seconds for a slice; without any progress they double with each try."""
+        share = max(self._budget / _SHARE, _MIN_SECONDS)
+        if self._has_progress:
+            return min(share, max(self._left(self._budget), _MIN_SECONDS))
+        return min(share * 2.0**tries, max(self._left(FIRST_SECONDS), _MIN_SECONDS))
+
+    def _growth(self, seconds: float) -> float:
+        return min(_GROWTH, max(1 / _GROWTH, self._budget / _AIM / max(seconds, 1e-6)))
+
+    def _first_width(self, start: datetime, end: datetime, source: Source[T]) -> timedelta:
+        found = self._within(_WIDTH_SECONDS, lambda: source.width(self._connection, start, end))
+        return found[0] if found else NARROWEST
+
+    def _narrowed(
+        self, tried: timedelta, start: datetime, end: datetime, source: Source[T]
+    ) -> timedelta:
+        return max(min(tried / _GROWTH, self._first_width(start, end, source)), NARROWEST)
+
+    def _try(
+        self, start: datetime, end: datetime, source: Source[T], seconds: float
+    ) -> tuple[T] | None:
+        """Return what was read, None if the slice is too large or takes too long."""
+        try:
+            return self._within(seconds, lambda: source.read(self._connection, start, end))
+        except TooMuch:
+            if end - start <= NARROWEST:
+                raise QueryTooSlow("a millisecond has more different values than allowed") from None
+            return None
+
+    def _within(self, seconds: float, query: Callable[[], T]) -> tuple[T] | None:
+        """Return the result of a query, None if PostgreSQL cancels it at this time limit."""
+        limit = max(1, int(seconds * 1000))
+        try:
+            with self._connection.begin_nested():  # the snapshot outlives a cancelled query
+                self._connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit}")
+                return (query(),)
+        except sa.exc.DBAPIError as error:
+            if is_cancelled(error):
+                return None
+            raise

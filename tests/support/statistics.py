@@ -1,0 +1,77 @@
+"""Counts of events, said plainly: what the statistics are compared with."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from storage.model.event import Event, created_ms, new_id, to_datetime
+from storage.model.filters import lower_ascii
+from storage.postgres.engine import short_engine
+from storage.settings import StorageSettings
+
+Key = tuple[object, ...]
+
+_FILL = """
+INSERT INTO event_hours (hour, component, environment, shard, n, minutes)
+SELECT date_trunc('hour', created_at, 'UTC') AS hour, component, environment, 0, count(*), ARRAY(
+    SELECT count(*) FILTER (WHERE minute = number) FROM unnest(
+        array_agg(extract(minute FROM created_at AT TIME ZONE 'UTC'))) AS minute,
+        generate_series(0, 59) AS number GROUP BY number ORDER BY number)
+FROM events GROUP BY 1, 2, 3
+"""
+
+
+def event_at(instant: datetime, **fields: Any) -> Event:
+    """Make an event that was created at this instant, to the millisecond."""
+    ms = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    given = {"component": "c", "environment": "e", "message": "m", "email": None, **fields}
+    data = msgspec.Raw(msgspec.json.encode(given.pop("data", None)))
+    raw = new_id(ms).hex()
+    event_id = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
+    text = to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Event(id=event_id, created_at=text, data=data, **given)
+
+
+def fill_hours(settings: StorageSettings) -> None:
+    """Count all stored events into the counts by hour, in place of those that are there."""
+    with short_engine(settings.database_url) as engine, engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM event_hours"))
+        connection.execute(sa.text(_FILL))
+
+
+def bar_of(instant: datetime, interval: str, zone: tzinfo) -> Key:
+    """Return what is equal for instants of one bar: what a clock and a calendar there show."""
+    local = instant.astimezone(zone)
+    if interval in ("minute", "hour"):
+        shown = local.replace(tzinfo=None, second=0, microsecond=0)
+        return (shown if interval == "minute" else shown.replace(minute=0), local.utcoffset())
+    if interval == "day":
+        return (local.date(),)
+    return (local.isocalendar()[:2],)
+
+
+def counted(events: Iterable[Event], interval: str, zone: tzinfo) -> Counter[Key]:
+    """Return the number of events by their bar."""
+    return Counter(bar_of(created(event), interval, zone) for event in events)
+
+
+def created(event: Event) -> datetime:
+    """Return when the event was created."""
+    return to_datetime(created_ms(event))
+
+
+def value_of(event: Event, group: object) -> str | None:
+    """Return the value by which an event is counted; `group` is a field or a path in `data`."""
+    if group in ("component", "environment"):
+        return str(getattr(event, str(group)))
+    if group == "email":
+        return None if event.email is None else lower_ascii(event.email)
+    found = msgspec.json.decode(event.data)
+    assert isinstance(group, Sequence)
+    for key in group:
+        found = found.get(key) if isinstance(found, dict) else None
+    return None if found is None else str(found)
