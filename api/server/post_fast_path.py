@@ -113,6 +113,7 @@ class Post:
 
     response_started = response_complete = disconnected = False
     keep_alive = True
+    is_half_closed = False
     message_event = asyncio.Event()  # uvicorn sets it; nobody waits for it
     _stamped: StampedEvent
     _limit: KeyLimit | None = None  # which the event was taken from
