@@ -41,6 +41,7 @@ from storage.errors import (
     StorageError,
 )
 from storage.events.figures import HistoryFigures, read_figures
+from storage.events.hour_counts import counted_spans
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
 from storage.metrics.instruments import rate_limited_events
@@ -198,7 +199,7 @@ def _statistics(
 ) -> StatisticsService:
     engine = counting_engine(storage.database_url, CONNECTIONS)
     stack.callback(engine.dispose)
-    counts = Statistics(engine, lambda _: (), settings.statistics_budget_ms / 1000)
+    counts = Statistics(engine, counted_spans, settings.statistics_budget_ms / 1000)
     return StatisticsService(counts, BulkReads())
 
 
