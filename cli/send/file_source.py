@@ -48,7 +48,7 @@ def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> 
         start = _tally(started.run.position)
         if started.is_sent:
             return RunResult(start, start, 0.0, was_sent_before=True)
-        with closing(progress(started.run.plan.size, start)) as shown:
+        with closing(progress(started.run.plan.size, start, send_options.url)) as shown:
             _show_start(shown, started, request)
             saver = CheckpointSaver(path, started.run, check)
             result = _run(send_options, started.run, start, file, shown, saver)

@@ -60,7 +60,7 @@ def send_stream(
     keep = None if part.skip_lines else Written()
     start = Tally(chunks.skip(part.skip_lines), part.skip_lines)
     with (
-        closing(progress(None, start)) as shown,
+        closing(progress(None, start, send_options.url)) as shown,
         Rejects(part.rejected, keep, shown.show_line) as rejects,
     ):
 
