@@ -6,14 +6,14 @@ Filters that ask the same are equal, have the same canonical form and so meet in
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from storage.model.folding import folded
 from storage.model.json_rules import (
     MAX_JSON_DEPTH,
     constant_fault,
@@ -23,6 +23,7 @@ from storage.model.json_rules import (
     text_faults,
 )
 from storage.model.name_patterns import simplify
+from storage.model.normal_form import lower_ascii, plain
 from storage.model.parameters import (
     Parameter,
     data_groups,
@@ -31,21 +32,14 @@ from storage.model.parameters import (
     limit_of,
     single,
     texts,
+    tree,
 )
+from storage.model.where import Where
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 Order = Literal["asc", "desc"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-
-
-def lower_ascii(text: str) -> str:
-    """Lower A-Z and nothing else, as PostgreSQL's lower() does under the C collation."""
-    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +49,24 @@ class Filters:
     Each field is declared with its parameter of the query string. Filters of different names must
     all match. In `data` each group must match, by any of its canonical JSON objects. `start` is
     inclusive, `end` exclusive. `cursor` is the id of the last event already seen. A `start` or
-    `end` without a time zone raises `ValueError`. `within_component` and `within_environment` are
-    patterns: the limits of the client that asks.
+    `end` without a time zone raises `ValueError`. `where` says what the other fields can't say;
+    what they can say moves into them. `within_component` and `within_environment` are patterns: the
+    limits of the client that asks.
     """
 
     component: tuple[str, ...] = texts(
         "component",
-        "The component is equal to the value. If repeated: to one of the values.",
+        "The component is equal to the value. If repeated: to one of the values. `payment-*`: it "
+        r"begins with `payment-`; `\*` is a star; elsewhere `*` is an ordinary character.",
         tag_rank=2,
+        kind="name",
     )
     environment: tuple[str, ...] = texts(
         "environment",
-        "The environment is equal to the value. If repeated: to one of the values.",
+        "The environment is equal to the value. If repeated: to one of the values. `prod*`: it "
+        "begins with `prod`, as in `component`.",
         tag_rank=3,
+        kind="name",
     )
     email: tuple[str, ...] = texts(
         "email",
@@ -84,19 +83,26 @@ class Filters:
     start: datetime | None = instant(
         "from_date",
         "start",
-        "The event was created at this instant or later, or on this day or later.",
+        "The event was created at this instant or later, or on this day or later. `-15m`, `-24h`, "
+        "`-7d`, `now`: before now, cut off to the minute.",
     )
     end: datetime | None = instant(
-        "to_date", "end", "The event was created before this instant, or on this day or earlier."
+        "to_date",
+        "end",
+        "The event was created before this instant, or on this day or earlier. `-15m`, `-24h`, "
+        "`-7d`, `now`: before now, cut off to the minute.",
     )
     not_component: tuple[str, ...] = texts(
         "-component",
         "The component is not equal to the value. If repeated: to none of the values. "
-        "`component=a&-component=a` finds nothing.",
+        "`payment-*`: it does not begin so. `component=a&-component=a` finds nothing.",
+        kind="name",
     )
     not_environment: tuple[str, ...] = texts(
         "-environment",
-        "The environment is not equal to the value. If repeated: to none of the values.",
+        "The environment is not equal to the value. If repeated: to none of the values. `prod*`: "
+        "it does not begin so.",
+        kind="name",
     )
     data: tuple[tuple[str, ...], ...] = data_groups(
         Parameter(
@@ -108,9 +114,28 @@ class Filters:
         Parameter(
             "data.<path>",
             "data path",
-            "`data.a.b=5`: `data` contains this value at this path, as a number or as text. "
-            "Several paths must all match. If a path is repeated: one of its values. For an "
-            'element of an array write `data={"tags":["a"]}`.',
+            "`data.a.b=5`: `data` contains this value at this path, as a number or as text; or an "
+            "array at this path has such an element. Several paths must all match. If a path is "
+            "repeated: one of its values.",
+        ),
+    )
+    where: Where | None = tree(
+        Parameter(
+            "-email",
+            "excluded text",
+            "The email is not equal to the value, ASCII letters in any case; or there is none. If "
+            "repeated: to none of the values.",
+        ),
+        Parameter(
+            "-message",
+            "excluded text",
+            "The message does not contain the value, in any case. If repeated: none of the values.",
+        ),
+        Parameter(
+            "-data.<path>",
+            "data path",
+            "`data.<path>` with this value does not match: there is another value, or none. If "
+            "repeated: with none of the values.",
         ),
     )
     within_component: tuple[str, ...] = limit_of(simplify)
@@ -133,6 +158,12 @@ class Filters:
     def __post_init__(self) -> None:
         for name, declaration in DECLARATIONS.items():
             object.__setattr__(self, name, declaration.normalize(getattr(self, name)))
+        if self.where is not None:
+            for name, value in folded(self._by_name()).items():
+                object.__setattr__(self, name, value)
+
+    def _by_name(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in DECLARATIONS}
 
 
 DECLARATIONS = {field.name: declaration_of(field.metadata) for field in fields(Filters)}
@@ -159,7 +190,7 @@ def canonical(filters: Filters) -> bytes:
     Instants become microseconds since 1970. The strings must be encodable as UTF-8: a lone
     surrogate raises `UnicodeEncodeError`.
     """
-    values = {name: _microseconds(getattr(filters, name)) for name in DECLARATIONS}
+    values = {name: plain(getattr(filters, name)) for name in DECLARATIONS}
     first = [values.pop(name) for name in _POSITIONS]
     given = [(name, value) for name, value in values.items() if value != DECLARATIONS[name].default]
     return msgspec.json.encode([*first, *sorted(given)])
@@ -186,11 +217,6 @@ def canonical_json(text: str) -> str:
     for string in _strings(value):
         _refuse_unstorable(string)
     return msgspec.json.encode(value, order="deterministic").decode()
-
-
-def _microseconds(value: Any) -> Any:
-    """Return an instant in microseconds since 1970, and anything else as it is."""
-    return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
 def _refuse_deep(text: str) -> None:

@@ -8,10 +8,24 @@ document, and the table in `docs/http.md`. Only its SQL is elsewhere: in
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-Kind = Literal["text", "data", "data path", "start", "end", "limit", "order", "cursor", "id"]
+from storage.model.normal_form import normal_form, utc
+
+Kind = Literal[
+    "name",
+    "text",
+    "excluded text",
+    "data",
+    "data path",
+    "start",
+    "end",
+    "limit",
+    "order",
+    "cursor",
+    "id",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,7 @@ def texts(
     description: str,
     normalize: Callable[[str], str] = str,
     tag_rank: int | None = None,
+    kind: Literal["text", "name"] = "text",
 ) -> Any:
     """Declare a parameter that may be repeated; its field is a tuple of texts, empty by default.
 
@@ -57,7 +72,7 @@ def texts(
     def normalize_all(values: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(set(map(normalize, values))))
 
-    parameter = Parameter(name, "text", description)
+    parameter = Parameter(name, kind, description)
     return _field(Declaration((parameter,), (), normalize_all, normalize, tag_rank))
 
 
@@ -76,6 +91,11 @@ def data_groups(*parameters: Parameter) -> Any:
         return tuple(sorted({tuple(sorted(set(group))) for group in groups if group}))
 
     return _field(Declaration(parameters, (), normalize))
+
+
+def tree(*parameters: Parameter) -> Any:
+    """Declare the parameters that become parts of a tree; their field is it, None by default."""
+    return _field(Declaration(parameters, None, normal_form))
 
 
 def instant(name: str, kind: Literal["start", "end"], description: str) -> Any:
@@ -99,8 +119,4 @@ def _field(declaration: Declaration) -> Any:
 
 
 def _utc(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
-    if value.utcoffset() is None:
-        raise ValueError("start and end of Filters need a time zone")
-    return value.astimezone(UTC)
+    return None if value is None else utc(value)
