@@ -57,7 +57,7 @@ def _at_path(name: str) -> Callable[[str], list[str]]:
         _check_path(keys, text)
         if not text.strip():
             raise ValueError(_NO_VALUE.format(name=quoted(name), data=_data_example(keys, text)))
-        return [_nested(keys, value) for value in _readings(text)]
+        return [_nested(keys, value) for value in readings(text)]
 
     return parse
 
@@ -105,7 +105,8 @@ def _data_example(keys: list[str], text: str) -> str:
     return f"data={form}" if len(form) <= MAX_QUOTED else 'data={"key":"value"}'
 
 
-def _readings(text: str) -> list[str]:
+def readings(text: str) -> list[str]:
+    """Return a value in JSON: as a text, and as what it says if it is JSON. Raises ValueError."""
     as_text = msgspec.json.encode(text).decode()
     try:
         return [as_text, canonical_json(text)]

@@ -13,12 +13,15 @@ from api.http.unknown_parameter import unknown_parameter
 from api.query import cursors, dates
 from api.query.data_params import DATA_PATH, data_groups
 from api.query.id_params import ID
+from api.query.language.parser import parse as parse_question
 from api.query.pairs import InvalidQuery, Pair, decoded_pairs, fault
 from storage.model.filters import DECLARATIONS, MAX_LIMIT, PARAMETERS, Filters, Order
 from storage.model.parameters import Declaration, Kind
 
 MAX_VALUES = 50
 MAX_CHARACTERS = 1000
+
+_BOUNDED_BY_ITSELF = {each.name for each in PARAMETERS if each.kind == "question"}
 
 KNOWN = [parameter.name for parameter in (*PARAMETERS, ID)]
 
@@ -80,7 +83,9 @@ def _grouped(pairs: Sequence[Pair], faults: list[ErrorDetail]) -> Values:
 def _over_a_bound(name: str, given: Sequence[str]) -> ErrorDetail | None:
     if len(given) > MAX_VALUES:
         return fault(name, f"is given {len(given)} times, over {MAX_VALUES}")
-    if any(len(text) > MAX_CHARACTERS for text in (name, *given)):
+    if name not in _BOUNDED_BY_ITSELF and any(
+        len(text) > MAX_CHARACTERS for text in (name, *given)
+    ):
         return fault(name, f"is longer than {MAX_CHARACTERS:,} characters")
     return None
 
@@ -96,7 +101,9 @@ def _one(
     wrong: list[ErrorDetail] = []
     for text in dict.fromkeys(values.get(name, ())):
         try:
-            found.add(parse(text.strip()))
+            found.add(parse(text))
+        except InvalidQuery as invalid:
+            wrong += invalid.faults
         except ValueError as error:
             wrong.append(fault(name, str(error)))
     if len(found) > 1:
@@ -121,12 +128,17 @@ def _order(text: str) -> Order:
     raise ValueError("must be asc or desc")
 
 
+def _stripped(parse: Callable[[str], T]) -> Callable[[str], T]:
+    return lambda text: parse(text.strip())
+
+
 _READERS: Mapping[Kind, Callable[[str], Any]] = {
-    "start": dates.start_of,
-    "end": dates.end_of,
-    "limit": _limit,
-    "order": _order,
-    "cursor": cursors.decode,
+    "start": _stripped(dates.start_of),
+    "end": _stripped(dates.end_of),
+    "limit": _stripped(_limit),
+    "order": _stripped(_order),
+    "cursor": _stripped(cursors.decode),
+    "question": parse_question,  # not stripped: its faults count characters
 }
 
 

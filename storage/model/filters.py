@@ -108,7 +108,15 @@ class Filters:
             'element of an array write `data={"tags":["a"]}`.',
         ),
     )
-    where: Where | None = tree()
+    where: Where | None = tree(
+        Parameter(
+            "q",
+            "question",
+            "The event matches this question, such as "
+            '`component:(auth OR pay*) -environment:dev data.amount>100 "was paid"`: words, '
+            "phrases, fields, `OR`, `NOT` and comparisons. See `docs/query-language.md`.",
+        )
+    )
     within_component: tuple[str, ...] = limit_of(simplify)
     within_environment: tuple[str, ...] = limit_of(simplify)
     limit: int = single(

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from storage.model.normal_form import normal_form, utc
 
-Kind = Literal["text", "data", "data path", "start", "end", "limit", "order", "cursor", "id"]
+Kind = Literal[
+    "text", "data", "data path", "start", "end", "limit", "order", "cursor", "id", "question"
+]
 
 
 @dataclass(frozen=True, slots=True)
