@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from api.auth.exposure import PLAIN_HTTP_REMEDY
 from api.http.addresses import is_loopback
 from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
 from cli.doctor.subject import Subject
@@ -52,6 +53,18 @@ def _where(host: str | None) -> str:
 
 def _create(subject: Subject) -> str:
     return subject.activity("keys", "create", "NAME", "--scope", "write")
+
+
+def _privacy(subject: Subject) -> Finding:
+    host = subject.host
+    if subject.api.auth == "open":
+        return ok("requests need no API key (ACTIVITY_AUTH=open)")
+    if host is None:
+        return unknown(_where(host))
+    if is_loopback(host) or subject.https:
+        return ok(f"{_where(host)}{' with HTTPS' if subject.https else ''}")
+    text = f"{_where(host)} with plain HTTP: whoever can read the traffic can read API keys in it"
+    return warning(text, PLAIN_HTTP_REMEDY)
 
 
 def _expiry(subject: Subject) -> Finding:
@@ -149,6 +162,13 @@ CHECKS = (
         "`open` on a loopback address; keys are needed and none is valid",
         "`open`, or no key, on any other address",
         _access,
+    ),
+    Check(
+        "keys-in-clear",
+        "`ACTIVITY_HOST`, `ACTIVITY_TLS_CERT` and `ACTIVITY_AUTH`",
+        "plain HTTP on an address of other machines, unless `ACTIVITY_AUTH=open`",
+        "never",
+        _privacy,
     ),
     Check(
         "keys-expiry",
