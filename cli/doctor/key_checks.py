@@ -12,6 +12,7 @@ from storage.access.api_key import ApiKey
 from storage.access.key_records import KeyRecords
 
 _DAYS = 7  # as the alert ActivityKeyExpires, which names a key that has expired for a day too
+_SHOWN = 5
 _EXPIRED = timedelta(days=1)
 
 
@@ -71,12 +72,12 @@ def _expiry(subject: Subject) -> Finding:
     now = datetime.fromtimestamp(subject.machine.clock(), UTC)
     records, missing = _records(subject)
     if records.unreadable:
-        names = ", ".join(sorted(records.unreadable)[:5])
+        named = sorted(records.unreadable)[:_SHOWN]
         return fault(
             f"{counted(len(records.unreadable), 'record')} of API keys can't be read, and nobody "
-            f"may use these keys: {names}",
+            f"may use these keys: {', '.join(named)}",
             "update this installation, or remove what somebody else wrote: "
-            + subject.queue.command("HDEL", "keys", min(records.unreadable)),
+            + subject.queue.command("HDEL", "keys", *named),
         )
     ending = sorted(_ending(records.keys.values(), now), key=lambda key: (key.expires_at, key.id))
     if ending:

@@ -121,3 +121,12 @@ def test_a_home_that_can_t_be_read_leaves_it_unknown_whether_there_is_a_key(benc
     found = bench.examine()
     assert found["keys-needed"].verdict == UNKNOWN
     assert found["keys-expiry"].verdict == UNKNOWN
+
+
+def test_the_remedy_for_records_that_can_not_be_read_names_each_of_the_first(bench: Bench) -> None:
+    names = [f"broken{number}" for number in range(7)]
+    bench.queue.hset("keys", mapping=dict.fromkeys(names, "no record"))
+    found = bench.examine()["keys-expiry"]
+    assert found.verdict == FAULT
+    assert found.text.startswith("7 records of API keys")
+    assert found.remedy.endswith(f" HDEL keys {' '.join(names[:5])}")
