@@ -18,6 +18,7 @@ from api.formats.schemas import (
     ReceiptsAnswer,
 )
 from api.query.id_params import ID
+from api.query.language.parser import MAX_QUESTION
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
 from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
 from storage.model.parameters import Kind, Parameter
@@ -63,18 +64,24 @@ _OBJECTS = {"type": "array", "items": {**_TEXT, "contentMediaType": JSON}}
 
 # By the kind of a declared parameter; `data.<path>` is many names, which OpenAPI can't say.
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
+    "name": _MANY,
     "text": _MANY,
+    "excluded text": _MANY,
     "data": _OBJECTS,
     "start": _TEXT,
     "end": _TEXT,
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     "order": {"type": "string", "enum": ["desc", "asc"], "default": "desc"},
     "cursor": _TEXT,
+    "question": {"type": "string", "maxLength": MAX_QUESTION},
     "id": {"type": "array", "items": {"type": "string"}},
 }
+_AT_MOST = f"At most {MAX_VALUES} values."
 _DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
 _MORE: dict[Kind, str] = {
-    "text": f"At most {MAX_VALUES} values.",
+    "name": _AT_MOST,
+    "text": _AT_MOST,
+    "excluded text": _AT_MOST,
     "data": "`data.<path>=value` asks for a value at a path.",
     "start": _DATE,
     "end": _DATE,
