@@ -28,7 +28,7 @@ from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
-from api.query.bulk_reads import CONNECTIONS, BulkReads
+from api.query.bulk_reads import BulkReads
 from api.query.service import History
 from api.query.statistics.service import StatisticsService
 from api.settings import ApiSettings
@@ -197,7 +197,7 @@ async def open_services(
 def _statistics(
     stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
 ) -> StatisticsService:
-    engine = counting_engine(storage.database_url, CONNECTIONS)
+    engine = counting_engine(storage.database_url)
     stack.callback(engine.dispose)
     counts = Statistics(engine, counted_spans, settings.statistics_budget_ms / 1000)
     return StatisticsService(counts, BulkReads())

@@ -10,7 +10,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from api.http.problems import Problem
-from api.query.bulk_reads import CONNECTIONS, MAX_WAITING, BulkReads, IsUnwanted
+from api.query.bulk_reads import MAX_WAITING, BulkReads, IsUnwanted
+from storage.postgres.engine import COUNTING_CONNECTIONS
 
 Message = dict[str, Any]
 WHOLE = {"type": "http.request", "body": b"", "more_body": False}
@@ -84,7 +85,7 @@ async def ask(bulk: BulkReads, reads: Reads, *names: str) -> Tasks:
 def test_few_run_at_once_and_the_others_get_their_turn() -> None:
     async def work(bulk: BulkReads, reads: Reads) -> None:
         tasks = await ask(bulk, reads, "a", "b", "c")
-        await until(lambda: len(reads.begun) == CONNECTIONS)
+        await until(lambda: len(reads.begun) == COUNTING_CONNECTIONS)
         assert sorted(reads.begun) == ["a", "b"]
         reads.release.set()
         assert [await task for task, _ in tasks.values()] == ["a", "b", "c"]
@@ -135,7 +136,7 @@ def test_a_client_that_closed_its_sending_side_is_answered_but_not_kept_in_line(
 
 def test_a_full_line_refuses_with_the_time_to_come_again_until_someone_leaves() -> None:
     async def work(bulk: BulkReads, reads: Reads) -> None:
-        names = [str(number) for number in range(CONNECTIONS + MAX_WAITING)]
+        names = [str(number) for number in range(COUNTING_CONNECTIONS + MAX_WAITING)]
         tasks = await ask(bulk, reads, *names)
         with pytest.raises(Problem) as refused:
             await bulk.run(reads.of("one more"), Client().receive)
