@@ -28,6 +28,8 @@ from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
+from api.query.freshness import Freshness
+from api.query.lag import Lag
 from api.query.service import History
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
@@ -89,6 +91,8 @@ class Services:
     ingest: Ingest
     ack_waiter: AckWaiter
     history: History
+    lag: Lag
+    freshness: Freshness
     status: Status
     metrics: Metrics
     probes: Probes
@@ -162,8 +166,11 @@ async def open_services(
         wakeups = _Wakeups(storage)
         stack.callback(wakeups.close)
         await _watch_keys(stack, storage, engine, keys)
-        monitor = BacklogMonitor(inspector)
+        lag = Lag()
+        monitor = BacklogMonitor(inspector, lag.observe)
         stack.push_async_callback(monitor.stop)
+        freshness = Freshness(inspector.shards, lag)
+        stack.push_async_callback(freshness.close)
         read = _DatabaseReads(history, engine)
         probes = Probes(
             {"queue": producer.announce, "control": cache.ping, "database": history.ping}
@@ -182,6 +189,8 @@ async def open_services(
             ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
+            lag,
+            freshness,
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,

@@ -19,6 +19,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/v1/logs"): Scope.WRITE,
     ("GET", "/events"): Scope.READ,
     ("GET", "/events/{event_id}"): Scope.READ,
+    ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,
     ("GET", "/metrics"): Scope.OBSERVE,
     ("GET", "/health"): None,

@@ -17,6 +17,7 @@ from api.formats.schemas import (
     Readiness,
     ReceiptsAnswer,
 )
+from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.language.parser import MAX_QUESTION
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
@@ -52,7 +53,8 @@ def header(description: str, **schema: Any) -> dict[str, Any]:
 _REQUEST_ID = header("The `request_id` of the problem.", pattern="^[0-9a-f]{32}$")
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter of a query string."""
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
@@ -74,6 +76,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "cursor": _TEXT,
     "question": {"type": "string", "maxLength": MAX_QUESTION},
     "id": {"type": "array", "items": {"type": "string"}},
+    "switch": {"type": "boolean", "default": False},
 }
 _AT_MOST = f"At most {MAX_VALUES} values."
 _DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
@@ -85,12 +88,16 @@ _MORE: dict[Kind, str] = {
     "start": _DATE,
     "end": _DATE,
 }
+FRESH_READ = parameter(FRESH.name, FRESH.description, _SCHEMAS[FRESH.kind])
 _QUERY = [
-    _parameter(
-        each.name, f"{each.description} {_MORE.get(each.kind, '')}".strip(), _SCHEMAS[each.kind]
-    )
-    for each in (*PARAMETERS, ID)
-    if each.kind in _SCHEMAS
+    *(
+        parameter(
+            each.name, f"{each.description} {_MORE.get(each.kind, '')}".strip(), _SCHEMAS[each.kind]
+        )
+        for each in (*PARAMETERS, ID)
+        if each.kind in _SCHEMAS
+    ),
+    FRESH_READ,
 ]
 
 _RETRY = {"Retry-After": header("Seconds to wait before trying again.", pattern="^[0-9]+$")}
@@ -122,7 +129,7 @@ _KEY = {
     "description": "The same key and body within 24 hours: the same response, counted once.",
     "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
-_ACK = _parameter(
+_ACK = parameter(
     "ack",
     "`stored`: wait a few seconds at most until PostgreSQL has committed.",
     {"type": "string", "enum": ["queued", "stored"], "default": "queued"},
@@ -141,7 +148,7 @@ def _acked(level: str) -> dict[str, Any]:
 
 
 def _switch(name: str, description: str) -> dict[str, Any]:
-    return _parameter(name, description, {"type": "boolean", "default": False})
+    return parameter(name, description, {"type": "boolean", "default": False})
 
 
 _LOCATION = {"Location": header("The path of the event.", pattern="^/events/[0-9a-f-]{36}$")}
@@ -285,8 +292,10 @@ GET_EVENT: dict[str, Any] = {
     "responses": {
         404: problem("No such event was accepted."),
         405: problem("`batch` is no id: batches are posted.", Allow=header("The method.")),
+        422: problem("`fresh` is neither `true` nor `false`."),
         503: AWAY,
     },
+    "openapi_extra": {"parameters": [FRESH_READ]},
 }
 
 READY: Responses = {
