@@ -98,6 +98,22 @@ message_grams = Table(
 )
 """Every n-gram that is in a message of the span that begins at `span`."""
 
+event_hours = Table(
+    "event_hours",
+    metadata,
+    Column("hour", TIMESTAMP(timezone=True), primary_key=True),
+    Column("component", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    Column("minutes", ARRAY(Integer), nullable=False),
+    # Counts are changed in place: an updated row finds room in its own page.
+    postgresql_with={"fillfactor": 50},
+)
+"""How many events of an hour are in `events`, by `component` and `environment`: `n` in all, and
+`minutes[1]` to `minutes[60]` of each minute. The counts of one group are the sums over its shards;
+the sums may be 0."""
+
 
 def _storable(column: str) -> str:
     """Return the condition for instants that Python can read: no infinity."""
