@@ -14,7 +14,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, TIMESTAMP, UUID
 
 from storage.postgres.instants import FIRST, LAST
 
@@ -97,6 +97,33 @@ message_grams = Table(
     Column("span", TIMESTAMP(timezone=True), primary_key=True),
 )
 """Every n-gram that is in a message of the span that begins at `span`."""
+
+event_hours = Table(
+    "event_hours",
+    metadata,
+    Column("hour", TIMESTAMP(timezone=True), primary_key=True),
+    Column("component", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    Column("minutes", ARRAY(Integer), nullable=False),
+    # Counts are changed in place: an updated row finds room in its own page.
+    postgresql_with={"fillfactor": 50},
+)
+"""How many events of an hour are in `events`, by `component` and `environment`: `n` in all, and
+`minutes[1]` to `minutes[60]` of each minute. Triggers count, in the transaction of the change. The
+count of a group is the sum over its shards, and may be 0. Two transactions that run at the same
+time write different shards. `storage.events.hour_counts` says where the counts are exact."""
+
+counted_partitions = Table(
+    "counted_partitions",
+    metadata,
+    Column("partition", OID, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("counted_from", TIMESTAMP(timezone=True), nullable=False),
+)
+"""Partitions whose hours from `counted_from` on are counted exactly in `event_hours`, as long as
+the partition and the triggers are in this `state`."""
 
 
 def _storable(column: str) -> str:
