@@ -20,6 +20,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/events"): Scope.READ,
     ("GET", "/events/stats"): Scope.READ,
     ("GET", "/events/{event_id}"): Scope.READ,
+    ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,
     ("GET", "/metrics"): Scope.OBSERVE,
     ("GET", "/health"): None,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.query.statistics import places
 from api.query.statistics.params import FILTERS, OWN
-from api.routes.openapi import AWAY, header, parameter, problem, query_parameters
+from api.routes.openapi import AWAY, FRESH_READ, header, parameter, problem, query_parameters
 
 
 class ValueAnswer(BaseModel):
@@ -84,6 +84,7 @@ GET_STATS: dict[str, Any] = {
         "parameters": [
             *(parameter(name, text, _SCHEMAS[name]) for name, text in OWN.items()),
             *query_parameters(FILTERS),
+            FRESH_READ,
         ]
     },
 }
