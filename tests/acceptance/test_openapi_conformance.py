@@ -49,9 +49,8 @@ OPERATIONS = [cast(Any, found).ok() for found in schema.get_all_operations()]
 _seen: Counter[tuple[str, int]] = Counter()
 
 # Only the text of the document says what these must be, and how long a whole query may be.
-_IN_WORDS = {
-    *("from_date", "to_date", "cursor", "data", "id", "q", "tz", "group_by", "next", None),
-}
+_DATES = {"from_date", "to_date", "occurred_from", "occurred_to"}
+_IN_WORDS = {*_DATES, "cursor", "data", "id", "q", "tz", "group_by", "next", None}
 
 
 def test_the_document_is_the_one_that_is_served(running: Service) -> None:
