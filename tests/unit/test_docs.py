@@ -126,6 +126,7 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.pending_tags(7).replace("7", "<N>"),
         keys.page("<digest>"),
         keys.page_lock("<digest>"),
+        keys.day("<digest>", 0).replace(":0", ":<day>"),
         keys.limit("<key id>"),
     ],
 )
