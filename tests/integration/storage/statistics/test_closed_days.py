@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from storage.cache.day_cache import DayCache
 from storage.model.event import Event, encode_event, now_ms, to_datetime
 from storage.queue.lease import ShardLease
 from storage.statistics import kept_facets
@@ -128,6 +129,21 @@ def test_a_day_counted_before_a_late_commit_and_kept_after_it_is_never_used(
     assert "late" not in components(counted)
     assert kept_keys(world)
     assert components(asked.ask(now_ms())) == in_table(world.settings)
+
+
+def test_no_day_is_used_while_a_writer_may_change_it_nor_afterwards(world: World) -> None:
+    today = now_ms() // DAY_MS
+    cache = DayCache(world.settings.control_url, 60, 0)
+    days = cache.open("digest", now_ms())
+    days.keep(today - 1, b"counts")
+    days.flush()
+    assert days.kept([today - 2, today - 1]) == {today - 1: b"counts"}
+    world.invalidator.begin_write(0, now_ms() - 5 * DAY_MS, ["component:1"], fence=1)
+    assert days.kept([today - 1]) == {}
+    world.invalidator.end_write(0, now_ms() - 5 * DAY_MS, ["component:1"], fence=1)
+    assert days.kept([today - 1]) == {}
+    assert cache.open("digest", now_ms()).kept([today - 1]) == {}
+    cache.close()
 
 
 def test_only_days_that_end_before_the_watermark_are_kept(world: World, asked: Watched) -> None:
