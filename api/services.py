@@ -28,7 +28,9 @@ from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
+from api.query.bulk_reads import CONNECTIONS, BulkReads
 from api.query.service import History
+from api.query.statistics.service import StatisticsService
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
@@ -43,7 +45,7 @@ from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
 from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import Values, labelled
-from storage.postgres.engine import reading_engine
+from storage.postgres.engine import counting_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
@@ -51,6 +53,7 @@ from storage.queue.scheduler import Crew, DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
+from storage.statistics.reader import Statistics
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,7 @@ class Services:
     ingest: Ingest
     ack_waiter: AckWaiter
     history: History
+    statistics: StatisticsService
     status: Status
     metrics: Metrics
     probes: Probes
@@ -182,10 +186,20 @@ async def open_services(
             ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
+            _statistics(stack, storage, settings),
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,
         )
+
+
+def _statistics(
+    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
+) -> StatisticsService:
+    engine = counting_engine(storage.database_url, CONNECTIONS)
+    stack.callback(engine.dispose)
+    counts = Statistics(engine, lambda _: (), settings.statistics_budget_ms / 1000)
+    return StatisticsService(counts, BulkReads())
 
 
 def _backlog_limits(settings: ApiSettings) -> BacklogLimits:

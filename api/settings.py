@@ -108,6 +108,13 @@ class ApiSettings(Settings):
         description="Addresses and networks of proxies whose `X-Forwarded-Prefix` is believed, or "
         "`*`; clients of a Unix socket always are.",
     )
+    statistics_budget_ms: int = Field(
+        2000,
+        ge=1,
+        le=8000,
+        description="Milliseconds for which a statistic counts at most; then the answer says what "
+        "it covers, and how to continue.",
+    )
     cache_seconds: int = Field(
         300, ge=1, le=86_400, description="Seconds a cached page is kept at most."
     )

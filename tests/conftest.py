@@ -32,9 +32,14 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process forget the secrets that a test teaches it: they would be masked later."""
-    monkeypatch.setattr(redaction, "_known", redaction._known)
+def _forget_secrets() -> Iterator[None]:
+    """Let the process forget the secrets that a test teaches it: they would be masked later.
+
+    Not by `monkeypatch`: a test's own patches must be undone before its other fixtures end.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(redaction, "_known", redaction._known)
+        yield
 
 
 @pytest.fixture(scope="session")

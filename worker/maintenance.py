@@ -1,4 +1,4 @@
-"""Maintenance: makes partitions before their first event, and records the n-grams of past messages.
+"""Maintenance: makes partitions in time, counts older events, records n-grams of past messages.
 
 It is safe in every process at once.
 """
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from storage.events import ngram_builder
+from storage.events import hour_counter, ngram_builder
 from storage.periodic import STOP_SECONDS, PeriodicThread
 from storage.postgres import partitions
 from storage.postgres.engine import transaction
@@ -30,12 +30,13 @@ class Maintenance(PeriodicThread):
         self._engine.dispose()
 
     def run_once(self) -> None:
-        """Make the missing partitions, and the next missing record of n-grams.
+        """Make missing partitions, count missing events, make the next missing record of n-grams.
 
         Raises DatabaseUnavailable, and PartitionNameTaken after all else is done.
         """
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
             spans = partitions.ensure(connection, wanted, self._partition_by)
+        hour_counter.count_missing(self._engine, self._stopping.is_set)
         ngram_builder.record_next(self._engine)
         partitions.require(spans, wanted, self._partition_by)

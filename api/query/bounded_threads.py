@@ -23,9 +23,13 @@ class BoundedThreads:
         self._places = asyncio.Semaphore(most)
         self._limiter = anyio.CapacityLimiter(math.inf)  # `_places` is the limit
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Return the result of `work`, or raise its error. Who is cancelled in line starts none."""
+    async def run(self, work: Callable[[], T], begin: Callable[[], None] = lambda: None) -> T:
+        """Return the result of `work`, or raise its error. Who is cancelled in line starts none.
+
+        `begin` is called at the end of the line.
+        """
         await self._places.acquire()
+        begin()
         running = asyncio.create_task(anyio.to_thread.run_sync(work, limiter=self._limiter))
         running.add_done_callback(self._leave)
         await asyncio.wait([running])

@@ -32,13 +32,17 @@ def parse_filters(query_string: bytes) -> Filters:
     return filters_of(decoded_pairs(query_string, faults), faults)
 
 
-def filters_of(pairs: Sequence[Pair], faults: list[ErrorDetail]) -> Filters:
+def filters_of(
+    pairs: Sequence[Pair], faults: list[ErrorDetail], known: Sequence[str] = KNOWN
+) -> Filters:
     """Return the filters of these pairs; `faults` are those found in decoding.
+
+    `known`: the names of all parameters of the route.
 
     Raises `InvalidQuery`, and nothing else.
     """
     faults = list(faults)
-    values = _grouped(pairs, faults)
+    values = _grouped(pairs, faults, known)
     declared = ((name, each) for name, each in DECLARATIONS.items() if each.parameters)
     fields = {name: _field(each, values, faults) for name, each in declared}
     _refuse_backwards(fields["start"], fields["end"], values, faults)
@@ -60,16 +64,16 @@ def _field(declaration: Declaration, values: Values, faults: list[ErrorDetail]) 
 # --- pairs of name and value -------------------------------------------------------------------
 
 
-def _grouped(pairs: Sequence[Pair], faults: list[ErrorDetail]) -> Values:
+def _grouped(pairs: Sequence[Pair], faults: list[ErrorDetail], known: Sequence[str]) -> Values:
     """Return the values of each known name, in the order they came; blank ones of paths only."""
     values: dict[str, list[str]] = {}
     unknown: dict[str, None] = {}
     for name, value in pairs:
-        if name not in KNOWN and not name.startswith(DATA_PATH):
+        if name not in known and not name.startswith(DATA_PATH):
             unknown[name] = None
         elif value.strip() or name.startswith(DATA_PATH):
             values.setdefault(name, []).append(value)
-    faults.extend(fault(name, unknown_parameter(name, KNOWN)) for name in unknown)
+    faults.extend(fault(name, unknown_parameter(name, known)) for name in unknown)
     for name, given in list(values.items()):
         if too_much := _over_a_bound(name, given):
             faults.append(too_much)

@@ -1,6 +1,6 @@
 """The OpenAPI document of routes that read their request themselves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import Response
@@ -20,7 +20,7 @@ from api.formats.schemas import (
 from api.query.id_params import ID
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
 from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
-from storage.model.parameters import Kind
+from storage.model.parameters import Kind, Parameter
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -51,7 +51,8 @@ def header(description: str, **schema: Any) -> dict[str, Any]:
 _REQUEST_ID = header("The `request_id` of the problem.", pattern="^[0-9a-f]{32}$")
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+def parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter of a query string."""
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
@@ -78,13 +79,18 @@ _MORE: dict[Kind, str] = {
     "start": _DATE,
     "end": _DATE,
 }
-_QUERY = [
-    _parameter(
-        each.name, f"{each.description} {_MORE.get(each.kind, '')}".strip(), _SCHEMAS[each.kind]
-    )
-    for each in (*PARAMETERS, ID)
-    if each.kind in _SCHEMAS
-]
+
+
+def query_parameters(declared: Iterable[Parameter]) -> list[dict[str, Any]]:
+    """Return these parameters of a query; `data.<path>` can't be named."""
+    return [
+        parameter(
+            each.name, f"{each.description} {_MORE.get(each.kind, '')}".strip(), _SCHEMAS[each.kind]
+        )
+        for each in declared
+        if each.kind in _SCHEMAS
+    ]
+
 
 _RETRY = {"Retry-After": header("Seconds to wait before trying again.", pattern="^[0-9]+$")}
 _LIMIT_HEADERS = {
@@ -115,7 +121,7 @@ _KEY = {
     "description": "The same key and body within 24 hours: the same response, counted once.",
     "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
-_ACK = _parameter(
+_ACK = parameter(
     "ack",
     "`stored`: wait a few seconds at most until PostgreSQL has committed.",
     {"type": "string", "enum": ["queued", "stored"], "default": "queued"},
@@ -134,7 +140,7 @@ def _acked(level: str) -> dict[str, Any]:
 
 
 def _switch(name: str, description: str) -> dict[str, Any]:
-    return _parameter(name, description, {"type": "boolean", "default": False})
+    return parameter(name, description, {"type": "boolean", "default": False})
 
 
 _LOCATION = {"Location": header("The path of the event.", pattern="^/events/[0-9a-f-]{36}$")}
@@ -269,7 +275,7 @@ GET_EVENTS: dict[str, Any] = {
         422: problem("A filter can't be understood: every fault is listed."),
         503: AWAY,
     },
-    "openapi_extra": {"parameters": _QUERY},
+    "openapi_extra": {"parameters": query_parameters((*PARAMETERS, ID))},
 }
 
 GET_EVENT: dict[str, Any] = {

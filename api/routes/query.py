@@ -15,20 +15,25 @@ from api.query.pairs import InvalidQuery
 from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
+from api.query.statistics.answer import answer_of
+from api.query.statistics.params import parse_stats
 from api.routes import openapi
+from api.routes.openapi_statistics import GET_STATS
 from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
 from storage.model.event import encode_event
 
 
 class _EventId(StringConvertor):
-    """An event id in a path; `batch` is another path, which takes POST only."""
+    """An event id in a path; `batch` and `stats` are other paths."""
 
-    regex = "(?!batch$)[^/]+"
+    regex = "(?!(batch|stats)$)[^/]+"
 
 
 register_url_convertor("event_id", _EventId())
 router = protected_router()
+
+_NOT_UNDERSTOOD = "The query can't be understood."
 
 
 @router.get("/events", **openapi.GET_EVENTS)
@@ -38,8 +43,23 @@ async def get_events(request: Request) -> Response:
     With `id`: these events and their receipts, in the order asked.
     """
     served = await _answer(request)
-    if_none_match = b",".join(header_values(request.scope["headers"], IF_NONE_MATCH))
-    return AnswerResponse(page_answer(served.page, served.verdict, if_none_match))
+    return AnswerResponse(page_answer(served.page, served.verdict, _if_none_match(request)))
+
+
+@router.get("/events/stats", **GET_STATS)
+async def get_stats(request: Request) -> Response:
+    """Statistics: how many events match every filter, in bars of time, exactly.
+
+    What takes too long is counted in part, from the newest event on: the answer says what is
+    `covered`, and `next` continues it.
+    """
+    limits = principal_of(request).limits
+    try:
+        asked = parse_stats(request.scope["query_string"], limits)
+        body = await services_of(request).statistics.answer(asked, request.receive)
+    except InvalidQuery as error:
+        raise Problem(422, _NOT_UNDERSTOOD, error.faults) from None
+    return AnswerResponse(answer_of(body, _if_none_match(request)))
 
 
 @router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)
@@ -59,13 +79,17 @@ async def get_event(request: Request, event_id: str) -> Response:
     return json_answer(encode_event(EventReceipt.of(*found)))
 
 
+def _if_none_match(request: Request) -> bytes:
+    return b",".join(header_values(request.scope["headers"], IF_NONE_MATCH))
+
+
 async def _answer(request: Request) -> Served:
     """Return the events by id or the page that the query string asks for."""
     history, limits = services_of(request).history, principal_of(request).limits
     try:
         question = parse(request.scope["query_string"], limits)
     except InvalidQuery as error:
-        raise Problem(422, "The query can't be understood.", error.faults) from None
+        raise Problem(422, _NOT_UNDERSTOOD, error.faults) from None
     if isinstance(question, PageQuestion):
         return await history.page(question)
     return await history.receipts(question, limits)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from api.auth.principal import Principal
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
 from api.server.framing import VERSIONS
+from api.server.known_heads import HEAD_END, KnownHead
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import Post, PostFastPath
 
@@ -37,11 +38,37 @@ class FastPathProtocol(BoundedHeadProtocol):
         self._held_bytes = 0
         self._held_principal: Principal | None = None  # who sends it
         self._hold_timer: asyncio.TimerHandle | None = None
+        self._taken: KnownHead | None = None  # of the last post, if the connection goes on after it
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the post that is held: nobody waits for its answer."""
         self._end_hold()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a post whose head is known, and all here, as the parser would; or let it parse."""
+        if (
+            self._posts is None
+            or self._message_is_open
+            or self._closes_next
+            or self._refusal is not None
+            or self.flow.has_backlog
+            or len(data) > PIECE_BYTES
+            or not (self.cycle is None or self.cycle.response_complete)
+        ):
+            super().data_received(data)
+            return
+        head, _, body = data.partition(HEAD_END)
+        heads = self._posts.heads
+        known = heads.found.get(head)
+        if known is not None and len(body) == known.body_bytes and self._take_known(known, body):
+            return
+        self._taken = None
+        super().data_received(data)
+        taken = self._taken
+        # It began with `data`: so if the lengths agree, `head` is all that came before its body.
+        if taken is not None and len(body) == taken.body_bytes:
+            heads.add(head, taken)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Pass the post on that is held: its body is refused like any that ends too early.
@@ -89,13 +116,31 @@ class FastPathProtocol(BoundedHeadProtocol):
             return None
         return self._posts.takes(self.url, self.headers)
 
+    def _take_known(self, known: KnownHead, body: bytes) -> bool:
+        """Start the post of a known head on the idle connection, if the fast path takes its body.
+
+        The parser is between two requests, and stays there.
+        """
+        posts = self._posts
+        assert posts is not None
+        self.headers = known.headers
+        post = posts.post(self, body, known.principal)
+        if post is None:
+            return False
+        self._unset_keepalive_if_required()
+        if self._deadline is not None:
+            self._stop_deadline()
+        self.cycle = cast(Any, post)
+        post.start()
+        return True
+
     def _take(self, held: list[bytes]) -> bool:
         """Start the post on the fast path; or else pass it on and return False."""
         posts, principal = self._posts, self._held_principal
         assert posts is not None
         assert principal is not None
-        version = self.parser.get_http_version()
-        post = posts.post(self, b"".join(held), principal) if version in VERSIONS else None
+        version, body = self.parser.get_http_version(), b"".join(held)
+        post = posts.post(self, body, principal) if version in VERSIONS else None
         if post is None:
             self._pass_on()
             return False
@@ -104,6 +149,7 @@ class FastPathProtocol(BoundedHeadProtocol):
         post.keep_alive = not self._closes_next and (
             version != "1.0" and self.parser.should_keep_alive()
         )
+        self._taken = KnownHead(principal, self.headers, len(body)) if post.keep_alive else None
         waits = self._is_busy()
         self.cycle = cast(Any, post)
         if waits:

@@ -31,6 +31,7 @@ from api.ingest.rejections import count_rejected
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
 from api.server.access_log import Answered, access_log
+from api.server.known_heads import KnownHeads
 from storage.errors import QueueFull, StorageError
 from storage.logs.request_id import RequestId, handling
 from storage.metrics.http_requests import count_answer
@@ -60,6 +61,7 @@ class PostFastPath:
     ) -> None:
         """Set the bounds, the memo of `KeyRing`, and the path prefix that a proxy adds."""
         self.ingest = ingest
+        self.heads = KnownHeads()
         self._memo = memo
         self.prefix = prefix
         self._urls = {path.encode() for path in spellings(EVENTS, prefix)}
@@ -113,6 +115,7 @@ class Post:
 
     response_started = response_complete = disconnected = False
     keep_alive = True
+    is_half_closed = False
     message_event = asyncio.Event()  # uvicorn sets it; nobody waits for it
     _stamped: StampedEvent
     _limit: KeyLimit | None = None  # which the event was taken from

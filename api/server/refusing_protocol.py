@@ -68,7 +68,10 @@ class RefusingProtocol(HttpToolsProtocol):
             return True
         if self.cycle is None or self.cycle.response_complete:
             return False
-        self.cycle.keep_alive = False
+        cycle: Any = self.cycle
+        cycle.keep_alive = False
+        cycle.is_half_closed = True
+        cycle.message_event.set()  # whoever waits for the client to leave learns so
         return True
 
     def announce_close(self) -> None:

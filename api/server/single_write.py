@@ -36,6 +36,8 @@ class SingleWriteCycle(RequestResponseCycle):
 
     complete_ns = 0
     row: Row | None = None
+    is_half_closed = False  # by the client
+    _is_body_read = False
     _start: Any = None
 
     async def send(self, message: Any) -> None:
@@ -58,8 +60,16 @@ class SingleWriteCycle(RequestResponseCycle):
         return len(answer.body) <= LARGE_BYTES and self._send_whole(*answer)
 
     async def receive(self) -> Any:
-        """Return the next part of the body: from now on its reader accounts for it."""
+        """Return the next part of the body: from now on its reader accounts for it.
+
+        Behind the body it returns, once or twice, an empty part when the client has closed its
+        sending side. It may have left, or wait for its answer: that can't be told apart.
+        """
+        if self.is_half_closed and self._is_body_read:
+            self.is_half_closed = False
+            return {"type": "http.request", "body": b"", "more_body": False}
         message = await super().receive()
+        self._is_body_read = not message.get("more_body")
         flow: Any = self.flow
         if flow.unfinished.held:
             flow.unfinished.resize(0)

@@ -211,6 +211,12 @@ ROWS: dict[str, Sequence[Panel]] = {
             quantiles("activity_query_seconds"),
             "Of PostgreSQL, for pages that the cache did not have.",
         ),
+        Panel(
+            "Time of statistics",
+            "s",
+            quantiles("activity_statistics_seconds"),
+            "Of counting in PostgreSQL, without the wait for a connection.",
+        ),
     ),
     "Cache": (
         Panel(

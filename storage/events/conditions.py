@@ -1,18 +1,15 @@
 """What each filter means in SQL. Builds conditions, runs nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage.model.event import id_ms, to_datetime, to_ms
+from storage.events import where_conditions
+from storage.model.event import created_at_of_id
 from storage.model.filters import DECLARATIONS, Filters
 from storage.model.name_patterns import names_of, prefixes_of
 from storage.postgres.tables import events, lower_email
-
-LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 def in_order(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
@@ -23,6 +20,11 @@ def in_order(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement
 def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
     """Return the other conditions, over these columns of the events or of a subquery."""
     return _given(filters, ROW_BY_ROW, columns)
+
+
+def is_searched(filters: Filters) -> bool:
+    """Return whether an index finds rows by what is inside them, but in no order."""
+    return bool(filters.message or filters.data) or where_conditions.is_indexed(filters.where)
 
 
 def _is_any(column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -37,33 +39,14 @@ def _is_within(column: sa.ColumnElement[str], patterns: Sequence[str]) -> sa.Col
     return sa.or_(_is_any(column, names), *prefixed) if names else sa.or_(*prefixed)
 
 
-def _contains_part(message: sa.ColumnElement[str], parts: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(message.icontains(part, autoescape=True) for part in parts))
-
-
-def _matches_groups(
-    data: sa.ColumnElement[Any], groups: Sequence[Sequence[str]]
-) -> sa.ColumnElement[bool]:
-    return sa.and_(*(sa.or_(*(_contains(data, json) for json in group)) for group in groups))
-
-
-def _contains(data: sa.ColumnElement[Any], json: str) -> sa.ColumnElement[bool]:
-    return data.op("@>")(sa.cast(sa.literal(json, sa.Text), events.c.data.type))
-
-
 def _is_behind(filters: Filters, columns: Any) -> sa.ColumnElement[bool]:
     """Compare the row's key; also bound the time, which lets the planner skip partitions."""
     assert filters.cursor is not None
-    at = instant(filters.cursor)
+    at = created_at_of_id(filters.cursor)
     key, last = sa.tuple_(columns.created_at, columns.id), sa.tuple_(at, filters.cursor)
     if filters.order == "asc":
         return sa.and_(key > last, columns.created_at >= at)
     return sa.and_(key < last, columns.created_at <= at)
-
-
-def instant(event_id: UUID) -> datetime:
-    """Return the id's time; anybody may send an id with a year that a datetime can't hold."""
-    return to_datetime(min(id_ms(event_id), LAST_MS))
 
 
 # The SQL of a filter that is given, over these columns, by its field in `Filters`.
@@ -81,13 +64,19 @@ IN_ORDER: Mapping[str, Sql] = {
     "start": lambda filters, of: of.created_at >= filters.start,
     "end": lambda filters, of: of.created_at < filters.end,
     "cursor": _is_behind,
+    "where": lambda filters, of: where_conditions.in_order(filters.where, of),
 }
 # No index does: each row is looked at, or an index finds them in no order.
 ROW_BY_ROW: Mapping[str, Sql] = {
     "not_component": lambda filters, of: of.component.not_in(filters.not_component),
     "not_environment": lambda filters, of: of.environment.not_in(filters.not_environment),
-    "data": lambda filters, of: _matches_groups(of.data, filters.data),
-    "message": lambda filters, of: _contains_part(of.message, filters.message),
+    "data": lambda filters, of: sa.and_(
+        *(where_conditions.contains_json(of.data, group) for group in filters.data)
+    ),
+    "message": lambda filters, of: sa.or_(
+        *(where_conditions.contains_text(of.message, part) for part in filters.message)
+    ),
+    "where": lambda filters, of: where_conditions.row_by_row(filters.where, of),
 }
 
 _NO_CONDITIONS = {"limit", "order"}

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, instant, row_by_row
+from storage.events.conditions import in_order, row_by_row
+from storage.model.event import created_at_of_id
 from storage.model.filters import Filters
 from storage.postgres.tables import dead_letters, events
 
@@ -72,7 +73,7 @@ def find_query(
 
     The bounds on time let the planner skip the other partitions.
     """
-    instants = [instant(one) for one in event_ids]
+    instants = [created_at_of_id(one) for one in event_ids]
     unnested = sa.func.unnest(
         sa.cast(instants, sa.ARRAY(table.c.created_at.type)),
         sa.cast(event_ids, sa.ARRAY(table.c.id.type)),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from storage.events.conditions import is_searched
 from storage.events.page_rows import Page, event_of, page_of, read_rows
 from storage.events.queries import EVENT_COLUMNS, LETTER_COLUMNS, find_query, page_query
 from storage.events.search import search
@@ -50,7 +51,7 @@ class EventStore:
     def _page(self, filters: Filters) -> Page:
         with transaction(self._engine) as connection:
             time_left = TimeLeft()
-            if filters.message or filters.data:
+            if is_searched(filters):
                 return search(connection, filters, time_left)
             return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)
 

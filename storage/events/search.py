@@ -7,10 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.events import ngrams
-from storage.events.conditions import LAST_MS
 from storage.events.page_rows import Page, Rows, page_of, read_rows
 from storage.events.queries import page_query, span_query, walk_query
-from storage.model.event import to_datetime, to_ms
+from storage.model.event import LAST_MS, to_datetime, to_ms
 from storage.model.filters import Filters
 from storage.postgres.engine import TimeLeft
 from storage.postgres.partitions import Span

@@ -19,6 +19,7 @@ ROUTES = (
     "/",
     "/events",
     "/events/batch",
+    "/events/stats",
     "/events/{event_id}",
     "/v1/logs",
     "/status",
@@ -144,6 +145,15 @@ QUERY = Metric(
     (),
     _REQUEST_SECONDS,
 )
+STATISTICS = Metric(
+    "activity_statistics_seconds",
+    "histogram",
+    "instance",
+    "Seconds of counting for one statistic, without the wait for a connection.",
+    "seconds",
+    (),
+    _REQUEST_SECONDS,
+)
 DRAIN_BATCH_EVENTS = Metric(
     "activity_drain_batch_events",
     "histogram",
@@ -173,6 +183,7 @@ COUNTED = (
     GROUP_COMMIT_EVENTS,
     QUEUE_APPEND,
     QUERY,
+    STATISTICS,
     DRAIN_BATCH_EVENTS,
     DRAIN,
 )

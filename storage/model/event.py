@@ -192,3 +192,11 @@ def to_ms(instant: datetime) -> int:
     """Return an aware datetime as milliseconds since the epoch, rounded down."""
     delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+
+
+def created_at_of_id(event_id: UUID) -> datetime:
+    """Return the id's time; anybody may send an id with a year that a datetime can't hold."""
+    return to_datetime(min(id_ms(event_id), LAST_MS))

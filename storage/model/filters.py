@@ -6,14 +6,14 @@ Filters that ask the same are equal, have the same canonical form and so meet in
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from storage.model.folding import folded
 from storage.model.json_rules import (
     MAX_JSON_DEPTH,
     constant_fault,
@@ -23,6 +23,7 @@ from storage.model.json_rules import (
     text_faults,
 )
 from storage.model.name_patterns import simplify
+from storage.model.normal_form import lower_ascii, plain
 from storage.model.parameters import (
     Parameter,
     data_groups,
@@ -31,21 +32,14 @@ from storage.model.parameters import (
     limit_of,
     single,
     texts,
+    tree,
 )
+from storage.model.where import Where
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 Order = Literal["asc", "desc"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-
-
-def lower_ascii(text: str) -> str:
-    """Lower A-Z and nothing else, as PostgreSQL's lower() does under the C collation."""
-    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +49,9 @@ class Filters:
     Each field is declared with its parameter of the query string. Filters of different names must
     all match. In `data` each group must match, by any of its canonical JSON objects. `start` is
     inclusive, `end` exclusive. `cursor` is the id of the last event already seen. A `start` or
-    `end` without a time zone raises `ValueError`. `within_component` and `within_environment` are
-    patterns: the limits of the client that asks.
+    `end` without a time zone raises `ValueError`. `where` says what the other fields can't say;
+    what they can say moves into them. `within_component` and `within_environment` are patterns: the
+    limits of the client that asks.
     """
 
     component: tuple[str, ...] = texts(
@@ -113,6 +108,7 @@ class Filters:
             'element of an array write `data={"tags":["a"]}`.',
         ),
     )
+    where: Where | None = tree()
     within_component: tuple[str, ...] = limit_of(simplify)
     within_environment: tuple[str, ...] = limit_of(simplify)
     limit: int = single(
@@ -133,6 +129,12 @@ class Filters:
     def __post_init__(self) -> None:
         for name, declaration in DECLARATIONS.items():
             object.__setattr__(self, name, declaration.normalize(getattr(self, name)))
+        if self.where is not None:
+            for name, value in folded(self._by_name()).items():
+                object.__setattr__(self, name, value)
+
+    def _by_name(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in DECLARATIONS}
 
 
 DECLARATIONS = {field.name: declaration_of(field.metadata) for field in fields(Filters)}
@@ -159,7 +161,7 @@ def canonical(filters: Filters) -> bytes:
     Instants become microseconds since 1970. The strings must be encodable as UTF-8: a lone
     surrogate raises `UnicodeEncodeError`.
     """
-    values = {name: _microseconds(getattr(filters, name)) for name in DECLARATIONS}
+    values = {name: plain(getattr(filters, name)) for name in DECLARATIONS}
     first = [values.pop(name) for name in _POSITIONS]
     given = [(name, value) for name, value in values.items() if value != DECLARATIONS[name].default]
     return msgspec.json.encode([*first, *sorted(given)])
@@ -186,11 +188,6 @@ def canonical_json(text: str) -> str:
     for string in _strings(value):
         _refuse_unstorable(string)
     return msgspec.json.encode(value, order="deterministic").decode()
-
-
-def _microseconds(value: Any) -> Any:
-    """Return an instant in microseconds since 1970, and anything else as it is."""
-    return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
 def _refuse_deep(text: str) -> None:

@@ -8,8 +8,10 @@ document, and the table in `docs/http.md`. Only its SQL is elsewhere: in
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
+
+from storage.model.normal_form import normal_form, utc
 
 Kind = Literal["text", "data", "data path", "start", "end", "limit", "order", "cursor", "id"]
 
@@ -78,6 +80,11 @@ def data_groups(*parameters: Parameter) -> Any:
     return _field(Declaration(parameters, (), normalize))
 
 
+def tree(*parameters: Parameter) -> Any:
+    """Declare the parameters that become parts of a tree; their field is it, None by default."""
+    return _field(Declaration(parameters, None, normal_form))
+
+
 def instant(name: str, kind: Literal["start", "end"], description: str) -> Any:
     """Declare a date; its field is an aware datetime in UTC, None by default."""
     return _field(Declaration((Parameter(name, kind, description),), None, _utc))
@@ -99,8 +106,4 @@ def _field(declaration: Declaration) -> Any:
 
 
 def _utc(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
-    if value.utcoffset() is None:
-        raise ValueError("start and end of Filters need a time zone")
-    return value.astimezone(UTC)
+    return None if value is None else utc(value)

@@ -60,7 +60,8 @@ class Exists:
 class DataIs:
     """The value at the path, or an element of the array there, is equal to one of these.
 
-    `values` are canonical JSON: the text as a string, and what it is as JSON, if it is JSON.
+    `values` are canonical JSON: the text as a string, and what it is as JSON, if it is JSON. Where
+    one is an object or an array, the value contains it (PostgreSQL's `@>`).
     """
 
     path: Path

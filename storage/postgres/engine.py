@@ -74,6 +74,7 @@ def writing_engine(url: str) -> sa.Engine:
         transaction_timeout=WRITE_LIMIT_MS,
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         synchronous_commit="on",
+        work_mem="16MB",  # triggers see the rows of a batch in memory, not in a file
         jit="off",
     )
 

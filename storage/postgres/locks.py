@@ -15,6 +15,7 @@ class Lock(StrEnum):
     PARTITIONS = "activity partitions"
     REPLAY = "activity replay"
     API_KEYS = "activity api keys"
+    EVENT_COUNTS = "activity event counts"
     NGRAM_RECORDS = "activity message n-grams"
 
 

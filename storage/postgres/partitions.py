@@ -49,9 +49,14 @@ def ahead(now: datetime, days: int, unit: str) -> list[datetime]:
 
 def existing(connection: sa.Connection) -> list[Span]:
     """Return the spans of the existing partitions, in order."""
-    bounds = connection.scalars(_LIST).all()
-    found = (_BOUNDS.search(text) for text in bounds)
-    return sorted((_instant(match[1]), _instant(match[2])) for match in found if match)
+    found = map(parse_bounds, connection.scalars(_LIST))
+    return sorted(span for span in found if span)
+
+
+def parse_bounds(text: str) -> Span | None:
+    """Return the span of a partition, as PostgreSQL writes it; None if an end of it is open."""
+    match = _BOUNDS.search(text)
+    return (_instant(match[1]), _instant(match[2])) if match else None
 
 
 def ensure(connection: sa.Connection, instants: Iterable[datetime], unit: str) -> list[Span]:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, TIMESTAMP, UUID
 
 from storage.postgres.instants import FIRST, LAST
 
@@ -111,8 +111,19 @@ event_hours = Table(
     postgresql_with={"fillfactor": 50},
 )
 """How many events of an hour are in `events`, by `component` and `environment`: `n` in all, and
-`minutes[1]` to `minutes[60]` of each minute. The counts of one group are the sums over its shards;
-the sums may be 0."""
+`minutes[1]` to `minutes[60]` of each minute. Triggers count, in the transaction of the change. The
+count of a group is the sum over its shards, and may be 0. Two transactions that run at the same
+time write different shards. `storage.events.hour_counts` says where the counts are exact."""
+
+counted_partitions = Table(
+    "counted_partitions",
+    metadata,
+    Column("partition", OID, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("counted_from", TIMESTAMP(timezone=True), nullable=False),
+)
+"""Partitions whose hours from `counted_from` on are counted exactly in `event_hours`, as long as
+the partition and the triggers are in this `state`."""
 
 
 def _storable(column: str) -> str:

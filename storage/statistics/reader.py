@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter_ns
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from storage.metrics.instruments import statistics
 from storage.postgres.engine import transaction
 from storage.statistics import bars as calendar
 from storage.statistics.bars import Interval
@@ -76,6 +78,19 @@ class Statistics:
 
         Raises TooManyBars, DatabaseUnavailable, QueryTooSlow.
         """
+        start = perf_counter_ns()
+        try:
+            return self._count(question, scale, place, is_unwanted)
+        finally:
+            statistics.observe_since(start)
+
+    def _count(
+        self,
+        question: Question,
+        scale: Scale,
+        place: Place | None,
+        is_unwanted: Callable[[], bool],
+    ) -> Counted:
         with transaction(self._engine) as connection:
             slices = Slices(connection, self._budget, is_unwanted)
             exact = self._coverage(connection)

@@ -14,7 +14,7 @@ from storage.statistics.counts import MAX_ROWS, Count
 MAX_NAMED = 50
 """Values that an answer and those that continue it name, all others count as `other`."""
 
-_MARK_BYTES = 8
+MARK_BYTES = 8
 
 Mark = bytes
 """A short hash of a value that is named."""
@@ -102,4 +102,4 @@ class Tally:
 
 
 def _mark(value: str) -> Mark:
-    return blake2b(value.encode(), digest_size=_MARK_BYTES).digest()
+    return blake2b(value.encode(), digest_size=MARK_BYTES).digest()

@@ -11,7 +11,7 @@ import pytest
 from api.http import request_body
 from tests.support.hostile import JSON
 from tests.support.raw_http import request
-from tests.support.wired import EVENT_BYTES, Wired, run
+from tests.support.wired import EVENT_BYTES, Wired, run, steps
 
 EVENT = {"component": "orders", "environment": "production", "message": "shipped", "data": [1.50]}
 BODY = json.dumps(EVENT).encode()
@@ -87,22 +87,31 @@ def cut(sent: bytes, places: Sequence[int]) -> list[bytes]:
     return [sent[a:b] for a, b in pairwise(edges)]
 
 
-def talk(pieces: Sequence[bytes], with_fast_path: bool = True) -> Wired:
-    """Send these pieces on one connection, and return it."""
+def talk(
+    pieces: Sequence[bytes], with_fast_path: bool = True, *, one_by_one: bool = False
+) -> Wired:
+    """Send these pieces on one connection, and return it.
+
+    `one_by_one`: give the service time to answer between them.
+    """
     found: list[Wired] = []
 
     async def scenario() -> None:
         found.append(Wired(with_fast_path))
-        await found[0].send(*pieces)
+        for piece in pieces:
+            found[0].protocol.data_received(piece)
+            await steps(200 if one_by_one else 0)
+        await found[0].send()
         await found[0].hang_up()
 
     run(scenario)
     return found[0]
 
 
-def assert_same(pieces: Sequence[bytes]) -> Wired:
+def assert_same(pieces: Sequence[bytes], *, one_by_one: bool = False) -> Wired:
     """Assert that both ways answer, append and close in the same way."""
-    ours, theirs = talk(pieces), talk(pieces, with_fast_path=False)
+    ours = talk(pieces, one_by_one=one_by_one)
+    theirs = talk(pieces, with_fast_path=False, one_by_one=one_by_one)
     assert ours.answers == theirs.answers
     assert ours.sent.count(CONTINUE) == theirs.sent.count(CONTINUE)
     assert (len(ours.appended), ours.closed) == (len(theirs.appended), theirs.closed)

@@ -9,7 +9,9 @@ from uuid import UUID
 import msgspec
 
 from storage.model.event import Event, created_ms, to_datetime
-from storage.model.filters import DECLARATIONS, Filters, lower_ascii
+from storage.model.filters import DECLARATIONS, Filters
+from storage.model.normal_form import lower_ascii
+from tests.support.where_rules import says
 
 # Whether an event matches a filter that is given, by its field in `Filters`.
 RULES: dict[str, Callable[[Event, Filters], bool]] = {
@@ -29,6 +31,7 @@ RULES: dict[str, Callable[[Event, Filters], bool]] = {
         any(contains(msgspec.json.decode(event.data), msgspec.json.decode(json)) for json in group)
         for group in filters.data
     ),
+    "where": lambda event, filters: filters.where is None or says(filters.where, event),
     "start": lambda event, filters: filters.start is not None and at(event) >= filters.start,
     "end": lambda event, filters: filters.end is not None and at(event) < filters.end,
     "cursor": lambda event, filters: is_behind(event, filters),

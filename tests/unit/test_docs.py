@@ -11,7 +11,9 @@ from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
+from api.query.bulk_reads import CONNECTIONS, MAX_WAITING
 from api.query.id_params import ID
+from api.query.statistics import params as stats_params
 from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
@@ -21,6 +23,9 @@ from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
 from storage.secret_files import file_variables
+from storage.statistics import bars
+from storage.statistics.counts import MAX_VALUE_BYTES
+from storage.statistics.tally import MAX_NAMED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -207,6 +212,20 @@ def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> N
     head = "| parameter | means |\n|---|---|\n"
     table = head + "\n".join(rows) + "\n\n"
     assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"
+
+
+def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared() -> None:
+    rows = [f"| `{name}` | {text} |" for name, text in stats_params.OWN.items()]
+    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+    page = (ROOT / "docs/http.md").read_text()
+    assert table in page, f"docs/http.md must have:\n{table}"
+    told = page.replace("\n", " ")
+    for bound in (f"{bars.MAX_BARS:,} bars", f"fewer than {bars.AUTO_BARS} bars"):
+        assert bound in told
+    for bound in (f"at most {MAX_NAMED} values", f"more than {MAX_VALUE_BYTES} bytes counts"):
+        assert bound in told
+    assert f"At most {['no', 'one', 'two'][CONNECTIONS]} such requests" in told
+    assert f"and {MAX_WAITING} wait" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:

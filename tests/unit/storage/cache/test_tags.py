@@ -10,6 +10,7 @@ from storage.model.filters import DECLARATIONS, Filters
 from storage.model.name_limits import NameLimits
 from tests.support.matching import matches
 from tests.support.reading import made
+from tests.support.trees import trees
 
 TEXTS = ["orders", "Orders", "jo@example.com", "Jo@EXAMPLE.com", "é"]
 A_TEXT = st.sampled_from(TEXTS)
@@ -33,6 +34,7 @@ def texts_of_every_filter() -> st.SearchStrategy[Filters]:
     names = [name for name, kind in kinds.items() if kind in ("text", "patterns")]
     some = st.lists(A_TEXT, max_size=2).map(tuple)
     fields: dict[str, Any] = {name: st.just(()) | some for name in names}
+    fields["where"] = st.none() | trees(A_TEXT)
     return st.builds(Filters, **fields, data=st.just(()) | st.just((('{"n":1}',),)))
 
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.model.filters import Filters, NotJSON, canonical, canonical_json, digest, lower_ascii
+from storage.model.filters import Filters, NotJSON, canonical, canonical_json, digest
+from storage.model.normal_form import lower_ascii
+from tests.support.trees import trees
 
 DAY = datetime(2021, 4, 16, tzinfo=UTC)
 EVENT_ID = UUID("018f0000-0000-7000-8000-000000000001")
@@ -29,6 +31,7 @@ FILTERS = st.builds(
     data=st.lists(WORDS.map(tuple), max_size=3).map(tuple),
     start=st.none() | INSTANTS,
     end=st.none() | INSTANTS,
+    where=st.none() | trees(st.sampled_from("abAB")),
     limit=st.integers(1, 1000),
     order=st.sampled_from(["asc", "desc"]),
     cursor=st.none() | st.uuids(),

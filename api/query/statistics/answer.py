@@ -1,0 +1,95 @@
+"""The answer of `GET /events/stats`. Pure."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+import msgspec
+
+from api.http.answer import JSON, Answer, content_headers
+from api.http.conditional import is_known
+from api.query.statistics import places
+from storage.model.cached_page import CachedPage
+from storage.statistics.bars import instant_text
+from storage.statistics.reader import Counted
+from storage.statistics.tally import Groups
+
+
+class Value(msgspec.Struct):
+    """A value, and how many events have it."""
+
+    value: str
+    count: int
+
+
+class BarGroups(msgspec.Struct):
+    """The values in a bar, the most frequent first; they add up to the bar's count."""
+
+    values: list[Value]
+    other: int
+    missing: int
+
+
+class Bar(msgspec.Struct):
+    """How many events there are from `at` until the next bar begins."""
+
+    at: str
+    count: int
+    groups: BarGroups | None
+
+
+class Covered(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """What is counted: from `start` until just before `end`."""
+
+    start: str
+    end: str
+
+
+class Stats(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """The counts of a window, or of the part of it that is covered."""
+
+    start: str
+    end: str
+    interval: str
+    total: int
+    complete: bool
+    covered: Covered
+    bars: list[Bar]
+    next: str | None
+
+
+def render(counted: Counted, key: bytes, is_grouped: bool) -> CachedPage:
+    """Return the answer as JSON, with its ETag. `key`: of the question."""
+    stats = Stats(
+        instant_text(counted.window.start),
+        instant_text(counted.window.end),
+        counted.interval,
+        counted.tally.total,
+        counted.next is None,
+        Covered(instant_text(counted.since), instant_text(counted.until)),
+        list(_bars(counted, is_grouped)),
+        places.encode(counted.next, key) if counted.next else None,
+    )
+    return CachedPage.of(msgspec.json.encode(stats) + b"\n")
+
+
+def answer_of(body: CachedPage, if_none_match: bytes) -> Answer:
+    """Return 304 for a client that has these counts already, else 200.
+
+    `if_none_match`: the header's values, joined by commas; empty without the header.
+    """
+    headers = [(b"etag", body.etag), (b"cache-control", b"no-cache")]
+    if if_none_match and is_known(body.etag, if_none_match):
+        return Answer(304, headers, b"")
+    return Answer(200, headers + content_headers(JSON.encode(), body.body), body.body)
+
+
+def _bars(counted: Counted, is_grouped: bool) -> Iterator[Bar]:
+    """Yield the bars of which something is counted: what is not known is no zero."""
+    first = max(bisect_right(counted.starts, counted.since) - 1, 0)
+    for bar in range(first, bisect_left(counted.starts, counted.until)):
+        groups = _groups(counted.tally.groups(bar)) if is_grouped else None
+        yield Bar(instant_text(counted.starts[bar]), counted.tally.count(bar), groups)
+
+
+def _groups(found: Groups) -> BarGroups:
+    return BarGroups([Value(*each) for each in found.values], found.other, found.missing)

@@ -1,0 +1,74 @@
+"""`next`: where an answer that is not complete ended, as opaque text. Pure.
+
+It grants nothing: what a client may see is checked at each request. Its check value keeps a place
+from being used with another question, to whose counts these would not add up.
+"""
+
+import re
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+from storage.statistics.reader import Place
+from storage.statistics.tally import MARK_BYTES, MAX_NAMED
+from storage.statistics.window import Window
+
+MAX_LENGTH = 600
+"""Characters of a place, at most."""
+
+_WRONG = (
+    "is not the next of an answer to this question: send it unchanged, with the same parameters"
+)
+_TEXT = re.compile(f"[A-Za-z0-9_-]{{1,{MAX_LENGTH}}}")
+_INSTANTS = struct.Struct(">qqq")
+_CHECK_BYTES = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def encode(place: Place, question: bytes) -> str:
+    """Return the place as base64url without padding. `question` is equal for equal questions."""
+    instants = (place.window.start, place.window.end, place.until)
+    packed = _INSTANTS.pack(*((each - _EPOCH) // _MICROSECOND for each in instants))
+    packed += b"".join(place.named)
+    return urlsafe_b64encode(packed + _check(packed, question)).rstrip(b"=").decode()
+
+
+def decode(text: str, question: bytes) -> Place:
+    """Return the place that `encode` was given with this question. Raises ValueError for others."""
+    try:
+        place = _decode(text, question)
+    except (ValueError, OverflowError, struct.error):
+        raise ValueError(_WRONG) from None
+    if encode(place, question) != text:
+        raise ValueError(_WRONG)
+    return place
+
+
+def _decode(text: str, question: bytes) -> Place:
+    if _TEXT.fullmatch(text) is None:
+        raise ValueError
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    packed, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
+    marks = packed[_INSTANTS.size :]
+    if check != _check(packed, question) or len(marks) > MAX_NAMED * MARK_BYTES:
+        raise ValueError
+    start, end, until = map(_instant, _INSTANTS.unpack_from(packed))
+    if not start < until <= end:
+        raise ValueError
+    return Place(Window(start, end), until, tuple(_parts(marks)))
+
+
+def _parts(marks: bytes) -> Sequence[bytes]:
+    return [marks[at : at + MARK_BYTES] for at in range(0, len(marks), MARK_BYTES)]
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def _check(packed: bytes, question: bytes) -> bytes:
+    key = blake2b(question).digest()
+    return blake2b(packed, key=key, digest_size=_CHECK_BYTES).digest()

@@ -1,0 +1,34 @@
+"""Count for clients, a few at once."""
+
+from starlette.types import Receive
+
+from api.query.bulk_reads import BulkReads, IsUnwanted
+from api.query.pairs import InvalidQuery, fault
+from api.query.statistics.answer import render
+from api.query.statistics.params import StatsQuestion
+from storage.model.cached_page import CachedPage
+from storage.statistics.bars import TooManyBars
+from storage.statistics.reader import Statistics
+
+
+class StatisticsService:
+    """Statistics of the history, counted in threads and connections of their own."""
+
+    def __init__(self, statistics: Statistics, reads: BulkReads) -> None:
+        self._statistics = statistics
+        self._reads = reads
+
+    async def answer(self, asked: StatsQuestion, receive: Receive) -> CachedPage:
+        """Return the counts that are asked for; `receive` tells when the client has left.
+
+        Raises InvalidQuery, DatabaseUnavailable, QueryTooSlow, and what BulkReads raises.
+        """
+
+        def read(is_unwanted: IsUnwanted) -> CachedPage:
+            counted = self._statistics.count(asked.question, asked.scale, asked.place, is_unwanted)
+            return render(counted, asked.key, asked.question.group is not None)
+
+        try:
+            return await self._reads.run(read, receive)
+        except TooManyBars as error:
+            raise InvalidQuery([fault("interval", str(error))]) from None
