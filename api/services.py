@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -30,10 +30,13 @@ from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import CONNECTIONS, BulkReads
 from api.query.service import History
+from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
+from api.query.watermark import watermark_or_zero
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
+from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
 from storage.errors import (
     DatabaseMismatch,
@@ -41,6 +44,7 @@ from storage.errors import (
     StorageError,
 )
 from storage.events.figures import HistoryFigures, read_figures
+from storage.events.hour_counts import counted_spans
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
 from storage.metrics.instruments import rate_limited_events
@@ -53,6 +57,8 @@ from storage.queue.scheduler import Crew, DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
+from storage.statistics.facets import Facets
+from storage.statistics.newest_keys import KEYS_MS
 from storage.statistics.reader import Statistics
 
 log = logging.getLogger(__name__)
@@ -93,6 +99,7 @@ class Services:
     ack_waiter: AckWaiter
     history: History
     statistics: StatisticsService
+    facets: FacetService
     status: Status
     metrics: Metrics
     probes: Probes
@@ -186,7 +193,7 @@ async def open_services(
             ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
-            _statistics(stack, storage, settings),
+            *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,
@@ -194,12 +201,23 @@ async def open_services(
 
 
 def _statistics(
-    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
-) -> StatisticsService:
+    stack: AsyncExitStack,
+    storage: StorageSettings,
+    settings: ApiSettings,
+    watermark_ms: Callable[[], Awaitable[int]],
+) -> tuple[StatisticsService, FacetService]:
     engine = counting_engine(storage.database_url, CONNECTIONS)
     stack.callback(engine.dispose)
-    counts = Statistics(engine, lambda _: (), settings.statistics_budget_ms / 1000)
-    return StatisticsService(counts, BulkReads())
+    days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
+    stack.callback(days.close)
+    budget, reads = settings.statistics_budget_ms / 1000, BulkReads()
+    counts = Statistics(engine, counted_spans, budget)
+    facets = Facets(engine, counted_spans, days, budget)
+    pages = EventStore(engine, KEYS_MS)
+    return (
+        StatisticsService(counts, reads),
+        FacetService(facets, pages.page, watermark_ms, reads),
+    )
 
 
 def _backlog_limits(settings: ApiSettings) -> BacklogLimits:

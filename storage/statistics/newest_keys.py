@@ -16,7 +16,9 @@ from storage.statistics.question import Path
 NEWEST = 2_000
 """Events whose keys are counted."""
 
-KEYS_SECONDS = 1.0
+KEYS_MS = 1_000
+"""For which more events are looked at; also the limit of each page of them."""
+
 MAX_PATHS = 10_000
 _PAGE = 250
 _MAX_BYTES = 16 * 1024 * 1024
@@ -41,9 +43,9 @@ def newest_keys(
 ) -> NewestKeys | None:
     """Count the keys in the newest NEWEST matches, or in fewer within the bounds here.
 
-    `page_of` reads a page within KEYS_SECONDS. Return None if it could not read the first one.
+    `page_of` reads a page within KEYS_MS. Return None if it could not read the first one.
     """
-    ends = time.monotonic() + KEYS_SECONDS
+    ends = time.monotonic() + KEYS_MS / 1000
     found = NewestKeys(Counter(), 0, 0)
     size = 0
     asked = replace(filters, limit=_PAGE, order="desc", cursor=None)

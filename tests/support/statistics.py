@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from storage.model.event import Event, created_ms, new_id, to_datetime
-from storage.model.filters import lower_ascii
+from storage.model.normal_form import lower_ascii
 from storage.postgres.engine import short_engine
 from storage.settings import StorageSettings
 

@@ -13,6 +13,7 @@ from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
 from api.query.bulk_reads import CONNECTIONS, MAX_WAITING
 from api.query.id_params import ID
+from api.query.statistics import facet_params
 from api.query.statistics import params as stats_params
 from api.services import RequestLimits
 from api.settings import ApiSettings
@@ -23,7 +24,7 @@ from storage.model.filters import PARAMETERS
 from storage.postgres.tables import metadata
 from storage.redis import keys
 from storage.secret_files import file_variables
-from storage.statistics import bars
+from storage.statistics import bars, value_counts
 from storage.statistics.counts import MAX_VALUE_BYTES
 from storage.statistics.tally import MAX_NAMED
 
@@ -226,6 +227,16 @@ def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared()
         assert bound in told
     assert f"At most {['no', 'one', 'two'][CONNECTIONS]} such requests" in told
     assert f"and {MAX_WAITING} wait" in told
+
+
+def test_the_http_page_lists_the_parameters_of_facets_as_they_are_declared() -> None:
+    rows = [f"| `{name}` | {text} |" for name, text in facet_params.OWN.items()]
+    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+    page = (ROOT / "docs/http.md").read_text()
+    assert table in page, f"docs/http.md must have:\n{table}"
+    told = page.replace("\n", " ")
+    assert f"more than {value_counts.MAX_VALUES:,} different values" in told
+    assert f"than {value_counts.MAX_VALUE_CHARACTERS} characters is not named" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:
