@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from storage.model.filters import DECLARATIONS, Filters
+from storage.model.where import And, Name, Not, Or, Where
 
 Path = tuple[str, ...]
 Group = Literal["component", "environment", "email"] | Path
@@ -18,7 +19,7 @@ _NAMES = (
     "not_component",
     "not_environment",
 )
-_OF_HOURS = {*_NAMES, "start", "end"}
+_OF_HOURS = {*_NAMES, "start", "end", "where"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,22 @@ class Question:
         given = {
             name for name, one in DECLARATIONS.items() if getattr(self.filters, name) != one.default
         }
-        return given <= _OF_HOURS and self.group in (None, "component", "environment")
+        return (
+            given <= _OF_HOURS
+            and _is_of_names(self.filters.where)
+            and self.group in (None, "component", "environment")
+        )
+
+
+def _is_of_names(where: Where | None) -> bool:
+    match where:
+        case None | Name():
+            return True
+        case And(parts) | Or(parts):
+            return all(map(_is_of_names, parts))
+        case Not(part):
+            return _is_of_names(part)
+    return False
 
 
 def names_only(filters: Filters) -> Filters:

@@ -11,9 +11,11 @@ import pytest
 
 from storage.access.api_key import Scope
 from storage.model.event import Event
+from storage.postgres.engine import short_engine
 from storage.statistics.bars import INTERVALS
 from testbed.servers import TestServers
 from testbed.service import Service, service
+from tests.support.hour_counts import count_all
 from tests.support.keys import client, new_key, put_on_queue
 from tests.support.problems import problem
 from tests.support.reading import store
@@ -49,6 +51,8 @@ def service_of(servers: TestServers) -> Iterator[Service]:
     with servers.fresh() as settings:
         put_on_queue(settings, LIMITED, READER)
         store(settings, EVENTS)
+        with short_engine(settings.database_url) as engine:
+            count_all(engine)
         with service(settings, statistics_budget_ms=1) as running:
             yield running
 

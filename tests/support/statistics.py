@@ -6,23 +6,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from storage.model.event import Event, created_ms, new_id, to_datetime
 from storage.model.normal_form import lower_ascii
-from storage.postgres.engine import short_engine
-from storage.settings import StorageSettings
 
 Key = tuple[object, ...]
-
-_FILL = """
-INSERT INTO event_hours (hour, component, environment, shard, n, minutes)
-SELECT date_trunc('hour', created_at, 'UTC') AS hour, component, environment, 0, count(*), ARRAY(
-    SELECT count(*) FILTER (WHERE minute = number) FROM unnest(
-        array_agg(extract(minute FROM created_at AT TIME ZONE 'UTC'))) AS minute,
-        generate_series(0, 59) AS number GROUP BY number ORDER BY number)
-FROM events GROUP BY 1, 2, 3
-"""
 
 
 def event_at(instant: datetime, **fields: Any) -> Event:
@@ -34,13 +22,6 @@ def event_at(instant: datetime, **fields: Any) -> Event:
     event_id = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
     text = to_datetime(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Event(id=event_id, created_at=text, data=data, **given)
-
-
-def fill_hours(settings: StorageSettings) -> None:
-    """Count all stored events into the counts by hour, in place of those that are there."""
-    with short_engine(settings.database_url) as engine, engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM event_hours"))
-        connection.execute(sa.text(_FILL))
 
 
 def bar_of(instant: datetime, interval: str, zone: tzinfo) -> Key:

@@ -22,7 +22,7 @@ from testbed.servers import TestServers
 from tests.support.facets import facets, never, watch
 from tests.support.matching import matches
 from tests.support.reading import store
-from tests.support.statistics import created, event_at, fill_hours, value_of
+from tests.support.statistics import created, event_at, value_of
 
 START = datetime(2026, 3, 27, 22, 30, 12, 345_000, tzinfo=UTC)
 FIELDS: tuple[Group, ...] = ("component", "environment", "email", ("tier",), ("user", "age"))
@@ -80,7 +80,6 @@ EVENTS = made_events()
 def stored(servers: TestServers) -> Iterator[StorageSettings]:
     with servers.fresh() as settings:
         store(settings, EVENTS)
-        fill_hours(settings)
         yield settings
 
 
