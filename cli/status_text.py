@@ -14,16 +14,15 @@ def status_text(
     service: Service | None,
     processes: Sequence[tuple[str, int]],
     version: str,
-    refusal: str | None = None,
+    refusal: str = "",
 ) -> str:
     """Return verdict, figures and processes.
 
-    `version`: the version of this command. `refusal`: why there is no answer, if that is known.
+    `version`: the version of this command. `refusal`: why there is no answer, if there is none.
     """
     rows = [f"  {role:<14} {pid:>8}" for role, pid in processes]
     if service is None:
-        why = refusal or "no API process answers"
-        return "\n".join([f"UNKNOWN: {why}", url, "", "Processes", *rows])
+        return "\n".join([f"UNKNOWN: {refusal}", url, "", "Processes", *rows])
     return "\n".join(
         [
             verdict(service),

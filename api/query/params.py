@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from api.http.error_detail import ErrorDetail
 from api.http.unknown_parameter import unknown_parameter
 from api.query import cursors, dates
-from api.query.data_params import DATA_PATH, data_groups
+from api.query.clock import Clock
+from api.query.data_params import PATHS, data_groups
 from api.query.id_params import ID
 from api.query.pairs import InvalidQuery, Pair, decoded_pairs, fault
+from api.query.tree_params import tree_of
 from storage.model.filters import DECLARATIONS, MAX_LIMIT, PARAMETERS, Filters, Order
 from storage.model.parameters import Declaration, Kind
 
@@ -29,35 +31,44 @@ T = TypeVar("T")
 def parse_filters(query_string: bytes) -> Filters:
     """Return the filters a raw query string asks for. Raises `InvalidQuery`, and nothing else."""
     faults: list[ErrorDetail] = []
-    return filters_of(decoded_pairs(query_string, faults), faults)
+    return filters_of(decoded_pairs(query_string, faults), faults, Clock())
 
 
 def filters_of(
-    pairs: Sequence[Pair], faults: list[ErrorDetail], known: Sequence[str] = KNOWN
+    pairs: Sequence[Pair],
+    faults: list[ErrorDetail],
+    clock: Clock,
+    known: Sequence[str] = KNOWN,
 ) -> Filters:
     """Return the filters of these pairs; `faults` are those found in decoding.
 
-    `known`: the names of all parameters of the route.
-
+    Relative dates are read by the clock; `known` are the names of all parameters of the route.
     Raises `InvalidQuery`, and nothing else.
     """
     faults = list(faults)
     values = _grouped(pairs, faults, known)
     declared = ((name, each) for name, each in DECLARATIONS.items() if each.parameters)
-    fields = {name: _field(each, values, faults) for name, each in declared}
-    _refuse_backwards(fields["start"], fields["end"], values, faults)
+    fields = {name: _field(each, values, faults, clock) for name, each in declared}
+    _refuse_backwards(fields["start"], fields["end"], values, faults, clock)
     if faults:
         raise InvalidQuery(faults)
     return Filters(**fields)
 
 
-def _field(declaration: Declaration, values: Values, faults: list[ErrorDetail]) -> Any:
+def _field(
+    declaration: Declaration, values: Values, faults: list[ErrorDetail], clock: Clock
+) -> Any:
     parameter = declaration.parameters[0]
-    if parameter.kind == "text":
-        return tuple(values.get(parameter.name, ()))
-    if parameter.kind == "data":
-        return data_groups(values, faults)
-    found = _one(values, parameter.name, _READERS[parameter.kind], faults)
+    match parameter.kind:
+        case "text":
+            return tuple(values.get(parameter.name, ()))
+        case "name":  # part of the tree: it may be a prefix
+            return declaration.default
+        case "data":
+            return data_groups(values, faults)
+        case "excluded text":
+            return tree_of(values, faults)
+    found = _one(values, parameter.name, _reader(parameter.kind, clock), faults)
     return declaration.default if found is None else found
 
 
@@ -69,9 +80,9 @@ def _grouped(pairs: Sequence[Pair], faults: list[ErrorDetail], known: Sequence[s
     values: dict[str, list[str]] = {}
     unknown: dict[str, None] = {}
     for name, value in pairs:
-        if name not in known and not name.startswith(DATA_PATH):
+        if name not in known and not name.startswith(PATHS):
             unknown[name] = None
-        elif value.strip() or name.startswith(DATA_PATH):
+        elif value.strip() or name.startswith(PATHS):
             values.setdefault(name, []).append(value)
     faults.extend(fault(name, unknown_parameter(name, known)) for name in unknown)
     for name, given in list(values.items()):
@@ -125,9 +136,17 @@ def _order(text: str) -> Order:
     raise ValueError("must be asc or desc")
 
 
-_READERS: Mapping[Kind, Callable[[str], Any]] = {
+def _reader(kind: Kind, clock: Clock) -> Callable[[str], Any]:
+    if read := _DATES.get(kind):
+        return lambda text: read(text, clock)
+    return _READERS[kind]
+
+
+_DATES: Mapping[Kind, Callable[[str, Clock], datetime]] = {
     "start": dates.start_of,
     "end": dates.end_of,
+}
+_READERS: Mapping[Kind, Callable[[str], Any]] = {
     "limit": _limit,
     "order": _order,
     "cursor": cursors.decode,
@@ -135,11 +154,15 @@ _READERS: Mapping[Kind, Callable[[str], Any]] = {
 
 
 def _refuse_backwards(
-    start: datetime | None, end: datetime | None, values: Values, faults: list[ErrorDetail]
+    start: datetime | None,
+    end: datetime | None,
+    values: Values,
+    faults: list[ErrorDetail],
+    clock: Clock,
 ) -> None:
     if start is None or end is None or start < end:
         return
     # A day includes itself, so the day after it starts where it ends, and is after it; but
     # from an instant to the same instant is a window, though an empty one.
-    if start > dates.start_of(values["to_date"][0]):
+    if start > dates.start_of(values["to_date"][0], clock):
         faults.append(fault("from_date", "is after to_date"))

@@ -5,6 +5,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from api.http.error_detail import ErrorDetail
+from api.query.clock import Clock, this_minute
 from api.query.id_params import ids_of
 from api.query.pairs import decoded_pairs
 from api.query.params import filters_of
@@ -18,24 +19,30 @@ _REMEMBERED = 1024  # query strings
 
 @dataclass(frozen=True, slots=True)
 class PageQuestion:
-    """A page of history: its filters, the digest that is its cache key, and its cache tags."""
+    """A page of history: its filters, the digest that is its cache key, and its cache tags.
+
+    `is_relative`: its filters follow from the minute in which it was asked.
+    """
 
     filters: Filters
     digest: str
     tags: list[str]
+    is_relative: bool = False
 
     @classmethod
-    def of(cls, filters: Filters, limits: NameLimits | None = None) -> "PageQuestion":
+    def of(
+        cls, filters: Filters, limits: NameLimits | None = None, is_relative: bool = False
+    ) -> "PageQuestion":
         """Return the question that these filters ask, within the limits of the client.
 
         Clients share a page in the cache only if their limits are equal. Otherwise whether it comes
         from the cache would tell what others have asked.
         """
         if limits is None:
-            return cls(filters, digest(filters), tags.of_page(filters))
+            return cls(filters, digest(filters), tags.of_page(filters), is_relative)
         narrowed = limits.narrow(filters)
         name = f"{digest(narrowed)}-{limits.digest}"
-        return cls(narrowed, name, tags.of_page_within(narrowed, limits))
+        return cls(narrowed, name, tags.of_page_within(narrowed, limits), is_relative)
 
 
 Question = PageQuestion | tuple[UUID, ...]
@@ -49,19 +56,35 @@ def parse(query_string: bytes, limits: NameLimits | None = None) -> Question:
     """
     if len(query_string) <= REMEMBERED_BYTES:
         return parse_remembered(query_string, limits)
-    return _parse(query_string, limits)
+    return _parse(query_string, limits, this_minute())
+
+
+def parse_remembered(query_string: bytes, limits: NameLimits | None) -> Question:
+    """Do as `parse` does, for at most REMEMBERED_BYTES; remember it, if it is no fault.
+
+    A question with a relative date is remembered for its minute.
+    """
+    found = _remembered(query_string, limits)
+    if isinstance(found, PageQuestion) and found.is_relative:
+        return _remembered_in(this_minute(), query_string, limits)
+    return found
 
 
 @lru_cache(_REMEMBERED)
-def parse_remembered(query_string: bytes, limits: NameLimits | None) -> Question:
-    """Do as `parse` does, for at most REMEMBERED_BYTES; remember it, if it is no fault."""
-    return _parse(query_string, limits)
+def _remembered(query_string: bytes, limits: NameLimits | None) -> Question:
+    return _parse(query_string, limits, this_minute())
 
 
-def _parse(query_string: bytes, limits: NameLimits | None) -> Question:
+@lru_cache(_REMEMBERED)
+def _remembered_in(minute: int, query_string: bytes, limits: NameLimits | None) -> Question:
+    return _parse(query_string, limits, minute)
+
+
+def _parse(query_string: bytes, limits: NameLimits | None, minute: int) -> Question:
     faults: list[ErrorDetail] = []
     pairs = decoded_pairs(query_string, faults)
     if ids := ids_of(pairs, faults):
         return tuple(ids)
-    filters = filters_of(pairs, faults)
-    return PageQuestion.of(filters, limits)
+    clock = Clock(minute)
+    filters = filters_of(pairs, faults, clock)
+    return PageQuestion.of(filters, limits, clock.is_read)

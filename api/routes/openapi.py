@@ -63,7 +63,9 @@ _OBJECTS = {"type": "array", "items": {**_TEXT, "contentMediaType": JSON}}
 
 # By the kind of a declared parameter; `data.<path>` is many names, which OpenAPI can't say.
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
+    "name": _MANY,
     "text": _MANY,
+    "excluded text": _MANY,
     "data": _OBJECTS,
     "start": _TEXT,
     "end": _TEXT,
@@ -72,9 +74,12 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "cursor": _TEXT,
     "id": {"type": "array", "items": {"type": "string"}},
 }
+_AT_MOST = f"At most {MAX_VALUES} values."
 _DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
 _MORE: dict[Kind, str] = {
-    "text": f"At most {MAX_VALUES} values.",
+    "name": _AT_MOST,
+    "text": _AT_MOST,
+    "excluded text": _AT_MOST,
     "data": "`data.<path>=value` asks for a value at a path.",
     "start": _DATE,
     "end": _DATE,

@@ -84,7 +84,8 @@ def _add_input(parser: ArgumentParser) -> None:
     group.add_argument(
         "--continue-anyway",
         action="store_true",
-        help="continue a run that is over 23 hours old; a few lines may then be stored twice",
+        help="continue a run that is over 23 hours old or had another API key; a few lines may "
+        "then be stored twice",
     )
     group.add_argument(
         "--skip-lines",

@@ -18,7 +18,7 @@ from cli import state
 from cli.commands.options import add_data_dir, add_json, add_tls_ca, seconds
 from cli.data_dir import data_folder
 from cli.errors import NothingRuns, error_document
-from cli.exit_status import FAILED
+from cli.exit_status import DONE, FAILED
 from cli.service_request import Response, get
 from cli.settings import load_settings
 from cli.status_text import status_text
@@ -26,17 +26,19 @@ from cli.tls_trust import trust
 
 HELP = "show running processes, the backlog, and whether every event is accounted for"
 EXAMPLES = (
-    "activity status",
+    "activity status  # exit status 0: the service answered, 1: nothing is known of it",
     "activity status --watch  # again every 2 seconds, until Ctrl-C",
     "activity status --json --data-dir /tmp/activity",
 )
 
+_OK = 200
 _ANSWER_SECONDS = 15.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _NEEDS_KEY = (
     "GET /status answers {status}: an API key with the scope `observe` must be in ACTIVITY_KEY, or "
     "in the file that ACTIVITY_KEY_FILE names"
 )
+_NO_ANSWER = "no API process answers"
 _WATCH_SECONDS = 2
 _MIN_WATCH_SECONDS = 0.1
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
@@ -54,13 +56,18 @@ class Process:
 class Report:
     """The whole report; its fields are the fields of the JSON form.
 
-    `service` is the answer of GET /status, or None if there is none; then `refusal` may say why.
+    `service` is the answer of GET /status, or None if there is none; then `refusal` says why.
     """
 
     url: str
     processes: Sequence[Process]
     service: dict[str, Any] | None
-    refusal: str | None = None
+    refusal: str = _NO_ANSWER
+
+    @property
+    def exit_status(self) -> int:
+        """Return 0 if the service said how it is, whatever it said."""
+        return FAILED if self.service is None else DONE
 
     def as_json(self) -> str:
         """Return one line of JSON."""
@@ -101,11 +108,14 @@ def _interval(text: str) -> float:
 
 
 def run(options: Namespace) -> int:
-    """Print the report. Raises `NothingRuns`, which makes the exit status 1."""
+    """Print the report. Returns 0: the service answered, 1: it did not. Raises `NothingRuns`."""
     if options.watch is not None:
         return _watch(options)
-    print(_report_text(options))
-    return 0
+    found = report(options.data_dir, options.tls_ca)
+    print(_text(found, options))
+    if found.service is None and options.json:
+        print(f"activity: {found.refusal}", file=sys.stderr)
+    return found.exit_status
 
 
 def _watch(options: Namespace) -> int:
@@ -125,13 +135,12 @@ def _watch(options: Namespace) -> int:
 
 def _report_or_error(options: Namespace) -> str:
     try:
-        return _report_text(options)
+        return _text(report(options.data_dir, options.tls_ca), options)
     except NothingRuns as error:
         return json.dumps(error_document(error, FAILED)) if options.json else str(error)
 
 
-def _report_text(options: Namespace) -> str:
-    found = report(options.data_dir, options.tls_ca)
+def _text(found: Report, options: Namespace) -> str:
     return found.as_json() if options.json else found.as_text()
 
 
@@ -146,6 +155,8 @@ def report(data_dir: str | None, ca: str | None = None) -> Report:
     answer = _ask(run_state.url, credentials(settings).headers(), settings.tls_ca)
     if answer is not None and answer.status in (401, 403):
         return Report(run_state.url, processes, None, _NEEDS_KEY.format(status=answer.status))
+    if answer is not None and answer.status != _OK:
+        return Report(run_state.url, processes, None, f"GET /status answers {answer.status}")
     return Report(run_state.url, processes, _document(answer))
 
 
@@ -161,7 +172,7 @@ def _ask(url: str, headers: Mapping[str, str], ca: Path | None) -> Response | No
 
 
 def _document(response: Response | None) -> dict[str, Any] | None:
-    if response is None or response.status != 200:
+    if response is None:
         return None
     try:
         document: dict[str, Any] = json.loads(response.body)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cli.connection_hints import tls_hint
 from cli.errors import NotReady
 from cli.service_request import get
 
@@ -16,6 +17,8 @@ READY_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _MAX_BODY_BYTES = 2000
+_PLAIN = "leave out --tls-ca and --tls-cert (ACTIVITY_TLS_CERT)"
+_HTTPS = "give --tls-ca, or set ACTIVITY_TLS_CERT as for the API"
 
 
 def wait_until_ready(
@@ -57,7 +60,9 @@ def probe(
     try:
         response = get(host, port, path, seconds, _MAX_BODY_BYTES, tls=tls)
     except (OSError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
+        said = f"{type(error).__name__}: {error}"
+        hint = tls_hint(tls is not None, said, _PLAIN, _HTTPS)
+        return f"{said} ({hint})" if hint else said
     if response.status == 200:
         return None
     return f"{response.status} {response.body.decode(errors='replace')}"

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from cli.errors import CannotResume
 from cli.safe_files import replace_file, sync_folder
 from cli.send.line_history import LineHistory
+from cli.send.outcome import SettledChunk
 from cli.send.rejects import Written
 
 FORMAT = 2
@@ -56,10 +57,20 @@ class Position:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run and its position."""
+    """A run, its position, and what is known of the chunks behind it.
+
+    `part_ends` are the last lines of parts: the service refused a larger chunk, which is never sent
+    whole again. `settled` are chunks that are done. `is_certain`: the run has stopped, and nothing
+    else behind the position was accepted. Otherwise the service recognises what it has accepted
+    only with the API key whose id is `key_id` ("": no key, or unknown).
+    """
 
     plan: Plan
     position: Position
+    part_ends: tuple[int, ...] = ()
+    settled: tuple[SettledChunk, ...] = ()
+    is_certain: bool = False
+    key_id: str = ""
 
     @property
     def is_finished(self) -> bool:
@@ -86,7 +97,7 @@ def read(path: Path) -> Checkpoint | None:
             raise CannotResume(
                 f"another version wrote the checkpoint {path}; --restart replaces it"
             )
-        return Checkpoint(_plan(document["plan"]), _position(document["position"]))
+        return _checkpoint(document)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
@@ -102,6 +113,17 @@ def remove(path: Path) -> None:
     """Remove the checkpoint, so that the whole file can be sent again. Raises OSError."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _checkpoint(document: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(
+        _plan(document["plan"]),
+        _position(document["position"]),
+        tuple(document.get("part_ends", ())),
+        tuple(SettledChunk(**chunk) for chunk in document.get("settled", ())),
+        document.get("is_certain", False),
+        document.get("key_id", ""),
+    )
 
 
 def _plan(document: dict[str, Any]) -> Plan:

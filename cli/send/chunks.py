@@ -1,10 +1,10 @@
 """Cut the input into chunks that are sent together. Pure, except for reading the input.
 
-The end of a chunk depends only on the bytes and on `batch`, so that a continued run cuts the rest
-of its input into the same chunks.
+The end of a chunk depends only on the bytes, on `batch` and on the recorded ends of parts, so that
+a continued run cuts the rest of its input into the same chunks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -34,8 +34,9 @@ class Rejected(NamedTuple):
 class Chunk:
     """Consecutive lines: bytes `start` to `end`, lines `first` to `last` (counted from 1).
 
-    `events` are the lines to send, and `numbers` their line numbers. `bad` are lines that would
-    make the service refuse the whole request. `blank` is the number of blank lines.
+    `events` are the lines to send, `numbers` their line numbers, and `offsets` where they start.
+    `bad` are lines that would make the service refuse the whole request. `blank` is the number of
+    blank lines. `is_part`: the service refused a larger chunk, of which this is a part.
     """
 
     start: int
@@ -46,14 +47,53 @@ class Chunk:
     numbers: list[int] = field(default_factory=list)
     bad: list[Rejected] = field(default_factory=list)
     blank: int = 0
+    offsets: list[int] = field(default_factory=list)
+    is_part: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return the place in the input, for the idempotency key: another one for other lines."""
+        return f"{self.start}-{self.last}" if self.is_part else f"{self.start}"
+
+    def halves(self) -> tuple["Chunk", "Chunk"]:
+        """Return two parts, of which each has events. Blank lines count for the second."""
+        middle = len(self.events) // 2
+        start, first = self.offsets[middle], self.numbers[middle]
+        return (
+            Chunk(
+                self.start,
+                start,
+                self.first,
+                first - 1,
+                self.events[:middle],
+                self.numbers[:middle],
+                [line for line in self.bad if line.line < first],
+                0,
+                self.offsets[:middle],
+                is_part=True,
+            ),
+            Chunk(
+                start,
+                self.end,
+                first,
+                self.last,
+                self.events[middle:],
+                self.numbers[middle:],
+                [line for line in self.bad if line.line > first],
+                self.blank,
+                self.offsets[middle:],
+                is_part=True,
+            ),
+        )
 
 
 class Chunks:
     """A reader of chunks of `batch` lines or about CHUNK_BYTES, whichever is less.
 
     The input starts after `offset` bytes and `lines` lines, and ends at the offset `end` (None: at
-    the end of the input). `wants` selects line numbers (None: all). Memory is bounded, whatever
-    the length of a line. Iteration raises SendError for compressed input, OSError.
+    the end of the input). `wants` selects line numbers (None: all). `part_ends` are the last lines
+    of parts. Memory is bounded, whatever the length of a line. Iteration raises SendError for
+    compressed input, OSError.
     """
 
     def __init__(
@@ -64,6 +104,7 @@ class Chunks:
         lines: int = 0,
         end: int | None = None,
         wants: Callable[[int], bool] | None = None,
+        part_ends: Collection[int] = (),
     ) -> None:
         self._file = file
         self._batch = batch
@@ -71,6 +112,7 @@ class Chunks:
         self._lines = lines
         self._end = end
         self._wants = wants
+        self._part_ends = frozenset(part_ends)
 
     def __iter__(self) -> Iterator[Chunk]:
         while (chunk := self._next()) is not None:
@@ -87,11 +129,12 @@ class Chunks:
         while not self._is_full(chunk) and (line := self._read()) is not None:
             self._add(line, chunk)
             chunk.last, chunk.end = self._lines, self._offset
+            chunk.is_part = chunk.last in self._part_ends
         return chunk if chunk.last >= chunk.first else None
 
     def _is_full(self, chunk: Chunk) -> bool:
         lines, size = chunk.last - chunk.first + 1, chunk.end - chunk.start
-        return lines >= self._batch or size >= CHUNK_BYTES
+        return lines >= self._batch or size >= CHUNK_BYTES or chunk.is_part
 
     def _read(self) -> bytes | None:
         """Return the next line without its line end, or None at the end of the input.
@@ -129,6 +172,7 @@ class Chunks:
         if problem is None:
             chunk.events.append(line)
             chunk.numbers.append(self._lines)
+            chunk.offsets.append(chunk.end)
         else:
             chunk.bad.append(Rejected(self._lines, problem, line, len(line) > EVENT_BYTES))
 

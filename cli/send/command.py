@@ -1,7 +1,6 @@
 """Run `activity send` with its options, and return its exit status."""
 
 import os
-import re
 import stat
 import sys
 from argparse import Namespace
@@ -21,7 +20,7 @@ from cli.send.file_source import default_checkpoint, send_file
 from cli.send.rejects import reasons_path
 from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
-from cli.send.stream_source import StreamPart, send_stream
+from cli.send.stream_source import StreamPart, parse_resume_id, send_stream
 from cli.send.summary import next_step, summary
 from cli.settings import option_name
 
@@ -29,7 +28,6 @@ STANDARD_INPUT = "-"
 
 _BATCH, _CONNECTIONS = 1_000, 2
 _SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the file again)"
-_is_run_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class Service(NamedTuple):
@@ -89,6 +87,7 @@ def _send_file(send_options: SendOptions, options: Namespace) -> int:
         Path(options.rejected).resolve() if options.rejected else None,
         options.restart,
         options.continue_anyway,
+        send_options.credentials.key_id,
     )
     given = options.checkpoint
     checkpoint = Path(given).resolve() if given else default_checkpoint(file)
@@ -105,12 +104,12 @@ def _send_file(send_options: SendOptions, options: Namespace) -> int:
 def _send_stream(send_options: SendOptions, options: Namespace) -> int:
     for_files = ("checkpoint", "restart", "continue_anyway")
     _refuse(options, for_files, "is for a file; standard input has no checkpoint")
-    if options.run_id and not _is_run_id(options.run_id):
-        raise UsageError("--run-id is not a run ID: at most 64 letters, digits, - and _")
+    resumed = parse_resume_id(options.run_id) if options.run_id else ("", ())
+    if resumed is None:
+        raise UsageError("--run-id is not a run ID: give it as the interrupted run printed it")
+    run_id, part_ends = resumed
     rejected = Path(options.rejected) if options.rejected else None
-    part = StreamPart(
-        options.batch or _BATCH, options.skip_lines or 0, options.run_id or "", rejected
-    )
+    part = StreamPart(options.batch or _BATCH, options.skip_lines or 0, run_id, rejected, part_ends)
     result, run_id = send_stream(send_options, part, _open(options.file))
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"

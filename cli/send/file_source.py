@@ -4,8 +4,6 @@ import hashlib
 import os
 import shlex
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +14,8 @@ from cli.quantities import counted
 from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.checkpoint_folder import forget_old_runs
+from cli.send.checkpoint_saver import CheckpointSaver
 from cli.send.chunks import Chunks, refuse_gzip
-from cli.send.line_history import LineHistory
 from cli.send.outcome import Outcome
 from cli.send.progress import Progress, Tally, progress
 from cli.send.rejects import Rejects
@@ -50,9 +48,9 @@ def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> 
         start = _tally(started.run.position)
         if started.is_sent:
             return RunResult(start, start, 0.0, was_sent_before=True)
-        with closing(progress(started.run.plan.size, start)) as shown:
+        with closing(progress(started.run.plan.size, start, send_options.url)) as shown:
             _show_start(shown, started, request)
-            saver = _CheckpointSaver(path, started.run, check)
+            saver = CheckpointSaver(path, started.run, check)
             result = _run(send_options, started.run, start, file, shown, saver)
             return _conclude(path, started, result, shown, file)
 
@@ -92,7 +90,7 @@ def _run(
     start: Tally,
     file: BinaryIO,
     shown: Progress,
-    saver: "_CheckpointSaver",
+    saver: CheckpointSaver,
 ) -> RunResult:
     plan, position = run.plan, run.position
     rejected = Path(plan.rejected) if plan.rejected else None
@@ -106,45 +104,14 @@ def _run(
 
         save = saver.saving(rejects, history)
         file.seek(position.offset)
-        chunks = Chunks(file, plan.batch, position.offset, position.lines, plan.size, wants)
-        result = Run(send_options, plan.run_id, start, record, shown, save).send(chunks)
+        chunks = Chunks(
+            file, plan.batch, position.offset, position.lines, plan.size, wants, run.part_ends
+        )
+        result = Run(
+            send_options, plan.run_id, start, record, shown, save, saver.cut, run.settled
+        ).send(chunks)
     remembers = bool(history.stretches) and not history.too_many
     return replace(result, remembers_rejected=remembers)
-
-
-class _CheckpointSaver:
-    """A writer of the checkpoint of a run.
-
-    The checkpoint's time is the time of the last progress. Every unfinished request was first sent
-    after it, however often it is repeated.
-    """
-
-    def __init__(self, path: Path, run: Checkpoint, file: BinaryIO) -> None:
-        self._path = path
-        self._plan = run.plan
-        self._offset = run.position.offset
-        self._file = file
-
-    def saving(self, rejects: Rejects, history: LineHistory) -> Callable[[Tally], None]:
-        """Return a function that saves the progress, after the rejected lines are on disk."""
-
-        def save(tally: Tally) -> None:
-            if tally.offset == self._offset:
-                return
-            position = Position(
-                tally.offset,
-                tally.lines,
-                tally.accepted,
-                tally.rejected,
-                checkpoint.tail_digest(self._file, tally.offset),
-                time.time(),
-                rejects.sync(),
-                history,
-            )
-            checkpoint.write(self._path, Checkpoint(self._plan, position))
-            self._offset = tally.offset
-
-        return save
 
 
 def _tally(position: Position) -> Tally:

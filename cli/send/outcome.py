@@ -1,15 +1,17 @@
-"""Send a chunk, and collect the result of each line."""
+"""Send a chunk, whole or in parts, and collect the result of each line."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
-from activity_client.answers import Verdict
+from activity_client.answers import ProblemDocument, Verdict
 from activity_client.batch import Batch
-from activity_client.transport import Pause, Settled, Transport
 from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines
-from cli.send.retry_deadline import stop_refused
+
+Post = Callable[[Chunk], list[Verdict] | None]
+"""Sends a chunk under its own key; returns None if the service refuses it as too large."""
 
 
 @dataclass(frozen=True)
@@ -27,53 +29,78 @@ class Outcome:
     lines: AcceptedLines = field(default_factory=AcceptedLines)
 
 
-@dataclass
-class UnfinishedChunk:
-    """A chunk in delivery: the service may have split it, and answered its first part.
+@dataclass(frozen=True)
+class SettledChunk:
+    """A chunk that is done while an earlier one is not: the next run must not send it again.
 
-    It stays a part of the run as a whole: the next run sends it again under the same keys.
+    `start` is its offset, `problems` has a problem for the number of each line that the service
+    rejected, `checksum` covers the accepted lines.
     """
 
+    start: int
+    problems: Mapping[str, ProblemDocument]
+    checksum: int
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """A chunk, the verdict for each of its events, and the outcome."""
+
     chunk: Chunk
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: Sequence[Verdict]
+    outcome: Outcome
 
-    @property
-    def last_line(self) -> int:
-        """Return the last line before the first event without a verdict."""
-        numbers, count = self.chunk.numbers, len(self.verdicts)
-        return numbers[count] - 1 if count < len(numbers) else self.chunk.last
-
-    @property
-    def accepted(self) -> int:
-        """Return how many events are accepted."""
-        return sum(verdict.problem is None for verdict in self.verdicts)
-
-    @property
-    def rejected(self) -> int:
-        """Return how many lines up to `last_line` are rejected."""
-        bad = sum(line.line <= self.last_line for line in self.chunk.bad)
-        return len(self.verdicts) - self.accepted + bad
+    def settled(self) -> SettledChunk:
+        """Return what the next run must know of the chunk."""
+        problems = {
+            str(number): verdict.problem
+            for number, verdict in zip(self.chunk.numbers, self.verdicts, strict=True)
+            if verdict.problem is not None
+        }
+        return SettledChunk(self.chunk.start, problems, self.outcome.lines.checksum)
 
 
 def deliver(
-    transport: Transport, run_id: str, chunk: Chunk, pause: Pause, settled: Settled
+    chunk: Chunk,
+    post: Post,
+    cut: Callable[[int], None],
+    finish: Callable[[ChunkResult], None],
 ) -> Outcome:
-    """Send a chunk. Its idempotency key depends only on the run and its place in the file.
+    """Send a chunk and `finish` it, or its parts one after the other; return the last outcome.
 
-    Raises RequestRefused, and the errors of `pause`.
+    `cut` records the last line of a part before any part is sent. From then on its lines travel
+    only under the key of the part.
     """
-    verdicts = []
-    if chunk.events:
-        batch = Batch(f"{run_id}-{chunk.start}", chunk.events)
-        try:
-            verdicts = transport.deliver(batch, pause, stop_refused, settled)
-        except KeyReused:
-            raise KeyReused(_lines_changed(chunk)) from None
-    return _outcome(chunk, verdicts)
+    verdicts = post(chunk) if chunk.events else []
+    if verdicts is None:
+        first, second = chunk.halves()
+        cut(first.last)
+        cut(second.last)
+        deliver(first, post, cut, finish)
+        return deliver(second, post, cut, finish)
+    result = ChunkResult(chunk, verdicts, _outcome(chunk, verdicts))
+    finish(result)
+    return result.outcome
 
 
-def _lines_changed(chunk: Chunk) -> str:
-    return (
+def result_of(chunk: Chunk, settled: SettledChunk) -> ChunkResult:
+    """Return the result of a chunk that an earlier run sent. Raises KeyReused if it has changed."""
+    found = [settled.problems.get(str(number)) for number in chunk.numbers]
+    verdicts = [Verdict(problem=problem) for problem in found]
+    outcome = _outcome(chunk, verdicts)
+    if outcome.lines.checksum != settled.checksum:
+        raise lines_changed(chunk)
+    return ChunkResult(chunk, verdicts, outcome)
+
+
+def batch_of(run_id: str, chunk: Chunk) -> Batch:
+    """Return the request. Its idempotency key depends only on the run and the place in the file."""
+    return Batch(f"{run_id}-{chunk.key}", chunk.events)
+
+
+def lines_changed(chunk: Chunk) -> KeyReused:
+    """Return the error for lines of which others were sent before, in the same place."""
+    return KeyReused(
         f"refused: some of the lines {chunk.first:,} to {chunk.last:,} have changed since the "
         "interrupted run sent them. Restore them and run the same command again. Or forget that "
         "run with --restart (for standard input: leave out --run-id); the lines that it sent are "
@@ -81,7 +108,7 @@ def _lines_changed(chunk: Chunk) -> str:
     )
 
 
-def _outcome(chunk: Chunk, verdicts: list[Verdict]) -> Outcome:
+def _outcome(chunk: Chunk, verdicts: Sequence[Verdict]) -> Outcome:
     refused = [
         Rejected(number, verdict.problem, event)
         for number, event, verdict in zip(chunk.numbers, chunk.events, verdicts, strict=True)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from cli.connection_hints import waiting_for
+
 LINE_SECONDS = 10.0
 QUIET_SECONDS = 2.0  # the least between two lines if the service keeps coming and going
 _BAR = "{percentage:3.0f}% |{bar}| {n_fmt}B of {total_fmt}B, {elapsed}<{remaining}{postfix}"
@@ -41,9 +43,12 @@ class Progress(Protocol):
         """Remove the display at the end of the run."""
 
 
-def progress(total: int | None, start: Tally) -> Progress:
-    """Return a display for input of `total` bytes (None: unknown), which starts at `start`."""
-    return _Bar(total, start) if sys.stderr.isatty() else _Lines(start)
+def progress(total: int | None, start: Tally, url: str) -> Progress:
+    """Return a display for input of `total` bytes (None: unknown), which starts at `start`.
+
+    `url` is the address of the service.
+    """
+    return _Bar(total, start, url) if sys.stderr.isatty() else _Lines(start, url)
 
 
 class _Rate:
@@ -64,10 +69,11 @@ class _Rate:
 class _Bar:
     """A progress bar on a terminal."""
 
-    def __init__(self, total: int | None, start: Tally) -> None:
+    def __init__(self, total: int | None, start: Tally, url: str) -> None:
         tqdm.set_lock(threading.RLock())  # the default lock is shared among processes
         tqdm.monitor_interval = 0  # no thread
         self._rate = _Rate(start)
+        self._url, self._waits = url, False
         self._bar = tqdm(
             total=total,
             initial=start.offset,
@@ -82,6 +88,9 @@ class _Bar:
         tqdm.write(text, file=sys.stderr)
 
     def update(self, tally: Tally, last_error: str | None) -> None:
+        if last_error and not self._waits:
+            self.show_line(waiting_for(self._url, last_error))
+        self._waits = bool(last_error)
         waiting = f"; waiting for the service: {last_error}" if last_error else ""
         self._bar.set_postfix_str(self._rate.text(tally) + waiting, refresh=False)
         self._bar.update(tally.offset - self._bar.n)
@@ -94,8 +103,9 @@ class _Bar:
 class _Lines:
     """A line from time to time."""
 
-    def __init__(self, start: Tally) -> None:
+    def __init__(self, start: Tally, url: str) -> None:
         self._rate = _Rate(start)
+        self._url = url
         self._shown_at = time.monotonic()
         self._last_error: str | None = None
 
@@ -108,7 +118,8 @@ class _Lines:
         if silent < (QUIET_SECONDS if changed else LINE_SECONDS):
             return
         waiting = f"waiting for the service: {last_error}; " if last_error else ""
-        self.show_line(f"{waiting}line {tally.lines:,}: {self._rate.text(tally)}")
+        where = f"; {waiting_for(self._url, last_error)}" if last_error else ""
+        self.show_line(f"{waiting}line {tally.lines:,}: {self._rate.text(tally)}{where}")
         self._last_error = last_error
         self._shown_at = time.monotonic()
 

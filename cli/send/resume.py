@@ -30,7 +30,10 @@ _START = Position(0, 0, 0, 0, "", 0.0)
 
 @dataclass(frozen=True)
 class ResumeRequest:
-    """The options of this call. `anyway`: continue although the service may have forgotten keys."""
+    """The options of this call. `anyway`: continue although the service may store lines twice.
+
+    `key_id` is the public id of the API key, "" if there is none.
+    """
 
     url: str
     file: Path
@@ -38,6 +41,7 @@ class ResumeRequest:
     rejected: Path | None
     restart: bool
     anyway: bool
+    key_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def start_or_resume(
         found = None
     if found is not None and not found.is_finished:
         _check(found, request, file, path)
-        return StartedRun(found, is_new=False)
+        return StartedRun(_continued(found, request, path), is_new=False)
     open_lines = _open_lines(found, request, file, path, show) if found else None
     if found and open_lines == found.position.rejected == 0 and found.position.lines:
         return StartedRun(found, is_new=False, is_sent=True)
@@ -82,11 +86,21 @@ def _new_run(finished: Checkpoint | None, request: ResumeRequest, file: BinaryIO
     """Return a new run of the lines that the finished run did not store, or of all lines."""
     plan, start = _plan(request, file), replace(_START, at=time.time())
     if finished is None:
-        return Checkpoint(plan, start)
+        return Checkpoint(plan, start, key_id=request.key_id)
     earlier = finished.position.history
     history = LineHistory(checksum=earlier.checksum, marks=earlier.marks)
     start = replace(start, accepted=finished.position.accepted, history=history)
-    return Checkpoint(replace(plan, earlier=earlier), start)
+    return Checkpoint(replace(plan, earlier=earlier), start, key_id=request.key_id)
+
+
+def _continued(found: Checkpoint, request: ResumeRequest, path: Path) -> Checkpoint:
+    """Record which API key is used, before anything is sent with it."""
+    run = replace(found, is_certain=False, key_id=request.key_id)
+    if run.is_certain != found.is_certain or run.key_id != found.key_id:
+        at = time.time() if found.is_certain else found.position.at
+        run = replace(run, position=replace(run.position, at=at))
+        checkpoint.write(path, run)
+    return run
 
 
 def _open_lines(
@@ -193,21 +207,34 @@ def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path
             "lines after that. Or send the whole file with --restart: what that run sent will then "
             "be stored twice"
         )
-    _check_age(position, request.anyway)
+    if not found.is_certain and not request.anyway:
+        _check_age(position)
+        _check_key(found, request.key_id)
 
 
 def _progress(position: Position) -> str:
     return counted(position.lines, "line") if position.lines else "the first lines"
 
 
-def _check_age(position: Position, anyway: bool) -> None:
+def _check_age(position: Position) -> None:
     age = time.time() - position.at
-    if age > KEYS_KEPT_SECONDS and not anyway:
+    if age > KEYS_KEPT_SECONDS:
         raise CannotResume(
             f"the interrupted run is {duration(age)} old, and the service recognises a repeated "
             f"request for 24 hours. Everything up to line {position.lines:,} is done. The few "
             "batches after it may be stored already, and would be stored twice. --continue-anyway "
             "continues there; --restart sends the whole file"
+        )
+
+
+def _check_key(found: Checkpoint, key_id: str) -> None:
+    if found.key_id and found.key_id != key_id:
+        raise CannotResume(
+            f"the interrupted run used the API key {found.key_id}, and the service recognises a "
+            "repeated request only with the same key. Everything up to line "
+            f"{found.position.lines:,} is done. The few batches after it may be stored already, "
+            "and would be stored twice. Continue with that key. --continue-anyway continues with "
+            "this one; --restart sends the whole file"
         )
 
 

@@ -1,18 +1,18 @@
 """Send the input in chunks, until its end, a stop signal, or the retry deadline."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from activity_client.answers import Verdict
 from activity_client.credentials import Credentials
 from activity_client.errors import GaveUp
 from activity_client.transport import Transport, trust
 from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
-from cli.send.chunks import Chunk, Chunks
-from cli.send.outcome import Outcome, UnfinishedChunk, deliver
+from cli.send.chunks import Chunks
+from cli.send.delivery import Delivery
+from cli.send.outcome import Outcome, SettledChunk
 from cli.send.pipeline import Pipeline
 from cli.send.progress import Progress, Tally
 from cli.send.retry_deadline import RetryDeadline
@@ -43,9 +43,7 @@ class RunResult:
 
     `last_error`: why it stopped early, or None. `took_nothing`: the service certainly accepted
     nothing. `remembers_rejected`: the next run of the file sends only the rejected lines.
-    `was_sent_before`: there was nothing to send. `reached`: the tally with the part of a split
-    chunk that was answered before the run stopped; the next run sends that chunk again, under the
-    same keys.
+    `was_sent_before`: there was nothing to send.
     """
 
     start: Tally
@@ -56,7 +54,6 @@ class RunResult:
     took_nothing: bool = False
     remembers_rejected: bool = False
     was_sent_before: bool = False
-    reached: Tally | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -64,11 +61,24 @@ class RunResult:
         return not self.interrupted and self.last_error is None
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """The progress of a run: everything before the `tally` is done, and these chunks behind it.
+
+    `is_final`: the run has stopped. `is_certain`: nothing else was accepted either.
+    """
+
+    tally: Tally
+    settled: list[SettledChunk]
+    is_final: bool = False
+    is_certain: bool = False
+
+
 class Run:
     """A run that sends chunks from `start` on, with idempotency keys derived from `run_id`.
 
     Calls `record` with each outcome, in order, and `save` with the progress, every SAVE_SECONDS and
-    at the end. Raises BadUrl, BadCaFile.
+    at the end. `cut` and `settled` are those of `Delivery`. Raises BadUrl, BadCaFile.
     """
 
     def __init__(
@@ -78,7 +88,9 @@ class Run:
         start: Tally,
         record: Callable[[Outcome], None],
         progress: Progress,
-        save: Callable[[Tally], None],
+        save: Callable[[Snapshot], None],
+        cut: Callable[[int], None],
+        settled: Iterable[SettledChunk] = (),
     ) -> None:
         self._connections = send_options.connections
         self._transport = Transport(
@@ -89,24 +101,25 @@ class Run:
             trust(send_options.ca),
         )
         self._deadline = RetryDeadline(send_options.give_up)
-        self._run_id = run_id
+        self._delivery = Delivery(self._transport, run_id, self._deadline, cut, settled)
         self._start, self._tally = start, replace(start)
         self._record = record
         self._progress = progress
         self._save = save
         self._saved = time.monotonic()
         self._stop_deadline: float | None = None
-        self._unfinished: dict[int, UnfinishedChunk] = {}  # by the offset of their start
 
     def send(self, chunks: Chunks) -> RunResult:
         """Send all chunks. Raises OSError if the input or an output file fails."""
         started = time.monotonic()
-        pipeline = Pipeline(iter(chunks), self._deliver, self._connections)
+        pipeline = Pipeline(iter(chunks), self._delivery.deliver, self._connections)
         with StopSignals() as signals:
             try:
                 self._follow(pipeline, signals)
             finally:
-                self._save(self._tally)
+                is_certain = self._delivery.end()
+                self._advance()
+                self._save(Snapshot(self._tally, self._delivery.settled(), True, is_certain))
                 self._transport.close()
         seconds = time.monotonic() - started
         result = RunResult(
@@ -114,7 +127,6 @@ class Run:
             self._tally,
             seconds,
             took_nothing=self.took_nothing,
-            reached=self._reached(),
         )
         if signals.requested and not pipeline.is_complete:
             return replace(result, interrupted=True)
@@ -133,47 +145,27 @@ class Run:
 
     def _follow(self, pipeline: Pipeline, signals: StopSignals) -> None:
         for outcome in pipeline.outcomes():
-            if outcome is not None:
-                self._advance(outcome)
+            self._advance()
+            self._save_in_a_while()
             self._progress.update(self._tally, self._deadline.last_error)
             if signals.requested or pipeline.has_failed:
                 self._begin_stop(pipeline)
                 if outcome is None and (pipeline.is_idle or self._is_time_up()):
                     break
 
-    def _deliver(self, chunk: Chunk) -> Outcome:
-        unfinished = self._unfinished[chunk.start] = UnfinishedChunk(chunk)
+    def _advance(self) -> None:
+        """Count what is done, in the order of the input."""
+        while (outcome := self._delivery.take(self._tally.offset)) is not None:
+            self._record(outcome)
+            self._tally.offset = outcome.end
+            self._tally.lines = outcome.last_line
+            self._tally.accepted += outcome.accepted
+            self._tally.rejected += len(outcome.rejected)
+            self._tally.blank += outcome.blank
 
-        def settle(verdicts: list[Verdict]) -> None:
-            unfinished.verdicts.extend(verdicts)
-            self._deadline.answered()
-
-        outcome = deliver(self._transport, self._run_id, chunk, self._deadline.pause, settle)
-        self._deadline.answered()
-        return outcome
-
-    def _reached(self) -> Tally | None:
-        """Return the tally with the part of the next chunk that was answered."""
-        part = self._unfinished.get(self._tally.offset)
-        if part is None or not part.verdicts:
-            return None
-        return replace(
-            self._tally,
-            lines=part.last_line,
-            accepted=self._tally.accepted + part.accepted,
-            rejected=self._tally.rejected + part.rejected,
-        )
-
-    def _advance(self, outcome: Outcome) -> None:
-        self._unfinished.pop(self._tally.offset, None)
-        self._record(outcome)
-        self._tally.offset = outcome.end
-        self._tally.lines = outcome.last_line
-        self._tally.accepted += outcome.accepted
-        self._tally.rejected += len(outcome.rejected)
-        self._tally.blank += outcome.blank
+    def _save_in_a_while(self) -> None:
         if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self._save(self._tally)
+            self._save(Snapshot(self._tally, self._delivery.settled()))
             self._saved = time.monotonic()
 
     def _begin_stop(self, pipeline: Pipeline) -> None:

@@ -9,6 +9,7 @@ from activity_client.batch import Batch
 from activity_client.errors import BadEvent
 from activity_client.event_line import event_line
 from activity_client.transport import Transport, trust
+from cli.connection_hints import waiting_for
 from cli.errors import UsageError
 from cli.send.retry_deadline import RetryDeadline, stop_refused
 from cli.send.run import MAX_PAUSE, SendOptions
@@ -31,7 +32,8 @@ def send_one(send_options: SendOptions, line: bytes) -> Verdict:
 
     def pause(seconds: float, reason: str) -> None:
         if deadline.last_error is None:
-            print(f"waiting for the service: {reason}", file=sys.stderr, flush=True)
+            where = waiting_for(send_options.url, reason)
+            print(f"waiting for the service: {reason}; {where}", file=sys.stderr, flush=True)
         deadline.pause(seconds, reason)
 
     transport = Transport(

@@ -90,7 +90,7 @@ def _in_own_file(rejected: str, them: str, url: str | None) -> str:
 
 def summary(url: str, result: RunResult, step: str | None = None) -> Summary:
     """Return the summary of a run with this result."""
-    tally, start = result.reached or result.tally, result.start
+    tally, start = result.tally, result.start
     accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
     events = accepted + rejected
     return Summary(

@@ -40,7 +40,7 @@ class Done(NamedTuple):
 class Retry(NamedTuple):
     """No outcome yet: retry after at least `seconds`.
 
-    `untaken`: the request certainly did not arrive.
+    `untaken`: the service certainly took nothing of this request.
     """
 
     reason: str

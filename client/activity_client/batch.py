@@ -22,11 +22,15 @@ class Batch:
     Args:
         key: The Idempotency-Key: 1 to 255 printable ASCII characters.
         lines: The JSON of each event, without a line feed.
+
+    `maybe_taken` counts the requests by which the service may have taken the events, including
+    those in flight.
     """
 
     def __init__(self, key: str, lines: Sequence[bytes]) -> None:
         self.key = key
         self.lines = lines
+        self.maybe_taken = 0
 
     @cached_property
     def request(self) -> Request:

@@ -12,6 +12,7 @@ KEY = "ACTIVITY_KEY"
 KEY_FILE = "ACTIVITY_KEY_FILE"
 
 _MAX_CHARACTERS = 1000
+_id_in = re.compile(r"act_([0-9A-Za-z]{8})_").match
 _is_key = re.compile(r"[!-~]{1,500}").fullmatch
 
 
@@ -30,6 +31,12 @@ class Credentials:
         self._key = _checked(key) if key else None
         if self._file is not None:
             self._key = self._read(self._file)
+
+    @property
+    def key_id(self) -> str:
+        """Return the public id in the API key, "" if there is none."""
+        found = _id_in(self._key or "")
+        return found[1] if found else ""
 
     @classmethod
     def of_environment(cls) -> "Credentials":

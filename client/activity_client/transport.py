@@ -25,13 +25,11 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 MAX_PAUSE = 30.0
 _UNAUTHORIZED, _FORBIDDEN, _CHALLENGE = 401, 403, "WWW-Authenticate"
+_TOO_MANY = 429  # the service took nothing: it says so, and a proxy has not forwarded the request
 _PIECE_BYTES = 64 * 1024
 
 Pause = Callable[[float, str], None]
 """Waits the seconds before the next retry, for the given reason; raises to stop retrying."""
-
-Settled = Callable[[list[Verdict]], None]
-"""Called with the verdicts of each part of a batch, in order, as soon as they are final."""
 
 OnRefusal = Callable[[float, Refused], None]
 """As `Pause`, for a refused request whose events may be valid."""
@@ -79,34 +77,33 @@ class Transport:
         with self._lock:
             return self._maybe_taken == 0
 
-    def deliver(
-        self,
-        batch: Batch,
-        pause: Pause,
-        refused: OnRefusal,
-        settled: Settled = lambda verdicts: None,
-    ) -> list[Verdict]:
+    def deliver(self, batch: Batch, pause: Pause, refused: OnRefusal) -> list[Verdict]:
         """Return the verdict for each event of the batch, in order.
+
+        A batch that is too large is sent in parts. Otherwise like `deliver_whole`.
+        """
+        verdicts = self.deliver_whole(batch, pause, refused)
+        if verdicts is None:
+            parts = [self.deliver(half, pause, refused) for half in batch.halves()]
+            verdicts = [verdict for part in parts for verdict in part]
+        return verdicts
+
+    def deliver_whole(self, batch: Batch, pause: Pause, refused: OnRefusal) -> list[Verdict] | None:
+        """Return the verdict for each event of the batch, in order, None if it is too large.
 
         Retry lost responses, refused connections, 408, 409, 425, 429 and 5xx with the same key and
         the same bytes. Before each retry call `pause`, or `refused` if the request was refused;
-        an exception of either ends the retries. A batch that is too large is sent in parts; after
-        an exception, some of them may have been `settled`.
+        an exception of either ends the retries. A single event that is too large is rejected.
         """
         backoff = Backoff(self._max_pause)
         while True:
             match self._attempt(batch):
                 case Done(verdicts):
-                    settled(verdicts)
                     return verdicts
                 case Split(problem) if len(batch.lines) == 1:
-                    verdicts = [Verdict(problem=problem)]
-                    settled(verdicts)
-                    return verdicts
+                    return [Verdict(problem=problem)]
                 case Split():
-                    first, second = batch.halves()
-                    verdicts = self.deliver(first, pause, refused, settled)
-                    return verdicts + self.deliver(second, pause, refused, settled)
+                    return None
                 case Retry(reason, seconds):
                     pause(backoff.next(seconds), reason)
                 case Refused() as answer:
@@ -117,13 +114,17 @@ class Transport:
         self._pools.clear()
 
     def _attempt(self, batch: Batch) -> Answer:
-        with self._lock:
-            self._maybe_taken += 1
+        self._count(batch, 1)
         answer = self._post(batch)
-        if isinstance(answer, Retry | Refused) and answer.untaken:
-            with self._lock:
-                self._maybe_taken -= 1
+        if isinstance(answer, Split) or (isinstance(answer, Retry | Refused) and answer.untaken):
+            self._count(batch, -1)
         return answer
+
+    def _count(self, batch: Batch, requests: int) -> None:
+        """Add requests by which the service may take events."""
+        batch.maybe_taken += requests
+        with self._lock:
+            self._maybe_taken += requests
 
     def _explained(self, answer: Refused, status: int, challenge: str) -> Refused:
         reason = f"POST {self._endpoint}: {answer.reason.rstrip('.')}"
@@ -148,6 +149,8 @@ class Transport:
         told = response.headers
         reply = Reply(response.status, told.get("Retry-After"), response.data, told.get("Location"))
         answer = read(reply, len(batch.lines))
+        if isinstance(answer, Retry):
+            return answer._replace(untaken=reply.status == _TOO_MANY)
         if not isinstance(answer, Refused):
             return answer
         return self._explained(answer, response.status, told.get(_CHALLENGE, ""))

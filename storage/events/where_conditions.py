@@ -114,8 +114,8 @@ def _term(term: Any, of: Any) -> Condition:
             return sa.and_(of.id == one, of.created_at == created_at_of_id(one))
         case Exists(field):
             return _exists(field, of)
-        case DataIs(path, values):
-            return contains_json(of.data, contained(path, values))
+        case DataIs():
+            return contains_json(of.data, contained(term))
         case DataCompares(path, comparison, bound):
             return _compares(_at(of.data, path), _OPERATORS[comparison], bound)
         case OccurredCompares(comparison, bound):

@@ -56,13 +56,17 @@ class Filters:
 
     component: tuple[str, ...] = texts(
         "component",
-        "The component is equal to the value. If repeated: to one of the values.",
+        "The component is equal to the value. If repeated: to one of the values. `payment-*`: it "
+        r"begins with `payment-`; `\*` is a star; elsewhere `*` is an ordinary character.",
         tag_rank=2,
+        kind="name",
     )
     environment: tuple[str, ...] = texts(
         "environment",
-        "The environment is equal to the value. If repeated: to one of the values.",
+        "The environment is equal to the value. If repeated: to one of the values. `prod*`: it "
+        "begins with `prod`, as in `component`.",
         tag_rank=3,
+        kind="name",
     )
     email: tuple[str, ...] = texts(
         "email",
@@ -79,19 +83,26 @@ class Filters:
     start: datetime | None = instant(
         "from_date",
         "start",
-        "The event was created at this instant or later, or on this day or later.",
+        "The event was created at this instant or later, or on this day or later. `-15m`, `-24h`, "
+        "`-7d`, `now`: before now, cut off to the minute.",
     )
     end: datetime | None = instant(
-        "to_date", "end", "The event was created before this instant, or on this day or earlier."
+        "to_date",
+        "end",
+        "The event was created before this instant, or on this day or earlier. `-15m`, `-24h`, "
+        "`-7d`, `now`: before now, cut off to the minute.",
     )
     not_component: tuple[str, ...] = texts(
         "-component",
         "The component is not equal to the value. If repeated: to none of the values. "
-        "`component=a&-component=a` finds nothing.",
+        "`payment-*`: it does not begin so. `component=a&-component=a` finds nothing.",
+        kind="name",
     )
     not_environment: tuple[str, ...] = texts(
         "-environment",
-        "The environment is not equal to the value. If repeated: to none of the values.",
+        "The environment is not equal to the value. If repeated: to none of the values. `prod*`: "
+        "it does not begin so.",
+        kind="name",
     )
     data: tuple[tuple[str, ...], ...] = data_groups(
         Parameter(
@@ -103,12 +114,30 @@ class Filters:
         Parameter(
             "data.<path>",
             "data path",
-            "`data.a.b=5`: `data` contains this value at this path, as a number or as text. "
-            "Several paths must all match. If a path is repeated: one of its values. For an "
-            'element of an array write `data={"tags":["a"]}`.',
+            "`data.a.b=5`: `data` contains this value at this path, as a number or as text; or an "
+            "array at this path has such an element. Several paths must all match. If a path is "
+            "repeated: one of its values.",
         ),
     )
-    where: Where | None = tree()
+    where: Where | None = tree(
+        Parameter(
+            "-email",
+            "excluded text",
+            "The email is not equal to the value, ASCII letters in any case; or there is none. If "
+            "repeated: to none of the values.",
+        ),
+        Parameter(
+            "-message",
+            "excluded text",
+            "The message does not contain the value, in any case. If repeated: none of the values.",
+        ),
+        Parameter(
+            "-data.<path>",
+            "data path",
+            "`data.<path>` with this value does not match: there is another value, or none. If "
+            "repeated: with none of the values.",
+        ),
+    )
     within_component: tuple[str, ...] = limit_of(simplify)
     within_environment: tuple[str, ...] = limit_of(simplify)
     limit: int = single(

@@ -4,13 +4,13 @@ So `q=component:billing` and `component=billing` are one question, with one cach
 cache tags.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from storage.model.normal_form import all_of, any_of, normal_form
-from storage.model.where import And, Contains, DataIs, Email, Name, Not, Or, Path, Where
+from storage.model.where import And, Contains, DataIs, Email, Name, Not, Or, Where
 
 Texts = tuple[str, ...]
 
@@ -37,19 +37,17 @@ def folded(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "where": normal_form(And(tuple(rest)))}
 
 
-def contained(path: Path, values: Sequence[str]) -> Texts:
-    """Return the JSON objects one of which `data` contains if it has one of the values there.
-
-    The value may be at the path, or an element of an array there.
-    """
-    return tuple(sorted(_objects(path, values)))
+def contained(term: DataIs) -> Texts:
+    """Return the JSON objects one of which `data` contains if the term matches."""
+    return tuple(sorted(_objects(term)))
 
 
-def _objects(path: Path, values: Sequence[str]) -> Iterator[str]:
-    opened = "".join(f"{{{msgspec.json.encode(key).decode()}:" for key in path)
-    for value in values:
-        yield f"{opened}{value}{'}' * len(path)}"
-        yield f"{opened}[{value}]{'}' * len(path)}"
+def _objects(term: DataIs) -> Iterator[str]:
+    opened = "".join(f"{{{msgspec.json.encode(key).decode()}:" for key in term.path)
+    closed = "}" * len(term.path)
+    for value in term.values:
+        yield f"{opened}{value}{closed}"
+        yield f"{opened}[{value}]{closed}"
 
 
 def _field_of(part: Where) -> tuple[str | None, Texts]:
@@ -72,8 +70,8 @@ def _field_of_term(term: Where) -> tuple[str | None, Texts]:
             return "email", (text,)
         case Contains(text, False):
             return "message", (text,)
-        case DataIs(path, values):
-            return "data", contained(path, values)
+        case DataIs():
+            return "data", contained(term)
     return None, ()
 
 

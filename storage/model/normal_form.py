@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from storage.model.where import And, DataIs, Email, Not, OccurredCompares, Or, Where
+from storage.model.where import And, DataIs, Email, Name, Not, OccurredCompares, Or, Where
 
 EVERYTHING = And(())
 NOTHING = Or(())
@@ -77,6 +77,8 @@ def _normal(where: Where, is_negated: bool) -> Where:
     match where:
         case Not(part):
             return _normal(part, not is_negated)
+        case Name(_, "", True):  # every name begins so
+            return NOTHING if is_negated else EVERYTHING
         case And(parts) | Or(parts):
             joins_all = isinstance(where, And) != is_negated  # De Morgan
             return _joined(And if joins_all else Or, [_normal(one, is_negated) for one in parts])

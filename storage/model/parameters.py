@@ -13,7 +13,19 @@ from typing import Any, Literal
 
 from storage.model.normal_form import normal_form, utc
 
-Kind = Literal["text", "data", "data path", "start", "end", "limit", "order", "cursor", "id"]
+Kind = Literal[
+    "name",
+    "text",
+    "excluded text",
+    "data",
+    "data path",
+    "start",
+    "end",
+    "limit",
+    "order",
+    "cursor",
+    "id",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ def texts(
     description: str,
     normalize: Callable[[str], str] = str,
     tag_rank: int | None = None,
+    kind: Literal["text", "name"] = "text",
 ) -> Any:
     """Declare a parameter that may be repeated; its field is a tuple of texts, empty by default.
 
@@ -59,7 +72,7 @@ def texts(
     def normalize_all(values: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(set(map(normalize, values))))
 
-    parameter = Parameter(name, "text", description)
+    parameter = Parameter(name, kind, description)
     return _field(Declaration((parameter,), (), normalize_all, normalize, tag_rank))
 
 

@@ -228,6 +228,11 @@ def test_the_commands_and_the_client_trust_an_authority(
     refused = activity("send", *event, "--url", url, "--give-up", "0")
     assert refused.returncode == 1
     assert "certificate verify failed" in refused.stderr.lower()
+    assert f"the address is {url} (--url, ACTIVITY_URL); --tls-ca" in refused.stderr
+    plain = url.replace("https", "http")
+    refused = activity("send", *event, "--url", plain, "--give-up", "0")
+    assert refused.returncode == 1
+    assert f"{plain} (--url, ACTIVITY_URL); if it speaks HTTPS, begin it with" in refused.stderr
     assert activity("send", *event, "--tls-ca", tmp_path / "nothing").returncode == 2
     with ActivityClient(url, ca_file=ca, component="c", environment="e") as client:
         client.send(message="m")
@@ -244,6 +249,9 @@ def test_a_probe_of_https_needs_no_authority_and_may_verify_one(
     assert activity(*probe, "--tls-ca", authority.file).returncode == 0
     other = tmp_path / "other"
     other.mkdir()
+    refused = activity(*probe)
+    assert refused.returncode == 1
+    assert "if it speaks HTTPS, give --tls-ca" in refused.stdout
     refused = activity(*probe, "--tls-ca", Authority(other).file)
     assert refused.returncode == 1
     assert "CERTIFICATE_VERIFY_FAILED" in refused.stdout

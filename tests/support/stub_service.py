@@ -90,6 +90,15 @@ class StubService:
         """Return the messages of the stored events."""
         return [event["message"] for event in self.stored]
 
+    @property
+    def keys(self) -> set[str]:
+        """Return the idempotency keys that it knows."""
+        return {*self._answers}
+
+    def forget(self) -> None:
+        """Forget all idempotency keys, as for another API key."""
+        self._answers.clear()
+
     def start(self) -> None:
         """Start to serve."""
         self._server = _Server(("127.0.0.1", self._port), _handler(self))

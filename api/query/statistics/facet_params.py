@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from api.http.error_detail import ErrorDetail
+from api.query.clock import Clock
 from api.query.pairs import InvalidQuery, decoded_pairs, fault
 from api.query.params import filters_of
 from api.query.statistics.params import FILTERS, group_of, one_of
@@ -37,7 +38,7 @@ def parse_facets(query_string: bytes, limits: NameLimits | None = None) -> Facet
     names = list(dict.fromkeys(name for name in own["field"] if name))
     fields = _fields(names, faults)
     values = one_of(own, "values", _count, faults) or DEFAULT_VALUES
-    filters = filters_of([pair for pair in pairs if pair[0] not in OWN], faults, KNOWN)
+    filters = filters_of([pair for pair in pairs if pair[0] not in OWN], faults, Clock(), KNOWN)
     if faults:
         raise InvalidQuery(faults)
     narrowed = limits.narrow(filters) if limits else filters

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from api.http.error_detail import ErrorDetail
+from api.query.clock import Clock
 from api.query.data_params import DATA_PATH
 from api.query.pairs import InvalidQuery, decoded_pairs, fault
 from api.query.params import filters_of
@@ -70,7 +71,7 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     interval = one_of(own, "interval", _interval, faults) or "auto"
     zone = one_of(own, "tz", zone_of, faults) or ZoneInfo("UTC")
     group = one_of(own, "group_by", group_of, faults)
-    filters = filters_of([pair for pair in pairs if pair[0] not in OWN], faults, KNOWN)
+    filters = filters_of([pair for pair in pairs if pair[0] not in OWN], faults, Clock(), KNOWN)
     question = Question(limits.narrow(filters) if limits else filters, group)
     key = _key(question, interval, zone, limits)
     place = one_of(own, "next", lambda text: places.decode(text, key), faults)

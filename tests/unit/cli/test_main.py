@@ -18,6 +18,7 @@ from cli.errors import AddressError, BadArguments
 from cli.main import COMMANDS, main, parser, subcommand
 from cli.process import listener
 from cli.process.supervisor import describe_end
+from cli.service_request import Response
 from cli.urls import Urls
 
 URLS = Urls("unix:///q", "unix:///c", "postgresql+psycopg2://activity@/activity?host=/run")
@@ -200,19 +201,52 @@ def test_status_lists_only_what_lives(tmp_path: Path, capsys: pytest.CaptureFixt
     processes = [("supervisor", os.getpid()), ("api", dead)]
     with folder_lock(tmp_path / "lock"):
         state.write(tmp_path / "state.json", state.State("http://127.0.0.1:1", URLS, processes))
-        assert main(["status", "--json", "--data-dir", str(tmp_path)]) == 0
-        assert json.loads(capsys.readouterr().out) == {
+        assert main(["status", "--json", "--data-dir", str(tmp_path)]) == 1
+        said = capsys.readouterr()
+        assert json.loads(said.out) == {
             "url": "http://127.0.0.1:1",
             "processes": [{"role": "supervisor", "pid": os.getpid()}],
             "service": None,
         }
-        assert main(["status", "--data-dir", str(tmp_path)]) == 0
+        assert said.err == "activity: no API process answers\n"
+        assert main(["status", "--data-dir", str(tmp_path)]) == 1
         verdict, url, *_, process = capsys.readouterr().out.splitlines()
         assert verdict == "UNKNOWN: no API process answers"
         assert url == "http://127.0.0.1:1"
         assert process.split() == ["supervisor", str(os.getpid())]
         assert state.running(tmp_path).urls == URLS
     assert main(["status", "--data-dir", str(tmp_path)]) == 1  # the file alone proves nothing
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [
+        ((200, {"status": "degraded"}), 0, ""),
+        ((401, {}), 1, "GET /status answers 401: an API key with the scope `observe`"),
+        ((403, {}), 1, "GET /status answers 403: an API key with the scope `observe`"),
+        ((500, {}), 1, "GET /status answers 500"),
+        ((200, None), 1, "no API process answers"),
+    ],
+)
+def test_status_fails_if_nothing_is_known_of_the_service(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: tuple[int, dict[str, str] | None],
+    status: int,
+    told: str,
+) -> None:
+    code, document = answer
+    response = Response(code, b"" if document is None else json.dumps(document).encode())
+    monkeypatch.setattr("cli.commands.status.get", lambda *args: response)
+    with folder_lock(tmp_path / "lock"):
+        state.write(tmp_path / "state.json", state.State("http://127.0.0.1:1", URLS, []))
+        assert main(["status", "--json", "--data-dir", str(tmp_path)]) == status
+        said = capsys.readouterr()
+        assert json.loads(said.out)["service"] == (None if status else document)
+        assert said.err.startswith(f"activity: {told}" if told else "")
+        assert main(["status", "--data-dir", str(tmp_path)]) == status
+        assert told in capsys.readouterr().out
 
 
 def test_a_run_that_is_only_starting_is_said_to_be_so(

@@ -204,19 +204,17 @@ def test_the_accepted_part_of_a_split_batch_is_told_when_the_rest_gives_up(
     summary = send.summary(file, "--give-up", 1, "--connections", 1)
     assert (summary["status"], summary["complete"]) == (1, False)
     assert (summary["lines"], summary["accepted"], summary["run_accepted"]) == (15, 15, 15)
-    stub.otherwise = refuse(429)
     stub.script += [refuse(413), StubService.accept]
     ran = send.run(file, "--give-up", 1, "--connections", 1)
-    assert ran.stdout.startswith("15 accepted, 0 rejected")
-    assert "; stopped after line 15; run the same command again to continue" in ran.stderr
-    stub.script += [refuse(413)]
+    assert ran.stdout.startswith("7 accepted, 0 rejected in this run")
+    assert "; stopped after line 22; run the same command again to continue" in ran.stderr
     stub.otherwise = StubService.accept
     again = send.summary(file, "--connections", 1)
     assert (again["lines"], again["accepted"], again["rejected"]) == (30, 30, 0)
     assert stub.messages == messages(30)
 
 
-def test_standard_input_continues_before_a_batch_of_which_a_part_was_accepted(
+def test_standard_input_continues_behind_the_accepted_part_of_a_batch(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:
     stub.script += [StubService.accept, refuse(413), StubService.accept]
@@ -226,7 +224,8 @@ def test_standard_input_continues_before_a_batch_of_which_a_part_was_accepted(
     with file.open() as given:
         ran = send.run(*options, stdin=given)
     assert ran.stdout.startswith("30 accepted, 0 rejected")
-    assert "stopped after line 30; send the same input with --skip-lines 20 " in ran.stderr
+    assert "stopped after line 30; send the same input with --skip-lines 30 " in ran.stderr
+    assert ":40 --batch 20 to continue" in ran.stderr  # where the other part ends
 
 
 def test_a_key_without_the_scope_is_told_how_to_make_one_that_has_it(

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from api.query.pairs import InvalidQuery
 from api.query.params import parse_filters
+from storage.model.filters import Filters
+from storage.model.where import DataIs, Not
 from tests.support.query_faults import only_fault
 
 
@@ -37,6 +39,11 @@ from tests.support.query_faults import only_fault
         ("data..a=", 'data={"":...}'),
         ("data." + "x" * 900 + "=", 'data={"key":"value"}'),
         ("data." + "x" * 900 + ">5", 'data={"key":"value"}'),
+        ("-data.order>100", "-data.order=100"),
+        ("-data.*.id=7", 'q=-data."*"."id":"7"'),
+        ("-data.nosuch=", 'q=-data."nosuch":""'),
+        ("-data.=", 'q=-data."":...'),
+        ("-data." + "x" * 900 + "=", 'q=-data."key":"value"'),
     ],
 )
 def test_a_data_path_without_a_value_or_with_an_operator_is_a_fault_that_says_what_is_right(
@@ -52,28 +59,38 @@ def test_no_parameter_that_begins_as_a_data_path_asks_for_everything(path: str) 
     for query in (f"data.{path}", f"data.{path}=", f"data.{path}=7"):
         with suppress(InvalidQuery):
             assert parse_filters(query.encode()).data
+        with suppress(InvalidQuery):
+            assert parse_filters(f"-{query}".encode()).where
 
 
 @pytest.mark.parametrize(
-    ("value", "alternatives"),
+    ("value", "readings"),
     [
-        ("5", ('{"a":{"b":"5"}}', '{"a":{"b":5}}')),
-        ("1.50", ('{"a":{"b":"1.50"}}', '{"a":{"b":1.50}}')),
-        ("true", ('{"a":{"b":"true"}}', '{"a":{"b":true}}')),
-        ("null", ('{"a":{"b":"null"}}', '{"a":{"b":null}}')),
-        ('"5"', ('{"a":{"b":"5"}}', '{"a":{"b":"\\"5\\""}}')),
-        ("[1, 2]", ('{"a":{"b":"[1, 2]"}}', '{"a":{"b":[1,2]}}')),
-        ("eu-west", ('{"a":{"b":"eu-west"}}',)),
-        ("007", ('{"a":{"b":"007"}}',)),
-        ("NaN", ('{"a":{"b":"NaN"}}',)),
-        ("12345e678901", ('{"a":{"b":"12345e678901"}}',)),
+        ("5", ('"5"', "5")),
+        ("1.50", ('"1.50"', "1.50")),
+        ("true", ('"true"', "true")),
+        ("null", ('"null"', "null")),
+        ('"5"', ('"5"', '"\\"5\\""')),
+        ("[1, 2]", ('"[1, 2]"', "[1,2]")),
+        ("eu-west", ('"eu-west"',)),
+        ("007", ('"007"',)),
+        ("NaN", ('"NaN"',)),
+        ("12345e678901", ('"12345e678901"',)),
     ],
 )
 def test_a_value_at_a_path_is_text_and_json_if_it_is_both(
-    value: str, alternatives: tuple[str, ...]
+    value: str, readings: tuple[str, ...]
 ) -> None:
     query = "data.a.b=" + quote_plus(value)
-    assert parse_filters(query.encode()).data == (tuple(sorted(alternatives)),)
+    assert parse_filters(query.encode()).data == (at_b(*readings),)
+    excluded = Filters(where=Not(DataIs(("a", "b"), readings)))
+    assert parse_filters(f"-{query}".encode()) == excluded
+
+
+def at_b(*readings: str) -> tuple[str, ...]:
+    """Return the objects with one of the values at `a.b`, or in an array there."""
+    forms = [f'{{"a":{{"b":{form}}}}}' for each in readings for form in (each, f"[{each}]")]
+    return tuple(sorted(forms))
 
 
 def test_every_digit_of_a_number_is_kept() -> None:
@@ -84,15 +101,17 @@ def test_every_digit_of_a_number_is_kept() -> None:
 def test_different_paths_must_all_match_and_a_repeated_one_any() -> None:
     query = b"data.a=x&data.b=z&data.a=y&data=%7B%22c%22:1%7D&data=%7B%22d%22:2%7D"
     assert parse_filters(query).data == (
-        ('{"a":"x"}', '{"a":"y"}'),
-        ('{"b":"z"}',),
+        ('{"a":"x"}', '{"a":"y"}', '{"a":["x"]}', '{"a":["y"]}'),
+        ('{"b":"z"}', '{"b":["z"]}'),
         ('{"c":1}', '{"d":2}'),
     )
 
 
 def test_keys_of_a_path_are_kept_as_they_are() -> None:
     query = "data." + quote('é "q"\\') + ".B=x"
-    assert parse_filters(query.encode()).data == (('{"é \\"q\\"\\\\":{"B":"x"}}',),)
+    assert parse_filters(query.encode()).data == (
+        ('{"é \\"q\\"\\\\":{"B":"x"}}', '{"é \\"q\\"\\\\":{"B":["x"]}}'),
+    )
 
 
 @pytest.mark.parametrize(
