@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 
 from api.app import Application, create_app
-from api.auth.exposure import NoKey, require_key
+from api.auth.exposure import NoKey, require_key, warn_of_plain_http
 from api.auth.policy import INSECURE_HELP, policy_of
 from api.http.addresses import is_loopback
 from api.http.hosts import Hosts
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
         require_fit_servers(storage)
         if listener is None and not is_loopback(options.host):  # else the supervisor has checked
             require_key(storage, settings.auth, options.insecure, options.host)
+            if not options.insecure:
+                warn_of_plain_http(settings.auth, options.host)
         tls = load(options.tls_cert, options.tls_key) if options.tls_cert else None
     except (StorageError, NoKey) as error:
         end_process(error)

@@ -81,8 +81,11 @@ def require_api_settings() -> None:
     ApiSettings()
 
 
-def require_key(urls: Urls | None, host: str, insecure: bool) -> None:
-    """Raise `NoApiKey` if other machines could reach a service at `host` that has no API key."""
+def require_key(urls: Urls | None, host: str, insecure: bool, https: bool) -> None:
+    """Raise `NoApiKey` if other machines could reach a service at `host` that has no API key.
+
+    Warns if they would send API keys over plain HTTP.
+    """
     # Imported here: `--help` should not wait for redis and SQLAlchemy.
     from api.auth import exposure
     from api.http.addresses import is_loopback
@@ -90,10 +93,13 @@ def require_key(urls: Urls | None, host: str, insecure: bool) -> None:
 
     if is_loopback(host):
         return
+    auth = ApiSettings().auth
     try:
-        exposure.require_key(storage_settings(urls), ApiSettings().auth, insecure, host)
+        exposure.require_key(storage_settings(urls), auth, insecure, host)
     except exposure.NoKey as error:
         raise NoApiKey(str(error)) from None
+    if not https and not insecure:
+        exposure.warn_of_plain_http(auth, host)
 
 
 def warn_if_unreachable(urls: Urls | None, name: str) -> None:

@@ -1,5 +1,6 @@
 """Whether the service may start without a key, given where it listens."""
 
+import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -12,12 +13,20 @@ from storage.postgres.engine import short_engine
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 
+log = logging.getLogger(__name__)
+
 _NO_KEY = (
     "{host} can be reached from other machines, and there is no API key. Do one of these: start on "
     "{host} with ACTIVITY_AUTH=required, which refuses all requests until you make a key with "
     "`activity keys create` (with the --data-dir of `activity up`); name a file for the first "
     "admin key in ACTIVITY_ADMIN_KEY_FILE, which `activity up` and `activity migrate` make; or "
     "give --insecure to let everyone in until the first key exists"
+)
+
+
+PLAIN_HTTP_REMEDY = (
+    "serve HTTPS (--tls-cert and --tls-key, or ACTIVITY_TLS_CERT and ACTIVITY_TLS_KEY), or let "
+    "only a proxy with TLS reach the port"
 )
 
 
@@ -32,6 +41,17 @@ def require_key(storage: StorageSettings, auth: Auth, insecure: bool, host: str)
     """
     if auth == "auto" and not insecure and _has_no_key(storage):
         raise NoKey(_NO_KEY.format(host=host))
+
+
+def warn_of_plain_http(auth: Auth, host: str) -> None:
+    """Warn that keys can be read on the way, if the service needs keys and listens for others."""
+    if auth != "open":
+        log.warning(
+            "the API listens on %s with plain HTTP: whoever can read the traffic can read API keys "
+            "in it; %s",
+            host,
+            PLAIN_HTTP_REMEDY,
+        )
 
 
 def _has_no_key(storage: StorageSettings) -> bool:

@@ -120,6 +120,12 @@ class FaultAnswer(BaseModel):
     pointer: str | None = Field(None, description="A JSON pointer into the body.")
     parameter: str | None = Field(None, description="The name of the query parameter.")
     header: str | None = Field(None, description="The name of the header.")
+    character: int | None = Field(
+        None, description="The character of the parameter's value, counted from 1."
+    )
+    excerpt: str | None = Field(
+        None, description="The line with the character, and a line with a caret under it."
+    )
 
 
 class ProblemAnswer(BaseModel):

@@ -153,5 +153,5 @@ def _retry_seconds(error: StorageError) -> int:
     return RETRY_SECONDS
 
 
-def _without_none(fault: ErrorDetail) -> dict[str, str]:
+def _without_none(fault: ErrorDetail) -> dict[str, str | int]:
     return {name: value for name, value in asdict(fault).items() if value is not None}

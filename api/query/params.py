@@ -14,13 +14,18 @@ from api.query import cursors, dates
 from api.query.clock import Clock
 from api.query.data_params import PATHS, data_groups
 from api.query.id_params import ID
+from api.query.language.parser import parse as parse_question
 from api.query.pairs import InvalidQuery, Pair, decoded_pairs, fault
 from api.query.tree_params import tree_of
 from storage.model.filters import DECLARATIONS, MAX_LIMIT, PARAMETERS, Filters, Order
+from storage.model.normal_form import EVERYTHING
 from storage.model.parameters import Declaration, Kind
+from storage.model.where import And
 
 MAX_VALUES = 50
 MAX_CHARACTERS = 1000
+
+_BOUNDED_BY_ITSELF = {each.name for each in PARAMETERS if each.kind == "question"}
 
 KNOWN = [parameter.name for parameter in (*PARAMETERS, ID)]
 
@@ -66,9 +71,9 @@ def _field(
             return declaration.default
         case "data":
             return data_groups(values, faults)
-        case "excluded text":
-            return tree_of(values, faults)
     found = _one(values, parameter.name, _reader(parameter.kind, clock), faults)
+    if parameter.kind == "question":
+        return And((tree_of(values, faults), EVERYTHING if found is None else found))
     return declaration.default if found is None else found
 
 
@@ -95,7 +100,9 @@ def _grouped(pairs: Sequence[Pair], faults: list[ErrorDetail], known: Sequence[s
 def _over_a_bound(name: str, given: Sequence[str]) -> ErrorDetail | None:
     if len(given) > MAX_VALUES:
         return fault(name, f"is given {len(given)} times, over {MAX_VALUES}")
-    if any(len(text) > MAX_CHARACTERS for text in (name, *given)):
+    if name not in _BOUNDED_BY_ITSELF and any(
+        len(text) > MAX_CHARACTERS for text in (name, *given)
+    ):
         return fault(name, f"is longer than {MAX_CHARACTERS:,} characters")
     return None
 
@@ -111,7 +118,9 @@ def _one(
     wrong: list[ErrorDetail] = []
     for text in dict.fromkeys(values.get(name, ())):
         try:
-            found.add(parse(text.strip()))
+            found.add(parse(text))
+        except InvalidQuery as invalid:
+            wrong += invalid.faults
         except ValueError as error:
             wrong.append(fault(name, str(error)))
     if len(found) > 1:
@@ -137,19 +146,21 @@ def _order(text: str) -> Order:
 
 
 def _reader(kind: Kind, clock: Clock) -> Callable[[str], Any]:
-    if read := _DATES.get(kind):
-        return lambda text: read(text, clock)
-    return _READERS[kind]
+    read = _READERS[kind]
+    return lambda text: read(text, clock)
 
 
-_DATES: Mapping[Kind, Callable[[str, Clock], datetime]] = {
+def _stripped(parse: Callable[[str], T]) -> Callable[[str, Clock], T]:
+    return lambda text, _: parse(text.strip())
+
+
+_READERS: Mapping[Kind, Callable[[str, Clock], Any]] = {
     "start": dates.start_of,
     "end": dates.end_of,
-}
-_READERS: Mapping[Kind, Callable[[str], Any]] = {
-    "limit": _limit,
-    "order": _order,
-    "cursor": cursors.decode,
+    "limit": _stripped(_limit),
+    "order": _stripped(_order),
+    "cursor": _stripped(cursors.decode),
+    "question": parse_question,  # not stripped: its faults count characters
 }
 
 

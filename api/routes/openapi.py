@@ -18,6 +18,7 @@ from api.formats.schemas import (
     ReceiptsAnswer,
 )
 from api.query.id_params import ID
+from api.query.language.parser import MAX_QUESTION
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
 from storage.model.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
 from storage.model.parameters import Kind, Parameter
@@ -72,6 +73,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     "order": {"type": "string", "enum": ["desc", "asc"], "default": "desc"},
     "cursor": _TEXT,
+    "question": {"type": "string", "maxLength": MAX_QUESTION},
     "id": {"type": "array", "items": {"type": "string"}},
 }
 _AT_MOST = f"At most {MAX_VALUES} values."

@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
     urls = urls_of_run(options.data_dir)
     require_fit_servers(urls)
     if options.uds is None:
-        require_key(urls, settings.host, options.insecure)
+        require_key(urls, settings.host, options.insecure, tls is not None)
     with _listener(options, settings) as listener, slot_pool(None) as slots:
         print(f"listening: {_address(listener, settings)}", flush=True)
         warn_if_unreachable(urls, "queue_url")

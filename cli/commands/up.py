@@ -124,7 +124,7 @@ def _serve(
         stack.callback(state.remove, layout.state)
         _migrate(servers)
         make_admin_key(servers.urls.database_url, settings.admin_key_file)
-        require_key(servers.urls, settings.host, without_key)
+        require_key(servers.urls, settings.host, without_key, tls is not None)
         own_folder = stack.enter_context(supervisor_folder())
         slots = stack.enter_context(slot_pool(own_folder))
         stack.enter_context(probe_server(settings.probe_host, settings.probe_port))

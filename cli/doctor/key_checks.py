@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from api.auth.exposure import PLAIN_HTTP_REMEDY
 from api.http.addresses import is_loopback
 from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
 from cli.doctor.subject import Subject
@@ -11,6 +12,7 @@ from storage.access.api_key import ApiKey
 from storage.access.key_records import KeyRecords
 
 _DAYS = 7  # as the alert ActivityKeyExpires, which names a key that has expired for a day too
+_SHOWN = 5
 _EXPIRED = timedelta(days=1)
 
 
@@ -54,16 +56,28 @@ def _create(subject: Subject) -> str:
     return subject.activity("keys", "create", "NAME", "--scope", "write")
 
 
+def _privacy(subject: Subject) -> Finding:
+    host = subject.host
+    if subject.api.auth == "open":
+        return ok("requests need no API key (ACTIVITY_AUTH=open)")
+    if host is None:
+        return unknown(_where(host))
+    if is_loopback(host) or subject.https:
+        return ok(f"{_where(host)}{' with HTTPS' if subject.https else ''}")
+    text = f"{_where(host)} with plain HTTP: whoever can read the traffic can read API keys in it"
+    return warning(text, PLAIN_HTTP_REMEDY)
+
+
 def _expiry(subject: Subject) -> Finding:
     now = datetime.fromtimestamp(subject.machine.clock(), UTC)
     records, missing = _records(subject)
     if records.unreadable:
-        names = ", ".join(sorted(records.unreadable)[:5])
+        named = sorted(records.unreadable)[:_SHOWN]
         return fault(
             f"{counted(len(records.unreadable), 'record')} of API keys can't be read, and nobody "
-            f"may use these keys: {names}",
+            f"may use these keys: {', '.join(named)}",
             "update this installation, or remove what somebody else wrote: "
-            + subject.queue.command("HDEL", "keys", min(records.unreadable)),
+            + subject.queue.command("HDEL", "keys", *named),
         )
     ending = sorted(_ending(records.keys.values(), now), key=lambda key: (key.expires_at, key.id))
     if ending:
@@ -149,6 +163,13 @@ CHECKS = (
         "`open` on a loopback address; keys are needed and none is valid",
         "`open`, or no key, on any other address",
         _access,
+    ),
+    Check(
+        "keys-in-clear",
+        "`ACTIVITY_HOST`, `ACTIVITY_TLS_CERT` and `ACTIVITY_AUTH`",
+        "plain HTTP on an address of other machines, unless `ACTIVITY_AUTH=open`",
+        "never",
+        _privacy,
     ),
     Check(
         "keys-expiry",

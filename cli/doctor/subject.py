@@ -34,14 +34,15 @@ class RunFacts:
 class Subject:
     """Everything that checks look at.
 
-    `host`: where the API listens, None if neither the run nor a setting tells. `run` is None
-    without a data folder.
+    `host`: where the API listens, None if neither the run nor a setting tells; `https`: whether it
+    serves HTTPS there. `run` is None without a data folder.
     """
 
     settings: StorageSettings
     api: ApiSettings
     worker: WorkerSettings
     host: str | None
+    https: bool
     machine: Machine
     queue: QueueFacts
     control: ControlFacts
@@ -64,7 +65,7 @@ def open_subject(
         settings,
         ApiSettings(),
         WorkerSettings(),
-        _host(run),
+        *_address(run),
         machine,
         QueueFacts(settings, machine),
         ControlFacts(settings, machine),
@@ -79,8 +80,11 @@ def open_subject(
                 server.close()
 
 
-def _host(run: RunFacts | None) -> str | None:
+def _address(run: RunFacts | None) -> tuple[str | None, bool]:
+    """Return where the API listens, and whether it serves HTTPS."""
     if run:
-        return urlsplit(run.url).hostname
+        parts = urlsplit(run.url)
+        return parts.hostname, parts.scheme == "https"
     settings = load_settings({})
-    return settings.host if "host" in settings.model_fields_set else None
+    host = settings.host if "host" in settings.model_fields_set else None
+    return host, settings.tls_cert is not None

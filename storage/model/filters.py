@@ -121,6 +121,13 @@ class Filters:
     )
     where: Where | None = tree(
         Parameter(
+            "q",
+            "question",
+            "The event matches this question, such as "
+            '`component:(auth OR pay*) -environment:dev data.amount>100 "was paid"`: words, '
+            "phrases, fields, `OR`, `NOT` and comparisons. See `docs/query-language.md`.",
+        ),
+        Parameter(
             "-email",
             "excluded text",
             "The email is not equal to the value, ASCII letters in any case; or there is none. If "

@@ -19,6 +19,7 @@ Kind = Literal[
     "excluded text",
     "data",
     "data path",
+    "question",
     "start",
     "end",
     "limit",

@@ -71,6 +71,23 @@ def test_with_a_key_any_address_is_served_and_closed(settings: StorageSettings) 
             api.stop()
 
 
+@pytest.mark.parametrize(
+    ("options", "auth", "warned"),
+    [
+        (ANYWHERE, "required", True),
+        (ANYWHERE, "open", False),
+        (("--host", "127.0.0.1"), "required", False),
+    ],
+)
+def test_keys_in_plain_http_between_machines_are_warned_of(
+    settings: StorageSettings, options: tuple[str, ...], auth: str, warned: bool
+) -> None:
+    with api_command(settings, *options, auth=auth) as api:
+        wait_until(lambda: status(api.port) in (200, 401), "the service")
+        said = api.stop()
+    assert ("0.0.0.0 with plain HTTP" in said and "proxy with TLS" in said) == warned
+
+
 def test_required_starts_without_a_key_and_lets_nobody_in(settings: StorageSettings) -> None:
     with api_command(settings, *ANYWHERE, auth="required") as api:
         wait_until(lambda: status(api.port) == 401, "the closed service")

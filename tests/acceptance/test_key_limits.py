@@ -12,15 +12,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from api.formats.otlp.encodings import PROTOBUF
 from storage.access.api_key import Scope, admits
-from storage.cache import tags
-from storage.cache.invalidation import CacheInvalidator
 from storage.model.event import Event
 from storage.postgres.engine import short_engine
-from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.service import Service, service
-from tests.support.cached_pages import store_batch
 from tests.support.keys import TestKey, client, new_key, put_on_queue
 from tests.support.otlp_requests import log_record
 from tests.support.otlp_requests import request as export_request
@@ -268,24 +264,6 @@ def test_a_page_has_what_the_key_may_see_whoever_asked_before(
                 for _ in range(2):  # from PostgreSQL, then from the cache
                     assert ids(page(asking, query)) == expected
             assert ids(page(http, query)) == everything
-
-
-def test_what_is_stored_outside_does_not_show_in_how_a_page_is_answered(
-    limited: Limited,
-) -> None:
-    """Neither an event of the email that a page asks for, nor what others ask for."""
-    question = {"email": "victim@x.org", "limit": "7"}
-    outside = made(START_MS + 5000, component="web", environment="prod", email="victim@x.org")
-    other = made(START_MS + 5001, component="web", environment="prod", email="other@x.org")
-    with client(limited.running, READS_PAY) as http, client(limited.running, ALL) as all_:
-        all_.get("/events", params=question)
-        answers = [http.get("/events", params=question).headers["x-cache"]]
-        for one in (outside, other):
-            http.get("/events", params=question)
-            with connect(limited.settings.control_url) as control:
-                store_batch(CacheInvalidator(control), *tags.of_events([one]))
-            answers.append(http.get("/events", params=question).headers["x-cache"])
-    assert answers == ["MISS"] * 3  # every event changes it alike, whatever its email
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -59,6 +59,7 @@ _IN_WORDS = {
     "group_by",
     "next",
     "field",
+    "q",
     None,
 }
 

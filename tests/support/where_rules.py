@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from operator import ge, gt, le, lt
 from typing import Any
 from uuid import UUID
@@ -92,7 +93,7 @@ def is_same(found: Any, value: Any) -> bool:
 
 def value_at(event: Event, path: Any) -> Any:
     """Return the value at these keys; a key never counts the elements of an array."""
-    value = read(bytes(event.data))
+    value = _data_of(bytes(event.data))
     for key in path:
         if not isinstance(value, dict) or key not in value:
             return _MISSING
@@ -105,19 +106,27 @@ def texts_of(event: Event) -> Iterator[str]:
     yield from (event.message, event.component)
     if event.email is not None:
         yield event.email
-    data = read(bytes(event.data))
+    data = _data_of(bytes(event.data))
     if data is not None:
         yield written(data)
 
 
 def written(value: Any) -> str:
-    """JSON as jsonb is written: keys by length, then by bytes; numbers as they came."""
+    """JSON as jsonb is written: keys by length, then by bytes; numbers written out."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return "{" + ", ".join(f"{written(key)}: {written(value[key])}" for key in keys) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(written, value)) + "]"
-    return value if isinstance(value, Raw) else msgspec.json.encode(value).decode()
+    if isinstance(value, Raw):
+        number = Decimal(value)
+        return f"{number if number else number.copy_abs():f}"
+    return msgspec.json.encode(value).decode()
+
+
+@lru_cache(4096)
+def _data_of(text: bytes) -> Any:
+    return read(text)
 
 
 def read(text: str | bytes) -> Any:

@@ -91,6 +91,25 @@ def test_who_is_let_in(
     assert ("activity keys create" in found.remedy) == (verdict != OK)
 
 
+@pytest.mark.parametrize(
+    ("environment", "verdict"),
+    [
+        ({"ACTIVITY_HOST": "127.0.0.1"}, OK),
+        ({"ACTIVITY_HOST": "0.0.0.0"}, WARNING),
+        ({"ACTIVITY_HOST": "0.0.0.0", "ACTIVITY_AUTH": "open"}, OK),
+        ({"ACTIVITY_HOST": "0.0.0.0", "ACTIVITY_TLS_CERT": "a.pem", "ACTIVITY_TLS_KEY": "b"}, OK),
+        ({}, UNKNOWN),
+    ],
+)
+def test_keys_in_plain_http_between_machines_are_told(
+    bench: Bench, environment: dict[str, str], verdict: Verdict
+) -> None:
+    bench.environment = environment
+    found = bench.examine()["keys-in-clear"]
+    assert found.verdict == verdict, found
+    assert ("proxy with TLS" in found.remedy) == (verdict == WARNING)
+
+
 def test_the_address_of_the_run_counts_before_the_setting(bench: Bench) -> None:
     bench.run = RunFacts(bench.servers.servers.layout.root, "http://0.0.0.0:5000", [("api", 1)])
     found = bench.examine()["keys-needed"]
@@ -102,3 +121,12 @@ def test_a_home_that_can_t_be_read_leaves_it_unknown_whether_there_is_a_key(benc
     found = bench.examine()
     assert found["keys-needed"].verdict == UNKNOWN
     assert found["keys-expiry"].verdict == UNKNOWN
+
+
+def test_the_remedy_for_records_that_can_not_be_read_names_each_of_the_first(bench: Bench) -> None:
+    names = [f"broken{number}" for number in range(7)]
+    bench.queue.hset("keys", mapping=dict.fromkeys(names, "no record"))
+    found = bench.examine()["keys-expiry"]
+    assert found.verdict == FAULT
+    assert found.text.startswith("7 records of API keys")
+    assert found.remedy.endswith(f" HDEL keys {' '.join(names[:5])}")
