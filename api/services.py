@@ -28,7 +28,7 @@ from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
-from api.query.bulk_reads import CONNECTIONS, BulkReads
+from api.query.bulk_reads import BulkReads
 from api.query.service import History
 from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
@@ -206,7 +206,7 @@ def _statistics(
     settings: ApiSettings,
     watermark_ms: Callable[[], Awaitable[int]],
 ) -> tuple[StatisticsService, FacetService]:
-    engine = counting_engine(storage.database_url, CONNECTIONS)
+    engine = counting_engine(storage.database_url)
     stack.callback(engine.dispose)
     days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
     stack.callback(days.close)

@@ -156,7 +156,11 @@ class StorageSettings(Settings):
         description="Time span of one partition of the events table: `hour`, `day` or `month`.",
     )
     database_pool: int = Field(
-        8, ge=1, le=100, description="Maximum number of PostgreSQL connections of an API process."
+        8,
+        ge=1,
+        le=100,
+        description="Maximum number of PostgreSQL connections of an API process, beside two for "
+        "statistics.",
     )
     queue_durability: Literal["checked", "trusted"] = Field(
         "checked",

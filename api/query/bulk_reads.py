@@ -12,10 +12,7 @@ from starlette.types import Receive
 from api.http.problems import unavailable
 from api.query.bounded_threads import BoundedThreads
 from storage.errors import DatabaseUnavailable
-from storage.postgres.engine import ANSWER_SECONDS
-
-CONNECTIONS = 2
-"""Connections to PostgreSQL of one process, and threads."""
+from storage.postgres.engine import ANSWER_SECONDS, COUNTING_CONNECTIONS
 
 MAX_WAITING = 16
 """Clients in line for a connection; more are refused."""
@@ -30,7 +27,7 @@ class BulkReads:
     """Runs reads in threads, with a line of clients that wait for one."""
 
     def __init__(self) -> None:
-        self._threads = BoundedThreads(CONNECTIONS)
+        self._threads = BoundedThreads(COUNTING_CONNECTIONS)
         self._clients = 0
 
     async def run(self, read: Callable[[IsUnwanted], T], receive: Receive) -> T:
@@ -40,7 +37,7 @@ class BulkReads:
         it may have left, and if it has not, it is told to come again. Raises Problem 503 for that,
         and if the line is full; DatabaseUnavailable after ANSWER_SECONDS in all; ClientDisconnect.
         """
-        if self._clients >= CONNECTIONS + MAX_WAITING:
+        if self._clients >= COUNTING_CONNECTIONS + MAX_WAITING:
             raise unavailable("Too many statistics are asked for at once.", RETRY_SECONDS)
         self._clients += 1
         is_over, has_begun = threading.Event(), threading.Event()

@@ -47,8 +47,8 @@ def filters_of(
 ) -> Filters:
     """Return the filters of these pairs; `faults` are those found in decoding.
 
-    Relative dates are read by the clock; `known` are the names of all parameters of the route.
-    Raises `InvalidQuery`, and nothing else.
+    Relative dates are read by the clock. `known`: the names of all parameters of the route. Raises
+    `InvalidQuery`, and nothing else.
     """
     faults = list(faults)
     values = _grouped(pairs, faults, known)

@@ -31,7 +31,11 @@ def reading_engine(url: str, pool: int) -> sa.Engine:
     return _reading_engine(url, pool, "activity-api")
 
 
-def counting_engine(url: str, pool: int) -> sa.Engine:
+COUNTING_CONNECTIONS = 2
+"""Connections of an API process for what `counting_engine` reads."""
+
+
+def counting_engine(url: str, pool: int = COUNTING_CONNECTIONS) -> sa.Engine:
     """Make an engine for reads of much of the history, which are no pages: one core for each.
 
     With two workers more, most counts took longer, and they would take the cores of the rest.

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from storage.postgres.engine import short_engine
 from storage.statistics.bars import INTERVALS
 from testbed.servers import TestServers
 from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.hour_counts import count_all
 from tests.support.keys import client, new_key, put_on_queue
 from tests.support.problems import problem
@@ -237,3 +239,19 @@ def test_without_the_scope_to_read_nothing_is_counted(running: Service) -> None:
     put_on_queue(running.settings, writer)
     with client(running, writer) as http:
         assert http.get("/events/stats").status_code in (401, 403)
+
+
+def test_statistics_that_hang_keep_neither_pages_nor_probes_waiting(running: Service) -> None:
+    with ThreadPoolExecutor(30) as pool, short_engine(running.settings.database_url) as engine:
+        with engine.begin() as blocking:
+            blocking.exec_driver_sql("LOCK TABLE event_hours IN ACCESS EXCLUSIVE MODE")
+            asked = [pool.submit(running.http.get, "/events/stats") for _ in range(30)]
+            refused = wait_until(lambda: [one for one in asked if one.done()], "a full line")
+            assert problem(refused[0].result(), 503)["detail"].startswith("Too many statistics")
+            assert int(refused[0].result().headers["retry-after"]) > 0
+            for number in range(20):
+                assert running.events(message=f"paid {number}") == []
+                assert running.http.get("/health/ready?for=query").status_code == 200
+            assert not all(one.done() for one in asked)
+        assert {one.result().status_code for one in asked} <= {200, 503}
+    assert running.http.get("/events/stats").status_code == 200

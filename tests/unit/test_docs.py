@@ -11,7 +11,7 @@ from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
-from api.query.bulk_reads import CONNECTIONS, MAX_WAITING
+from api.query.bulk_reads import MAX_WAITING
 from api.query.id_params import ID
 from api.query.statistics import facet_params
 from api.query.statistics import params as stats_params
@@ -21,6 +21,7 @@ from cli.unknown_variables import CLASSES, known_variables
 from storage.access.api_key import Scope
 from storage.metrics.catalogue import CATALOGUE, Metric
 from storage.model.filters import PARAMETERS
+from storage.postgres.engine import COUNTING_CONNECTIONS
 from storage.postgres.tables import metadata
 from storage.redis import keys
 from storage.secret_files import file_variables
@@ -225,7 +226,7 @@ def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared()
         assert bound in told
     for bound in (f"at most {MAX_NAMED} values", f"more than {MAX_VALUE_BYTES} bytes counts"):
         assert bound in told
-    assert f"At most {['no', 'one', 'two'][CONNECTIONS]} such requests" in told
+    assert f"At most {['no', 'one', 'two'][COUNTING_CONNECTIONS]} such requests" in told
     assert f"and {MAX_WAITING} wait" in told
 
 
