@@ -92,7 +92,7 @@ class Application:
                 hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
                 self.fast_paths = FastPaths(
                     PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
-                    PageFastPath(services.history, hosts, memo, prefix),
+                    PageFastPath(services.history, services.lag, hosts, memo, prefix),
                 )
                 yield
 
@@ -175,7 +175,8 @@ def _invalid(error: dict[str, Any]) -> str:
 
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
-    "/events/{id}, /v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
+    "/events/{id}, /events/{id}/around, "
+    "/v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
 )
 
 

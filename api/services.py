@@ -29,6 +29,8 @@ from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
+from api.query.freshness import Freshness
+from api.query.lag import Lag
 from api.query.service import History
 from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
@@ -100,6 +102,8 @@ class Services:
     history: History
     statistics: StatisticsService
     facets: FacetService
+    lag: Lag
+    freshness: Freshness
     status: Status
     metrics: Metrics
     probes: Probes
@@ -173,8 +177,11 @@ async def open_services(
         wakeups = _Wakeups(storage)
         stack.callback(wakeups.close)
         await _watch_keys(stack, storage, engine, keys)
-        monitor = BacklogMonitor(inspector)
+        lag = Lag()
+        monitor = BacklogMonitor(inspector, lag.observe)
         stack.push_async_callback(monitor.stop)
+        freshness = Freshness(inspector.shards, lag)
+        stack.push_async_callback(freshness.close)
         read = _DatabaseReads(history, engine)
         probes = Probes(
             {"queue": producer.announce, "control": cache.ping, "database": history.ping}
@@ -194,6 +201,8 @@ async def open_services(
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
+            lag,
+            freshness,
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,

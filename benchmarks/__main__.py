@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, caching, lag, reading, storing
+from benchmarks import accepting, caching, counting, lag, reading, storing
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -17,6 +17,7 @@ from benchmarks.results import PEERS, gather, last_committed, write
 PARTS: dict[str, Callable[[Bench], Part]] = {
     "accepting": accepting.measure,
     "storing": storing.measure,
+    "counting": counting.measure,
     "reading": reading.measure,
     "caching": caching.measure,
     "whole": lag.measure,

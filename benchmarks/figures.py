@@ -68,6 +68,13 @@ WANTED = (
     Wanted(
         "store_hours_vs_small", "the same, in one day and partitioned by hour", 0.85, "at least"
     ),
+    Wanted(
+        "count_5000",
+        "stored/s by one drain with counts by hour / without, batches of 5,000",
+        0.95,
+        "at least",
+    ),
+    Wanted("count_1000", "the same, batches of 1,000", 0.90, "at least"),
     Wanted("deep_page", "page 1,000 by cursor / page 1", 1.5, "at most"),
     Wanted("lag_p50", "lag at half load, p50", 100, "at most", "ms"),
     Wanted("lag_p99", "lag at half load, p99", 1000, "at most", "ms"),

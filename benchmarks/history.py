@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.events import VERSION, EventMaker
 from storage.events.copy_format import copy_text
+from storage.events.hour_counter import count_missing
 from storage.events.ngram_builder import record_next
 from storage.model.event import Event, to_ms
 from storage.postgres.engine import driver_connection, plain_engine
@@ -147,8 +148,9 @@ def _build_span(history: History, url: str, number: int) -> int:
 
 
 def _record(url: str, until: datetime) -> None:
-    """Record the n-grams of past messages, as maintenance does over time."""
+    """Count the events and record the n-grams of past messages, as maintenance does over time."""
     engine = plain_engine(url)
+    count_missing(engine, seconds=3_600)
     made = sum(1 for _ in iter(lambda: record_next(engine, until), None))
     engine.dispose()
     if made:

@@ -61,7 +61,7 @@ def measure(bench: Bench) -> Part:
     for size in histories.values():
         if size.rows > COPIED_ROWS:
             _forget_new_rows(bench, size)
-    details = {f"{kind}, {name}": _detail(turns) for (kind, name), turns in found.items()}
+    details = {f"{kind}, {name}": detail(turns) for (kind, name), turns in found.items()}
     return Part("storing", _figures(found), details)
 
 
@@ -79,7 +79,8 @@ def _figures(found: Mapping[tuple[str, str], Sequence[Turn]]) -> list[Figure]:
     ]
 
 
-def _detail(turns: Sequence[Turn]) -> dict[str, float]:
+def detail(turns: Sequence[Turn]) -> dict[str, float]:
+    """Return the medians of the turns."""
     return {
         "rows_per_second": spread([turn.rate for turn in turns]).median,
         "cpu_us_per_row": spread([turn.cpu_us for turn in turns]).median,
@@ -88,12 +89,16 @@ def _detail(turns: Sequence[Turn]) -> dict[str, float]:
 
 def _round(bench: Bench, size: History, number: int, rows: int) -> dict[str, Turn]:
     """Run one turn of each, in an order that changes from round to round."""
-    with database_copy(bench, size) as settings, _drainer(settings) as process:
+    with database_copy(bench, size) as settings, drainer(settings) as process:
         seed = f"{size.rows}/{number}/{time.time_ns()}" if size.rows > COPIED_ROWS else str(number)
-        makers = {kind: _rows(size, f"{kind}/{seed}", rows) for kind in ("drain", "copy")}
+        makers = {kind: rows_of(size, f"{kind}/{seed}", rows) for kind in ("drain", "copy")}
         for kind in ("drain", "copy"):  # a copied database is cold, so its first writer is slower
             _write(
-                kind, bench, settings, process, list(_rows(size, f"warm {kind}/{seed}", rows // 2))
+                kind,
+                bench,
+                settings,
+                process,
+                list(rows_of(size, f"warm {kind}/{seed}", rows // 2)),
             )
         order = ("drain", "copy") if number % 2 == 0 else ("copy", "drain")
         turns: dict[str, Turn] = {}
@@ -110,11 +115,11 @@ def _write(
     events: Sequence[Event],
 ) -> Turn:
     if kind == "drain":
-        return _drain(bench, settings, process, events)
+        return drain(bench, settings, process, events)
     return _copy(bench, settings, events)
 
 
-def _rows(size: History, seed: str, count: int) -> Iterator[Event]:
+def rows_of(size: History, seed: str, count: int) -> Iterator[Event]:
     """Make the events of the last minute, ten a millisecond."""
     maker = EventMaker(f"stored/{size.rows}/{seed}")
     start = to_ms(size.end) - FREE_MS
@@ -122,12 +127,13 @@ def _rows(size: History, seed: str, count: int) -> Iterator[Event]:
         yield posted.event(maker.raw_id(start + number // 10))
 
 
-def _drain(
+def drain(
     bench: Bench,
     settings: StorageSettings,
     process: subprocess.Popen[str],
     events: Sequence[Event],
 ) -> Turn:
+    """Append the events to the empty queue, and time the drain that stores them."""
     bench.empty_queue()
     asyncio.run(_append(settings, events))
     pids = [process.pid, *bench.pids().values()]
@@ -188,8 +194,9 @@ def database_copy(bench: Bench, size: History) -> Iterator[StorageSettings]:
 
 
 @contextmanager
-def _drainer(settings: StorageSettings) -> Iterator[subprocess.Popen[str]]:
-    env = environment(settings, linger_ms=0)
+def drainer(settings: StorageSettings, **more: object) -> Iterator[subprocess.Popen[str]]:
+    """Yield a process that drains whenever it is told; `more`: settings of workers."""
+    env = environment(settings, linger_ms=0, **more)
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.drainer"],
         env=env,

@@ -21,6 +21,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/events/stats"): Scope.READ,
     ("GET", "/events/facets"): Scope.READ,
     ("GET", "/events/{event_id}"): Scope.READ,
+    ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,
     ("GET", "/metrics"): Scope.OBSERVE,
     ("GET", "/health"): None,

@@ -32,7 +32,7 @@ _CLOUDEVENTS = "ce-"  # any header with this prefix is an attribute of a CloudEv
 _MAX_ASKED = 100  # headers of one request, and characters of a name
 _SHOWN_HEADERS = ", ".join(
     (
-        *("activity-ack", "idempotency-replayed", "location"),
+        *("activity-ack", "activity-lag", "idempotency-replayed", "location"),
         *("ratelimit", "ratelimit-policy", "retry-after", "x-request-id"),
     )
 )

@@ -113,6 +113,14 @@ class ReceiptsAnswer(BaseModel):
     missing: list[UUID] = Field(description="Requested ids of no accepted event.")
 
 
+class AroundAnswer(BaseModel):
+    """An event, and the stored events before and after it, in the order of time."""
+
+    before: list[EventAnswer] = Field(description="The last of them is the nearest.")
+    event: EventWithReceipt
+    after: list[EventAnswer] = Field(description="The first of them is the nearest.")
+
+
 class FaultAnswer(BaseModel):
     """One fault of a request, and its place."""
 

@@ -17,6 +17,7 @@ GET_PAGE_ROW = row_of("GET", EVENTS)
 _PLAIN = {route for route in ROUTES if route.startswith("/")}
 _ALIASES = {"/heath": "/health"}
 _PATTERNS = (
+    (re.compile("/events/[^/]+/around"), "/events/{event_id}/around"),
     (re.compile("/events/[^/]+"), "/events/{event_id}"),
     (re.compile("/docs/(docs/)?[^/]+"), "/docs/{file}"),
 )

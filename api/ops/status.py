@@ -12,7 +12,7 @@ from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
 from storage.queue.backlog_monitor import BacklogMonitor
-from storage.queue.inspector import LAST_ID, Inspector, ShardState
+from storage.queue.inspector import LAST_ID, Inspector, ShardState, greatest_lag
 from storage.queue.scheduler import Crew
 
 ANSWER_SECONDS = 3.0
@@ -61,7 +61,7 @@ class Status:
             attention=list(dict.fromkeys(attention)),
             backlog=sum(shard.backlog for shard in before) if before else None,
             backlog_bytes=sum(shard.bytes for shard in before) if before else None,
-            lag_seconds=_lag(before or []),
+            lag_seconds=greatest_lag(before or []),
             stored_per_second=self._stored_per_second() if before else None,
             queue=QueueStatus(durability=queue.durability, replicas=queue.replicas)
             if queue
@@ -148,12 +148,6 @@ def _conservation(
         untrimmed=None if accounted is None else accounted - trimmed - foreign,
         since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
     )
-
-
-def _lag(shards: Sequence[ShardState]) -> float | None:
-    """Return the greatest lag in seconds; None if that of a shard is unknown."""
-    found = [shard.lag_seconds for shard in shards if shard.lag_seconds is not None]
-    return max(found) if found and len(found) == len(shards) else None
 
 
 def _ids_ahead(shard: ShardState) -> str:

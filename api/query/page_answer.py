@@ -12,16 +12,20 @@ _COUNTERS = {"HIT": cache_requests["hit"], "MISS": cache_requests["miss"]}
 _COUNTERS["BYPASS"] = cache_requests["bypass"]
 
 
-def page_answer(page: CachedPage, verdict: Verdict, if_none_match: bytes) -> Answer:
+def page_answer(
+    page: CachedPage, verdict: Verdict, if_none_match: bytes, *more: tuple[bytes, bytes]
+) -> Answer:
     """Return 304 for a client that has this page already, else 200 with the page.
 
-    `if_none_match`: the header's values, joined by commas; empty without the header.
+    `if_none_match`: the header's values, joined by commas; empty without the header. `more`:
+    other headers.
     """
     _COUNTERS[verdict].add()
     headers = [
         (b"etag", page.etag),
         (b"x-cache", verdict.encode()),
         (b"cache-control", b"no-cache"),
+        *more,
     ]
     if if_none_match and is_known(page.etag, if_none_match):
         return Answer(304, headers, b"")

@@ -13,6 +13,7 @@ from api.http.unknown_parameter import unknown_parameter
 from api.query import cursors, dates
 from api.query.clock import Clock
 from api.query.data_params import PATHS, data_groups
+from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.language.parser import parse as parse_question
 from api.query.pairs import InvalidQuery, Pair, decoded_pairs, fault
@@ -27,7 +28,7 @@ MAX_CHARACTERS = 1000
 
 _BOUNDED_BY_ITSELF = {each.name for each in PARAMETERS if each.kind == "question"}
 
-KNOWN = [parameter.name for parameter in (*PARAMETERS, ID)]
+KNOWN = [parameter.name for parameter in (*PARAMETERS, ID, FRESH)]
 
 Values = Mapping[str, Sequence[str]]
 T = TypeVar("T")

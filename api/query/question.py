@@ -6,6 +6,7 @@ from uuid import UUID
 
 from api.http.error_detail import ErrorDetail
 from api.query.clock import Clock, this_minute
+from api.query.fresh import take_fresh
 from api.query.id_params import ids_of
 from api.query.pairs import decoded_pairs
 from api.query.params import filters_of
@@ -45,8 +46,12 @@ class PageQuestion:
         return cls(narrowed, name, tags.of_page_within(narrowed, limits), is_relative)
 
 
-Question = PageQuestion | tuple[UUID, ...]
-"""A page, or events by their ids."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page, or events by their ids. `fresh`: the answer must have all that was accepted."""
+
+    asked: PageQuestion | tuple[UUID, ...]
+    fresh: bool
 
 
 def parse(query_string: bytes, limits: NameLimits | None = None) -> Question:
@@ -65,7 +70,7 @@ def parse_remembered(query_string: bytes, limits: NameLimits | None) -> Question
     A question with a relative date is remembered for its minute.
     """
     found = _remembered(query_string, limits)
-    if isinstance(found, PageQuestion) and found.is_relative:
+    if isinstance(found.asked, PageQuestion) and found.asked.is_relative:
         return _remembered_in(this_minute(), query_string, limits)
     return found
 
@@ -82,9 +87,9 @@ def _remembered_in(minute: int, query_string: bytes, limits: NameLimits | None) 
 
 def _parse(query_string: bytes, limits: NameLimits | None, minute: int) -> Question:
     faults: list[ErrorDetail] = []
-    pairs = decoded_pairs(query_string, faults)
+    fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
     if ids := ids_of(pairs, faults):
-        return tuple(ids)
+        return Question(tuple(ids), fresh)
     clock = Clock(minute)
     filters = filters_of(pairs, faults, clock)
-    return PageQuestion.of(filters, limits, clock.is_read)
+    return Question(PageQuestion.of(filters, limits, clock.is_read), fresh)

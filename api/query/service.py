@@ -113,6 +113,15 @@ class History:
         """Return these events and their receipts, never from the cache. Raises as `find` does."""
         return Served(receipts.render(event_ids, await self.find(event_ids, limits)), "BYPASS")
 
+    async def around(
+        self, before: Filters, after: Filters
+    ) -> tuple[Sequence[Event], Sequence[Event]]:
+        """Return the stored events of both sides, never from the cache.
+
+        Raises DatabaseUnavailable, QueryTooSlow.
+        """
+        return await self.in_thread(lambda: self._store.around(before, after))
+
     async def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
         """Return the state of those that have left the queue. Raises DatabaseUnavailable."""
         return await self.in_thread(lambda: self._store.stored_states(event_ids))

@@ -17,6 +17,7 @@ from api.formats.schemas import (
     Readiness,
     ReceiptsAnswer,
 )
+from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.language.parser import MAX_QUESTION
 from api.query.params import MAX_CHARACTERS, MAX_VALUES
@@ -75,6 +76,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     "cursor": _TEXT,
     "question": {"type": "string", "maxLength": MAX_QUESTION},
     "id": {"type": "array", "items": {"type": "string"}},
+    "switch": {"type": "boolean", "default": False},
 }
 _AT_MOST = f"At most {MAX_VALUES} values."
 _DATE = "`MM-DD-YYYY`, an ISO 8601 date or instant, or seconds since 1970; UTC."
@@ -97,6 +99,9 @@ def query_parameters(declared: Iterable[Parameter]) -> list[dict[str, Any]]:
         for each in declared
         if each.kind in _SCHEMAS
     ]
+
+
+FRESH_READ = parameter(FRESH.name, FRESH.description, _SCHEMAS[FRESH.kind])
 
 
 _RETRY = {"Retry-After": header("Seconds to wait before trying again.", pattern="^[0-9]+$")}
@@ -282,7 +287,7 @@ GET_EVENTS: dict[str, Any] = {
         422: problem("A filter can't be understood: every fault is listed."),
         503: AWAY,
     },
-    "openapi_extra": {"parameters": query_parameters((*PARAMETERS, ID))},
+    "openapi_extra": {"parameters": [*query_parameters((*PARAMETERS, ID)), FRESH_READ]},
 }
 
 GET_EVENT: dict[str, Any] = {
@@ -291,8 +296,10 @@ GET_EVENT: dict[str, Any] = {
     "responses": {
         404: problem("No such event was accepted."),
         405: problem("`batch` is no id: batches are posted.", Allow=header("The method.")),
+        422: problem("`fresh` is neither `true` nor `false`."),
         503: AWAY,
     },
+    "openapi_extra": {"parameters": [FRESH_READ]},
 }
 
 READY: Responses = {

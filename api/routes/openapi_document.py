@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.auth.access import ACCESS, SCHEME
+from api.query.lag import NAME
 from api.routes.openapi import AWAY, JSON, header, problem, reference
 from storage.access.api_key import Scope
 
@@ -23,6 +24,11 @@ _SECURITY_SCHEMES = {
     }
 }
 _WITHOUT_KEY: dict[str, list[str]] = {}  # a way to be let in, too, while no key is needed
+_LAG = header(
+    "The age in seconds of the oldest event that is accepted and not stored; `unknown` if no "
+    "reading of the last 2 s tells.",
+    pattern=r"^([0-9]+\.[0-9]|unknown)$",
+)
 _CHALLENGE = {"WWW-Authenticate": header("How to send a key.")}
 
 
@@ -66,6 +72,8 @@ def _required(operation: dict[str, Any]) -> dict[str, Any]:
 
 def _add_security(operation: dict[str, Any], scope: Scope | None) -> None:
     operation["security"] = [] if scope is None else [{SCHEME: [scope.value]}, _WITHOUT_KEY]
+    if scope is Scope.READ:
+        _add_lag(operation["responses"])
     if scope is not None:
         responses = operation["responses"]
         responses["401"] = problem("A valid API key is needed.", **_CHALLENGE)
@@ -74,6 +82,15 @@ def _add_security(operation: dict[str, Any], scope: Scope | None) -> None:
         for status in ("401", "403", "503"):
             responses[status] = {**responses[status]}
             responses[status].pop("model", None)
+
+
+def _add_lag(responses: dict[str, Any]) -> None:
+    """Add the header of every answer to a reader: of those who are let in, by a route."""
+    for status, answer in responses.items():
+        if status in _BEFORE_ANY_ROUTE or status in ("401", "403"):
+            continue
+        lag = {**_LAG, "required": status in ("200", "304")}
+        responses[status] = {**answer, "headers": {**answer.get("headers", {}), NAME: lag}}
 
 
 def _or_outside(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.query.statistics import facet_params, params, places
 from api.query.statistics.params import FILTERS
-from api.routes.openapi import AWAY, header, parameter, problem, query_parameters
+from api.routes.openapi import AWAY, FRESH_READ, header, parameter, problem, query_parameters
 from storage.statistics.facet_question import DEFAULT_VALUES
 
 
@@ -130,6 +130,7 @@ def _operation(answer: type[BaseModel], refusal: str, own: Mapping[str, str]) ->
             "parameters": [
                 *(parameter(name, text, _SCHEMAS[name]) for name, text in own.items()),
                 *query_parameters(FILTERS),
+                FRESH_READ,
             ]
         },
     }

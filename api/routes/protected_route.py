@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import cors, refusals
 from api.auth.access import scopes_of
@@ -14,6 +14,7 @@ from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal
 from api.http.problems import Problem
 from api.ingest.rejections import count_rejected
+from api.query.lag import Lag
 from storage.access.api_key import Scope as KeyScope
 
 PRINCIPAL = "activity.principal"
@@ -38,6 +39,8 @@ class ProtectedRoute(APIRoute):
         needed = self._scopes.get(scope["method"])
         if needed is not None:
             scope[PRINCIPAL] = _let_in(scope, needed)
+        if needed is KeyScope.READ:
+            send = _with_lag(send, scope["app"].state.services.lag)
         await super().handle(scope, receive, send)
 
 
@@ -79,6 +82,17 @@ def may_observe(request: Request) -> bool:
         return keys_of(request).principal_of(request.scope["headers"]).may(KeyScope.OBSERVE)
     except Problem:
         return False
+
+
+def _with_lag(send: Send, lag: Lag) -> Send:
+    """Return a `send` that says in each answer, an error too, how old the history is."""
+
+    async def send_with_lag(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], lag.header()]}
+        await send(message)
+
+    return send_with_lag
 
 
 def _let_in(scope: Scope, needed: KeyScope) -> Principal:

@@ -9,6 +9,7 @@ from api.http.answer import AnswerResponse
 from api.http.headers import header_values
 from api.http.problem_response import json_answer
 from api.http.problems import Problem
+from api.query.around import parse_around, render
 from api.query.id_params import is_uuid
 from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.pairs import InvalidQuery
@@ -19,6 +20,8 @@ from api.query.statistics.answer import answer_of
 from api.query.statistics.facet_params import parse_facets
 from api.query.statistics.params import parse_stats
 from api.routes import openapi
+from api.routes.fresh_read import QUERY_FAULT, wait_if_asked, wait_until_fresh
+from api.routes.openapi_around import GET_AROUND
 from api.routes.openapi_statistics import GET_FACETS, GET_STATS
 from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
@@ -33,8 +36,6 @@ class _EventId(StringConvertor):
 
 register_url_convertor("event_id", _EventId())
 router = protected_router()
-
-_NOT_UNDERSTOOD = "The query can't be understood."
 
 
 @router.get("/events", **openapi.GET_EVENTS)
@@ -57,9 +58,11 @@ async def get_stats(request: Request) -> Response:
     limits = principal_of(request).limits
     try:
         asked = parse_stats(request.scope["query_string"], limits)
+        if asked.fresh:
+            await wait_until_fresh(request)
         body = await services_of(request).statistics.answer(asked, request.receive)
     except InvalidQuery as error:
-        raise Problem(422, _NOT_UNDERSTOOD, error.faults) from None
+        raise Problem(422, QUERY_FAULT, error.faults) from None
     return AnswerResponse(answer_of(body, _if_none_match(request)))
 
 
@@ -74,8 +77,10 @@ async def get_facets(request: Request) -> Response:
     try:
         asked = parse_facets(request.scope["query_string"], limits)
     except InvalidQuery as error:
-        raise Problem(422, _NOT_UNDERSTOOD, error.faults) from None
-    body = await services_of(request).facets.answer(asked, request.receive)
+        raise Problem(422, QUERY_FAULT, error.faults) from None
+    if asked.fresh:
+        await wait_until_fresh(request)
+    body = await services_of(request).facets.answer(asked.question, request.receive)
     return AnswerResponse(answer_of(body, _if_none_match(request)))
 
 
@@ -83,6 +88,28 @@ async def get_facets(request: Request) -> Response:
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
+    await wait_if_asked(request)
+    return json_answer(encode_event(await _found(request, wanted)))
+
+
+@router.get("/events/{event_id:event_id}/around", **GET_AROUND)
+async def get_around(request: Request, event_id: str) -> Response:
+    """One event, and the stored events before and after it, in the order of time."""
+    wanted = _event_id(event_id)
+    try:
+        question = parse_around(request.scope["query_string"])
+        if question.fresh:
+            await wait_until_fresh(request)
+        found = await _found(request, wanted)
+        sides = question.sides(found, principal_of(request).limits)
+    except InvalidQuery as error:
+        raise Problem(422, QUERY_FAULT, error.faults) from None
+    before, after = await services_of(request).history.around(*sides)
+    return json_answer(render(before, found, after))
+
+
+async def _found(request: Request, wanted: UUID) -> EventReceipt:
+    """Return the event and its receipt. Raises Problem 404 for one that the client may not see."""
     history, limits = services_of(request).history, principal_of(request).limits
     found = (await history.find([wanted], limits)).get(wanted)
     # An unreadable event has no component that limits could admit.
@@ -93,7 +120,7 @@ async def get_event(request: Request, event_id: str) -> Response:
         )
     if found is None:
         raise Problem(404, "No event with this ID was accepted.")
-    return json_answer(encode_event(EventReceipt.of(*found)))
+    return EventReceipt.of(*found)
 
 
 def _if_none_match(request: Request) -> bytes:
@@ -106,10 +133,12 @@ async def _answer(request: Request) -> Served:
     try:
         question = parse(request.scope["query_string"], limits)
     except InvalidQuery as error:
-        raise Problem(422, _NOT_UNDERSTOOD, error.faults) from None
-    if isinstance(question, PageQuestion):
-        return await history.page(question)
-    return await history.receipts(question, limits)
+        raise Problem(422, QUERY_FAULT, error.faults) from None
+    if question.fresh:
+        await wait_until_fresh(request)
+    if isinstance(question.asked, PageQuestion):
+        return await history.page(question.asked)
+    return await history.receipts(question.asked, limits)
 
 
 def _event_id(text: str) -> UUID:

@@ -20,6 +20,7 @@ from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
 from api.http.proxies import FORWARDED
 from api.http.request_metrics import GET_PAGE_ROW
+from api.query.lag import Lag
 from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.pairs import InvalidQuery
 from api.query.question import REMEMBERED_BYTES, PageQuestion, parse_remembered
@@ -39,9 +40,12 @@ Start = Callable[[Any, Any], None]
 class PageFastPath:
     """The choice of the requests that the fast path takes, and their answers."""
 
-    def __init__(self, history: History, hosts: Hosts, memo: Memo, prefix: str = "") -> None:
+    def __init__(
+        self, history: History, lag: Lag, hosts: Hosts, memo: Memo, prefix: str = ""
+    ) -> None:
         """Set the allowed hosts, the memo of `KeyRing`, and the path prefix that a proxy adds."""
         self._history = history
+        self._lag = lag
         self._memo = memo
         self._hosts = hosts
         self._paths = spellings(EVENTS, prefix)
@@ -70,7 +74,7 @@ class PageFastPath:
                 start(cycle, app)
                 return
             if_none_match = dict(scope["headers"]).get(IF_NONE_MATCH, b"")
-            found = page_answer(local.page, "HIT", if_none_match)
+            found = page_answer(local.page, "HIT", if_none_match, self._lag.header())
             if not cycle.send_whole(found):
                 start(cycle, AnswerResponse(found))
 
@@ -96,14 +100,15 @@ class PageFastPath:
 
 
 def _page_question(query_string: bytes, limits: NameLimits | None) -> PageQuestion | None:
-    """Return what is asked, if it is a page and the query string is of a usual length."""
+    """Return what is asked, if it is a page that needs no wait, in a usual query string."""
     if len(query_string) > REMEMBERED_BYTES:
         return None
     try:
         question = parse_remembered(query_string, limits)
     except InvalidQuery:  # the route says why
         return None
-    return question if isinstance(question, PageQuestion) else None
+    asked = question.asked
+    return asked if isinstance(asked, PageQuestion) and not question.fresh else None
 
 
 def _is_current(page: CachedPage, current: asyncio.Future[bytes | None]) -> bool:

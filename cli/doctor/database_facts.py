@@ -10,6 +10,7 @@ from cli.doctor.check import NotKnown
 from cli.doctor.server import Server
 from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
+from storage.events.hour_counts import read_differing
 from storage.events.ledger import Ledger, read_ledger
 from storage.postgres.inspection import (
     Connections,
@@ -71,6 +72,10 @@ class DatabaseFacts(Server):
     def spans(self) -> list[Span]:
         """Return the spans of the partitions, in order."""
         return self.ask(self._inspection.spans)
+
+    def differing_counts(self, hour: datetime) -> int | None:
+        """Return how many counts of the hour's minutes are wrong, None if it is not counted yet."""
+        return self.ask(lambda: read_differing(self._inspection.engine, hour))
 
     def name_taken(self, instants: Sequence[datetime], unit: str) -> str | None:
         """Return the remedy if another table has the name of the partition of an instant."""

@@ -83,6 +83,30 @@ def _indexes(subject: Subject) -> Finding:
     )
 
 
+def _counts(subject: Subject) -> Finding:
+    """Compare the counts of the last whole hour with the table: usually a second's work."""
+    now = datetime.fromtimestamp(subject.machine.clock(), UTC)
+    hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    shown = f"the hour from {hour:%Y-%m-%d %H:%M} UTC"
+    if not partitions.covers(subject.database.spans, hour):
+        return ok(f"{shown} has no partition, so there is nothing to count")
+    wrong = subject.database.differing_counts(hour)
+    if wrong is None:
+        return warning(
+            f"{shown} is not counted yet, so statistics read the table",
+            "start a worker, whose maintenance counts all hours, the newest first: "
+            + subject.activity("worker"),
+        )
+    if not wrong:
+        return ok(f"the counts of {shown} are those of the table")
+    return fault(
+        f"the counts of {shown} differ from the table in {counted(wrong, 'place')}: somebody has "
+        "written past the triggers of events",
+        subject.database.command("TRUNCATE counted_partitions")
+        + ", then a worker's maintenance counts again",
+    )
+
+
 CHECKS = (
     Check("database-migration", "`alembic_version`", "", "not the latest", _migration),
     Check(
@@ -98,5 +122,12 @@ CHECKS = (
         "one is being built",
         "one is invalid",
         _indexes,
+    ),
+    Check(
+        "database-counts",
+        "`event_hours` and `events` of the last whole hour",
+        "not counted yet",
+        "they differ",
+        _counts,
     ),
 )

@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from storage.postgres import partitions
+from storage.postgres.engine import transaction
 from storage.postgres.partitions import Span
 
 HOUR = timedelta(hours=1)
@@ -77,6 +78,17 @@ def counted_spans(connection: sa.Connection) -> list[Span]:
         if (span := partitions.parse_bounds(row.bounds))
     )
     return _joined(sorted(span for span in found if span[0] < span[1]))
+
+
+def read_differing(engine: sa.Engine, hour: datetime) -> int | None:
+    """Return how many counts of minutes of that hour differ from the table; None: not counted yet.
+
+    Raises DatabaseUnavailable.
+    """
+    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
+        if not partitions.covers(counted_spans(connection), hour):
+            return None
+        return differing(connection, hour)
 
 
 def differing(connection: sa.Connection, hour: datetime) -> int:

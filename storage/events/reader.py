@@ -59,6 +59,22 @@ class EventStore:
                 return search(connection, filters, time_left)
             return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)
 
+    def around(self, before: Filters, after: Filters) -> tuple[list[Event], list[Event]]:
+        """Return both pages, in one snapshot; neither has filters that no index orders.
+
+        A page past PAGE_BYTES ends early. Raises DatabaseUnavailable, QueryTooSlow.
+        """
+        with transaction(self._engine) as connection:
+            time_left = TimeLeft()
+
+            def side(filters: Filters) -> list[Event]:
+                if not filters.limit:
+                    return []
+                rows = read_rows(connection, page_query(filters), time_left)
+                return page_of(rows, filters.limit).events
+
+            return side(before), side(after)
+
     def find(self, event_ids: Sequence[UUID]) -> dict[UUID, tuple[Event, StoredState]]:
         """Return those of these events that have left the queue. Raises DatabaseUnavailable.
 

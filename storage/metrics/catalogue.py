@@ -21,6 +21,7 @@ ROUTES = (
     "/events/batch",
     "/events/stats",
     "/events/{event_id}",
+    "/events/{event_id}/around",
     "/v1/logs",
     "/status",
     "/metrics",

@@ -26,6 +26,7 @@ Kind = Literal[
     "order",
     "cursor",
     "id",
+    "switch",
 ]
 
 

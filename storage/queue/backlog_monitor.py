@@ -1,7 +1,7 @@
 """Monitor the backlog: when producers may retry, which shards stand still, workers wanted."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from storage.periodic import PeriodicTask
 from storage.queue.counter_rate import CounterRate
@@ -13,15 +13,19 @@ from storage.queue.standstill import Standstill
 POLL_SECONDS = 1.0
 ACCEPTED_WINDOW_SECONDS = 30.0
 MIN_ACCEPTED_SECONDS = 5.0  # an API process that has just started knows no rate yet
+Observe = Callable[[float, Sequence[ShardState]], None]
+
 RETRY_SHARE = 10  # producers may retry once a tenth of the backlog is stored
 
 
 class BacklogMonitor(PeriodicTask):
     """Polls the queue once a second while it runs."""
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, observe: Observe | None = None) -> None:
+        """`observe`: gets each reading of the shards, and when it began by the monotonic clock."""
         super().__init__("backlog monitor", POLL_SECONDS)
         self._inspector = inspector
+        self._observe = observe
         self._rate = DrainRate()
         self._accepted = CounterRate(ACCEPTED_WINDOW_SECONDS, MIN_ACCEPTED_SECONDS)
         self._standstill = Standstill()
@@ -56,7 +60,10 @@ class BacklogMonitor(PeriodicTask):
 
     async def run_once(self) -> None:
         """Read every shard's counters. Raises QueueUnavailable."""
+        began = time.monotonic()
         shards = await self._inspector.shards()
+        if self._observe is not None:
+            self._observe(began, shards)
         self._shards = shards
         self._backlog = sum(shard.backlog for shard in shards)
         now = time.monotonic()

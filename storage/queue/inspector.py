@@ -1,6 +1,6 @@
 """The queue as an operator sees it: the figures of each shard, and the server's durability."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,12 @@ class QueueServer:
     oddities: list[str] = field(default_factory=list)
     aof_ok: bool | None = None
     memory_ratio: float | None = None
+
+
+def greatest_lag(shards: Sequence[ShardState]) -> float | None:
+    """Return the greatest lag in seconds; None without shards, or if that of one is unknown."""
+    found = [shard.lag_seconds for shard in shards if shard.lag_seconds is not None]
+    return max(found) if found and len(found) == len(shards) else None
 
 
 class Inspector:

@@ -165,6 +165,26 @@ def test_a_new_event_is_counted_at_once_and_a_late_one_too(running: Service) -> 
     assert count() == 1
 
 
+def test_a_fresh_facet_counts_what_was_posted_before(running: Service) -> None:
+    for _ in range(3):
+        running.post(component="fresh", environment="e", message="m")
+    asked = {"component": "fresh", "field": "component", "fresh": "true"}
+    found = running.http.get("/events/facets", params=asked)
+    assert found.json()["fields"]["component"]["values"] == [{"value": "fresh", "count": 3}]
+    assert "activity-lag" in found.headers
+
+
+def test_a_question_in_the_query_language_is_counted(running: Service) -> None:
+    asked = {"q": "component:(pay OR api) -environment:dev paid"}
+    facet = facets(running, "component", **asked)["fields"]["component"]
+    within = [
+        one
+        for one in EVENTS
+        if one.component in ("pay", "api") and one.environment == "live" and "paid" in one.message
+    ]
+    assert {each["value"]: each["count"] for each in facet["values"]} == plain(within, "component")
+
+
 def test_a_limited_key_counts_what_it_may_see(running: Service) -> None:
     running.http.headers = LIMITED.headers
     for more in ({}, {"message": "paid"}):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.query.fresh import FRESH
 from api.query.id_params import ID
 from storage.model.filters import PARAMETERS
 from testbed.service import Service
@@ -98,7 +99,7 @@ def test_the_openapi_document_names_paths_parameters_and_answers(running: Servic
     )
     filters = {parameter["name"] for parameter in paths["/events"]["get"]["parameters"]}
     assert filters >= {"component", "environment", "email", "message", "data", "from_date", "id"}
-    assert filters == {each.name for each in (*PARAMETERS, ID) if each.kind != "data path"}
+    assert filters == {each.name for each in (*PARAMETERS, ID, FRESH) if each.kind != "data path"}
     posted = paths["/events"]["post"]
     assert {"202", "400", "408", "413", "415", "422", "503"} <= set(posted["responses"])
     schema = posted["requestBody"]["content"]["application/json"]["schema"]

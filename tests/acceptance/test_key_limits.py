@@ -307,12 +307,13 @@ def outside(limited: Limited) -> dict[str, str]:
 UNKNOWN = "0199a3c0-1111-7222-8333-444455556666"
 
 
+@pytest.mark.parametrize("end", ["", "/around", "/around?same=component"])
 @pytest.mark.parametrize("kind", ["queued", "stored", "dead", "unreadable"])
 def test_an_event_outside_is_as_unknown(
-    limited: Limited, outside: dict[str, str], kind: str
+    limited: Limited, outside: dict[str, str], kind: str, end: str
 ) -> None:
     with client(limited.running, ONE) as http:
-        found, unknown = (http.get(f"/events/{one}") for one in (outside[kind], UNKNOWN))
+        found, unknown = (http.get(f"/events/{one}{end}") for one in (outside[kind], UNKNOWN))
         problem(found, 404)
         assert without_id(found) == without_id(unknown)
         assert found.headers.keys() == unknown.headers.keys()
@@ -321,6 +322,25 @@ def test_an_event_outside_is_as_unknown(
             "missing": [outside[kind]],
             "next_cursor": None,
         }
+
+
+@pytest.mark.parametrize("same", [[], ["component"], ["environment"], ["component", "environment"]])
+def test_around_an_event_only_those_within_are_shown(limited: Limited, same: list[str]) -> None:
+    in_order = sorted(limited.stored, key=lambda one: (one.created_at, one.id))
+    for key in (ONE, READS_PAY, *limited.keys):
+        mine = [one for one in in_order if is_within(key, one.component, one.environment)]
+        with client(limited.running, key) as http:
+            for event in mine[:: max(len(mine) // 3, 1)]:
+                found = http.get(f"/events/{event.id}/around", params={"same": same}).json()
+                alike = [
+                    one.id
+                    for one in mine
+                    if all(getattr(one, name) == getattr(event, name) for name in same)
+                ]
+                at = alike.index(event.id)
+                shown = [found["before"], [found["event"]], found["after"]]
+                expected = [alike[max(at - 20, 0) : at], [event.id], alike[at + 1 : at + 21]]
+                assert [[one["id"] for one in side] for side in shown] == expected
 
 
 def test_many_ids_give_those_within(limited: Limited, outside: dict[str, str]) -> None:

@@ -146,6 +146,7 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
         ("GET /events/facets", 200),
         ("GET /events/facets", 422),
         ("GET /events/{event_id}", 404),
+        ("GET /events/{event_id}/around", 404),
         ("GET /health", 200),
         ("GET /health/ready", 200),
         ("GET /health/ready", 422),
@@ -159,11 +160,14 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
 def test_an_event_is_answered_as_documented_wherever_it_is(running: Service) -> None:
     event = running.post(component="a", environment="b", message="c", data={"n": [1.50, None]})
     by_id = schema["/events/{event_id}"]["GET"]
+    around = schema["/events/{event_id}/around"]["GET"]
     page = schema["/events"]["GET"]
     running.wait_stored(event["id"])
     for _ in range(2):
         found = by_id.Case(path_parameters={"event_id": event["id"]})
         assert found.call_and_validate(base_url=running.url).status_code == 200
+        beside = around.Case(path_parameters={"event_id": event["id"]}, query={"fresh": "true"})
+        assert beside.call_and_validate(base_url=running.url).status_code == 200
         answer = page.Case(query={"limit": 1}).call_and_validate(base_url=running.url)
         assert answer.json()["next_cursor"]
         unchanged = page.Case(

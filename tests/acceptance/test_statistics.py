@@ -27,6 +27,7 @@ CHANGE = datetime(2026, 10, 25, 1, tzinfo=UTC)  # of the clock in Berlin
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu")
 LIMITED = new_key(Scope.READ, components=("pay*",))
 READER = new_key(Scope.READ)
+WRITER = new_key(Scope.WRITE)
 
 
 def _made() -> list[Event]:
@@ -51,7 +52,7 @@ EVENTS = _made()
 def service_of(servers: TestServers) -> Iterator[Service]:
     """Run a service that has the events; its budget is almost nothing."""
     with servers.fresh() as settings:
-        put_on_queue(settings, LIMITED, READER)
+        put_on_queue(settings, LIMITED, READER, WRITER)
         store(settings, EVENTS)
         with short_engine(settings.database_url) as engine:
             count_all(engine)
@@ -235,9 +236,8 @@ def test_an_unchanged_answer_is_told_by_its_etag(running: Service) -> None:
 
 
 def test_without_the_scope_to_read_nothing_is_counted(running: Service) -> None:
-    writer = new_key(Scope.WRITE)
-    put_on_queue(running.settings, writer)
-    with client(running, writer) as http:
+
+    with client(running, WRITER) as http:
         assert http.get("/events/stats").status_code in (401, 403)
 
 
@@ -255,3 +255,12 @@ def test_statistics_that_hang_keep_neither_pages_nor_probes_waiting(running: Ser
             assert not all(one.done() for one in asked)
         assert {one.result().status_code for one in asked} <= {200, 503}
     assert running.http.get("/events/stats").status_code == 200
+
+
+def test_a_fresh_statistic_counts_what_was_posted_before(running: Service) -> None:
+    with client(running, WRITER) as http:
+        event = {"component": "fresh", "environment": "e", "message": "m"}
+        assert http.post("/events", json=event).status_code == 202
+    found = running.http.get("/events/stats", params={"component": "fresh", "fresh": "true"})
+    assert found.json()["total"] == 1
+    assert "activity-lag" in found.headers

@@ -21,6 +21,7 @@ from cli.doctor.subject import RunFacts, Subject, open_subject
 from cli.main import parser
 from storage.access.api_key import ApiKey, Scope
 from storage.access.key_queue import KeyQueue
+from storage.events.hour_counter import count_missing
 from storage.postgres import partitions
 from storage.postgres.engine import plain_engine, transaction
 from storage.redis import keys
@@ -132,9 +133,11 @@ def _checked(activity: Callable[..., str]) -> Callable[..., str]:
 
 def make_partitions(settings: StorageSettings) -> None:
     engine = plain_engine(settings.database_url)
-    wanted = partitions.ahead(datetime.now(UTC), DAYS_AHEAD, settings.partition_by)
+    now = datetime.now(UTC)
+    wanted = [now - timedelta(hours=1), *partitions.ahead(now, DAYS_AHEAD, settings.partition_by)]
     with transaction(engine) as connection:
         partitions.ensure(connection, wanted, settings.partition_by)
+    count_missing(engine)
     engine.dispose()
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from api.http.error_detail import ErrorDetail
+from api.query.clock import Clock
 from api.query.language.parser import parse
 from api.query.pairs import InvalidQuery
 from storage.model.where import (
@@ -48,6 +49,15 @@ TERMS: st.SearchStrategy[Where] = st.one_of(
     st.builds(DataCompares, PATHS, COMPARISONS, TEXTS | NUMBERS),
     st.builds(OccurredCompares, COMPARISONS, INSTANTS),
 )
+
+
+MINUTE = datetime(2021, 4, 16, 12, 30, tzinfo=UTC)
+"""Now, where a question is only parsed."""
+
+
+def parsed(question: str) -> Where:
+    """Return what the question means at `MINUTE`."""
+    return parse(question, Clock(int(MINUTE.timestamp()) // 60))
 
 
 def trees(depth: int = 4) -> st.SearchStrategy[Where]:
@@ -113,7 +123,7 @@ def in_quotes(text: str) -> str:
 def faults_in(question: str) -> list[ErrorDetail]:
     """Return the faults of a question that must have some."""
     with pytest.raises(InvalidQuery) as caught:
-        parse(question)
+        parsed(question)
     assert caught.value.faults
     return caught.value.faults
 

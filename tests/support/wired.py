@@ -18,6 +18,7 @@ from api.auth.limits import Limits
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
+from api.query.lag import Lag
 from api.server.fast_path_protocol import FastPathProtocol, FastPaths
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import PostFastPath
@@ -98,8 +99,9 @@ class Wired:
         ingest = Ingest(*parts)
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")
+        lag = Lag()
         _APP.fastapi.state.services = SimpleNamespace(
-            limits=limits, ingest=ingest, memory_budget=self.memory.bodies, keys=self.keys
+            limits=limits, ingest=ingest, memory_budget=self.memory.bodies, keys=self.keys, lag=lag
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
@@ -107,7 +109,7 @@ class Wired:
         self.hosts = Hosts()
         fast_paths = FastPaths(
             PostFastPath(ingest, limits.event.bytes, self.hosts, self.keys.memo),
-            PageFastPath(cast(Any, self.pages), self.hosts, self.keys.memo),
+            PageFastPath(cast(Any, self.pages), lag, self.hosts, self.keys.memo),
         )
         self.protocol = FastPathProtocol(
             _CONFIG,

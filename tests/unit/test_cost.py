@@ -23,6 +23,7 @@ from api.http.hosts import Hosts
 from api.http.memory_budget import MemoryBudget
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
+from api.query.lag import Lag
 from api.server.fast_path_protocol import FastPathProtocol, FastPaths
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import PostFastPath
@@ -43,7 +44,7 @@ from worker.batch_size import BatchSize
 from worker.prefetch import Prefetcher
 
 POST_CALLS = 30.0  # with a head that came before
-GET_CALLS = 41.4
+GET_CALLS = 43.4
 HEADER_CALLS = 1  # of any header that is parsed, for the protocol to keep it
 LIMITS_CALLS = 3  # for the limits of a key to components and environments
 UNLIMITED_CALLS = 1  # to see that a key has no rate limit
@@ -114,7 +115,7 @@ class Servers:
         memo = {None: Principal(), **keys.memo}
         return FastPaths(
             PostFastPath(self.ingest, 262_144, hosts, memo),
-            PageFastPath(cast(Any, self), hosts, memo),
+            PageFastPath(cast(Any, self), Lag(), hosts, memo),
         )
 
 

@@ -12,6 +12,7 @@ from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
 from api.query.bulk_reads import MAX_WAITING
+from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.statistics import facet_params
 from api.query.statistics import params as stats_params
@@ -210,7 +211,7 @@ def test_the_formats_page_has_the_tables_that_the_code_goes_by() -> None:
 
 
 def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> None:
-    rows = [f"| `{each.name}` | {each.description} |" for each in (*PARAMETERS, ID)]
+    rows = [f"| `{each.name}` | {each.description} |" for each in (*PARAMETERS, ID, FRESH)]
     head = "| parameter | means |\n|---|---|\n"
     table = head + "\n".join(rows) + "\n\n"
     assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"

@@ -9,9 +9,10 @@ from api.query.clock import Clock
 from api.query.language.faults import Faults, Stop
 from api.query.language.fields import Field
 from api.query.language.lexer import tokens_of
-from api.query.language.terms import EVERYTHING, term_of
+from api.query.language.terms import term_of
 from api.query.language.tokens import Kind, Token
 from api.query.pairs import InvalidQuery
+from storage.model.normal_form import EVERYTHING
 from storage.model.where import And, Not, Or, Where
 
 MAX_QUESTION = 4000

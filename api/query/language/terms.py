@@ -13,7 +13,9 @@ from api.query.id_params import is_uuid
 from api.query.language.fields import Field
 from api.query.language.tokens import Token
 from api.query.pairs import quoted
+from api.query.tree_params import name_of
 from storage.model.filters import canonical_json
+from storage.model.normal_form import EVERYTHING
 from storage.model.where import (
     And,
     Comparison,
@@ -35,11 +37,13 @@ MAX_TEXT = 1000
 STAR = "*"
 _ESCAPED_STAR = r"\*"
 _A_STAR = "\0"  # while the other stars are looked for; no text has this character
-EVERYTHING = And(())
 
 
 def term_of(token: Token, group: Field | None, clock: Clock | None = None) -> Where:
-    """Return what the text asks; `group` is the field of the parentheses in which it stands."""
+    """Return what the text asks; `group` is the field of the parentheses in which it stands.
+
+    Dates before now are read by the clock.
+    """
     field = token.field or group or "message"
     if len(token.text) > MAX_TEXT:
         raise ValueError(f"the text is longer than {MAX_TEXT:,} characters")
@@ -97,11 +101,9 @@ def _equality(field: Field, token: Token, clock: Clock | None) -> Where:
 def _name(field: NameField, token: Token) -> Name:
     if token.quoted:
         return Name(field, token.text)
-    pattern = token.text.replace(_ESCAPED_STAR, _A_STAR)
-    name = pattern.removesuffix(STAR)
-    if STAR in name:
+    if STAR in token.text.replace(_ESCAPED_STAR, _A_STAR).removesuffix(STAR):
         raise ValueError(_NO_STAR)
-    return Name(field, name.replace(_A_STAR, STAR), is_prefix=name != pattern)
+    return name_of(field, token.text)
 
 
 def _id(text: str) -> Id:

@@ -1,9 +1,11 @@
 """From the query string of `GET /events/facets` to a question, or to every fault in it at once."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from api.http.error_detail import ErrorDetail
 from api.query.clock import Clock
+from api.query.fresh import FRESH, take_fresh
 from api.query.pairs import InvalidQuery, decoded_pairs, fault
 from api.query.params import filters_of
 from api.query.statistics.params import FILTERS, group_of, one_of
@@ -24,16 +26,23 @@ OWN = {
 }
 """The parameters beside the filters, with their descriptions in Markdown."""
 
-KNOWN = [*OWN, *(each.name for each in FILTERS)]
+KNOWN = [*OWN, *(each.name for each in FILTERS), FRESH.name]
 
 
-def parse_facets(query_string: bytes, limits: NameLimits | None = None) -> FacetQuestion:
+class AskedFacets(NamedTuple):
+    """What is counted; `fresh`: only once all that was accepted before is stored."""
+
+    question: FacetQuestion
+    fresh: bool
+
+
+def parse_facets(query_string: bytes, limits: NameLimits | None = None) -> AskedFacets:
     """Return the question of a raw query string. Raises `InvalidQuery`, and nothing else.
 
     `limits`: those of the client, which narrow what is counted.
     """
     faults: list[ErrorDetail] = []
-    pairs = decoded_pairs(query_string, faults)
+    fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
     own = {name: [value.strip() for known, value in pairs if known == name] for name in OWN}
     names = list(dict.fromkeys(name for name in own["field"] if name))
     fields = _fields(names, faults)
@@ -42,7 +51,8 @@ def parse_facets(query_string: bytes, limits: NameLimits | None = None) -> Facet
     if faults:
         raise InvalidQuery(faults)
     narrowed = limits.narrow(filters) if limits else filters
-    return FacetQuestion(narrowed, fields, KEYS_OF_DATA in names, values, limits)
+    question = FacetQuestion(narrowed, fields, KEYS_OF_DATA in names, values, limits)
+    return AskedFacets(question, fresh)
 
 
 def _fields(names: list[str], faults: list[ErrorDetail]) -> tuple[Group, ...]:

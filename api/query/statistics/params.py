@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from api.http.error_detail import ErrorDetail
 from api.query.clock import Clock
 from api.query.data_params import DATA_PATH
+from api.query.fresh import FRESH, take_fresh
 from api.query.pairs import InvalidQuery, decoded_pairs, fault
 from api.query.params import filters_of
 from api.query.statistics import places
@@ -44,20 +45,22 @@ OWN = {
 }
 """The other parameters, with their descriptions in Markdown."""
 
-KNOWN = [*(each.name for each in FILTERS), *OWN]
+KNOWN = [*(each.name for each in FILTERS), *OWN, FRESH.name]
 
 
 @dataclass(frozen=True, slots=True)
 class StatsQuestion:
     """What is counted, in which bars, and where an earlier answer ended.
 
-    `key` is equal for questions whose answers add up.
+    `key` is equal for questions whose answers add up. `fresh`: count only once all that was
+    accepted before is stored.
     """
 
     question: Question
     scale: Scale
     place: Place | None
     key: bytes
+    fresh: bool
 
 
 def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQuestion:
@@ -66,7 +69,7 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     `limits`: those of the client, which narrow what is counted.
     """
     faults: list[ErrorDetail] = []
-    pairs = decoded_pairs(query_string, faults)
+    fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
     own = {name: [value.strip() for known, value in pairs if known == name] for name in OWN}
     interval = one_of(own, "interval", _interval, faults) or "auto"
     zone = one_of(own, "tz", zone_of, faults) or ZoneInfo("UTC")
@@ -78,7 +81,7 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     place = one_of(own, "next", lambda text: places.decode(text, key), faults)
     if faults:
         raise InvalidQuery(faults)
-    return StatsQuestion(question, Scale(interval, zone), place, key)
+    return StatsQuestion(question, Scale(interval, zone), place, key, fresh)
 
 
 def group_of(text: str) -> Group:

@@ -15,7 +15,7 @@ from cli.doctor import database_checks, machine_checks
 from cli.doctor.check import Verdict
 from cli.doctor.machine import Machine
 from cli.doctor.subject import RunFacts
-from storage.postgres import migrate
+from storage.postgres import migrate, partitions
 from storage.postgres.engine import plain_engine
 from storage.redis import keys
 from testbed.waiting import wait_until
@@ -114,6 +114,19 @@ def invalid_partition_index(bench: Bench) -> None:
 
 def index_of_no_partition(bench: Bench) -> None:
     bench.sql("CREATE INDEX half_made ON ONLY events (message)")
+
+
+def written_past_the_triggers(bench: Bench) -> None:
+    now = datetime.now(UTC)
+    span = partitions.span_of(now - timedelta(hours=1), "day")
+    at = now.replace(minute=0, second=0, microsecond=0) - timedelta(seconds=1)
+    bench.sql(
+        f"INSERT INTO {partitions.name_of(span)} VALUES ('{at}', gen_random_uuid(), 'c', 'e', 'm')"
+    )
+
+
+def uncounted(bench: Bench) -> None:
+    bench.sql("ALTER TABLE events DISABLE TRIGGER count_removed")
 
 
 def dead_rows(bench: Bench) -> None:
@@ -252,6 +265,8 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     ("database-partitions", WARNING, "partitions reach 2 d", detached_partition),
     ("database-indexes", FAULT, "1 index of our tables is invalid", invalid_partition_index),
     ("database-indexes", FAULT, "half_made of events", index_of_no_partition),
+    ("database-counts", FAULT, "differ from the table in 1 place", written_past_the_triggers),
+    ("database-counts", WARNING, "is not counted yet", uncounted),
     (
         "database-connections",
         FAULT,

@@ -347,3 +347,25 @@ def partition(ms: int) -> str:
     """Return the name of a day's partition."""
     day = to_datetime(ms)
     return f"events_{day:%Y%m%d}_{day + timedelta(days=1):%Y%m%d}"
+
+
+@pytest.mark.parametrize(
+    ("same", "index"),
+    [
+        ({}, "pkey"),
+        ({"component": ("component 7",)}, "component"),
+        ({"environment": ("environment 7",)}, "environment"),
+        ({"email": ("user7@example.com",)}, "lower"),
+    ],
+)
+def test_each_side_of_an_event_is_read_by_index_in_its_own_part_of_time(
+    plan: Planner, stored: list[Event], same: dict[str, Any], index: str
+) -> None:
+    event = UUID(stored[PER_DAY + PER_DAY // 2].id)  # on the second of four days
+    orders: list[tuple[Order, int]] = [("desc", 2), ("asc", 3)]
+    for order, partitions in orders:
+        found = plan(page_query(Filters(**same, order=order, limit=20, cursor=event)))
+        assert found.uses(index)
+        assert len(found.partitions) <= partitions
+        if not same:
+            assert not found.has("Sort")

@@ -85,6 +85,7 @@ def test_every_route_of_the_api_has_its_label_and_no_other() -> None:
         ("/api/events/", "/events"),
         ("/events/batch", "/events/batch"),
         ("/events/x", "/events/{event_id}"),
+        ("/api/events/x/around/", "/events/{event_id}/around"),
         ("/events/x/y", "unmatched"),
         ("/heath/", "/health"),
         ("/docs/docs/docs.js", "/docs/{file}"),

@@ -25,7 +25,7 @@ class Times:
 
 
 def page(query: bytes) -> PageQuestion:
-    found = parse(query)
+    found = parse(query).asked
     assert isinstance(found, PageQuestion)
     return found
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from api.query.params import parse_filters
+from api.query.question import PageQuestion, parse
 from storage.model.filters import Filters, digest
 from tests.support.query_faults import faults_of
 
@@ -31,6 +32,16 @@ def asked(**parameters: str | list[str]) -> Filters:
         ("paid OR refunded", {"message": ["paid", "refunded"]}),
         ("component:* id:* component:a", {"component": "a"}),
         ("component:*", {}),
+        ("component:pay*", {"component": "pay*"}),
+        (r"component:(pay\* OR bill*)", {"component": [r"pay\*", "bill*"]}),
+        (r"component:pay\**", {"component": r"pay\**"}),
+        ("-environment:dev*", {"not_environment": "dev*"}),
+        ("-email:jo@example.org", {"not_email": "jo@example.org"}),
+        ("-paid -refunded", {"not_message": ["paid", "refunded"]}),
+        ("data.a.b:5", {"data.a.b": "5"}),
+        ("data.a:(5 OR gold)", {"data.a": ["5", "gold"]}),
+        ('data.a:"x y" data.b:null', {"data.a": "x y", "data.b": "null"}),
+        ("-data.a:5", {"not_data.a": "5"}),
     ],
 )
 def test_what_parameters_say_too_is_the_same_question(
@@ -38,6 +49,18 @@ def test_what_parameters_say_too_is_the_same_question(
 ) -> None:
     assert asked(q=question) == asked(**parameters)
     assert digest(asked(q=question)) == digest(asked(**parameters))
+
+
+def test_a_question_with_a_relative_date_is_remembered_for_its_minute_only() -> None:
+    assert relative("q=occurred_at>-24h")
+    assert relative("q=paid OR -occurred_at<=now")
+    assert not relative("q=occurred_at>2021-04-16 paid")
+
+
+def relative(query_string: str) -> bool:
+    found = parse(query_string.encode())
+    assert isinstance(found, PageQuestion)
+    return found.is_relative
 
 
 def test_a_question_is_not_stripped_before_its_characters_are_counted() -> None:

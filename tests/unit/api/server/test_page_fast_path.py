@@ -56,6 +56,7 @@ def test_a_page_that_is_current_is_answered_without_fastapi(path: bytes) -> None
         "date": "Tue, 24 Nov 2026 09:00:00 GMT",
         "etag": PAGE.etag.decode(),
         "x-cache": "HIT",
+        "activity-lag": "unknown",
         "cache-control": "no-cache",
         "content-type": "application/json",
         "content-length": str(len(PAGE.body)),

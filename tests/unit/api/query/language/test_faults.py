@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from api.http.error_detail import ErrorDetail
 from api.query.language.faults import MAX_FAULTS
-from api.query.language.parser import MAX_DEPTH, MAX_QUESTION, parse
+from api.query.language.parser import MAX_DEPTH, MAX_QUESTION
 from api.query.pairs import InvalidQuery
-from tests.support.questions import faults_in, places
+from tests.support.questions import faults_in, parsed, places
 
 # Pieces that mean something in a question, so that random ones come near to a good one.
 PIECES = [
@@ -155,7 +155,7 @@ def test_repetition_without_end_gives_a_tree_or_faults(one: str, two: str, count
 def found_in(question: str) -> list[ErrorDetail]:
     """Return the faults of a question, none if it is good."""
     try:
-        parse(question)
+        parsed(question)
     except InvalidQuery as invalid:
         return invalid.faults
     return []

@@ -1,0 +1,59 @@
+"""Before a read with `fresh=true`: wait until the history has all that was accepted."""
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from api.http.error_detail import ErrorDetail
+from api.http.problems import Problem
+from api.query.fresh import take_fresh
+from api.query.pairs import InvalidQuery, decoded_pairs
+from api.services import services_of
+
+QUERY_FAULT = "The query can't be understood."
+
+
+async def wait_until_fresh(request: Request) -> None:
+    """Wait until all events that were accepted before this call are stored, or are dead letters.
+
+    Read nothing before it. Raises Problem 503 if that takes too long or is not known, and
+    ClientDisconnect once the client has gone.
+    """
+    waiting = asyncio.create_task(services_of(request).freshness.wait())
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait([waiting, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            raise ClientDisconnect
+        waiting.result()
+    finally:
+        await _end([waiting, gone])
+
+
+async def wait_if_asked(request: Request) -> None:
+    """Wait if the query string has `fresh=true`; other parameters are ignored.
+
+    Raises Problem 422 too.
+    """
+    faults: list[ErrorDetail] = []
+    try:
+        fresh, _ = take_fresh(decoded_pairs(request.scope["query_string"], []), faults)
+    except InvalidQuery as error:
+        raise Problem(422, QUERY_FAULT, error.faults) from None
+    if faults:
+        raise Problem(422, QUERY_FAULT, faults)
+    if fresh:
+        await wait_until_fresh(request)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
