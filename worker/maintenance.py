@@ -1,4 +1,4 @@
-"""Maintenance: makes partitions in time, counts older events, records n-grams of past messages.
+"""Maintenance of the tables: partitions, counts, n-grams and indexes that are missing.
 
 It is safe in every process at once.
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.events import hour_counter, ngram_builder
 from storage.periodic import STOP_SECONDS, PeriodicThread
-from storage.postgres import partitions
+from storage.postgres import partition_indexes, partitions
 from storage.postgres.engine import transaction
 
 PERIOD_SECONDS = 60
@@ -30,7 +30,7 @@ class Maintenance(PeriodicThread):
         self._engine.dispose()
 
     def run_once(self) -> None:
-        """Make missing partitions, count missing events, make the next missing record of n-grams.
+        """Make missing partitions, counts and indexes, and the next missing record of n-grams.
 
         Raises DatabaseUnavailable, and PartitionNameTaken after all else is done.
         """
@@ -39,4 +39,6 @@ class Maintenance(PeriodicThread):
             spans = partitions.ensure(connection, wanted, self._partition_by)
         hour_counter.count_missing(self._engine, self._stopping.is_set)
         ngram_builder.record_next(self._engine)
+        while partition_indexes.make_next(self._engine) and not self._stopping.is_set():
+            pass
         partitions.require(spans, wanted, self._partition_by)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from api.formats.occurred_at import canonical_instant
 from api.formats.schemas import EMAIL_CHARACTERS, NAME_CHARACTERS, is_email
 from storage.model.json_rules import MAX_DIGITS, MAX_JSON_DEPTH, is_too_deep
 
@@ -15,6 +16,7 @@ MAX_EVENT_DEPTH = MAX_JSON_DEPTH + 1  # the levels of `data`, within the event's
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARACTERS)]
 _NULL = msgspec.Raw(b"null")
+_UNSET = msgspec.UNSET
 
 
 class EventIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,6 +27,7 @@ class EventIn(msgspec.Struct, forbid_unknown_fields=True):
     message: str
     email: str | None = None
     data: msgspec.Raw = _NULL
+    occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 decode = msgspec.json.Decoder(EventIn).decode
@@ -63,7 +66,23 @@ def _has_good_fields(event: EventIn) -> bool:
         and event.environment.strip()
         and event.message.strip()
         and (email is None or (len(email) <= EMAIL_CHARACTERS and is_email(email)))
+        and (event.occurred_at is _UNSET or _has_good_instant(event))
     )
+
+
+def _has_good_instant(event: EventIn) -> bool:
+    """Normalize `occurred_at`; return False if it is no instant."""
+    try:
+        normalize_instant(event)
+    except ValueError:
+        return False
+    return True
+
+
+def normalize_instant(event: EventIn) -> None:
+    """Give `occurred_at` the form in which it is kept. Raises ValueError if it is no instant."""
+    text = event.occurred_at
+    event.occurred_at = _UNSET if text is None or text is _UNSET else canonical_instant(text)
 
 
 def parse(body: bytes) -> EventIn | None:

@@ -22,7 +22,7 @@ from api.formats.json_document import (
     printable,
     read_json,
 )
-from api.formats.native_fast import MAX_EVENT_DEPTH, EventIn, decode
+from api.formats.native_fast import MAX_EVENT_DEPTH, EventIn, decode, normalize_instant
 from api.formats.schemas import EventBody
 from api.formats.validation_problem import MAX_ERRORS, validation_problem
 from api.http.error_detail import ErrorDetail
@@ -60,9 +60,11 @@ def validate(body: bytes, max_bytes: int) -> EventIn:
     if faults:
         raise validation_problem(faults)
     try:
-        return decode(body)
+        event = decode(body)
     except msgspec.ValidationError:  # of a repeated name the last value is good, another is not
         raise validation_problem(list(_faults_of_repeated(document.value))) from None
+    normalize_instant(event)
+    return event
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.formats.occurred_at import canonical_instant
+
 NAME_CHARACTERS = 255
 EMAIL_CHARACTERS = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 
@@ -48,6 +50,10 @@ Email = Annotated[
 ]
 
 
+_AN_INSTANT: dict[str, Any] = {"format": "date-time"}
+Instant = Annotated[str, Field(json_schema_extra=_AN_INSTANT), AfterValidator(canonical_instant)]
+
+
 class EventBody(BaseModel):
     """An event as a producer posts it."""
 
@@ -76,6 +82,11 @@ class EventBody(BaseModel):
     data: Any = Field(
         None, description="Any JSON, nested at most 64 levels deep; every digit is kept."
     )
+    occurred_at: Instant | None = Field(
+        None,
+        description="When it happened, by the producer's clock: an instant of RFC 3339 with an "
+        "offset. It is kept in UTC, cut off after microseconds.",
+    )
 
 
 class EventAnswer(BaseModel):
@@ -88,6 +99,9 @@ class EventAnswer(BaseModel):
     message: str
     email: str | None
     data: Any
+    occurred_at: datetime | None = Field(
+        None, description="When it happened, in UTC; only where it was given."
+    )
 
 
 class EventWithReceipt(EventAnswer):

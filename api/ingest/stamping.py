@@ -58,6 +58,7 @@ def stamp_event(posted: EventIn) -> StampedEvent:
         posted.message,
         posted.email,
         posted.data,
+        posted.occurred_at,
     )
     return StampedEvent(raw_id, text, created_ms, created_at, encode_event(event))
 
@@ -86,4 +87,11 @@ def restamp(stamped: StampedBatch, stamp: Stamp) -> StampedBatch:
 
 def _posted(body: bytes) -> EventIn:
     event = decode_event(body)
-    return EventIn(event.component, event.environment, event.message, event.email, event.data)
+    return EventIn(
+        event.component,
+        event.environment,
+        event.message,
+        event.email,
+        event.data,
+        event.occurred_at,
+    )

@@ -5,7 +5,6 @@ read is said here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
 from api.http.error_detail import ErrorDetail
@@ -55,7 +54,7 @@ def filters_of(
     values = _grouped(pairs, faults, known)
     declared = ((name, each) for name, each in DECLARATIONS.items() if each.parameters)
     fields = {name: _field(each, values, faults, clock) for name, each in declared}
-    _refuse_backwards(fields["start"], fields["end"], values, faults, clock)
+    _refuse_backwards(fields, values, faults, clock)
     if faults:
         raise InvalidQuery(faults)
     return Filters(**fields)
@@ -165,16 +164,21 @@ _READERS: Mapping[Kind, Callable[[str, Clock], Any]] = {
 }
 
 
+# Of each window of time: the fields in `Filters` and the parameters of its start and its end.
+_WINDOWS = (
+    ("start", "end", "from_date", "to_date"),
+    ("occurred_from", "occurred_to", "occurred_from", "occurred_to"),
+)
+
+
 def _refuse_backwards(
-    start: datetime | None,
-    end: datetime | None,
-    values: Values,
-    faults: list[ErrorDetail],
-    clock: Clock,
+    fields: Mapping[str, Any], values: Values, faults: list[ErrorDetail], clock: Clock
 ) -> None:
-    if start is None or end is None or start < end:
-        return
-    # A day includes itself, so the day after it starts where it ends, and is after it; but
-    # from an instant to the same instant is a window, though an empty one.
-    if start > dates.start_of(values["to_date"][0], clock):
-        faults.append(fault("from_date", "is after to_date"))
+    for start_field, end_field, start_name, end_name in _WINDOWS:
+        start, end = fields[start_field], fields[end_field]
+        if start is None or end is None or start < end:
+            continue
+        # A day includes itself, so the day after it starts where it ends, and is after it; but
+        # from an instant to the same instant is a window, though an empty one.
+        if start > dates.start_of(values[end_name][0], clock):
+            faults.append(fault(start_name, f"is after {end_name}"))

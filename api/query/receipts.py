@@ -12,7 +12,7 @@ from storage.model.receipt import Receipt
 Found = Mapping[UUID, tuple[Event, Receipt]]
 
 
-class EventReceipt(Event, frozen=True):
+class EventReceipt(Event, frozen=True, kw_only=True):
     """An event and how far it got."""
 
     receipt: Receipt

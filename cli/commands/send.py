@@ -14,7 +14,7 @@ EXAMPLES = (
     "activity send --component billing --environment test --message 'A test'",
 )
 
-_EVENT = ("component", "environment", "message", "email", "data")
+_EVENT = ("component", "environment", "message", "email", "data", "occurred_at")
 _INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
 _REQUIRED = 3  # the first fields of an event
 _MAX_BATCH_LINES, _MAX_CONNECTIONS, _MAX_SKIPPED_LINES = 10_000, 64, 10**18
@@ -47,6 +47,11 @@ def _add_event(parser: ArgumentParser) -> None:
     group.add_argument("--message", help="message of the event (required)")
     group.add_argument("--email", help="email address of the person concerned (default: none)")
     group.add_argument("--data", metavar="JSON", help="any other content as JSON (default: none)")
+    group.add_argument(
+        "--occurred-at",
+        metavar="INSTANT",
+        help="when it happened, such as 2026-04-16T14:30:00+02:00 (default: not said)",
+    )
 
 
 def _add_input(parser: ArgumentParser) -> None:

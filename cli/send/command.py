@@ -41,7 +41,12 @@ class Service(NamedTuple):
 def send_event(service: Service, options: Namespace) -> int:
     """Send one event and print its ID. Raises UsageError, SendError."""
     line = single_event.line_of(
-        options.component, options.environment, options.message, options.email, options.data
+        options.component,
+        options.environment,
+        options.message,
+        options.email,
+        options.data,
+        options.occurred_at,
     )
     with _plain_errors():
         one = SendOptions(service.url, 1, options.give_up, service.key, service.ca)

@@ -16,14 +16,25 @@ from cli.send.run import MAX_PAUSE, SendOptions
 
 
 def line_of(
-    component: str, environment: str, message: str, email: str | None, data: str | None
+    component: str,
+    environment: str,
+    message: str,
+    email: str | None,
+    data: str | None,
+    occurred_at: str | None = None,
 ) -> bytes:
-    """Return the event as a line. `data` is JSON and keeps every digit. Raises UsageError."""
+    """Return the event as a line. Raises UsageError.
+
+    `data` is JSON and keeps every digit. `occurred_at` is what the service will check.
+    """
     try:
         line = event_line(component, environment, message, email)
     except BadEvent as error:
         raise UsageError(str(error)) from None
-    return line if data is None else line[:-1] + b',"data":' + _one_line(data) + b"}"
+    more = b"" if data is None else b',"data":' + _one_line(data)
+    if occurred_at is not None:
+        more += b',"occurred_at":' + json.dumps(occurred_at).encode()
+    return line[:-1] + more + b"}"
 
 
 def send_one(send_options: SendOptions, line: bytes) -> Verdict:

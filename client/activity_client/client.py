@@ -1,6 +1,7 @@
 """Buffer events in memory and post them from one background thread."""
 
 import threading
+from datetime import datetime
 from os import PathLike
 from types import TracebackType
 
@@ -71,10 +72,12 @@ class ActivityClient:
         environment: str | None = None,
         email: str | None = None,
         data: object = None,
+        occurred_at: datetime | None = None,
     ) -> None:
         """Add an event to the buffer; never wait for the network.
 
         An event for which this raises was not added. `data` is any JSON serializable value.
+        `occurred_at`, with a time zone: when it happened.
 
         Raises:
             BadEvent: The service would reject the event (also NotJson, TooLarge).
@@ -88,6 +91,7 @@ class ActivityClient:
                 message,
                 email,
                 data,
+                occurred_at,
             )
         )
         if self._thread is None or not self._thread.is_alive():

@@ -1,6 +1,7 @@
 """Serialize an event to a line of NDJSON. Pure."""
 
 import json
+from datetime import datetime, timezone
 
 from activity_client.errors import BadEvent, NotJson, TooLarge
 
@@ -15,13 +16,14 @@ def event_line(
     message: str,
     email: str | None = None,
     data: object = None,
+    occurred_at: datetime | None = None,
 ) -> bytes:
     """Return the JSON of an event in UTF-8, without a line feed.
 
     Check only what is cheap to check; the service validates the rest.
 
     Raises:
-        BadEvent: A required field is not a string, or is blank.
+        BadEvent: A required field is not a string, or is blank; `occurred_at` has no time zone.
         NotJson: The event is not JSON serializable.
         TooLarge: The JSON exceeds EVENT_BYTES.
     """
@@ -37,6 +39,8 @@ def event_line(
         event["email"] = email
     if data is not None:
         event["data"] = data
+    if occurred_at is not None:
+        event["occurred_at"] = _instant(occurred_at)
     return _checked(_utf8(event))
 
 
@@ -45,6 +49,17 @@ def _check_text(name: str, text: object) -> None:
         raise BadEvent(f"{name} must be a string, not {type(text).__name__}")
     if not text.strip():
         raise BadEvent(f"{name} is blank")
+
+
+def _instant(occurred_at: object) -> str:
+    if not isinstance(occurred_at, datetime):
+        raise BadEvent(f"occurred_at must be a datetime, not {type(occurred_at).__name__}")
+    if occurred_at.utcoffset() is None:
+        raise BadEvent("occurred_at has no time zone, as datetime.now(timezone.utc) has one")
+    try:
+        return occurred_at.astimezone(timezone.utc).isoformat()
+    except OverflowError:
+        raise BadEvent("occurred_at is not from the years 1 to 9999 in UTC") from None
 
 
 def _utf8(event: dict[str, object]) -> bytes:

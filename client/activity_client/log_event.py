@@ -48,7 +48,8 @@ def event_data(record: logging.LogRecord, most: int = RECORD_BYTES) -> dict[str,
     for name, (attribute, bytes_) in _FIELDS.items():
         data[name], size = bounded(getattr(record, attribute, None), bytes_)
         most -= size
-    data["logged_at"] = _time(record)
+    logged_at = event_time(record)
+    data["logged_at"] = None if logged_at is None else logged_at.isoformat()
     stack = getattr(record, "stack_info", None)
     for name, text in (("exception", exception_text(record)), ("stack", stack)):
         if text is not None and (text := text_of(text)):
@@ -111,9 +112,10 @@ def exception_text(record: logging.LogRecord) -> str:
         return f"the exception cannot be formatted: {type(error).__name__}"
 
 
-def _time(record: logging.LogRecord) -> str | None:
+def event_time(record: logging.LogRecord) -> datetime | None:
+    """Return when the record was made; None if it does not say, or out of range."""
     try:
-        return datetime.fromtimestamp(record.created, timezone.utc).isoformat()
+        return datetime.fromtimestamp(record.created, timezone.utc)
     except Exception:  # noqa: BLE001 - not a number, or out of range
         return None
 

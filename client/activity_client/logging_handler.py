@@ -13,6 +13,7 @@ from activity_client.log_event import (
     event_component,
     event_data,
     event_message,
+    event_time,
     record_text,
 )
 from activity_client.log_throttle import LogThrottle
@@ -123,6 +124,7 @@ class ActivityHandler(logging.Handler):
             environment=self._environment,
             message=message,
             data=event_data(record, RECORD_BYTES - json_bytes(message)),
+            occurred_at=event_time(record),
         )
         self._flushed_in_vain = False
         if error is not None:

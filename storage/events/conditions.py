@@ -9,7 +9,7 @@ from storage.events import where_conditions
 from storage.model.event import created_at_of_id
 from storage.model.filters import DECLARATIONS, Filters
 from storage.model.name_patterns import names_of, prefixes_of
-from storage.postgres.tables import events, lower_email
+from storage.postgres.tables import events, lower_email, occurred_of
 
 
 def in_order(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
@@ -24,7 +24,8 @@ def row_by_row(filters: Filters, columns: Any = events.c) -> list[sa.ColumnEleme
 
 def is_searched(filters: Filters) -> bool:
     """Return whether an index finds rows by what is inside them, but in no order."""
-    return bool(filters.message or filters.data) or where_conditions.is_indexed(filters.where)
+    given = filters.message or filters.data or filters.occurred_from or filters.occurred_to
+    return bool(given) or where_conditions.is_indexed(filters.where)
 
 
 def _is_any(column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -70,6 +71,8 @@ IN_ORDER: Mapping[str, Sql] = {
 ROW_BY_ROW: Mapping[str, Sql] = {
     "not_component": lambda filters, of: of.component.not_in(filters.not_component),
     "not_environment": lambda filters, of: of.environment.not_in(filters.not_environment),
+    "occurred_from": lambda filters, of: occurred_of(of) >= filters.occurred_from,
+    "occurred_to": lambda filters, of: occurred_of(of) < filters.occurred_to,
     "data": lambda filters, of: sa.and_(
         *(where_conditions.contains_json(of.data, group) for group in filters.data)
     ),

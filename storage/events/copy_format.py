@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from storage.model.event import Event
 
-COLUMNS = "created_at, id, component, environment, message, email, data"
+COLUMNS = "created_at, id, component, environment, message, email, data, occurred_at"
 
 _NULL = "\\N"
 _SPECIAL = re.compile(r"[\\\t\n\r]")
@@ -30,7 +30,8 @@ def _row(event: Event) -> str:
     component, environment, message, email_text, data_text = values
     return (
         f"{event.created_at}\t{event.id}\t{component}\t{environment}\t{message}\t"
-        f"{_NULL if email is None else email_text}\t{_NULL if data == 'null' else data_text}\n"
+        f"{_NULL if email is None else email_text}\t{_NULL if data == 'null' else data_text}\t"
+        f"{event.occurred_at or _NULL}\n"
     )
 
 

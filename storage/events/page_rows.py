@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from storage.model.event import Event, time_text, to_ms
+from storage.model.occurred_at import occurred_text
 from storage.postgres.engine import TimeLeft
 
 PAGE_BYTES = 16 * 1024 * 1024  # a page ends early past this, so that no page is without bound
@@ -53,6 +54,7 @@ def page_of(rows: Rows, limit: int) -> Page:
 
 def event_of(row: sa.Row[tuple[object, ...]]) -> Event:
     """Return the event of a row with EVENT_COLUMNS."""
+    occurred = row.occurred_at
     return Event(
         id=str(row.id),
         created_at=time_text(to_ms(row.created_at)),
@@ -61,4 +63,5 @@ def event_of(row: sa.Row[tuple[object, ...]]) -> Event:
         message=row.message,
         email=row.email,
         data=msgspec.Raw((row.data or "null").encode()),
+        occurred_at=msgspec.UNSET if occurred is None else occurred_text(occurred),
     )

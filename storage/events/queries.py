@@ -19,6 +19,7 @@ EVENT_COLUMNS = (
     events.c.message,
     events.c.email,
     sa.cast(events.c.data, sa.Text).label("data"),
+    events.c.occurred_at,
 )
 LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
 

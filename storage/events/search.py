@@ -1,4 +1,4 @@
-"""Find pages by what is inside a message or `data`, where an index finds rows, but in no order."""
+"""Find pages by a message, `data` or `occurred_at`, where an index finds rows, but in no order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -30,7 +30,7 @@ from storage.model.where import (
     Path,
     Where,
 )
-from storage.postgres.tables import events
+from storage.postgres.tables import events, occurred_of
 
 Condition = sa.ColumnElement[bool]
 Compare = Callable[[Any, Any], Condition]
@@ -87,7 +87,7 @@ def _is_found(where: Where) -> bool:
             return all(map(_is_found, parts))
         case Contains(_, anywhere):
             return not anywhere
-    return isinstance(where, Name | Email | Id | DataIs)
+    return isinstance(where, Name | Email | Id | DataIs | OccurredCompares)
 
 
 def _sql(where: Where, of: Any) -> Condition:
@@ -119,7 +119,7 @@ def _term(term: Any, of: Any) -> Condition:
         case DataCompares(path, comparison, bound):
             return _compares(_at(of.data, path), _OPERATORS[comparison], bound)
         case OccurredCompares(comparison, bound):
-            return _OPERATORS[comparison](of.created_at, bound)
+            return _OPERATORS[comparison](occurred_of(of), bound)
     raise NotImplementedError(f"a term without SQL: {term}")
 
 
@@ -130,7 +130,7 @@ def _contains(of: Any, text: str) -> Condition:
 
 def _exists(field: str | Path, of: Any) -> Condition:
     if field == "occurred_at":
-        return sa.false()  # no event has one yet
+        return of.occurred_at.is_not(None)  # type: ignore[no-any-return]
     value: sa.ColumnElement[Any] = of.email if field == "email" else _at(of.data, field)
     return value.is_not(None)
 

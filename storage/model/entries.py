@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from storage.model.event import Event, decode_event, derived_id, readable_ids
+from storage.model.occurred_at import require_occurred_texts
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 EventIds = dict[bytes, bytes]  # entry -> id bytes
@@ -97,6 +98,7 @@ def _read(values: Sequence[bytes]) -> tuple[list[Event], list[bytes]]:
     if not joined.isascii():
         str(joined, "utf-8")  # nobody else looks at the text inside `data`
     events = list(map(decode_event, values))
+    require_occurred_texts([event.occurred_at for event in events if event.occurred_at])
     return events, readable_ids(events)
 
 

@@ -13,7 +13,10 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event in its JSON form. `data` is JSON text whose digits are never touched."""
+    """One event in its JSON form. `data` is JSON text whose digits are never touched.
+
+    `occurred_at` is in the form of `storage/model/occurred_at.py`, and only in the JSON if given.
+    """
 
     id: str
     created_at: str
@@ -22,6 +25,7 @@ class Event(msgspec.Struct, frozen=True):
     message: str
     email: str | None
     data: msgspec.Raw
+    occurred_at: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 encode_event = msgspec.json.Encoder().encode

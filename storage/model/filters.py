@@ -51,7 +51,8 @@ class Filters:
     inclusive, `end` exclusive. `cursor` is the id of the last event already seen. A `start` or
     `end` without a time zone raises `ValueError`. `where` says what the other fields can't say;
     what they can say moves into them. `within_component` and `within_environment` are patterns: the
-    limits of the client that asks.
+    limits of the client that asks. `occurred_from` (inclusive) and `occurred_to` (exclusive) say
+    nothing of when events were created: such a page may get an event at any time.
     """
 
     component: tuple[str, ...] = texts(
@@ -91,6 +92,17 @@ class Filters:
         "end",
         "The event was created before this instant, or on this day or earlier. `-15m`, `-24h`, "
         "`-7d`, `now`: before now, cut off to the minute.",
+    )
+    occurred_from: datetime | None = instant(
+        "occurred_from",
+        "start",
+        "The event happened at this instant or later, or on this day or later: its `occurred_at`, "
+        "and its `created_at` where it has none.",
+    )
+    occurred_to: datetime | None = instant(
+        "occurred_to",
+        "end",
+        "The event happened before this instant, or on this day or earlier, by the same time.",
     )
     not_component: tuple[str, ...] = texts(
         "-component",

@@ -128,6 +128,16 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
             raise
 
 
+@contextmanager
+def outside_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Lend a connection on which each statement commits: for what no transaction block may hold.
+
+    Raises what `transaction` raises.
+    """
+    with database_errors(), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
 class TimeLeft:
     """The time limit of a page: `limit_ms` from now on, for all its statements together."""
 

@@ -1,4 +1,4 @@
-"""Advisory locks of PostgreSQL: what only one transaction of all processes may do at a time."""
+"""Advisory locks of PostgreSQL: what only one process may do at a time."""
 
 from enum import StrEnum
 
@@ -6,6 +6,8 @@ import sqlalchemy as sa
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
+_TRY_LOCK_FOR_SESSION = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+_UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
 class Lock(StrEnum):
@@ -17,6 +19,7 @@ class Lock(StrEnum):
     API_KEYS = "activity api keys"
     EVENT_COUNTS = "activity event counts"
     NGRAM_RECORDS = "activity message n-grams"
+    PARTITION_INDEXES = "activity partition indexes"
 
 
 def acquire(connection: sa.Connection, lock: Lock) -> None:
@@ -27,3 +30,13 @@ def acquire(connection: sa.Connection, lock: Lock) -> None:
 def try_acquire(connection: sa.Connection, lock: Lock) -> bool:
     """Take the lock until the transaction ends; return False if another transaction holds it."""
     return bool(connection.scalar(_TRY_LOCK, {"name": str(lock)}))
+
+
+def try_acquire_for_session(connection: sa.Connection, lock: Lock) -> bool:
+    """Take the lock until `release_for_session`; return False if another session holds it."""
+    return bool(connection.scalar(_TRY_LOCK_FOR_SESSION, {"name": str(lock)}))
+
+
+def release_for_session(connection: sa.Connection, lock: Lock) -> None:
+    """Release what `try_acquire_for_session` has taken. The end of the session does it too."""
+    connection.execute(_UNLOCK, {"name": str(lock)})

@@ -1,9 +1,13 @@
 """The tables for SQLAlchemy. Migrations create them; a test checks that both agree."""
 
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
@@ -30,12 +34,25 @@ events = Table(
     Column("message", Text, nullable=False),
     Column("email", Text),
     Column("data", JSONB(none_as_null=True)),
+    Column("occurred_at", TIMESTAMP(timezone=True)),
     postgresql_partition_by="RANGE (created_at)",
 )
 """One row per event, partitioned by its time, which is also its ID's time."""
 
 # ASCII letters only, whatever the database's locale, as in the cache's tags.
 lower_email = func.lower(events.c.email.collate("C"))
+
+
+def occurred_of(columns: Any) -> ColumnElement[datetime]:
+    """Return when an event happened: `occurred_at`, or `created_at` of an event without one.
+
+    `columns`: those of the events, or of a subquery that has both.
+    """
+    return func.coalesce(columns.occurred_at, columns.created_at)
+
+
+occurred = occurred_of(events.c)
+"""The very expression of the index `events_occurred`: any other form would not use it."""
 
 Index("events_component", events.c.component, events.c.created_at.desc(), events.c.id.desc())
 Index("events_environment", events.c.environment, events.c.created_at.desc(), events.c.id.desc())
@@ -52,6 +69,7 @@ Index(
     postgresql_using="gin",
     postgresql_ops={"data": "jsonb_path_ops"},
 )
+Index("events_occurred", occurred, postgresql_using="brin")
 
 drain_ledger = Table(
     "drain_ledger",

@@ -11,7 +11,7 @@ import msgspec
 from storage.model.event import Event, created_ms, to_datetime
 from storage.model.filters import DECLARATIONS, Filters
 from storage.model.normal_form import lower_ascii
-from tests.support.where_rules import says
+from tests.support.where_rules import occurred, says
 
 # Whether an event matches a filter that is given, by its field in `Filters`.
 RULES: dict[str, Callable[[Event, Filters], bool]] = {
@@ -34,6 +34,12 @@ RULES: dict[str, Callable[[Event, Filters], bool]] = {
     "where": lambda event, filters: filters.where is None or says(filters.where, event),
     "start": lambda event, filters: filters.start is not None and at(event) >= filters.start,
     "end": lambda event, filters: filters.end is not None and at(event) < filters.end,
+    "occurred_from": lambda event, filters: (
+        filters.occurred_from is not None and occurred(event) >= filters.occurred_from
+    ),
+    "occurred_to": lambda event, filters: (
+        filters.occurred_to is not None and occurred(event) < filters.occurred_to
+    ),
     "cursor": lambda event, filters: is_behind(event, filters),
     "limit": lambda event, filters: True,
     "order": lambda event, filters: True,

@@ -8,7 +8,10 @@ from random import Random
 from urllib.parse import urlencode
 from uuid import UUID
 
-from storage.model.event import Event
+from msgspec import UNSET
+
+from storage.model.event import Event, to_datetime
+from storage.model.occurred_at import occurred_text
 from storage.model.where import (
     And,
     Comparison,
@@ -26,6 +29,7 @@ from storage.model.where import (
     Where,
 )
 from tests.support.reading import made
+from tests.support.where_rules import CreatedCompares
 
 NAMES = ["pay-a", "pay-b", "Pay-a", "pay%", "pay_a", "pay*", 'a"b', r"a\b", r"a\*", "é", "-x", "OR"]
 TEXTS = [
@@ -59,7 +63,14 @@ def event(spread: Random, now_ms: int) -> Event:
         message=" ".join(spread.sample(TEXTS, spread.randrange(1, 4))),
         email=spread.choice([None, *EMAILS]),
         data=spread.choice(["null", "{}", _data(spread), _data(spread)]),
+        occurred_at=_occurred_at(spread, minute - ago) if spread.random() < 0.5 else UNSET,
     )
+
+
+def _occurred_at(spread: Random, created_ms: int) -> str:
+    """Return a time from a day before to an hour after, some at whole minutes."""
+    away = timedelta(minutes=spread.randrange(-1440, 60), microseconds=spread.choice([-1, 0, 0, 1]))
+    return occurred_text(to_datetime(created_ms) + away)
 
 
 def _data(spread: Random) -> str:
@@ -122,8 +133,10 @@ class Mix:
             lambda: self._texts("message", "-", TEXTS, Contains),
             lambda: self._at_path(""),
             lambda: self._at_path("-"),
-            self._from,
-            self._to,
+            lambda: self._from("from_date", CreatedCompares),
+            lambda: self._to("to_date", CreatedCompares),
+            lambda: self._from("occurred_from", OccurredCompares),
+            lambda: self._to("occurred_to", OccurredCompares),
         ]
 
     def _add(self, sign: str, asked: Sequence[tuple[str, str, Where]]) -> None:
@@ -155,15 +168,15 @@ class Mix:
         name = "data." + ".".join(path)
         self._add(sign, [(name, one, DataIs(path, _readings(one))) for one in values])
 
-    def _from(self) -> None:
+    def _from(self, name: str, term: type[OccurredCompares]) -> None:
         text, at = self._ago()
-        self.pairs.append(("from_date", text))
-        self.parts.append(OccurredCompares(">=", at))
+        self.pairs.append((name, text))
+        self.parts.append(term(">=", at))
 
-    def _to(self) -> None:
+    def _to(self, name: str, term: type[OccurredCompares]) -> None:
         text, at = self._spread.choice([("now", self._minute), ("-1m", self._back(1))])
-        self.pairs.append(("to_date", text))
-        self.parts.append(OccurredCompares("<", at))
+        self.pairs.append((name, text))
+        self.parts.append(term("<", at))
 
     def _ago(self) -> tuple[str, datetime]:
         number, unit = self._spread.choice([(15, "m"), (60, "m"), (24, "h"), (1, "d"), (2, "d")])

@@ -38,12 +38,20 @@ def made(
     email: str | None = None,
     data: str = "null",
     number: int | None = None,
+    occurred_at: str | msgspec.UnsetType = msgspec.UNSET,
 ) -> Event:
     """Make an event of that millisecond; `number` orders events within it."""
     number = next(_numbers) if number is None else number
     raw = ms.to_bytes(6, "big") + b"\x70\x00\x80\x00" + number.to_bytes(6, "big")
     return Event(
-        id_text(raw), time_text(ms), component, environment, message, email, msgspec.Raw(data)
+        id_text(raw),
+        time_text(ms),
+        component,
+        environment,
+        message,
+        email,
+        msgspec.Raw(data),
+        occurred_at,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from operator import ge, gt, le, lt
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from storage.model.event import Event, created_ms, to_datetime
+from storage.model.event import Event
 from storage.model.where import (
     And,
     Contains,
@@ -30,6 +31,10 @@ Lower = Callable[[str], str]
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 _MISSING = object()
+
+
+class CreatedCompares(OccurredCompares):
+    """`created_at` compares so with the instant: what `from_date` and `to_date` mean."""
 
 
 class Raw(str):
@@ -58,7 +63,7 @@ def says(where: Where, event: Event, lower: Lower = str.lower) -> bool:
         case Exists("email"):
             return event.email is not None
         case Exists("occurred_at"):
-            return False
+            return bool(event.occurred_at)
         case Exists(path):
             return value_at(event, path) is not _MISSING
         case DataIs(path, values):
@@ -68,8 +73,10 @@ def says(where: Where, event: Event, lower: Lower = str.lower) -> bool:
             return any(is_same(one, value) for one in candidates for value in wanted)
         case DataCompares(path, comparison, bound):
             return compares(value_at(event, path), comparison, bound)
+        case CreatedCompares(comparison, bound):
+            return _COMPARE[comparison](datetime.fromisoformat(event.created_at), bound)
         case OccurredCompares(comparison, bound):
-            return _COMPARE[comparison](to_datetime(created_ms(event)), bound)
+            return _COMPARE[comparison](occurred(event), bound)
     raise NotImplementedError(where)
 
 
@@ -137,3 +144,8 @@ def read(text: str | bytes) -> Any:
 def ascii_lower(text: str) -> str:
     """Lower A-Z only."""
     return "".join(one.lower() if one.isascii() else one for one in text)
+
+
+def occurred(event: Event) -> datetime:
+    """When it happened, as far as is known."""
+    return datetime.fromisoformat(event.occurred_at or event.created_at)

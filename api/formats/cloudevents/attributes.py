@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from api.http.instants import instant_of
+from api.http.instants import instant_of, rfc_3339
 
 REQUIRED = ("specversion", "id", "source", "type")
 _STRINGS = (*REQUIRED, "datacontenttype", "dataschema", "subject", "time")
@@ -22,12 +22,6 @@ _is_integer = re.compile(r"-?(?:0|[1-9]\d{0,9})", re.ASCII).fullmatch
 _HTTP_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _is_media_type = re.compile(
     rf'{_HTTP_NAME}/{_HTTP_NAME}(?:\s*;\s*(?:{_HTTP_NAME}=(?:{_HTTP_NAME}|"(?:[^"\\]|\\.)*+"))?)*+\s*'
-).fullmatch
-_as_time = re.compile(
-    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[Tt]"
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))?"
-    r"(?:[Zz]|(?P<sign>[+-])(?P<off_hour>\d\d):(?P<off_minute>\d\d))",
-    re.ASCII,
 ).fullmatch
 # What RFC 3339 has and `datetime` has not: the year 0, a leap year, and leap seconds.
 _STAND_INS = {"year": {"0000": "0004"}, "second": {"60": "59"}}
@@ -97,7 +91,7 @@ def _fault_of_media_type(value: str) -> str | None:
 
 
 def _fault_of_time(value: str) -> str | None:
-    parts = _as_time(value)
+    parts = rfc_3339(value)
     if parts and _is_on_the_calendar(parts.groupdict()):
         return None
     return "is not a time of RFC 3339, such as 2026-04-16T12:30:00Z"

@@ -12,6 +12,7 @@ from typing import Any
 from api.formats.event_reader import EventReader
 from api.formats.native_fast import EventIn, parse
 from api.formats.native_validate import validate
+from api.formats.occurred_at import canonical_instant
 from api.formats.offload import LARGE_BODY
 from api.formats.validation_problem import is_truncated, validation_problem
 from api.http.error_detail import ErrorDetail
@@ -89,7 +90,18 @@ def map_fields(
         origins[f"/{field}"] = origin_of(name)
         if field == "email" and not filled:
             fields[field] = None
+    if instant := _instant(attributes.get("time")):
+        fields["occurred_at"] = instant
+        origins["/occurred_at"] = origin_of("time")
     return fields, origins
+
+
+def _instant(time: Any) -> str | None:
+    """Return the attribute `time` as an event keeps it; None for what it can't be, as year 0."""
+    try:
+        return canonical_instant(_as_string(time))
+    except ValueError:
+        return None
 
 
 def event_text(fields: Mapping[str, str | None], data: bytes) -> bytes:

@@ -119,6 +119,8 @@ def event_text(source: Source, scope: msgspec.Raw | None, record: Record) -> byt
         "email": _email(record.attributes),
         "data": body | {name: value for name, value in rest.items() if value},
     }
+    if nanoseconds := record.time_ns or record.observed_ns:
+        event["occurred_at"] = _time(nanoseconds)
     return msgspec.json.encode(event)
 
 

@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from datetime import UTC, datetime
+import logging
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from activity_client.batch import GZIP_FROM_BYTES, Batch
 from activity_client.errors import BadEvent, BadUrl, BufferFull, NotJson, TooLarge
 from activity_client.event_line import EVENT_BYTES, event_line
 from activity_client.limits import Limits
+from activity_client.log_event import event_time
 from activity_client.log_throttle import LogThrottle
 from activity_client.transport import Transport
 
@@ -190,3 +192,29 @@ def test_the_same_thing_is_throttled_and_what_was_silent_is_counted() -> None:
     assert [throttle.admit() for _ in range(3)] == [0, None, None]
     time = 10.0
     assert [throttle.admit() for _ in range(2)] == [2, None]
+
+
+def test_the_time_of_an_event_is_sent_in_utc() -> None:
+    zone = timezone(timedelta(hours=2))
+    line = event_line("c", "e", "m", occurred_at=datetime(2026, 4, 16, 14, 30, tzinfo=zone))
+    assert json.loads(line)["occurred_at"] == "2026-04-16T12:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        datetime(2026, 4, 16),
+        "2026-04-16T12:30:00Z",
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+    ],
+)
+def test_a_time_that_the_service_would_refuse_is_told_at_once(wrong: Any) -> None:
+    with pytest.raises(BadEvent, match="occurred_at"):
+        event_line("c", "e", "m", occurred_at=wrong)
+
+
+def test_a_log_record_says_when_it_was_made_unless_it_can_not() -> None:
+    record = logging.makeLogRecord({"created": 1_776_342_600.25})
+    assert event_time(record) == datetime(2026, 4, 16, 12, 30, 0, 250_000, tzinfo=UTC)
+    for created in (None, "x", 1e300, float("nan")):
+        assert event_time(logging.makeLogRecord({"created": created})) is None

@@ -9,15 +9,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import UNSET
 
 from storage.events import search
 from storage.events.reader import EventStore
 from storage.model.event import Event, created_ms, to_datetime
 from storage.model.filters import Filters
+from storage.model.occurred_at import occurred_text
 from storage.postgres.engine import reading_engine
 from testbed.servers import TestServers
 from tests.support.matching import page_of
 from tests.support.reading import made, store
+from tests.support.where_rules import occurred
 
 DAY_MS = 86_400_000
 START_MS = 1_772_323_200_000  # 2026-03-01
@@ -49,6 +52,7 @@ def event(spread: random.Random) -> Event:
         "steps": [{"n": spread.randrange(30)} for _ in range(spread.randrange(3))],
     }
     number = spread.randrange(40)
+    earlier = to_datetime(START_MS + spread.randrange(DAYS) * DAY_MS) - timedelta(hours=number)
     return made(
         START_MS + spread.randrange(DAYS) * DAY_MS + spread.choice([0, 1, number, number * 1000]),
         component=spread.choice(["web", "web", "web", "mail", f"job-{number}"]),
@@ -56,6 +60,7 @@ def event(spread: random.Random) -> Event:
         message=f"{spread.choice(['Failed', 'retrying', '50% of É'])} order {number}",
         email=spread.choice([None, "Jo@a.b", f"user{number}@A.b"]),
         data=json.dumps(data) if number else "null",
+        occurred_at=occurred_text(earlier) if number % 3 else UNSET,
     )
 
 
@@ -72,6 +77,9 @@ def question(spread: random.Random, stored: list[Event]) -> Filters:
             microseconds=spread.choice([-1, 0, 1])
         )
 
+    def occurrence() -> Any:
+        return spread.choice([None] * 5 + [occurred(spread.choice(stored))])
+
     steps = [f'{{"steps":[{{"n":{spread.randrange(32)}}}]}}' for _ in range(2)]
     return Filters(
         component=some("web", "mail", "job-7", "nobody"),
@@ -83,6 +91,8 @@ def question(spread: random.Random, stored: list[Event]) -> Filters:
         data=tuple(filter(None, (some('{"tier":"gold"}', '{"tier":"none"}'), some(*steps)))),
         start=instant(),
         end=instant(),
+        occurred_from=occurrence(),
+        occurred_to=occurrence(),
         limit=spread.choice([1, 2, 7, 20, 1000]),
         order=spread.choice(["asc", "desc"]),
         cursor=UUID(spread.choice(stored).id) if spread.random() < 0.4 else None,

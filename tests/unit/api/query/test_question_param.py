@@ -59,8 +59,8 @@ def test_a_question_with_a_relative_date_is_remembered_for_its_minute_only() -> 
 
 def relative(query_string: str) -> bool:
     found = parse(query_string.encode())
-    assert isinstance(found, PageQuestion)
-    return found.is_relative
+    assert isinstance(found.asked, PageQuestion)
+    return found.asked.is_relative
 
 
 def test_a_question_is_not_stripped_before_its_characters_are_counted() -> None:
