@@ -67,7 +67,7 @@ def test_a_mix_of_q_and_parameters_finds_what_a_rule_picks(
     for _ in range(MIXES):
         mix = Mix(spread, NOW, stored)
         order, limit = spread.choice(["asc", "desc"]), spread.choice([3, 1000, 1000])
-        question = parse(mix.query_string + f"&order={order}&limit={limit}".encode())
+        question = parse(mix.query_string + f"&order={order}&limit={limit}".encode()).asked
         assert isinstance(question, PageQuestion)
         expected = [one.id for one in stored if says(mix.meant, one, lower)]
         expected.sort(reverse=order == "desc")
