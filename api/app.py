@@ -174,8 +174,8 @@ def _invalid(error: dict[str, Any]) -> str:
 
 
 _NO_SUCH_PATH = (
-    "No such path. The paths are /, /events, /events/batch, /events/stats, /events/{id}, "
-    "/events/{id}/around, "
+    "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
+    "/events/{id}, /events/{id}/around, "
     "/v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
 )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -32,10 +32,13 @@ from api.query.bulk_reads import BulkReads
 from api.query.freshness import Freshness
 from api.query.lag import Lag
 from api.query.service import History
+from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
+from api.query.watermark import watermark_or_zero
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
+from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
 from storage.errors import (
     DatabaseMismatch,
@@ -56,6 +59,8 @@ from storage.queue.scheduler import Crew, DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
+from storage.statistics.facets import Facets
+from storage.statistics.newest_keys import KEYS_MS
 from storage.statistics.reader import Statistics
 
 log = logging.getLogger(__name__)
@@ -96,6 +101,7 @@ class Services:
     ack_waiter: AckWaiter
     history: History
     statistics: StatisticsService
+    facets: FacetService
     lag: Lag
     freshness: Freshness
     status: Status
@@ -194,7 +200,7 @@ async def open_services(
             ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
-            _statistics(stack, storage, settings),
+            *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
             lag,
             freshness,
             Status(inspector, read.ledger, wakeups.crew, monitor),
@@ -204,12 +210,23 @@ async def open_services(
 
 
 def _statistics(
-    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
-) -> StatisticsService:
+    stack: AsyncExitStack,
+    storage: StorageSettings,
+    settings: ApiSettings,
+    watermark_ms: Callable[[], Awaitable[int]],
+) -> tuple[StatisticsService, FacetService]:
     engine = counting_engine(storage.database_url)
     stack.callback(engine.dispose)
-    counts = Statistics(engine, counted_spans, settings.statistics_budget_ms / 1000)
-    return StatisticsService(counts, BulkReads())
+    days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
+    stack.callback(days.close)
+    budget, reads = settings.statistics_budget_ms / 1000, BulkReads()
+    counts = Statistics(engine, counted_spans, budget)
+    facets = Facets(engine, counted_spans, days, budget)
+    pages = EventStore(engine, KEYS_MS)
+    return (
+        StatisticsService(counts, reads),
+        FacetService(facets, pages.page, watermark_ms, reads),
+    )
 
 
 def _backlog_limits(settings: ApiSettings) -> BacklogLimits:

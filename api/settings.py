@@ -118,6 +118,13 @@ class ApiSettings(Settings):
     cache_seconds: int = Field(
         300, ge=1, le=86_400, description="Seconds a cached page is kept at most."
     )
+    cache_day_seconds: int = Field(
+        86_400,
+        ge=1,
+        le=2_592_000,
+        description="Seconds the counts of a closed day are kept at most, for a statistic that is "
+        "asked again.",
+    )
     cache_grace_ms: int = Field(
         10_000,
         ge=0,

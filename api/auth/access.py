@@ -19,6 +19,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/v1/logs"): Scope.WRITE,
     ("GET", "/events"): Scope.READ,
     ("GET", "/events/stats"): Scope.READ,
+    ("GET", "/events/facets"): Scope.READ,
     ("GET", "/events/{event_id}"): Scope.READ,
     ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,

@@ -9,8 +9,8 @@ EVENTS = "/events"
 _BASES = ("", "/api")
 _ENDS = ("", "/")
 _ROUTE = re.compile(
-    "/(?:events|events/batch|events/stats|events/[0-9a-fA-F-]{36}(?:/around)?|v1/logs|status|metrics"
-    "|health|heath|health/ready"
+    "/(?:events|events/batch|events/stats|events/facets|events/[0-9a-fA-F-]{36}(?:/around)?"
+    "|v1/logs|status|metrics|health|heath|health/ready"
     r"|openapi\.json|docs|docs/[^/]+)"
 )
 

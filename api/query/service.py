@@ -13,6 +13,7 @@ from api.query import cursors, receipts
 from api.query.bounded_threads import BoundedThreads
 from api.query.question import PageQuestion
 from api.query.single_flight import SingleFlight
+from api.query.watermark import watermark_or_zero
 from storage.cache.page_cache import LocalPage, Miss, PageCache
 from storage.errors import ControlUnavailable, DatabaseUnavailable, QueueUnavailable
 from storage.events.page_rows import Page
@@ -29,8 +30,6 @@ from storage.queue.producer import QueueProducer
 Verdict = Literal["HIT", "MISS", "BYPASS"]
 T = TypeVar("T")
 R = TypeVar("R", bound=Receipt)
-
-_WATERMARK_SECONDS = 0.5  # a queue that hangs must not delay reading
 
 # Pauses, in seconds, while another process runs the query: 3 s in total, then run it here too.
 _PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08, *[0.15] * 19)
@@ -169,12 +168,7 @@ class History:
 
     async def _watermark(self, filters: Filters) -> int:
         """Return the ms before which everything is stored; 0 if unknown, or of no use here."""
-        if not _may_close(filters):
-            return 0
-        with suppress(QueueUnavailable, TimeoutError):
-            async with asyncio.timeout(_WATERMARK_SECONDS):
-                return await self._producer.watermark_ms()
-        return 0
+        return await watermark_or_zero(self._producer) if _may_close(filters) else 0
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work in a thread, as many at once as there are connections to PostgreSQL.

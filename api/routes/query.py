@@ -17,20 +17,21 @@ from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
 from api.query.statistics.answer import answer_of
+from api.query.statistics.facet_params import parse_facets
 from api.query.statistics.params import parse_stats
 from api.routes import openapi
 from api.routes.fresh_read import QUERY_FAULT, wait_if_asked, wait_until_fresh
 from api.routes.openapi_around import GET_AROUND
-from api.routes.openapi_statistics import GET_STATS
+from api.routes.openapi_statistics import GET_FACETS, GET_STATS
 from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
 from storage.model.event import encode_event
 
 
 class _EventId(StringConvertor):
-    """An event id in a path; `batch` and `stats` are other paths."""
+    """An event id in a path; `batch`, `stats` and `facets` are other paths."""
 
-    regex = "(?!(batch|stats)$)[^/]+"
+    regex = "(?!(batch|stats|facets)$)[^/]+"
 
 
 register_url_convertor("event_id", _EventId())
@@ -62,6 +63,24 @@ async def get_stats(request: Request) -> Response:
         body = await services_of(request).statistics.answer(asked, request.receive)
     except InvalidQuery as error:
         raise Problem(422, QUERY_FAULT, error.faults) from None
+    return AnswerResponse(answer_of(body, _if_none_match(request)))
+
+
+@router.get("/events/facets", **GET_FACETS)
+async def get_facets(request: Request) -> Response:
+    """Facets: how many events that match every filter have each value of a field, exactly.
+
+    What takes too long is counted in part, from the newest event on: the answer says what is
+    `covered`. Asked again, it goes on from there.
+    """
+    limits = principal_of(request).limits
+    try:
+        asked = parse_facets(request.scope["query_string"], limits)
+    except InvalidQuery as error:
+        raise Problem(422, QUERY_FAULT, error.faults) from None
+    if asked.fresh:
+        await wait_until_fresh(request)
+    body = await services_of(request).facets.answer(asked.question, request.receive)
     return AnswerResponse(answer_of(body, _if_none_match(request)))
 
 

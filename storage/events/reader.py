@@ -16,7 +16,7 @@ from storage.model.entries import read_event
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.receipt import StoredState
-from storage.postgres.engine import TimeLeft, transaction
+from storage.postgres.engine import READ_LIMIT_MS, TimeLeft, transaction
 from storage.postgres.tables import dead_letters, events
 from storage.tracing import span
 
@@ -29,10 +29,14 @@ _OF_QUERY = {
 
 
 class EventStore:
-    """Queries of the events table, each in a transaction of its own. Threads may share it."""
+    """Queries of the events table, each in a transaction of its own. Threads may share it.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    `page_ms` is the time limit of a page.
+    """
+
+    def __init__(self, engine: sa.Engine, page_ms: int = READ_LIMIT_MS) -> None:
         self._engine = engine
+        self._page_ms = page_ms
 
     def page(self, filters: Filters) -> Page:
         """Return the page these filters ask for. Raises DatabaseUnavailable, QueryTooSlow.
@@ -50,7 +54,7 @@ class EventStore:
 
     def _page(self, filters: Filters) -> Page:
         with transaction(self._engine) as connection:
-            time_left = TimeLeft()
+            time_left = TimeLeft(self._page_ms)
             if is_searched(filters):
                 return search(connection, filters, time_left)
             return page_of(read_rows(connection, page_query(filters), time_left), filters.limit)

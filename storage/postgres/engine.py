@@ -139,11 +139,11 @@ def outside_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 class TimeLeft:
-    """The time limit of a page: READ_LIMIT_MS from now on, for all its statements together."""
+    """The time limit of a page: `limit_ms` from now on, for all its statements together."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_ms: int = READ_LIMIT_MS) -> None:
         self._allowed = READ_LIMIT_MS  # the session's setting
-        self._end = time.monotonic() + READ_LIMIT_MS / 1000
+        self._end = time.monotonic() + limit_ms / 1000
 
     def allow(self, connection: sa.Connection) -> None:
         """Limit the next statement to the time left; at least 1 ms, for an error of its own."""

@@ -60,6 +60,11 @@ def page_lock(digest: str) -> str:
     return f"cache:lock:{digest}"
 
 
+def day(digest: str, day: int) -> str:
+    """Control: hash with a TTL: `generations` and `body` of a closed day, numbered from 1970."""
+    return f"cache:day:{digest}:{day}"
+
+
 def limit(key_id: str) -> str:
     """Control: hash, see access/lua/grant.lua; with a TTL unless the key has a limit of a day."""
     return f"limit:{key_id}"

@@ -16,6 +16,7 @@ from storage.access.audit import AuditLine
 from storage.access.homes import KeyHomes
 from storage.access.pending_audit import pending_lines
 from storage.access.rate_limits import Demand, RateLimit, RateLimits
+from storage.cache.day_cache import DayCache
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
 from storage.postgres.engine import plain_engine
@@ -90,6 +91,8 @@ def use_everything(running: Service) -> None:
         lambda: running.http.get("/events").headers["x-cache"] == "HIT", "a cached page", 60
     )
     assert cached
+    fields = {"field": ["component", "email", "data"]}
+    assert running.http.get("/events/facets", params=fields).json()["complete"]
     found = running.http.get("/status").json()
     assert (found["status"], found["attention"]) == ("ok", [])
     shown = wait_until(
@@ -214,3 +217,14 @@ def test_commands_without_a_right_are_refused(
         pytest.raises(redis.ResponseError, match=r"(?i)no permission|can't access"),
     ):
         server.execute_command(*command)
+
+
+def test_counts_of_closed_days_are_kept_with_these_rights(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    with closing(DayCache(few_rights.control_url, 60, 0)) as cache:
+        days = cache.open("digest", 10 * 86_400_000)
+        days.keep(7, b"counts")
+        days.flush()
+        assert days.kept([6, 7]) == {7: b"counts"}
+    assert denied(settings) == []

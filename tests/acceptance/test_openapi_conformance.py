@@ -50,7 +50,8 @@ _seen: Counter[tuple[str, int]] = Counter()
 
 # Only the text of the document says what these must be, and how long a whole query may be.
 _DATES = {"from_date", "to_date", "occurred_from", "occurred_to"}
-_IN_WORDS = {*_DATES, "cursor", "data", "id", "q", "tz", "group_by", "next", None}
+_OF_COUNTS = {"tz", "group_by", "next", "field"}
+_IN_WORDS = {*_DATES, *_OF_COUNTS, "cursor", "data", "id", "q", None}
 
 
 def test_the_document_is_the_one_that_is_served(running: Service) -> None:
@@ -110,7 +111,7 @@ def _excluded(
     sent = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
     if _an_item_was_refused(case, response) or any(not value.strip() for _, value in sent):
         yield negative_data_rejection  # bad items were rejected; blank values are ignored
-    if case.operation.label not in ("GET /events", "GET /events/stats"):
+    if case.operation.label not in ("GET /events", "GET /events/stats", "GET /events/facets"):
         return
     if response.status_code == 422:
         faults = response.json().get("errors", ())
@@ -132,6 +133,8 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
         ("GET /events", 422),
         ("GET /events/stats", 200),
         ("GET /events/stats", 422),
+        ("GET /events/facets", 200),
+        ("GET /events/facets", 422),
         ("GET /events/{event_id}", 404),
         ("GET /events/{event_id}/around", 404),
         ("GET /health", 200),

@@ -14,6 +14,7 @@ from api.query import pairs, params
 from api.query.bulk_reads import MAX_WAITING
 from api.query.fresh import FRESH
 from api.query.id_params import ID
+from api.query.statistics import facet_params
 from api.query.statistics import params as stats_params
 from api.services import RequestLimits
 from api.settings import ApiSettings
@@ -25,7 +26,7 @@ from storage.postgres.engine import COUNTING_CONNECTIONS
 from storage.postgres.tables import metadata
 from storage.redis import keys
 from storage.secret_files import file_variables
-from storage.statistics import bars
+from storage.statistics import bars, value_counts
 from storage.statistics.counts import MAX_VALUE_BYTES
 from storage.statistics.tally import MAX_NAMED
 
@@ -133,6 +134,7 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.pending_tags(7).replace("7", "<N>"),
         keys.page("<digest>"),
         keys.page_lock("<digest>"),
+        keys.day("<digest>", 0).replace(":0", ":<day>"),
         keys.limit("<key id>"),
     ],
 )
@@ -227,6 +229,16 @@ def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared()
         assert bound in told
     assert f"At most {['no', 'one', 'two'][COUNTING_CONNECTIONS]} such requests" in told
     assert f"and {MAX_WAITING} wait" in told
+
+
+def test_the_http_page_lists_the_parameters_of_facets_as_they_are_declared() -> None:
+    rows = [f"| `{name}` | {text} |" for name, text in facet_params.OWN.items()]
+    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+    page = (ROOT / "docs/http.md").read_text()
+    assert table in page, f"docs/http.md must have:\n{table}"
+    told = page.replace("\n", " ")
+    assert f"more than {value_counts.MAX_VALUES:,} different values" in told
+    assert f"than {value_counts.MAX_VALUE_CHARACTERS} characters is not named" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:

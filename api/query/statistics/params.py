@@ -71,14 +71,14 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     faults: list[ErrorDetail] = []
     fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
     own = {name: [value.strip() for known, value in pairs if known == name] for name in OWN}
-    interval = _one(own, "interval", _interval, faults) or "auto"
-    zone = _one(own, "tz", zone_of, faults) or ZoneInfo("UTC")
-    group = _one(own, "group_by", group_of, faults)
+    interval = one_of(own, "interval", _interval, faults) or "auto"
+    zone = one_of(own, "tz", zone_of, faults) or ZoneInfo("UTC")
+    group = one_of(own, "group_by", group_of, faults)
     of_filters = [pair for pair in pairs if pair[0] not in OWN]
     filters = filters_of(of_filters, faults, Clock(), KNOWN)
     question = Question(limits.narrow(filters) if limits else filters, group)
     key = _key(question, interval, zone, limits)
-    place = _one(own, "next", lambda text: places.decode(text, key), faults)
+    place = one_of(own, "next", lambda text: places.decode(text, key), faults)
     if faults:
         raise InvalidQuery(faults)
     return StatsQuestion(question, Scale(interval, zone), place, key, fresh)
@@ -113,7 +113,7 @@ def _interval(text: str) -> Interval | Literal["auto"]:
     return interval
 
 
-def _one(
+def one_of(
     values: Mapping[str, Sequence[str]],
     name: str,
     parse: Callable[[str], T],

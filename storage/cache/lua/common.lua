@@ -35,3 +35,14 @@ local function read_generations(generations, shards, epoch, kind, tags)
   for i = 1, #tags do values[i] = values[i] or '0' end
   return table.concat({kind, epoch, unpack(values)}, ':'), is_pending(shards, tags)
 end
+-- Record that windows up to this watermark count as closed; return it (ms). It can't pass a pending
+-- batch, and a batch that begins later finds `closed_until`.
+local function record_watermark(generations, writers, watermark_ms)
+  local watermark = tonumber(watermark_ms)
+  local oldest = redis.call('ZRANGE', writers, 0, 0, 'WITHSCORES')[2]
+  if oldest then watermark = math.min(watermark, tonumber(oldest)) end
+  if watermark > tonumber(redis.call('HGET', generations, 'closed_until') or '0') then
+    redis.call('HSET', generations, 'closed_until', string.format('%.0f', watermark))
+  end
+  return watermark
+end

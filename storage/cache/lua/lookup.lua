@@ -27,11 +27,4 @@ end
 if ARGV[2] == '0' then return {'miss', open, closed, 0} end
 local holder = redis.call('SET', KEYS[4], ARGV[3], 'NX', 'GET', 'PX', ARGV[2])
 if holder and holder ~= ARGV[3] then return {'wait'} end
--- The watermark can't pass a pending batch; a batch that begins later finds `closed_until`.
-local watermark = tonumber(ARGV[4])
-local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-if oldest then watermark = math.min(watermark, tonumber(oldest)) end
-if watermark > tonumber(redis.call('HGET', KEYS[1], 'closed_until') or '0') then
-  redis.call('HSET', KEYS[1], 'closed_until', string.format('%.0f', watermark))
-end
-return {'miss', open, closed, watermark}
+return {'miss', open, closed, record_watermark(KEYS[1], KEYS[2], ARGV[4])}

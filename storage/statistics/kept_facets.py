@@ -1,0 +1,112 @@
+"""The counts of some closed days that follow each other: those that are kept, and those to keep."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import NamedTuple
+
+from storage.cache.day_cache import Days
+from storage.model.event import to_datetime
+from storage.statistics.slices import NARROWEST
+from storage.statistics.value_counts import Counts, empty, merge, pack, unpack
+from storage.statistics.window import Window
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+class Part(NamedTuple):
+    """A part of the days: its counts are kept, or it must be counted (`counts` is None)."""
+
+    start: datetime
+    end: datetime
+    counts: Counts | None
+
+
+@dataclass(slots=True)
+class _Kept:
+    since: datetime
+    counts: Counts
+
+
+class KeptFacets:
+    """The days of a window that ends with a day, and may begin within one.
+
+    A day is kept from a time on until its end: the budget may end within a day.
+    """
+
+    def __init__(self, days: Days, window: Window, fields: int) -> None:
+        self._days = days
+        self._fields = fields
+        self._first = (window.start - EPOCH) // DAY
+        count = (window.end - EPOCH) // DAY - self._first
+        later = (EPOCH + (self._first + number) * DAY for number in range(1, count))
+        self.starts = [window.start, *later]
+        self._kept = self._read()
+        self._counting: dict[int, Counts] = {}
+        self._left = [at for at in reversed(range(count)) if not self._is_whole(at)]
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts, newest first; before the next one, `add` what is counted of a part."""
+        end = None
+        for at in reversed(range(len(self.starts))):
+            kept = self._kept.get(at)
+            if not self._is_usable(at):
+                end = end or self._end(at)
+                continue
+            if end:
+                yield Part(self._end(at), end, None)
+            assert kept is not None
+            end = None if self._is_whole(at) else kept.since
+            yield Part(end or self.starts[at], self._end(at), kept.counts)
+        if end:
+            yield Part(self.starts[0], end, None)
+
+    def add(self, since: datetime, found: dict[int, Counts]) -> None:
+        """Add what was counted, down to this instant; keep the days that are whole now."""
+        for at, counts in found.items():
+            merge(self._counts(at), counts)
+        for at in list(takewhile(lambda at: self.starts[at] >= since, self._left)):
+            self._keep(at, self.starts[at])
+            self._left.remove(at)
+
+    def stop(self, since: datetime) -> None:
+        """Keep what is counted of the day in which the counting has ended."""
+        if self._left and since < self._end(self._left[0]):
+            self._keep(self._left[0], since)
+
+    def _read(self) -> dict[int, _Kept]:
+        numbers = [self._first + at for at in range(len(self.starts))]
+        found: dict[int, _Kept] = {}
+        for day, packed in self._days.kept(numbers).items():
+            if unpacked := unpack(packed, self._fields):
+                since_ms, counts = unpacked
+                found[day - self._first] = _Kept(to_datetime(since_ms), counts)
+        return found
+
+    def _is_usable(self, at: int) -> bool:
+        """Return whether all that is kept of a day is in the window."""
+        kept = self._kept.get(at)
+        return kept is not None and kept.since >= self.starts[at]
+
+    def _is_whole(self, at: int) -> bool:
+        return self._is_usable(at) and self._kept[at].since - self.starts[at] < NARROWEST
+
+    def _end(self, at: int) -> datetime:
+        return EPOCH + (self._first + at + 1) * DAY
+
+    def _counts(self, at: int) -> Counts:
+        if at not in self._counting:
+            kept = self._kept[at].counts if self._is_usable(at) else empty(self._fields)
+            self._counting[at] = kept
+        return self._counting[at]
+
+    def _keep(self, at: int, since: datetime) -> None:
+        counts = self._counts(at)
+        del self._counting[at]
+        if at in self._kept and not self._is_usable(at):
+            return  # what is kept goes back further than this window
+        # `created_at` has no microseconds: from the next millisecond on is the same.
+        since_ms = -((EPOCH - since) // NARROWEST)
+        self._days.keep(self._first + at, pack(since_ms, counts))
