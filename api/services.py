@@ -177,19 +177,13 @@ async def open_services(
         wakeups = _Wakeups(storage)
         stack.callback(wakeups.close)
         await _watch_keys(stack, storage, engine, keys)
-        lag = Lag()
-        monitor = BacklogMonitor(inspector, lag.observe)
-        stack.push_async_callback(monitor.stop)
-        freshness = Freshness(inspector.shards, lag)
-        stack.push_async_callback(freshness.close)
+        monitor, lag, freshness = _watch_backlog(stack, inspector)
         read = _DatabaseReads(history, engine)
-        probes = Probes(
-            {"queue": producer.announce, "control": cache.ping, "database": history.ping}
-        )
+        pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+        probes = Probes(pings)
         stack.push_async_callback(probes.close)
         calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
-        metrics = Metrics(calls, settings.backlog_events, partial(_key_expiry, keys))
-        stack.push_async_callback(metrics.close)
+        metrics = _metrics(stack, calls, settings, keys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         sweeper.start()
         monitor.start()
@@ -248,6 +242,25 @@ async def _watch_keys(
     watch = KeyWatch(keys, reader)
     stack.push_async_callback(watch.stop)
     await watch.start(PROBE_SECONDS)
+
+
+def _watch_backlog(
+    stack: AsyncExitStack, inspector: Inspector
+) -> tuple[BacklogMonitor, Lag, Freshness]:
+    lag = Lag()
+    monitor = BacklogMonitor(inspector, lag.observe)
+    stack.push_async_callback(monitor.stop)
+    freshness = Freshness(inspector.shards, lag)
+    stack.push_async_callback(freshness.close)
+    return monitor, lag, freshness
+
+
+def _metrics(
+    stack: AsyncExitStack, calls: ServerCalls, settings: ApiSettings, keys: KeyRing
+) -> Metrics:
+    metrics = Metrics(calls, settings.backlog_events, partial(_key_expiry, keys))
+    stack.push_async_callback(metrics.close)
+    return metrics
 
 
 def _key_expiry(keys: KeyRing) -> Values:
