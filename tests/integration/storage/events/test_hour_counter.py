@@ -29,7 +29,7 @@ from tests.support.reading import made, store
 
 PAST = TODAY - 3 * DAY
 HOUR = timedelta(hours=1)
-BEFORE = "0003"  # the migration without counts
+BEFORE = "0004"  # the migration without counts
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def slow_down(settings: StorageSettings, seconds_a_row: float) -> None:
         connection.execute(
             sa.text(
                 "CREATE VIEW events AS SELECT created_at, id, component, environment, email, data, "
-                f"message || pg_sleep({seconds_a_row})::text AS message "
+                f"occurred_at, message || pg_sleep({seconds_a_row})::text AS message "
                 "FROM kept ORDER BY created_at DESC, id DESC"
             )
         )
