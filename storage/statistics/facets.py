@@ -92,6 +92,8 @@ class _Walk:
 
     def hours(self, exact: Sequence[Span]) -> bool:
         """Count by hours where they are exact. Return whether all was counted."""
+        if not self._fields:  # only the keys of `data` are asked for
+            return True
         hours = FacetHours(self._filters, self._fields)
         return all(
             self._count(start, end, hours if is_exact else self._table([start]))

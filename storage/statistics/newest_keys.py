@@ -20,6 +20,8 @@ KEYS_MS = 1_000
 """For which more events are looked at; also the limit of each page of them."""
 
 MAX_PATHS = 10_000
+"""Once there are more, no other event is looked at."""
+
 _PAGE = 250
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -54,21 +56,22 @@ def newest_keys(
             page = page_of(asked)
         except QueryTooSlow:
             return found if found.newest else None
-        found = _added(found, page)
-        size += sum(len(bytes(event.data)) for event in page.events)
-        is_enough = found.newest >= NEWEST or size > _MAX_BYTES or len(found.paths) > MAX_PATHS
-        if not page.more or is_enough or time.monotonic() > ends or is_unwanted():
+        for event in page.events:
+            data = bytes(event.data)
+            found = _added(found, data)
+            size += len(data)
+            is_enough = found.newest >= NEWEST or size > _MAX_BYTES or len(found.paths) > MAX_PATHS
+            if is_enough or time.monotonic() > ends:
+                return found
+        if not page.more or is_unwanted():
             return found
         asked = replace(asked, cursor=UUID(page.events[-1].id))
 
 
-def _added(found: NewestKeys, page: Page) -> NewestKeys:
-    missing = found.missing
-    for event in page.events:
-        paths = set(_paths(bytes(event.data)))
-        found.paths.update(paths)
-        missing += not paths
-    return NewestKeys(found.paths, found.newest + len(page.events), missing)
+def _added(found: NewestKeys, data: bytes) -> NewestKeys:
+    paths = set(_paths(data))
+    found.paths.update(paths)
+    return NewestKeys(found.paths, found.newest + 1, found.missing + (not paths))
 
 
 def _paths(data: bytes, above: Path = ()) -> Iterator[Path]:

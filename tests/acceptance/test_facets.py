@@ -154,6 +154,19 @@ def test_the_keys_of_data_are_those_of_the_newest_events(running: Service) -> No
         assert facets(running, each["value"], message="paid")["fields"]
 
 
+@pytest.mark.parametrize("filters", [{}, {"message": "paid"}, {"component": "pay"}])
+def test_the_keys_of_data_need_no_other_field(running: Service, filters: dict[str, str]) -> None:
+    answer = facets(running, "data", **filters)
+    assert answer["complete"]
+    assert list(answer["fields"]) == ["data"]
+    assert answer["fields"]["data"]["newest"] == min(2_000, stats_total(running, filters))
+
+
+def stats_total(running: Service, filters: dict[str, str]) -> int:
+    found: int = running.http.get("/events/stats", params=filters).json()["total"]
+    return found
+
+
 def test_a_new_event_is_counted_at_once_and_a_late_one_too(running: Service) -> None:
     def count() -> int:
         facet = facets(running, "email", message="brand new")["fields"]["email"]
