@@ -220,6 +220,8 @@ def test_a_limited_key_counts_what_it_may_see(running: Service) -> None:
         ("field=data.", "field", "empty key"),
         ("field=data.a..b", "field", "empty key"),
         ("field=message", "field", "must be component, environment, email or data.<path>"),
+        ("field=amount", "field", "or data for its keys; a value in data is named data.amount"),
+        ("field=component,email", "field", "repeat field for each of them"),
         ("&".join(f"field=data.x{n}" for n in range(11)), "field", "is given 11 times, over 10"),
         ("feild=component", "feild", "did you mean field?"),
         ("field=component&limit=5", "limit", "is not a parameter"),

@@ -41,12 +41,14 @@ def test_every_block_of_commands_runs_as_it_stands(running: Service, clone: Path
         said.append(run(running, clone, "sh", "-euc", here))
         assert "urn:activity:problem" not in said[-1]
         wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "it to be stored")
-    first, history, recent, questions, sent = said
+    first, history, recent, questions, counts, sent = said
     assert first.startswith("HTTP/1.1 202 ")
     assert '"amount":12.50' in first.replace(" ", "")
     assert history.startswith("posted ")
     assert "@" in recent
     assert questions.count('"next_cursor":') == 4
+    assert '"message":' in counts
+    assert counts.count('"complete":true') == 2
     assert sent.startswith("1 accepted, 0 rejected")
     assert '"accepted":1' in sent
 

@@ -189,6 +189,8 @@ def test_an_event_of_the_future_is_in_the_window_that_is_left_open(running: Serv
         ("tz=../etc/passwd", "tz", "is not a time zone"),
         ("group_by=compnent", "group_by", "did you mean component?"),
         ("group_by=data.", "group_by", "empty key"),
+        ("group_by=amount", "group_by", "data.<path>; a value in data is named data.amount"),
+        ("group_by=component,email", "group_by", "one field is counted at a time"),
         ("next=AAAA", "next", "is not the next"),
         ("interval=day&interval=week", "interval", "more than once"),
         ("interval=minute&from_date=2026-10-01&to_date=2026-10-30", "interval", "interval=hour"),

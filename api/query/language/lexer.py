@@ -14,6 +14,7 @@ _word = re.compile(r'[^\s()"]++').match
 _quoted = re.compile(r'"(?:[^"\\]|\\.)*+("?)', re.DOTALL).match
 _rest = re.compile(r'(?:[^\s()"]++|"(?:[^"\\]|\\.)*+"?)*+', re.DOTALL).match
 _negative_number = re.compile(r"-[0-9]").match
+_day_and_time = re.compile(r"[0-9]{2,4}-[0-9]{2}-[0-9]{2,4}\s+[0-9]{1,2}:[0-9]{2}").match
 # The + of an offset, decoded as a space: 2026-04-16T12:30+02:00.
 _lost_plus = re.compile(r"[0-9-]+[Tt][0-9:.]+ [0-9]{2}:?[0-9]{2}(?![^\s()])").match
 MAX_TERMS = 50
@@ -126,6 +127,8 @@ class _Lexer:
             return self._fault(at, _no_value(head))
         if head.field == "occurred_at" and _lost_plus(self._question, self._at):
             return self._fault(self._at, _PLUS)
+        if head.field == "occurred_at" and _day_and_time(self._question, self._at):
+            return self._fault(self._at, _TIME_APART)
         return self._text(head)
 
     def _text(self, head: Head | None = None) -> Token:
@@ -170,6 +173,7 @@ _TOUCHING = (
     "a quote touches a text; put a space between them, or the whole text in quotes, "
     'with \\" for a quote in it'
 )
+_TIME_APART = "a day and a time with a space between them stand in quotes"
 _PLUS = "an offset from UTC follows a space; send its + as %2B, or the instant in UTC with Z"
 
 

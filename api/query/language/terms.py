@@ -53,7 +53,7 @@ def term_of(token: Token, group: Field | None, clock: Clock | None = None) -> Wh
         raise ValueError("a sign stands in place of the colon, as in data.amount>100; " + _OF_SIGNS)
     if not token.quoted and token.text == STAR:
         return _exists(token, group, field)
-    if not token.quoted and token.text.endswith(STAR) and field not in _NAMES:
+    if not token.quoted and _is_pattern(field, token.text):
         raise ValueError(_NO_PREFIX)
     if token.comparison:
         return _comparison(field, token, token.comparison, clock)
@@ -64,10 +64,16 @@ _SIGNS = (">", "<", "=")
 _OF_SIGNS = "put text that begins with a sign in quotes"
 _NAMES = ("component", "environment")
 _NO_PREFIX = (
-    "a * at the end stands for the rest of a name in component and environment only; "
+    "a * stands for the rest of a name in component and environment only; "
     "message: and any: find parts of words without it; put text with a * in quotes"
 )
 _NO_STAR = "a * stands at the end of a name only; put a name with a * in quotes"
+
+
+def _is_pattern(field: Field, text: str) -> bool:
+    """Return whether a star seems to stand for more, where it does not."""
+    begins = field == "email" and text.startswith(STAR)
+    return field not in _NAMES and (begins or text.endswith(STAR))
 
 
 def _has_order(field: Field) -> bool:
@@ -116,7 +122,17 @@ def _values(token: Token) -> tuple[str, ...]:
     """Return what the value may be in JSON: the text, and without quotes also what it says."""
     if token.quoted:
         return (msgspec.json.encode(token.text).decode(),)
+    if _is_range(token.text):
+        raise ValueError(_NO_RANGE)
     return tuple(readings(token.text))
+
+
+# What other languages write: [10 TO 20], 10..20.
+_is_range = re.compile(r"\[[^\]]*+|-?[0-9]++(?:\.[0-9]++)?\.\.\.?-?[0-9].*+").fullmatch
+_NO_RANGE = (
+    "a range is two comparisons, as in data.amount>=10 data.amount<=20; "
+    "put text that looks like a range in quotes"
+)
 
 
 # --- comparisons -------------------------------------------------------------------------------
@@ -152,14 +168,23 @@ def _bound(token: Token) -> Decimal | str:
         return Decimal(text)
     if _is_another_number(text):
         raise ValueError(f"{quoted(text)!r} is not a number in JSON; put it in quotes for a text")
+    if _is_relative_date(text):
+        raise ValueError(
+            f"{quoted(text)!r} is a time before now, and only occurred_at is compared with one; "
+            "put it in quotes for a text"
+        )
     return text
 
 
 _is_json_number = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?").fullmatch
 
 
+_is_relative_date = re.compile(r"now|-[0-9]++[mhd]").fullmatch
+
+
 def _is_another_number(text: str) -> bool:
+    """Return whether it is a number in another notation, such as `.5` or `1,000`."""
     try:
-        return Decimal(text).is_finite()
+        return Decimal(text.replace(",", "")).is_finite()
     except InvalidOperation:
         return False

@@ -68,7 +68,7 @@ def _known(names: list[str], faults: list[ErrorDetail]) -> Iterable[Group]:
         if name == KEYS_OF_DATA:
             continue
         try:
-            yield group_of(name)
+            yield group_of(name, ", or data for its keys", "repeat field for each of them")
         except ValueError as error:
             faults.append(fault("field", f"{name[:60]!r} {error}"))
 

@@ -1,6 +1,7 @@
 """From the query string of `GET /events/stats` to a question, or to every fault in it at once."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -10,7 +11,7 @@ from api.http.error_detail import ErrorDetail
 from api.query.clock import Clock
 from api.query.data_params import DATA_PATH
 from api.query.fresh import FRESH, take_fresh
-from api.query.pairs import InvalidQuery, decoded_pairs, fault
+from api.query.pairs import InvalidQuery, decoded_pairs, fault, quoted
 from api.query.params import filters_of
 from api.query.statistics import places
 from api.query.statistics.zones import zone_of
@@ -31,7 +32,9 @@ FILTERS = [each for each in PARAMETERS if each.name not in _OF_PAGES]
 
 _INTERVALS = (*INTERVALS, "auto")
 _GROUPS = ("component", "environment", "email")
+_NEVER_COUNTED = ("message", "id", "created_at", "occurred_at", "data")
 _MAX_GROUP = 1000  # characters
+_is_key = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
 
 OWN = {
     "interval": "The length of a bar: `minute`, `hour`, `day`, `week` (from Monday), or `auto`, "
@@ -84,14 +87,17 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     return StatsQuestion(question, Scale(interval, zone), place, key, fresh)
 
 
-def group_of(text: str) -> Group:
-    """Return the field of that name. Raises ValueError."""
+def group_of(text: str, also: str = "", several: str = "one field is counted at a time") -> Group:
+    """Return the field of that name. Raises ValueError.
+
+    `also`: what else the parameter takes. `several`: what to do for more than one field.
+    """
     match text:
         case "component" | "environment" | "email":
             return text
     if not text.startswith(DATA_PATH):
-        hint = did_you_mean(text[:60].lower(), _GROUPS)
-        raise ValueError(f"must be component, environment, email or data.<path>{hint}")
+        hint = _hint(text, several)
+        raise ValueError(f"must be component, environment, email or data.<path>{also}{hint}")
     if len(text) > _MAX_GROUP:
         raise ValueError(f"is longer than {_MAX_GROUP:,} characters")
     path = tuple(text.removeprefix(DATA_PATH).split("."))
@@ -100,6 +106,15 @@ def group_of(text: str) -> Group:
     if len(path) > MAX_JSON_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_JSON_DEPTH} levels")
     return path
+
+
+def _hint(text: str, several: str) -> str:
+    if "," in text:
+        return f"; {several}"
+    near = did_you_mean(text[:60].lower(), _GROUPS)
+    if near or not _is_key(text) or text in _NEVER_COUNTED:
+        return near
+    return f"; a value in data is named data.{quoted(text)}"
 
 
 def _interval(text: str) -> Interval | Literal["auto"]:
