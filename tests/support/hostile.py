@@ -27,7 +27,7 @@ _HEADERS = frozenset(
     (
         *("content-type", "content-length", "transfer-encoding", "connection", "date", "location"),
         *("etag", "x-cache", "cache-control", "allow", "retry-after"),
-        *("activity-ack", "accept-encoding", "x-request-id"),
+        *("activity-ack", "activity-lag", "accept-encoding", "x-request-id"),
     )
 )
 
