@@ -35,6 +35,7 @@ from storage.model.json_rules import (
     number_fault,
     text_faults,
 )
+from storage.model.suggestion import did_you_mean
 
 
 def validate(body: bytes, max_bytes: int) -> EventIn:
@@ -150,7 +151,7 @@ def _faults_of_fields(members: Members) -> Iterator[ErrorDetail]:
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
             if found["type"] != "string_unicode":  # a lone surrogate: among the faults of values
-                detail = _detail(found["type"], found["msg"])
+                detail = _detail(found["type"], found["msg"], str(found["loc"][0]))
                 yield ErrorDetail(detail, pointer=pointer(found["loc"]))
 
 
@@ -161,12 +162,28 @@ def _faults_of_repeated(members: Members) -> Iterator[ErrorDetail]:
             yield ErrorDetail(detail, pointer=pointer((name,)))
 
 
-def _detail(kind: str, message: str) -> str:
-    """Return pydantic's error in the words of this service."""
+_INSTANT = ", an instant of RFC 3339 with an offset, such as 2026-04-16T12:30:00.25Z"
+
+# What people call the time at which an event happened.
+_TIMES = ("timestamp", "ts", "time", "date", "datetime", "created_at", "event_time")
+_COMPARED = 60  # characters: comparing takes time in proportion to their square
+
+
+def _unknown_field(name: str) -> str:
+    near = did_you_mean(name[:_COMPARED].lower(), EventBody.model_fields)
+    hint = "; did you mean occurred_at?" if name.lower() in _TIMES else near
+    put = " Put" if hint else "; put"
+    return f"is not a field of an event{hint}{put} additional values into data"
+
+
+def _detail(kind: str, message: str, name: str) -> str:
+    """Return pydantic's error about this field in the words of this service."""
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
-        return "is not a field of an event; put additional values into data"
+        return _unknown_field(name)
+    if kind == "string_type":
+        return f"must be a string{_INSTANT if name == 'occurred_at' else ''}"
     if kind == "string_too_short":
         return "must not be empty"
     return message.removeprefix("Value error, ").replace("String", "string").replace("Input", "it")

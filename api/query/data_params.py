@@ -86,8 +86,8 @@ def _at_path(name: str, prefix: str) -> Callable[[str], DataIs]:
 
 _NO_VALUE = "needs a value, as in {name}=5; for an empty text use {other}"
 _NO_OPERATOR = (
-    "contains {operator!r}, but a data path can only be compared with '=': {example}; "
-    "for such a key use {other}"
+    "contains {operator!r}, but a data parameter only asks for equality: {example}; "
+    "comparisons are asked in q, as q=data.amount>100; for such a key use {other}"
 )
 _operator = re.compile(r"[<>!~=*\[\]]").search
 _operators = re.compile(r"[<>!~=*\[\]]+")

@@ -12,7 +12,7 @@ ID = Parameter(
     "id",
     "id",
     f"These events with their receipts (at most {MAX_PAIRS}), in the order asked. "
-    "Can't be combined with other parameters.",
+    "Can't be combined with other parameters but `fresh`.",
 )
 _MAX_NAMED = 10  # of the other parameters, in an error
 

@@ -91,7 +91,8 @@ def test_a_number_is_refused(running: Service) -> None:
     (fault,) = problem(running.http.post("/events", json=event("bad", occurred_at=5)), 422)[
         "errors"
     ]
-    assert fault == {"detail": "it should be a valid string", "pointer": "/occurred_at"}
+    assert fault["pointer"] == "/occurred_at"
+    assert fault["detail"].startswith("must be a string, an instant of RFC 3339")
 
 
 def test_batches_keep_it_and_a_dry_run_checks_it(running: Service, component: str) -> None:

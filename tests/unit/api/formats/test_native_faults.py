@@ -98,6 +98,22 @@ def test_a_field_the_event_does_not_have_is_refused_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("occured_at", "occurred_at"),
+        ("timestamp", "occurred_at"),
+        ("created_at", "occurred_at"),
+        ("Component", "component"),
+        ("mesage", "message"),
+    ],
+)
+def test_a_misspelt_field_is_told_the_one_that_was_meant(name: str, meant: str) -> None:
+    (fault,) = refusal(body(**{name: "a"})).faults
+    hint = f"did you mean {meant}? Put additional values into data"
+    assert fault.detail == f"is not a field of an event; {hint}"
+
+
 @pytest.mark.parametrize("name", ["component", "environment", "message", "email"])
 @pytest.mark.parametrize("value", [1, 1.5, True, [], {}, ["a"], {"a": "b"}])
 def test_a_field_of_another_type_than_text_is_refused(name: str, value: Any) -> None:
