@@ -214,11 +214,11 @@ def _statistics(
     days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
     stack.callback(days.close)
     budget, reads = settings.statistics_budget_ms / 1000, BulkReads()
-    counts = Statistics(engine, counted_spans, budget)
+    counts = Statistics(engine, counted_spans, days, budget)
     facets = Facets(engine, counted_spans, days, budget)
     pages = EventStore(engine, KEYS_MS)
     return (
-        StatisticsService(counts, reads),
+        StatisticsService(counts, watermark_ms, reads),
         FacetService(facets, pages.page, watermark_ms, reads),
     )
 

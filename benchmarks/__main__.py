@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, caching, counting, lag, reading, storing
+from benchmarks import accepting, analysing, caching, counting, lag, reading, storing
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "counting": counting.measure,
     "reading": reading.measure,
     "caching": caching.measure,
+    "analysing": analysing.measure,
     "whole": lag.measure,
 }
 _RESULTS = Path("benchmarks/results")

@@ -77,7 +77,7 @@ class Accepting:
 
 def measure(bench: Bench) -> Part:
     """Measure all figures of this part."""
-    singles = _singles(bench.folder)
+    requests = singles(bench.folder)
     with ExitStack() as stack:
         settings = stack.enter_context(bench.servers.fresh())
         env = {"ACTIVITY_QUEUE_URL": settings.queue_url}
@@ -90,10 +90,10 @@ def measure(bench: Bench) -> Part:
             _wait_for(one)
         run_ = Accepting(bench, ours, key)
         run_.watch(ours.apis[0].pid, echo.process.pid, typed.process.pid)
-        run_.add("echo", echo.url, singles, _MANY, 1)
+        run_.add("echo", echo.url, requests, _MANY, 1)
         for connections in CONNECTIONS:
-            run_.add(f"single_{connections}", ours.url, singles, connections, 1)
-        run_.add("typed_rq", typed.url, singles, _MANY, 1)
+            run_.add(f"single_{connections}", ours.url, requests, connections, 1)
+        run_.add("typed_rq", typed.url, requests, _MANY, 1)
         batches = _takes_batches(ours)
         if batches:
             for size in (100, 1000):
@@ -126,7 +126,8 @@ def _detail(found: list[Turn]) -> dict[str, float]:
     }
 
 
-def _singles(folder: Path) -> Path:
+def singles(folder: Path) -> Path:
+    """Write the requests of single events."""
     made = islice(EventMaker("singles"), SINGLES)
     return write_requests(
         folder / "singles", (Request("POST", "/events", one.body()) for one in made)

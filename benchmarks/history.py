@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
 from benchmarks.events import VERSION, EventMaker
-from storage.events.copy_format import copy_text
+from storage.events.copy_format import COLUMNS, copy_text
 from storage.events.hour_counter import count_missing
 from storage.events.ngram_builder import record_next
 from storage.model.event import Event, to_ms
@@ -32,7 +32,6 @@ FREE_MS = 60_000  # the end of each span stays free, for events that are added a
 OPEN = timedelta(hours=2)  # at the end of the history; maintenance has not recorded it yet
 BUILDERS = 2
 _CHUNK = 20_000
-_COLUMNS = "created_at, id, component, environment, message, email, data"
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _take_indexes(connection: sa.Connection, table: str) -> list[str]:
 
 
 def _copy(connection: sa.Connection, table: str, events: Iterator[Event]) -> None:
-    statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FREEZE)"
+    statement = f"COPY {table} ({COLUMNS}) FROM STDIN (FREEZE)"
     with driver_connection(connection) as driver, driver.cursor() as cursor:
         while chunk := list(islice(events, _CHUNK)):
             cursor.copy_expert(statement, io.BytesIO(copy_text(chunk)), size=1 << 20)

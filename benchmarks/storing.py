@@ -24,7 +24,7 @@ from benchmarks.figures import Figure, Part
 from benchmarks.history import FREE_MS, History
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import ratio, spread
-from storage.events.copy_format import copy_text
+from storage.events.copy_format import COLUMNS, copy_text
 from storage.model.event import Event, encode_event, now_ms, to_ms
 from storage.postgres.engine import driver_connection, plain_engine
 from storage.queue.producer import QueueProducer
@@ -39,7 +39,6 @@ _BESIDE = {
     "by hour": "store_hours_vs_small",
 }
 _CHUNK = 1_000
-_COLUMNS = "created_at, id, component, environment, message, email, data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ def _copy(bench: Bench, settings: StorageSettings, events: Sequence[Event]) -> T
         driver_connection(connection) as driver,
         driver.cursor() as cursor,
     ):
-        cursor.copy_expert(f"COPY events ({_COLUMNS}) FROM STDIN", text, size=1 << 20)
+        cursor.copy_expert(f"COPY events ({COLUMNS}) FROM STDIN", text, size=1 << 20)
     seconds, used = time.perf_counter() - start, cpu_seconds(postgres) - before
     engine.dispose()
     return Turn(len(events) / seconds, used / len(events) * 1e6)

@@ -1,6 +1,6 @@
 """Count components and environments of a slice by the counts by hour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,7 +73,7 @@ class FacetHours:
         return grouped(found, sa.func.sum(found.c.n)).having(sa.func.sum(found.c.n) > 0)
 
 
-def merge_days(into: Counts, days: dict[int, Counts]) -> None:
+def merge_days(into: Counts, days: Mapping[int, Counts]) -> None:
     """Add the counts of all days."""
     for counts in days.values():
         merge(into, counts)

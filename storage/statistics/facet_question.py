@@ -1,19 +1,18 @@
 """Which values of which fields are counted, over the events of some filters. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import msgspec
 
-from storage.model.filters import DECLARATIONS, Filters, canonical
+from storage.model.filters import Filters, canonical
 from storage.model.name_limits import NameLimits
-from storage.statistics.question import Group, Question
+from storage.statistics.question import Group, Question, plain, without_times
 
 KEYS_OF_DATA = "data"
 DEFAULT_VALUES = 10
 
 _FORM = 1  # of the counts that are kept under the digest: raise it when their form changes
-_MEANINGLESS = ("limit", "order", "cursor")
 
 
 def field_name(field: Group) -> str:
@@ -48,19 +47,15 @@ class FacetQuestion:
     @property
     def digest(self) -> str:
         """A hash that is equal for equal questions of clients with equal limits."""
-        return self._digest(_plain(self.filters), self.values, self.has_keys)
+        return self._digest(plain(self.filters), self.values, self.has_keys)
 
     @property
     def digest_of_days(self) -> str:
         """The same for all windows of time: what is kept of a closed day serves each of them."""
-        return self._digest(replace(_plain(self.filters), start=None, end=None))
+        return self._digest(without_times(plain(self.filters)))
 
     def _digest(self, filters: Filters, *more: object) -> str:
         names = [field_name(field) for field in self.counted]
         limits = self.limits.digest if self.limits else None
         asked = msgspec.json.encode([_FORM, "facets", names, limits, *more])
         return blake2b(canonical(filters) + asked, digest_size=16).hexdigest()
-
-
-def _plain(filters: Filters) -> Filters:
-    return replace(filters, **{name: DECLARATIONS[name].default for name in _MEANINGLESS})

@@ -4,28 +4,25 @@ What is counted of closed days is kept on control. So the same question, asked a
 the budget ended, and ends with the whole.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage.cache.day_cache import LOOKUP_DAYS, DayCache, Days
+from storage.cache.day_cache import DayCache
 from storage.postgres.engine import transaction
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span, parts
+from storage.statistics.day_walk import DayWalk, Found, overlap
 from storage.statistics.facet_hours import FacetHours, merge_days
 from storage.statistics.facet_question import FacetQuestion
 from storage.statistics.facet_slices import FacetSlices
-from storage.statistics.kept_facets import DAY, EPOCH, KeptFacets
 from storage.statistics.question import without_times
 from storage.statistics.reader import Coverage
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts, Facet, empty, fits, merge
 from storage.statistics.window import Window, window_of
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Facets:
             exact = self._coverage(connection)
             window = window_of(connection, question.filters, exact)
             everything = window_of(connection, without_times(question.filters), exact)
-            inner = _overlap(window, everything)
+            inner = overlap(window, everything)
             walk = _Walk(question, slices, inner)
             done = walk.hours(exact) if days is None else walk.days(days, self._budget)
         if days is not None:
@@ -80,87 +77,43 @@ class Facets:
         return CountedFacets(window, since, facets)
 
 
-class _Walk:
-    """One count, from the newest event on: `total` is of all events from `since` on."""
+class _Walk(DayWalk):
+    """One count: `total` is of all events from `since` on."""
 
     def __init__(self, question: FacetQuestion, slices: Slices, window: Window) -> None:
-        self._filters, self._fields = question.filters, question.counted
-        self._slices = slices
-        self._window = window
-        self.since = window.end
-        self.total = empty(len(self._fields))
+        super().__init__(slices, window, len(question.counted))
+        self._filters, self._asked = question.filters, question.counted
+        self.total = empty(len(self._asked))
 
     def hours(self, exact: Sequence[Span]) -> bool:
         """Count by hours where they are exact. Return whether all was counted."""
-        if not self._fields:  # only the keys of `data` are asked for
+        if not self._asked:  # only the keys of `data` are asked for
             return True
-        hours = FacetHours(self._filters, self._fields)
+        hours = FacetHours(self._filters, self._asked)
         return all(
-            self._count(start, end, hours if is_exact else self._table([start]))
+            self._read(start, end, hours) if is_exact else self._table(start, end)
             for start, end, is_exact in parts(*self._window, exact)
         )
 
-    def days(self, days: Days, seconds: float) -> bool:
-        """Count in the table, but what is kept of closed days. Return whether all was counted."""
-        ends = time.monotonic() + seconds
-        start, end = self._window
-        closed = max(start, min(_floor(end), EPOCH + days.closed * DAY))
-        if not self._count(closed, end, self._table([closed])):
-            return False
-        while self.since > start:
-            if time.monotonic() > ends:
-                return False
-            oldest = _floor(self.since - _MICROSECOND) - (LOOKUP_DAYS - 1) * DAY
-            window = Window(max(start, oldest), self.since)
-            if not self._closed_days(KeptFacets(days, window, len(self._fields))):
-                return False
-        return True
+    def _table(self, start: datetime, end: datetime) -> bool:
+        return self._read(start, end, self._by_day([start]))
 
-    def _closed_days(self, days: KeptFacets) -> bool:
-        table = self._table(days.starts)
-        for start, end, counts in days.parts():
-            if counts is None:
-                if not self._count(start, end, table, days.add):
-                    days.stop(self.since)
-                    return False
-            elif not self._add(start, counts):
-                return False
-        return True
+    def _by_day(self, days: Sequence[datetime]) -> FacetSlices:
+        return FacetSlices(self._filters, self._asked, Bars(days))
 
-    def _count(
-        self,
-        start: datetime,
-        end: datetime,
-        source: Source[dict[int, Counts]],
-        on_slice: Callable[[datetime, dict[int, Counts]], None] | None = None,
-    ) -> bool:
-        """Count a part of the window. Return whether all of it was counted."""
-        for since, found in self._slices.read(start, end, source):
-            counts = empty(len(self._fields))
-            merge_days(counts, found)
-            if not self._add(since, counts):
-                return False
-            if on_slice:
-                on_slice(since, found)
-        return self.since <= start
-
-    def _add(self, since: datetime, counts: Counts) -> bool:
-        """Add the counts of the events from `since` on. Return False if they are too many."""
+    def _add(self, days: Sequence[datetime], found: Found) -> bool:
+        counts = empty(len(self._asked))
+        merge_days(counts, found)
         if not fits(self.total, counts):
             return False
         merge(self.total, counts)
-        self.since = since
         return True
 
-    def _table(self, days: Sequence[datetime]) -> FacetSlices:
-        return FacetSlices(self._filters, self._fields, Bars(days))
+    def _is_told(self, window: Window) -> bool:
+        return True
 
-
-def _overlap(window: Window, other: Window) -> Window:
-    """Return what both have in common; where nothing is, an empty window."""
-    start, end = max(window.start, other.start), min(window.end, other.end)
-    return Window(start, max(start, end))
-
-
-def _floor(instant: datetime) -> datetime:
-    return instant - (instant - EPOCH) % DAY
+    def _read(self, start: datetime, end: datetime, source: Source[dict[int, Counts]]) -> bool:
+        for since, found in self._slices.read(start, end, source):
+            if not self._take(since, [start], found):
+                return False
+        return self.since <= start

@@ -1,9 +1,13 @@
 """What a statistic counts: the events of some filters, grouped by a field. Pure."""
 
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Literal
 
-from storage.model.filters import DECLARATIONS, Filters
+import msgspec
+
+from storage.model.filters import DECLARATIONS, Filters, canonical
+from storage.model.name_limits import NameLimits
 from storage.model.where import And, Name, Not, Or, Where
 
 Path = tuple[str, ...]
@@ -19,6 +23,8 @@ _NAMES = (
     "not_component",
     "not_environment",
 )
+_MEANINGLESS = ("limit", "order", "cursor")
+_FORM = 1  # of the counts that are kept under the digest: raise it when their form changes
 _OF_HOURS = {*_NAMES, "start", "end", "where"}
 
 
@@ -26,11 +32,13 @@ _OF_HOURS = {*_NAMES, "start", "end", "where"}
 class Question:
     """The events of these filters, in the groups of a field if one is given.
 
-    Of the filters, `limit`, `order` and `cursor` mean nothing here.
+    Of the filters, `limit`, `order` and `cursor` mean nothing here. `limits` are the client's,
+    which have narrowed the filters.
     """
 
     filters: Filters
     group: Group | None = None
+    limits: NameLimits | None = None
 
     @property
     def is_of_hours(self) -> bool:
@@ -43,6 +51,17 @@ class Question:
             and _is_of_names(self.filters.where)
             and self.group in (None, "component", "environment")
         )
+
+    @property
+    def digest_of_days(self) -> str:
+        """A hash that is equal for questions with the same counts by quarter, in any bars.
+
+        It is the same for all windows of time, and differs for clients with other limits.
+        """
+        limits = self.limits.digest if self.limits else None
+        asked = msgspec.json.encode([_FORM, "quarters", self.group, limits])
+        filters = canonical(without_times(plain(self.filters)))
+        return blake2b(filters + asked, digest_size=16).hexdigest()
 
 
 def _is_of_names(where: Where | None) -> bool:
@@ -59,6 +78,11 @@ def _is_of_names(where: Where | None) -> bool:
 def names_only(filters: Filters) -> Filters:
     """Return the filters by component and environment, those of the client's limits included."""
     return Filters(**{name: getattr(filters, name) for name in _NAMES})
+
+
+def plain(filters: Filters) -> Filters:
+    """Return the same filters without what means nothing here."""
+    return replace(filters, **{name: DECLARATIONS[name].default for name in _MEANINGLESS})
 
 
 def without_times(filters: Filters) -> Filters:

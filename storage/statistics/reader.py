@@ -1,6 +1,6 @@
 """Count the history over time, exactly: all of the window, or a part of it that is told."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from storage.cache.day_cache import DayCache, Days
 from storage.metrics.instruments import statistics
 from storage.postgres.engine import transaction
 from storage.statistics import bars as calendar
+from storage.statistics.bar_walk import BarWalk
 from storage.statistics.bars import Interval
-from storage.statistics.counts import Bars, Count
-from storage.statistics.coverage import Part, Span, parts
-from storage.statistics.hour_counts import HourSlices
-from storage.statistics.question import Question
-from storage.statistics.slices import Slices, Source
-from storage.statistics.table_counts import TableSlices
+from storage.statistics.counts import Bars
+from storage.statistics.coverage import Span
+from storage.statistics.day_walk import overlap
+from storage.statistics.question import Question, without_times
+from storage.statistics.slices import Slices
 from storage.statistics.tally import Mark, Tally
 from storage.statistics.window import Window, window_of
 
@@ -62,9 +63,12 @@ class Counted:
 class Statistics:
     """Counts of the history, each in one snapshot. Threads may share it."""
 
-    def __init__(self, engine: sa.Engine, coverage: Coverage, budget_seconds: float) -> None:
+    def __init__(
+        self, engine: sa.Engine, coverage: Coverage, days: DayCache, budget_seconds: float
+    ) -> None:
         self._engine = engine
         self._coverage = coverage
+        self._days = days
         self._budget = budget_seconds
 
     def count(
@@ -72,15 +76,23 @@ class Statistics:
         question: Question,
         scale: Scale,
         place: Place | None,
+        watermark_ms: int,
         is_unwanted: Callable[[], bool],
     ) -> Counted:
         """Count from the newest event on, or on from a place, until the budget is used up.
 
-        Raises TooManyBars, DatabaseUnavailable, QueryTooSlow.
+        `watermark_ms`: everything created before it is stored; 0 if unknown. Raises TooManyBars,
+        DatabaseUnavailable, QueryTooSlow.
         """
         start = perf_counter_ns()
         try:
-            return self._count(question, scale, place, is_unwanted)
+            if question.is_of_hours:
+                return self._count(question, scale, place, None, is_unwanted)
+            # Before the snapshot: what is kept is valid only if nothing was stored late since then.
+            days = self._days.open(question.digest_of_days, watermark_ms)
+            counted = self._count(question, scale, place, days, is_unwanted)
+            days.flush()
+            return counted
         finally:
             statistics.observe_since(start)
 
@@ -89,6 +101,7 @@ class Statistics:
         question: Question,
         scale: Scale,
         place: Place | None,
+        days: Days | None,
         is_unwanted: Callable[[], bool],
     ) -> Counted:
         with transaction(self._engine) as connection:
@@ -101,27 +114,14 @@ class Statistics:
             starts = calendar.starts(*window, interval, scale.zone)
             tally = Tally(place.named if place else ())
             until = place.until if place else window.end
-            told = exact if question.is_of_hours else ()
-            spans = parts(window.start, until, told)
-            since = min(_add_up(slices, spans, question, Bars(starts), tally), default=until)
+            inner = Window(window.start, until)
+            if days is not None:
+                inner = overlap(
+                    inner, window_of(connection, without_times(question.filters), exact)
+                )
+            walk = BarWalk(question, slices, inner, Bars(starts), tally)
+            done = walk.hours(exact) if days is None else walk.days(days, self._budget)
         named = tuple(tally.settle())
+        since = window.start if done else walk.since
         rest = None if since <= window.start else Place(window, since, named)
         return Counted(window, interval, starts, since, until, tally, rest)
-
-
-def _add_up(
-    slices: Slices,
-    spans: Sequence[Part],
-    question: Question,
-    bars: Bars,
-    tally: Tally,
-) -> Iterator[datetime]:
-    """Count the spans, newest first, into the tally; yield from where on all is counted."""
-    for start, end, is_exact in spans:
-        source: Source[list[Count]] = (HourSlices if is_exact else TableSlices)(question, bars)
-        since = end
-        for since, counts in slices.read(start, end, source):
-            tally.add(counts)
-            yield since
-        if since > start:
-            return

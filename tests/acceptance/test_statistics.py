@@ -13,6 +13,7 @@ import pytest
 from storage.access.api_key import Scope
 from storage.model.event import Event
 from storage.postgres.engine import short_engine
+from storage.redis.client import connect
 from storage.statistics.bars import INTERVALS
 from testbed.servers import TestServers
 from testbed.service import Service, service
@@ -97,6 +98,28 @@ def paged(running: Service, **params: Any) -> int:
         count, cursor = count + len(page["events"]), page["next_cursor"]
         if cursor is None:
             return count
+
+
+def test_the_same_question_goes_on_where_the_budget_ended_and_other_bars_repeat_it(
+    servers: TestServers,
+) -> None:
+    whole = {"message": "paid", "from_date": "2026-10-01", "group_by": "email"}
+    paid = [one for one in EVENTS if "paid" in one.message]
+    with servers.fresh() as settings:
+        store(settings, EVENTS)
+        with service(settings, cache_grace_ms=0, statistics_budget_ms=200) as running:
+
+            def ask(interval: str, zone: str) -> dict[str, Any]:
+                asked = {**whole, "interval": interval, "tz": zone}
+                answer: dict[str, Any] = running.http.get("/events/stats", params=asked).json()
+                assert sum(bar["count"] for bar in answer["bars"]) == answer["total"]
+                return answer if answer["complete"] else {}
+
+            first = wait_until(lambda: ask("day", "UTC"), "a complete answer")
+            other = wait_until(lambda: ask("week", "Asia/Kathmandu"), "a complete answer")
+        with connect(settings.control_url) as control:
+            assert len(list(control.scan_iter("cache:day:*"))) >= 9
+    assert first["total"] == other["total"] == len(paid)
 
 
 @pytest.mark.parametrize("zone", ZONES)

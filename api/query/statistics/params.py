@@ -79,8 +79,8 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     group = one_of(own, "group_by", group_of, faults)
     of_filters = [pair for pair in pairs if pair[0] not in OWN]
     filters = filters_of(of_filters, faults, Clock(), KNOWN)
-    question = Question(limits.narrow(filters) if limits else filters, group)
-    key = _key(question, interval, zone, limits)
+    question = Question(limits.narrow(filters) if limits else filters, group, limits)
+    key = _key(question, interval, zone)
     place = one_of(own, "next", lambda text: places.decode(text, key), faults)
     if faults:
         raise InvalidQuery(faults)
@@ -146,8 +146,8 @@ def one_of(
     return None
 
 
-def _key(question: Question, interval: str, zone: ZoneInfo, limits: NameLimits | None) -> bytes:
+def _key(question: Question, interval: str, zone: ZoneInfo) -> bytes:
     """Return what tells questions apart; not by time, which a relative date moves on."""
-    filters = canonical(without_times(question.filters))
+    filters, limits = canonical(without_times(question.filters)), question.limits
     rest: list[Any] = [interval, zone.key, question.group, limits and limits.digest]
     return filters + json.dumps(rest).encode()

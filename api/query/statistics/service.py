@@ -1,5 +1,7 @@
 """Count for clients, a few at once."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.types import Receive
 
 from api.query.bulk_reads import BulkReads, IsUnwanted
@@ -12,10 +14,19 @@ from storage.statistics.reader import Statistics
 
 
 class StatisticsService:
-    """Statistics of the history, counted in threads and connections of their own."""
+    """Statistics of the history, counted in threads and connections of their own.
 
-    def __init__(self, statistics: Statistics, reads: BulkReads) -> None:
+    `watermark_ms` returns the time before which everything is stored, 0 if unknown.
+    """
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        watermark_ms: Callable[[], Awaitable[int]],
+        reads: BulkReads,
+    ) -> None:
         self._statistics = statistics
+        self._watermark_ms = watermark_ms
         self._reads = reads
 
     async def answer(self, asked: StatsQuestion, receive: Receive) -> CachedPage:
@@ -23,10 +34,14 @@ class StatisticsService:
 
         Raises InvalidQuery, DatabaseUnavailable, QueryTooSlow, and what BulkReads raises.
         """
+        question = asked.question
+        watermark_ms = 0 if question.is_of_hours else await self._watermark_ms()
 
         def read(is_unwanted: IsUnwanted) -> CachedPage:
-            counted = self._statistics.count(asked.question, asked.scale, asked.place, is_unwanted)
-            return render(counted, asked.key, asked.question.group is not None)
+            counted = self._statistics.count(
+                question, asked.scale, asked.place, watermark_ms, is_unwanted
+            )
+            return render(counted, asked.key, question.group is not None)
 
         try:
             return await self._reads.run(read, receive)

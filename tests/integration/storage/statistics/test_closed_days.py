@@ -11,7 +11,7 @@ import pytest
 from storage.cache.day_cache import DayCache
 from storage.model.event import Event, encode_event, now_ms, to_datetime
 from storage.queue.lease import ShardLease
-from storage.statistics import kept_facets
+from storage.statistics import kept_days as of_days
 from tests.support import watched_drain
 from tests.support.facets import Watched, after, components, facets, in_table, watch
 from tests.support.reading import made, store
@@ -231,4 +231,4 @@ def test_a_question_asked_again_goes_on_where_the_budget_ended(
     assert counted.is_complete
     assert len(since) > 10
     assert components(counted) == in_table(world.settings)
-    assert any(at % DAY != timedelta(0) for at in (each - kept_facets.EPOCH for each in since))
+    assert any(at % DAY != timedelta(0) for at in (each - of_days.EPOCH for each in since))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from storage.cache.day_cache import DayCache
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.where import Name, Not, Or
@@ -60,9 +61,11 @@ def statistics(
     settings: StorageSettings, exact: list[Span], seconds: float = 30
 ) -> Iterator[Statistics]:
     engine = counting_engine(settings.database_url, 1)
+    days = DayCache(settings.control_url, 3_600, 0)
     try:
-        yield Statistics(engine, lambda _: exact, seconds)
+        yield Statistics(engine, lambda _: exact, days, seconds)
     finally:
+        days.close()
         engine.dispose()
 
 
@@ -73,7 +76,7 @@ def whole(
     answers: list[Counted] = []
     place: Place | None = None
     while not answers or place is not None:
-        one = found.count(question, Scale(interval, ZoneInfo(zone)), place, lambda: False)
+        one = found.count(question, Scale(interval, ZoneInfo(zone)), place, 0, lambda: False)
         answers.append(one)
         place = one.next
     return answers

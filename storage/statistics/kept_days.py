@@ -9,11 +9,12 @@ from typing import NamedTuple
 from storage.cache.day_cache import Days
 from storage.model.event import to_datetime
 from storage.statistics.slices import NARROWEST
-from storage.statistics.value_counts import Counts, empty, merge, pack, unpack
+from storage.statistics.value_counts import Counts, empty, fits, merge, pack, unpack
 from storage.statistics.window import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+QUARTER = timedelta(minutes=15)
 
 
 class Part(NamedTuple):
@@ -30,13 +31,15 @@ class _Kept:
     counts: Counts
 
 
-class KeptFacets:
+class KeptDays:
     """The days of a window that ends with a day, and may begin within one.
 
-    A day is kept from a time on until its end: the budget may end within a day.
+    A day is kept from a time on until its end: the budget may end within a day. `fields`: in the
+    counts of each day. With `has_quarters` each is of a quarter hour: then what is kept of a day
+    also serves a window that begins within it.
     """
 
-    def __init__(self, days: Days, window: Window, fields: int) -> None:
+    def __init__(self, days: Days, window: Window, fields: int, has_quarters: bool = False) -> None:
         self._days = days
         self._fields = fields
         self._first = (window.start - EPOCH) // DAY
@@ -44,7 +47,11 @@ class KeptFacets:
         later = (EPOCH + (self._first + number) * DAY for number in range(1, count))
         self.starts = [window.start, *later]
         self._kept = self._read()
+        self._is_longer = not self._is_usable(0) and 0 in self._kept
+        if has_quarters and self._is_longer:
+            self._kept[0] = _from_quarter(self._kept[0], window.start)
         self._counting: dict[int, Counts] = {}
+        self._large: set[int] = set()
         self._left = [at for at in reversed(range(count)) if not self._is_whole(at)]
 
     def parts(self) -> Iterator[Part]:
@@ -63,10 +70,14 @@ class KeptFacets:
         if end:
             yield Part(self.starts[0], end, None)
 
+    def ending(self, end: datetime) -> int:
+        """Return the day that ends at this instant, by its position in `starts`."""
+        return (end - EPOCH) // DAY - self._first - 1
+
     def add(self, since: datetime, found: dict[int, Counts]) -> None:
         """Add what was counted, down to this instant; keep the days that are whole now."""
         for at, counts in found.items():
-            merge(self._counts(at), counts)
+            self._count(at, counts)
         for at in list(takewhile(lambda at: self.starts[at] >= since, self._left)):
             self._keep(at, self.starts[at])
             self._left.remove(at)
@@ -102,11 +113,27 @@ class KeptFacets:
             self._counting[at] = kept
         return self._counting[at]
 
+    def _count(self, at: int, counts: Counts) -> None:
+        if at not in self._large and fits(self._counts(at), counts):
+            merge(self._counts(at), counts)
+        else:
+            self._large.add(at)
+            self._counting.pop(at, None)
+
     def _keep(self, at: int, since: datetime) -> None:
+        if at in self._large:
+            return
         counts = self._counts(at)
         del self._counting[at]
-        if at in self._kept and not self._is_usable(at):
+        if at == 0 and self._is_longer:
             return  # what is kept goes back further than this window
         # `created_at` has no microseconds: from the next millisecond on is the same.
         since_ms = -((EPOCH - since) // NARROWEST)
         self._days.keep(self._first + at, pack(since_ms, counts))
+
+
+def _from_quarter(kept: _Kept, start: datetime) -> _Kept:
+    """Return the counts from the first quarter on that begins at the start or later."""
+    since = start + (EPOCH - start) % QUARTER
+    before = (since - EPOCH) % DAY // QUARTER or len(kept.counts)
+    return _Kept(since, [*empty(before), *kept.counts[before:]])

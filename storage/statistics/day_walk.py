@@ -1,0 +1,104 @@
+"""Count a window in the table, newest first, but what is kept of closed days."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from storage.cache.day_cache import LOOKUP_DAYS, Days
+from storage.statistics.kept_days import DAY, EPOCH, KeptDays
+from storage.statistics.slices import Slices, Source
+from storage.statistics.value_counts import Counts
+from storage.statistics.window import Window
+
+Found = Mapping[int, Counts]
+"""The counts of days, by the position of each among the days that are counted."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class DayWalk(ABC):
+    """One count, from the newest event on: all events from `since` on are counted.
+
+    `fields`: in the counts of each day; `has_quarters`: each is of a quarter hour.
+    """
+
+    def __init__(
+        self, slices: Slices, window: Window, fields: int, has_quarters: bool = False
+    ) -> None:
+        self._slices = slices
+        self._window = window
+        self._fields = fields
+        self._has_quarters = has_quarters
+        self.since = window.end
+
+    def days(self, days: Days, seconds: float) -> bool:
+        """Count at least a part of the window. Return whether all was counted."""
+        ends = time.monotonic() + seconds
+        start, end = self._window
+        closed = max(start, min(_floor(end), EPOCH + days.closed * DAY))
+        if not self._table(closed, end):
+            return False
+        while self.since > start:
+            oldest = _floor(self.since - _MICROSECOND) - (LOOKUP_DAYS - 1) * DAY
+            window = Window(max(start, oldest), self.since)
+            if not self._closed(days, window):
+                return False
+            if time.monotonic() > ends:
+                return self.since <= start
+        return True
+
+    @abstractmethod
+    def _table(self, start: datetime, end: datetime) -> bool:
+        """Count a part of the window in the table. Return whether all of it was counted."""
+
+    @abstractmethod
+    def _by_day(self, days: Sequence[datetime]) -> Source[dict[int, Counts]]:
+        """Return the source of what is kept of the days that start so."""
+
+    @abstractmethod
+    def _add(self, days: Sequence[datetime], found: Found) -> bool:
+        """Add these counts of days that start so. Return False if they are too many."""
+
+    @abstractmethod
+    def _is_told(self, window: Window) -> bool:
+        """Return whether counts of days can tell what is asked of a part of the window."""
+
+    def _closed(self, days: Days, window: Window) -> bool:
+        if not self._is_told(window):
+            return self._table(*window)
+        kept = KeptDays(days, window, self._fields, self._has_quarters)
+        source = self._by_day(kept.starts)
+        for start, end, counts in kept.parts():
+            if counts is None:
+                if not self._count(start, end, source, kept):
+                    kept.stop(self.since)
+                    return False
+            elif not self._take(start, kept.starts, {kept.ending(end): counts}):
+                return False
+        return True
+
+    def _count(
+        self, start: datetime, end: datetime, source: Source[dict[int, Counts]], kept: KeptDays
+    ) -> bool:
+        for since, found in self._slices.read(start, end, source):
+            if not self._take(since, kept.starts, found):
+                return False
+            kept.add(since, found)
+        return self.since <= start
+
+    def _take(self, since: datetime, days: Sequence[datetime], found: Found) -> bool:
+        if not self._add(days, found):
+            return False
+        self.since = since
+        return True
+
+
+def overlap(window: Window, other: Window) -> Window:
+    """Return what both have in common; where nothing is, an empty window."""
+    start, end = max(window.start, other.start), min(window.end, other.end)
+    return Window(start, max(start, end))
+
+
+def _floor(instant: datetime) -> datetime:
+    return instant - (instant - EPOCH) % DAY
