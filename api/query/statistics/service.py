@@ -26,7 +26,7 @@ class StatisticsService:
 
         def read(is_unwanted: IsUnwanted) -> CachedPage:
             counted = self._statistics.count(asked.question, asked.scale, asked.place, is_unwanted)
-            return render(counted, asked.key, asked.question.group is not None)
+            return render(asked, counted)
 
         try:
             return await self._reads.run(read, receive)
