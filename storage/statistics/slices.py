@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 
 from storage.errors import QueryTooSlow, is_cancelled
+from storage.postgres.engine import READ_LIMIT_MS
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -127,13 +128,20 @@ class Slices:
             return None
 
     def _within(self, seconds: float, query: Callable[[], T]) -> tuple[T] | None:
-        """Return the result of a query, None if PostgreSQL cancels it at this time limit."""
-        limit = max(1, int(seconds * 1000))
+        """Return the result of a query, None if PostgreSQL cancels it at this time limit.
+
+        Savepoints have the limit of the session: cancelled, they would abort the transaction.
+        """
         try:
             with self._connection.begin_nested():  # the snapshot outlives a cancelled query
-                self._connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit}")
-                return (query(),)
+                self._allow(max(1, int(seconds * 1000)))
+                found = query()
+                self._allow(READ_LIMIT_MS)
+                return (found,)
         except sa.exc.DBAPIError as error:
             if is_cancelled(error):
                 return None
             raise
+
+    def _allow(self, limit_ms: int) -> None:
+        self._connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")

@@ -8,6 +8,7 @@ import msgspec
 from api.http.answer import JSON, Answer, content_headers
 from api.http.conditional import is_known
 from api.query.statistics import places
+from api.query.statistics.params import StatsQuestion
 from storage.model.cached_page import CachedPage
 from storage.statistics.bars import instant_text
 from storage.statistics.reader import Counted
@@ -57,8 +58,8 @@ class Stats(msgspec.Struct, rename={"start": "from", "end": "to"}):
     next: str | None
 
 
-def render(counted: Counted, key: bytes, is_grouped: bool) -> CachedPage:
-    """Return the answer as JSON, with its ETag. `key`: of the question."""
+def render(asked: StatsQuestion, counted: Counted) -> CachedPage:
+    """Return the answer as JSON, with its ETag."""
     stats = Stats(
         instant_text(counted.window.start),
         instant_text(counted.window.end),
@@ -66,8 +67,8 @@ def render(counted: Counted, key: bytes, is_grouped: bool) -> CachedPage:
         counted.tally.total,
         counted.next is None,
         Covered(instant_text(counted.since), instant_text(counted.until)),
-        list(_bars(counted, is_grouped)),
-        places.encode(counted.next, key) if counted.next else None,
+        list(_bars(counted, asked.question.group is not None)),
+        places.encode(counted.next, asked.minute, asked.key) if counted.next else None,
     )
     return CachedPage.of(msgspec.json.encode(stats) + b"\n")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from api.http.error_detail import ErrorDetail
-from api.query.clock import Clock
+from api.query.clock import Clock, this_minute
 from api.query.data_params import DATA_PATH
 from api.query.fresh import FRESH, take_fresh
 from api.query.pairs import InvalidQuery, decoded_pairs, fault, quoted
@@ -55,21 +55,23 @@ KNOWN = [*(each.name for each in FILTERS), *OWN, FRESH.name]
 class StatsQuestion:
     """What is counted, in which bars, and where an earlier answer ended.
 
-    `key` is equal for questions whose answers add up. `fresh`: count only once all that was
-    accepted before is stored.
+    `key` is equal for questions whose answers add up. `minute`: at which relative dates are read.
+    `fresh`: count only once all that was accepted before is stored.
     """
 
     question: Question
     scale: Scale
     place: Place | None
     key: bytes
+    minute: int
     fresh: bool
 
 
 def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQuestion:
     """Return the question of a raw query string. Raises `InvalidQuery`, and nothing else.
 
-    `limits`: those of the client, which narrow what is counted.
+    Relative dates are read at the minute of `next`, so that they mean what they meant when it was
+    given. `limits`: those of the client, which narrow what is counted.
     """
     faults: list[ErrorDetail] = []
     fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
@@ -78,13 +80,14 @@ def parse_stats(query_string: bytes, limits: NameLimits | None = None) -> StatsQ
     zone = one_of(own, "tz", zone_of, faults) or ZoneInfo("UTC")
     group = one_of(own, "group_by", group_of, faults)
     of_filters = [pair for pair in pairs if pair[0] not in OWN]
-    filters = filters_of(of_filters, faults, Clock(), KNOWN)
+    minute = _minute(own["next"])
+    filters = filters_of(of_filters, faults, Clock(minute), KNOWN)
     question = Question(limits.narrow(filters) if limits else filters, group, limits)
     key = _key(question, interval, zone)
-    place = one_of(own, "next", lambda text: places.decode(text, key), faults)
+    place = one_of(own, "next", lambda text: places.decode(text, minute, key), faults)
     if faults:
         raise InvalidQuery(faults)
-    return StatsQuestion(question, Scale(interval, zone), place, key, fresh)
+    return StatsQuestion(question, Scale(interval, zone), place, key, minute, fresh)
 
 
 def group_of(text: str, also: str = "", several: str = "one field is counted at a time") -> Group:
@@ -117,6 +120,12 @@ def _hint(text: str, several: str) -> str:
     return f"; a value in data is named data.{quoted(text)}"
 
 
+def _minute(given: Sequence[str]) -> int:
+    """Return the minute of the place that is given, else this one."""
+    told = (places.minute_of(text) for text in given)
+    return next((minute for minute in told if minute is not None), this_minute())
+
+
 def _interval(text: str) -> Interval | Literal["auto"]:
     found = text.lower()
     if found == "auto":
@@ -147,7 +156,7 @@ def one_of(
 
 
 def _key(question: Question, interval: str, zone: ZoneInfo) -> bytes:
-    """Return what tells questions apart; not by time, which a relative date moves on."""
+    """Return what tells questions apart; not by the window, which a place has."""
     filters, limits = canonical(without_times(question.filters)), question.limits
     rest: list[Any] = [interval, zone.key, question.group, limits and limits.digest]
     return filters + json.dumps(rest).encode()

@@ -1,7 +1,9 @@
 """`next`: where an answer that is not complete ended, as opaque text. Pure.
 
-It grants nothing: what a client may see is checked at each request. Its check value keeps a place
-from being used with another question, to whose counts these would not add up.
+It holds the minute at which the relative dates of the question were read. The answers that follow
+read them there too, however late they are asked for. It grants nothing: what a client may see is
+checked at each request. Its check value keeps a place from being used with another question, to
+whose counts these would not add up.
 """
 
 import re
@@ -22,43 +24,63 @@ _WRONG = (
     "is not the next of an answer to this question: send it unchanged, with the same parameters"
 )
 _TEXT = re.compile(f"[A-Za-z0-9_-]{{1,{MAX_LENGTH}}}")
-_INSTANTS = struct.Struct(">qqq")
+_TIMES = struct.Struct(">qqqq")  # three instants in microseconds, and the minute
 _CHECK_BYTES = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LAST_MINUTE = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(minutes=1)
 
 
-def encode(place: Place, question: bytes) -> str:
-    """Return the place as base64url without padding. `question` is equal for equal questions."""
+def encode(place: Place, minute: int, question: bytes) -> str:
+    """Return the place as base64url without padding. `question` is equal for equal questions.
+
+    `minute`: since 1970, the one of the question's clock.
+    """
     instants = (place.window.start, place.window.end, place.until)
-    packed = _INSTANTS.pack(*((each - _EPOCH) // _MICROSECOND for each in instants))
+    packed = _TIMES.pack(*((each - _EPOCH) // _MICROSECOND for each in instants), minute)
     packed += b"".join(place.named)
     return urlsafe_b64encode(packed + _check(packed, question)).rstrip(b"=").decode()
 
 
-def decode(text: str, question: bytes) -> Place:
-    """Return the place that `encode` was given with this question. Raises ValueError for others."""
+def minute_of(text: str) -> int | None:
+    """Return the minute that `encode` was given, None if there is none.
+
+    Whoever made the text chose it: only `decode` tells whether it is a place of the question.
+    """
+    try:
+        *_, minute = _TIMES.unpack_from(_raw(text))
+    except (ValueError, struct.error):
+        return None
+    return minute if 0 <= minute <= _LAST_MINUTE else None
+
+
+def decode(text: str, minute: int, question: bytes) -> Place:
+    """Return the place that `encode` was given with these. Raises ValueError for others."""
     try:
         place = _decode(text, question)
     except (ValueError, OverflowError, struct.error):
         raise ValueError(_WRONG) from None
-    if encode(place, question) != text:
+    if encode(place, minute, question) != text:
         raise ValueError(_WRONG)
     return place
 
 
 def _decode(text: str, question: bytes) -> Place:
-    if _TEXT.fullmatch(text) is None:
-        raise ValueError
-    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    raw = _raw(text)
     packed, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-    marks = packed[_INSTANTS.size :]
+    marks = packed[_TIMES.size :]
     if check != _check(packed, question) or len(marks) > MAX_NAMED * MARK_BYTES:
         raise ValueError
-    start, end, until = map(_instant, _INSTANTS.unpack_from(packed))
+    start, end, until = map(_instant, _TIMES.unpack_from(packed)[:3])
     if not start < until <= end:
         raise ValueError
     return Place(Window(start, end), until, tuple(_parts(marks)))
+
+
+def _raw(text: str) -> bytes:
+    if _TEXT.fullmatch(text) is None:
+        raise ValueError
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _parts(marks: bytes) -> Sequence[bytes]:

@@ -41,7 +41,7 @@ class StatisticsService:
             counted = self._statistics.count(
                 question, asked.scale, asked.place, watermark_ms, is_unwanted
             )
-            return render(counted, asked.key, question.group is not None)
+            return render(asked, counted)
 
         try:
             return await self._reads.run(read, receive)

@@ -1,7 +1,7 @@
 """Slices of time that take too long, or hold too much, with PostgreSQL's own time limits."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -105,3 +105,23 @@ def test_all_slices_see_one_snapshot_also_after_a_cancelled_one(settings: Storag
             other.execute(sa.text("SELECT pg_current_xact_id()"))  # the next snapshot differs
         read(connection, Sleepy(0.02), 1.0)
         assert connection.scalar(sa.text("SELECT pg_current_snapshot()::text")) == first
+
+
+def test_only_the_queries_of_a_slice_have_its_time_limit(settings: StorageSettings) -> None:
+    """A savepoint that is cancelled would abort the transaction, and with it the count."""
+    limits = []
+
+    def note(connection: sa.Connection, *_: object) -> None:
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("SHOW statement_timeout")
+            limits.append(cursor.fetchone())
+
+    with connected(settings) as connection:
+        for moment in ("savepoint", "release_savepoint"):
+            sa.event.listen(connection.engine, moment, note)
+        note(connection)
+        source = Sleepy(0.02)
+        starts = read(connection, source, 1.0)
+    assert source.tries > len(starts)
+    assert len(limits) > source.tries
+    assert set(limits) == set(limits[:1])
