@@ -73,7 +73,7 @@ class Slices:
         width, tries = None, 0
         while end > start and self._may_go_on():
             width = width or self._first_width(start, end, source)
-            at = max(start, min(source.start(end - width), end - NARROWEST))
+            at = _start_of(start, end, width, source)
             begun = time.monotonic()
             found = self._try(at, end, source, self._limit(tries))
             if found is None:
@@ -137,3 +137,10 @@ class Slices:
             if is_cancelled(error):
                 return None
             raise
+
+
+def _start_of(start: datetime, end: datetime, width: timedelta, source: Source[T]) -> datetime:
+    """Return where a slice of about this width starts. No instant before `start` may exist."""
+    if end - start <= max(width, NARROWEST):
+        return start
+    return max(start, min(source.start(end - width), end - NARROWEST))
