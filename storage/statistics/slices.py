@@ -25,6 +25,8 @@ _AIM = 8  # slices that the budget should have room for
 _GROWTH = 8.0  # of the next slice at most; and a slice that took too long is narrowed so much
 _MIN_SECONDS = 0.005
 _WIDTH_SECONDS = 1.0  # of a query for a width, which reads little
+# The limit of savepoints: one that is cancelled would abort the transaction.
+_BETWEEN = f"SET LOCAL statement_timeout = {int(FIRST_SECONDS * 1000)}"
 NARROWEST = timedelta(milliseconds=1)
 """The resolution of `created_at`."""
 
@@ -132,7 +134,9 @@ class Slices:
         try:
             with self._connection.begin_nested():  # the snapshot outlives a cancelled query
                 self._connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit}")
-                return (query(),)
+                found = query()
+                self._connection.exec_driver_sql(_BETWEEN)
+                return (found,)
         except sa.exc.DBAPIError as error:
             if is_cancelled(error):
                 return None

@@ -105,3 +105,20 @@ def test_all_slices_see_one_snapshot_also_after_a_cancelled_one(settings: Storag
             other.execute(sa.text("SELECT pg_current_xact_id()"))  # the next snapshot differs
         read(connection, Sleepy(0.02), 1.0)
         assert connection.scalar(sa.text("SELECT pg_current_snapshot()::text")) == first
+
+
+def test_the_limit_of_a_slice_is_not_that_of_its_savepoint(settings: StorageSettings) -> None:
+    limits: list[str] = []
+
+    def note(connection: sa.Connection, *_: object) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute("SHOW statement_timeout")
+        limits.extend(cursor.fetchone() or ())
+        cursor.close()
+
+    with connected(settings) as connection:
+        sa.event.listen(connection, "savepoint", note)
+        sa.event.listen(connection, "release_savepoint", note)
+        assert read(connection, Sleepy(0.0005), 1.0)
+    assert len(limits) >= 4
+    assert set(limits[1:]) == {"8s"}
