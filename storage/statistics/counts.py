@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
@@ -16,7 +17,11 @@ MAX_ROWS = 100_000
 and all events of a batch may be of one millisecond."""
 
 MAX_VALUE_BYTES = 255
-"""A longer value of a group is counted as one of the others."""
+"""A longer value of a group is counted as one of the others. So is one that is longer as JSON
+writes it, a control character as six bytes: so the size of an answer has a bound."""
+
+_QUOTES = 2  # around a text in JSON
+_json = msgspec.json.encode
 
 INSTANT = TIMESTAMP(timezone=True)
 INSTANTS = sa.ARRAY(INSTANT)
@@ -78,4 +83,10 @@ def rows_of(connection: sa.Connection, query: sa.Select[Any], group: Group | Non
         raise TooMuch
     if group is None:
         return [Count(bar, None, False, int(count)) for bar, count in rows]
-    return [Count(bar, value, missing, int(count)) for bar, value, missing, count in rows]
+    return [Count(bar, _short(value), missing, int(count)) for bar, value, missing, count in rows]
+
+
+def _short(value: str | None) -> str | None:
+    """Return the value, None if it is too long in JSON."""
+    is_long = value is not None and len(_json(value)) > MAX_VALUE_BYTES + _QUOTES
+    return None if is_long else value

@@ -26,6 +26,7 @@ _AIM = 8  # slices that the budget should have room for
 _GROWTH = 8.0  # of the next slice at most; and a slice that took too long is narrowed so much
 _MIN_SECONDS = 0.005
 _WIDTH_SECONDS = 1.0  # of a query for a width, which reads little
+# The limit of savepoints: one that is cancelled would abort the transaction.
 NARROWEST = timedelta(milliseconds=1)
 """The resolution of `created_at`."""
 
@@ -74,7 +75,7 @@ class Slices:
         width, tries = None, 0
         while end > start and self._may_go_on():
             width = width or self._first_width(start, end, source)
-            at = max(start, min(source.start(end - width), end - NARROWEST))
+            at = _start_of(start, end, width, source)
             begun = time.monotonic()
             found = self._try(at, end, source, self._limit(tries))
             if found is None:
@@ -145,3 +146,10 @@ class Slices:
 
     def _allow(self, limit_ms: int) -> None:
         self._connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit_ms}")
+
+
+def _start_of(start: datetime, end: datetime, width: timedelta, source: Source[T]) -> datetime:
+    """Return where a slice of about this width starts. No instant before `start` may exist."""
+    if end - start <= max(width, NARROWEST):
+        return start
+    return max(start, min(source.start(end - width), end - NARROWEST))

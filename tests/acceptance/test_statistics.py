@@ -282,6 +282,28 @@ def test_statistics_that_hang_keep_neither_pages_nor_probes_waiting(running: Ser
     assert running.http.get("/events/stats").status_code == 200
 
 
+@pytest.mark.parametrize("message", ["", "paid"])
+@pytest.mark.parametrize("day", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+def test_a_window_at_either_end_of_all_time_is_empty(
+    running: Service, day: str, message: str
+) -> None:
+    window = {"from_date": f"{day}.000001Z", "to_date": f"{day}.000003Z"}
+    [answer] = stats(running, message=message, interval="minute", **window)
+    assert (answer["total"], answer["complete"], len(answer["bars"])) == (0, True, 1)
+
+
+def test_a_value_that_is_long_in_json_is_one_of_the_others(running: Service) -> None:
+    values = ["\x01" * 42, "\x01" * 43, '"' * 127, '"' * 128, "x" * 255, "x" * 256, "é" * 127]
+    with client(running, WRITER) as http:
+        for value in values:
+            event = {"component": "long", "environment": "e", "message": "m", "data": {"k": value}}
+            assert http.post("/events", json=event).status_code == 202
+    [answer] = stats(running, component="long", group_by="data.k", fresh="true", interval="week")
+    named = [each["value"] for bar in answer["bars"] for each in bar["groups"]["values"]]
+    assert sorted(named) == sorted(values[0::2])
+    assert sum(bar["groups"]["other"] for bar in answer["bars"]) == 3
+
+
 def test_a_fresh_statistic_counts_what_was_posted_before(running: Service) -> None:
     with client(running, WRITER) as http:
         event = {"component": "fresh", "environment": "e", "message": "m"}
