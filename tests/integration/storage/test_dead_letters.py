@@ -102,6 +102,17 @@ def test_a_replay_stores_it_once_the_cause_is_gone_and_cached_pages_show_it(
     assert capsys.readouterr().out == ""
 
 
+def test_a_dead_letter_keeps_when_it_happened(poisoned: Service, settings: StorageSettings) -> None:
+    kept = "2026-04-16T12:30:00.250000Z"
+    event_id = poisoned.post(**POISON, occurred_at="2026-04-16T14:30:00.25+02:00")["id"]
+    wait_until(lambda: receipt(poisoned, event_id) == "dead", "a dead letter")
+    assert poisoned.http.get(f"/events/{event_id}").json()["occurred_at"] == kept
+    execute(settings, "DELETE FROM cause")
+    assert main(["dead-letters", "replay", str(event_id)]) == 0
+    assert receipt(poisoned, event_id) == "stored"
+    assert [event["occurred_at"] for event in poisoned.events()] == [kept]
+
+
 def test_each_action_says_what_it_did_as_json(
     poisoned: Service, settings: StorageSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_role_without_rights_gets_no_verdict_on_what_it_can_t_see(weak_role: B
     assert unknown(found) == {
         "balance",
         "dead-letters",
+        "database-counts",
         "database-migration",
         "database-transactions",
         "database-disk",

@@ -25,6 +25,13 @@ def test_one_event_is_sent_and_its_id_printed(stub: StubService, send: SendComma
     assert len(stub.stored) == 2
 
 
+def test_one_event_may_say_when_it_happened(stub: StubService, send: SendCommand) -> None:
+    when = "2026-04-16T14:30:00+02:00"
+    assert send.run(*EVENT, "--occurred-at", when, "--data", "1").returncode == 0
+    sent = json.loads(stub.requests[-1].body)
+    assert (sent["occurred_at"], sent["data"]) == (when, 1)
+
+
 def test_waiting_for_the_service_names_the_address_and_how_to_choose_another(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:

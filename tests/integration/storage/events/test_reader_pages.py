@@ -122,7 +122,7 @@ def test_a_page_over_the_limit_is_too_slow_and_its_connection_stays(
     with transaction(engine) as connection:
         before = connection.scalar(session)
     with pytest.raises(QueryTooSlow):
-        EventStore(engine).page(Filters(limit=1000))
+        EventStore(engine, 400).page(Filters(limit=1000))
     with transaction(engine) as connection:
         assert connection.scalar(session) == before
         assert connection.scalar(sa.text("SHOW statement_timeout")) == "400ms"
