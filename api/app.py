@@ -21,6 +21,7 @@ from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
+from api.query.pairs import InvalidQuery
 from api.routes import ingest, methods, openapi_document, ops, otlp, pages, query
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
@@ -141,6 +142,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
+    app.add_exception_handler(InvalidQuery, _on_invalid_query)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
@@ -159,6 +161,11 @@ async def _on_storage_error(request: Request, error: Exception) -> Response:
     if problem.status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error)
     return ProblemResponse(problem)
+
+
+async def _on_invalid_query(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidQuery)
+    return ProblemResponse(Problem(422, "The query can't be understood.", error.faults))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -7,12 +7,9 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from api.http.error_detail import ErrorDetail
-from api.http.problems import Problem
 from api.query.fresh import take_fresh
 from api.query.pairs import InvalidQuery, decoded_pairs
 from api.services import services_of
-
-QUERY_FAULT = "The query can't be understood."
 
 
 async def wait_until_fresh(request: Request) -> None:
@@ -35,15 +32,12 @@ async def wait_until_fresh(request: Request) -> None:
 async def wait_if_asked(request: Request) -> None:
     """Wait if the query string has `fresh=true`; other parameters are ignored.
 
-    Raises Problem 422 too.
+    Raises InvalidQuery too.
     """
     faults: list[ErrorDetail] = []
-    try:
-        fresh, _ = take_fresh(decoded_pairs(request.scope["query_string"], []), faults)
-    except InvalidQuery as error:
-        raise Problem(422, QUERY_FAULT, error.faults) from None
+    fresh, _ = take_fresh(decoded_pairs(request.scope["query_string"], []), faults)
     if faults:
-        raise Problem(422, QUERY_FAULT, faults)
+        raise InvalidQuery(faults)
     if fresh:
         await wait_until_fresh(request)
 

@@ -12,7 +12,6 @@ from api.http.problems import Problem
 from api.query.around import parse_around, render
 from api.query.id_params import is_uuid
 from api.query.page_answer import IF_NONE_MATCH, page_answer
-from api.query.pairs import InvalidQuery
 from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
@@ -20,7 +19,7 @@ from api.query.statistics.answer import answer_of
 from api.query.statistics.facet_params import parse_facets
 from api.query.statistics.params import parse_stats
 from api.routes import openapi
-from api.routes.fresh_read import QUERY_FAULT, wait_if_asked, wait_until_fresh
+from api.routes.fresh_read import wait_if_asked, wait_until_fresh
 from api.routes.openapi_around import GET_AROUND
 from api.routes.openapi_statistics import GET_FACETS, GET_STATS
 from api.routes.protected_route import principal_of, protected_router
@@ -56,13 +55,10 @@ async def get_stats(request: Request) -> Response:
     `covered`, and `next` continues it.
     """
     limits = principal_of(request).limits
-    try:
-        asked = parse_stats(request.scope["query_string"], limits)
-        if asked.fresh:
-            await wait_until_fresh(request)
-        body = await services_of(request).statistics.answer(asked, request.receive)
-    except InvalidQuery as error:
-        raise Problem(422, QUERY_FAULT, error.faults) from None
+    asked = parse_stats(request.scope["query_string"], limits)
+    if asked.fresh:
+        await wait_until_fresh(request)
+    body = await services_of(request).statistics.answer(asked, request.receive)
     return AnswerResponse(answer_of(body, _if_none_match(request)))
 
 
@@ -74,10 +70,7 @@ async def get_facets(request: Request) -> Response:
     `covered`. Asked again, it goes on from there.
     """
     limits = principal_of(request).limits
-    try:
-        asked = parse_facets(request.scope["query_string"], limits)
-    except InvalidQuery as error:
-        raise Problem(422, QUERY_FAULT, error.faults) from None
+    asked = parse_facets(request.scope["query_string"], limits)
     if asked.fresh:
         await wait_until_fresh(request)
     body = await services_of(request).facets.answer(asked.question, request.receive)
@@ -96,14 +89,11 @@ async def get_event(request: Request, event_id: str) -> Response:
 async def get_around(request: Request, event_id: str) -> Response:
     """One event, and the stored events before and after it, in the order of time."""
     wanted = _event_id(event_id)
-    try:
-        question = parse_around(request.scope["query_string"])
-        if question.fresh:
-            await wait_until_fresh(request)
-        found = await _found(request, wanted)
-        sides = question.sides(found, principal_of(request).limits)
-    except InvalidQuery as error:
-        raise Problem(422, QUERY_FAULT, error.faults) from None
+    question = parse_around(request.scope["query_string"])
+    if question.fresh:
+        await wait_until_fresh(request)
+    found = await _found(request, wanted)
+    sides = question.sides(found, principal_of(request).limits)
     before, after = await services_of(request).history.around(*sides)
     return json_answer(render(before, found, after))
 
@@ -130,10 +120,7 @@ def _if_none_match(request: Request) -> bytes:
 async def _answer(request: Request) -> Served:
     """Return the events by id or the page that the query string asks for."""
     history, limits = services_of(request).history, principal_of(request).limits
-    try:
-        question = parse(request.scope["query_string"], limits)
-    except InvalidQuery as error:
-        raise Problem(422, QUERY_FAULT, error.faults) from None
+    question = parse(request.scope["query_string"], limits)
     if question.fresh:
         await wait_until_fresh(request)
     if isinstance(question.asked, PageQuestion):

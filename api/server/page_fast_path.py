@@ -6,7 +6,7 @@ that may not be served, goes to the FastAPI route of the same path.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import time
 from typing import Any
 
@@ -59,7 +59,8 @@ class PageFastPath:
         scope: Any = cycle.scope
         if scope["path"] not in self._paths:
             return False
-        principal = self._usual_reader(scope)
+        headers = dict(scope["headers"])
+        principal = self._usual_reader(scope, headers)
         if principal is None:
             return False
         question = _page_question(scope["query_string"], principal.limits)
@@ -73,7 +74,7 @@ class PageFastPath:
             if not _is_current(local.page, current):
                 start(cycle, app)
                 return
-            if_none_match = dict(scope["headers"]).get(IF_NONE_MATCH, b"")
+            if_none_match = headers.get(IF_NONE_MATCH, b"")
             found = page_answer(local.page, "HIT", if_none_match, self._lag.header())
             if not cycle.send_whole(found):
                 start(cycle, AnswerResponse(found))
@@ -81,9 +82,8 @@ class PageFastPath:
         local.current.add_done_callback(on_validated)
         return True
 
-    def _usual_reader(self, scope: Scope) -> Principal | None:
-        """Return who asks, None if the request is not taken."""
-        found = dict(scope["headers"])
+    def _usual_reader(self, scope: Scope, found: Mapping[bytes, bytes]) -> Principal | None:
+        """Return who asks with the headers that are `found`, None if the request is not taken."""
         principal = self._memo.get(found.get(AUTHORIZATION))
         now = time()
         if principal is None or not principal.may_read or now >= principal.ends_at:
