@@ -12,6 +12,11 @@ from storage.model.name_patterns import names_of, prefixes_of
 from storage.postgres.tables import events, lower_email, occurred_of
 
 
+def matching(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
+    """Return all conditions of the filters, over these columns."""
+    return [*in_order(filters, columns), *row_by_row(filters, columns)]
+
+
 def in_order(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that an index answers in the order of the page."""
     return _given(filters, IN_ORDER, columns)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, row_by_row
+from storage.events.conditions import in_order, matching, row_by_row
 from storage.model.event import created_at_of_id
 from storage.model.filters import Filters
 from storage.postgres.tables import dead_letters, events
@@ -26,7 +26,7 @@ LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
 
 def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
     """Return the SELECT of a page: by keyset, never OFFSET, with one row more than the limit."""
-    rows = sa.select(events).where(*in_order(filters), *row_by_row(filters))
+    rows = sa.select(events).where(*matching(filters))
     return _shown(_first(rows, events, filters, filters.limit + 1), filters)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from storage.statistics.counts import Bars, Count
-from storage.statistics.coverage import Span, parts
 from storage.statistics.day_walk import DayWalk, Found
 from storage.statistics.hour_counts import HourSlices
 from storage.statistics.quarters import QUARTERS, QuarterSlices, in_bars, is_on_quarters
@@ -26,13 +25,8 @@ class BarWalk(DayWalk):
         self._bars = bars
         self._tally = tally
 
-    def hours(self, exact: Sequence[Span]) -> bool:
-        """Count by hours where they are exact. Return whether all was counted."""
-        hours = HourSlices(self._question, self._bars)
-        return all(
-            self._read(start, end, hours) if is_exact else self._table(start, end)
-            for start, end, is_exact in parts(*self._window, exact)
-        )
+    def _hours(self, start: datetime, end: datetime) -> bool:
+        return self._read(start, end, HourSlices(self._question, self._bars))
 
     def _table(self, start: datetime, end: datetime) -> bool:
         return self._read(start, end, TableSlices(self._question, self._bars))

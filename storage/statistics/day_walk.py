@@ -1,4 +1,4 @@
-"""Count a window in the table, newest first, but what is kept of closed days."""
+"""Count a window, newest first: by hours, or in the table but what is kept of closed days."""
 
 import time
 from abc import ABC, abstractmethod
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from storage.cache.day_cache import LOOKUP_DAYS, Days
+from storage.statistics.coverage import Span, parts
 from storage.statistics.kept_days import DAY, EPOCH, KeptDays
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts
@@ -32,6 +33,13 @@ class DayWalk(ABC):
         self._has_quarters = has_quarters
         self.since = window.end
 
+    def hours(self, exact: Sequence[Span]) -> bool:
+        """Count by hours where they are exact. Return whether all was counted."""
+        return all(
+            self._hours(start, end) if is_exact else self._table(start, end)
+            for start, end, is_exact in parts(*self._window, exact)
+        )
+
     def days(self, days: Days, seconds: float) -> bool:
         """Count at least a part of the window. Return whether all was counted."""
         ends = time.monotonic() + seconds
@@ -47,6 +55,10 @@ class DayWalk(ABC):
             if time.monotonic() > ends:
                 return self.since <= start
         return True
+
+    @abstractmethod
+    def _hours(self, start: datetime, end: datetime) -> bool:
+        """Count a part of the window by hours. Return whether all of it was counted."""
 
     @abstractmethod
     def _table(self, start: datetime, end: datetime) -> bool:

@@ -1,37 +1,30 @@
 """Count components and environments of a slice by the counts by hour."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, row_by_row
+from storage.events.conditions import matching
 from storage.model.filters import Filters
 from storage.postgres.tables import event_hours
-from storage.statistics.counts import INSTANTS, Bars
+from storage.statistics.counts import Bars
 from storage.statistics.facet_slices import FacetSlices, by_day, grouped
-from storage.statistics.minute_grid import HOUR, Minutes, Pieces, floor, pieces
+from storage.statistics.hour_counts import OfHours, in_whole_hours
+from storage.statistics.minute_grid import Minutes, Pieces, pieces
 from storage.statistics.question import Group, without_times
 from storage.statistics.value_counts import Counts, empty, merge
 
 _ALL = 0  # the only day
 
 
-class FacetHours:
+class FacetHours(OfHours):
     """What is counted in slices of the counts by hour: see `Source`. All days are one."""
 
     def __init__(self, filters: Filters, fields: Sequence[Group]) -> None:
         self._filters = filters
         self._fields = fields
-
-    def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-        """Return the whole span: few rows tell it."""
-        return end - start
-
-    def start(self, instant: datetime) -> datetime:
-        """Return the start of the instant's hour."""
-        return floor(instant, HOUR)
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> dict[int, Counts]:
         """Count the slice."""
@@ -49,11 +42,7 @@ class FacetHours:
         return {_ALL: counts}
 
     def _whole_hours(self, found: Pieces) -> sa.Select[Any]:
-        hour = event_hours.c.hour
-        within = [hour >= found.start, hour < found.end]
-        if inner := [each for each in found.cut if found.start <= each < found.end]:
-            within.append(hour != sa.all_(sa.cast(inner, INSTANTS)))
-        return self._grouped(event_hours.c.n, *within)
+        return self._grouped(event_hours.c.n, *in_whole_hours(found))
 
     def _minutes(self, part: Minutes) -> sa.Select[Any]:
         one = sa.func.unnest(event_hours.c.minutes[part.first : part.last]).column_valued("one")
@@ -67,7 +56,7 @@ class FacetHours:
         columns = event_hours.c
         values = [columns[str(field)].label(f"v{at}") for at, field in enumerate(self._fields)]
         rows = sa.select(sa.literal(_ALL).label("day"), *values, count.label("n")).where(
-            *within, *in_order(filters, columns), *row_by_row(filters, columns)
+            *within, *matching(filters, columns)
         )
         found = rows.subquery()
         return grouped(found, sa.func.sum(found.c.n)).having(sa.func.sum(found.c.n) > 0)

@@ -1,7 +1,7 @@
 """Count the values of several fields in one pass over a slice of the table."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,27 +11,19 @@ from storage.postgres.tables import events
 from storage.statistics.counts import MAX_ROWS, Bars
 from storage.statistics.question import Group
 from storage.statistics.slices import TooMuch
-from storage.statistics.table_counts import group_value, width_of_rows, within
+from storage.statistics.table_counts import OfTable, group_value, within
 from storage.statistics.value_counts import MARK_CHARACTERS, MAX_VALUE_CHARACTERS, Counts, empty
 
 _HEX_CHARACTERS = 64  # of SHA-256
 
 
-class FacetSlices:
+class FacetSlices(OfTable):
     """What is counted in slices of the table, by day: see `Source`."""
 
     def __init__(self, filters: Filters, fields: Sequence[Group], days: Bars) -> None:
         self._filters = filters
         self._fields = fields
         self._days = days
-
-    def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-        """Return how long the newest rows of the span took to come."""
-        return width_of_rows(connection, start, end)
-
-    def start(self, instant: datetime) -> datetime:
-        """Return the start of the instant's millisecond: no event is between two of them."""
-        return instant - timedelta(microseconds=instant.microsecond % 1000)
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> dict[int, Counts]:
         """Count the slice; return the counts of each day that has any. Raises TooMuch."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from storage.cache.day_cache import DayCache
 from storage.postgres.engine import transaction
 from storage.statistics.counts import Bars
-from storage.statistics.coverage import Span, parts
+from storage.statistics.coverage import Span
 from storage.statistics.day_walk import DayWalk, Found, overlap
 from storage.statistics.facet_hours import FacetHours, merge_days
 from storage.statistics.facet_question import FacetQuestion
@@ -87,13 +87,10 @@ class _Walk(DayWalk):
 
     def hours(self, exact: Sequence[Span]) -> bool:
         """Count by hours where they are exact. Return whether all was counted."""
-        if not self._asked:  # only the keys of `data` are asked for
-            return True
-        hours = FacetHours(self._filters, self._asked)
-        return all(
-            self._read(start, end, hours) if is_exact else self._table(start, end)
-            for start, end, is_exact in parts(*self._window, exact)
-        )
+        return not self._asked or super().hours(exact)  # or only the keys of `data` are asked for
+
+    def _hours(self, start: datetime, end: datetime) -> bool:
+        return self._read(start, end, FacetHours(self._filters, self._asked))
 
     def _table(self, start: datetime, end: datetime) -> bool:
         return self._read(start, end, self._by_day([start]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, row_by_row
+from storage.events.conditions import matching
 from storage.postgres.tables import event_hours
 from storage.statistics.counts import INSTANTS, Bars, Count, grouped, rows_of
 from storage.statistics.minute_grid import HOUR, Minutes, Pieces, floor, pieces
@@ -16,12 +16,8 @@ from storage.statistics.table_counts import count_spans
 _INTEGERS = sa.ARRAY(sa.Integer)
 
 
-class HourSlices:
-    """What is counted in slices of the counts by hour: see `Source`."""
-
-    def __init__(self, question: Question, bars: Bars) -> None:
-        self._question = question
-        self._bars = bars
+class OfHours:
+    """How wide slices of the counts by hour are, and where they start: see `Source`."""
 
     def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
         """Return the whole span: few rows tell it."""
@@ -30,6 +26,14 @@ class HourSlices:
     def start(self, instant: datetime) -> datetime:
         """Return the start of the instant's hour."""
         return floor(instant, HOUR)
+
+
+class HourSlices(OfHours):
+    """What is counted in slices of the counts by hour: see `Source`."""
+
+    def __init__(self, question: Question, bars: Bars) -> None:
+        self._question = question
+        self._bars = bars
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> list[Count]:
         """Count the slice."""
@@ -47,12 +51,9 @@ class HourSlices:
         return rows_of(connection, query, self._question.group)
 
     def _whole_hours(self, found: Pieces) -> sa.Select[Any]:
-        hour = event_hours.c.hour
-        bar = self._bars.of(hour, found.start, found.end)
+        bar = self._bars.of(event_hours.c.hour, found.start, found.end)
         query = self._grouped(bar, sa.func.sum(event_hours.c.n))
-        query = query.where(hour >= found.start, hour < found.end)
-        inner = [each for each in found.cut if found.start <= each < found.end]
-        return query.where(hour != sa.all_(sa.cast(inner, INSTANTS))) if inner else query
+        return query.where(*in_whole_hours(found))
 
     def _minutes(self, parts: Sequence[Minutes]) -> sa.Select[Any]:
         hours, firsts, lasts, bars = zip(*parts, strict=True)
@@ -78,14 +79,21 @@ class HourSlices:
         assert group in (None, "component", "environment")
         value = None if group is None else event_hours.c[group]
         filters = without_times(self._question.filters)
-        conditions = [
-            *in_order(filters, event_hours.c),
-            *row_by_row(filters, event_hours.c),
-        ]
+        conditions = matching(filters, event_hours.c)
         return grouped(bar, value, count).where(*conditions).having(count > 0)
+
+
+def in_whole_hours(found: Pieces) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for the hours between start and end that are not cut."""
+    hour, inner = event_hours.c.hour, _cut_within(found)
+    within = [hour >= found.start, hour < found.end]
+    return [*within, hour != sa.all_(sa.cast(inner, INSTANTS))] if inner else within
 
 
 def _has_whole_hours(found: Pieces) -> bool:
     """Return whether an hour between start and end is not cut."""
-    inner = sum(found.start <= each < found.end for each in found.cut)
-    return found.end - found.start > inner * HOUR
+    return found.end - found.start > len(_cut_within(found)) * HOUR
+
+
+def _cut_within(found: Pieces) -> list[datetime]:
+    return [each for each in found.cut if found.start <= each < found.end]

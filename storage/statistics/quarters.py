@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from storage.statistics.counts import Bars, Count
 from storage.statistics.kept_days import DAY, EPOCH, QUARTER
 from storage.statistics.question import Question
-from storage.statistics.table_counts import TableSlices
+from storage.statistics.table_counts import OfTable, TableSlices
 from storage.statistics.value_counts import Counts, ValueCounts, empty
 
 QUARTERS = DAY // QUARTER
@@ -20,13 +20,11 @@ _UNNAMED = "\0"
 """Stands for all values that are too long, or not asked for: no text of PostgreSQL has it."""
 
 
-class QuarterSlices:
+class QuarterSlices(OfTable):
     """What is counted in slices of the table, by day and quarter: see `Source`."""
 
     def __init__(self, question: Question, days: Sequence[datetime]) -> None:
         self._table = TableSlices(question, Bars(_quarters(days[0], len(days))))
-        self.width = self._table.width
-        self.start = self._table.start
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> dict[int, Counts]:
         """Count the slice; return the counts of each day that has any. Raises TooMuch."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, row_by_row
+from storage.events.conditions import matching
 from storage.model.filters import Filters
 from storage.postgres.tables import events, lower_email
 from storage.statistics.counts import Bars, Count, grouped, rows_of
@@ -19,32 +19,31 @@ FIRST_ROWS = 4_000
 Span = tuple[datetime, datetime]
 
 
-class TableSlices:
+class OfTable:
+    """How wide slices of the table are, and where they start: see `Source`."""
+
+    def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
+        """Return the length of the newest part of the span that has FIRST_ROWS rows, or of all."""
+        at = events.c.created_at
+        newest = sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
+        row = connection.scalar(newest.offset(FIRST_ROWS - 1).limit(1))
+        return end - start if row is None else max(end - row, NARROWEST)
+
+    def start(self, instant: datetime) -> datetime:
+        """Return the start of the instant's millisecond: no event is between two of them."""
+        return instant - timedelta(microseconds=instant.microsecond % 1000)
+
+
+class TableSlices(OfTable):
     """What is counted in slices of the table: see `Source`."""
 
     def __init__(self, question: Question, bars: Bars) -> None:
         self._question = question
         self._bars = bars
 
-    def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-        """Return how long the newest FIRST_ROWS rows of the span took to come."""
-        return width_of_rows(connection, start, end)
-
-    def start(self, instant: datetime) -> datetime:
-        """Return the start of the instant's millisecond: no event is between two of them."""
-        return instant - timedelta(microseconds=instant.microsecond % 1000)
-
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> list[Count]:
         """Count the slice."""
         return count_spans(connection, self._question, self._bars, [(start, end)])
-
-
-def width_of_rows(connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-    """Return the length of the newest part of the span that has FIRST_ROWS rows, or of all."""
-    at = events.c.created_at
-    newest = sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
-    row = connection.scalar(newest.offset(FIRST_ROWS - 1).limit(1))
-    return end - start if row is None else max(end - row, NARROWEST)
 
 
 def count_spans(
@@ -63,8 +62,7 @@ def count_spans(
 def within(filters: Filters, start: datetime, end: datetime) -> list[sa.ColumnElement[bool]]:
     """Return the conditions for the events of the filters that are in the span."""
     at = events.c.created_at
-    timeless = without_times(filters)
-    return [at >= start, at < end, *in_order(timeless), *row_by_row(timeless)]
+    return [at >= start, at < end, *matching(without_times(filters))]
 
 
 def group_value(group: Group) -> sa.ColumnElement[Any]:

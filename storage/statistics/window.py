@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage.events.conditions import in_order, row_by_row
+from storage.events.conditions import matching
 from storage.model.filters import Filters
 from storage.postgres.tables import event_hours, events
 from storage.statistics.coverage import Span, parts
@@ -51,7 +51,7 @@ def _open_end(connection: sa.Connection, names: Filters, start: datetime | None)
     assert now is not None
     now = _ceil(now.astimezone(UTC))
     at = events.c.created_at
-    late = sa.select(at).where(at >= now, *_conditions(names, events.c))
+    late = sa.select(at).where(at >= now, *matching(names))
     last = connection.scalar(late.order_by(at.desc()).limit(1))
     return max(now, start or now) if last is None else last.astimezone(UTC) + _MILLISECOND
 
@@ -70,17 +70,13 @@ def _open_start(
 def _first_hour(names: Filters, start: datetime, end: datetime) -> sa.Select[Any]:
     hour = event_hours.c.hour
     found = sa.select(hour).where(hour >= floor(start, HOUR), hour < end, event_hours.c.n > 0)
-    return found.where(*_conditions(names, event_hours.c)).order_by(hour).limit(1)
+    return found.where(*matching(names, event_hours.c)).order_by(hour).limit(1)
 
 
 def _first_event(names: Filters, start: datetime, end: datetime) -> sa.Select[Any]:
     at = events.c.created_at
-    found = sa.select(at).where(at >= start, at < end, *_conditions(names, events.c))
+    found = sa.select(at).where(at >= start, at < end, *matching(names))
     return found.order_by(at).limit(1)
-
-
-def _conditions(names: Filters, columns: Any) -> list[sa.ColumnElement[bool]]:
-    return [*in_order(names, columns), *row_by_row(names, columns)]
 
 
 def _ceil(instant: datetime) -> datetime:
