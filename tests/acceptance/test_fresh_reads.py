@@ -111,8 +111,9 @@ def test_without_workers_it_is_refused_with_the_lag_and_only_if_it_was_asked_for
             answer = running.http.get(f"{path}{'&' if '?' in path else '?'}fresh=true")
             problem(answer, 503)
             assert int(answer.headers["retry-after"]) > 0
-            assert answer.json()["lag_seconds"] >= 5
-            assert float(answer.headers["activity-lag"]) >= 5
+            # As old as at the last reading of the queue, which is a little before the answer.
+            assert answer.json()["lag_seconds"] >= 3
+            assert float(answer.headers["activity-lag"]) >= 3
         problem(running.http.get(f"/events/{UNKNOWN_ID}", params=FRESH), 503)
         running.start_worker()
         running.wait_stored(event_id)
