@@ -40,11 +40,7 @@ from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
 from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
-from storage.errors import (
-    DatabaseMismatch,
-    DatabaseUnavailable,
-    StorageError,
-)
+from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.figures import HistoryFigures, read_figures
 from storage.events.hour_counts import counted_spans
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger

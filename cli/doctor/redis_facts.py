@@ -12,11 +12,12 @@ from cli.doctor.machine import Machine
 from cli.doctor.server import Server
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import KeyRecords
-from storage.errors import QueueUnavailable, control_errors, queue_errors
+from storage.errors import QueueUnavailable
 from storage.queue.inspector import Inspector, QueueServer, ShardState
 from storage.queue.registry import Registry, read_registry
 from storage.redis.client import connect_async
 from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.server_errors import control_errors, queue_errors
 from storage.settings import StorageSettings
 
 _PROGRAMS = ("valkey-server", "redis-server")

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cli.doctor.check import NotKnown
-from storage.errors import StorageError, refusal
+from storage.errors import StorageError
 from storage.failures import reason
+from storage.server_errors import refusal
 
 T = TypeVar("T")
 

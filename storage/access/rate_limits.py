@@ -13,9 +13,9 @@ from typing import NamedTuple
 import redis.asyncio
 
 from storage.access.api_key import ApiKey
-from storage.errors import control_errors
 from storage.redis import keys
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors
 
 GRANT_SECONDS = 0.05  # of the rate: what a process is granted ahead of need
 LONGEST_DEBT_SECONDS = 60

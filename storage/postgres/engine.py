@@ -10,8 +10,9 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
-from storage.errors import DatabaseUnavailable, database_errors, sqlstate
+from storage.errors import DatabaseUnavailable
 from storage.postgres.session import SessionStart
+from storage.server_errors import database_errors, sqlstate
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3

@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from storage.errors import QueryTooSlow, is_cancelled
+from storage.errors import QueryTooSlow
 from storage.postgres.engine import READ_LIMIT_MS
+from storage.server_errors import is_cancelled
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
