@@ -15,7 +15,7 @@ from storage.statistics.window import Window
 
 
 class BarWalk(DayWalk):
-    """One count, into a tally of bars."""
+    """A count of one question, which adds what it counts to a tally of bars."""
 
     def __init__(
         self, question: Question, slices: Slices, window: Window, bars: Bars, tally: Tally
