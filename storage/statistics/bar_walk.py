@@ -1,4 +1,4 @@
-"""Count a window in bars, from the newest event on."""
+"""Count a window in bars, from the newest event back."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -53,7 +53,7 @@ class Facets:
     def count(
         self, question: FacetQuestion, watermark_ms: int, is_unwanted: Callable[[], bool]
     ) -> CountedFacets:
-        """Count from the newest event on, until the budget is used up.
+        """Count back from the newest event, until the budget is used up.
 
         `watermark_ms`: everything created before it is stored; 0 if unknown. Raises
         DatabaseUnavailable, QueryTooSlow.

@@ -79,7 +79,7 @@ class Statistics:
         watermark_ms: int,
         is_unwanted: Callable[[], bool],
     ) -> Counted:
-        """Count from the newest event on, or on from a place, until the budget is used up.
+        """Count back from the newest event, or from a place, until the budget is used up.
 
         `watermark_ms`: everything created before it is stored; 0 if unknown. Raises TooManyBars,
         DatabaseUnavailable, QueryTooSlow.
