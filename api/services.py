@@ -14,7 +14,7 @@ from starlette.requests import Request
 from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
-from api.auth.limits import Limits
+from api.auth.limits import KeyLimits
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -272,7 +272,7 @@ def _ingest(
     monitor: BacklogMonitor,
 ) -> tuple[Ingest, CommitWaiter]:
     rates = RateLimits(connect_async(storage.control_url, retries=0))
-    key_limits = Limits(rates, rate_limited_events.add)
+    key_limits = KeyLimits(rates, rate_limited_events.add)
     stack.push_async_callback(key_limits.close)
     commit_waiter = CommitWaiter(producer)
     stack.push_async_callback(commit_waiter.close)

@@ -21,7 +21,7 @@ StorageError
 │   ├── NoHome             neither the queue nor PostgreSQL does it
 │   ├── TooManyKeys        no more keys can be made
 │   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
-│   └── UnreadableKey      a store has something else in the place of a key's record
+│   └── UnreadableKey      a home has something else in the place of a key's record
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -112,7 +112,7 @@ class TooManyAuditLines(AccessError):
 
 
 class UnreadableKey(AccessError):
-    """A store has something else in the place of a key's record; the message has a remedy."""
+    """A home has something else in the place of a key's record; the message has a remedy."""
 
 
 class PartitionNameTaken(StorageError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.doctor.address import is_local_redis, redis_command
-from cli.doctor.check import NotKnown
+from cli.doctor.errors import NotKnown
 from cli.doctor.machine import Machine
 from cli.doctor.server import Server
 from storage.access.key_queue import KeyQueue

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
+from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
 from cli.doctor.clocks import HERE, Reading, greatest_skew, read_clock
+from cli.doctor.errors import NotKnown
 from cli.doctor.server_checks import ROLES, server_of
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number

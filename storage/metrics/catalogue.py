@@ -20,6 +20,7 @@ ROUTES = (
     "/events",
     "/events/batch",
     "/events/stats",
+    "/events/facets",
     "/events/{event_id}",
     "/events/{event_id}/around",
     "/v1/logs",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from api.auth.access import ACCESS
 from api.http import problems
 from api.http.request_metrics import route_of
 from api.ingest.rejections import reason_of
@@ -75,6 +76,16 @@ def test_every_route_of_the_api_has_its_label_and_no_other() -> None:
     paths = [route.path for router in routers for route in router.routes]
     values = [re.sub("{[^}]*}", "x", path) for path in paths]
     assert {route_of(path) for path in values} == set(ROUTES) - {"unmatched", "unread"}
+
+
+def test_a_route_has_its_own_path_as_label() -> None:
+    others = {
+        "/heath": "/health",
+        "/docs/{name}": "/docs/{file}",
+        "/docs/docs/{name}": "/docs/{file}",
+    }
+    labels = {path: route_of(re.sub("{[^}]*}", "x", path)) for _, path in ACCESS}
+    assert labels == {path: others.get(path, path) for _, path in ACCESS}
 
 
 @pytest.mark.parametrize(
