@@ -1,5 +1,6 @@
 """Read the feed: every stored event that matches, exactly once, from a position on."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -37,13 +38,15 @@ WALK = 10_000
 class FeedPage:
     """Events in the feed's order, and the position behind them.
 
-    `behind`: committed batches of which events may be left to read; 0 if the reader is up to date.
-    A page may have no events and still be behind: then its read saw none that match.
+    `stops`: the position behind each event. `behind`: committed batches of which events may be left
+    to read; 0 if the reader is up to date. A page may have no events and still be behind: then its
+    read saw none that match.
     """
 
     events: list[Event]
     next: Position
     behind: int
+    stops: Sequence[Position] = ()
 
 
 class Skipped(NamedTuple):
@@ -92,7 +95,8 @@ class FeedReader:
             page = _Page(connection, filters, limit, self._walk)
             is_finished = all(map(page.take, parts(position, to)))
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
-        return FeedPage(page.events, following, batches_behind(following, head))
+        stops = [stopped(position, key, to) for key in page.keys]
+        return FeedPage(page.events, following, batches_behind(following, head), stops)
 
     def skip(self, position: Position, filters: Filters) -> Skipped:
         """Return how many events that match come after the position, and the position behind them.
@@ -140,6 +144,7 @@ class _Page:
         self._time_left = TimeLeft()
         self._bytes = 0
         self.events: list[Event] = []
+        self.keys: list[Key] = []
         self.last = FIRST
 
     def take(self, part: Part) -> bool:
@@ -151,12 +156,14 @@ class _Page:
 
     def _add(self, row: Any) -> bool:
         """Add the event of a row. Return whether the read goes on behind it."""
+        key = Key(row.feed, row.created_at, row.id)
         if row.matches:
             if len(self.events) == self._limit or self._bytes > PAGE_BYTES:
                 return False
             self.events.append(event_of(row))
+            self.keys.append(key)
             self._bytes += len(row.message) + len(row.data or "")
-        self.last = Key(row.feed, row.created_at, row.id)
+        self.last = key
         return not row.is_last
 
 

@@ -44,6 +44,11 @@ def counting_engine(url: str, pool: int = COUNTING_CONNECTIONS) -> sa.Engine:
     return _reading_engine(url, pool, name, max_parallel_workers_per_gather=0)
 
 
+def feed_engine(url: str, pool: int) -> sa.Engine:
+    """Make an engine for readers of the feed, each of which may go on without end."""
+    return _reading_engine(url, pool, "activity-feed", max_parallel_workers_per_gather=0)
+
+
 def _reading_engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     return _engine(
         url,

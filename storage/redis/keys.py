@@ -17,6 +17,8 @@ PENDING_WRITERS = (
     "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) of its pending commit
 )
 
+FEED_HINTS = "feed:hints"  # control: channel, a message after each commit of events
+
 REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: dropped entries of RQ's list
 
 
