@@ -29,7 +29,6 @@ from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
-from api.query.feed.service import CONNECTIONS as FEED_CONNECTIONS
 from api.query.feed.service import Feed
 from api.query.freshness import Freshness
 from api.query.lag import Lag
@@ -230,7 +229,7 @@ def _statistics(
 
 
 def _feed(stack: AsyncExitStack, storage: StorageSettings, lag: Lag) -> Feed:
-    engine = feed_engine(storage.database_url, FEED_CONNECTIONS)
+    engine = feed_engine(storage.database_url)
     stack.callback(engine.dispose)
     hints = FeedHints(storage.control_url)
     stack.push_async_callback(hints.close)

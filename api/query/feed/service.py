@@ -25,10 +25,7 @@ from storage.errors import DatabaseUnavailable
 from storage.feed.position import Position
 from storage.feed.reader import FeedReader
 from storage.metrics.instruments import feed_events, feed_readers
-from storage.postgres.engine import ANSWER_SECONDS
-
-CONNECTIONS = 3
-"""Connections of an API process for the feed: one reads the ledger, the others events."""
+from storage.postgres.engine import ANSWER_SECONDS, FEED_CONNECTIONS
 
 TAIL_LIMIT = 500  # events of one read for a stream
 CHECK_SECONDS = 1.0  # after which a poll that waits looks whether its key has ended
@@ -46,7 +43,7 @@ class Feed:
         self._reader = reader
         self._lag = lag
         self._ledger_thread = BoundedThreads(1)
-        self._threads = BoundedThreads(CONNECTIONS - 1)
+        self._threads = BoundedThreads(FEED_CONNECTIONS - 1)  # each has a connection
         self._follower = Follower(self._read_ledger, hints)
         self._chunks: SharedReads[Chunk] = SharedReads()
         self._changes: SharedReads[Changes] = SharedReads()
