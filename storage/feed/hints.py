@@ -57,7 +57,7 @@ class FeedHints:
     async def _subscribe(self) -> None:
         channel = self._client.pubsub()
         try:
-            await channel.subscribe(keys.FEED_HINTS)
+            await channel.subscribe(keys.STORED_CHANNEL)
             self._channel = channel
         except _ERRORS:
             self._try_at = monotonic() + _RETRY_SECONDS

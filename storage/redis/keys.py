@@ -17,7 +17,7 @@ PENDING_WRITERS = (
     "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) of its pending commit
 )
 
-FEED_HINTS = "feed:hints"  # control: channel, a message after each commit of events
+STORED_CHANNEL = "feed:stored"  # control: pub/sub channel, which writer has stored events now
 
 REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: dropped entries of RQ's list
 
