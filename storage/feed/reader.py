@@ -1,8 +1,8 @@
 """Read the feed: every stored event that matches, exactly once, from a position on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -38,15 +38,16 @@ WALK = 10_000
 class FeedPage:
     """Events in the feed's order, and the position behind them.
 
-    `stops`: the position behind each event. `behind`: committed batches of which events may be left
-    to read; 0 if the reader is up to date. A page may have no events and still be behind: then its
-    read saw none that match.
+    `keys`: the place of each event; `to`: the batches to which the read goes on. `behind`:
+    committed batches of which events may be left to read; 0 if the reader is up to date. A page may
+    have no events and still be behind: then its read saw none that match.
     """
 
     events: list[Event]
     next: Position
     behind: int
-    stops: Sequence[Position] = ()
+    keys: Sequence[Key] = ()
+    to: Mapping[int, int] = field(default_factory=dict)
 
 
 class Skipped(NamedTuple):
@@ -95,8 +96,8 @@ class FeedReader:
             page = _Page(connection, filters, limit, self._walk)
             is_finished = all(map(page.take, parts(position, to)))
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
-        stops = [stopped(position, key, to) for key in page.keys]
-        return FeedPage(page.events, following, batches_behind(following, head), stops)
+        behind = batches_behind(following, head)
+        return FeedPage(page.events, following, behind, page.keys, to)
 
     def skip(self, position: Position, filters: Filters) -> Skipped:
         """Return how many events that match come after the position, and the position behind them.

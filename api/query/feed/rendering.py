@@ -5,8 +5,8 @@ from typing import NamedTuple
 import msgspec
 
 from api.query.feed import sse
-from api.query.feed.tokens import token_of
-from storage.feed.position import Position
+from api.query.feed.tokens import Tokens, token_of
+from storage.feed.position import Position, stopped
 from storage.feed.reader import FeedPage
 from storage.model.event import Event, encode_event
 
@@ -17,13 +17,14 @@ CHUNK_BYTES = 256 * 1024
 class Chunk(NamedTuple):
     """Events of a stream as they are sent, and the position behind the last of them.
 
-    `behind`: batches of which events may be left to read.
+    `behind`: batches of which events may be left to read. `is_cut`: the page had more than fits.
     """
 
     frames: bytes
     events: int
     next: Position
     behind: int
+    is_cut: bool = False
 
 
 class Changes(NamedTuple):
@@ -54,19 +55,21 @@ class At(msgspec.Struct):
     trouble: str | None = None
 
 
-def chunk_of(page: FeedPage) -> Chunk:
-    """Return the first events of a page, as many as fit in a chunk."""
+def chunk_of(page: FeedPage, start: Position) -> Chunk:
+    """Return the first events of a page that was read from `start`, as many as fit in a chunk."""
+    tokens = Tokens(start, page.to)
     frames: list[bytes] = []
     size = 0
-    for number, event in enumerate(page.events):
-        frames.append(sse.message(token_of(page.stops[number]), encode_event(event)))
+    for event, key in zip(page.events, page.keys, strict=True):
+        frames.append(sse.message(tokens.behind(key), encode_event(event)))
         size += len(frames[-1])
         if size > CHUNK_BYTES:
             break
     count = len(frames)
-    if count < len(page.events):
-        return Chunk(b"".join(frames), count, page.stops[count - 1], max(page.behind, 1))
-    return Chunk(b"".join(frames), count, page.next, page.behind)
+    if count == len(page.events):
+        return Chunk(b"".join(frames), count, page.next, page.behind)
+    following = stopped(start, page.keys[count - 1], page.to)
+    return Chunk(b"".join(frames), count, following, max(page.behind, 1), is_cut=True)
 
 
 def changes_of(page: FeedPage) -> Changes:

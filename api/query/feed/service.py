@@ -12,6 +12,7 @@ from starlette.types import Receive
 from api.auth.principal import Principal
 from api.query.bounded_threads import BoundedThreads
 from api.query.feed import sse
+from api.query.feed.chunk_limits import ChunkLimits
 from api.query.feed.follower import Follower, Hints
 from api.query.feed.gone import unless_gone
 from api.query.feed.params import START, ChangesQuestion, FeedQuestion, TailQuestion
@@ -27,7 +28,6 @@ from storage.feed.reader import FeedReader
 from storage.metrics.instruments import feed_events, feed_readers
 from storage.postgres.engine import ANSWER_SECONDS, FEED_CONNECTIONS
 
-TAIL_LIMIT = 500  # events of one read for a stream
 CHECK_SECONDS = 1.0  # after which a poll that waits looks whether its key has ended
 
 T = TypeVar("T")
@@ -45,6 +45,8 @@ class Feed:
         self._ledger_thread = BoundedThreads(1)
         self._threads = BoundedThreads(FEED_CONNECTIONS - 1)  # each has a connection
         self._follower = Follower(self._read_ledger, hints)
+        self._limits = ChunkLimits()
+        self._skips = asyncio.Semaphore(1)  # a skip may take long: others must go on meanwhile
         self._chunks: SharedReads[Chunk] = SharedReads()
         self._changes: SharedReads[Changes] = SharedReads()
         self._polls = Places("polls that wait", feed_readers["changes"])
@@ -74,7 +76,9 @@ class Feed:
         first = b""
         if question.skip and question.after is not None:
             filters = question.asked.filters
-            missed, position = await self._in_thread(partial(self._reader.skip, position, filters))
+            async with self._skips:
+                skip = partial(self._reader.skip, position, filters)
+                missed, position = await self._in_thread(skip)
             data = msgspec.json.encode({"missed": missed})
             first = sse.named(sse.SKIPPED, data, token_of(position))
         read = partial(self._chunk, question.asked)
@@ -116,13 +120,15 @@ class Feed:
         return await self._changes.run(key, lambda: self._in_thread(read))
 
     async def _chunk(self, asked: FeedQuestion, position: Position) -> Chunk:
-        head = self._follower.latest
+        head, limit = self._follower.latest, self._limits.get(asked.name)
 
         def read() -> Chunk:
-            return chunk_of(self._reader.read(position, asked.filters, TAIL_LIMIT, head))
+            return chunk_of(self._reader.read(position, asked.filters, limit, head), position)
 
         key = (asked.name, token_of(position))
-        return await self._chunks.run(key, lambda: self._in_thread(read))
+        chunk = await self._chunks.run(key, lambda: self._in_thread(read))
+        self._limits.set(asked.name, chunk)
+        return chunk
 
     async def _position(self, after: str | None) -> Position:
         """Return the position that is asked for. Raises InvalidToken."""

@@ -42,27 +42,61 @@ class InvalidToken(ValueError):
         super().__init__("is not a token of this feed: send it as it was given")
 
 
-class _Within(msgspec.Struct, array_like=True):
-    feed: int
-    created_us: int
-    id: bytes
-    further: list[int]  # pairs of a writer and the batches beyond those of the position
-
-
 class _Body(msgspec.Struct, array_like=True):
-    batches: list[int]  # pairs of a writer and its batches
-    within: _Within | None = None
+    """The position. A read that is finished has no more than the first field."""
 
+    batches: list[int]  # pairs of a writer and its batches
+    further: list[int] = []  # the same, of those that an unfinished read goes on to
+    feed: int | None = None
+    created_us: int = 0
+    id: bytes = b""
+
+
+# The first byte of an array of so many elements.
+_FINISHED, _UNFINISHED = b"\x91", b"\x95"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Body).decode
 
 
+class Tokens:
+    """Makes the tokens of positions within one unfinished read, which have much in common."""
+
+    def __init__(self, position: Position, to: Mapping[int, int]) -> None:
+        """`position`: where the read began; `to`: the batches to which it goes on."""
+        seen = position.batches
+        further = {writer: batch for writer, batch in to.items() if batch != seen.get(writer)}
+        body = _UNFINISHED + _encode(_flat(seen)) + _encode(_flat(further))
+        self._begin = _Signed(position.feed_id, body)
+
+    def behind(self, key: Key) -> bytes:
+        """Return the token of the position behind this event."""
+        created_us = (key.created_at - _EPOCH) // _MICROSECOND
+        rest = (_encode(key.feed), _encode(created_us), _encode(key.id.bytes))
+        return self._begin.token(b"".join(rest))
+
+
 def token_of(position: Position) -> bytes:
     """Return the token of a position."""
-    text = _head(position.feed_id) + _encode(_body_of(position))
-    text += zlib.crc32(text).to_bytes(_SUM_BYTES, "big")
-    return urlsafe_b64encode(text + _mac(position.feed_id, text)).rstrip(b"=")
+    within = position.within
+    if within is None:
+        return _Signed(position.feed_id, _FINISHED).token(_encode(_flat(position.batches)))
+    return Tokens(position, within.to).behind(within.last)
+
+
+class _Signed:
+    """The beginning of tokens, so far summed and hashed."""
+
+    def __init__(self, feed_id: str, begin: bytes) -> None:
+        self._begin = _head(feed_id) + begin
+        self._sum = zlib.crc32(self._begin)
+        self._mac = _mac(feed_id, self._begin)
+
+    def token(self, rest: bytes) -> bytes:
+        rest += zlib.crc32(rest, self._sum).to_bytes(_SUM_BYTES, "big")
+        mac = self._mac.copy()
+        mac.update(rest)
+        return urlsafe_b64encode(self._begin + rest + mac.digest()).rstrip(b"=")
 
 
 def position_of(text: str, feed_id: str) -> Position:
@@ -74,7 +108,7 @@ def position_of(text: str, feed_id: str) -> Position:
     signed, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     if signed[:_HEAD_BYTES] != _head(feed_id):
         raise FeedReplaced("the token is of another feed")
-    if not hmac.compare_digest(_mac(feed_id, signed), mac):
+    if not hmac.compare_digest(_mac(feed_id, signed).digest(), mac):
         raise InvalidToken
     return _position_of(_decode(signed[_HEAD_BYTES:-_SUM_BYTES]), feed_id)
 
@@ -103,34 +137,17 @@ def _head(feed_id: str) -> bytes:
     return _VERSION + mark.digest()
 
 
-def _mac(feed_id: str, text: bytes) -> bytes:
-    keyed = blake2b(text, digest_size=_MAC_BYTES, key=feed_id.encode(), person=b"activity token")
-    return keyed.digest()
-
-
-def _body_of(position: Position) -> _Body:
-    batches, within = position.batches, position.within
-    if within is None:
-        return _Body(_flat(batches))
-    feed, created_at, event_id = within.last
-    further = {
-        writer: to - batches.get(writer, 0)
-        for writer, to in within.to.items()
-        if to != batches.get(writer)
-    }
-    created_us = (created_at - _EPOCH) // _MICROSECOND
-    return _Body(_flat(batches), _Within(feed, created_us, event_id.bytes, _flat(further)))
+def _mac(feed_id: str, text: bytes) -> blake2b:
+    return blake2b(text, digest_size=_MAC_BYTES, key=feed_id.encode(), person=b"activity token")
 
 
 def _position_of(body: _Body, feed_id: str) -> Position:
     batches = _mapping(body.batches)
-    if body.within is None:
+    if body.feed is None:
         return Position(feed_id, batches)
-    feed, created_us = body.within.feed, body.within.created_us
-    created_at = _EPOCH + timedelta(microseconds=created_us)
-    further = _mapping(body.within.further)
-    to = {each: batches.get(each, 0) + further.get(each, 0) for each in batches | further}
-    return Position(feed_id, batches, Within(Key(feed, created_at, UUID(bytes=body.within.id)), to))
+    created_at = _EPOCH + timedelta(microseconds=body.created_us)
+    last = Key(body.feed, created_at, UUID(bytes=body.id))
+    return Position(feed_id, batches, Within(last, batches | _mapping(body.further)))
 
 
 def _flat(numbers: Mapping[int, int]) -> list[int]:
