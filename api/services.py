@@ -29,6 +29,7 @@ from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
+from api.query.feed.service import Feed
 from api.query.freshness import Freshness
 from api.query.lag import Lag
 from api.query.service import History
@@ -45,9 +46,11 @@ from storage.events.figures import HistoryFigures, read_figures
 from storage.events.hour_counts import counted_spans
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
+from storage.feed.hints import FeedHints
+from storage.feed.reader import FeedReader
 from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import Values, labelled
-from storage.postgres.engine import counting_engine, reading_engine
+from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
@@ -98,6 +101,7 @@ class Services:
     history: History
     statistics: StatisticsService
     facets: FacetService
+    feed: Feed
     lag: Lag
     freshness: Freshness
     status: Status
@@ -191,6 +195,7 @@ async def open_services(
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
+            _feed(stack, storage, lag),
             lag,
             freshness,
             Status(inspector, read.ledger, wakeups.crew, monitor),
@@ -217,6 +222,16 @@ def _statistics(
         StatisticsService(counts, watermark_ms, reads),
         FacetService(facets, pages.page, watermark_ms, reads),
     )
+
+
+def _feed(stack: AsyncExitStack, storage: StorageSettings, lag: Lag) -> Feed:
+    engine = feed_engine(storage.database_url)
+    stack.callback(engine.dispose)
+    hints = FeedHints(storage.control_url)
+    stack.push_async_callback(hints.close)
+    feed = Feed(FeedReader(engine), hints, lag)
+    stack.push_async_callback(feed.close)
+    return feed
 
 
 def _backlog_limits(settings: ApiSettings) -> BacklogLimits:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, analysing, caching, counting, lag, reading, storing
+from benchmarks import accepting, analysing, caching, counting, following, lag, reading, storing
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "reading": reading.measure,
     "caching": caching.measure,
     "analysing": analysing.measure,
+    "following": following.measure,
     "whole": lag.measure,
 }
 _RESULTS = Path("benchmarks/results")

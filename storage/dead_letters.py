@@ -11,6 +11,7 @@ from storage.access.actor import actor as operating_system_user
 from storage.access.audit import DONE, REFUSED, AuditLine, add_lines
 from storage.cache import tags
 from storage.cache.invalidation import CacheInvalidator
+from storage.events import feed_numbers
 from storage.events.insertion import insert_events
 from storage.events.writer import BatchWriter
 from storage.model.entries import read_event
@@ -83,6 +84,7 @@ class DeadLetters:
             # fence before this transaction ends, which would make this one's pending tags void.
             locks.acquire(connection, Lock.REPLAY)
             fence = self._invalidator.next_fence(_WRITER)
+            feed_numbers.claim(connection, feed_numbers.REPLAY)
             _, refused = insert_events(connection, [event])
             self._record(connection, "replay", letter.id, REFUSED if refused else DONE)
             if not refused:

@@ -12,7 +12,8 @@ StorageError
 │   ├── ControlUnavailable
 │   │   └── ControlUnsuitable  like QueueUnsuitable
 │   └── DatabaseUnavailable
-│       └── QueryTooSlow
+│       ├── QueryTooSlow
+│       └── FeedNotReady   an index of the feed is being made
 ├── SettingsError          a setting is not valid
 ├── KeyReused              an idempotency key was used for another request before
 ├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
@@ -22,6 +23,7 @@ StorageError
 │   ├── TooManyKeys        no more keys can be made
 │   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
 │   └── UnreadableKey      a home has something else in the place of a key's record
+├── FeedReplaced           the position is one in another feed, as of before a restore
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -87,6 +89,10 @@ class QueryTooSlow(DatabaseUnavailable):
     """PostgreSQL cancelled the query at its time limit."""
 
 
+class FeedNotReady(DatabaseUnavailable):
+    """The feed can't be read yet: maintenance makes its index for each older partition."""
+
+
 class DatabaseMismatch(StorageError):
     """PostgreSQL's tables or this user's rights are not those that this version needs: migrate."""
 
@@ -113,6 +119,10 @@ class TooManyAuditLines(AccessError):
 
 class UnreadableKey(AccessError):
     """A home has something else in the place of a key's record; the message has a remedy."""
+
+
+class FeedReplaced(StorageError):
+    """The position belongs to another feed: the database was restored since, or it is another."""
 
 
 class PartitionNameTaken(StorageError):

@@ -28,9 +28,9 @@ from storage.model.event import encode_event
 
 
 class _EventId(StringConvertor):
-    """An event id in a path; `batch`, `stats` and `facets` are other paths."""
+    """An event id in a path; `batch`, `stats` and the like are other paths."""
 
-    regex = "(?!(batch|stats|facets)$)[^/]+"
+    regex = "(?!(batch|stats|facets|changes|tail)$)[^/]+"
 
 
 register_url_convertor("event_id", _EventId())

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# The columns and indexes of `events`, without its partitions. The database fills in what our API
-# makes, because these peers pass on what was posted.
+# The columns and indexes of `events`, without its partitions and its feed, which no peer has. The
+# database fills in what our API makes, because these peers pass on what was posted.
 _SAME_TABLE = """
 CREATE TABLE peer_events (LIKE events INCLUDING ALL);
+ALTER TABLE peer_events DROP COLUMN feed;
 ALTER TABLE peer_events ALTER id SET DEFAULT uuidv7(),
     ALTER created_at SET DEFAULT clock_timestamp()
 """

@@ -9,7 +9,7 @@ from storage.events import where_conditions
 from storage.model.event import created_at_of_id
 from storage.model.filters import DECLARATIONS, Filters
 from storage.model.name_patterns import names_of, prefixes_of
-from storage.postgres.tables import events, lower_email, occurred_of
+from storage.postgres.tables import events, lower_email_of, occurred_of
 
 
 def matching(filters: Filters, columns: Any = events.c) -> list[sa.ColumnElement[bool]]:
@@ -62,7 +62,7 @@ Sql = Callable[[Filters, Any], sa.ColumnElement[bool]]
 IN_ORDER: Mapping[str, Sql] = {
     "component": lambda filters, of: _is_any(of.component, filters.component),
     "environment": lambda filters, of: _is_any(of.environment, filters.environment),
-    "email": lambda filters, of: _is_any(lower_email, filters.email),
+    "email": lambda filters, of: _is_any(lower_email_of(of), filters.email),
     "within_component": lambda filters, of: _is_within(of.component, filters.within_component),
     "within_environment": lambda filters, of: _is_within(
         of.environment, filters.within_environment

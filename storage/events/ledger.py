@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from storage.events import feed_numbers
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters, drain_ledger
 
@@ -54,5 +55,6 @@ def ledger_in(connection: sa.Connection) -> Ledger:
 def _accounts_in(connection: sa.Connection) -> dict[int, Account]:
     entries = drain_ledger.c
     columns = (entries.shard, entries.stored, entries.duplicates, entries.dead, entries.since)
-    rows = connection.execute(sa.select(*columns)).all()
+    shards = sa.select(*columns).where(entries.shard < feed_numbers.REPLAY)
+    rows = connection.execute(shards).all()
     return {row.shard: Account(*row) for row in rows}

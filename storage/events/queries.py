@@ -21,12 +21,13 @@ EVENT_COLUMNS = (
     sa.cast(events.c.data, sa.Text).label("data"),
     events.c.occurred_at,
 )
+_STORED = [column for column in events.c if column is not events.c.feed]
 LETTER_COLUMNS = (dead_letters.c.id, dead_letters.c.event)
 
 
 def page_query(filters: Filters) -> sa.Select[tuple[object, ...]]:
     """Return the SELECT of a page: by keyset, never OFFSET, with one row more than the limit."""
-    rows = sa.select(events).where(*matching(filters))
+    rows = sa.select(*_STORED).where(*matching(filters))
     return _shown(_first(rows, events, filters, filters.limit + 1), filters)
 
 
@@ -35,7 +36,7 @@ def walk_query(filters: Filters, rows: int) -> sa.Select[tuple[object, ...]]:
 
     The result is the page if it is full, or if there are no more rows.
     """
-    walked = _first(sa.select(events).where(*in_order(filters)), events, filters, rows).subquery()
+    walked = _first(sa.select(*_STORED).where(*in_order(filters)), events, filters, rows).subquery()
     found = sa.select(walked).where(*row_by_row(filters, walked.c))
     return _shown(_first(found, walked, filters, filters.limit + 1), filters)
 
@@ -57,7 +58,7 @@ def _first(
 def _shown(rows: sa.Select[Any], filters: Filters) -> sa.Select[tuple[object, ...]]:
     """Select the events' columns. Cast `data` to text only here, after the sort and the limit."""
     page = rows.subquery("page")
-    shown = [page.c[column.name] for column in events.c if column.name != "data"]
+    shown = [page.c[column.name] for column in _STORED if column.name != "data"]
     data = sa.cast(page.c.data, sa.Text).label("data")
     return sa.select(*shown, data).order_by(*_key(page, filters.order))
 

@@ -30,7 +30,7 @@ from storage.model.where import (
     Path,
     Where,
 )
-from storage.postgres.tables import events, occurred_of
+from storage.postgres.tables import events, lower_email_of, occurred_of
 
 Condition = sa.ColumnElement[bool]
 Compare = Callable[[Any, Any], Condition]
@@ -107,7 +107,7 @@ def _term(term: Any, of: Any) -> Condition:
             # An index gives a range for this function.
             return sa.func.starts_with(of[field], text) if is_prefix else of[field] == text
         case Email(text):
-            return sa.func.lower(of.email.collate("C")) == text
+            return lower_email_of(of) == text
         case Contains(text, anywhere):
             return _contains(of, text) if anywhere else contains_text(of.message, text)
         case Id(one):

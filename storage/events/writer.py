@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.errors import DatabaseUnavailable, LeaseLost
+from storage.events.feed_numbers import SET_NUMBER
 from storage.events.insertion import FindForeign, Refusal, insert_events
 from storage.events.refusals import RefusalWindow
 from storage.model.entries import EntryBatch, Unreadable
@@ -36,10 +37,11 @@ _TERMINATE_STALE += """
 _CLAIM = """
     SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL application_name = %(session)s;
-    INSERT INTO drain_ledger (shard, fence) VALUES (%(shard)s, %(fence)s)
-    ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence
-    WHERE drain_ledger.fence <= excluded.fence RETURNING entry
+    INSERT INTO drain_ledger (shard, fence, batches) VALUES (%(shard)s, %(fence)s, 1)
+    ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence, batches = drain_ledger.batches + 1
+    WHERE drain_ledger.fence <= excluded.fence RETURNING entry,
 """
+_CLAIM += SET_NUMBER  # the number in the feed of all that the transaction stores
 _RECORD_COUNTS = """
     UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
     dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s

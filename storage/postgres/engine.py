@@ -45,6 +45,19 @@ def counting_engine(url: str, pool: int = COUNTING_CONNECTIONS) -> sa.Engine:
     return _reading_engine(url, pool, name, max_parallel_workers_per_gather=0)
 
 
+FEED_CONNECTIONS = 3
+"""Connections of an API process for readers of the feed."""
+
+BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS
+"""Connections of an API process beside those of `ACTIVITY_DATABASE_POOL`."""
+
+
+def feed_engine(url: str) -> sa.Engine:
+    """Make an engine for readers of the feed, each of which may go on without end."""
+    name = "activity-feed"
+    return _reading_engine(url, FEED_CONNECTIONS, name, max_parallel_workers_per_gather=0)
+
+
 def _reading_engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
     return _engine(
         url,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from storage.postgres import partitions
 from storage.postgres.engine import inspecting_engine, transaction
+from storage.postgres.partition_indexes import LATER_INDEXES
 from storage.postgres.partitions import Span
 from storage.postgres.tables import metadata
 
@@ -30,7 +31,7 @@ _CONNECTIONS = sa.text("""
 _INVALID_INDEXES = sa.text("""
     SELECT i.oid::regclass::text AS name, t.oid::regclass::text AS table_name,
         pg_get_indexdef(i.oid) AS definition, i.relkind = 'I' AS partitioned,
-        p.pid IS NOT NULL OR i.oid = to_regclass('events_occurred') AS is_built
+        p.pid IS NOT NULL OR i.relkind = 'I' AND i.relname = ANY(:later) AS is_built
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_class t ON t.oid = x.indrelid
@@ -161,7 +162,8 @@ class DatabaseInspection:
     def invalid_indexes(self) -> list[InvalidIndex]:
         """Return the invalid indexes of our tables; those that are being built come last."""
         with transaction(self.engine) as connection:
-            rows = connection.execute(_INVALID_INDEXES, _tables(connection)).all()
+            parameters = {**_tables(connection), "later": list(LATER_INDEXES)}
+            rows = connection.execute(_INVALID_INDEXES, parameters).all()
         return [InvalidIndex(*row) for row in rows]
 
     def long_transactions(self, seconds: float) -> LongTransactions:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -24,6 +25,12 @@ from storage.postgres.instants import FIRST, LAST
 
 metadata = MetaData()
 
+# As PostgreSQL writes it: a test compares the texts.
+_FEED_NUMBER = text(
+    "COALESCE((NULLIF(current_setting('activity.feed'::text, true), ''::text))::bigint, "
+    "claim_feed_number())"
+)
+
 events = Table(
     "events",
     metadata,
@@ -35,12 +42,25 @@ events = Table(
     Column("email", Text),
     Column("data", JSONB(none_as_null=True)),
     Column("occurred_at", TIMESTAMP(timezone=True)),
+    # No NOT NULL: a copy of the columns, such as a temporary table, need not fill it.
+    Column("feed", BigInteger, server_default=_FEED_NUMBER),
+    CheckConstraint("feed IS NOT NULL", "events_feed_is_given"),
     postgresql_partition_by="RANGE (created_at)",
 )
-"""One row per event, partitioned by its time, which is also its ID's time."""
+"""One row per event, partitioned by its time, which is also its ID's time. `feed`: the number of
+the batch that stored it (`storage.events.feed_numbers`), 0 before there were numbers."""
 
-# ASCII letters only, whatever the database's locale, as in the cache's tags.
-lower_email = func.lower(events.c.email.collate("C"))
+
+def lower_email_of(columns: Any) -> ColumnElement[str]:
+    """Return the email with ASCII letters in lower case, as in the cache's tags.
+
+    `columns`: those of the events, or of a subquery that has it. No database's locale matters.
+    """
+    return func.lower(columns.email.collate("C"))
+
+
+lower_email = lower_email_of(events.c)
+"""The very expression of the index `events_email`."""
 
 
 def occurred_of(columns: Any) -> ColumnElement[datetime]:
@@ -70,6 +90,7 @@ Index(
     postgresql_ops={"data": "jsonb_path_ops"},
 )
 Index("events_occurred", occurred, postgresql_using="brin")
+Index("events_feed", events.c.feed, postgresql_where=events.c.feed > 0)
 
 drain_ledger = Table(
     "drain_ledger",
@@ -81,9 +102,22 @@ drain_ledger = Table(
     Column("duplicates", BigInteger, nullable=False, server_default=text("0")),
     Column("dead", BigInteger, nullable=False, server_default=text("0")),
     Column("since", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("batches", BigInteger, nullable=False, server_default=text("0")),
 )
 """For each shard, counts of what became of its entries up to `entry`, each counted once, and the
-highest fence that has written for it: a drain with a lower one can't commit."""
+highest fence that has written for it: a drain with a lower one can't commit. Other writers of
+events have rows behind the shards. `batches`: the writer's transactions that were committed."""
+
+feed_identity = Table(
+    "feed_identity",
+    metadata,
+    Column("one_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("feed_id", UUID(as_uuid=True), nullable=False, server_default=text("gen_random_uuid()")),
+    Column("last_unnumbered", TIMESTAMP(timezone=True)),
+    CheckConstraint("one_row", "feed_identity_one_row_check"),
+)
+"""One row: which feed the numbers belong to, and the latest `created_at` of events with number 0,
+NULL if there were none."""
 
 dead_letters = Table(
     "dead_letters",

@@ -17,6 +17,8 @@ PENDING_WRITERS = (
     "cache:pending_writers"  # control: zset, shard -> oldest created_at (ms) of its pending commit
 )
 
+STORED_CHANNEL = "feed:stored"  # control: pub/sub channel, which writer has stored events now
+
 REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: dropped entries of RQ's list
 
 

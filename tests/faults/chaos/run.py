@@ -8,13 +8,14 @@ from random import Random
 from typing import Any
 
 from tests.faults.chaos import pages
+from tests.faults.chaos.follower import Followed, followed
 from tests.faults.chaos.kinds import KINDS, Kind, draw
 from tests.faults.chaos.ledger import read_ledger
 from tests.faults.chaos.probe import Probe
 from tests.faults.chaos.programs import StackFailed, load, read_counts
 from tests.faults.chaos.served import Served
 from tests.faults.chaos.stack import Stack, run_folder, running_stack
-from tests.faults.chaos.verdict import Verdict, judge
+from tests.faults.chaos.verdict import Verdict, judge, stored_events
 from tests.faults.chaos.witness import witnessed
 
 QUIETEST, QUIET = 0.1, 0.6  # seconds between two faults
@@ -57,6 +58,7 @@ class Result:
     statements: int  # of `/status`
     false_statements: Sequence[str]
     served: Served
+    followed: Followed
 
     @property
     def problems(self) -> list[str]:
@@ -73,6 +75,8 @@ class Result:
             "misplaced": verdict.misplaced,
             "false statements of /status": self.false_statements,
             "failed requests of rolling restarts": self.served.failures,
+            "missed by a reader of the feed": self.followed.missed,
+            "twice to a reader of the feed": self.followed.twice,
         }
         wrong = [_summary(name, items) for name, items in lists.items() if items]
         slow = [f for f in self.faults if f.recovery >= SLOW_SECONDS]
@@ -144,7 +148,11 @@ def run(options: Options, say: Say = print) -> Result:
         say(f"running on {folder.path}")
         probe = Probe(stack)
         probe.recovery()  # it works before anything is broken
-        with witnessed(stack) as witness, load(folder, options.rate, *stack.ports):
+        with (
+            witnessed(stack) as witness,
+            followed(stack.urls.database_url) as follower,
+            load(folder, options.rate, *stack.ports),
+        ):
             breaking = Breaking(stack, probe, options, say)
             seconds = breaking.run()
         counts = read_counts(folder)
@@ -156,5 +164,6 @@ def run(options: Options, say: Say = print) -> Result:
         verdict = judge(stack, promised, posted)
         verdict = replace(verdict, stale=[*verdict.stale, *probe.stale])
         faults, failures = breaking.faults, breaking.failures
-        said = witness.answers, witness.false, served
+        seen = follower.finish([event_id for event_id, _ in stored_events(stack)])
+        said = witness.answers, witness.false, served, seen
         return Result(options, seconds, faults, failures, counts, verdict, *said)

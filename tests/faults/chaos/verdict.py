@@ -33,7 +33,7 @@ def judge(stack: Stack, promised: list[Numbered], posted: list[range]) -> Verdic
     """Wait until the backlog is empty (or for DRAINED_SECONDS), then compare everything."""
     unbalanced = [*_undrained(stack), *_unbalanced(stack), *_unbalanced_by_status(stack)]
     dead, garbage = dead_letters(stack)
-    comparison = compare(promised, _stored(stack), dead, posted, _queued(stack))
+    comparison = compare(promised, stored_events(stack), dead, posted, _queued(stack))
     misplaced = misplaced_letters(stack.record, dead, garbage)
     return Verdict(comparison, unbalanced, stale_pages(stack), misplaced)
 
@@ -96,7 +96,8 @@ def _backlog(queue: redis.Redis, shard: int) -> int:
     return int(queue.xlen(keys.stream(shard)))
 
 
-def _stored(stack: Stack) -> list[Numbered]:
+def stored_events(stack: Stack) -> list[Numbered]:
+    """Return every stored event."""
     query = "SELECT CAST(id AS text), CAST(data ->> 'n' AS bigint) FROM events"
     with stack.database() as connection:
         return [(event_id, number) for event_id, number in connection.execute(sa.text(query))]
