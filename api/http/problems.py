@@ -14,6 +14,7 @@ from storage.errors import (
     DatabaseMismatch,
     DatabaseUnavailable,
     DatabaseUnsuitable,
+    FeedNotReady,
     FeedReplaced,
     KeyReused,
     KeysFull,
@@ -128,6 +129,11 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
         "again with the same Idempotency-Key, and it is stored once.",
     ),
     (QueryTooSlow, "The query took longer than allowed. Narrow it by date or by another filter."),
+    (
+        FeedNotReady,
+        "The feed can't be read yet: after an upgrade, maintenance first makes its index for what "
+        "was stored before, while the service runs.",
+    ),
     (DatabaseUnavailable, "History can't be read right now. Events are still accepted."),
     (DatabaseMismatch, "The database has the schema of another version. It must be migrated."),
     (ControlUnavailable, "The cache does not answer."),

@@ -41,6 +41,8 @@ _OF_ONE_PATH: Final[Mapping[str, str]] = {
     **dict.fromkeys(("limit", "order", "cursor", "id"), "GET /events"),
     **dict.fromkeys(("interval", "tz", "group_by", "next"), "GET /events/stats"),
     **dict.fromkeys(("field", "values"), "GET /events/facets"),
+    "wait": "GET /events/changes",
+    "skip": "GET /events/tail",
 }
 
 

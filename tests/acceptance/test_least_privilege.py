@@ -25,6 +25,7 @@ from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.access import START, homes_of, make_key
+from tests.support.event_streams import changes, tail
 from tests.support.queued import add_dead_letter, make_event
 from tests.support.scraped import scrape
 from worker.key_maintenance import KeyMaintenance
@@ -93,6 +94,10 @@ def use_everything(running: Service) -> None:
     assert cached
     fields = {"field": ["component", "email", "data"]}
     assert running.http.get("/events/facets", params=fields).json()["complete"]
+    assert changes(running.http, after="start", wait=5)["events"]
+    with tail(running.http) as stream:
+        told = [stream.next("at") for _ in range(3)]
+        assert told[-1] == {"lag_seconds": 0, "behind": 0, "trouble": None}
     found = running.http.get("/status").json()
     assert (found["status"], found["attention"]) == ("ok", [])
     shown = wait_until(

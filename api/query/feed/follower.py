@@ -35,6 +35,7 @@ class Follower:
         self._read = read
         self._hints = hints
         self._outages = OutageLog("following the feed")
+        self._hint_outages = OutageLog("taking hints of the feed")
         self._readings: SingleFlight[Position] = SingleFlight()
         self._latest: Position | None = None
         self._read_at = 0.0
@@ -74,7 +75,7 @@ class Follower:
     def following(self) -> Iterator[None]:
         """Keep reading the ledger during the block."""
         self._followers += 1
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
         try:
             yield
@@ -106,7 +107,8 @@ class Follower:
                 with self._outages.round():
                     await self._readings.run("", self._reading)
                 await asyncio.sleep(PAUSE_SECONDS)
-                await self._hints.wait(POLL_SECONDS - PAUSE_SECONDS)
+                with self._hint_outages.round():
+                    await self._hints.wait(POLL_SECONDS - PAUSE_SECONDS)
             await self._hints.pause()
         self._task = None  # nothing is awaited since the check: who comes now starts another one
 

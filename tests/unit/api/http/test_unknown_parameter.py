@@ -3,6 +3,7 @@
 import pytest
 
 from api.http.unknown_parameter import unknown_parameter
+from api.query.feed.params import OF_TAIL
 from api.query.params import KNOWN as OF_EVENTS
 from api.query.statistics.facet_params import KNOWN as OF_FACETS
 from api.query.statistics.params import KNOWN as OF_STATS
@@ -32,6 +33,8 @@ from api.query.statistics.params import KNOWN as OF_STATS
         ("group_by", OF_FACETS, "; did you mean field?"),
         ("limit", OF_FACETS, "; did you mean values?"),
         ("next", OF_FACETS, " here, but of GET /events/stats."),
+        ("wait", [*OF_TAIL], " here, but of GET /events/changes."),
+        ("skip", OF_EVENTS, " here, but of GET /events/tail."),
         ("q", ["before", "after"], "."),
     ],
 )
