@@ -252,7 +252,7 @@ def test_the_feed_page_lists_the_parameters_as_they_are_declared() -> None:
     told = page.replace("\n", " ")
     assert f"lets {places.MAX_READERS} polls wait" in told
     assert f"serves {places.MAX_READERS} streams" in told
-    assert f"({tokens.MAX_LENGTH:,} characters)" in told
+    assert f"at most {tokens.MAX_LENGTH:,} characters" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:
