@@ -115,9 +115,10 @@ def post_some(running: Service, draw: Random) -> list[tuple[str, str]]:
 
 def hurt(running: Service, servers: TestServers, number: int) -> None:
     """Kill an API process and a worker, and restart PostgreSQL every other time."""
-    running.apis.pop(0).kill()
+    for killed in (running.apis.pop(0), running.workers.pop(0)):
+        killed.kill()
+        killed.wait()
     running.start_api()
-    running.workers.pop(0).kill()
     running.start_worker()
     if number % 2:
         servers.servers.postgres.stop()
@@ -169,7 +170,8 @@ def test_the_documented_consumer_writes_each_event_once_however_often_it_is_kill
                 if number % 2:  # in the middle of its work, or while it waits
                     wait_until(lambda size=size: _size(file) > size, "more of the file")  # type: ignore[misc]
                 consumer.kill()
-        (tmp_path / "events").open("ab").write(b'{"id":"half of a li')  # as a killed one may leave
+        with file.open("ab") as begun:
+            begun.write(b'{"id":"half of a li')  # as a killed one may leave it
         with subprocess.Popen(command) as consumer:
             wait_until(lambda: _ids(file) >= {one for one, _ in sent}, "all events")
             consumer.kill()
