@@ -173,6 +173,7 @@ def test_the_documented_consumer_writes_each_event_once_however_often_it_is_kill
         with file.open("ab") as begun:
             begun.write(b'{"id":"half of a li')  # as a killed one may leave it
         with subprocess.Popen(command) as consumer:
+            wait_until(lambda: b"half of" not in file.read_bytes(), "the file to be cut")
             wait_until(lambda: _ids(file) >= {one for one, _ in sent}, "all events")
             consumer.kill()
     lines = file.read_text().splitlines()
