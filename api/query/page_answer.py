@@ -11,6 +11,11 @@ _COUNTERS = {"HIT": cache_requests["hit"], "MISS": cache_requests["miss"]}
 _COUNTERS["BYPASS"] = cache_requests["bypass"]
 
 
+def count_page(verdict: Verdict) -> None:
+    """Count an answer with a page, or one that tells a client that it has the page."""
+    _COUNTERS[verdict].add()
+
+
 def page_answer(
     page: CachedPage, verdict: Verdict, if_none_match: bytes, *more: tuple[bytes, bytes]
 ) -> Answer:
@@ -18,5 +23,4 @@ def page_answer(
 
     The arguments are those of `conditional_answer`.
     """
-    _COUNTERS[verdict].add()
     return conditional_answer(page, if_none_match, (b"x-cache", verdict.encode()), *more)

@@ -12,7 +12,7 @@ from api.http.problem_response import json_answer
 from api.http.problems import Problem
 from api.query.around import parse_around, render
 from api.query.id_params import is_uuid
-from api.query.page_answer import IF_NONE_MATCH, page_answer
+from api.query.page_answer import IF_NONE_MATCH, count_page, page_answer
 from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
@@ -44,6 +44,7 @@ async def get_events(request: Request) -> Response:
     With `id`: these events and their receipts, in the order asked.
     """
     served = await _answer(request)
+    count_page(served.verdict)
     return AnswerResponse(page_answer(served.page, served.verdict, _if_none_match(request)))
 
 

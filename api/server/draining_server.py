@@ -1,6 +1,7 @@
 """uvicorn's server, which stops without breaking a request."""
 
 import asyncio
+import gc
 import os
 import socket
 import ssl
@@ -55,6 +56,7 @@ class DrainingServer(uvicorn.Server):
         else:
             await super().startup([])
             self.servers = [self._tls_listener(each, self._tls) for each in sockets or []]
+        _spare_garbage_collection()
         if self._ready_fd is not None and self.started:
             os.write(self._ready_fd, b"ready\n")
             os.close(self._ready_fd)
@@ -88,3 +90,13 @@ class DrainingServer(uvicorn.Server):
                 if isinstance(connection, RefusingProtocol):
                     connection.announce_close()
             await asyncio.sleep(_POLL_SECONDS)
+
+
+def _spare_garbage_collection() -> None:
+    """Leave what exists by now out of garbage collections: it lives as long as the process.
+
+    Under load a full collection ran every few seconds. It visited every object of every module, and
+    held all requests for 0.2 s on a busy machine.
+    """
+    gc.collect()
+    gc.freeze()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 from api.auth.principal import Principal
 from api.server.bounded_protocol import FEW_HEADERS, PIECE_BYTES, BoundedHeadProtocol
 from api.server.framing import VERSIONS
-from api.server.known_heads import HEAD_END, KnownHead
+from api.server.known_heads import HEAD_END, KnownPost, KnownRead
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import Post, PostFastPath
 
@@ -38,7 +38,9 @@ class FastPathProtocol(BoundedHeadProtocol):
         self._held_bytes = 0
         self._held_principal: Principal | None = None  # who sends it
         self._hold_timer: asyncio.TimerHandle | None = None
-        self._taken: KnownHead | None = None  # of the last post, if the connection goes on after it
+        # What a fast path took last, of the bytes that are being parsed.
+        self._taken_post: KnownPost | None = None
+        self._taken_read: KnownRead | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the post that is held: nobody waits for its answer."""
@@ -46,9 +48,10 @@ class FastPathProtocol(BoundedHeadProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a post whose head is known, and all here, as the parser would; or let it parse."""
+        """Take a whole request whose head is known as the parser would; or let it parse."""
         if (
             self._posts is None
+            or self._pages is None
             or self._message_is_open
             or self._closes_next
             or self._refusal is not None
@@ -58,17 +61,19 @@ class FastPathProtocol(BoundedHeadProtocol):
         ):
             super().data_received(data)
             return
-        head, _, body = data.partition(HEAD_END)
-        heads = self._posts.heads
-        known = heads.found.get(head)
-        if known is not None and len(body) == known.body_bytes and self._take_known(known, body):
-            return
-        self._taken = None
+        head, end, body = data.partition(HEAD_END)
+        if body:
+            post = self._posts.heads.found.get(head)
+            if post is not None and self._take_known_post(self._posts, post, body):
+                return
+        elif end:
+            read = self._pages.heads.found.get(head)
+            if read is not None and self._take_known_read(self._pages, read):
+                return
+        self._taken_post = self._taken_read = None
         super().data_received(data)
-        taken = self._taken
-        # It began with `data`: so if the lengths agree, `head` is all that came before its body.
-        if taken is not None and len(body) == taken.body_bytes:
-            heads.add(head, taken)
+        if end:
+            self._remember(head, body)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Pass the post on that is held: its body is refused like any that ends too early.
@@ -116,13 +121,13 @@ class FastPathProtocol(BoundedHeadProtocol):
             return None
         return self._posts.takes(self.url, self.headers)
 
-    def _take_known(self, known: KnownHead, body: bytes) -> bool:
+    def _take_known_post(self, posts: PostFastPath, known: KnownPost, body: bytes) -> bool:
         """Start the post of a known head on the idle connection, if the fast path takes its body.
 
         The parser is between two requests, and stays there.
         """
-        posts = self._posts
-        assert posts is not None
+        if len(body) != known.body_bytes:
+            return False
         self.headers = known.headers
         post = posts.post(self, body, known.principal)
         if post is None:
@@ -133,6 +138,35 @@ class FastPathProtocol(BoundedHeadProtocol):
         self.cycle = cast(Any, post)
         post.start()
         return True
+
+    def _take_known_read(self, pages: PageFastPath, known: KnownRead) -> bool:
+        """Start the read of a known head in the same way, if its page is in memory."""
+        read = None if self.flow.write_paused else pages.read(self, known)
+        if read is None:
+            return False
+        self._unset_keepalive_if_required()
+        if self._deadline is not None:
+            self._stop_deadline()
+        self.cycle = cast(Any, read)
+        return True
+
+    def _remember(self, head: bytes, body: bytes) -> None:
+        """Remember a head that was parsed, and taken, if the connection goes on after it.
+
+        The request began with the bytes that were parsed. So if it is complete and its body has
+        the length of `body`, `head` is all that came before its body.
+        """
+        post, read = self._taken_post, self._taken_read
+        if not (post or read) or not self._goes_on():
+            return
+        if post is not None and self._posts is not None and len(body) == post.body_bytes:
+            self._posts.heads.add(head, post)
+        elif read is not None and self._pages is not None and not body:
+            self._pages.heads.add(head, read)
+
+    def _goes_on(self) -> bool:
+        """Return whether the connection goes on after the last request, which is complete."""
+        return self.cycle.keep_alive and not (self._message_is_open or self._closes_next)
 
     def _take(self, held: list[bytes]) -> bool:
         """Start the post on the fast path; or else pass it on and return False."""
@@ -149,7 +183,7 @@ class FastPathProtocol(BoundedHeadProtocol):
         post.keep_alive = not self._closes_next and (
             version != "1.0" and self.parser.should_keep_alive()
         )
-        self._taken = KnownHead(principal, self.headers, len(body)) if post.keep_alive else None
+        self._taken_post = KnownPost(principal, self.headers, len(body))
         waits = self._is_busy()
         self.cycle = cast(Any, post)
         if waits:
@@ -163,8 +197,12 @@ class FastPathProtocol(BoundedHeadProtocol):
             cycle.start()
         elif self.flow.write_paused:  # the client has not read the previous answer
             self._deferred = cycle, app
-        elif self._pages is None or not self._pages.takes(cycle, app, super()._start_asgi_task):
+        elif self._pages is None or not (
+            taken := self._pages.takes(cycle, app, super()._start_asgi_task)
+        ):
             super()._start_asgi_task(cycle, app)
+        else:
+            self._taken_read = taken
 
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

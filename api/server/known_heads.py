@@ -1,20 +1,24 @@
-"""Heads of posts that the fast path has taken, so that the same bytes need no parser again.
+"""Heads that a fast path has taken, so that the same bytes need no parser again.
 
 A producer sends the same head with nearly every event: only `Content-Length` varies, and takes few
-values. To parse a head costs more than to accept the event.
+values. A reader that polls sends the same request. To parse a head costs more than to accept the
+event, or to find the page.
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+from starlette.types import Scope
 
 from api.auth.principal import Principal
+from api.query.question import PageQuestion
 
 HEAD_END = b"\r\n\r\n"
 MAX_HEADS = 1024
 MAX_HEAD_BYTES = 1024
 
 
-class KnownHead(NamedTuple):
-    """What the parser and the fast path made of a head: who posts, and how many bytes follow.
+class KnownPost(NamedTuple):
+    """What the parser and the fast path made of a post's head: who posts, and how much follows.
 
     Nothing of it changes later but `principal.ends_at`, which is checked for each post.
     """
@@ -24,13 +28,29 @@ class KnownHead(NamedTuple):
     body_bytes: int
 
 
-class KnownHeads:
-    """The heads of one process, by their bytes without the blank line at the end."""
+class KnownRead(NamedTuple):
+    """What the parser and the fast path made of a `GET /events`, which has no body.
+
+    Nothing of it changes later but `principal.ends_at`, which is checked for each read. `question`:
+    None if it follows from the time too. `scope`: as uvicorn makes it, for FastAPI; copy it.
+    """
+
+    principal: Principal
+    question: PageQuestion | None
+    if_none_match: bytes
+    scope: Scope
+
+
+Known = TypeVar("Known", KnownPost, KnownRead)
+
+
+class KnownHeads(Generic[Known]):
+    """Heads of one process, by their bytes without the blank line at the end."""
 
     def __init__(self) -> None:
-        self.found: dict[bytes, KnownHead] = {}
+        self.found: dict[bytes, Known] = {}
 
-    def add(self, head: bytes, known: KnownHead) -> None:
+    def add(self, head: bytes, known: Known) -> None:
         """Remember a head, and forget all others if there are too many."""
         if len(head) > MAX_HEAD_BYTES:
             return

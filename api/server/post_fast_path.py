@@ -31,7 +31,7 @@ from api.ingest.rejections import count_rejected
 from api.ingest.service import Ingest, location
 from api.ingest.stamping import StampedEvent
 from api.server.access_log import Answered, access_log
-from api.server.known_heads import KnownHeads
+from api.server.known_heads import KnownHeads, KnownPost
 from storage.errors import QueueFull, StorageError
 from storage.logs.request_id import RequestId, handling
 from storage.metrics.http_requests import count_answer
@@ -61,7 +61,7 @@ class PostFastPath:
     ) -> None:
         """Set the bounds, the memo of `KeyRing`, and the path prefix that a proxy adds."""
         self.ingest = ingest
-        self.heads = KnownHeads()
+        self.heads: KnownHeads[KnownPost] = KnownHeads()
         self._memo = memo
         self.prefix = prefix
         self._urls = {path.encode() for path in spellings(EVENTS, prefix)}

@@ -134,7 +134,7 @@ class SingleWriteCycle(RequestResponseCycle):
             or self.scope["method"] == "HEAD"
         ):
             return False
-        head = _head(status, [*self.default_headers, *headers], len(body))
+        head = head_of(status, [*self.default_headers, *headers], len(body))
         if head is None:
             return False
         self.waiting_for_100_continue = False
@@ -149,11 +149,11 @@ class SingleWriteCycle(RequestResponseCycle):
         return True
 
 
-def _head(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
-    """Return the lines of the head; None if a header rules this way of sending out.
+def head_of(status: int, headers: list[tuple[bytes, bytes]], length: int) -> bytes | None:
+    """Return the head of an answer with a body of this length, ready to be sent with it.
 
-    That is a header of the connection, another Content-Length than the body has, or a value with
-    bytes that no header may have.
+    None if a header rules that out: a header of the connection, another Content-Length than the
+    body has, or a value with bytes that no header may have.
     """
     announced = 0 if status in _NO_BODY else None
     parts = [STATUS_LINE[status]]

@@ -99,7 +99,7 @@ class Wired:
         ingest = Ingest(*parts)
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")
-        lag = Lag()
+        self.lag = lag = Lag()
         _APP.fastapi.state.services = SimpleNamespace(
             limits=limits, ingest=ingest, memory_budget=self.memory.bodies, keys=self.keys, lag=lag
         )

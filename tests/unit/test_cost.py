@@ -44,8 +44,7 @@ from worker.batch_size import BatchSize
 from worker.prefetch import Prefetcher
 
 POST_CALLS = 30.0  # with a head that came before
-GET_CALLS = 43.4
-HEADER_CALLS = 1  # of any header that is parsed, for the protocol to keep it
+GET_CALLS = 24.4  # with a head that came before
 LIMITS_CALLS = 3  # for the limits of a key to components and environments
 UNLIMITED_CALLS = 1  # to see that a key has no rate limit
 RATE_CALLS = 3  # for a rate limit and the headers that tell of it
@@ -229,5 +228,5 @@ def test_a_local_page_takes_one_write_a_share_of_one_validation_and_few_calls() 
     assert_cost(GET, GET_CALLS)
 
 
-def test_a_key_costs_no_call_but_that_for_its_header() -> None:
-    assert_cost(with_key(GET), GET_CALLS + HEADER_CALLS)
+def test_a_key_costs_a_page_no_call() -> None:
+    assert_cost(with_key(GET), GET_CALLS)

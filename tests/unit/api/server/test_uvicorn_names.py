@@ -26,13 +26,13 @@ USED: dict[type, str] = {
         connection_made connection_lost data_received eof_received resume_writing shutdown
         on_message_begin on_headers_complete on_body on_message_complete on_response_complete
         _start_asgi_task _unset_keepalive_if_required
-        access_log app connections cycle expect_100_continue flow headers limit_concurrency loop
-        parser pipeline scheme server_state tasks transport url
+        access_log access_logger app app_state connections cycle expect_100_continue flow headers
+        limit_concurrency logger loop parser pipeline scheme server_state tasks transport url
     """,
     httptools_impl.RequestResponseCycle: """
         receive send
-        access_log body default_headers disconnected flow keep_alive message_event on_response
-        response_complete response_started scope transport waiting_for_100_continue
+        access_log body default_headers disconnected flow keep_alive message_event more_body
+        on_response response_complete response_started scope transport waiting_for_100_continue
     """,
     flow_control.FlowControl: """
         drain pause_reading pause_writing resume_reading resume_writing
