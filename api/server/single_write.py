@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from api.http.answer import Answer, is_last
@@ -39,6 +39,23 @@ class SingleWriteCycle(RequestResponseCycle):
     is_half_closed = False  # by the client
     _is_body_read = False
     _start: Any = None
+
+    async def run_asgi(self, app: Any) -> None:
+        """Run the application. An error behind a whole answer ends the request, and no more.
+
+        Starlette raises each error again that it has answered with 500. uvicorn would then close a
+        connection of which its client was not told, perhaps with the next request on it.
+        """
+
+        async def run(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                if not self.response_complete:
+                    raise
+                self.logger.error("Exception in ASGI application\n", exc_info=error)
+
+        await super().run_asgi(run)
 
     async def send(self, message: Any) -> None:
         """Send the next part of the answer."""

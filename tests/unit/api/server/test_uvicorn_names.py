@@ -30,8 +30,9 @@ USED: dict[type, str] = {
         parser pipeline scheme server_state tasks transport url
     """,
     httptools_impl.RequestResponseCycle: """
-        receive send
-        access_log body default_headers disconnected flow keep_alive message_event on_response
+        receive run_asgi send
+        access_log body default_headers disconnected flow keep_alive logger message_event
+        on_response
         response_complete response_started scope transport waiting_for_100_continue
     """,
     flow_control.FlowControl: """
