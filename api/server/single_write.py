@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from api.http.answer import Answer, is_last
@@ -47,7 +47,7 @@ class SingleWriteCycle(RequestResponseCycle):
         connection of which its client was not told, perhaps with the next request on it.
         """
 
-        async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        async def run(scope: Any, receive: Any, send: Any) -> None:
             try:
                 await app(scope, receive, send)
             except Exception as error:

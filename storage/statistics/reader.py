@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from storage.cache.day_cache import DayCache, Days
 from storage.metrics.instruments import statistics
-from storage.postgres.engine import transaction
+from storage.model.filters import Filters
+from storage.postgres.engine import TimeLeft, transaction
 from storage.statistics import bars as calendar
 from storage.statistics.bar_walk import BarWalk
 from storage.statistics.bars import Interval
@@ -21,7 +22,7 @@ from storage.statistics.day_walk import overlap
 from storage.statistics.question import Question, without_times
 from storage.statistics.slices import Slices
 from storage.statistics.tally import Mark, Tally
-from storage.statistics.window import Window, window_of
+from storage.statistics.window import FIND_MS, Window, window_of
 
 Coverage = Callable[[sa.Connection], Sequence[Span]]
 """Returns for which time the counts by hour are exact, in the snapshot of the transaction."""
@@ -106,8 +107,14 @@ class Statistics:
     ) -> Counted:
         with transaction(self._engine) as connection:
             slices = Slices(connection, self._budget, is_unwanted)
+            time_left = TimeLeft(FIND_MS)
+            time_left.allow(connection)
             exact = self._coverage(connection)
-            window = place.window if place else window_of(connection, question.filters, exact)
+
+            def window_for(filters: Filters) -> Window:
+                return window_of(connection, filters, exact, time_left)
+
+            window = place.window if place else window_for(question.filters)
             interval = scale.interval
             if interval == "auto":
                 interval = calendar.choose(*window)
@@ -116,9 +123,7 @@ class Statistics:
             until = place.until if place else window.end
             inner = Window(window.start, until)
             if days is not None:
-                inner = overlap(
-                    inner, window_of(connection, without_times(question.filters), exact)
-                )
+                inner = overlap(inner, window_for(without_times(question.filters)))
             walk = BarWalk(question, slices, inner, Bars(starts), tally)
             done = walk.hours(exact) if days is None else walk.days(days, self._budget)
         named = tuple(tally.settle())
