@@ -76,7 +76,7 @@ class Facets:
             )
             inner = overlap(window, everything)
             walk = _Walk(question, slices, inner)
-            done = walk.hours(exact) if days is None else walk.days(days, self._budget)
+            done = walk.hours(exact) if days is None else walk.days(days)
         if days is not None:
             days.flush()
         since = window.start if done else walk.since

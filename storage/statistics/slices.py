@@ -72,6 +72,21 @@ class Slices:
         self._is_unwanted = is_unwanted
         self._has_progress = False
 
+    def anew(self, share: float = 1.0) -> "Slices":
+        """Return the reader of other slices with a share of the budget, that began with this one.
+
+        At least one slice of it is read.
+        """
+        seconds = self._budget * share
+        again = Slices(self._connection, seconds, self._is_unwanted, self._begun)
+        again._first_budget = self._first_budget * share
+        return again
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is used up."""
+        return self._left(self._budget) <= 0
+
     def read(
         self, start: datetime, end: datetime, source: Source[T]
     ) -> Iterator[tuple[datetime, T]]:

@@ -20,9 +20,9 @@ from storage.model.json_rules import MAX_JSON_DEPTH
 from storage.model.name_limits import NameLimits
 from storage.model.suggestion import did_you_mean
 from storage.statistics.bars import INTERVALS, MAX_BARS, Interval
+from storage.statistics.marks import MAX_NAMED
 from storage.statistics.question import Group, Question, without_times
 from storage.statistics.reader import Place, Scale
-from storage.statistics.tally import MAX_NAMED
 
 T = TypeVar("T")
 
