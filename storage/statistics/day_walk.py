@@ -112,11 +112,5 @@ class DayWalk(ABC):
         return True
 
 
-def overlap(window: Window, other: Window) -> Window:
-    """Return the overlap of both windows; an empty window if there is none."""
-    start, end = max(window.start, other.start), min(window.end, other.end)
-    return Window(start, max(start, end))
-
-
 def _floor(instant: datetime) -> datetime:
     return instant - (instant - EPOCH) % DAY

@@ -11,10 +11,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.cache.day_cache import DayCache
+from storage.model.filters import Filters
 from storage.postgres.engine import TimeLeft, transaction
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
-from storage.statistics.day_walk import DayWalk, Found, overlap
+from storage.statistics.day_walk import DayWalk, Found
 from storage.statistics.facet_hours import FacetHours, merge_days
 from storage.statistics.facet_question import FacetQuestion
 from storage.statistics.facet_slices import FacetSlices
@@ -22,7 +23,7 @@ from storage.statistics.question import without_times
 from storage.statistics.reader import Coverage
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts, Facet, empty, fits, merge
-from storage.statistics.window import FIND_MS, Window, window_of
+from storage.statistics.window import FIND_MS, Window, window_of, with_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,12 @@ class Facets:
             time_left = TimeLeft(FIND_MS)
             time_left.allow(connection)
             exact = self._coverage(connection)
-            window, everything = (
-                window_of(connection, filters, exact, time_left)
-                for filters in (question.filters, without_times(question.filters))
-            )
-            inner = overlap(window, everything)
+
+            def window_for(filters: Filters) -> Window:
+                return window_of(connection, filters, exact, time_left)
+
+            window = window_for(question.filters)
+            inner = with_events(window, lambda: window_for(without_times(question.filters)))
             walk = _Walk(question, slices, inner)
             done = walk.hours(exact) if days is None else walk.days(days)
         if days is not None:

@@ -18,12 +18,11 @@ from storage.statistics.bar_count import BarCount, ManyValued
 from storage.statistics.bars import Interval
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
-from storage.statistics.day_walk import overlap
 from storage.statistics.marks import Mark
 from storage.statistics.question import Question, without_times
 from storage.statistics.slices import Slices
 from storage.statistics.tally import Tally
-from storage.statistics.window import FIND_MS, Window, window_of
+from storage.statistics.window import FIND_MS, Window, window_of, with_events
 
 Coverage = Callable[[sa.Connection], Sequence[Span]]
 """Returns for which time the counts by hour are exact, in the snapshot of the transaction."""
@@ -124,7 +123,7 @@ class Statistics:
             until = place.until if place else window.end
             inner = Window(window.start, until)
             if days is not None:
-                inner = overlap(inner, window_for(without_times(question.filters)))
+                inner = with_events(inner, lambda: window_for(without_times(question.filters)))
             named = place.named if place else ()
             count = BarCount(question, slices, inner, Bars(starts), window.end, named)
             tally, since = count.hours(exact) if days is None else count.days(days, self._many)

@@ -17,6 +17,8 @@ from storage.statistics.question import names_only
 FIND_MS = 1_500
 """The limit of all queries that find a window, and what is counted by hour."""
 
+SHORT = timedelta(days=32)
+
 Instant = Callable[[sa.Select[Any]], datetime | None]
 """Runs a query for one instant, within the time left."""
 
@@ -56,6 +58,18 @@ def window_of(
     if filters.start is not None:
         return Window(filters.start, max(filters.start, end))
     return Window(_open_start(instant, names, end, exact), end)
+
+
+def with_events(window: Window, whole: Callable[[], Window]) -> Window:
+    """Return the part of the window that may have events; `whole` finds that of all events.
+
+    A short window is not cut: a look at its days takes no longer than finding where events are.
+    """
+    if window.end - window.start <= SHORT:
+        return window
+    all_events = whole()
+    start, end = max(window.start, all_events.start), min(window.end, all_events.end)
+    return Window(start, max(start, end))
 
 
 def _open_end(instant: Instant, names: Filters, start: datetime | None) -> datetime:
