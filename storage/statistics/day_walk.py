@@ -21,8 +21,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class DayWalk(ABC):
     """A count that goes back from the newest event: all events from `since` on are counted.
 
-    `fields`: their number in the counts of a day. `has_quarters`: each field is a quarter hour. `named`:
-    the values that are counted by name; all, unless given.
+    `fields`: their number in the counts of a day. `has_quarters`: each field is a quarter hour.
+    `named`: the values that are counted by name; all, unless given.
     """
 
     def __init__(
