@@ -172,7 +172,7 @@ async def _on_storage_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidQuery)
-    return ProblemResponse(Problem(422, "The query can't be understood.", error.faults))
+    return ProblemResponse(Problem(422, error.summary, error.faults))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -117,6 +117,8 @@ def to_event(commit: Commit, environment: str) -> Event:
     }
     if valid_email(header.author_email):
         event["email"] = header.author_email
+    if committed_at := iso_date(header.committed_at):
+        event["occurred_at"] = committed_at
     return event
 
 

@@ -14,6 +14,7 @@ environment  --environment, or the current branch ("detached" when HEAD is on no
 email        the author's address if it is valid by HTML's rule (and so for the service) and has
              at most 254 characters; else left out. `data.author_email` always has the original
 message      the subject, or "(no subject)"
+occurred_at  when it was committed; left out if git can't read that date
 data         hash, author, author_email, authored_at, committed_at, files, insertions, deletions,
              merge, paths. A date that git can't read, or after the year 9999, is null
 

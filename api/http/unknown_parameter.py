@@ -49,7 +49,8 @@ _OF_ONE_PATH: Final[Mapping[str, str]] = {
 def unknown_parameter(name: str, known: Collection[str]) -> str:
     """Return the rest of a sentence that begins with the name."""
     shown = name[:_SHOWN].strip()
-    return f"is not a parameter{_hint(shown, known)} Known are {', '.join(known)}"
+    listed = f"Known are {', '.join(known)}" if known else "There are none"
+    return f"is not a parameter{_hint(shown, known)} {listed}"
 
 
 def _hint(name: str, known: Collection[str]) -> str:

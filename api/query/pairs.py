@@ -7,6 +7,7 @@ from api.http.error_detail import ErrorDetail
 
 MAX_QUERY_BYTES = 16 * 1024
 MAX_PAIRS = 200
+QUESTION = "q"
 MAX_QUOTED = 60  # characters of what was sent, in an error
 
 
@@ -16,6 +17,13 @@ class InvalidQuery(ValueError):
     def __init__(self, faults: list[ErrorDetail]) -> None:
         super().__init__("; ".join(fault.detail for fault in faults))
         self.faults = faults
+
+    @property
+    def summary(self) -> str:
+        """One sentence about all faults: of `q` alone, or of parameters."""
+        if {fault.parameter for fault in self.faults} <= {None, QUESTION}:
+            return "The query can't be understood."
+        return "A parameter is not valid: every fault is listed."
 
 
 Pair = tuple[str, str]

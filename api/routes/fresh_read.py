@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from api.http.error_detail import ErrorDetail
-from api.query.fresh import take_fresh
-from api.query.pairs import InvalidQuery, decoded_pairs
 from api.services import services_of
 
 
@@ -27,19 +24,6 @@ async def wait_until_fresh(request: Request) -> None:
         waiting.result()
     finally:
         await _end([waiting, gone])
-
-
-async def wait_if_asked(request: Request) -> None:
-    """Wait if the query string has `fresh=true`; other parameters are ignored.
-
-    Raises InvalidQuery too.
-    """
-    faults: list[ErrorDetail] = []
-    fresh, _ = take_fresh(decoded_pairs(request.scope["query_string"], []), faults)
-    if faults:
-        raise InvalidQuery(faults)
-    if fresh:
-        await wait_until_fresh(request)
 
 
 async def _disconnected(request: Request) -> None:

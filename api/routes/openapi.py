@@ -296,14 +296,14 @@ GET_EVENT: dict[str, Any] = {
     "responses": {
         404: problem("No such event was accepted."),
         405: problem("`batch` is no id: batches are posted.", Allow=header("The method.")),
-        422: problem("`fresh` is neither `true` nor `false`."),
+        422: problem("`fresh` is neither `true` nor `false`, or there is another parameter."),
         503: AWAY,
     },
     "openapi_extra": {"parameters": [FRESH_READ]},
 }
 
 READY: Responses = {
-    422: problem("`for` is neither `accept` nor `query`."),
+    422: problem("`for` is neither `accept` nor `query`, or there is another parameter."),
     503: {"description": "Not possible now.", "model": Readiness, "headers": _RETRY},
 }
 

@@ -47,7 +47,7 @@ class StatsAnswer(BaseModel):
 
     start: datetime = Field(alias="from", description="Where the window begins.")
     end: datetime = Field(alias="to", description="The window ends just before.")
-    interval: str = Field(json_schema_extra={"enum": ["minute", "hour", "day", "week"]})
+    interval: str = Field(json_schema_extra={"enum": ["minute", "hour", "day", "week", "month"]})
     total: int = Field(description="The sum of the bars.")
     complete: bool = Field(description="Nothing of the window is left to count.")
     covered: CoveredAnswer
@@ -78,6 +78,11 @@ class KeysAnswer(BaseModel):
 class FacetsAnswer(BaseModel):
     """How many events have each value of each field."""
 
+    start: datetime = Field(alias="from", description="Where the window begins.")
+    end: datetime = Field(alias="to", description="The window ends just before.")
+    total: int | None = Field(
+        description="How many events were counted. null: only the keys of `data` are asked for."
+    )
     complete: bool = Field(description="Nothing of the window is left to count.")
     covered: CoveredAnswer
     fields: dict[str, FacetAnswer | KeysAnswer | None] = Field(
@@ -88,7 +93,7 @@ class FacetsAnswer(BaseModel):
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "interval": {
         "type": "string",
-        "enum": ["minute", "hour", "day", "week", "auto"],
+        "enum": ["minute", "hour", "day", "week", "month", "auto"],
         "default": "auto",
     },
     "tz": {"type": "string", "default": "UTC"},

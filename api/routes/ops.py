@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from api.formats.schemas import Liveness, Readiness, StatusAnswer
 from api.http.problem_response import JsonResponse
 from api.ops.health import Purpose
+from api.query.known_params import require_known
 from api.routes import openapi
 from api.routes.protected_route import may_observe, protected_router
 from api.services import services_of
@@ -32,6 +33,7 @@ async def ready(
 
     Only who may observe the service gets the state of its servers.
     """
+    require_known(request.scope["query_string"], ["for"])
     answer = await services_of(request).probes.readiness(purpose)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
@@ -46,7 +48,12 @@ async def metrics(request: Request) -> Response:
     return Response(found.body, headers={"content-type": found.media_type})
 
 
-@router.get("/status", response_model=StatusAnswer)
+@router.get(
+    "/status",
+    response_model=StatusAnswer,
+    responses={422: openapi.problem("There are no parameters.")},
+)
 async def status(request: Request) -> StatusAnswer:
     """Report the backlog, the workers, and whether every accepted event is accounted for."""
+    require_known(request.scope["query_string"], [])
     return await services_of(request).status.report()

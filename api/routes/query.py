@@ -12,6 +12,7 @@ from api.http.problem_response import json_answer
 from api.http.problems import Problem
 from api.query.around import parse_around, render
 from api.query.id_params import is_uuid
+from api.query.known_params import parse_fresh
 from api.query.page_answer import IF_NONE_MATCH, count_page, page_answer
 from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
@@ -19,7 +20,7 @@ from api.query.service import Served
 from api.query.statistics.facet_params import parse_facets
 from api.query.statistics.params import parse_stats
 from api.routes import openapi
-from api.routes.fresh_read import wait_if_asked, wait_until_fresh
+from api.routes.fresh_read import wait_until_fresh
 from api.routes.openapi_around import GET_AROUND
 from api.routes.openapi_statistics import GET_FACETS, GET_STATS
 from api.routes.protected_route import principal_of, protected_router
@@ -82,7 +83,8 @@ async def get_facets(request: Request) -> Response:
 async def get_event(request: Request, event_id: str) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
-    await wait_if_asked(request)
+    if parse_fresh(request.scope["query_string"]):
+        await wait_until_fresh(request)
     return json_answer(encode_event(await _found(request, wanted)))
 
 

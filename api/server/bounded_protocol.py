@@ -88,7 +88,7 @@ class BoundedHeadProtocol(RefusingProtocol):
             self._count_long_head()
         super().on_headers_complete()
         cycle = self.cycle
-        cycle.__class__ = SingleWriteCycle  # before its task runs; uvicorn names its own class
+        cycle.__class__ = SingleWriteCycle  # also where it waits behind another request
         if self._closes_next:
             cycle.keep_alive = False
         self._end_head()
@@ -130,6 +130,10 @@ class BoundedHeadProtocol(RefusingProtocol):
             self._unset_keepalive_if_required()
             if self.cycle.response_complete:
                 self._start_deadline()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        cycle.__class__ = SingleWriteCycle  # before its task is made; uvicorn names its own class
+        super()._start_asgi_task(cycle, app)
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == framing.TRANSFER_ENCODING:

@@ -40,6 +40,23 @@ class SingleWriteCycle(RequestResponseCycle):
     _is_body_read = False
     _start: Any = None
 
+    async def run_asgi(self, app: Any) -> None:
+        """Run the application. An error behind a whole answer ends the request, and no more.
+
+        Starlette raises each error again that it has answered with 500. uvicorn would then close a
+        connection of which its client was not told, perhaps with the next request on it.
+        """
+
+        async def run(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                if not self.response_complete:
+                    raise
+                self.logger.error("Exception in ASGI application\n", exc_info=error)
+
+        await super().run_asgi(run)
+
     async def send(self, message: Any) -> None:
         """Send the next part of the answer."""
         start = self._start

@@ -17,7 +17,7 @@ from storage.redis.client import connect
 from storage.redis.script_runner import run
 from storage.server_errors import control_errors
 
-MAX_DAY_BYTES = 1024 * 1024  # more is not kept of a day
+MAX_DAY_BYTES = 1024 * 1024  # more is not kept of a day, as it is packed
 LOOKUP_DAYS = 32  # in one call, which control runs as one step
 _KEEP_BYTES = 4 * 1024 * 1024  # in one call
 _DAY_MS = 86_400_000
@@ -42,11 +42,18 @@ class DayCache:
 
         `watermark_ms`: everything created before it (ms since the epoch) is stored; 0 if unknown.
         """
-        return Days(self, digest, watermark_ms)
+        return Days(self, digest, self._proof(watermark_ms))
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _proof(self, watermark_ms: int) -> _Proof | None:
+        with suppress(ControlUnavailable):
+            match self.lookup([], watermark_ms):
+                case [bytes(generations), int(watermark_ms), *_] if generations != b"none":
+                    return _Proof(generations, watermark_ms)
+        return None
 
     def lookup(self, names: Sequence[str], watermark_ms: int) -> list[bytes | int | None]:
         """Return the generations, the watermark, and what is valid of these keys.
@@ -76,17 +83,20 @@ class DayCache:
 class Days:
     """What is kept of the days of one question, for one count. Without control it is nothing."""
 
-    def __init__(self, cache: DayCache, digest: str, watermark_ms: int) -> None:
+    def __init__(self, cache: DayCache, digest: str, proof: _Proof | None) -> None:
         self._cache = cache
         self._digest = digest
         self._pending: dict[str, bytes] = {}
         self._is_away = False
-        self._proof: _Proof | None = None
-        self._open(watermark_ms)
+        self._proof = proof
+
+    def beside(self, digest: str) -> "Days":
+        """Return the days of another question for the same count."""
+        return Days(self._cache, digest, self._proof)
 
     def kept(self, days: Sequence[int]) -> dict[int, bytes]:
         """Return what is valid of at most LOOKUP_DAYS days."""
-        answer = self._lookup([keys.day(self._digest, day) for day in days], 0)
+        answer = self._lookup([keys.day(self._digest, day) for day in days])
         bodies = answer[2:] if answer else []
         return {
             day: body for day, body in zip(days, bodies, strict=False) if isinstance(body, bytes)
@@ -113,17 +123,12 @@ class Days:
                 self._is_away = True
         self._pending.clear()
 
-    def _open(self, watermark_ms: int) -> None:
-        match self._lookup([], watermark_ms):
-            case [bytes(generations), int(watermark_ms), *_] if generations != b"none":
-                self._proof = _Proof(generations, watermark_ms)
-
-    def _lookup(self, names: Sequence[str], watermark_ms: int) -> list[bytes | int | None]:
+    def _lookup(self, names: Sequence[str]) -> list[bytes | int | None]:
         """Return the answer of control, nothing if it is away; then ask it no more."""
-        if self._is_away:
+        if self._is_away or self._proof is None:
             return []
         try:
-            return self._cache.lookup(names, watermark_ms)
+            return self._cache.lookup(names, 0)
         except ControlUnavailable:
             self._is_away = True
             return []

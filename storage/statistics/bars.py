@@ -6,8 +6,8 @@ middle of an interval.
 
 - A minute or an hour is that of the zone's clock. Where the zone changes its offset, a bar ends:
   the hour that a clock shows twice in autumn is two bars.
-- A day begins at the first instant of its date, a week at the first of its Monday. So a day has 23
-  or 25 hours where the clock changes.
+- A day begins at the first instant of its date, a week at that of its Monday, a month at that of
+  its first day. So a day has 23 or 25 hours where the clock changes.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-Interval = Literal["minute", "hour", "day", "week"]
+Interval = Literal["minute", "hour", "day", "week", "month"]
 
-INTERVALS: tuple[Interval, ...] = ("minute", "hour", "day", "week")
+INTERVALS: tuple[Interval, ...] = ("minute", "hour", "day", "week", "month")
 """From the shortest to the longest."""
 
 MAX_BARS = 2000
@@ -29,6 +29,7 @@ _LENGTHS: dict[Interval, timedelta] = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
     "week": timedelta(weeks=1),
+    "month": timedelta(days=30),  # about
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -53,7 +54,7 @@ def starts(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -
 
 def choose(start: datetime, end: datetime) -> Interval:
     """Return the shortest interval of which the window has about AUTO_BARS at most."""
-    return next((each for each in INTERVALS if (end - start) / _LENGTHS[each] < AUTO_BARS), "week")
+    return next((each for each in INTERVALS if (end - start) / _LENGTHS[each] < AUTO_BARS), "month")
 
 
 def _may_fit(start: datetime, end: datetime, interval: Interval) -> bool:
@@ -108,15 +109,19 @@ def _next_on_clock(instant: datetime, length: timedelta, zone: ZoneInfo) -> date
 
 def _next_of_dates(instant: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
     day = (instant.astimezone(UTC).replace(tzinfo=None) + _offset(instant, zone)).date()
-    step = _DAY
     if interval == "week":
         day -= timedelta(days=day.weekday())
-        step = timedelta(weeks=1)
     end = instant
     while end <= instant:  # a date may begin twice, and end before a date that is left out
-        day += step
+        day = _next_date(day, interval)
         end = _first_of(day, zone)
     return end
+
+
+def _next_date(day: date, interval: Interval) -> date:
+    if interval == "month":
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return day + (timedelta(weeks=1) if interval == "week" else _DAY)
 
 
 def _first_of(day: date, zone: ZoneInfo) -> datetime:

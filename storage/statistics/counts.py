@@ -5,23 +5,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
+from storage.statistics.named_values import NamedValues
 from storage.statistics.question import Group
 from storage.statistics.slices import TooMuch
+from storage.statistics.value_counts import MAX_VALUE_BYTES, is_nameable
 
 MAX_ROWS = 100_000
 """Counts that one slice may return: pairs of a bar and a value. A batch has at most as many events,
 and all events of a batch may be of one millisecond."""
-
-MAX_VALUE_BYTES = 255
-"""A longer value of a group is counted as one of the others. So is one that is longer as JSON
-writes it, a control character as six bytes: so the size of an answer has a bound."""
-
-_QUOTES = 2  # around a text in JSON
-_json = msgspec.json.encode
 
 INSTANT = TIMESTAMP(timezone=True)
 INSTANTS = sa.ARRAY(INSTANT)
@@ -66,12 +60,17 @@ def grouped(
     bar: sa.ColumnElement[int],
     value: sa.ColumnElement[Any] | None,
     count: sa.ColumnElement[Any],
+    named: NamedValues | None = None,
 ) -> sa.Select[Any]:
-    """Return the SELECT of each bar's count, or of each bar's values'; it lacks FROM and WHERE."""
+    """Return the SELECT of each bar's count, or of each bar's values'; it lacks FROM and WHERE.
+
+    `named`: the values that are told apart; all, unless given.
+    """
     columns: list[sa.ColumnElement[Any]] = [bar.label("bar")]
     if value is not None:
         is_short = sa.func.octet_length(value) <= MAX_VALUE_BYTES
-        columns += [sa.case((is_short, value)).label("value"), value.is_(None).label("missing")]
+        told = named.only(value) if named else sa.case((is_short, value))
+        columns += [told.label("value"), value.is_(None).label("missing")]
     positions = [sa.literal_column(str(place + 1), sa.Integer) for place in range(len(columns))]
     return sa.select(*columns, count.label("n")).group_by(*positions).limit(MAX_ROWS + 1)
 
@@ -87,6 +86,5 @@ def rows_of(connection: sa.Connection, query: sa.Select[Any], group: Group | Non
 
 
 def _short(value: str | None) -> str | None:
-    """Return the value, None if it is too long in JSON."""
-    is_long = value is not None and len(_json(value)) > MAX_VALUE_BYTES + _QUOTES
-    return None if is_long else value
+    """Return the value, None if it is too long to be named."""
+    return value if value is not None and is_nameable(value) else None

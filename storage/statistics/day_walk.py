@@ -1,6 +1,5 @@
 """Count a window, newest first: by hours, or in the table where no count of a day is kept."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 from storage.cache.day_cache import LOOKUP_DAYS, Days
 from storage.statistics.coverage import Span, parts
 from storage.statistics.kept_days import DAY, EPOCH, KeptDays
+from storage.statistics.named_values import NamedValues
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts
 from storage.statistics.window import Window
@@ -22,15 +22,22 @@ class DayWalk(ABC):
     """A count that goes back from the newest event: all events from `since` on are counted.
 
     `fields`: their number in the counts of a day. `has_quarters`: each field is a quarter hour.
+    `named`: the values that are counted by name; all, unless given.
     """
 
     def __init__(
-        self, slices: Slices, window: Window, fields: int, has_quarters: bool = False
+        self,
+        slices: Slices,
+        window: Window,
+        fields: int,
+        has_quarters: bool = False,
+        named: NamedValues | None = None,
     ) -> None:
         self._slices = slices
         self._window = window
         self._fields = fields
         self._has_quarters = has_quarters
+        self._named = named
         self.since = window.end
 
     def hours(self, exact: Sequence[Span]) -> bool:
@@ -40,9 +47,8 @@ class DayWalk(ABC):
             for start, end, is_exact in parts(*self._window, exact)
         )
 
-    def days(self, days: Days, seconds: float) -> bool:
+    def days(self, days: Days) -> bool:
         """Count at least a part of the window. Return whether all was counted."""
-        ends = time.monotonic() + seconds
         start, end = self._window
         closed = max(start, min(_floor(end), EPOCH + days.closed * DAY))
         if not self._table(closed, end):
@@ -52,7 +58,7 @@ class DayWalk(ABC):
             window = Window(max(start, oldest), self.since)
             if not self._closed(days, window):
                 return False
-            if time.monotonic() > ends:
+            if self._slices.is_over:
                 return self.since <= start
         return True
 
@@ -79,7 +85,7 @@ class DayWalk(ABC):
     def _closed(self, days: Days, window: Window) -> bool:
         if not self._is_told(window):
             return self._table(*window)
-        kept = KeptDays(days, window, self._fields, self._has_quarters)
+        kept = KeptDays(days, window, self._fields, self._has_quarters, self._named)
         source = self._by_day(kept.starts)
         for start, end, counts in kept.parts():
             if counts is None:
@@ -104,12 +110,6 @@ class DayWalk(ABC):
             return False
         self.since = since
         return True
-
-
-def overlap(window: Window, other: Window) -> Window:
-    """Return the overlap of both windows; an empty window if there is none."""
-    start, end = max(window.start, other.start), min(window.end, other.end)
-    return Window(start, max(start, end))
 
 
 def _floor(instant: datetime) -> datetime:

@@ -12,7 +12,7 @@ from storage.statistics.question import Group, Question, plain, without_times
 KEYS_OF_DATA = "data"
 DEFAULT_VALUES = 10
 
-_FORM = 1  # of the counts that are kept under the digest: raise it when their form changes
+_FORM = 2  # of the counts that are kept under the digest: raise it when their form changes
 
 
 def field_name(field: Group) -> str:

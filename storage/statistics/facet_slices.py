@@ -12,7 +12,7 @@ from storage.statistics.counts import MAX_ROWS, Bars
 from storage.statistics.question import Group
 from storage.statistics.slices import TooMuch
 from storage.statistics.table_counts import OfTable, group_value, within
-from storage.statistics.value_counts import MARK_CHARACTERS, MAX_VALUE_CHARACTERS, Counts, empty
+from storage.statistics.value_counts import MARK_CHARACTERS, MAX_VALUE_BYTES, Counts, empty
 
 _HEX_CHARACTERS = 64  # of SHA-256
 
@@ -63,7 +63,7 @@ def _bounded(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return the value, or a mark in place of a long one: longer than any value, and as unique."""
     padding = "#" * (MARK_CHARACTERS - _HEX_CHARACTERS)
     digest = sa.func.encode(sa.func.sha256(sa.func.convert_to(value, "UTF8")), "hex")
-    is_long = sa.func.length(value) > MAX_VALUE_CHARACTERS
+    is_long = sa.func.octet_length(value) > MAX_VALUE_BYTES
     return sa.case((is_long, sa.literal(padding) + digest), else_=value)
 
 

@@ -11,10 +11,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.cache.day_cache import DayCache
-from storage.postgres.engine import transaction
+from storage.model.filters import Filters
+from storage.postgres.engine import TimeLeft, transaction
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
-from storage.statistics.day_walk import DayWalk, Found, overlap
+from storage.statistics.day_walk import DayWalk, Found
 from storage.statistics.facet_hours import FacetHours, merge_days
 from storage.statistics.facet_question import FacetQuestion
 from storage.statistics.facet_slices import FacetSlices
@@ -22,7 +23,7 @@ from storage.statistics.question import without_times
 from storage.statistics.reader import Coverage
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts, Facet, empty, fits, merge
-from storage.statistics.window import Window, window_of
+from storage.statistics.window import FIND_MS, Window, window_of, with_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +52,33 @@ class Facets:
         self._budget = budget_seconds
 
     def count(
-        self, question: FacetQuestion, watermark_ms: int, is_unwanted: Callable[[], bool]
+        self,
+        question: FacetQuestion,
+        watermark_ms: int,
+        is_unwanted: Callable[[], bool],
+        begun: float | None = None,
     ) -> CountedFacets:
         """Count back from the newest event, until the budget is used up.
 
-        `watermark_ms`: everything created before it is stored; 0 if unknown. Raises
-        DatabaseUnavailable, QueryTooSlow.
+        `watermark_ms`: everything created before it is stored; 0 if unknown. `begun`: see `Slices`.
+        Raises DatabaseUnavailable, QueryTooSlow.
         """
         by_hours = question.is_of_hours
         # Before the snapshot: what is kept is valid only if nothing was stored late since then.
         days = None if by_hours else self._days.open(question.digest_of_days, watermark_ms)
         with transaction(self._engine) as connection:
-            slices = Slices(connection, self._budget, is_unwanted)
+            slices = Slices(connection, self._budget, is_unwanted, begun)
+            time_left = TimeLeft(FIND_MS)
+            time_left.allow(connection)
             exact = self._coverage(connection)
-            window = window_of(connection, question.filters, exact)
-            everything = window_of(connection, without_times(question.filters), exact)
-            inner = overlap(window, everything)
+
+            def window_for(filters: Filters) -> Window:
+                return window_of(connection, filters, exact, time_left)
+
+            window = window_for(question.filters)
+            inner = with_events(window, lambda: window_for(without_times(question.filters)))
             walk = _Walk(question, slices, inner)
-            done = walk.hours(exact) if days is None else walk.days(days, self._budget)
+            done = walk.hours(exact) if days is None else walk.days(days)
         if days is not None:
             days.flush()
         since = window.start if done else walk.since

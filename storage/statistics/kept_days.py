@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from storage.cache.day_cache import Days
 from storage.model.event import to_datetime
+from storage.statistics.marks import Mark
+from storage.statistics.named_values import NamedValues
 from storage.statistics.slices import NARROWEST
-from storage.statistics.value_counts import Counts, empty, fits, merge, pack, unpack
+from storage.statistics.value_counts import Counts, DayCounts, empty, fits, merge, pack, unpack
 from storage.statistics.window import Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,6 +31,11 @@ class Part(NamedTuple):
 class _Kept:
     since: datetime
     counts: Counts
+    marks: frozenset[Mark] | None  # of the values that are counted by name; None: all are
+
+    def names(self, wanted: NamedValues | None) -> bool:
+        """Return whether all these values are counted by name; None: all that there are."""
+        return self.marks is None or (wanted is not None and self.marks >= set(wanted.named))
 
 
 class KeptDays:
@@ -36,12 +43,21 @@ class KeptDays:
 
     A day is kept from a time on until its end: the budget may end within a day. `fields`: in the
     counts of each day. With `has_quarters` each is of a quarter hour: then what is kept of a day
-    also serves a window that begins within it.
+    also serves a window that begins within it. `named`: the values that are counted by name; all,
+    unless given.
     """
 
-    def __init__(self, days: Days, window: Window, fields: int, has_quarters: bool = False) -> None:
+    def __init__(
+        self,
+        days: Days,
+        window: Window,
+        fields: int,
+        has_quarters: bool = False,
+        named: NamedValues | None = None,
+    ) -> None:
         self._days = days
         self._fields = fields
+        self._named = named
         self._first = (window.start - EPOCH) // DAY
         count = (window.end - EPOCH) // DAY - self._first
         later = (EPOCH + (self._first + number) * DAY for number in range(1, count))
@@ -92,8 +108,10 @@ class KeptDays:
         found: dict[int, _Kept] = {}
         for day, packed in self._days.kept(numbers).items():
             if unpacked := unpack(packed, self._fields):
-                since_ms, counts = unpacked
-                found[day - self._first] = _Kept(to_datetime(since_ms), counts)
+                since_ms, counts, marks = unpacked
+                kept = _Kept(to_datetime(since_ms), counts, marks)
+                if kept.names(self._named):
+                    found[day - self._first] = kept
         return found
 
     def _is_usable(self, at: int) -> bool:
@@ -129,11 +147,17 @@ class KeptDays:
             return  # what is kept goes back further than this window
         # `created_at` has no microseconds: from the next millisecond on is the same.
         since_ms = -((EPOCH - since) // NARROWEST)
-        self._days.keep(self._first + at, pack(since_ms, counts))
+        self._days.keep(self._first + at, pack(DayCounts(since_ms, counts, self._marks(at))))
+
+    def _marks(self, at: int) -> frozenset[Mark] | None:
+        """Return the values that are counted by name in all of a day."""
+        marks = None if self._named is None else self._named.marks
+        kept = self._kept[at].marks if self._is_usable(at) else None
+        return kept if marks is None else marks if kept is None else marks & kept
 
 
 def _from_quarter(kept: _Kept, start: datetime) -> _Kept:
     """Return the counts from the first quarter on that begins at the start or later."""
     since = start + (EPOCH - start) % QUARTER
     before = (since - EPOCH) % DAY // QUARTER or len(kept.counts)
-    return _Kept(since, [*empty(before), *kept.counts[before:]])
+    return _Kept(since, [*empty(before), *kept.counts[before:]], kept.marks)

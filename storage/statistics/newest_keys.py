@@ -16,7 +16,7 @@ from storage.statistics.question import Path
 NEWEST = 2_000
 """Events whose keys are counted."""
 
-KEYS_MS = 1_000
+KEYS_MS = 500
 """For which more events are looked at; also the limit of each page of them."""
 
 MAX_PATHS = 10_000

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from storage.statistics.counts import Bars, Count
 from storage.statistics.kept_days import DAY, EPOCH, QUARTER
+from storage.statistics.named_values import NamedValues
 from storage.statistics.question import Question
 from storage.statistics.table_counts import OfTable, TableSlices
 from storage.statistics.value_counts import Counts, ValueCounts, empty
@@ -23,8 +24,10 @@ _UNNAMED = "\0"
 class QuarterSlices(OfTable):
     """What is counted in slices of the table, by day and quarter: see `Source`."""
 
-    def __init__(self, question: Question, days: Sequence[datetime]) -> None:
-        self._table = TableSlices(question, Bars(_quarters(days[0], len(days))))
+    def __init__(
+        self, question: Question, days: Sequence[datetime], named: NamedValues | None = None
+    ) -> None:
+        self._table = TableSlices(question, Bars(_quarters(days[0], len(days))), named)
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> dict[int, Counts]:
         """Count the slice; return the counts of each day that has any. Raises TooMuch."""

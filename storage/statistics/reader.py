@@ -11,17 +11,18 @@ import sqlalchemy as sa
 
 from storage.cache.day_cache import DayCache, Days
 from storage.metrics.instruments import statistics
-from storage.postgres.engine import transaction
+from storage.model.filters import Filters
+from storage.postgres.engine import TimeLeft, transaction
 from storage.statistics import bars as calendar
-from storage.statistics.bar_walk import BarWalk
+from storage.statistics.bar_count import BarCount, ManyValued
 from storage.statistics.bars import Interval
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
-from storage.statistics.day_walk import overlap
+from storage.statistics.marks import Mark
 from storage.statistics.question import Question, without_times
 from storage.statistics.slices import Slices
-from storage.statistics.tally import Mark, Tally
-from storage.statistics.window import Window, window_of
+from storage.statistics.tally import Tally
+from storage.statistics.window import FIND_MS, Window, window_of, with_events
 
 Coverage = Callable[[sa.Connection], Sequence[Span]]
 """Returns for which time the counts by hour are exact, in the snapshot of the transaction."""
@@ -70,6 +71,7 @@ class Statistics:
         self._coverage = coverage
         self._days = days
         self._budget = budget_seconds
+        self._many = ManyValued()
 
     def count(
         self,
@@ -106,22 +108,27 @@ class Statistics:
     ) -> Counted:
         with transaction(self._engine) as connection:
             slices = Slices(connection, self._budget, is_unwanted)
+            time_left = TimeLeft(FIND_MS)
+            time_left.allow(connection)
             exact = self._coverage(connection)
-            window = place.window if place else window_of(connection, question.filters, exact)
+
+            def window_for(filters: Filters) -> Window:
+                return window_of(connection, filters, exact, time_left)
+
+            window = place.window if place else window_for(question.filters)
             interval = scale.interval
             if interval == "auto":
                 interval = calendar.choose(*window)
             starts = calendar.starts(*window, interval, scale.zone)
-            tally = Tally(place.named if place else ())
             until = place.until if place else window.end
             inner = Window(window.start, until)
             if days is not None:
-                inner = overlap(
-                    inner, window_of(connection, without_times(question.filters), exact)
-                )
-            walk = BarWalk(question, slices, inner, Bars(starts), tally)
-            done = walk.hours(exact) if days is None else walk.days(days, self._budget)
+                inner = with_events(inner, lambda: window_for(without_times(question.filters)))
+            named = place.named if place else ()
+            count = BarCount(question, slices, inner, Bars(starts), window.end, named)
+            tally, since = count.hours(exact) if days is None else count.days(days, self._many)
+        if since <= inner.start:
+            since = window.start
         named = tuple(tally.settle())
-        since = window.start if done else walk.since
         rest = None if since <= window.start else Place(window, since, named)
         return Counted(window, interval, starts, since, until, tally, rest)

@@ -2,7 +2,8 @@
 
 Nobody knows beforehand how long a slice takes. So PostgreSQL cancels each one at a time limit. A
 slice that was cancelled is tried again, much narrower. After a quick slice, a wider one follows. At
-least one slice is read, whatever the budget is, or the last attempt fails with QueryTooSlow.
+least one slice is read, or the last attempt fails with QueryTooSlow: once the budget is used up, or
+FIRST_SECONDS if that is longer.
 """
 
 import time
@@ -19,12 +20,13 @@ from storage.server_errors import is_cancelled
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-FIRST_SECONDS = 8.0
-"""The limit of the whole, as long as no slice is read: below that of a session."""
+FIRST_SECONDS = 2.0
+"""The least budget of the first slice."""
 
 _SHARE = 4  # slices that may reach their time limit within the budget
 _AIM = 8  # slices that the budget should have room for
 _GROWTH = 8.0  # of the next slice at most; and a slice that took too long is narrowed so much
+_FIRST_GROWTH = 64.0  # narrowed so much while there is no progress: few attempts fit in the budget
 _MIN_SECONDS = 0.005
 _WIDTH_SECONDS = 1.0  # of a query for a width, which reads little
 # The limit of savepoints: one that is cancelled would abort the transaction.
@@ -52,17 +54,38 @@ class Source(Protocol[T_co]):
 class Slices:
     """Reads slices in one transaction, within one budget of `seconds` for all spans.
 
-    `is_unwanted` is asked between two slices, and ends the reading.
+    `is_unwanted` is asked between two slices, and ends the reading. `begun`: when the budget began,
+    by `time.monotonic`; now, unless given.
     """
 
     def __init__(
-        self, connection: sa.Connection, seconds: float, is_unwanted: Callable[[], bool]
+        self,
+        connection: sa.Connection,
+        seconds: float,
+        is_unwanted: Callable[[], bool],
+        begun: float | None = None,
     ) -> None:
         self._connection = connection
         self._budget = seconds
-        self._begun = time.monotonic()
+        self._first_budget = max(seconds, FIRST_SECONDS)
+        self._begun = time.monotonic() if begun is None else begun
         self._is_unwanted = is_unwanted
         self._has_progress = False
+
+    def anew(self, share: float = 1.0) -> "Slices":
+        """Return the reader of other slices with a share of the budget, that began with this one.
+
+        At least one slice of it is read.
+        """
+        seconds = self._budget * share
+        again = Slices(self._connection, seconds, self._is_unwanted, self._begun)
+        again._first_budget = self._first_budget * share
+        return again
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is used up."""
+        return self._left(self._budget) <= 0
 
     def read(
         self, start: datetime, end: datetime, source: Source[T]
@@ -91,7 +114,7 @@ class Slices:
         if self._is_unwanted():
             return False
         if not self._has_progress:
-            if self._left(FIRST_SECONDS) > 0:
+            if self._left(self._first_budget) > 0:
                 return True
             raise QueryTooSlow("not even the narrowest slice of time was counted in time")
         return self._left(self._budget) > min(_MIN_SECONDS, self._budget / _AIM)
@@ -104,7 +127,7 @@ class Slices:
         share = max(self._budget / _SHARE, _MIN_SECONDS)
         if self._has_progress:
             return min(share, max(self._left(self._budget), _MIN_SECONDS))
-        return min(share * 2.0**tries, max(self._left(FIRST_SECONDS), _MIN_SECONDS))
+        return min(share * 2.0**tries, max(self._left(self._first_budget), _MIN_SECONDS))
 
     def _growth(self, seconds: float) -> float:
         return min(_GROWTH, max(1 / _GROWTH, self._budget / _AIM / max(seconds, 1e-6)))
@@ -116,7 +139,8 @@ class Slices:
     def _narrowed(
         self, tried: timedelta, start: datetime, end: datetime, source: Source[T]
     ) -> timedelta:
-        return max(min(tried / _GROWTH, self._first_width(start, end, source)), NARROWEST)
+        growth = _GROWTH if self._has_progress else _FIRST_GROWTH
+        return max(min(tried / growth, self._first_width(start, end, source)), NARROWEST)
 
     def _try(
         self, start: datetime, end: datetime, source: Source[T], seconds: float

@@ -10,6 +10,7 @@ from storage.events.conditions import matching
 from storage.model.filters import Filters
 from storage.postgres.tables import events, lower_email
 from storage.statistics.counts import Bars, Count, grouped, rows_of
+from storage.statistics.named_values import NamedValues
 from storage.statistics.question import Group, Question, without_times
 from storage.statistics.slices import NARROWEST
 
@@ -37,23 +38,32 @@ class OfTable:
 class TableSlices(OfTable):
     """What is counted in slices of the table: see `Source`."""
 
-    def __init__(self, question: Question, bars: Bars) -> None:
+    def __init__(self, question: Question, bars: Bars, named: NamedValues | None = None) -> None:
         self._question = question
         self._bars = bars
+        self._named = named
 
     def read(self, connection: sa.Connection, start: datetime, end: datetime) -> list[Count]:
         """Count the slice."""
-        return count_spans(connection, self._question, self._bars, [(start, end)])
+        spans = [(start, end)]
+        return count_spans(connection, self._question, self._bars, spans, self._named)
 
 
 def count_spans(
-    connection: sa.Connection, question: Question, bars: Bars, spans: Sequence[Span]
+    connection: sa.Connection,
+    question: Question,
+    bars: Bars,
+    spans: Sequence[Span],
+    named: NamedValues | None = None,
 ) -> list[Count]:
-    """Count what is in any of these spans, which are in order. Raises TooMuch."""
+    """Count what is in any of these spans, which are in order. Raises TooMuch.
+
+    `named`: the values that are counted by name; all, unless given.
+    """
     start, end = spans[0][0], spans[-1][1]
     bar = bars.of(events.c.created_at, start, end)
     value = None if question.group is None else group_value(question.group)
-    query = grouped(bar, value, sa.func.count()).where(
+    query = grouped(bar, value, sa.func.count(), named).where(
         *within(question.filters, start, end), _in_any(spans)
     )
     return rows_of(connection, query, question.group)

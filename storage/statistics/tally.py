@@ -7,17 +7,9 @@ a value that one answer names is never in the `other` of another one.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from storage.statistics.counts import MAX_ROWS, Count
-
-MAX_NAMED = 50
-"""Values that an answer and those that continue it name, all others count as `other`."""
-
-MARK_BYTES = 8
-
-Mark = bytes
-"""A short hash of a value that is named."""
+from storage.statistics.marks import MAX_NAMED, Mark, mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +22,22 @@ class Groups:
 
 
 class Tally:
-    """The counts of some bars. `named`: values that an earlier answer has named."""
+    """The counts of some bars. `named`: values that are named, others only with `has_room`."""
 
-    def __init__(self, named: Iterable[Mark] = ()) -> None:
+    def __init__(self, named: Iterable[Mark] = (), has_room: bool = True) -> None:
         self._named = set(named)
         self._totals: Counter[int] = Counter()  # by bar
         self._missing: Counter[int] = Counter()
         self._other: Counter[int] = Counter()
         self._values: dict[str, Counter[int]] = {}
+        self._seen: dict[str, bool] = {}  # which values are named, once all are chosen
         self._pairs = 0
-        self._is_settled = len(self._named) >= MAX_NAMED
+        self._is_settled = len(self._named) >= MAX_NAMED or not has_room
+
+    @property
+    def different(self) -> int:
+        """The number of different values that are counted one by one."""
+        return len(self._values)
 
     @property
     def total(self) -> int:
@@ -68,18 +66,18 @@ class Tally:
         ordered = sorted(
             self._values,
             key=lambda value: (
-                _mark(value) not in self._named,
+                mark_of(value) not in self._named,
                 -self._values[value].total(),
                 value,
             ),
         )
-        kept = len(self._named.intersection(map(_mark, ordered)))
+        kept = len(self._named.intersection(map(mark_of, ordered)))
         free = kept + MAX_NAMED - len(self._named)
         for value in ordered[free:]:
             self._other.update(self._values.pop(value))
-        self._named.update(map(_mark, self._values))
+        self._named.update(map(mark_of, self._values))
         self._pairs = sum(map(len, self._values.values()))
-        self._is_settled = len(self._named) >= MAX_NAMED
+        self._is_settled = self._is_settled or len(self._named) >= MAX_NAMED
         return sorted(self._named)
 
     def count(self, bar: int) -> int:
@@ -92,14 +90,18 @@ class Tally:
         found.sort(key=lambda each: (-each[1], each[0]))
         return Groups(found, self._other[bar], self._missing[bar])
 
+    def _is_named(self, value: str) -> bool:
+        found = self._seen.get(value)
+        if found is None:
+            if len(self._seen) > MAX_ROWS:
+                self._seen.clear()
+            found = self._seen[value] = mark_of(value) in self._named
+        return found
+
     def _add_value(self, bar: int, value: str, count: int) -> None:
-        if self._is_settled and _mark(value) not in self._named:
+        if self._is_settled and not self._is_named(value):
             self._other[bar] += count
             return
         counts = self._values.setdefault(value, Counter())
         self._pairs += bar not in counts
         counts[bar] += count
-
-
-def _mark(value: str) -> Mark:
-    return blake2b(value.encode(), digest_size=MARK_BYTES).digest()

@@ -105,6 +105,8 @@ def test_the_values_the_rest_and_the_rows_agree(running: Service, filters: dict[
         answer = facets(running, *fields, **window)
         assert datetime.fromisoformat(answer["covered"]["from"]) == start
         assert datetime.fromisoformat(answer["covered"]["to"]) == end
+        assert (answer["from"], answer["to"]) == tuple(answer["covered"].values())
+        assert answer["total"] == len(within)
         assert list(answer["fields"]) == fields
         for field, facet in answer["fields"].items():
             counts = plain(within, field)

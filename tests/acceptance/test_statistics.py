@@ -27,7 +27,7 @@ from tests.support.statistics import bar_of, counted, created, event_at, value_o
 CHANGE = datetime(2026, 10, 25, 1, tzinfo=UTC)  # of the clock in Berlin
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu")
 LIMITED = new_key(Scope.READ, components=("pay*",))
-READER = new_key(Scope.READ)
+READER = new_key(Scope.READ, Scope.OBSERVE)
 WRITER = new_key(Scope.WRITE)
 
 
@@ -208,6 +208,7 @@ def test_an_event_of_the_future_is_in_the_window_that_is_left_open(running: Serv
         ("intervall=day", "intervall", "did you mean interval?"),
         ("limit=5", "limit", "is not a parameter"),
         ("interval=days", "interval", "did you mean day?"),
+        ("group_by=data.*", "group_by", "names one path"),
         ("tz=europe/berlinn", "tz", "did you mean Europe/Berlin?"),
         ("tz=../etc/passwd", "tz", "is not a time zone"),
         ("group_by=compnent", "group_by", "did you mean component?"),
@@ -226,6 +227,26 @@ def test_what_can_not_be_understood_is_refused_with_its_parameter(
     found = problem(running.http.get(f"/events/stats?{query}"), 422)
     faults = [fault for fault in found["errors"] if fault["parameter"] == parameter]
     assert told in faults[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "told"),
+    [
+        (f"/events/{EVENTS[0].id}?frsh=true", "frsh", "did you mean fresh?"),
+        (f"/events/{EVENTS[0].id}/around?befor=3", "befor", "did you mean before?"),
+        ("/status?verbose=1", "verbose", "There are none"),
+        ("/health/ready?four=query", "four", "did you mean for?"),
+        ("/events?limit=0", "limit", "whole number"),
+    ],
+)
+def test_a_parameter_that_is_none_or_wrong_is_told_on_every_read(
+    running: Service, path: str, parameter: str, told: str
+) -> None:
+    found = problem(running.http.get(path), 422)
+    assert found["detail"].startswith("A parameter is not valid")
+    (fault,) = found["errors"]
+    assert fault["parameter"] == parameter
+    assert told in fault["detail"]
 
 
 def test_next_continues_its_own_question_only(running: Service) -> None:

@@ -51,6 +51,8 @@ def bar_of(instant: datetime, interval: str, zone: tzinfo) -> Key:
         return (shown if interval == "minute" else shown.replace(minute=0), local.utcoffset())
     if interval == "day":
         return (local.date(),)
+    if interval == "month":
+        return (local.year, local.month)
     return (local.isocalendar()[:2],)
 
 

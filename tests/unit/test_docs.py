@@ -29,8 +29,8 @@ from storage.postgres.tables import metadata
 from storage.redis import keys
 from storage.secret_files import file_variables
 from storage.statistics import bars, value_counts
-from storage.statistics.counts import MAX_VALUE_BYTES
-from storage.statistics.tally import MAX_NAMED
+from storage.statistics.marks import MAX_NAMED
+from storage.statistics.value_counts import MAX_VALUE_BYTES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -240,7 +240,7 @@ def test_the_http_page_lists_the_parameters_of_facets_as_they_are_declared() -> 
     assert table in page, f"docs/http.md must have:\n{table}"
     told = page.replace("\n", " ")
     assert f"more than {value_counts.MAX_VALUES:,} different values" in told
-    assert f"than {value_counts.MAX_VALUE_CHARACTERS} characters is not named" in told
+    assert f"more than {MAX_VALUE_BYTES} bytes is not named" in told
 
 
 def test_the_feed_page_lists_the_parameters_as_they_are_declared() -> None:

@@ -33,6 +33,7 @@ def test_an_event_has_all_that_the_commit_says(repository: GitRepository) -> Non
         "environment": "staging",
         "email": "ada@example.com",
         "message": "Serve events",
+        "occurred_at": "2024-03-01T08:30:00-05:30",
         "data": {
             "hash": latest,
             "author": "Ada",

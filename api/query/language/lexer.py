@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from api.query.language.faults import Faults
 from api.query.language.heads import Head, NotAHead, head_at
+from api.query.language.other_languages import fault_of_word, operators_in_small
 from api.query.language.paths import unquoted
 from api.query.language.tokens import Kind, Token
 from api.query.pairs import quoted
@@ -24,7 +25,10 @@ _OPERATORS: dict[str, Kind] = {"AND": "AND", "OR": "OR", "NOT": "NOT"}
 
 def tokens_of(question: str, faults: Faults) -> list[Token]:
     """Return the tokens, the last of them `end`; add what is wrong to `faults`. Raises Stop."""
-    return list(_Lexer(question, faults).tokens())
+    tokens = list(_Lexer(question, faults).tokens())
+    for at, fault in operators_in_small(tokens):
+        faults.add(at, fault)
+    return tokens
 
 
 class _Lexer:
@@ -142,6 +146,8 @@ class _Lexer:
         self._count_term(at)
         self._refuse_touching(is_quoted)
         text = unquoted(found[0]) if is_quoted else found[0]
+        if not is_quoted and (fault := fault_of_word(text)):
+            self._faults.add(at, fault)
         if head is None:
             return Token("text", at, text, is_quoted)
         return Token("text", at, text, is_quoted, head.field, head.comparison)

@@ -1,5 +1,7 @@
 """The answer of `GET /events/facets`. Pure."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from api.query.statistics.answer import Covered, Value
@@ -30,9 +32,12 @@ class KeysBody(msgspec.Struct):
     newest: int
 
 
-class FacetsBody(msgspec.Struct):
-    """The facets of each field, over what is covered."""
+class FacetsBody(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """The facets of each field, over what is covered of the window."""
 
+    start: str
+    end: str
+    total: int | None
     complete: bool
     covered: Covered
     fields: dict[str, FacetBody | KeysBody | None]
@@ -47,8 +52,21 @@ def render(question: FacetQuestion, counted: CountedFacets, keys: NewestKeys | N
     if question.has_keys:
         fields[KEYS_OF_DATA] = _keys(keys, question.values) if keys else None
     covered = Covered(instant_text(counted.since), instant_text(counted.window.end))
-    body = FacetsBody(counted.is_complete, covered, fields)
+    body = FacetsBody(
+        instant_text(counted.window.start),
+        instant_text(counted.window.end),
+        _total(counted.facets),
+        counted.is_complete,
+        covered,
+        fields,
+    )
     return CachedPage.of(msgspec.json.encode(body) + b"\n")
+
+
+def _total(facets: Sequence[Facet]) -> int | None:
+    """Return how many events were counted, None if only keys of `data` are asked for."""
+    totals = (sum(count for _, count in one.values) + one.other + one.missing for one in facets)
+    return next(totals, None)
 
 
 def _facet(facet: Facet) -> FacetBody:

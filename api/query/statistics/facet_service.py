@@ -1,5 +1,6 @@
 """Count values for clients, a few at once."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive
@@ -41,9 +42,10 @@ class FacetService:
         watermark_ms = 0 if asked.is_of_hours else await self._watermark_ms()
 
         def read(is_unwanted: IsUnwanted) -> CachedPage:
-            keys = None
+            begun, keys = time.monotonic(), None
             if asked.has_keys:
                 keys = newest_keys(self._page_of, asked.filters, is_unwanted)
-            return render(asked, self._facets.count(asked, watermark_ms, is_unwanted), keys)
+            counted = self._facets.count(asked, watermark_ms, is_unwanted, begun)
+            return render(asked, counted, keys)
 
         return await self._reads.run(read, receive)

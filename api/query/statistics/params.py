@@ -20,9 +20,9 @@ from storage.model.json_rules import MAX_JSON_DEPTH
 from storage.model.name_limits import NameLimits
 from storage.model.suggestion import did_you_mean
 from storage.statistics.bars import INTERVALS, MAX_BARS, Interval
+from storage.statistics.marks import MAX_NAMED
 from storage.statistics.question import Group, Question, without_times
 from storage.statistics.reader import Place, Scale
-from storage.statistics.tally import MAX_NAMED
 
 T = TypeVar("T")
 
@@ -37,10 +37,10 @@ _MAX_GROUP = 1000  # characters
 _is_key = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
 
 OWN = {
-    "interval": "The length of a bar: `minute`, `hour`, `day`, `week` (from Monday), or `auto`, "
-    f"which chooses one for a chart. At most {MAX_BARS:,} bars. The default is `auto`.",
-    "tz": "The time zone of hours, days and weeks, by its IANA name, as `Europe/Berlin`. The "
-    "default is `UTC`.",
+    "interval": "The length of a bar: `minute`, `hour`, `day`, `week` (from Monday), `month`, or "
+    f"`auto`, which chooses one for a chart. At most {MAX_BARS:,} bars. The default is `auto`.",
+    "tz": "The time zone of hours, days, weeks and months, by its IANA name, as `Europe/Berlin`. "
+    "The default is `UTC`.",
     "group_by": "Counts each value of `component`, `environment`, `email` or `data.<path>` too: "
     f"the {MAX_NAMED} most frequent by name, the rest as `other`, and `missing` without a value.",
     "next": "Continues the answer that returned it as `next`, with all other parameters the same. "
@@ -106,6 +106,8 @@ def group_of(text: str, also: str = "", several: str = "one field is counted at 
     path = tuple(text.removeprefix(DATA_PATH).split("."))
     if "" in path:
         raise ValueError("has an empty key in its path")
+    if "*" in path:
+        raise ValueError("names one path; field=data of GET /events/facets lists them")
     if len(path) > MAX_JSON_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_JSON_DEPTH} levels")
     return path
@@ -133,7 +135,7 @@ def _interval(text: str) -> Interval | Literal["auto"]:
     interval: Interval | None = next((each for each in INTERVALS if each == found), None)
     if interval is None:
         hint = did_you_mean(found, _INTERVALS)
-        raise ValueError(f"must be minute, hour, day, week or auto{hint}")
+        raise ValueError(f"must be minute, hour, day, week, month or auto{hint}")
     return interval
 
 

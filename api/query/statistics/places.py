@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
+from storage.statistics.marks import MARK_BYTES, MAX_NAMED
 from storage.statistics.reader import Place
-from storage.statistics.tally import MARK_BYTES, MAX_NAMED
 from storage.statistics.window import Window
 
 MAX_LENGTH = 600

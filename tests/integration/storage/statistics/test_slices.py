@@ -87,6 +87,25 @@ def test_what_is_never_quick_enough_is_told(
         read(connection, Sleepy(0, least=30), 0.1)
 
 
+def test_the_attempts_at_a_first_slice_have_no_more_time_than_the_budget(
+    settings: StorageSettings,
+) -> None:
+    limits: list[float] = []
+
+    class Hanging(Sleepy):
+        def read(self, connection: sa.Connection, start: datetime, end: datetime) -> int:
+            limit = connection.scalar(
+                sa.text("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")
+            )
+            limits.append((limit or 0) / 1000)
+            return super().read(connection, start, end)
+
+    with connected(settings) as connection, pytest.raises(QueryTooSlow):
+        read(connection, Hanging(0, least=30), 2.0)
+    assert len(limits) > 2
+    assert sum(limits) <= 2.0
+
+
 def test_a_millisecond_that_holds_too_much_is_told(settings: StorageSettings) -> None:
     with connected(settings) as connection, pytest.raises(QueryTooSlow):
         read(connection, Sleepy(0, most=timedelta(0)), 60)

@@ -63,6 +63,27 @@ def test_a_whole_answer_is_one_write() -> None:
     assert not wire.closed
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["one piece", "two pieces"])
+def test_an_error_behind_a_whole_answer_leaves_the_connection_to_the_next_request(
+    apart: bool,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering(start(LENGTH, status=500), body(b"ok"))(scope, receive, send)
+        raise RuntimeError("as Starlette raises behind its answer to an error")
+
+    wire = exchange(app, *([REQUEST, REQUEST] if apart else [REQUEST + REQUEST]))
+    assert b"".join(wire.writes).count(b"HTTP/1.1 500 ") == 2
+    assert not wire.closed
+
+
+def test_an_error_within_an_answer_ends_the_connection() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering(start(), body(b"a", more=True))(scope, receive, send)
+        raise RuntimeError
+
+    assert exchange(app, REQUEST).closed
+
+
 def test_the_head_waits_for_the_first_part_of_the_body_only() -> None:
     seen: list[int] = []
 

@@ -30,8 +30,8 @@ USED: dict[type, str] = {
         limit_concurrency logger loop parser pipeline scheme server_state tasks transport url
     """,
     httptools_impl.RequestResponseCycle: """
-        receive send
-        access_log body default_headers disconnected flow keep_alive message_event more_body
+        receive run_asgi send
+        access_log body default_headers disconnected flow keep_alive logger message_event more_body
         on_response response_complete response_started scope transport waiting_for_100_continue
     """,
     flow_control.FlowControl: """

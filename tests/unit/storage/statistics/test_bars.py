@@ -48,6 +48,14 @@ def texts(start: str, end: str, interval: Interval, zone: str) -> list[str]:
             *("Europe/Berlin", "2026-10-20T00:00", "2026-11-03T00:00", "week"),
             ["2026-10-20T00:00:00Z", "2026-10-25T23:00:00Z", "2026-11-01T23:00:00Z"],
         ),
+        (
+            *("Europe/Berlin", "2026-09-30T22:00", "2026-12-15T00:00", "month"),
+            ["2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z"],
+        ),
+        (
+            *("UTC", "2028-01-31T05:00", "2028-03-01T00:00:01", "month"),
+            ["2028-01-31T05:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"],
+        ),
         # Half an hour and three quarters off; set back by half an hour.
         (
             *("Asia/Kathmandu", "2026-01-01T00:00", "2026-01-01T01:20", "hour"),
@@ -146,7 +154,8 @@ def test_too_many_bars_are_refused_with_the_interval_that_fits() -> None:
         (timedelta(days=1), "hour"),
         (timedelta(days=31), "hour"),
         (timedelta(days=700), "day"),
-        (timedelta(days=20_000), "week"),
+        (timedelta(days=2_000), "week"),
+        (timedelta(days=20_000), "month"),
     ],
 )
 def test_the_service_chooses_an_interval_for_a_chart(length: timedelta, expected: str) -> None:

@@ -1,7 +1,8 @@
 """Values that are named, and those that are counted together."""
 
 from storage.statistics.counts import MAX_ROWS, Count
-from storage.statistics.tally import MAX_NAMED, Tally
+from storage.statistics.marks import MAX_NAMED
+from storage.statistics.tally import Tally
 
 
 def rows(bar: int, values: range, number: int = 1) -> list[Count]:

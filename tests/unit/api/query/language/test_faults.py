@@ -135,6 +135,36 @@ def test_every_fault_is_told_in_the_order_of_its_character() -> None:
     assert places(faults) == [1 + 1, 20, 30, 32, 34, 41]
 
 
+@pytest.mark.parametrize(
+    ("question", "character", "meant"),
+    [
+        ("component:a && paid", 13, "did you mean AND?"),
+        ("paid || refunded", 6, "did you mean OR?"),
+        ("paid !draft", 6, "did you mean -draft?"),
+        ("!component:a", 1, "did you mean -component:a?"),
+        ("\u201cwas paid\u201d", 1, 'did you mean "?'),
+        ("component:a or component:b", 13, "did you mean OR?"),
+        ("(paid component:a) And (email:b)", 20, "did you mean AND?"),
+        ("component:a or -component:b", 13, "did you mean OR?"),
+        ("paid not component:b", 6, "did you mean NOT?"),
+    ],
+)
+def test_what_other_languages_write_is_told_with_what_was_meant(
+    question: str, character: int, meant: str
+) -> None:
+    fault = faults_in(question)[0]
+    assert fault.character == character
+    assert meant in fault.detail
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["paid or refunded", "component:a not found", '"&&"', "a&&b", "!", "it\u2019s", '"!a"'],
+)
+def test_what_may_well_be_text_is_text(question: str) -> None:
+    assert parsed(question)
+
+
 def test_many_faults_are_cut_off() -> None:
     assert len(faults_in("id:5 " * 40)) == MAX_FAULTS
 

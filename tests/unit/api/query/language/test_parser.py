@@ -102,7 +102,7 @@ def test_operators(question: str, meaning: Where) -> None:
             "<br>",
             "!",
         ),
-        *("metadata.x:5", "uid:7", "date:2021-04-16", "day:5", "x" * MAX_TEXT, "x>", "\\", "&&"),
+        *("metadata.x:5", "uid:7", "date:2021-04-16", "day:5", "x" * MAX_TEXT, "x>", "\\", "&"),
     ],
 )
 def test_a_word_without_a_field_is_text_with_all_of_its_characters(text: str) -> None:

@@ -12,8 +12,8 @@ from api.query.pairs import InvalidQuery
 from api.query.statistics import places
 from api.query.statistics.params import StatsQuestion, parse_stats
 from storage.model.event import to_datetime
+from storage.statistics.marks import MAX_NAMED
 from storage.statistics.reader import Place
-from storage.statistics.tally import MAX_NAMED
 from storage.statistics.window import Window
 
 MINUTE = 29_600_000
