@@ -18,7 +18,9 @@ CliError                    exit 1: an action failed
 ├── ReadError               the service does not answer a question about its events
 │   ├── NoAnswer            it can't be reached, or did not answer in time
 │   ├── ReadRefused         no right, or not an Activity Service
-│   └── UnknownEvent        there is no event with this ID
+│   ├── UnknownEvent        there is no event with this ID
+│   └── CannotFollow        the place in the feed is of another history
+├── CannotExport            the file of a place in the feed and the output do not fit together
 └── EmbeddedError           the embedded PostgreSQL or Valkey can't run
     ├── NotInstalled        the wheels with their programs are missing
     ├── FolderError         the data folder can't be created
@@ -118,6 +120,14 @@ class ReadRefused(ReadError):
 
 class UnknownEvent(ReadError):
     """No event with this ID was accepted."""
+
+
+class CannotFollow(ReadError):
+    """A place in the feed is of another history, such as the one before a restore."""
+
+
+class CannotExport(CliError):
+    """The file of a place in the feed and the output do not fit together, or both are in use."""
 
 
 class EmbeddedError(CliError):

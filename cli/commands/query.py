@@ -1,21 +1,24 @@
-"""`activity query`: list or count the events that match."""
+"""`activity query`: list, count or follow the events that match."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
 from cli.commands.options import add_data_dir, add_tls_ca, seconds, whole_number
-from cli.errors import UsageError
-from cli.exit_status import DONE
+from cli.errors import CliError, UsageError
+from cli.exit_status import BAD_USAGE, DONE, FAILED
 from cli.query.question import add_filters, parameters
+from cli.report_error import report_error
 from cli.settings import option_name
 
-HELP = "list or count the events that match"
+HELP = "list, count or follow the events that match"
 EXAMPLES = (
     "activity query --component billing --from -24h",
     "activity query 'component:(auth OR pay*) -environment:dev \"was paid\"' --limit 20",
     "activity query --all --json --from 2026-11-01 >november.ndjson",
     "activity query timeout --stats --interval hour --group-by component",
     "activity query --facets --field component --field data.customer.tier",
+    "activity query --follow --environment production",
+    "activity query --since siem.token --output events.ndjson",
 )
 
 _MAX_LIMIT, _MAX_VALUES = 1_000_000_000, 100
@@ -32,18 +35,19 @@ _COLUMNS = (
 )
 
 # Which options make sense for which way to ask.
-_WAYS = ("stats", "facets")
+_WAYS = ("stats", "facets", "follow", "since")
 _ONLY_FOR = {
-    "limit": ("",),
+    "limit": ("", "follow"),
     "order": ("",),
     "all": ("",),
-    "columns": ("",),
+    "columns": ("", "follow"),
     "interval": ("stats",),
     "tz": ("stats",),
     "group_by": ("stats",),
     "field": ("facets",),
     "values": ("facets",),
     "once": ("stats", "facets"),
+    "output": ("since",),
     "fresh": ("", "stats", "facets"),
 }
 
@@ -53,6 +57,7 @@ def add(parser: ArgumentParser) -> None:
     add_filters(parser)
     _add_listing(parser)
     _add_counting(parser)
+    _add_following(parser)
     add_service(parser)
 
 
@@ -73,9 +78,9 @@ def _add_listing(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--limit",
-        type=whole_number(1, _MAX_LIMIT),
+        type=whole_number(0, _MAX_LIMIT),
         metavar="N",
-        help="show N events at most (default 100)",
+        help="show N events at most (default 100; 10 with --follow)",
     )
     group.add_argument(
         "--order",
@@ -118,6 +123,29 @@ def _add_counting(parser: ArgumentParser) -> None:
     )
 
 
+def _add_following(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "as they are stored", "Each event once and none left out, whatever is restarted or killed."
+    )
+    group.add_argument(
+        "--follow",
+        action="store_true",
+        help="show the newest events, then each one once it is stored, until Ctrl-C",
+    )
+    group.add_argument(
+        "--since",
+        metavar="FILE",
+        help="print what was stored since the last run with this FILE, one line of JSON each; "
+        "FILE keeps the place, and the first run prints everything. With --follow, go on",
+    )
+    group.add_argument(
+        "--output",
+        metavar="FILE",
+        help="append to FILE in place of standard output, so that it has each event exactly once "
+        "(with --since)",
+    )
+
+
 def add_service(parser: ArgumentParser) -> None:
     """Add the options that say which service is asked, and for how long."""
     parser.add_argument(
@@ -132,7 +160,8 @@ def add_service(parser: ArgumentParser) -> None:
         "--give-up",
         type=seconds,
         metavar="SECONDS",
-        help="give up after SECONDS without an answer (default 60, or at once if nothing listens)",
+        help="give up after SECONDS without an answer (default 60, or at once if nothing listens; "
+        "never with --follow)",
     )
 
 
@@ -151,21 +180,31 @@ def run(options: Namespace) -> int:
     _check(options)
     asked = parameters(options)
     # Imported here: `--help` should not wait for urllib3.
-    from cli.query.command import answer
+    from cli.query.command import answer, export
 
-    answer(asked, options)
+    if options.since is None:
+        answer(asked, options)
+        return DONE
+    try:
+        export(asked, options)
+    except BrokenPipeError:
+        raise
+    except (CliError, OSError) as error:  # not as JSON: it would be one more line among the events
+        return report_error(error, BAD_USAGE if isinstance(error, UsageError) else FAILED, False)
     return DONE
 
 
 def _check(options: Namespace) -> None:
     """Raise `UsageError` for options that exclude each other."""
     ways = [way for way in _WAYS if getattr(options, way)]
-    if len(ways) > 1:
+    if len(ways) > 1 and ways != ["follow", "since"]:
         raise UsageError(f"{option_name(ways[0])} and {option_name(ways[1])} exclude each other")
     way = ways[-1] if ways else ""
     for name, fitting in _ONLY_FOR.items():
         if getattr(options, name) not in (None, False) and way not in fitting:
             raise UsageError(f"{option_name(name)} {_misfit(way, fitting)}")
+    if options.limit == 0 and way != "follow":
+        raise UsageError("--limit 0 is for --follow")
     if options.all and options.limit is not None:
         raise UsageError("--all and --limit exclude each other")
     if options.json and options.columns:

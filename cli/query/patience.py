@@ -6,18 +6,21 @@ import time
 from cli.errors import NoAnswer
 
 DEFAULT_SECONDS = 60.0
+_FOR_EVER = float("inf")
 
 
 class Patience:
     """The seconds without an answer after which a command gives up.
 
     Without `give_up` it gives up after DEFAULT_SECONDS, and at once if nothing listens at the
-    address.
+    address; a command that is `lasting` never does.
     """
 
-    def __init__(self, give_up: float | None) -> None:
-        self._seconds = DEFAULT_SECONDS if give_up is None else give_up
-        self._tries_connecting = give_up is not None
+    def __init__(self, give_up: float | None, lasting: bool = False) -> None:
+        default = _FOR_EVER if lasting else DEFAULT_SECONDS
+        self._seconds = default if give_up is None else give_up
+        self._tries_connecting = lasting or give_up is not None
+        self.is_lasting = lasting
         self._since = time.monotonic()
         self._told: str | None = None
 

@@ -32,10 +32,9 @@ _PASSING = (408, 502, 504)
 
 
 class Answer(NamedTuple):
-    """The body and the headers of a good answer."""
+    """The body of a good answer."""
 
     body: bytes
-    headers: "urllib3.HTTPHeaderDict"
 
 
 class _NotNow(NamedTuple):
@@ -52,25 +51,27 @@ class ServiceReader:
     def __init__(self, service: Service, patience: Patience) -> None:
         self._service = service
         self._patience = patience
+        self._has_answered = False
         self._pool = urllib3.PoolManager(
             retries=False,
             timeout=Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
             ssl_context=service.tls,
         )
 
-    def get(self, path: str, parameters: Parameters = (), accept: str = JSON) -> Answer:
+    def get(self, path: str, parameters: Parameters = ()) -> Answer:
         """Return the answer to a GET. Raises `ReadError`, `BadQuestion`."""
         backoff = Backoff(_MAX_PAUSE)
         while True:
-            answer = self._attempt(path, parameters, accept)
+            answer = self._attempt(path, parameters)
             if isinstance(answer, Answer):
                 self._patience.answered()
+                self._has_answered = True
                 return answer
             self._patience.pause(backoff.next(answer.seconds), answer.reason, answer.unconnected)
 
-    def _attempt(self, path: str, parameters: Parameters, accept: str) -> Answer | _NotNow:
+    def _attempt(self, path: str, parameters: Parameters) -> Answer | _NotNow:
         query = urlencode(parameters)
-        headers = {"Accept": accept, **self._service.credentials.headers()}
+        headers = {"Accept": JSON, **self._service.credentials.headers()}
         try:
             response = self._pool.request(
                 "GET",
@@ -82,12 +83,16 @@ class ServiceReader:
             body = self._body(response)
         except (HTTPError, OSError) as error:
             unconnected = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            reason = _reason(error)
-            where = waiting_for(self._service.url, reason)
-            return _NotNow(f"{reason}; {where}", unconnected=unconnected)
+            return _NotNow(self._explained(_reason(error)), unconnected=unconnected)
         if response.status == 200:
-            return Answer(body, response.headers)
+            return Answer(body)
         return self._refused(response.status, body, response.headers.get("Retry-After"))
+
+    def _explained(self, reason: str) -> str:
+        """Add the address and remedies, unless the service has answered there before."""
+        if self._has_answered:
+            return reason
+        return f"{reason}; {waiting_for(self._service.url, reason)}"
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         pieces, size = [], 0
@@ -106,7 +111,7 @@ class ServiceReader:
 
     def _refused(self, status: int, body: bytes, later: str | None) -> _NotNow:
         asked = status in _BUSY and later is not None
-        if asked or status in _PASSING:
+        if asked or status in _PASSING or (status >= 500 and self._patience.is_lasting):
             return _NotNow(told(status, body), retry_after(later))
         raise refusal(self._service.url, status, body)
 

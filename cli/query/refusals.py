@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activity_client.answers import problem_text
-from cli.errors import BadQuestion, CliError, ReadRefused, UnknownEvent
+from cli.errors import BadQuestion, CannotFollow, CliError, ReadRefused, UnknownEvent
 from cli.query.display_width import escaped, escaped_lines
 
 _MAX_SHOWN = 200
@@ -25,6 +25,8 @@ def refusal(url: str, status: int, body: bytes) -> CliError:
             return ReadRefused(f"{url}: {said}; {_NEEDS_KEY}")
         case 404 if (found := _problem(body)) is not None:
             return UnknownEvent(escaped(problem_text(found)))
+        case 410:
+            return CannotFollow(said)
     return ReadRefused(f"{url}: {said}; is it an Activity Service of this version?")
 
 

@@ -2,14 +2,17 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.main import parser
+from testbed.waiting import wait_until
 from tests.acceptance.test_up import post_stored, up
 from tests.support.data_folders import reachable_folder
 
@@ -42,12 +45,16 @@ def environment() -> Iterator[dict[str, str]]:
                 "PYTHONPATH": str(ROOT),
                 "ACTIVITY_DATA_DIR": str(folder / "data"),
                 "ID": event["id"],
+                "URL": str(client.base_url),
             }
             process.terminate()
             process.wait(60)
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+FOLLOWING = [example for example in EXAMPLES if "--follow" in example]
+
+
+@pytest.mark.parametrize("example", [each for each in EXAMPLES if each not in FOLLOWING])
 def test_an_example_of_the_page_works(
     example: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -61,6 +68,34 @@ def test_an_example_of_the_page_works(
     )
     assert ended.returncode == 0, ended.stderr
     assert "error" not in ended.stderr
+
+
+@pytest.mark.parametrize("example", FOLLOWING)
+def test_an_example_that_follows_shows_what_is_posted(
+    example: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    shown = tmp_path / "shown"
+    event = {"component": "c", "environment": "production", "message": "an error"}
+    with shown.open("w") as output:
+        # `exec`: so that the signal reaches the command itself.
+        process = subprocess.Popen(
+            ["bash", "-c", f"trap - INT; exec {example}"], env=environment, stdout=output
+        )
+    try:
+        wait_until(
+            lambda: posted(environment, event) and event["message"] in shown.read_text(), "it"
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+
+def posted(environment: dict[str, str], event: dict[str, str]) -> bool:
+    """Post an event more: which one comes after the command has begun is not known."""
+    url = environment["URL"]
+    return httpx.post(f"{url}/events", json=event, timeout=60, trust_env=False).is_success
 
 
 def test_every_line_of_the_blocks_is_such_an_example() -> None:

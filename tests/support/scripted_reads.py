@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,9 +23,9 @@ class Reply:
 class ScriptedReads:
     """Answers each GET with the next reply; the last one stays."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.replies: deque[Reply] = deque()
+    def __init__(self, replies: Iterable[Reply]) -> None:
+        self.url = ""
+        self.replies = deque(replies)
         self.asked: list[str] = []
 
     def answer(self, path: str) -> Reply:
@@ -37,10 +37,9 @@ class ScriptedReads:
 @contextmanager
 def scripted_reads(*replies: Reply) -> Iterator[ScriptedReads]:
     """Serve these replies."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    reads = ScriptedReads(f"http://127.0.0.1:{server.server_address[1]}")
-    reads.replies.extend(replies)
-    server.RequestHandlerClass = _handler(reads)
+    reads = ScriptedReads(replies)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(reads))
+    reads.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -1,6 +1,7 @@
 """What `activity query` does when a service is busy, away, cut off or another one."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,3 +192,40 @@ def test_a_walk_forwards_ends_at_the_newest_event_of_its_beginning() -> None:
             "/events?order=asc&limit=1000",
         ]
     assert [json.loads(line)["id"] for line in lines] == [event["id"] for event in events[:2]]
+
+
+def test_a_place_in_another_history_is_told_with_the_remedy(tmp_path: Path) -> None:
+    gone = Reply({"detail": "The feed was replaced."}, 410)
+    token = tmp_path / "token"
+    with scripted_reads(Reply({"events": [], "next": "t1", "behind": 0}), gone) as reads:
+        command = ActivityCommand(reads.url)
+        assert command.run("query", "--since", token).returncode == 0
+        kept = token.read_bytes()
+        ended = command.run("query", "--since", token, "--json")
+        assert reads.asked == [
+            "/events/changes?after=start&wait=0",
+            "/events/changes?after=t1&wait=0",
+        ]
+    assert (ended.returncode, ended.stdout, token.read_bytes()) == (1, "", kept)
+    assert "answer 410: The feed was replaced.; to begin with everything" in ended.stderr
+
+
+def test_an_export_goes_on_while_more_is_left_though_nothing_matched(tmp_path: Path) -> None:
+    parts = [Reply({"events": [], "next": f"t{left}", "behind": left}) for left in (2, 1)]
+    last = Reply({"events": [EVENT], "next": "t0", "behind": 0})
+    with scripted_reads(*parts, last) as reads:
+        (line,) = ActivityCommand(reads.url).lines("query", "--since", tmp_path / "token")
+        assert len(reads.asked) == 3
+    assert json.loads(line) == EVENT
+    assert json.loads((tmp_path / "token").read_text())["token"] == "t0"
+
+
+def test_a_full_disk_leaves_the_place_where_it_was(tmp_path: Path) -> None:
+    changes = Reply({"events": [EVENT], "next": "t0", "behind": 0})
+    with scripted_reads(changes) as reads, open("/dev/full", "w") as full:
+        command = ActivityCommand(reads.url)
+        process = command.start("query", "--since", tmp_path / "token", stdout=full)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert said == "activity: error: No space left on device\n"
+    assert not (tmp_path / "token").exists()
