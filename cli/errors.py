@@ -2,7 +2,8 @@
 
 CliError                    exit 1: an action failed
 ├── UsageError              exit 2: an option or a setting is not acceptable
-│   └── BadArguments        the command line can't be parsed
+│   ├── BadArguments        the command line can't be parsed
+│   └── BadQuestion         the service can't understand what is asked
 ├── AddressError            the command can't listen on the address
 ├── NoApiKey                other machines could reach a service that needs no key
 ├── NotStarted              a stop signal came before anything started
@@ -14,6 +15,12 @@ CliError                    exit 1: an action failed
 │   │   └── KeyReused       lines that were already sent have changed since
 │   ├── AlreadySending      another run sends the same file
 │   └── CannotResume        an interrupted run can't be continued
+├── ReadError               the service does not answer a question about its events
+│   ├── NoAnswer            it can't be reached, or did not answer in time
+│   ├── ReadRefused         no right, or not an Activity Service
+│   ├── UnknownEvent        there is no event with this ID
+│   └── CannotFollow        the place in the feed is of another history
+├── CannotExport            the file of a place in the feed and the output do not fit together
 └── EmbeddedError           the embedded PostgreSQL or Valkey can't run
     ├── NotInstalled        the wheels with their programs are missing
     ├── FolderError         the data folder can't be created
@@ -49,6 +56,10 @@ class BadArguments(UsageError):
     def __init__(self, message: str, usage: str) -> None:
         super().__init__(message)
         self.usage = usage
+
+
+class BadQuestion(UsageError):
+    """The service can't understand what is asked; the message shows each fault."""
 
 
 class AddressError(CliError):
@@ -93,6 +104,30 @@ class AlreadySending(SendError):
 
 class CannotResume(SendError):
     """The checkpoint of an earlier run does not fit the file or the options."""
+
+
+class ReadError(CliError):
+    """The service does not answer a question about its events."""
+
+
+class NoAnswer(ReadError):
+    """The service can't be reached, or did not answer in time."""
+
+
+class ReadRefused(ReadError):
+    """The request was refused, not the question: no right, or another server."""
+
+
+class UnknownEvent(ReadError):
+    """No event with this ID was accepted."""
+
+
+class CannotFollow(ReadError):
+    """A place in the feed is of another history, such as the one before a restore."""
+
+
+class CannotExport(CliError):
+    """The file of a place in the feed and the output do not fit together, or both are in use."""
 
 
 class EmbeddedError(CliError):

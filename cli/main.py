@@ -5,12 +5,13 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Protocol, cast
 
 from cli.errors import CliError, UsageError
-from cli.exit_status import BAD_USAGE, FAILED, INTERRUPTED
+from cli.exit_status import BAD_USAGE, DONE, FAILED, INTERRUPTED
 from cli.parser import Parser, examples
 from cli.report_error import report_error
 from storage.errors import SettingsError, StorageError
@@ -44,6 +45,9 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "cli.commands.doctor",
     "health": "cli.commands.health",
     "send": "cli.commands.send",
+    "query": "cli.commands.query",
+    "get": "cli.commands.get",
+    "sql": "cli.commands.sql",
     "dead-letters": "cli.commands.dead_letters",
     "keys": "cli.commands.keys",
     "audit": "cli.commands.audit",
@@ -83,6 +87,23 @@ def subcommand(name: str) -> Subcommand:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status (`cli.exit_status`)."""
+    status = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # or Python fails at its exit, with a status of its own
+        _discard_output()
+        is_told = status != DONE or isinstance(error, BrokenPipeError)
+        return status or (FAILED if is_told else report_error(error, FAILED, False))
+    return status
+
+
+def _discard_output() -> None:
+    """Let what is not written go nowhere, so that the end of the process does not wait for it."""
+    with suppress(io.UnsupportedOperation):  # no file: a program that calls us has replaced it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # folder names need not be UTF-8
             stream.reconfigure(errors="backslashreplace")
@@ -101,12 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, SettingsError) as error:
         return report_error(error, BAD_USAGE, as_json)
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does. Discard the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone, as `head` does.
+        _discard_output()
         return FAILED
     except (CliError, StorageError, OSError) as error:
         return report_error(error, FAILED, as_json)
     except KeyboardInterrupt:
+        _discard_output()  # its reader may have stopped
         return INTERRUPTED
 
 

@@ -1,11 +1,17 @@
 """An argument parser that suggests the known word which a misspelt word resembles."""
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from cli.errors import BadArguments
 from storage.model.suggestion import did_you_mean
+
+PASSED_ON = "passed_on"
+"""The argument of a command that takes the rest of the line, options it does not know included."""
+
+_NEGATIVE = re.compile(r"^-\d+[a-z]?$|^-\d*\.\d+$")
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,11 +23,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **options)
+        # `--from -24h`: a value, as a negative number is, and no option.
+        self._negative_number_matcher = _NEGATIVE
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse every argument. Raises `BadArguments`."""
         options, unknown = self.parse_known_args(arguments)
-        if unknown:
+        if unknown and PASSED_ON in options:
+            # They stand before the first argument without a dash, with which the rest begins.
+            setattr(options, PASSED_ON, [*unknown, *getattr(options, PASSED_ON)])
+        elif unknown:
             parsers = list(self._named(arguments))
             actions = [action for parser in parsers for action in parser._actions]
             known = {name for action in actions for name in action.option_strings}

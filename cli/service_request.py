@@ -25,6 +25,11 @@ class Response(NamedTuple):
     body: bytes
 
 
+def reachable(host: str) -> str:
+    """Return where to connect to for a service that listens on `host`."""
+    return _THIS_MACHINE.get(host, host)
+
+
 def get(
     host: str,
     port: int,
@@ -40,7 +45,7 @@ def get(
     machine is replaced by a loopback address. `seconds` is the time limit of each step. `tls`: what
     is trusted, for HTTPS. Raises `OSError`, `http.client.HTTPException`.
     """
-    address = _THIS_MACHINE.get(host, host)
+    address = reachable(host)
     if tls is None:
         connection = http.client.HTTPConnection(address, port, timeout=seconds)
     else:

@@ -50,15 +50,18 @@ class CliSettings(BaseSettings):
     )
     tls_ca: Path | None = Field(
         None,
-        description="Certificates of authorities, in PEM, that `activity send`, `status` and "
-        "`health` trust for `https://` addresses, in place of the system's.",
+        description="Certificates of authorities, in PEM, that `activity send`, `query`, `get`, "
+        "`status` and `health` trust for `https://` addresses, in place of the system's.",
     )
     url: str = Field(
-        "http://127.0.0.1:5000", description="Address of the service that `activity send` posts to."
+        "http://127.0.0.1:5000",
+        description="Address of the service that `activity send` posts to, and that `activity "
+        "query` and `get` ask.",
     )
     key: SecretStr | None = Field(
         None,
-        description="API key that `activity send`, `activity status` and the Python client use.",
+        description="API key that `activity send`, `query`, `get` and `status` and the Python "
+        "client use.",
     )
     key_file: Path | None = Field(
         None, description="File with the API key, if `ACTIVITY_KEY` is not set."
@@ -115,6 +118,11 @@ def state_folder() -> Path:
     configured = Path(os.environ.get("XDG_STATE_HOME", ""))
     base = configured if configured.is_absolute() else Path("~/.local/state").expanduser()
     return base / "activity-service"
+
+
+def wants_colour() -> bool:
+    """Return whether a terminal may be given colours (https://no-color.org, `TERM=dumb`)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def child_environment(packages: str, urls: Mapping[str, str]) -> dict[str, str]:

@@ -37,6 +37,14 @@ def installed_programs() -> Programs:
     return _programs(_package(_POSTGRES), valkey)
 
 
+def installed_psql() -> Path:
+    """Return PostgreSQL's terminal, where pip installed it. Raises `NotInstalled`."""
+    found = installed_programs().postgres.with_name("psql")
+    if not found.exists():
+        raise NotInstalled(f"the embedded PostgreSQL has no psql: {found} is missing")
+    return found
+
+
 def copied_programs(folder: Path) -> Programs:
     """Return copies of the programs in `folder`, made once for each version of the wheels.
 

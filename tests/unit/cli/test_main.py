@@ -121,6 +121,12 @@ def test_a_shell_completes_every_command(shell: str, capsys: pytest.CaptureFixtu
         ("send ev", ["events.ndjson"]),
         ("up --data-dir da", ["data"]),
         ("completion f", ["fish"]),
+        ("query --foll", ["--follow"]),
+        ("query --not-c", ["--not-component"]),
+        ("query --interval w", ["week"]),
+        ("query --since ev", ["events.ndjson"]),
+        ("get --js", ["--json"]),
+        ("sql --data-dir da", ["data"]),
     ],
 )
 def test_bash_completes_commands_options_and_files(
@@ -308,6 +314,14 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device here")
+def test_output_that_finds_no_room_is_an_error_of_status_1() -> None:
+    command = [sys.executable, "-m", "cli.main", "completion", "bash"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "activity: error: No space left on device\n")
 
 
 def test_a_watch_without_a_pause_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
