@@ -15,6 +15,7 @@ from starlette.types import Scope
 from api.auth.bearer import AUTHORIZATION
 from api.auth.key_ring import Memo
 from api.auth.principal import Principal
+from api.http.accept import ACCEPT
 from api.http.answer import AnswerResponse
 from api.http.hosts import Hosts
 from api.http.paths import EVENTS, spellings
@@ -33,6 +34,7 @@ from storage.model.name_limits import NameLimits
 
 log = logging.getLogger(__name__)
 
+CSV = b"text/csv"
 
 Start = Callable[[Any, Any], None]
 
@@ -94,6 +96,7 @@ class PageFastPath:
             and found.get(b"host") in self._hosts.known
             and FORWARDED not in found
             and len(found) == len(scope["headers"])  # none is repeated
+            and CSV not in found.get(ACCEPT, b"").lower()
             and scope["http_version"] in VERSIONS
         )
         return principal if is_usual else None
