@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any, NamedTuple, TypeVar
 
 from api.http.problems import unavailable
@@ -113,15 +114,15 @@ def _lines(question: ExportQuestion) -> NdjsonLines | CsvLines:
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
     """Return the result of `read`, which is repeated while PostgreSQL is away."""
     end = time.monotonic() + PATIENCE_SECONDS
-    for number in range(10**6):
+    pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+    while True:
         try:
             return await read()
         except QueryTooSlow:
             raise
         except StorageError as error:
-            pause = _PAUSES[min(number, len(_PAUSES) - 1)]
+            pause = next(pauses)
             if time.monotonic() + pause > end:
                 raise
             log.warning("an export waits for PostgreSQL: %s", error)
             await asyncio.sleep(pause)
-    raise AssertionError("the patience ends before")
