@@ -10,7 +10,7 @@ from storage.metrics.http_requests import answers
 from storage.metrics.instruments import group_commit_events
 
 # Of the time of one core, for all exports of a process together.
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.03
 _FREE = 0.25  # share of the time up to which the event loop counts as idle: exports use some too
 _WINDOW_SECONDS = 0.05  # over which it is measured, at least
 _STALE_SECONDS = 1.0  # a longer window says little of now
@@ -22,7 +22,7 @@ def allowed_share(busy: float) -> float:
     """Return the share of a core that exports may use while the loop needs `busy` of one. Pure."""
     if busy <= _FREE:
         return 1.0
-    return max(_LEAST_SHARE, (1.0 - busy) / 4)
+    return max(_LEAST_SHARE, (1.0 - busy) / 8)
 
 
 class Pace:
