@@ -9,7 +9,7 @@ from api.query.export.pace import Pace, allowed_share
 
 
 @pytest.mark.parametrize(
-    ("busy", "share"), [(0.0, 1.0), (0.25, 1.0), (0.4, 0.075), (0.6, 0.05), (0.9, 0.03), (1.5, 0.03)]
+    ("busy", "share"), [(0.0, 1.0), (0.25, 1.0), (0.4, 0.075), (0.6, 0.05), (0.9, 0.03), (2, 0.03)]
 )
 def test_the_busier_the_event_loop_the_less_exports_may_use(busy: float, share: float) -> None:
     assert allowed_share(busy) == pytest.approx(share)
