@@ -22,7 +22,17 @@ from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
 from api.query.pairs import InvalidQuery
-from api.routes import feed, ingest, methods, openapi_document, ops, otlp, pages, query
+from api.routes import (
+    export,
+    feed,
+    ingest,
+    methods,
+    openapi_document,
+    ops,
+    otlp,
+    pages,
+    query,
+)
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
@@ -145,7 +155,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    for routes in (ingest, otlp, feed, query, ops, pages):
+    for routes in (ingest, otlp, feed, export, query, ops, pages):
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
@@ -189,7 +199,7 @@ def _invalid(error: dict[str, Any]) -> str:
 
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
-    "/events/{id}, /events/{id}/around, /events/changes, /events/tail, "
+    "/events/export, /events/{id}, /events/{id}/around, /events/changes, /events/tail, "
     "/v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
 )
 

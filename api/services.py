@@ -29,6 +29,7 @@ from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
+from api.query.export.service import Exports
 from api.query.feed.service import Feed
 from api.query.freshness import Freshness
 from api.query.lag import Lag
@@ -101,6 +102,7 @@ class Services:
     history: History
     statistics: StatisticsService
     facets: FacetService
+    exports: Exports
     feed: Feed
     lag: Lag
     freshness: Freshness
@@ -194,7 +196,7 @@ async def open_services(
             ingest,
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
-            *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
+            *_bulk_services(stack, storage, settings, partial(watermark_or_zero, producer)),
             _feed(stack, storage, lag),
             lag,
             freshness,
@@ -204,12 +206,12 @@ async def open_services(
         )
 
 
-def _statistics(
+def _bulk_services(
     stack: AsyncExitStack,
     storage: StorageSettings,
     settings: ApiSettings,
     watermark_ms: Callable[[], Awaitable[int]],
-) -> tuple[StatisticsService, FacetService]:
+) -> tuple[StatisticsService, FacetService, Exports]:
     engine = counting_engine(storage.database_url)
     stack.callback(engine.dispose)
     days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
@@ -221,6 +223,7 @@ def _statistics(
     return (
         StatisticsService(counts, watermark_ms, reads),
         FacetService(facets, pages.page, watermark_ms, reads),
+        Exports(engine, reads.threads),
     )
 
 

@@ -24,10 +24,13 @@ IsUnwanted = Callable[[], bool]
 
 
 class BulkReads:
-    """Runs reads in threads, with a line of clients that wait for one."""
+    """Runs reads in threads, with a line of clients that wait for one.
+
+    `threads`: as many as there are connections. Exports use them too.
+    """
 
     def __init__(self) -> None:
-        self._threads = BoundedThreads(COUNTING_CONNECTIONS)
+        self.threads = BoundedThreads(COUNTING_CONNECTIONS)
         self._clients = 0
 
     async def run(self, read: Callable[[IsUnwanted], T], receive: Receive) -> T:
@@ -43,7 +46,7 @@ class BulkReads:
         is_over, has_begun = threading.Event(), threading.Event()
         try:
             return await _first_of(
-                self._threads.run(partial(read, is_over.is_set), has_begun.set),
+                self.threads.run(partial(read, is_over.is_set), has_begun.set),
                 _until_left(receive, has_begun.is_set),
             )
         finally:

@@ -7,6 +7,7 @@ from storage.metrics.instruments import cache_requests
 from storage.model.cached_page import CachedPage
 
 IF_NONE_MATCH = b"if-none-match"
+_VARY = (b"vary", b"accept")  # the route answers in CSV too
 _COUNTERS = {"HIT": cache_requests["hit"], "MISS": cache_requests["miss"]}
 _COUNTERS["BYPASS"] = cache_requests["bypass"]
 
@@ -23,4 +24,5 @@ def page_answer(
 
     The arguments are those of `conditional_answer`.
     """
-    return conditional_answer(page, if_none_match, (b"x-cache", verdict.encode()), *more)
+    headers = (b"x-cache", verdict.encode()), _VARY, *more
+    return conditional_answer(page, if_none_match, *headers)

@@ -123,6 +123,11 @@ _PAGE_HEADERS = {
     "ETag": header("Changes when the page does."),
     "X-Cache": header("How the page came about.", enum=["HIT", "MISS", "BYPASS"]),
     "Cache-Control": header("The page may be kept, but must be asked for.", const="no-cache"),
+    "Vary": header("The format depends on this header.", const="accept"),
+    "Link": {
+        "description": "Of CSV: where the next page is, relative to this one; not on the last one.",
+        "schema": {"type": "string"},
+    },
 }
 
 _PACKED = "Plain, or with `Content-Encoding: gzip`."
@@ -279,7 +284,7 @@ GET_EVENTS: dict[str, Any] = {
     "tags": ["events"],
     "response_model": PageAnswer | ReceiptsAnswer,
     "responses": {
-        200: {"headers": _PAGE_HEADERS},
+        200: {"headers": _PAGE_HEADERS, "content": {"text/csv": {"schema": {"type": "string"}}}},
         304: {
             "description": "Unchanged since the `ETag` given in `If-None-Match`.",
             "headers": _PAGE_HEADERS,

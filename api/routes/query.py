@@ -1,20 +1,25 @@
 """The routes that read, for FastAPI and the OpenAPI document."""
 
+from functools import partial
 from uuid import UUID
 
 from fastapi import Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from api.http.answer import AnswerResponse
+from api.formats.offload import run_if_small
+from api.http.accept import prefers
+from api.http.answer import JSON, AnswerResponse
 from api.http.conditional import conditional_answer
 from api.http.headers import header_values
 from api.http.problem_response import json_answer
 from api.http.problems import Problem
 from api.query.around import parse_around, render
+from api.query.export.csv_page import csv_answer, csv_page
+from api.query.export.csv_rows import MEDIA_TYPE as CSV
 from api.query.id_params import is_uuid
 from api.query.known_params import parse_fresh
 from api.query.page_answer import IF_NONE_MATCH, count_page, page_answer
-from api.query.question import PageQuestion, parse
+from api.query.question import PageQuestion, Question, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
 from api.query.statistics.facet_params import parse_facets
@@ -31,7 +36,7 @@ from storage.model.event import encode_event
 class _EventId(StringConvertor):
     """An event id in a path; `batch`, `stats` and the like are other paths."""
 
-    regex = "(?!(batch|stats|facets|changes|tail)$)[^/]+"
+    regex = "(?!(batch|stats|facets|changes|tail|export)$)[^/]+"
 
 
 register_url_convertor("event_id", _EventId())
@@ -42,11 +47,21 @@ router = protected_router()
 async def get_events(request: Request) -> Response:
     """History: the events that match every filter, newest first, a page at a time.
 
-    With `id`: these events and their receipts, in the order asked.
+    With `id`: these events and their receipts, in the order asked. A client that prefers `text/csv`
+    gets CSV; `Link` then says where the next page is.
     """
-    served = await _answer(request)
+    question, served = await _answer(request)
     count_page(served.verdict)
-    return AnswerResponse(page_answer(served.page, served.verdict, _if_none_match(request)))
+    known = _if_none_match(request)
+    if not prefers(request.scope["headers"], CSV.encode(), JSON.encode()):
+        return AnswerResponse(page_answer(served.page, served.verdict, known))
+    by_id = not isinstance(question.asked, PageQuestion)
+    query = request.scope["query_string"]
+    page, link = await run_if_small(
+        len(served.page.body), partial(csv_page, served.page, query, by_id)
+    )
+    answer = page_answer(served.page, served.verdict, b"")
+    return AnswerResponse(csv_answer(page, link, answer, known))
 
 
 @router.get("/events/stats", **GET_STATS)
@@ -120,15 +135,15 @@ def _if_none_match(request: Request) -> bytes:
     return b",".join(header_values(request.scope["headers"], IF_NONE_MATCH))
 
 
-async def _answer(request: Request) -> Served:
-    """Return the events by id or the page that the query string asks for."""
+async def _answer(request: Request) -> tuple[Question, Served]:
+    """Return what the query string asks for, and these events or this page."""
     history, limits = services_of(request).history, principal_of(request).limits
     question = parse(request.scope["query_string"], limits)
     if question.fresh:
         await wait_until_fresh(request)
     if isinstance(question.asked, PageQuestion):
-        return await history.page(question.asked)
-    return await history.receipts(question.asked, limits)
+        return question, await history.page(question.asked)
+    return question, await history.receipts(question.asked, limits)
 
 
 def _event_id(text: str) -> UUID:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.auth.bearer import AUTHORIZATION
 from api.auth.key_ring import Memo
 from api.auth.principal import Principal
+from api.http.accept import ACCEPT
 from api.http.answer import Answer, AnswerResponse
 from api.http.headers import Headers
 from api.http.hosts import Hosts
@@ -41,6 +42,7 @@ from storage.model.name_limits import NameLimits
 
 log = logging.getLogger(__name__)
 
+CSV = b"text/csv"
 
 Start = Callable[[Any, Any], None]
 
@@ -132,6 +134,7 @@ class PageFastPath:
             and found.get(b"host") in self._hosts.known
             and FORWARDED not in found
             and len(found) == len(scope["headers"])  # none is repeated
+            and CSV not in found.get(ACCEPT, b"").lower()
             and scope["http_version"] in VERSIONS
         )
         return principal if is_usual else None

@@ -82,7 +82,12 @@ class RefusingProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def shutdown(self) -> None:
-        """Close after the answers to complete requests; refuse an incomplete one with 503."""
+        """Close after the answers to complete requests; refuse an incomplete one with 503.
+
+        An answer that takes long is told to end.
+        """
+        if isinstance(self.cycle, SingleWriteCycle) and self.cycle.stopping is not None:
+            self.cycle.stopping.set()
         if self._message_is_open and self._refusal is None:
             self._refuse(refusals.STOPPING)
         else:

@@ -1,5 +1,6 @@
 """uvicorn's request and answer; an answer that is complete at once is sent in one system call."""
 
+import asyncio
 from typing import Any
 
 from starlette.types import Message
@@ -7,9 +8,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from api.http.answer import Answer, is_last
 from api.http.headers import Headers
+from api.http.long_answer import BREAK_OFF, END_WITH
 from api.http.problems import unavailable
 from api.http.request_metrics import REQUEST, ROUTED_PATH, route_of
 from api.server.access_log import Answered, access_log, announced_size
+from api.server.unframed_answer import UnframedAnswer
 from api.server.unread_answers import LARGE_BYTES
 from storage.logs.request_id import RequestId
 from storage.metrics.http_requests import Row, count_answer, row_of
@@ -17,6 +20,7 @@ from storage.metrics.http_requests import Row, count_answer, row_of
 # All bytes that a head may have (RFC 9110, 5.5) except its line ends.
 _PRINTABLE = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 _NO_BODY = (204, 304)
+_OUR_OWN = (BREAK_OFF, END_WITH)
 _OF_THE_CONNECTION = (b"connection", b"transfer-encoding")
 _NO_MEMORY = unavailable(
     "Unread large answers to other clients use all the memory for them. Ask for fewer events, or "
@@ -37,6 +41,8 @@ class SingleWriteCycle(RequestResponseCycle):
     complete_ns = 0
     row: Row | None = None
     is_half_closed = False  # by the client
+    stopping: asyncio.Event | None = None  # set when the server stops; of an answer that takes long
+    _unframed: UnframedAnswer | None = None
     _is_body_read = False
     _start: Any = None
 
@@ -117,6 +123,9 @@ class SingleWriteCycle(RequestResponseCycle):
 
     async def _send(self, message: Any) -> None:
         """Send as uvicorn does, which tells only the newest request that its client has gone."""
+        if message["type"] in _OUR_OWN:
+            self._obey(message)
+            return
         if self.flow.write_paused:
             await self.flow.drain()
         if self.transport.is_closing():
@@ -124,7 +133,23 @@ class SingleWriteCycle(RequestResponseCycle):
         if message["type"] == "http.response.start" and not self.disconnected:
             size = announced_size(self.scope["method"], message.get("headers", ()))
             self.count(message["status"], size)
+            if size is None and self.scope["http_version"] == "1.0":
+                self._unframed = UnframedAnswer(self)
+        if self._unframed is not None and not self.disconnected:
+            await self._unframed.prepare(message)
         await super().send(message)
+
+    def _obey(self, message: Any) -> None:
+        """Do what an answer that takes long asks for."""
+        if message["type"] == END_WITH:
+            self.stopping = message["event"]
+            return
+        self.disconnected = True  # nothing more is sent, and uvicorn logs no error
+        self.message_event.set()
+        if self._unframed is None:
+            self.transport.close()  # without the last chunk
+        else:
+            self._unframed.break_off()
 
     def count(self, status: int, size: int | None) -> None:
         """Count the answer, and record it in the access log if that is on."""

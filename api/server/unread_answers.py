@@ -64,8 +64,15 @@ class UnreadAnswers:
         self.free_memory(0)
 
     def release(self, transport: asyncio.Transport) -> None:
-        """Stop counting: the client has read enough for the next answer."""
+        """Stop counting: the client has read enough for the next answer, or part of one.
+
+        That is progress even if as much is unread at the next poll as at the last one: an answer
+        that takes long fills what the client empties.
+        """
         self._total -= self._held.pop(transport, 0)
+        progress = self._progress.get(transport)
+        if progress is not None:
+            progress.since = asyncio.get_running_loop().time()
 
     def free_memory(self, size: int) -> bool:
         """Abort connections without progress, the longest first, until `size` bytes fit.

@@ -217,6 +217,19 @@ ROWS: dict[str, Sequence[Panel]] = {
             quantiles("activity_statistics_seconds"),
             "Of counting in PostgreSQL, without the wait for a connection.",
         ),
+        Panel(
+            "Exported events",
+            "eps",
+            [(rate("activity_exported_events_total"), "events/s")],
+            "Read for exports, which rest while the event loop is busy.",
+        ),
+        Panel(
+            "Ends of exports",
+            "short",
+            [(rate("activity_exports_total", "end"), "{{end}}")],
+            "A second: whole, left by the client, broken off by an error, by a stop or by the end "
+            "of a key, or refused.",
+        ),
     ),
     "Cache": (
         Panel(

@@ -23,6 +23,7 @@ ROUTES = (
     "/events/facets",
     "/events/changes",
     "/events/tail",
+    "/events/export",
     "/events/{event_id}",
     "/events/{event_id}/around",
     "/v1/logs",
@@ -59,6 +60,7 @@ REASONS = (
 VERDICTS = ("hit", "miss", "bypass")
 DRAIN_STEPS = ("read", "insert", "begin_write", "commit", "end_write", "acknowledge")
 FEED_KINDS = ("changes", "tail")
+EXPORT_ENDS = ("complete", "client_gone", "failed", "stopped", "revoked", "refused")
 ROLES = ("supervisor", "api", "worker")
 
 _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -194,6 +196,22 @@ FEED_EVENTS = Metric(
     "events",
     (("kind", FEED_KINDS),),
 )
+EXPORTS = Metric(
+    "activity_exports_total",
+    "counter",
+    "instance",
+    "Exports, by how they ended: whole, left by the client, broken off by an error, by the stop of "
+    "the service or by the end of the key; or refused because too many were running.",
+    "exports",
+    (("end", EXPORT_ENDS),),
+)
+EXPORTED_EVENTS = Metric(
+    "activity_exported_events_total",
+    "counter",
+    "instance",
+    "Events read for exports; a client that has gone may not have got the last of them.",
+    "events",
+)
 
 # In the order of their cells in a slot: `storage.metrics.layout`.
 COUNTED = (
@@ -210,6 +228,8 @@ COUNTED = (
     DRAIN,
     FEED_READERS,
     FEED_EVENTS,
+    EXPORTS,
+    EXPORTED_EVENTS,
 )
 
 

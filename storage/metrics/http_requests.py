@@ -17,6 +17,8 @@ Row = tuple[int, int]
 _CODES = {int(code): number for number, code in enumerate(CODES) if code != "other"}
 _OTHER_CODE = CODES.index("other")
 _BOUNDS = bounds(HTTP_REQUEST_DURATION)
+_FIRST = offset(HTTP_REQUESTS)
+_END = _FIRST + len(combinations(HTTP_REQUESTS))
 _SUM = width(HTTP_REQUEST_DURATION) - 1
 
 # By method and route: the first cell of the counters by code, and that of the histogram.
@@ -32,6 +34,11 @@ _ROWS: dict[tuple[str, ...], Row] = {
 def row_of(method: str, route: str) -> Row:
     """Return the cells of a method and one of the catalogue's routes."""
     return _ROWS.get((method, route)) or _ROWS["other", route]
+
+
+def answers() -> int:
+    """Return how many answers this process has counted."""
+    return sum(own.cells[_FIRST:_END])
 
 
 def count_answer(row: Row, status: int, start_ns: int) -> None:

@@ -51,6 +51,11 @@ class Histogram:
             own.cells[bucket] += 1
             own.cells[self._sum] += value
 
+    @property
+    def total(self) -> int:
+        """The sum of what was observed in this process's slot."""
+        return own.cells[self._sum]
+
     def observe_since(self, start_ns: int) -> None:
         """Observe the time from `start_ns`, which `perf_counter_ns` told, until now."""
         self.observe(perf_counter_ns() - start_ns)
@@ -106,3 +111,5 @@ drain_batch_events = _histogram(catalogue.DRAIN_BATCH_EVENTS)
 drain_steps = _histograms(catalogue.DRAIN)
 feed_readers = _gauges(catalogue.FEED_READERS)
 feed_events = _counters(catalogue.FEED_EVENTS)
+exports = _counters(catalogue.EXPORTS)
+exported_events = Counter(offset(catalogue.EXPORTED_EVENTS))

@@ -53,8 +53,9 @@ _seen: Counter[tuple[str, int]] = Counter()
 # Only the text of the document says what these must be, and how long a whole query may be.
 _DATES = {"from_date", "to_date", "occurred_from", "occurred_to"}
 _OF_COUNTS = {"tz", "group_by", "next", "field"}
-_QUERIES = {f"GET /events{end}" for end in ("", "/stats", "/facets", "/changes")}
-_IN_WORDS = {*_DATES, *_OF_COUNTS, "after", "cursor", "data", "id", "q", None}
+_OF_EXPORTS = {"columns", "now"}
+_QUERIES = {f"GET /events{end}" for end in ("", "/stats", "/facets", "/changes", "/export")}
+_IN_WORDS = {*_DATES, *_OF_COUNTS, *_OF_EXPORTS, "after", "cursor", "data", "id", "q", None}
 
 
 def test_the_document_is_the_one_that_is_served(running: Service) -> None:
@@ -140,6 +141,8 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
         ("GET /events/facets", 422),
         ("GET /events/changes", 200),
         ("GET /events/changes", 422),
+        ("GET /events/export", 200),
+        ("GET /events/export", 422),
         ("GET /events/{event_id}", 404),
         ("GET /events/{event_id}/around", 404),
         ("GET /health", 200),

@@ -12,6 +12,8 @@ from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
 from api.query.bulk_reads import MAX_WAITING
+from api.query.export import params as export_params
+from api.query.export.service import MAX_EXPORTS, PATIENCE_SECONDS
 from api.query.feed import params as feed_params
 from api.query.feed import places, tokens
 from api.query.fresh import FRESH
@@ -22,6 +24,7 @@ from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
 from storage.access.api_key import Scope
+from storage.events.export import PAGE_BYTES, PAGE_ROWS
 from storage.metrics.catalogue import CATALOGUE, Metric
 from storage.model.filters import PARAMETERS
 from storage.postgres.engine import COUNTING_CONNECTIONS
@@ -253,6 +256,19 @@ def test_the_feed_page_lists_the_parameters_as_they_are_declared() -> None:
     assert f"lets {places.MAX_READERS} polls wait" in told
     assert f"serves {places.MAX_READERS} streams" in told
     assert f"at most {tokens.MAX_LENGTH:,} characters" in told
+
+
+def test_the_export_page_lists_the_parameters_and_bounds_as_they_are_declared() -> None:
+    rows = [f"| `{name}` | {text} |" for name, text in export_params.OWN.items()]
+    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+    page = (ROOT / "docs/export.md").read_text()
+    assert table in page, f"docs/export.md must have:\n{table}"
+    told = page.replace("\n", " ")
+    assert f"A page of {PAGE_ROWS:,} events" in told
+    assert f"at most {PAGE_BYTES >> 20} MiB" in told
+    assert f"at most {MAX_EXPORTS} exports at a time" in told
+    assert f"stays away for {PATIENCE_SECONDS:g} s" in told
+    assert f"the {['no', 'one', 'two'][COUNTING_CONNECTIONS]} connections of statistics" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:

@@ -58,6 +58,7 @@ def test_a_page_that_is_current_is_answered_without_fastapi(path: bytes) -> None
         "x-cache": "HIT",
         "activity-lag": "unknown",
         "cache-control": "no-cache",
+        "vary": "accept",
         "content-type": "application/json",
         "content-length": str(len(PAGE.body)),
     }

@@ -31,7 +31,8 @@ USED: dict[type, str] = {
     """,
     httptools_impl.RequestResponseCycle: """
         receive run_asgi send
-        access_log body default_headers disconnected flow keep_alive logger message_event more_body
+        access_log body chunked_encoding default_headers disconnected expected_content_length
+        flow keep_alive logger message_event more_body
         on_response response_complete response_started scope transport waiting_for_100_continue
     """,
     flow_control.FlowControl: """

@@ -1,0 +1,1 @@
+"""Exports: every event that matches, as a stream of lines."""
