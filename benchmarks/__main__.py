@@ -7,7 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, analysing, caching, counting, following, lag, reading, storing
+from benchmarks import (
+    accepting,
+    analysing,
+    caching,
+    counting,
+    following,
+    importing,
+    lag,
+    reading,
+    storing,
+)
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -16,6 +26,7 @@ from benchmarks.results import PEERS, gather, last_committed, write
 
 PARTS: dict[str, Callable[[Bench], Part]] = {
     "accepting": accepting.measure,
+    "importing": importing.measure,
     "storing": storing.measure,
     "counting": counting.measure,
     "reading": reading.measure,

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "cli.commands.doctor",
     "health": "cli.commands.health",
     "send": "cli.commands.send",
+    "import": "cli.commands.import_",
     "dead-letters": "cli.commands.dead_letters",
     "keys": "cli.commands.keys",
     "audit": "cli.commands.audit",
