@@ -99,7 +99,9 @@ def start_or_resume(
 
 def _new_run(finished: Checkpoint | None, request: ResumeRequest, file: BinaryIO) -> Checkpoint:
     """Return a new run of the lines that the finished run did not store, or of all lines."""
-    plan, start = _plan(request, file), replace(_START, at=time.time())
+    # A history of its own: it grows with the run, and a process may run one file after the other.
+    start = replace(_START, at=time.time(), history=LineHistory())
+    plan = _plan(request, file)
     if finished is None:
         return Checkpoint(plan, start, key_id=request.key_id)
     earlier = finished.position.history
