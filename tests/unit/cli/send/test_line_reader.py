@@ -30,7 +30,7 @@ def lines(*arguments: Any, **more: Any) -> list[bytes]:
 
 
 def test_plain_lines_are_read_from_the_file_itself() -> None:
-    file = io.BytesIO(b"x\n")
+    file = io.BufferedReader(cast(Any, io.BytesIO(b"x\n")))
     assert open_lines(file, "x.ndjson", Reading(unpacks=True)) is file
 
 
