@@ -120,14 +120,17 @@ def create_app(
     settings: ApiSettings | None = None,
     hosts: Hosts | None = None,
     policy: Policy = "required",
+    is_local: bool = True,
 ) -> Application:
     """Return the service as an ASGI application.
 
     Settings come from the environment unless given. `hosts`: the names that the service answers to;
-    unless given, every name. `policy`: who is let in without an API key.
+    unless given, every name. `policy`: who is let in without an API key. `is_local`: only this
+    machine reaches the service.
     """
+    keys = KeyRing(policy, is_local)
     return Application(
-        storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts(), KeyRing(policy)
+        storage or StorageSettings(), settings or ApiSettings(), hosts or Hosts(), keys
     )
 
 

@@ -98,6 +98,7 @@ def _application(
         settings,
         Hosts(settings.host_patterns, on_loopback, options.host),
         policy_of(settings.auth, is_local, options.insecure),
+        is_local,
     )
 
 

@@ -23,6 +23,7 @@ from api.ingest.batch_reader import BatchLimits
 from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
+from api.ingest.importing import Importer
 from api.ingest.service import Ingest
 from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
@@ -99,6 +100,7 @@ class Services:
     keys: KeyRing
     ingest: Ingest
     ack_waiter: AckWaiter
+    importer: Importer
     history: History
     statistics: StatisticsService
     facets: FacetService
@@ -187,6 +189,7 @@ async def open_services(
         calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
         metrics = _metrics(stack, calls, settings, keys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
+        ack_waiter = AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds)
         sweeper.start()
         monitor.start()
         yield Services(
@@ -194,7 +197,8 @@ async def open_services(
             memory_budget,
             keys,
             ingest,
-            AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
+            ack_waiter,
+            Importer(history.known, history.find, ingest, ack_waiter),
             history,
             *_bulk_services(stack, storage, settings, partial(watermark_or_zero, producer)),
             _feed(stack, storage, lag),
@@ -295,10 +299,15 @@ def _ingest(
     commit_waiter = CommitWaiter(producer)
     stack.push_async_callback(commit_waiter.close)
     wake = wakeups.enqueue
-    group_commit = GroupCommit(producer.append, storage.shards, settings.pending_events, wake)
+    appends = (producer.append, partial(producer.append, imported=True))
+    group_commit, imports = (
+        GroupCommit(append, storage.shards, settings.pending_events, wake) for append in appends
+    )
+    stack.push_async_callback(imports.close)
     stack.push_async_callback(group_commit.close)
     idempotency = Idempotency(producer, storage.shards, wake)
-    ingest = Ingest(group_commit, idempotency, monitor, producer.shard_limits, key_limits)
+    limits = producer.shard_limits
+    ingest = Ingest(group_commit, idempotency, monitor, limits, key_limits, imports)
     return ingest, commit_waiter
 
 

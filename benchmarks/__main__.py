@@ -14,6 +14,7 @@ from benchmarks import (
     counting,
     exporting,
     following,
+    importing,
     lag,
     reading,
     storing,
@@ -26,6 +27,7 @@ from benchmarks.results import PEERS, gather, last_committed, write
 
 PARTS: dict[str, Callable[[Bench], Part]] = {
     "accepting": accepting.measure,
+    "importing": importing.measure,
     "storing": storing.measure,
     "counting": counting.measure,
     "reading": reading.measure,

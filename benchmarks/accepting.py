@@ -113,10 +113,11 @@ def _part(turns: dict[str, list[Turn]], memory: float, batches: bool) -> Part:
     ]
     if batches:
         figures.append(Figure("batch_vs_single", ratio(rates["batch_1000"], single)))
-    return Part("accepting", figures, {name: _detail(found) for name, found in turns.items()})
+    return Part("accepting", figures, {name: detail_of(found) for name, found in turns.items()})
 
 
-def _detail(found: list[Turn]) -> dict[str, float]:
+def detail_of(found: list[Turn]) -> dict[str, float]:
+    """Return what a row of details tells of a measure."""
     return {
         "events_per_second": spread([turn.events_per_second for turn in found]).median,
         "cpu_us_per_event": spread([turn.cpu_us for turn in found]).median,

@@ -37,6 +37,12 @@ WANTED = (
         "at least",
     ),
     Wanted(
+        "import_vs_batch",
+        "imported/s, batches of 1,000 / the same as batches that are not imported",
+        0.80,
+        "at least",
+    ),
+    Wanted(
         "store_vs_copy",
         "stored/s by one drain / bare COPY, same table and indexes, 100,000 rows there",
         0.80,

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "cli.commands.doctor",
     "health": "cli.commands.health",
     "send": "cli.commands.send",
+    "import": "cli.commands.import_",
     "query": "cli.commands.query",
     "get": "cli.commands.get",
     "sql": "cli.commands.sql",

@@ -38,6 +38,13 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
 }
 
 
+# With one of these parameters (name, value) a method of a path needs this scope instead.
+IMPORT = "import"
+ACCESS_WITH: Mapping[tuple[str, str], Mapping[tuple[str, str], Scope]] = {
+    ("POST", "/events/batch"): {(IMPORT, "true"): Scope.ADMIN},
+}
+
+
 class NotInTable(NotImplementedError):
     """A route has no line in the table, so it is not known who may use it."""
 
@@ -47,3 +54,8 @@ def scopes_of(path: str, methods: Iterable[str]) -> Mapping[str, Scope | None]:
     if missing := [method for method in methods if (method, path) not in ACCESS]:
         raise NotInTable(f"api/auth/access.py has no line for {missing[0]} {path}")
     return {method: ACCESS[method, path] for method in methods}
+
+
+def scopes_with(path: str, methods: Iterable[str]) -> Mapping[str, Mapping[tuple[str, str], Scope]]:
+    """Return the scopes that parameters ask for instead, by method of a path."""
+    return {method: found for method in methods if (found := ACCESS_WITH.get((method, path)))}

@@ -29,9 +29,10 @@ class KeyRing:
     it must check `ends_at` and the scope. A request that it does not know goes to `principal_of`.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, is_local: bool = True) -> None:
+        """`is_local`: only this machine reaches the service; else no one imports without a key."""
         self.memo: Memo = {}
-        self._everyone = Principal()
+        self._everyone = Principal(without=None if is_local else Scope.ADMIN)
         self._known = KnownKeys()
         self._principals: dict[str, Principal] = {}
         self._origins: Mapping[str, float] = {}

@@ -18,10 +18,10 @@ class Principal:
 
     __slots__ = ("_scopes", "ends_at", "key", "limits", "may_read", "may_write", "used_at")
 
-    def __init__(self, key: ApiKey | None = None) -> None:
-        """`key`: None for everyone, who may do everything."""
+    def __init__(self, key: ApiKey | None = None, without: Scope | None = None) -> None:
+        """`key`: None for everyone, who may do everything, except what is `without`."""
         self.key = key
-        self._scopes = frozenset(Scope) if key is None else key.scopes
+        self._scopes = frozenset(Scope) - {without} if key is None else key.scopes
         self.may_write = Scope.WRITE in self._scopes
         self.may_read = Scope.READ in self._scopes
         self.limits = NameLimits.of(key.components, key.environments) if key else None

@@ -37,6 +37,15 @@ def lacks(scope: Scope) -> Problem:
     )
 
 
+def needs_key(scope: Scope) -> Problem:
+    """Return the 403 for a client without a key, from whom this scope is kept."""
+    return Problem(
+        403,
+        "Other machines can reach this service, so this needs an API key with the scope "
+        f"`{scope}`, also while nothing else needs a key.",
+    )
+
+
 def outside(field: str, patterns: Sequence[str]) -> Problem:
     """Return the 403 for an event whose `component` or `environment` the key may not post."""
     shown = [f"`{pattern[:_MAX_CHARACTERS]}`" for pattern in patterns[:_MAX_SHOWN]]

@@ -4,7 +4,8 @@
 """
 
 import re
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
 
@@ -58,7 +59,7 @@ def _needs_validation(text: bytes) -> bool:
     )
 
 
-def _has_good_fields(event: EventIn) -> bool:
+def is_plainly_good(event: EventIn) -> bool:
     """Check what the types of `EventIn` can't express."""
     email = event.email
     return bool(
@@ -85,30 +86,43 @@ def normalize_instant(event: EventIn) -> None:
     event.occurred_at = _UNSET if text is None or text is _UNSET else canonical_instant(text)
 
 
-def parse(body: bytes) -> EventIn | None:
-    """Return the event of a plainly good body; None for any other, good or bad."""
-    try:
-        body.decode()  # msgspec does not check the strings in `data`
-        event = decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if not _has_good_fields(event) or _needs_validation(body) or is_too_deep(body, MAX_EVENT_DEPTH):
-        return None
-    return event
+Parse = Callable[[bytes], EventIn | None]
+ParseMany = Callable[[list[bytes]], list[EventIn] | None]
 
 
-def parse_many(bodies: list[bytes]) -> list[EventIn] | None:
-    """Return the events of bodies that are all plainly good; None if one is not.
+def parsers(
+    decode: Callable[[bytes], EventIn], is_good: Callable[[Any], bool]
+) -> tuple[Parse, ParseMany]:
+    """Return `parse` and `parse_many` for events of this decoder.
 
-    The checks that `parse` makes on one body are made once, on all bodies as one text.
+    `is_good` checks what its types can't express. `parse` returns the event of a plainly good body,
+    None for any other, good or bad. `parse_many` returns the events of bodies that are all plainly
+    good, None if one is not: it makes the checks on one body once, on all bodies as one text.
     """
-    text = b"\n".join(bodies)
-    try:
-        text.decode()
-        events = [*map(decode, bodies)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if _needs_validation(text) or not all(map(_has_good_fields, events)):
-        return None
-    nested = [body for body in bodies if body.count(b"[") + body.count(b"{") > MAX_EVENT_DEPTH]
-    return None if any(is_too_deep(body, MAX_EVENT_DEPTH) for body in nested) else events
+
+    def parse(body: bytes) -> EventIn | None:
+        try:
+            body.decode()  # msgspec does not check the strings in `data`
+            event = decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if not is_good(event) or _needs_validation(body) or is_too_deep(body, MAX_EVENT_DEPTH):
+            return None
+        return event
+
+    def parse_many(bodies: list[bytes]) -> list[EventIn] | None:
+        text = b"\n".join(bodies)
+        try:
+            text.decode()
+            events = [*map(decode, bodies)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if _needs_validation(text) or not all(map(is_good, events)):
+            return None
+        nested = [body for body in bodies if body.count(b"[") + body.count(b"{") > MAX_EVENT_DEPTH]
+        return None if any(is_too_deep(body, MAX_EVENT_DEPTH) for body in nested) else events
+
+    return parse, parse_many
+
+
+parse, parse_many = parsers(decode, is_plainly_good)

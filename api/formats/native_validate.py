@@ -5,10 +5,10 @@ Slow and precise, where `api/formats/native_fast.py` is fast. A property test co
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import ValidationError
@@ -38,7 +38,21 @@ from storage.model.json_rules import (
 from storage.model.suggestion import did_you_mean
 
 
-def validate(body: bytes, max_bytes: int) -> EventIn:
+class Form(NamedTuple):
+    """What an event looks like: its fields, its fast decoder, and the last step that may refuse it.
+
+    `normalize` gives the decoded event its final form. Raises ValueError or Problem.
+    """
+
+    fields: type[EventBody]
+    decode: Callable[[bytes], EventIn]
+    normalize: Callable[[Any], None]
+
+
+POSTED = Form(EventBody, decode, normalize_instant)
+
+
+def validate(body: bytes, max_bytes: int, form: Form = POSTED) -> EventIn:
     """Return the event of a good body.
 
     `max_bytes`: what an event may have once its numbers are written out. Raises Problem with every
@@ -54,17 +68,17 @@ def validate(body: bytes, max_bytes: int) -> EventIn:
     if not isinstance(document.value, Members):
         fault = ErrorDetail("must be a JSON object with the event's fields", pointer="")
         raise validation_problem([fault])
-    faults = list(islice(_faults(document, text), MAX_ERRORS + 1))
+    faults = list(islice(_faults(document, text, form.fields), MAX_ERRORS + 1))
     if not faults and len(body) + document.growth > max_bytes:
         detail = f"with its numbers written out exceeds {max_bytes} bytes"
         faults = [ErrorDetail(detail, pointer="/data")]
     if faults:
         raise validation_problem(faults)
     try:
-        event = decode(body)
+        event = form.decode(body)
     except msgspec.ValidationError:  # of a repeated name the last value is good, another is not
         raise validation_problem(list(_faults_of_repeated(document.value))) from None
-    normalize_instant(event)
+    form.normalize(event)
     return event
 
 
@@ -114,10 +128,10 @@ def _read(text: str) -> _Document:
 _has_suspect_escape = re.compile(r"\\u(?:0000|[dD][89a-fA-F])").search
 
 
-def _faults(document: _Document, text: str) -> Iterator[ErrorDetail]:
+def _faults(document: _Document, text: str, fields: type[EventBody]) -> Iterator[ErrorDetail]:
     suspect = document.has_bad_number or _has_suspect_escape(text)
     of_values = _faults_of_values(document.value, ()) if suspect else ()
-    return chain(of_values, _faults_of_fields(document.value))
+    return chain(of_values, _faults_of_fields(document.value, fields))
 
 
 def _faults_of_values(value: Any, path: Path) -> Iterator[ErrorDetail]:
@@ -142,12 +156,12 @@ def _faults_of_text(text: str, path: Path, what: str = "") -> Iterator[ErrorDeta
         yield ErrorDetail(f"{what}{fault}", pointer=pointer(path))
 
 
-def _faults_of_fields(members: Members) -> Iterator[ErrorDetail]:
-    known = {name: item for name, item in members if name in EventBody.model_fields}
-    others = (item for item in members if item[0] not in EventBody.model_fields)
+def _faults_of_fields(members: Members, fields: type[EventBody]) -> Iterator[ErrorDetail]:
+    known = {name: item for name, item in members if name in fields.model_fields}
+    others = (item for item in members if item[0] not in fields.model_fields)
     unknown = {printable(name): None for name, _ in islice(others, MAX_ERRORS + 1)}
     try:
-        EventBody.model_validate(known | unknown)
+        fields.model_validate(known | unknown)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
             if found["type"] != "string_unicode":  # a lone surrogate: among the faults of values
@@ -162,6 +176,7 @@ def _faults_of_repeated(members: Members) -> Iterator[ErrorDetail]:
             yield ErrorDetail(detail, pointer=pointer((name,)))
 
 
+_INSTANTS = ("occurred_at", "created_at")
 _INSTANT = ", an instant of RFC 3339 with an offset, such as 2026-04-16T12:30:00.25Z"
 
 # What people call the time at which an event happened.
@@ -182,7 +197,7 @@ def _detail(kind: str, message: str, name: str) -> str:
     if kind == "extra_forbidden":
         return _unknown_field(name)
     if kind == "string_type":
-        return f"must be a string{_INSTANT if name == 'occurred_at' else ''}"
+        return f"must be a string{_INSTANT if name in _INSTANTS else ''}"
     if kind == "string_too_short":
         return "must not be empty"
     return message.removeprefix("Value error, ").replace("String", "string").replace("Input", "it")

@@ -18,6 +18,7 @@ from api.formats.event_reader import EventReader, Schema
 from api.formats.hints import NDJSON
 from api.formats.native import native_reader
 from api.formats.native_fast import EventIn
+from api.formats.native_import import import_reader
 from api.formats.otlp import encodings as otlp
 from api.http.answer import JSON
 from api.http.json_scan import without_bom
@@ -86,6 +87,7 @@ BATCHES = _by_media_type(
         BatchFormat(BATCH, cloudevents.BATCH, structured_reader, "array"),
     )
 )
+IMPORTS = {kind: BATCHES[kind]._replace(reader=import_reader) for kind in (JSON, NDJSON)}
 LOGS = _by_media_type((otlp.PROTOBUF, otlp.JSON))
 
 _TABLES: Mapping[str, Iterable[str]] = {
@@ -109,6 +111,13 @@ def event_reader(request: Request, max_bytes: int) -> EventReader:
 def batch_format(request: Request) -> BatchFormat:
     """Return the format of a request to `/events/batch`. Raises Problem 415 for an unknown one."""
     return BATCHES[_media_type(request, "/events/batch")]
+
+
+def import_format(found: BatchFormat) -> BatchFormat:
+    """Return the format of an import in this media type. Raises Problem 415 if there is none."""
+    if found.media_type not in IMPORTS:
+        raise Problem(415, f"An import is in {' or '.join(IMPORTS)}.")
+    return IMPORTS[found.media_type]
 
 
 def log_encoding(request: Request) -> otlp.Encoding:

@@ -89,6 +89,25 @@ class EventBody(BaseModel):
     )
 
 
+class ImportBody(EventBody):
+    """An event of the past as an import has it; `created_at` or `id` is required."""
+
+    created_at: Instant | None = Field(
+        None,
+        description="When the event was created: an instant of RFC 3339 with an offset, from 1970 "
+        "to now. It is kept in UTC, cut off after milliseconds.",
+    )
+    id: str | None = Field(
+        None, description="An id of this service: a UUIDv7 of `created_at`.", max_length=36
+    )
+    import_id: str | None = Field(
+        None,
+        description="What another system calls the event. Not kept: the event's id is made of it.",
+        min_length=1,
+        max_length=NAME_CHARACTERS,
+    )
+
+
 class EventAnswer(BaseModel):
     """An event with its id and time of acceptance."""
 
@@ -180,6 +199,9 @@ class VerdictAnswer(BaseModel):
     created_at: datetime | None = None
     receipt: Literal["queued", "stored", "dead"] | None = None
     valid: bool = Field(False, description="In a dry run: the item would be accepted.")
+    duplicate: bool = Field(
+        False, description="In an import: this event was accepted before, with the same content."
+    )
     error: ItemProblem | None = None
 
 
@@ -190,6 +212,9 @@ class BatchAnswer(BaseModel):
     rejected: int
     results: list[VerdictAnswer]
     dry_run: bool = False
+    duplicates: int | None = Field(
+        None, description="In an import: how many of the accepted items were accepted before."
+    )
 
 
 class Dependency(BaseModel):

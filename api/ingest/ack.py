@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.service import Accepted
 from storage.errors import StorageError
 from storage.model.receipt import Receipt, StoredState
+from storage.queue.producer import QueuePosition
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ class AckWaiter:
         self._commit_waiter = commit_waiter
         self._stored_states = stored_states
         self._seconds = seconds
+
+    async def wait(self, position: QueuePosition) -> None:
+        """Return once the events have left the queue, or the wait is over."""
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._commit_waiter.wait(position)
 
     async def receipts(self, accepted: Accepted) -> list[Receipt]:
         """Return what became of each event once all have left the queue, or the wait is over.

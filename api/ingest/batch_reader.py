@@ -70,6 +70,12 @@ class ParsedBatch:
         self.count += 1
         return len(document) + _VERDICT_BYTES
 
+    def refuse(self, index: int, problem: Problem) -> None:
+        """Add the problem of an item that is valid, and is not accepted all the same."""
+        where = {"index": index}
+        self.by_reason[reason_of(problem)] += 1
+        self.problems[index] = Problem(problem.status, problem.detail, more=where).body()
+
 
 class BatchReader:
     """Reads one batch in pieces. Only valid events and problems stay in memory."""

@@ -4,11 +4,13 @@ Built from bytes, because most of it is the same few words for each item.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 
 from api.http.problems import Problem
 from api.ingest.batch_reader import ParsedBatch
+from api.ingest.importing import Import
 from api.ingest.stamping import StampedBatch
 from storage.model.event import time_text
 from storage.model.receipt import Receipt
@@ -22,6 +24,36 @@ def accepted_body(
     endings = [b""] * len(stamped.ids) if receipts is None else map(_receipt, receipts)
     good = [result % fields for fields in zip(stamped.ids, endings, strict=True)]
     return _body(batch, len(good), _in_order(batch, good))
+
+
+def imported_body(batch: ParsedBatch, judged: Import, receipts: Sequence[Receipt] | None) -> bytes:
+    """Build the body of an import that is accepted; with receipts if they are known."""
+    told = [b""] * len(judged.items) if receipts is None else map(_receipt, receipts)
+    duplicates = judged.duplicates
+    good = [
+        b'{"id":"%b","created_at":"%b"%b%b}'
+        % (
+            cast(str, item.event.id).encode(),
+            cast(str, item.event.created_at).encode(),
+            _DUPLICATE if item.number in duplicates else b"",
+            receipt,
+        )
+        for item, receipt in zip(judged.items, told, strict=True)
+    ]
+    return _body(batch, len(good), _in_order(batch, good), b',"duplicates":%d' % len(duplicates))
+
+
+_DUPLICATE = b',"duplicate":true'
+
+
+def dry_import_body(batch: ParsedBatch, judged: Import) -> bytes:
+    """Build the body that says what would happen to each item of an import."""
+    good = [
+        b'{"valid":true%b}' % (_DUPLICATE if item.number in judged.duplicates else b"")
+        for item in judged.items
+    ]
+    more = b',"duplicates":%d,"dry_run":true' % len(judged.duplicates)
+    return _body(batch, len(good), _in_order(batch, good), more)
 
 
 def dry_run_body(batch: ParsedBatch) -> bytes:

@@ -1,4 +1,4 @@
-"""The query parameters of a POST: `ack`, `atomic` and `dry_run`."""
+"""The query parameters of a POST: `ack`, `atomic`, `dry_run` and `import`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from starlette.datastructures import QueryParams
 
+from api.auth.access import IMPORT
 from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem
 from api.http.unknown_parameter import unknown_parameter
@@ -21,11 +22,13 @@ class PostOptions:
     """What a producer asks for.
 
     `ack`: the level to wait for. `atomic`: accept all items or none. `dry_run`: validate only.
+    `is_import`: the events are of the past, and come with their time.
     """
 
     ack: Ack = "queued"
     atomic: bool = False
     dry_run: bool = False
+    is_import: bool = False
 
 
 def _one_of(choices: Mapping[str, T]) -> Callable[[str], T]:
@@ -40,7 +43,10 @@ def _one_of(choices: Mapping[str, T]) -> Callable[[str], T]:
 _ACKS: dict[str, Ack] = {"queued": "queued", "stored": "stored"}
 _SWITCH = {"true": True, "false": False}
 OF_EVENT: dict[str, Callable[[str], Any]] = {"ack": _one_of(_ACKS)}
-OF_BATCH = {**OF_EVENT, "atomic": _one_of(_SWITCH), "dry_run": _one_of(_SWITCH)}
+OF_BATCH = {
+    **OF_EVENT,
+    **dict.fromkeys(("atomic", "dry_run", IMPORT), _one_of(_SWITCH)),
+}
 
 
 def post_options(given: QueryParams, known: Mapping[str, Callable[[str], Any]]) -> PostOptions:
@@ -62,7 +68,8 @@ def post_options(given: QueryParams, known: Mapping[str, Callable[[str], Any]]) 
                 errors.append(ErrorDetail(str(error), parameter=name))
     if errors:
         raise Problem(422, "The parameters are not valid.", errors[:MAX_ERRORS])
-    return PostOptions(**found)
+    is_import = found.pop(IMPORT, False)
+    return PostOptions(**found, is_import=is_import)
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> ErrorDetail:

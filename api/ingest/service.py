@@ -48,9 +48,14 @@ class Ingest:
         monitor: BacklogMonitor,
         shard_limits: BacklogLimits,
         key_limits: KeyLimits,
+        imports: GroupCommit | None = None,
     ) -> None:
-        """`key_limits`: of the keys that events are posted with."""
+        """`key_limits`: of the keys that events are posted with.
+
+        `imports` appends what may be queued already; without it there are no imports.
+        """
         self.key_limits = key_limits
+        self._imports = imports or group_commit
         self._group_commit = group_commit
         self._idempotency = idempotency
         self._monitor = monitor
@@ -85,6 +90,26 @@ class Ingest:
         if accepted is None:
             accepted = await self._append_admitted(limit, posted, key)
         return accepted._replace(limit_headers=limit.headers())
+
+    async def accept_stamped(self, stamped: StampedBatch, api_key: ApiKey | None) -> Accepted:
+        """Append imported events, all or none, within the limit of `api_key`.
+
+        Those that are queued already are not appended again. Raises Problem, QueueUnavailable.
+        """
+        self._require_room_ever(stamped)
+        limit = self.key_limits.of(api_key)
+        count = unused = len(stamped.bodies)
+        if limit is not None and not limit.take(count):
+            await limit.admit(count)
+        try:
+            position = await self._imports.submit(stamped.items(), stamped.created_ms)
+            unused = 0
+        except QueueFull as error:
+            raise self.with_retry_after(error) from error
+        finally:
+            if limit is not None:
+                limit.refund(unused)
+        return Accepted(stamped, position, limit_headers=limit.headers() if limit else ())
 
     async def _admit(
         self, limit: KeyLimit, posted: list[EventIn], key: RequestKey | None

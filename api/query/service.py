@@ -109,6 +109,17 @@ class History:
             raise unavailable
         return found
 
+    async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of many events were accepted, by their 16 id bytes; in the order of `find`.
+
+        Raises DatabaseUnavailable, QueueUnavailable.
+        """
+        queued = await self._producer.known(raw_ids)
+        rest = [raw_id for raw_id in raw_ids if raw_id not in queued] if queued else raw_ids
+        if not rest:
+            return queued
+        return queued | await self.in_thread(lambda: self._store.known(rest))
+
     async def receipts(self, event_ids: Sequence[UUID], limits: NameLimits | None = None) -> Served:
         """Return these events and their receipts, never from the cache. Raises as `find` does."""
         return Served(receipts.render(event_ids, await self.find(event_ids, limits)), "BYPASS")

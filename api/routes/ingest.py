@@ -1,6 +1,6 @@
 """The routes that accept events, as FastAPI and the OpenAPI document know them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 
@@ -8,22 +8,22 @@ from fastapi import Request, Response
 
 from api.auth.limited_reader import limited
 from api.formats.offload import run_if_small
-from api.formats.registry import BatchFormat, batch_format, event_reader
+from api.formats.registry import batch_format, event_reader, import_format
 from api.http.headers import texts
 from api.http.memory_budget import Reservation
 from api.http.problem_response import json_answer
-from api.http.request_body import body_pieces, read_body, without_first_bom
+from api.http.request_body import read_body
 from api.ingest import batch_response
 from api.ingest.ack import HEADER as ACK
 from api.ingest.ack import Ack, ack_level
-from api.ingest.batch_reader import BatchLimits, BatchReader, ParsedBatch
 from api.ingest.idempotency import HEADER as IDEMPOTENCY_KEY
 from api.ingest.idempotency import REPLAYED, RequestKey, digest, parse_key
 from api.ingest.options import OF_BATCH, OF_EVENT, PostOptions, post_options
 from api.ingest.rejections import Rejections
 from api.ingest.service import Accepted, location
-from api.ingest.splitters import JsonArraySplitter, NdjsonSplitter
 from api.routes import openapi
+from api.routes.batch_body import read_batch
+from api.routes.batch_import import import_batch
 from api.routes.protected_route import principal_of, protected_router, still_valid
 from api.services import Services, services_of
 from storage.model.receipt import Receipt
@@ -31,10 +31,6 @@ from storage.model.receipt import Receipt
 router = protected_router(tags=["events"])
 
 _STATUS: Mapping[Ack, int] = {"queued": 202, "stored": 201}
-_SPLITTERS: Mapping[str, Callable[[BatchLimits], NdjsonSplitter | JsonArraySplitter]] = {
-    "array": lambda limits: JsonArraySplitter(limits.item_bytes, limits.brackets),
-    "lines": lambda limits: NdjsonSplitter(limits.item_bytes, limits.lines),
-}
 
 
 @router.post("/events", **openapi.POST_EVENT)
@@ -80,10 +76,12 @@ async def _post_batch(request: Request, rejections: Rejections) -> Response:
         rejections.pending = 0
     posted = batch_format(request)
     services = services_of(request)
+    if options.is_import:
+        return await import_batch(request, import_format(posted), options, rejections)
     key = _idempotency_key(request)
     hash_ = blake2b(digest_size=16) if key else None
     with services.memory_budget.reservation() as reservation:
-        batch = await _read_batch(request, posted, reservation, hash_)
+        batch = await read_batch(request, posted, reservation, hash_)
         if not options.dry_run:
             rejections.pending, rejections.items = len(batch.good), batch.by_reason
         if not batch.good:
@@ -135,26 +133,6 @@ async def _receipts(
     if options.ack == "queued":
         return None
     return await services.ack_waiter.receipts(accepted)
-
-
-async def _read_batch(
-    request: Request, batch: BatchFormat, reservation: Reservation, hash_: blake2b | None
-) -> ParsedBatch:
-    """Read all items. `hash_`, if given, is updated with the whole body."""
-    services = services_of(request)
-    limits = services.limits.items
-    splitter = _SPLITTERS[batch.framing](limits)
-    pieces = without_first_bom(body_pieces(request.scope, request.receive, services.limits.batch))
-    if hash_ is not None:
-        pieces = _hashed(pieces, hash_)
-    reader = limited(batch.reader(limits.item_bytes), principal_of(request).limits)
-    return await BatchReader(splitter, reader, limits, reservation).read(pieces)
-
-
-async def _hashed(pieces: AsyncIterator[bytes], hash_: blake2b) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        hash_.update(piece)
-        yield piece
 
 
 def _with_receipt(body: bytes, receipt: Receipt) -> bytes:

@@ -229,6 +229,12 @@ POST_BATCH: dict[str, Any] = {
         "parameters": [
             _switch("atomic", "Accept all items or none."),
             _switch("dry_run", "Validate each item and accept nothing."),
+            _switch(
+                "import",
+                "Import events of the past (docs/import.md): each item also has `created_at`, an "
+                "instant of RFC 3339 from 1970 to now, and may have `import_id`, or `id`, a UUIDv7 "
+                "of `created_at`. Needs the scope `admin`, and takes no CloudEvents.",
+            ),
             _ACK,
             _KEY,
         ],

@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from api.auth import cors, refusals
-from api.auth.access import scopes_of
+from api.auth.access import scopes_of, scopes_with
 from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal
 from api.http.problems import Problem
@@ -30,18 +31,29 @@ class ProtectedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._scopes = scopes_of(self.path_format, self.methods or ())
+        self._scopes_with = scopes_with(self.path_format, self.methods or ())
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check who asks, and handle the request. Raises Problem 401, 403 or 503.
 
         A method that the route does not have is left to the handler of 405.
         """
-        needed = self._scopes.get(scope["method"])
+        needed = self._needed(scope)
         if needed is not None:
             scope[PRINCIPAL] = _let_in(scope, needed)
         if needed is KeyScope.READ:
             send = _with_lag(send, scope["app"].state.services.lag)
         await super().handle(scope, receive, send)
+
+    def _needed(self, scope: Scope) -> KeyScope | None:
+        """Return the scope that the table names for the method and the parameters."""
+        method = scope["method"]
+        if scope["query_string"] and (special := self._scopes_with.get(method)):
+            given = QueryParams(scope["query_string"]).multi_items()
+            for name, value in given:
+                if other := special.get((name, value)):
+                    return other
+        return self._scopes.get(method)
 
 
 def protected_router(**options: Any) -> APIRouter:
@@ -101,9 +113,9 @@ def _let_in(scope: Scope, needed: KeyScope) -> Principal:
         principal = keys.principal_of(scope["headers"])
         cors.allow_for(scope, principal)
         if not principal.may(needed):
-            raise refusals.lacks(needed)
+            raise refusals.lacks(needed) if principal.key else refusals.needs_key(needed)
     except Problem as problem:
-        if needed is KeyScope.WRITE:
+        if scope["method"] == "POST":
             count_rejected(problem)
         raise
     return principal

@@ -1,21 +1,26 @@
-"""`activity send`: send one event from options, or a file, or standard input."""
+"""`activity send`: send one event from options, or files, or standard input."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 
 from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
 from cli.errors import UsageError
 from cli.settings import load_settings, option_name
 
-HELP = "send one event, or a file with one JSON event on each line"
+HELP = "send one event, or files with one JSON event on each line or of CSV"
 EXAMPLES = (
     "activity send events.ndjson  # after an interruption or a correction, run it again",
     "activity send events.ndjson --rejected rejected.ndjson",
     "gzip -dc events.ndjson.gz | activity send -",
+    "activity send events.csv 'more/*.csv' --map user=email",
     "activity send --component billing --environment test --message 'A test'",
 )
 
 _EVENT = ("component", "environment", "message", "email", "data", "occurred_at")
-_INPUT = ("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id")
+_INPUT = (
+    *("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id"),
+    *("format", "map"),
+)
+FORMATS = ("ndjson", "csv")
 _REQUIRED = 3  # the first fields of an event
 _MAX_BATCH_LINES, _MAX_CONNECTIONS, _MAX_SKIPPED_LINES = 10_000, 64, 10**18
 
@@ -23,8 +28,18 @@ _MAX_BATCH_LINES, _MAX_CONNECTIONS, _MAX_SKIPPED_LINES = 10_000, 64, 10**18
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", help="NDJSON file; - reads standard input"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="file of NDJSON or CSV, or a pattern ('logs/*.ndjson'); - reads standard input",
     )
+    add_service(parser)
+    _add_event(parser)
+    add_input(parser, "send")
+
+
+def add_service(parser: ArgumentParser) -> None:
+    """Describe the options for the service, and for the output."""
     parser.add_argument(
         "--url", help="address of the service (ACTIVITY_URL, default http://127.0.0.1:5000)"
     )
@@ -36,8 +51,6 @@ def add(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="give up after SECONDS without an answer from the service (default: never)",
     )
-    _add_event(parser)
-    _add_input(parser)
 
 
 def _add_event(parser: ArgumentParser) -> None:
@@ -54,12 +67,25 @@ def _add_event(parser: ArgumentParser) -> None:
     )
 
 
-def _add_input(parser: ArgumentParser) -> None:
+def add_input(parser: ArgumentParser, verb: str) -> None:
+    """Describe the options for files and standard input; `verb` is the name of the command."""
     group = parser.add_argument_group(
-        "a file or standard input",
+        "files or standard input",
         "After an interruption of any kind, run the same command again. Each line is stored once.\n"
         "After correcting rejected lines in FILE, or adding lines at its end, run it again too:\n"
-        "it sends only lines that were not accepted. A finished run is remembered for 30 days.",
+        f"it {verb}s only lines that were not accepted. A finished run is remembered for 30 days.",
+    )
+    group.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="form of the input (default: csv for a FILE named *.csv, else ndjson)",
+    )
+    group.add_argument(
+        "--map",
+        action="append",
+        metavar="SOURCE=TARGET",
+        help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
+        "a.b is a field within a; with nothing after = SOURCE is left out",
     )
     group.add_argument(
         "--batch",
@@ -81,16 +107,20 @@ def _add_input(parser: ArgumentParser) -> None:
     group.add_argument(
         "--checkpoint",
         metavar="FILE",
-        help="store the progress in FILE (default: below $XDG_STATE_HOME/activity-service/send)",
+        help=f"store the progress in FILE (default: below $XDG_STATE_HOME/activity-service/{verb})",
     )
     group.add_argument(
-        "--restart", action="store_true", help="forget earlier runs of the file and send all of it"
+        "--restart",
+        action="store_true",
+        help=f"forget earlier runs of the file and {verb} all of it",
     )
     group.add_argument(
         "--continue-anyway",
         action="store_true",
         help="continue a run that is over 23 hours old or had another API key; a few lines may "
-        "then be stored twice",
+        "then be stored twice"
+        if verb == "send"
+        else SUPPRESS,
     )
     group.add_argument(
         "--skip-lines",
@@ -111,7 +141,7 @@ def run(options: Namespace) -> int:
 
     _check(options)
     settings = load_settings({"url": options.url, "tls_ca": options.tls_ca})
-    send = send_event if options.file is None else send_input
+    send = send_input if options.files else send_event
     return send(Service(settings.url, credentials(settings), settings.tls_ca), options)
 
 
@@ -119,12 +149,12 @@ def _check(options: Namespace) -> None:
     """Raise `UsageError` for options that exclude each other."""
     of_event = [name for name in _EVENT if getattr(options, name) is not None]
     of_input = [name for name in (*_INPUT, "connections") if getattr(options, name)]
-    if options.file is not None and of_event:
+    if options.files and of_event:
         raise UsageError(f"{option_name(of_event[0])} is for one event: give it or FILE, not both")
-    if options.file is None and of_input:
+    if not options.files and of_input:
         raise UsageError(f"{option_name(of_input[0])} needs a FILE (- reads standard input)")
     missing = [option_name(name) for name in _EVENT[:_REQUIRED] if name not in of_event]
-    if options.file is None and missing:
+    if not options.files and missing:
         needed = ", ".join(map(option_name, _EVENT[:_REQUIRED]))
         raise UsageError(
             f"one event needs {needed} (missing: {', '.join(missing)}); or name a FILE to send"

@@ -13,6 +13,7 @@ from cli.send.outcome import SettledChunk
 from cli.send.rejects import Written
 
 FORMAT = 2
+UNKNOWN_SIZE = 1 << 62  # of the lines that a file will make
 _DIGEST_BYTES = 64 * 1024
 
 
@@ -23,7 +24,9 @@ class Plan:
     `run_id` is random, `file` absolute. `size` and `head` (a digest of the first 64 KiB) describe
     the file at the start of the run, which ends at `size` bytes. `batch` is in lines. `rejected` is
     the file for rejected lines, "" for none. `earlier` is the history of earlier runs, whose
-    accepted lines are not sent again.
+    accepted lines are not sent again. `reading` tells how lines are made of the file, "" if they
+    are sent as they are; then `size` is UNKNOWN_SIZE until the run is finished, and offsets count
+    the bytes of these lines.
     """
 
     run_id: str
@@ -34,6 +37,7 @@ class Plan:
     batch: int
     rejected: str
     earlier: LineHistory | None = None
+    reading: str = ""
 
 
 @dataclass(frozen=True)

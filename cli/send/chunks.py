@@ -15,7 +15,7 @@ from cli.errors import SendError
 CHUNK_BYTES = 4 * 1024 * 1024  # far below the 16 MiB that the service accepts
 _PIECE_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class Rejected(NamedTuple):
@@ -146,7 +146,7 @@ class Chunks:
         if not line:
             return None
         if at_start:
-            refuse_gzip(line, "FILE")
+            refuse_packed(line, "FILE")
         piece = line
         while piece and not piece.endswith(b"\n"):
             piece = self._piece(_PIECE_BYTES)
@@ -177,10 +177,11 @@ class Chunks:
             chunk.bad.append(Rejected(self._lines, problem, line, len(line) > EVENT_BYTES))
 
 
-def refuse_gzip(beginning: bytes, name: str) -> None:
-    """Raise SendError with the remedy if the input begins like gzip data; no event does."""
-    if beginning.startswith(_GZIP):
-        raise SendError(f"this is gzip: gzip -dc {name} | activity send -")
+def refuse_packed(beginning: bytes, name: str) -> None:
+    """Raise SendError with the remedy if the input begins like packed data; no event does."""
+    for start, program in ((_GZIP, "gzip"), (_ZSTD, "zstd")):
+        if beginning.startswith(start):
+            raise SendError(f"this is {program}: {program} -dc {name} | activity send -")
 
 
 def _problem(line: bytes) -> ProblemDocument | None:

@@ -1,10 +1,10 @@
-"""Run `activity send` with its options, and return its exit status."""
+"""Run `activity send` or `activity import` with its options, and return its exit status."""
 
 import os
 import stat
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -17,11 +17,13 @@ from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
 from cli.send import single_event
 from cli.send.file_source import default_checkpoint, send_file
+from cli.send.input_files import found_files
+from cli.send.reading import Reading, parse_mappings
 from cli.send.rejects import reasons_path
 from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
 from cli.send.stream_source import StreamPart, parse_resume_id, send_stream
-from cli.send.summary import next_step, summary
+from cli.send.summary import Summary, files_as_json, next_step, summary
 from cli.settings import option_name
 
 STANDARD_INPUT = "-"
@@ -36,6 +38,15 @@ class Service(NamedTuple):
     url: str
     key: Credentials
     ca: Path | None
+
+
+class Ended(NamedTuple):
+    """How the run of one input ended: its summary, its exit status, and what to print besides."""
+
+    summary: Summary
+    status: int
+    was_sent_before: bool
+    error: str | None
 
 
 def send_event(service: Service, options: Namespace) -> int:
@@ -57,17 +68,64 @@ def send_event(service: Service, options: Namespace) -> int:
     return 0
 
 
-def send_input(service: Service, options: Namespace) -> int:
-    """Send a file or a stream and print the summary. Raises UsageError, SendError, OSError."""
+def send_input(service: Service, options: Namespace, imports: bool = False) -> int:
+    """Send files or a stream and print the summary. Raises UsageError, SendError, OSError.
+
+    `imports`: the events are of the past.
+    """
     connections, address = options.connections or _CONNECTIONS, _address(service.url)
-    send_options = SendOptions(address, connections, options.give_up, service.key, service.ca)
+    send_options = SendOptions(
+        address, connections, options.give_up, service.key, service.ca, imports
+    )
+    reading = _reading(options, imports)
     with _plain_errors():
-        _require_file(options.file)
+        names = found_files(options.files)
+        for name in names:
+            _require_file(name)
         if options.rejected and os.path.isdir(options.rejected):
             raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
-        if options.file == STANDARD_INPUT or not stat.S_ISREG(os.stat(options.file).st_mode):
-            return _send_stream(send_options, options)
-        return _send_file(send_options, options)
+        if len(names) == 1:
+            ended = _send(send_options, options, names[0], reading)
+            _print_one(ended, options)
+            return ended.status
+        return _send_many(send_options, options, names, reading)
+
+
+def _reading(options: Namespace, imports: bool) -> Reading:
+    form = options.created_at if imports else None
+    return Reading(
+        options.format, parse_mappings(options.map or ()), form or "rfc3339", unpacks=imports
+    )
+
+
+def _send(send_options: SendOptions, options: Namespace, name: str, reading: Reading) -> Ended:
+    if name == STANDARD_INPUT or not stat.S_ISREG(os.stat(name).st_mode):
+        return _send_stream(send_options, options, name, reading)
+    return _send_file(send_options, options, name, reading)
+
+
+def _send_many(
+    send_options: SendOptions, options: Namespace, names: Sequence[str], reading: Reading
+) -> int:
+    """Send one file after the other, until one can't be sent to its end."""
+    _refuse(options, ("checkpoint", "rejected"), "is for one file: name only one")
+    if STANDARD_INPUT in names:
+        raise UsageError("- reads standard input: it can't be one of several files")
+    all_ended = []
+    for name in names:
+        ended = _send(send_options, options, name, reading)
+        all_ended.append((name, ended))
+        if not options.json:
+            print(f"{name}:")
+            _print_one(ended, options)
+        if ended.error:
+            break
+    if options.json:
+        _print_errors(ended)
+        print(files_as_json([(name, ended.summary) for name, ended in all_ended], len(names)))
+    if ended.error:
+        return ended.status
+    return max(ended.status for _, ended in all_ended)
 
 
 def _require_file(name: str) -> None:
@@ -78,13 +136,13 @@ def _require_file(name: str) -> None:
         raise SendError(f"there is no file {name}")
 
 
-def _send_file(send_options: SendOptions, options: Namespace) -> int:
+def _send_file(send_options: SendOptions, options: Namespace, name: str, reading: Reading) -> Ended:
     _refuse(
         options,
         ("skip_lines", "run_id"),
         "is for standard input; run the same command again to continue a file",
     )
-    file = Path(options.file).resolve()
+    file = Path(name).resolve()
     request = ResumeRequest(
         send_options.url,
         file,
@@ -93,20 +151,24 @@ def _send_file(send_options: SendOptions, options: Namespace) -> int:
         options.restart,
         options.continue_anyway,
         send_options.credentials.key_id,
+        reading,
+        send_options.imports,
     )
     given = options.checkpoint
-    checkpoint = Path(given).resolve() if given else default_checkpoint(file)
+    default = default_checkpoint(file, send_options.imports)
+    checkpoint = Path(given).resolve() if given else default
     written = [request.rejected, reasons_path(request.rejected)] if request.rejected else []
     if len({file, checkpoint, *written}) < 2 + len(written):
         raise UsageError("FILE, --rejected and --checkpoint must be different files")
     result = send_file(send_options, request, checkpoint)
     without = " without --restart" if options.restart else ""
-    return _conclude(
-        options, result, send_options.url, f"run the same command again{without} to continue"
-    )
+    how = f"run the same command again{without} to continue"
+    return _conclude(options, result, send_options, name, how)
 
 
-def _send_stream(send_options: SendOptions, options: Namespace) -> int:
+def _send_stream(
+    send_options: SendOptions, options: Namespace, name: str, reading: Reading
+) -> Ended:
     for_files = ("checkpoint", "restart", "continue_anyway")
     _refuse(options, for_files, "is for a file; standard input has no checkpoint")
     resumed = parse_resume_id(options.run_id) if options.run_id else ("", ())
@@ -114,31 +176,51 @@ def _send_stream(send_options: SendOptions, options: Namespace) -> int:
         raise UsageError("--run-id is not a run ID: give it as the interrupted run printed it")
     run_id, part_ends = resumed
     rejected = Path(options.rejected) if options.rejected else None
-    part = StreamPart(options.batch or _BATCH, options.skip_lines or 0, run_id, rejected, part_ends)
-    result, run_id = send_stream(send_options, part, _open(options.file))
+    part = StreamPart(
+        options.batch or _BATCH, options.skip_lines or 0, run_id, rejected, part_ends, reading
+    )
+    result, run_id = send_stream(send_options, part, _open(name))
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
     how = f"send the same input with {where} to continue"
-    return _conclude(options, result, send_options.url, how)
+    return _conclude(options, result, send_options, name, how)
 
 
-def _conclude(options: Namespace, result: RunResult, url: str, how_to_continue: str) -> int:
-    file = None if options.file == STANDARD_INPUT else options.file
-    needs_step = result.is_complete and result.tally.rejected
-    step = next_step(result, file, options.rejected, options.url) if needs_step else None
-    report = summary(url, result, step)
-    if result.was_sent_before:
-        print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
-    if options.json or not result.was_sent_before:
-        print(report.as_json() if options.json else report.as_text())
+def _conclude(
+    options: Namespace, result: RunResult, send_options: SendOptions, name: str, how: str
+) -> Ended:
+    file = None if name == STANDARD_INPUT else name
+    step = None
+    if result.is_complete and result.tally.rejected:
+        step = next_step(result, file, options.rejected, options.url, send_options.command)
+    report = summary(send_options.url, result, step, send_options.imports)
     if result.is_complete:
-        return FAILED if report.rejected else DONE
+        status = FAILED if report.rejected else DONE
+        return Ended(report, status, result.was_sent_before, None)
+    status = INTERRUPTED if result.interrupted else FAILED
+    return Ended(report, status, result.was_sent_before, _incomplete(result, report, how))
+
+
+def _incomplete(result: RunResult, report: Summary, how_to_continue: str) -> str:
+    """Say where a run stopped, and how to go on."""
     what = "interrupted" if result.interrupted else f"{result.last_error}; stopped"
     nothing = result.took_nothing and not report.lines
     where = "before any event was accepted" if nothing else f"after line {report.lines:,}"
     how = "run the command again" if nothing else how_to_continue
-    print(f"activity: {what} {where}; {how}", file=sys.stderr)
-    return INTERRUPTED if result.interrupted else FAILED
+    return f"activity: {what} {where}; {how}"
+
+
+def _print_one(ended: Ended, options: Namespace) -> None:
+    if ended.was_sent_before:
+        print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
+    if options.json or not ended.was_sent_before:
+        print(ended.summary.as_json() if options.json else ended.summary.as_text())
+    _print_errors(ended)
+
+
+def _print_errors(ended: Ended) -> None:
+    if ended.error:
+        print(ended.error, file=sys.stderr)
 
 
 def _address(url: str) -> str:

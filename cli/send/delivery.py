@@ -18,7 +18,7 @@ class Delivery:
     """The chunks of a run that are in flight or done. Safe for many threads.
 
     `cut` records the last line of a part; it is on disk when `cut` returns. `settled` are chunks
-    that an earlier run finished, which are not sent again.
+    that an earlier run finished, which are not sent again. `batch_of` makes the request of a chunk.
     """
 
     def __init__(
@@ -28,9 +28,11 @@ class Delivery:
         deadline: RetryDeadline,
         cut: Callable[[int], None],
         settled: Iterable[SettledChunk],
+        batch_of: Callable[[str, Chunk], Batch] = outcome.batch_of,
     ) -> None:
         self._transport = transport
         self._run_id = run_id
+        self._batch_of = batch_of
         self._deadline = deadline
         self._cut = cut
         self._earlier = {chunk.start: chunk for chunk in settled}
@@ -68,7 +70,7 @@ class Delivery:
             return not self._in_flight
 
     def _post(self, chunk: Chunk) -> list[Verdict] | None:
-        batch = outcome.batch_of(self._run_id, chunk)
+        batch = self._batch_of(self._run_id, chunk)
         with self._lock:
             if self._ended:
                 raise GaveUp("stopped")

@@ -15,7 +15,8 @@ from cli.send import checkpoint, lock, resume
 from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.checkpoint_folder import forget_old_runs
 from cli.send.checkpoint_saver import CheckpointSaver
-from cli.send.chunks import Chunks, refuse_gzip
+from cli.send.chunks import Chunks, refuse_packed
+from cli.send.line_reader import open_lines
 from cli.send.outcome import Outcome
 from cli.send.progress import Progress, Tally, progress
 from cli.send.rejects import Rejects
@@ -24,10 +25,10 @@ from cli.send.run import Run, RunResult, SendOptions
 from cli.settings import state_folder
 
 
-def default_checkpoint(file: Path) -> Path:
+def default_checkpoint(file: Path, imports: bool = False) -> Path:
     """Return the default path of a file's checkpoint, in the user's state folder."""
     name = hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return state_folder() / "send" / f"{name}.json"
+    return state_folder() / ("import" if imports else "send") / f"{name}.json"
 
 
 def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> RunResult:
@@ -36,19 +37,26 @@ def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> 
     Raises SendError (AlreadySending, CannotResume), BadUrl, OSError.
     """
     _create_folder(path.parent)
-    if path == default_checkpoint(request.file):
+    if path == default_checkpoint(request.file, request.imports):
         forget_old_runs(path.parent)
     with (
         lock.held(lock.path_of(path)),
-        request.file.open("rb") as file,
-        request.file.open("rb") as check,
+        request.file.open("rb") as raw,
+        request.file.open("rb") as raw_check,
     ):
-        refuse_gzip(check.read(2), shlex.quote(str(request.file)))
+        if not request.reading.unpacks:
+            refuse_packed(raw_check.read(4), shlex.quote(str(request.file)))
+            raw_check.seek(0)
+        name = str(request.file)
+        file = open_lines(raw, name, request.reading)
+        check = open_lines(raw_check, name, request.reading)
         started = resume.start_or_resume(path, request, check, _print_line)
         start = _tally(started.run.position)
         if started.is_sent:
             return RunResult(start, start, 0.0, was_sent_before=True)
-        with closing(progress(started.run.plan.size, start, send_options.url)) as shown:
+        size = started.run.plan.size
+        total = None if size == checkpoint.UNKNOWN_SIZE else size
+        with closing(progress(total, start, send_options.url)) as shown:
             _show_start(shown, started, request)
             saver = CheckpointSaver(path, started.run, check)
             result = _run(send_options, started.run, start, file, shown, saver)
@@ -65,9 +73,22 @@ def _conclude(
             checkpoint.remove(path)
         else:
             checkpoint.write(path, started.finished)
-    if result.is_complete and not result.tally.rejected:
+    plan = started.run.plan
+    if result.is_complete and plan.size == checkpoint.UNKNOWN_SIZE:
+        _record_size(path, result.tally.offset)
+    elif result.is_complete and not result.tally.rejected:
         _show_growth(shown, started.run.plan, file)
     return result
+
+
+def _record_size(path: Path, size: int) -> None:
+    """Record that the run is finished: only now is it known how much the file has made.
+
+    A run that is killed before this finds nothing left to send when it is continued.
+    """
+    found = checkpoint.read(path)
+    if found is not None:
+        checkpoint.write(path, replace(found, plan=replace(found.plan, size=size)))
 
 
 def _create_folder(folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import compress
 
 from activity_client.answers import ProblemDocument, Verdict
-from activity_client.batch import Batch
+from activity_client.batch import Batch, Request
 from cli.errors import KeyReused
 from cli.send.chunks import Chunk, Rejected
 from cli.send.line_history import AcceptedLines, accepted_lines
@@ -18,7 +19,8 @@ Post = Callable[[Chunk], list[Verdict] | None]
 class Outcome:
     """The result of a chunk: its end, the number of accepted events, and the rejected lines.
 
-    `lines` is what the line history records of the accepted lines.
+    `lines` is what the line history records of the accepted lines. `duplicates`: how many of the
+    accepted events an import found accepted before.
     """
 
     end: int
@@ -27,6 +29,7 @@ class Outcome:
     rejected: list[Rejected]
     blank: int = 0
     lines: AcceptedLines = field(default_factory=AcceptedLines)
+    duplicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,24 @@ def result_of(chunk: Chunk, settled: SettledChunk) -> ChunkResult:
     return ChunkResult(chunk, verdicts, outcome)
 
 
+class ImportBatch(Batch):
+    """Events of an import: their ids make it safe to repeat, so it has no Idempotency-Key."""
+
+    @cached_property
+    def request(self) -> Request:
+        """Build the request once, so that every retry sends the same bytes."""
+        headers, body = super().request
+        return Request({k: v for k, v in headers.items() if k != "Idempotency-Key"}, body)
+
+
 def batch_of(run_id: str, chunk: Chunk) -> Batch:
     """Return the request. Its idempotency key depends only on the run and the place in the file."""
     return Batch(f"{run_id}-{chunk.key}", chunk.events)
+
+
+def import_of(run_id: str, chunk: Chunk) -> Batch:
+    """Return the request of an import."""
+    return ImportBatch(f"{run_id}-{chunk.key}", chunk.events)
 
 
 def lines_changed(chunk: Chunk) -> KeyReused:
@@ -117,4 +135,5 @@ def _outcome(chunk: Chunk, verdicts: Sequence[Verdict]) -> Outcome:
     rejected = sorted(refused + chunk.bad, key=lambda line: line.line)
     good = [verdict.problem is None for verdict in verdicts]
     lines = accepted_lines(list(compress(chunk.numbers, good)), list(compress(chunk.events, good)))
-    return Outcome(chunk.end, chunk.last, sum(good), rejected, chunk.blank, lines)
+    duplicates = sum(verdict.duplicate for verdict in verdicts)
+    return Outcome(chunk.end, chunk.last, sum(good), rejected, chunk.blank, lines, duplicates)

@@ -20,7 +20,8 @@ _COUNTER = "{n_fmt}B, {elapsed}{postfix}"
 class Tally:
     """The progress of a run: everything before `offset` bytes and `lines` lines is done.
 
-    `blank` is the number of blank lines that this process skipped.
+    `blank` is the number of blank lines that this process skipped. `duplicates`: how many events it
+    found accepted before, of an import.
     """
 
     offset: int = 0
@@ -28,6 +29,7 @@ class Tally:
     accepted: int = 0
     rejected: int = 0
     blank: int = 0
+    duplicates: int = 0
 
 
 class Progress(Protocol):

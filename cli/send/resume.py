@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +18,8 @@ from cli.send import checkpoint, checkpoint_folder
 from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.chunks import Chunks
 from cli.send.line_history import LineHistory, Match
+from cli.send.line_reader import LineReader
+from cli.send.reading import Reading
 from cli.send.rejects import Written, refuse_to_overwrite
 
 KEYS_KEPT_SECONDS = 23 * 3600
@@ -32,7 +34,8 @@ _START = Position(0, 0, 0, 0, "", 0.0)
 class ResumeRequest:
     """The options of this call. `anyway`: continue although the service may store lines twice.
 
-    `key_id` is the public id of the API key, "" if there is none.
+    `key_id` is the public id of the API key, "" if there is none. `reading`: how lines are made of
+    the file. `imports`: the service recognises every event, so that nothing is stored twice.
     """
 
     url: str
@@ -42,6 +45,13 @@ class ResumeRequest:
     restart: bool
     anyway: bool
     key_id: str = ""
+    reading: Reading = field(default_factory=Reading)
+    imports: bool = False
+
+    @property
+    def reading_text(self) -> str:
+        """Return how lines are made of the file, as a checkpoint has it."""
+        return self.reading.text(self.file.name)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,11 @@ def start_or_resume(
     found = None if request.restart else checkpoint.read(path)
     if found is not None and found.is_finished and checkpoint_folder.is_old(found.position.at):
         found = None
+    if found is not None and request.imports and not _can_go_on(found, request, file):
+        show(
+            "the file, or how it is read, has changed since: importing all of it, doubling nothing"
+        )
+        found = None
     if found is not None and not found.is_finished:
         _check(found, request, file, path)
         return StartedRun(_continued(found, request, path), is_new=False)
@@ -84,7 +99,9 @@ def start_or_resume(
 
 def _new_run(finished: Checkpoint | None, request: ResumeRequest, file: BinaryIO) -> Checkpoint:
     """Return a new run of the lines that the finished run did not store, or of all lines."""
-    plan, start = _plan(request, file), replace(_START, at=time.time())
+    # A history of its own: it grows with the run, and a process may run one file after the other.
+    start = replace(_START, at=time.time(), history=LineHistory())
+    plan = _plan(request, file)
     if finished is None:
         return Checkpoint(plan, start, key_id=request.key_id)
     earlier = finished.position.history
@@ -122,9 +139,9 @@ def _open_lines(
         raise CannotResume(_other_address(position, plan.url, request.url))
     file.seek(0)
     match, open_lines = position.history.compare(Chunks(file, request.batch))
-    if match is Match.CHANGED:
+    if match is Match.CHANGED and not request.imports:
         raise CannotResume(_changed(position, request.file))
-    if match is Match.OTHER:
+    if match is not Match.UNCHANGED:
         show("this is not the file that was sent under this name before: sending all of it")
         return None
     return open_lines
@@ -167,7 +184,7 @@ def _written(found: Checkpoint | None, request: ResumeRequest) -> Written:
 
 
 def _plan(request: ResumeRequest, file: BinaryIO) -> Plan:
-    size = os.fstat(file.fileno()).st_size
+    size = size_of(file)
     return Plan(
         secrets.token_hex(12),
         request.url,
@@ -176,7 +193,23 @@ def _plan(request: ResumeRequest, file: BinaryIO) -> Plan:
         checkpoint.head_digest(file, size),
         request.batch,
         _text(request.rejected),
+        reading=request.reading_text,
     )
+
+
+def size_of(file: BinaryIO) -> int:
+    """Return the size of a file; UNKNOWN_SIZE if its lines are made while it is read."""
+    if isinstance(file, LineReader):
+        return checkpoint.UNKNOWN_SIZE
+    return os.fstat(file.fileno()).st_size
+
+
+def _can_go_on(found: Checkpoint, request: ResumeRequest, file: BinaryIO) -> bool:
+    """Return whether an import can go on from there; else it begins anew."""
+    plan = found.plan
+    mine = (str(request.file), request.url, _text(request.rejected), request.reading_text)
+    its = (plan.file, plan.url, plan.rejected, plan.reading)
+    return mine == its and (found.is_finished or _is_the_same(found, file))
 
 
 def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path) -> None:
@@ -200,6 +233,11 @@ def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path
             f"the interrupted run used {used}: continue it {remedy}, or send the whole file with "
             "--restart"
         )
+    if plan.reading != request.reading_text:
+        raise CannotResume(
+            "the interrupted run read the file in another way: continue it with the same --format "
+            "and --map, or send the whole file with --restart"
+        )
     if not _is_the_same(found, file):
         raise CannotResume(
             f"{request.file} has changed since an interrupted run sent {_progress(position)} of "
@@ -207,7 +245,7 @@ def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path
             "lines after that. Or send the whole file with --restart: what that run sent will then "
             "be stored twice"
         )
-    if not found.is_certain and not request.anyway:
+    if not found.is_certain and not request.anyway and not request.imports:
         _check_age(position)
         _check_key(found, request.key_id)
 
@@ -241,7 +279,7 @@ def _check_key(found: Checkpoint, key_id: str) -> None:
 def _is_the_same(found: Checkpoint, file: BinaryIO) -> bool:
     plan, position = found.plan, found.position
     return (
-        os.fstat(file.fileno()).st_size >= plan.size
+        size_of(file) >= plan.size
         and checkpoint.head_digest(file, plan.size) == plan.head
         and (position.offset == 0 or checkpoint.tail_digest(file, position.offset) == position.tail)
     )

@@ -12,7 +12,8 @@ from cli.errors import RequestRefused
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunks
 from cli.send.delivery import Delivery
-from cli.send.outcome import Outcome, SettledChunk
+from cli.send.outcome import Outcome, SettledChunk, import_of
+from cli.send.outcome import batch_of as post_of
 from cli.send.pipeline import Pipeline
 from cli.send.progress import Progress, Tally
 from cli.send.retry_deadline import RetryDeadline
@@ -20,6 +21,7 @@ from cli.send.retry_deadline import RetryDeadline
 SAVE_SECONDS = 0.5
 GRACE_SECONDS = 5.0  # for unfinished requests, after a stop signal
 MAX_PAUSE = 5.0
+_POST, _IMPORT = "/events/batch", "/events/batch?import=true"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class SendOptions:
     """The options of a run.
 
     `give_up`: seconds without an answer until it stops (None: never). `ca`: certificates to trust
-    (None: the system's).
+    (None: the system's). `imports`: the events are of the past.
     """
 
     url: str
@@ -35,6 +37,12 @@ class SendOptions:
     give_up: float | None
     credentials: Credentials = field(default_factory=Credentials)
     ca: Path | None = None
+    imports: bool = False
+
+    @property
+    def command(self) -> str:
+        """Return the command that sends so."""
+        return "activity import" if self.imports else "activity send"
 
 
 @dataclass(frozen=True)
@@ -99,9 +107,11 @@ class Run:
             MAX_PAUSE,
             send_options.credentials,
             trust(send_options.ca),
+            _IMPORT if send_options.imports else _POST,
         )
         self._deadline = RetryDeadline(send_options.give_up)
-        self._delivery = Delivery(self._transport, run_id, self._deadline, cut, settled)
+        batch_of = import_of if send_options.imports else post_of
+        self._delivery = Delivery(self._transport, run_id, self._deadline, cut, settled, batch_of)
         self._start, self._tally = start, replace(start)
         self._record = record
         self._progress = progress
@@ -162,6 +172,7 @@ class Run:
             self._tally.accepted += outcome.accepted
             self._tally.rejected += len(outcome.rejected)
             self._tally.blank += outcome.blank
+            self._tally.duplicates += outcome.duplicates
 
     def _save_in_a_while(self) -> None:
         if time.monotonic() - self._saved >= SAVE_SECONDS:

@@ -4,13 +4,15 @@ import re
 import secrets
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from cli.send.chunks import Chunks
+from cli.send.line_reader import open_lines
 from cli.send.outcome import Outcome
 from cli.send.progress import Tally, progress
+from cli.send.reading import Reading
 from cli.send.rejects import Rejects, Written, refuse_to_overwrite
 from cli.send.run import Run, RunResult, SendOptions
 
@@ -25,7 +27,7 @@ class StreamPart:
 
     `run_id` is the ID of an earlier run of the same input, "" for a new run. With it, unfinished
     requests of the earlier run are stored once, although they are sent again. `part_ends` are the
-    last lines of its parts.
+    last lines of its parts. `reading`: how lines are made of the stream.
     """
 
     batch: int
@@ -33,6 +35,7 @@ class StreamPart:
     run_id: str
     rejected: Path | None
     part_ends: tuple[int, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
 
 def resume_id(run_id: str, part_ends: Iterable[int]) -> str:
@@ -54,7 +57,8 @@ def send_stream(
 ) -> tuple[RunResult, str]:
     """Send the stream. Return the result, and what continues it. Raises BadUrl, OSError."""
     run_id, part_ends = part.run_id or secrets.token_hex(12), set(part.part_ends)
-    chunks = Chunks(file, part.batch, part_ends=part_ends)
+    lines = open_lines(file, "standard input", part.reading)
+    chunks = Chunks(lines, part.batch, part_ends=part_ends)
     if not part.skip_lines:
         refuse_to_overwrite(part.rejected, Written())
     keep = None if part.skip_lines else Written()

@@ -2,8 +2,10 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cli.quantities import counted, duration, noun
 from cli.send.rejects import reasons_path
@@ -17,7 +19,8 @@ class Summary:
     `accepted`, `rejected` and `lines` count all runs of this input. `run_accepted`, `run_rejected`,
     `run_blank` (skipped blank lines), `seconds` and `events_per_second` are for this run, which
     started after line `after_line`. `complete`: everything was sent. `next_step`: what to do about
-    rejected lines, None if there are none.
+    rejected lines, None if there are none. `run_duplicates`: of an import, how many of the events
+    that this run counts as accepted were accepted before.
     """
 
     url: str
@@ -32,10 +35,18 @@ class Summary:
     seconds: float
     events_per_second: float
     next_step: str | None
+    run_duplicates: int | None = None
 
     def as_json(self) -> str:
         """Return one line of JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields of the JSON form."""
+        document = asdict(self)
+        if self.run_duplicates is None:
+            del document["run_duplicates"]
+        return document
 
     def as_text(self) -> str:
         """Return the summary for people."""
@@ -43,6 +54,8 @@ class Summary:
         counts = _counts(self.run_accepted, self.run_rejected)
         if self.run_blank:
             counts += f", {counted(self.run_blank, 'blank line')}"
+        if self.run_duplicates:
+            counts += f", {self.run_duplicates:,} of them accepted before"
         if self.run_accepted == self.accepted and self.run_rejected == self.rejected:
             text = f"{counts} ({rate})"
         else:
@@ -55,7 +68,25 @@ def _counts(accepted: int, rejected: int) -> str:
     return f"{accepted:,} accepted, {rejected:,} rejected"
 
 
-def next_step(result: RunResult, file: str | None, rejected: str | None, url: str | None) -> str:
+def files_as_json(files: Sequence[tuple[str, Summary]], wanted: int) -> str:
+    """Return the summary of many files as one line of JSON; `wanted` is how many there are."""
+    summaries = [one for _, one in files]
+    document = {
+        "complete": len(files) == wanted and all(one.complete for one in summaries),
+        "accepted": sum(one.accepted for one in summaries),
+        "rejected": sum(one.rejected for one in summaries),
+        "files": [{"file": name, **one.document()} for name, one in files],
+    }
+    return json.dumps(document)
+
+
+def next_step(
+    result: RunResult,
+    file: str | None,
+    rejected: str | None,
+    url: str | None,
+    command: str = "activity send",
+) -> str:
     """Return what to do about rejected lines.
 
     `file` is None for standard input, `url` is the value of `--url`.
@@ -69,26 +100,31 @@ def next_step(result: RunResult, file: str | None, rejected: str | None, url: st
         in_place = f"{place} in {file}, and {again}"
     if rejected:
         were = noun(count, "was", "were")
-        step = f"The rejected {lines} {were} also written to {_in_own_file(rejected, them, url)}"
+        own_file = _in_own_file(rejected, them, url, command)
+        step = f"The rejected {lines} {were} also written to {own_file}"
         if in_place is None:
             return step
         return f"{step} Or correct {them} {in_place} Use only one of the two ways."
     if in_place is not None:
         return f"Correct the rejected {lines}, {in_place}"
+    if command != "activity send":
+        return (
+            f"Correct the rejected {lines}, and import the whole input again: nothing is doubled."
+        )
     return (
         f"Correct the rejected {lines}, and send only the corrected {lines}: sending the whole "
         "input again would store the accepted lines twice."
     )
 
 
-def _in_own_file(rejected: str, them: str, url: str | None) -> str:
+def _in_own_file(rejected: str, them: str, url: str | None, command: str) -> str:
     path = Path(rejected)
     address = f" --url {shlex.quote(url)}" if url else ""
-    command = f"activity send {shlex.quote(rejected)}{address}"
-    return f"{path} (reasons: {reasons_path(path)}). Correct {them} there, then run `{command}`."
+    run = f"{command} {shlex.quote(rejected)}{address}"
+    return f"{path} (reasons: {reasons_path(path)}). Correct {them} there, then run `{run}`."
 
 
-def summary(url: str, result: RunResult, step: str | None = None) -> Summary:
+def summary(url: str, result: RunResult, step: str | None = None, imports: bool = False) -> Summary:
     """Return the summary of a run with this result."""
     tally, start = result.tally, result.start
     accepted, rejected = tally.accepted - start.accepted, tally.rejected - start.rejected
@@ -106,4 +142,5 @@ def summary(url: str, result: RunResult, step: str | None = None) -> Summary:
         round(result.seconds, 3),
         round(events / max(result.seconds, 1e-9), 1),
         step,
+        tally.duplicates if imports else None,
     )

@@ -24,11 +24,15 @@ _is_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class Verdict(NamedTuple):
-    """The outcome of one event: accepted with an id and a time, or rejected with a problem."""
+    """The outcome of one event: accepted with an id and a time, or rejected with a problem.
+
+    `duplicate`: of an import: the event was accepted before.
+    """
 
     id: str | None = None
     created_at: str | None = None
     problem: ProblemDocument | None = None
+    duplicate: bool = False
 
 
 class Done(NamedTuple):
@@ -130,7 +134,8 @@ def _verdicts(body: bytes, events: int) -> list[Verdict] | None:
 
 def _verdict(result: dict[str, Any]) -> Verdict:
     if "error" not in result:
-        return Verdict(result.get("id"), result.get("created_at"))
+        duplicate = result.get("duplicate") is True
+        return Verdict(result.get("id"), result.get("created_at"), duplicate=duplicate)
     problem = result["error"]
     if not isinstance(problem, dict):
         return Verdict(problem={"detail": str(problem)})

@@ -1,5 +1,6 @@
 """Post a batch over HTTP, and retry until the response is final."""
 
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ MAX_PAUSE = 30.0
 _UNAUTHORIZED, _FORBIDDEN, _CHALLENGE = 401, 403, "WWW-Authenticate"
 _TOO_MANY = 429  # the service took nothing: it says so, and a proxy has not forwarded the request
 _PIECE_BYTES = 64 * 1024
+_missing_scope = re.compile(r'.*\binsufficient_scope\b.*\bscope="(\w+)"').match
 
 Pause = Callable[[float, str], None]
 """Waits the seconds before the next retry, for the given reason; raises to stop retrying."""
@@ -44,6 +46,7 @@ class Transport:
         max_pause: Seconds between two requests, at most, unless the service asks for more.
         credentials: The API key of every request; by default that of the environment.
         trusted: The certificates to trust (`trust`); without them the system's.
+        target: Where batches are posted to: the path and the query.
 
     Raises:
         BadUrl: `url` is not a service URL.
@@ -57,10 +60,11 @@ class Transport:
         max_pause: float = MAX_PAUSE,
         credentials: Credentials | None = None,
         trusted: ssl.SSLContext | None = None,
+        target: str = "/events/batch",
     ) -> None:
         self._credentials = credentials or Credentials.of_environment()
         self._url = service_address(url)
-        self._endpoint = f"{self._url}/events/batch"
+        self._endpoint = f"{self._url}{target}"
         self._max_pause = max_pause
         self._lock = threading.Lock()
         self._maybe_taken = 0  # requests, including those in flight
@@ -128,8 +132,8 @@ class Transport:
 
     def _explained(self, answer: Refused, status: int, challenge: str) -> Refused:
         reason = f"POST {self._endpoint}: {answer.reason.rstrip('.')}"
-        if status == _FORBIDDEN and "insufficient_scope" in challenge:
-            reason += "; make a key with `activity keys create NAME --scope write`"
+        if status == _FORBIDDEN and (scope := _missing_scope(challenge)):
+            reason += f"; make a key with `activity keys create NAME --scope {scope[1]}`"
         elif status == _UNAUTHORIZED and "Bearer" in challenge:
             reason += f"; is there one in {KEY}, or in the file that {KEY_FILE} names?"
         elif not answer.key_reused:

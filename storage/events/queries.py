@@ -68,6 +68,21 @@ def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
     return [column.asc() if order == "asc" else column.desc() for column in key]
 
 
+# Both arrays come as texts: the driver takes 5 us for each instant and each id, and an import asks
+# for thousands. The bounds let the planner skip partitions.
+KNOWN_IDS = " UNION ALL ".join(
+    f"""
+    SELECT stored.id
+    FROM unnest(CAST(%(times)s AS bigint[]), CAST(%(ids)s AS uuid[])) AS wanted (ms, id)
+    JOIN {table} AS stored ON stored.id = wanted.id
+        AND stored.created_at = timestamptz 'epoch' + wanted.ms * interval '1 millisecond'
+    WHERE stored.created_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 millisecond'
+        AND timestamptz 'epoch' + %(last)s * interval '1 millisecond'
+    """  # noqa: S608 - the names of two tables
+    for table in ("events", "dead_letters")
+)
+
+
 def find_query(
     table: sa.Table, event_ids: Sequence[UUID], columns: Sequence[sa.ColumnElement[Any]]
 ) -> sa.Select[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.events.conditions import is_searched
 from storage.events.page_rows import Page, event_of, page_of, read_rows
-from storage.events.queries import EVENT_COLUMNS, LETTER_COLUMNS, find_query, page_query
+from storage.events.queries import EVENT_COLUMNS, KNOWN_IDS, LETTER_COLUMNS, find_query, page_query
 from storage.events.search import search
 from storage.metrics.instruments import query
 from storage.model.entries import read_event
@@ -88,6 +88,25 @@ class EventStore:
             for row in connection.execute(find_query(events, event_ids, EVENT_COLUMNS)):
                 found[row.id] = (event_of(row), "stored")
         return found
+
+    def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of many events have left the queue, by their 16 id bytes.
+
+        Each must be of a time that a `datetime` can hold. Raises DatabaseUnavailable.
+        """
+        digits = b"".join(raw_ids).hex()
+        times = [int.from_bytes(raw_id[:6], "big") for raw_id in raw_ids]
+        asked = {
+            "times": f"{{{','.join(map(str, times))}}}",
+            "ids": f"{{{','.join([digits[at : at + 32] for at in range(0, len(digits), 32)])}}}",
+            "first": min(times),
+            "last": max(times),
+        }
+        with transaction(self._engine) as connection:
+            return {
+                UUID(str(found)).bytes
+                for found in connection.exec_driver_sql(KNOWN_IDS, asked).scalars()
+            }
 
     def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
         """Return the state of those that have left the queue. Raises DatabaseUnavailable."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -95,9 +95,11 @@ class BatchWriter:
         hours = hours_of(events)  # no partition is shorter
         if all(partitions.covers(self._spans, hour) for hour in hours):
             return
-        with transaction(self._engine) as connection:
-            self._spans = partitions.ensure(connection, hours, self._partition_by)
-        partitions.require(self._spans, hours, self._partition_by)
+        groups = partitions.groups(self._spans, hours, self._partition_by, datetime.now(UTC))
+        for unit, some in groups:
+            with transaction(self._engine) as connection:
+                self._spans = partitions.ensure(connection, some, unit)
+            partitions.require(self._spans, some, unit)
 
     @contextmanager
     def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:

@@ -51,6 +51,17 @@ def derived_id(ms: int, bits: bytes) -> bytes:
     return _id(ms.to_bytes(6, "big"), bits)
 
 
+def derived_ids(times: Iterable[int], bits: Iterable[bytes]) -> list[bytes]:
+    """Return what `derived_id` returns for each time and its bits; column by column, for speed."""
+    joined = bytearray(
+        b"".join([ms.to_bytes(6, "big") + open_ for ms, open_ in zip(times, bits, strict=True)])
+    )
+    joined[6::16] = joined[6::16].translate(_VERSION)
+    joined[8::16] = joined[8::16].translate(_VARIANT)
+    whole = bytes(joined)
+    return [whole[at : at + 16] for at in range(0, len(whole), 16)]
+
+
 class Stamp(NamedTuple):
     """The creation time of events (ms since the epoch), and the secret behind their ids."""
 

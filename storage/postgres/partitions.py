@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
@@ -19,14 +19,18 @@ _LIST = sa.text(
 )
 _TABLE = sa.text("SELECT to_regclass(:name)")
 
-_UNITS = ("month", "day", "hour")
+_UNITS = ("year", "month", "day", "hour")
+# A span that ended so long ago is one partition, whatever the setting: a history of many years must
+# not become thousands of partitions, nor one batch take the locks of as many.
+_PAST = (("year", timedelta(days=365)), ("month", timedelta(days=31)), ("day", timedelta(days=1)))
+_MADE_AT_ONCE = 16
 _HOURS_AHEAD = 24  # no more: each partition, even an empty one, costs every query a little
 
 Span = tuple[datetime, datetime]
 
 
 def span_of(instant: datetime, unit: str) -> Span:
-    """Return the hour, day or month (`unit`) of an instant in UTC: its start and exclusive end.
+    """Return the span of an instant in UTC, of that `unit`: its start and exclusive end.
 
     Every hour lies in exactly one span.
     """
@@ -37,7 +41,37 @@ def span_of(instant: datetime, unit: str) -> Span:
     if unit == "day":
         return day, day + timedelta(days=1)
     first = day.replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1)
+    if unit == "month":
+        return first, (first + timedelta(days=32)).replace(day=1)
+    january = first.replace(month=1)
+    return january, (january + timedelta(days=366)).replace(day=1)
+
+
+def unit_at(instant: datetime, now: datetime, unit: str) -> str:
+    """Return the unit of the instant's partition: `unit`, or a longer one if it is long ago."""
+    for longer, age in _PAST:
+        if _UNITS.index(longer) < _UNITS.index(unit) and span_of(instant, longer)[1] <= now - age:
+            return longer
+    return unit
+
+
+def groups(
+    spans: Sequence[Span], hours: Iterable[datetime], unit: str, now: datetime
+) -> Iterator[tuple[str, list[datetime]]]:
+    """Yield the hours that no partition covers, some at a time, with the unit of their partitions.
+
+    Each group needs few partitions, unless these must be shorter than their unit: a transaction
+    that makes all partitions of a long history would take more locks than PostgreSQL has.
+    """
+    missing: dict[str, dict[Span, list[datetime]]] = {}
+    for hour in hours:
+        if not covers(spans, hour):
+            wanted = unit_at(hour, now, unit)
+            missing.setdefault(wanted, {}).setdefault(span_of(hour, wanted), []).append(hour)
+    for wanted, by_span in missing.items():
+        of_spans = list(by_span.values())
+        for at in range(0, len(of_spans), _MADE_AT_ONCE):
+            yield wanted, [hour for some in of_spans[at : at + _MADE_AT_ONCE] for hour in some]
 
 
 def ahead(now: datetime, days: int, unit: str) -> list[datetime]:

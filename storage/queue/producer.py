@@ -105,18 +105,27 @@ class QueueProducer:
         self._announced = True
 
     async def append(
-        self, shard: int, oldest_ms: int, items: Sequence[bytes], even_paused: bool = False
+        self,
+        shard: int,
+        oldest_ms: int,
+        items: Sequence[bytes],
+        even_paused: bool = False,
+        imported: bool = False,
     ) -> Appended:
         """Append events to a shard; they are on the queue's disk when this returns.
 
         `items` is id, event, id, event ... (16 bytes, JSON). If the answer was lost, call again
-        with the same items: no event is added twice. Raises QueueUnavailable (if only the answer
-        was lost, the events are queued all the same), QueueFull, ShardFull, ShardUnusable; and
-        ShardPaused if the shard's last drain failed, unless `even_paused`.
+        with the same items: no event is added twice. `oldest_ms` is when the first of them was
+        accepted. Events that are `imported` may be queued on the shard already, in any order.
+
+        Raises QueueUnavailable (if only the answer was lost, the events are queued all the same),
+        QueueFull, ShardFull, ShardUnusable; and ShardPaused if the shard's last drain failed,
+        unless `even_paused`.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
-        args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *items]
+        flags = even_paused + 2 * imported
+        args: list[bytes | int] = [*self._bounds(oldest_ms), flags, *items]
         return _appended(shard, await self._call("queue/append", _keys(shard), args))
 
     async def append_idempotent(
@@ -196,6 +205,18 @@ class QueueProducer:
             if event is not None
         }
 
+    async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of many events are queued, by their 16 id bytes."""
+        joined = b"".join(raw_ids)
+        with queue_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for shard in range(self._max_shards):
+                    await run(pipe, "queue/known", [keys.ids(shard)], [joined])
+                *answers, complete = await self._with_shard_count(pipe)
+        if not complete:
+            return await self.known(raw_ids)
+        return {raw_ids[position] for positions in answers for position in positions}
+
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
         """Return how many events have left each of these shards, each after its commit."""
         with queue_errors():
@@ -208,7 +229,8 @@ class QueueProducer:
         """Return the watermark (ms): every event created before it is stored, or never will be.
 
         An event is appended at most MAX_AGE_MS after its creation. So no event created before the
-        time of the oldest entry, less MAX_AGE_MS, can still arrive.
+        time of the oldest entry, less MAX_AGE_MS, can still arrive, unless it is imported: then it
+        is noticed, as any that comes late (`storage/cache/lua/common.lua`).
         """
         with queue_errors():
             pipe = self._client.pipeline(transaction=False)

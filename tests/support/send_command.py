@@ -22,6 +22,8 @@ def ndjson(path: Path, lines: int, **fields: object) -> Path:
 class SendCommand:
     """`activity send` to one address, with its own state folder."""
 
+    command: Sequence[str] = COMMAND
+
     def __init__(self, url: str, state: Path, **variables: str) -> None:
         """`variables`: more of the environment."""
         self.state = state
@@ -30,11 +32,11 @@ class SendCommand:
         self._env = {**others, **ours}
 
     def start(
-        self, *options: object, command: Sequence[str] = COMMAND, **more: Any
+        self, *options: object, command: Sequence[str] = (), **more: Any
     ) -> subprocess.Popen[str]:
         """Start in the background."""
         return subprocess.Popen(
-            [*command, *map(str, options)],
+            [*(command or self.command), *map(str, options)],
             env=self._env,
             text=True,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
@@ -43,12 +45,22 @@ class SendCommand:
     def run(self, *options: object, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
         return subprocess.run(
-            [*COMMAND, *map(str, options)],
+            [*self.command, *map(str, options)],
             env=self._env,
             capture_output=True,
             text=True,
             timeout=120,
             **more,
+        )
+
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of the shell in the environment of the command."""
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
     def summary(self, *options: object, **more: Any) -> dict[str, Any]:
@@ -60,3 +72,9 @@ class SendCommand:
     def checkpoints(self) -> list[Path]:
         """Return the files in the state folder."""
         return [path for path in self.state.rglob("*") if path.is_file()]
+
+
+class ImportCommand(SendCommand):
+    """`activity import` to one address, with its own state folder."""
+
+    command = (*COMMAND[:-1], "import")

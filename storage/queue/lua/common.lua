@@ -61,10 +61,11 @@ end
 local CHUNK = 2000
 -- Returns which of the ids ARGV[first], ARGV[first + 2] ... the index has already: {position = true}.
 -- A retry has the same ids in the same order, and its last event leaves the shard last: if neither the
--- first nor the last id is known, none is.
-local function known(ids, first)
+-- first nor the last id is known, none is. That does not hold for imported events (`imported`): the same
+-- ids may come in another request, in another order.
+local function known(ids, first, imported)
   local found, ends = {}, redis.call('HMGET', ids, ARGV[first], ARGV[#ARGV - 1])
-  if not ends[1] and not ends[2] then return found end
+  if not imported and not ends[1] and not ends[2] then return found end
   for from = first, #ARGV, 2 * CHUNK do
     local asked = {}
     for i = from, math.min(from + 2 * CHUNK - 1, #ARGV), 2 do asked[#asked + 1] = ARGV[i] end
@@ -95,8 +96,8 @@ end
 -- Puts a function into `undo` for each step (see all_or_nothing).
 -- Returns {generation to enqueue or 0; events ever appended (these are stored once so many are trimmed);
 -- events and bytes of the backlog}.
-local function append(undo, stream, state, ids, first)
-  local skip, entries, added, size = known(ids, first), {}, 0, 0
+local function append(undo, stream, state, ids, first, imported)
+  local skip, entries, added, size = known(ids, first, imported), {}, 0, 0
   undo[1] = function() take_back(stream, ids, entries) end
   for i = first, #ARGV, 2 do
     if not skip[i] and not skip[ARGV[i]] then

@@ -139,6 +139,15 @@ def test_an_open_service_looks_at_no_key(value: bytes) -> None:
     assert ask(ring, value) is ask(ring) is ring.memo[None]
 
 
+def test_without_a_key_nobody_administers_a_service_that_others_can_reach() -> None:
+    everyone = ask(KeyRing("open", is_local=False))
+    assert not everyone.may(Scope.ADMIN)
+    assert all(everyone.may(scope) for scope in Scope if scope is not Scope.ADMIN)
+    ring, key = KeyRing("required", is_local=False), new_key()
+    ring.add_queue(records(key))
+    assert ask(ring, key.value).may(Scope.ADMIN)
+
+
 def test_before_the_first_load_only_what_can_be_no_key_is_refused_for_good() -> None:
     ring = KeyRing("required")
     assert refused(ring) == refused(ring, b"Bearer no") == 401

@@ -1,0 +1,151 @@
+"""Lines that are made while a file is read: the same each time, in bounded memory."""
+
+import gzip
+import io
+import random
+import tracemalloc
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from cli.errors import SendError, UsageError
+from cli.send.line_reader import open_lines
+from cli.send.reading import Reading, parse_mappings
+from cli.send.unpacking import zstd
+
+HEAD = "component,environment,message,data,data.a.b\n"
+
+
+def opened(
+    data: bytes, name: str = "x.ndjson", maps: tuple[str, ...] = (), **more: Any
+) -> BinaryIO:
+    reading = Reading(mappings=parse_mappings(maps), unpacks=True, **more)
+    return open_lines(io.BufferedReader(cast(Any, io.BytesIO(data))), name, reading)
+
+
+def lines(*arguments: Any, **more: Any) -> list[bytes]:
+    file = opened(*arguments, **more)
+    return list(iter(file.readline, b""))
+
+
+def test_plain_lines_are_read_from_the_file_itself() -> None:
+    file = io.BufferedReader(cast(Any, io.BytesIO(b"x\n")))
+    assert open_lines(file, "x.ndjson", Reading(unpacks=True)) is file
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_any_position_can_be_gone_to(pack: Any) -> None:
+    chance = random.Random(3)
+    plain = b"".join(b"%d %b\n" % (n, b"y" * chance.randrange(400)) for n in range(5_000))
+    file = opened(pack(plain))
+    for _ in range(60):
+        at, size = chance.randrange(len(plain) + 10), chance.randrange(70_000)
+        assert file.seek(at) == min(at, len(plain))
+        assert file.read(size) == plain[at : at + size]
+    file.seek(0)
+    assert list(iter(file.readline, b"")) == plain.splitlines(keepends=True)
+
+
+def test_several_packed_parts_are_one_file() -> None:
+    assert lines(gzip.compress(b"1\n") + gzip.compress(b"2\n")) == [b"1\n", b"2\n"]
+    assert lines(zstd.compress(b"1\n") + zstd.compress(b"2\n")) == [b"1\n", b"2\n"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_a_bomb_takes_no_memory(pack: Any, tmp_path: Path) -> None:
+    size = 300_000_000
+    path = tmp_path / "bomb"
+    path.write_bytes(pack(bytes(size)))
+    tracemalloc.start()
+    with path.open("rb") as raw:
+        file, found = open_lines(raw, "bomb", Reading(unpacks=True)), 0
+        while piece := file.readline(65_536):
+            found += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == size
+    assert peak < 8_000_000
+
+
+def test_a_window_of_zstd_has_a_bound() -> None:
+    packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 30})
+    packed = packer.compress(b"y\n") + packer.flush()
+    with pytest.raises(SendError, match="damaged"):
+        lines(packed)
+
+
+def test_csv_becomes_events() -> None:
+    text = HEAD + 'c,e,"two\nlines","{""n"": 1.50}",x\nc,e,m,"plain, text",\n\nc,e,m,,,more\n'
+    assert lines(text.encode(), "x.CSV") == [
+        b'{"component":"c","environment":"e","message":"two\\nlines",'
+        b'"data":{"n":1.50,"a":{"b":"x"}}}\n',
+        b'{"component":"c","environment":"e","message":"m","data":"plain, text"}\n',
+        b"\n",
+        b'{"component":"c","environment":"e","message":"m","(behind the last column)":["more"]}\n',
+    ]
+
+
+def test_data_of_csv_can_not_add_fields() -> None:
+    row = 'c,e,m,"1,""component"":""other""",\n'
+    assert lines((HEAD + row).encode(), "x.csv") == [
+        b'{"component":"c","environment":"e","message":"m",'
+        b'"data":"1,\\"component\\":\\"other\\""}\n'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no header"),
+        ("a,a\n", "'a'"),
+        ("a,\n", "an empty name"),
+        ('a\n"x', "is not CSV"),
+        ('a\n"' + "x\n" * 3_000_000, "is a quote not closed"),
+    ],
+)
+def test_broken_csv_is_told(text: str, words: str) -> None:
+    with pytest.raises(SendError, match=words):
+        lines(text.encode(), "x.csv")
+
+
+def test_bytes_that_are_no_utf_8_cost_only_their_line() -> None:
+    found = lines(b"message\n\xff\nm\n", "x.csv")
+    assert found == [b"\xff\n", b'{"message":"m"}\n']
+
+
+def test_fields_are_mapped_with_every_digit() -> None:
+    row = b'{"a":{"b":1.50,"c":{"d":100000000000000000000.10}},"n":7,"data":{"z":1e2}}\n'
+    maps = ("a.b=data.b", "a.c.d=data.in.d", "n=import_id", "a=", "missing=email")
+    assert lines(row, maps=maps) == [
+        b'{"data":{"z":1e2,"b":1.50,"in":{"d":100000000000000000000.10}},"import_id":"7"}\n'
+    ]
+    assert lines(b"no json\n\n[1]\n", maps=maps) == [b"no json\n", b"\n", b"[1]\n"]
+    assert lines(b'{"x":1,"data":[2]}\n', maps=("x=data.x",)) == [b'{"data":[2],"data.x":1}\n']
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "made"),
+    [
+        ("unix", "1617000000", "2021-03-29T06:40:00.000Z"),
+        ("unix", '"1617000000.2509"', "2021-03-29T06:40:00.250Z"),
+        ("unix", "-0.0001", "1969-12-31T23:59:59.999Z"),
+        ("unix-ms", "1617000000123", "2021-03-29T06:40:00.123Z"),
+        ("unix-ms", '" 1617000000123 "', "2021-03-29T06:40:00.123Z"),
+    ],
+)
+def test_numbers_become_times(form: str, value: str, made: str) -> None:
+    row = f'{{"created_at":{value}}}\n'.encode()
+    assert lines(row, created_at=form) == [f'{{"created_at":"{made}"}}\n'.encode()]
+
+
+@pytest.mark.parametrize("value", ['"yesterday"', '"NaN"', "1e400", "null", "[1]", '""', "1e20"])
+def test_what_is_no_time_stays_to_be_refused(value: str) -> None:
+    row = f'{{"created_at":{value}}}\n'.encode()
+    assert lines(row, created_at="unix") == [row]
+
+
+@pytest.mark.parametrize("text", ["x", "=x", "x=.y", "x=a..b", "x=email.y"])
+def test_a_wrong_mapping_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_mappings((text,))
