@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, analysing, caching, counting, lag, reading, storing
+from benchmarks import accepting, analysing, caching, counting, feeding, lag, reading, storing
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "accepting": accepting.measure,
     "storing": storing.measure,
     "counting": counting.measure,
+    "feeding": feeding.measure,
     "reading": reading.measure,
     "caching": caching.measure,
     "analysing": analysing.measure,
