@@ -1,1 +1,1 @@
-"""The HTTP side: accept events, answer queries, tell the truth to probes."""
+"""The HTTP API: accept events, answer queries, statistics and probes."""

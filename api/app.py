@@ -1,7 +1,7 @@
 """The ASGI application: the middleware for paths, the fast paths, and FastAPI."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
 from api.query.pairs import InvalidQuery
-from api.routes import ingest, methods, openapi_document, ops, otlp, pages, query
+from api.routes import feed, ingest, methods, openapi_document, ops, otlp, pages, query
 from api.routes.protected_route import keys_of, require_protected
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
@@ -58,6 +58,7 @@ class Application:
         self.fastapi = _fastapi(self._lifespan)
         self._front: ASGIApp = PathMiddleware(self.fastapi)
         self.fast_paths: FastPaths | None = None
+        self._end: Callable[[], None] | None = None
         self.memory = ProcessMemory.of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +83,11 @@ class Application:
                 send = cors.watch(scope, send, found[cors.ORIGIN])
         await self._front(scope, receive, send)
 
+    def end_streams(self) -> None:
+        """End the streams that are open, and answer the polls that wait."""
+        if self._end is not None:
+            self._end()
+
     @asynccontextmanager
     async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
         # The last spans are sent here: after the lifespan, uvicorn ends the process by its signal.
@@ -90,6 +96,7 @@ class Application:
                 self._storage, self._settings, self.memory.bodies, self._keys
             ) as services:
                 app.state.services = services
+                self._end = services.feed.end
                 hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
                 self.fast_paths = FastPaths(
                     PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
@@ -138,7 +145,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    for routes in (ingest, otlp, query, ops, pages):
+    for routes in (ingest, otlp, feed, query, ops, pages):
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
@@ -182,7 +189,7 @@ def _invalid(error: dict[str, Any]) -> str:
 
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
-    "/events/{id}, /events/{id}/around, "
+    "/events/{id}, /events/{id}/around, /events/changes, /events/tail, "
     "/v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
 )
 

@@ -20,6 +20,7 @@ from api.server.open_files import possible_connections
 from api.server.tls_context import load
 from api.settings import ApiSettings
 from storage.errors import StorageError
+from storage.metrics.instruments import begin_gauges
 from storage.metrics.process import own
 from storage.postgres.engine import ANSWER_SECONDS, bound_waiting
 from storage.process_logs import end_process, start_process_logs
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop without breaking a request."""
     options = _options(arguments)
     own.join(options.slot, "api")
+    begin_gauges()
     # Not by uvicorn's option `fd`, which takes any socket for a Unix one: TCP_NODELAY would stay
     # off, and each answer would wait for the client's delayed ACK, 40 ms.
     listener = None if options.fd is None else socket.socket(fileno=options.fd)
@@ -77,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    server = DrainingServer(config, options.ready_fd, tls, settings.connections)
+    server = DrainingServer(config, options.ready_fd, tls, settings.connections, app.end_streams)
     server.run([listener] if listener else None)
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
-from api.auth.limits import Limits
+from api.auth.limits import KeyLimits
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -29,6 +29,7 @@ from api.ops.metrics import Metrics
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
+from api.query.feed.service import Feed
 from api.query.freshness import Freshness
 from api.query.lag import Lag
 from api.query.service import History
@@ -40,18 +41,16 @@ from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
 from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
-from storage.errors import (
-    DatabaseMismatch,
-    DatabaseUnavailable,
-    StorageError,
-)
+from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.figures import HistoryFigures, read_figures
 from storage.events.hour_counts import counted_spans
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
+from storage.feed.hints import FeedHints
+from storage.feed.reader import FeedReader
 from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import Values, labelled
-from storage.postgres.engine import counting_engine, reading_engine
+from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
@@ -102,6 +101,7 @@ class Services:
     history: History
     statistics: StatisticsService
     facets: FacetService
+    feed: Feed
     lag: Lag
     freshness: Freshness
     status: Status
@@ -195,6 +195,7 @@ async def open_services(
             AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds),
             history,
             *_statistics(stack, storage, settings, partial(watermark_or_zero, producer)),
+            _feed(stack, storage, lag),
             lag,
             freshness,
             Status(inspector, read.ledger, wakeups.crew, monitor),
@@ -221,6 +222,16 @@ def _statistics(
         StatisticsService(counts, watermark_ms, reads),
         FacetService(facets, pages.page, watermark_ms, reads),
     )
+
+
+def _feed(stack: AsyncExitStack, storage: StorageSettings, lag: Lag) -> Feed:
+    engine = feed_engine(storage.database_url)
+    stack.callback(engine.dispose)
+    hints = FeedHints(storage.control_url)
+    stack.push_async_callback(hints.close)
+    feed = Feed(FeedReader(engine), hints, lag)
+    stack.push_async_callback(feed.close)
+    return feed
 
 
 def _backlog_limits(settings: ApiSettings) -> BacklogLimits:
@@ -276,7 +287,7 @@ def _ingest(
     monitor: BacklogMonitor,
 ) -> tuple[Ingest, CommitWaiter]:
     rates = RateLimits(connect_async(storage.control_url, retries=0))
-    key_limits = Limits(rates, rate_limited_events.add)
+    key_limits = KeyLimits(rates, rate_limited_events.add)
     stack.push_async_callback(key_limits.close)
     commit_waiter = CommitWaiter(producer)
     stack.push_async_callback(commit_waiter.close)

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import accepting, analysing, caching, counting, feeding, lag, reading, storing
+from benchmarks import (
+    accepting,
+    analysing,
+    caching,
+    counting,
+    feeding,
+    following,
+    lag,
+    reading,
+    storing,
+)
 from benchmarks.bench import FULL, QUICK, Bench, bench
 from benchmarks.figures import Part
 from benchmarks.load import LoadFailed, require_wrk
@@ -22,6 +32,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "reading": reading.measure,
     "caching": caching.measure,
     "analysing": analysing.measure,
+    "following": following.measure,
     "whole": lag.measure,
 }
 _RESULTS = Path("benchmarks/results")

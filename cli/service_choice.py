@@ -111,8 +111,9 @@ def warn_if_unreachable(urls: Urls | None, name: str) -> None:
     if urls is not None:
         return
     # Imported here: `--help` should not wait for redis.
-    from storage.errors import StorageError, control_errors
+    from storage.errors import StorageError
     from storage.redis.client import connect
+    from storage.server_errors import control_errors
     from storage.settings import StorageSettings
 
     settings = StorageSettings()

@@ -1,15 +1,11 @@
 """Check the addresses of the servers without connecting.
 
-No message contains an address, because there may be a password in it.
+No message contains an address, because there may be a password in it. The drivers are imported
+where they are needed: `activity send` knows these settings, and must not wait for the drivers.
 """
 
 from collections.abc import Iterator
 from urllib.parse import parse_qs, unquote, urlsplit
-
-import psycopg2
-import psycopg2.extensions
-import redis
-import sqlalchemy as sa
 
 REDIS_FORMS = (
     "redis://[USER:PASSWORD@]HOST:PORT/DB, rediss:// with TLS, "
@@ -38,6 +34,8 @@ def redis_address(url: str) -> str:
         raise _wrong("has no path", REDIS_FORMS)
     if scheme != "unix" and not (parts.hostname and _is_database(parts.path)):
         raise _wrong("has no host, or a database that is not a number", REDIS_FORMS)
+    import redis
+
     try:
         redis.ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError, redis.RedisError):
@@ -49,6 +47,9 @@ def redis_address(url: str) -> str:
 
 def database_address(url: str) -> str:
     """Return the address if psycopg2 can use it. Raises ValueError with the reason."""
+    import psycopg2.extensions
+    import sqlalchemy as sa
+
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -72,6 +73,8 @@ def secrets_of(url: str) -> Iterator[str]:
         yield parts.password
         yield unquote(parts.password)
     if parts.scheme in _DATABASE_DRIVERS:  # SQLAlchemy also takes a password with `/`, `?` or `#`
+        import sqlalchemy as sa
+
         yield str(sa.make_url(url).password or "")
     yield from parse_qs(parts.query).get("password", [])
 

@@ -4,8 +4,9 @@ import logging
 
 import sqlalchemy.exc
 
-from storage.errors import StorageError, describe
+from storage.errors import StorageError
 from storage.logs.redaction import redact
+from storage.server_errors import describe
 
 MAX_REASON_CHARACTERS = 500
 

@@ -1,1 +1,1 @@
-"""Who asks, and what they may do: keys, scopes, and limits to components and environments."""
+"""Who asks, and what they may do: keys, scopes, limits to names, rates and quotas, CORS."""

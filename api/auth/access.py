@@ -20,6 +20,8 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/events"): Scope.READ,
     ("GET", "/events/stats"): Scope.READ,
     ("GET", "/events/facets"): Scope.READ,
+    ("GET", "/events/changes"): Scope.READ,
+    ("GET", "/events/tail"): Scope.READ,
     ("GET", "/events/{event_id}"): Scope.READ,
     ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,

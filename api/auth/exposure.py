@@ -35,9 +35,9 @@ class NoKey(Exception):
 
 
 def require_key(storage: StorageSettings, auth: Auth, insecure: bool, host: str) -> None:
-    """Raise NoKey if the service listens for other machines, and both stores have no key.
+    """Raise NoKey if the service listens for other machines, and both homes have no key.
 
-    If a store can't be asked, nothing is raised: then nobody is let in without a key anyway.
+    If a home can't be asked, nothing is raised: then nobody is let in without a key anyway.
     """
     if auth == "auto" and not insecure and _has_no_key(storage):
         raise NoKey(_NO_KEY.format(host=host))

@@ -22,7 +22,7 @@ _NO_DIGEST = bytes(32)  # of no token: nobody knows one with this hash
 
 
 class KeyRing:
-    """The keys of one process. It forgets no key and no revocation, whatever a store says later.
+    """The keys of one process. It forgets no key and no revocation, whatever a home says later.
 
     `memo` spares the fast paths the hash of a token: it has the usual spelling of the header of
     each valid key, so wrong tokens neither fill it nor evict anything. Who takes a principal from
@@ -47,7 +47,7 @@ class KeyRing:
 
     @property
     def is_undecided(self) -> bool:
-        """Return whether the first key that turns up in a store will close the service."""
+        """Return whether the first key that turns up in a home will close the service."""
         return self._policy == "until_first_key"
 
     def news(self, loaded: KeyRecords) -> KeyRecords:
@@ -65,7 +65,7 @@ class KeyRing:
         self._know(self._known.with_table(loaded))
 
     def principal_of(self, headers: Headers) -> Principal:
-        """Return who asks. Raises Problem 401, or 503 while no store could be read."""
+        """Return who asks. Raises Problem 401, or 503 while no home could be read."""
         if self.is_open:
             return self._everyone
         if self.is_undecided:  # unknown is not open
@@ -100,7 +100,7 @@ class KeyRing:
     def seconds_left(self, within: float) -> dict[str, float]:
         """Return in how many seconds keys expire, of those that will do so `within` seconds.
 
-        By key id. Negative for a key that has expired within the last day. Empty while no store
+        By key id. Negative for a key that has expired within the last day. Empty while no home
         could be read. Revoked and unreadable keys are left out.
         """
         now, found = time(), {}

@@ -1,7 +1,7 @@
 """Keep the keys of this process up to date, and record their use, off the hot path.
 
 The queue tells within a second that a key has changed. While the queue is away, PostgreSQL is asked
-instead. Either store may have keys that the other lacks, until maintenance has merged both.
+instead. Either home may have keys that the other lacks, until maintenance has merged both.
 """
 
 import asyncio
@@ -140,7 +140,7 @@ class KeyWatch:
         self._table = TableWatch(ring, stores, self._queue)
 
     async def start(self, seconds: float) -> None:
-        """Start, and wait so long at most until both stores were asked."""
+        """Start, and wait so long at most until both homes were asked."""
         watches = (self._queue, self._table)
         for watch in watches:
             watch.start()

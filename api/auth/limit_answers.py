@@ -8,7 +8,7 @@ import math
 
 from api.http.headers import Headers
 from api.http.problems import Problem
-from storage.access.rate_limits import DAY_SECONDS, LONGEST_DEBT_SECONDS, RateLimit
+from storage.access.rate_limits import DAY_SECONDS, MAX_DEBT_SECONDS, RateLimit
 
 SECOND, DAY = "second", "day"  # the names of the policies
 
@@ -46,7 +46,7 @@ def never(limit: RateLimit) -> Problem:
     why = (
         f"as many as in one day ({limit.per_day})"
         if largest == limit.per_day
-        else f"those of {LONGEST_DEBT_SECONDS} seconds ({limit.per_second} a second)"
+        else f"those of {MAX_DEBT_SECONDS} seconds ({limit.per_second} a second)"
     )
     detail = (
         f"With this key, one request can have at most {largest} events: {why}. Nothing was "

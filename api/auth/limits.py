@@ -284,7 +284,7 @@ class KeyLimit:
         return ", ".join(items).encode()
 
 
-class Limits:
+class KeyLimits:
     """The limits of all keys in this process. A key's limits never change."""
 
     def __init__(

@@ -25,7 +25,7 @@ def unauthorized() -> Problem:
 
 
 def keys_unknown() -> Problem:
-    """Return the 503 for a time in which no store of keys could be read."""
+    """Return the 503 for a time in which no home of keys could be read."""
     return unavailable("API keys can't be read right now, so nobody is let in.")
 
 

@@ -166,11 +166,10 @@ _INSTANT = ", an instant of RFC 3339 with an offset, such as 2026-04-16T12:30:00
 
 # What people call the time at which an event happened.
 _TIMES = ("timestamp", "ts", "time", "date", "datetime", "created_at", "event_time")
-_COMPARED = 60  # characters: comparing takes time in proportion to their square
 
 
 def _unknown_field(name: str) -> str:
-    near = did_you_mean(name[:_COMPARED].lower(), EventBody.model_fields)
+    near = did_you_mean(name.lower(), EventBody.model_fields)
     hint = "; did you mean occurred_at?" if name.lower() in _TIMES else near
     put = " Put" if hint else "; put"
     return f"is not a field of an event{hint}{put} additional values into data"

@@ -4,6 +4,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.paths import plain_path
 
+IS_HEAD = "activity.head"  # in a scope: the client wants no body
+
 
 class PathMiddleware:
     """ASGI middleware that takes `/api` and a trailing slash off, so each route is written once.
@@ -23,5 +25,5 @@ class PathMiddleware:
             if plain != path:
                 scope = {**scope, "path": plain, "raw_path": plain.encode()}
             if scope["method"] == "HEAD":
-                scope = {**scope, "method": "GET"}
+                scope = {**scope, "method": "GET", IS_HEAD: True}
         await self._app(scope, receive, send)

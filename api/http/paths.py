@@ -9,7 +9,7 @@ EVENTS = "/events"
 _BASES = ("", "/api")
 _ENDS = ("", "/")
 _ROUTE = re.compile(
-    "/(?:events|events/batch|events/stats|events/facets|events/[0-9a-fA-F-]{36}(?:/around)?"
+    "/(?:events|events/(?:batch|stats|facets|changes|tail)|events/[0-9a-fA-F-]{36}(?:/around)?"
     "|v1/logs|status|metrics|health|heath|health/ready"
     r"|openapi\.json|docs|docs/[^/]+)"
 )

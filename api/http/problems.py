@@ -14,6 +14,7 @@ from storage.errors import (
     DatabaseMismatch,
     DatabaseUnavailable,
     DatabaseUnsuitable,
+    FeedReplaced,
     KeyReused,
     KeysFull,
     QueryTooSlow,
@@ -38,6 +39,7 @@ _TITLES = {
     405: ("method-not-allowed", "Method not allowed"),
     408: ("too-slow", "The request arrived too slowly"),
     409: ("under-way", "The first request is still in progress"),
+    410: ("gone", "The feed has begun anew"),
     413: ("too-large", "The request is too large"),
     415: ("unsupported-media-type", "Unsupported media type"),
     421: ("misdirected", "The service does not answer to this host"),
@@ -105,6 +107,11 @@ def unavailable(detail: str, retry_seconds: int = RETRY_SECONDS) -> Problem:
     return Problem(503, detail, headers=((b"retry-after", str(retry_seconds).encode()),))
 
 
+FEED_REPLACED = (
+    "The token is from before the database was restored, or from another one, so it is not known "
+    "what was read. Begin again: with `after=start`, and skip the events whose `id` you have, or "
+    "without a token from now on."
+)
 INTERNAL_ERROR = Problem(500, "The error was logged. The request may be sent again.")
 
 # The one table from errors of storage to texts for clients, the most specific first.
@@ -136,6 +143,8 @@ def of_storage(error: StorageError) -> Problem:
             "A repeated key must come with the same body, and the same items of it must be valid."
         )
         return Problem(422, detail, [fault])
+    if isinstance(error, FeedReplaced):
+        return Problem(410, FEED_REPLACED)
     if isinstance(error, DatabaseUnsuitable):
         return unavailable(redact(f"History can't be read: {error}."))
     if isinstance(error, QueueUnsuitable | ControlUnsuitable):

@@ -21,10 +21,10 @@ _PATTERNS = (
     (re.compile("/events/[^/]+"), "/events/{event_id}"),
     (re.compile("/docs/(docs/)?[^/]+"), "/docs/{file}"),
 )
-_MOST_REMEMBERED = 1024
+_MAX_REMEMBERED = 1024
 
 
-@lru_cache(_MOST_REMEMBERED)
+@lru_cache(_MAX_REMEMBERED)
 def route_of(path: str) -> str:
     """Return the route of a path, as the catalogue names it; `unmatched` if none has it."""
     plain = plain_path(path)

@@ -6,7 +6,7 @@ from typing import Final
 
 from storage.model.suggestion import did_you_mean
 
-_COMPARED = 60  # characters: comparing takes time in proportion to their square
+_SHOWN = 60  # characters
 _MIN_BEGINNING = 2  # `to` is a beginning of `to_date`
 _PATH = "data.<path>"
 _is_key = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
@@ -46,7 +46,7 @@ _OF_ONE_PATH: Final[Mapping[str, str]] = {
 
 def unknown_parameter(name: str, known: Collection[str]) -> str:
     """Return the rest of a sentence that begins with the name."""
-    shown = name[:_COMPARED].strip()
+    shown = name[:_SHOWN].strip()
     return f"is not a parameter{_hint(shown, known)} Known are {', '.join(known)}"
 
 

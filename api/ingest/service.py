@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 from uuid import UUID
 
-from api.auth.limits import KeyLimit, Limits
+from api.auth.limits import KeyLimit, KeyLimits
 from api.formats.native_fast import EventIn
 from api.http.headers import Headers
 from api.http.problems import Problem
@@ -47,7 +47,7 @@ class Ingest:
         idempotency: Idempotency,
         monitor: BacklogMonitor,
         shard_limits: BacklogLimits,
-        key_limits: Limits,
+        key_limits: KeyLimits,
     ) -> None:
         """`key_limits`: of the keys that events are posted with."""
         self.key_limits = key_limits

@@ -1,1 +1,1 @@
-"""Answers for operators and orchestrators: health and status."""
+"""Answers for operators and orchestrators: health, status and metrics."""

@@ -1,1 +1,1 @@
-"""Answering queries: parameters to filters, pages through the cache."""
+"""Answer queries: parameters and `q` to filters, pages through the cache, statistics."""

@@ -21,10 +21,17 @@ _VALUES = {"true": True, "false": False}
 
 def take_fresh(pairs: Sequence[Pair], faults: list[ErrorDetail]) -> tuple[bool, list[Pair]]:
     """Return whether the answer must be fresh, and the other pairs; add faults. Blank is absent."""
-    others = [pair for pair in pairs if pair[0] != FRESH.name]
-    texts = {text.strip() for name, text in pairs if name == FRESH.name} - {""}
+    return take_switch(FRESH.name, pairs, faults)
+
+
+def take_switch(
+    name: str, pairs: Sequence[Pair], faults: list[ErrorDetail]
+) -> tuple[bool, list[Pair]]:
+    """Return whether the parameter of that name is true, and the other pairs; add faults."""
+    others = [pair for pair in pairs if pair[0] != name]
+    texts = {text.strip() for given, text in pairs if given == name} - {""}
     if not texts <= _VALUES.keys():
-        faults.append(fault(FRESH.name, "must be true or false"))
+        faults.append(fault(name, "must be true or false"))
     elif len(texts) > 1:
-        faults.append(fault(FRESH.name, "is given more than once, with different values"))
+        faults.append(fault(name, "is given more than once, with different values"))
     return texts == {"true"}, others

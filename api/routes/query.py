@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from api.http.answer import AnswerResponse
+from api.http.conditional import conditional_answer
 from api.http.headers import header_values
 from api.http.problem_response import json_answer
 from api.http.problems import Problem
@@ -15,7 +16,6 @@ from api.query.page_answer import IF_NONE_MATCH, page_answer
 from api.query.question import PageQuestion, parse
 from api.query.receipts import EventReceipt
 from api.query.service import Served
-from api.query.statistics.answer import answer_of
 from api.query.statistics.facet_params import parse_facets
 from api.query.statistics.params import parse_stats
 from api.routes import openapi
@@ -28,9 +28,9 @@ from storage.model.event import encode_event
 
 
 class _EventId(StringConvertor):
-    """An event id in a path; `batch`, `stats` and `facets` are other paths."""
+    """An event id in a path; `batch`, `stats` and the like are other paths."""
 
-    regex = "(?!(batch|stats|facets)$)[^/]+"
+    regex = "(?!(batch|stats|facets|changes|tail)$)[^/]+"
 
 
 register_url_convertor("event_id", _EventId())
@@ -59,7 +59,7 @@ async def get_stats(request: Request) -> Response:
     if asked.fresh:
         await wait_until_fresh(request)
     body = await services_of(request).statistics.answer(asked, request.receive)
-    return AnswerResponse(answer_of(body, _if_none_match(request)))
+    return AnswerResponse(conditional_answer(body, _if_none_match(request)))
 
 
 @router.get("/events/facets", **GET_FACETS)
@@ -74,7 +74,7 @@ async def get_facets(request: Request) -> Response:
     if asked.fresh:
         await wait_until_fresh(request)
     body = await services_of(request).facets.answer(asked.question, request.receive)
-    return AnswerResponse(answer_of(body, _if_none_match(request)))
+    return AnswerResponse(conditional_answer(body, _if_none_match(request)))
 
 
 @router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)

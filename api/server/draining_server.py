@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -20,7 +21,8 @@ _POLL_SECONDS = 0.05
 class DrainingServer(uvicorn.Server):
     """A server that stops in this order.
 
-    1. Accept no more connections. On a shared socket, other processes take those that wait.
+    1. Accept no more connections. On a shared socket, other processes take those that wait. End
+       the streams, which have no end of their own.
     2. Answer current and new requests with `Connection: close`, until no connection is left, for
        LEAVE_SECONDS at most.
     3. Close the idle connections, refuse incomplete requests, and wait for the answers that are
@@ -33,15 +35,18 @@ class DrainingServer(uvicorn.Server):
         ready_fd: int | None = None,
         tls: ssl.SSLContext | None = None,
         max_connections: int = 0,
+        end_streams: Callable[[], None] = lambda: None,
     ) -> None:
         """Set `ready_fd`, which gets a line, and is closed, once connections are accepted.
 
         With `tls`, the server speaks HTTPS on the sockets that it is given, over `max_connections`.
+        `end_streams` lets the application end its streams.
         """
         super().__init__(config)
         self._ready_fd = ready_fd
         self._tls = tls
         self._max_connections = max_connections
+        self._end_streams = end_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, and report it to `ready_fd`."""
@@ -70,6 +75,7 @@ class DrainingServer(uvicorn.Server):
             server.close()
         for each in sockets or []:
             each.close()
+        self._end_streams()
         await self._wait_for_clients()
         await super().shutdown(sockets)
 

@@ -1,8 +1,8 @@
 """The first admin key, whose token is in a file: `ACTIVITY_ADMIN_KEY_FILE`.
 
-Of every step it holds: killed there, the next run goes on; two runs at once make one key. The
-record of a token from a file is the same in every run. Otherwise two runs that import one file
-would look like a forgery to a merge, which would revoke the key.
+If a run is killed at any step, the next run goes on. Two runs at once make one key. The record of a
+token from a file is the same in every run. Otherwise a merge would take the records of two runs for
+a forgery, and revoke the key.
 """
 
 import os

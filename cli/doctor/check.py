@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cli.doctor.subject import Subject
+from cli.doctor.subject import Subject
 
 
 class Verdict(StrEnum):
@@ -38,11 +36,7 @@ class Check:
     looks_at: str
     warns: str
     faults: str
-    examine: Callable[["Subject"], Finding]
-
-
-class NotKnown(Exception):
-    """A fact can't be read; the text says why."""
+    examine: Callable[[Subject], Finding]
 
 
 def ok(text: str) -> Finding:

@@ -25,8 +25,8 @@ def _eviction(subject: Subject) -> Finding:
     remedy = f"{control.command('CONFIG', 'SET', 'maxmemory-policy', 'volatile-lru')}, {_LASTS}"
     if policy != "noeviction":
         return fault(
-            f"control has maxmemory-policy {policy}, so it may delete RQ's jobs and the marks that "
-            "keep pages from being stale",
+            f"control has maxmemory-policy {policy}, so it may delete RQ's jobs and the pending "
+            "tags that keep pages from being stale",
             remedy,
         )
     when = "when it is full" if limit else "and no maxmemory"

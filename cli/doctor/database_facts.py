@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cli.doctor.address import is_local_database, psql_command
-from cli.doctor.check import NotKnown
+from cli.doctor.errors import NotKnown
 from cli.doctor.server import Server
 from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable

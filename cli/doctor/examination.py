@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cli.doctor.catalogue import CHECKS, OF_SERVER, SHARED
-from cli.doctor.check import Check, Finding, NotKnown, fault, unknown
+from cli.doctor.check import Check, Finding, fault, unknown
+from cli.doctor.errors import NotKnown
 from cli.doctor.server_checks import ANSWERS, ROLES, remedy_of, server_of
 from cli.doctor.subject import Subject
 from storage.failures import reason

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from api.auth.exposure import PLAIN_HTTP_REMEDY
 from api.http.addresses import is_loopback
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
+from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
+from cli.doctor.errors import NotKnown
 from cli.doctor.subject import Subject
 from cli.quantities import counted, duration, noun
 from storage.access.api_key import ApiKey

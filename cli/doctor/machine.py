@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.doctor.check import NotKnown
+from cli.doctor.errors import NotKnown
 from cli.embedded.memory import memory_mib
 
 

@@ -3,7 +3,8 @@
 import shlex
 from pathlib import Path
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok, warning
+from cli.doctor.check import Check, Finding, fault, ok, warning
+from cli.doctor.errors import NotKnown
 from cli.doctor.machine import disk_of
 from cli.doctor.subject import Subject
 from cli.embedded.log_file import MAX_BYTES

@@ -1,6 +1,7 @@
 """Checks of the queue: does it keep what it acknowledges, does it have room, do its drains run?"""
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
+from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
+from cli.doctor.errors import NotKnown
 from cli.doctor.redis_facts import RedisFacts
 from cli.doctor.server_checks import answers, version
 from cli.doctor.subject import Subject

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cli.doctor.address import is_local_redis, redis_command
-from cli.doctor.check import NotKnown
+from cli.doctor.errors import NotKnown
 from cli.doctor.machine import Machine
 from cli.doctor.server import Server
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import KeyRecords
-from storage.errors import QueueUnavailable, control_errors, queue_errors
+from storage.errors import QueueUnavailable
 from storage.queue.inspector import Inspector, QueueServer, ShardState
 from storage.queue.registry import Registry, read_registry
 from storage.redis.client import connect_async
 from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.server_errors import control_errors, queue_errors
 from storage.settings import StorageSettings
 
 _PROGRAMS = ("valkey-server", "redis-server")

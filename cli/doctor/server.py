@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from cli.doctor.check import NotKnown
-from storage.errors import StorageError, refusal
+from cli.doctor.errors import NotKnown
+from storage.errors import StorageError
 from storage.failures import reason
+from storage.server_errors import refusal
 
 T = TypeVar("T")
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from cli.doctor.check import Check, Finding, NotKnown, fault, ok, unknown, warning
+from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
 from cli.doctor.clocks import HERE, Reading, greatest_skew, read_clock
+from cli.doctor.errors import NotKnown
 from cli.doctor.server_checks import ROLES, server_of
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number
 from storage.balance import is_balanced
-from storage.postgres.engine import COUNTING_CONNECTIONS
+from storage.postgres.engine import BESIDE_POOL
 from storage.queue.producer import MAX_AGE_MS
 
 SKEW_SECONDS = 1.0
@@ -70,7 +71,7 @@ def _connections(subject: Subject) -> Finding:
     limit -= sum(int(database.setting(name)) for name in reserved)
     found = database.connections
     apis, workers = _processes(subject)
-    needed = (pool + COUNTING_CONNECTIONS) * apis + workers + _MAINTENANCE
+    needed = (pool + BESIDE_POOL) * apis + workers + _MAINTENANCE
     others, free = found.used - found.ours, limit - found.used
     api_text = counted(apis, "API process", "API processes")
     text = (
@@ -86,7 +87,7 @@ def _connections(subject: Subject) -> Finding:
             _more(subject, needed + others + _FEW),
         )
     if subject.run is None:
-        more = pool + COUNTING_CONNECTIONS
+        more = pool + BESIDE_POOL
         return ok(f"{text}; each further API process may use {more} more")
     return ok(text)
 

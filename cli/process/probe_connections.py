@@ -5,7 +5,7 @@ import socket
 import threading
 from contextlib import suppress
 
-_LOOK_SECONDS = 0.1  # until the next look for a silent one, if none has ended
+_POLL_SECONDS = 0.1  # between two looks for a silent one, if none has ended
 
 
 class ProbeConnections:
@@ -22,7 +22,7 @@ class ProbeConnections:
         with self._changed:
             while len(self._open) >= self._limit:
                 self._end_oldest_silent()
-                self._changed.wait(_LOOK_SECONDS)
+                self._changed.wait(_POLL_SECONDS)
             self._open.add(connection)
             self._without_head[connection] = None
 

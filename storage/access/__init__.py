@@ -1,1 +1,1 @@
-"""Who may use the service: API keys, their two stores, and their limits."""
+"""Who may use the service: API keys, their two homes, and their limits."""

@@ -1,8 +1,8 @@
 """The record of an API key, and the merge of two records of the same key.
 
-A record never changes, but for `revoked_at` (the earliest wins) and `last_used_at` (the latest
-wins). So the merge of two stores is a union, in any order and any number of times, and neither
-store can bring a revoked key back.
+A record never changes, except for `revoked_at` (the earliest wins) and `last_used_at` (the latest
+wins). So the merge of two homes is a union, in any order and any number of times, and neither home
+can bring a revoked key back.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class ApiKey:
         return replace(self, last_used_at=_latest(self.last_used_at, instant))
 
     def merge(self, other: "ApiKey") -> "ApiKey":
-        """Return the one record that two stores shall have of the key.
+        """Return the record of the key that both homes must have.
 
         If they differ in what never changes, one of them was forged: the key is revoked.
         """

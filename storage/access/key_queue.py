@@ -16,15 +16,10 @@ from storage.access.api_key import ApiKey
 from storage.access.audit import AuditLine, encode_line
 from storage.access.key_json import UnreadableRecord, decode_key, encode_key
 from storage.access.key_records import MAX_RECORDS, KeyRecords, shown_id
-from storage.errors import (
-    QueueUnavailable,
-    TooManyAuditLines,
-    TooManyKeys,
-    UnreadableKey,
-    queue_errors,
-)
+from storage.errors import QueueUnavailable, TooManyAuditLines, TooManyKeys, UnreadableKey
 from storage.redis import keys as names
 from storage.redis.script_runner import Argument, run
+from storage.server_errors import queue_errors
 
 MAX_AUDIT_LINES = 10_000
 _CHUNK = 500  # records of one call

@@ -1,4 +1,4 @@
-"""Sets of records: what one store has, or what a process knows from both. Pure."""
+"""Sets of records: what one home has, or what a process knows from both. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ MAX_KEYS = 10_000
 """Keys that may be made. Records are never deleted: a restored backup could bring one back."""
 
 MAX_RECORDS = 2 * MAX_KEYS
-"""Records that one store may have. Two stores that were away in turn may have different keys."""
+"""Records that one home may have. Two homes that were away in turn may have different keys."""
 
 _MAX_SHOWN = 100
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from storage.access.audit import AuditLine, UnreadableLine, add_lines, decode_line
 from storage.access.key_queue import MAX_AUDIT_LINES
-from storage.errors import queue_errors
 from storage.postgres.engine import transaction
 from storage.redis import keys as names
+from storage.server_errors import queue_errors
 
 _PAGE = 500
 

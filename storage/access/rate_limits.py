@@ -3,7 +3,7 @@
 A key's rate has a burst of one second: after a pause, so many events may come at once. A request
 with more than half of a second's events needs room for that half only, and is counted whole: what
 follows waits until that is paid off. So a request passes once the key has paused for half a second,
-up to the events of `LONGEST_DEBT_SECONDS`, and in the long run the rate holds to the event. A
+up to the events of `MAX_DEBT_SECONDS`, and in the long run the rate holds to the event. A
 refused request reserves nothing: single posts that use up the rate leave no room for a batch.
 """
 
@@ -13,12 +13,12 @@ from typing import NamedTuple
 import redis.asyncio
 
 from storage.access.api_key import ApiKey
-from storage.errors import control_errors
 from storage.redis import keys
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors
 
 GRANT_SECONDS = 0.05  # of the rate: what a process is granted ahead of need
-LONGEST_DEBT_SECONDS = 60
+MAX_DEBT_SECONDS = 60
 DAY_SECONDS = 86_400
 MILLION = 1_000_000
 
@@ -42,7 +42,7 @@ class RateLimit(NamedTuple):
     @property
     def max_events(self) -> int:
         """Return the events of the largest request that can ever pass."""
-        seconds = math.inf if self.per_second is None else self.per_second * LONGEST_DEBT_SECONDS
+        seconds = math.inf if self.per_second is None else self.per_second * MAX_DEBT_SECONDS
         return int(min(seconds, math.inf if self.per_day is None else self.per_day))
 
     @property

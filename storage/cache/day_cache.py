@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from redis.exceptions import OutOfMemoryError
 
 from storage.cache.page_cache import ANSWER_SECONDS, GRACE_MS
-from storage.errors import ControlUnavailable, control_errors
+from storage.errors import ControlUnavailable
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors
 
 MAX_DAY_BYTES = 1024 * 1024  # more is not kept of a day
 LOOKUP_DAYS = 32  # in one call, which control runs as one step

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import redis
 
-from storage.errors import control_errors
 from storage.redis import keys
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors
 
 
 class CacheInvalidator:

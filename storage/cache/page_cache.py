@@ -21,10 +21,11 @@ from redis.exceptions import OutOfMemoryError
 
 from storage.cache.local_pages import LocalPageCache
 from storage.cache.validator import PageValidator
-from storage.errors import ControlUnavailable, control_errors
+from storage.errors import ControlUnavailable
 from storage.model.cached_page import CachedPage
 from storage.redis import keys
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors
 
 # When control loses its data, a commit in progress may lose its pending tags. Until any such commit
 # has ended, no page is served, and no page that is read meanwhile is ever served.

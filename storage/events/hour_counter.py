@@ -13,11 +13,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage.errors import describe, sqlstate
 from storage.events.hour_counts import ATTACHED, DIFFERENCE, HOUR, whole_hours
 from storage.postgres import locks, partitions
 from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
+from storage.server_errors import describe, sqlstate
 
 BUDGET_SECONDS = 20.0
 STEP_ROWS = 100_000  # of a step, if they are not of one hour

@@ -11,20 +11,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from storage.errors import (
-    DatabaseUnavailable,
-    Meaning,
-    RefusedShare,
-    describe,
-    lacks_partition,
-    meaning,
-    sqlstate,
-)
+from storage.errors import DatabaseUnavailable, RefusedShare
 from storage.events import ngrams
 from storage.events.copy_format import COLUMNS, copy_text
 from storage.events.refusals import tolerated
 from storage.model.event import Event
 from storage.postgres.engine import WRITE_LIMIT_MS, driver_connection
+from storage.server_errors import Meaning, describe, lacks_partition, meaning, sqlstate
 
 _COPY = f"SAVEPOINT part; COPY {{table}} ({COLUMNS}) FROM STDIN"
 _RELEASE = "RELEASE SAVEPOINT part"

@@ -11,12 +11,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from storage.errors import sqlstate
 from storage.events.ngrams import FORM, LENGTHS
 from storage.postgres import locks, partitions
 from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
 from storage.postgres.partitions import Span
+from storage.server_errors import sqlstate
 
 MAX_NGRAMS = 100_000  # of one length; more of them would exclude little and take much room
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)

@@ -1,8 +1,8 @@
 """Read the feed: every stored event that matches, exactly once, from a position on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -40,13 +40,16 @@ WALK = 10_000
 class FeedPage:
     """Events in the feed's order, and the position behind them.
 
-    `behind`: committed batches of which events may be left to read; 0 if the reader is up to date.
-    A page may have no events and still be behind: then its read saw none that match.
+    `keys`: the place of each event; `to`: the batches to which the read goes on. `behind`:
+    committed batches of which events may be left to read; 0 if the reader is up to date. A page may
+    have no events and still be behind: then its read saw none that match.
     """
 
     events: list[Event]
     next: Position
     behind: int
+    keys: Sequence[Key] = ()
+    to: Mapping[int, int] = field(default_factory=dict)
 
 
 class Skipped(NamedTuple):
@@ -95,7 +98,8 @@ class FeedReader:
             page = _Page(connection, filters, limit, self._walk)
             is_finished = all(map(page.take, _bounded(connection, parts(position, to))))
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
-        return FeedPage(page.events, following, batches_behind(following, head))
+        behind = batches_behind(following, head)
+        return FeedPage(page.events, following, behind, page.keys, to)
 
     def skip(self, position: Position, filters: Filters) -> Skipped:
         """Return how many events that match come after the position, and the position behind them.
@@ -143,6 +147,7 @@ class _Page:
         self._time_left = TimeLeft()
         self._bytes = 0
         self.events: list[Event] = []
+        self.keys: list[Key] = []
         self.last = FIRST
 
     def take(self, part: Part) -> bool:
@@ -154,12 +159,14 @@ class _Page:
 
     def _add(self, row: Any) -> bool:
         """Add the event of a row. Return whether the read goes on behind it."""
+        key = Key(row.feed, row.created_at, row.id)
         if row.matches:
             if len(self.events) == self._limit or self._bytes > PAGE_BYTES:
                 return False
             self.events.append(event_of(row))
+            self.keys.append(key)
             self._bytes += len(row.message) + len(row.data or "")
-        self.last = Key(row.feed, row.created_at, row.id)
+        self.last = key
         return not row.is_last
 
 

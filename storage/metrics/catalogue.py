@@ -20,6 +20,9 @@ ROUTES = (
     "/events",
     "/events/batch",
     "/events/stats",
+    "/events/facets",
+    "/events/changes",
+    "/events/tail",
     "/events/{event_id}",
     "/events/{event_id}/around",
     "/v1/logs",
@@ -34,8 +37,8 @@ ROUTES = (
     "unread",  # refused by the protocol, before its path was known
 )
 CODES = (
-    *("200", "201", "202", "204", "304", "400", "401", "403", "404", "405", "408", "409", "413"),
-    *("415", "421", "422", "424", "429", "431", "500", "501", "503", "505", "other"),
+    *("200", "201", "202", "204", "304", "400", "401", "403", "404", "405", "408", "409", "410"),
+    *("413", "415", "421", "422", "424", "429", "431", "500", "501", "503", "505", "other"),
 )
 REASONS = (
     "invalid",  # the event, or the request
@@ -55,6 +58,7 @@ REASONS = (
 )
 VERDICTS = ("hit", "miss", "bypass")
 DRAIN_STEPS = ("read", "insert", "begin_write", "commit", "end_write", "acknowledge")
+FEED_KINDS = ("changes", "tail")
 ROLES = ("supervisor", "api", "worker")
 
 _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -174,6 +178,23 @@ DRAIN = Metric(
     _STEP_SECONDS,
 )
 
+FEED_READERS = Metric(
+    "activity_feed_readers",
+    "gauge",
+    "instance",
+    "Readers of the feed: polls that wait (changes) and event streams (tail).",
+    "readers",
+    (("kind", FEED_KINDS),),
+)
+FEED_EVENTS = Metric(
+    "activity_feed_events_total",
+    "counter",
+    "instance",
+    "Events delivered to readers of the feed; each counts once for each reader.",
+    "events",
+    (("kind", FEED_KINDS),),
+)
+
 # In the order of their cells in a slot: `storage.metrics.layout`.
 COUNTED = (
     REJECTED_EVENTS,
@@ -187,6 +208,8 @@ COUNTED = (
     STATISTICS,
     DRAIN_BATCH_EVENTS,
     DRAIN,
+    FEED_READERS,
+    FEED_EVENTS,
 )
 
 

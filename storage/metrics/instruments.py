@@ -24,6 +24,18 @@ class Counter:
             own.cells[self._cell] += amount
 
 
+class Gauge:
+    """How many there are now in this process, with one combination of the labels' values."""
+
+    def __init__(self, cell: int) -> None:
+        self._cell = cell
+
+    def add(self, amount: int) -> None:
+        """Count so many more, or fewer."""
+        with own.lock:
+            own.cells[self._cell] += amount
+
+
 class Histogram:
     """One histogram of whole numbers: events, or nanoseconds."""
 
@@ -47,6 +59,22 @@ class Histogram:
 def bounds(metric: Metric) -> list[int]:
     """Return the upper bounds of a histogram's buckets in whole numbers, as they are observed."""
     return [round(bound * scale(metric)) for bound in metric.buckets]
+
+
+def begin_gauges() -> None:
+    """Count from 0 what there is now: the process that had the slot before may have been killed."""
+    with own.lock:
+        for metric in catalogue.COUNTED:
+            if metric.kind == "gauge":
+                for number in range(len(combinations(metric))):
+                    own.cells[offset(metric) + number] = 0
+
+
+def _gauges(metric: Metric) -> dict[str, Gauge]:
+    return {
+        labels[0]: Gauge(offset(metric) + number)
+        for number, labels in enumerate(combinations(metric))
+    }
 
 
 def _counters(metric: Metric) -> dict[str, Counter]:
@@ -76,3 +104,5 @@ query = _histogram(catalogue.QUERY)
 statistics = _histogram(catalogue.STATISTICS)
 drain_batch_events = _histogram(catalogue.DRAIN_BATCH_EVENTS)
 drain_steps = _histograms(catalogue.DRAIN)
+feed_readers = _gauges(catalogue.FEED_READERS)
+feed_events = _counters(catalogue.FEED_EVENTS)

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from storage.metrics import catalogue
 from storage.metrics.catalogue import COUNTED, Metric
-from storage.metrics.layout import combinations, offset, scale, width
+from storage.metrics.layout import CELLS, combinations, offset, scale, width
 from storage.metrics.slot import SlotReading, process_start
 
 Labels = tuple[str, ...]
@@ -42,9 +42,22 @@ def labelled(values: Mapping[str, float]) -> dict[Labels, float]:
 
 
 def counted(readings: Iterable[SlotReading]) -> list[Sampled]:
-    """Return the counted metrics: the sums over all slots, those of ended processes included."""
-    sums = [sum(cells) for cells in zip(*(reading.cells() for reading in readings), strict=True)]
-    return [Sampled(metric, _values(metric, sums)) for metric in COUNTED]
+    """Return the counted metrics: the sums over all slots, those of ended processes included.
+
+    What there is now is in processes that live.
+    """
+    found = [(reading.cells(), reading.owner is not None) for reading in readings]
+    sums = _sums(cells for cells, _ in found)
+    now = _sums(cells for cells, is_owned in found if is_owned)
+    return [
+        Sampled(metric, _values(metric, now if metric.kind == "gauge" else sums))
+        for metric in COUNTED
+    ]
+
+
+def _sums(slots: Iterable[Sequence[int]]) -> Sequence[int]:
+    """Return the sums by cell, zeros without any slot; a slot has more cells than are in use."""
+    return [sum(cells) for cells in zip([0] * CELLS, *slots, strict=False)]
 
 
 def resident_bytes(readings: Iterable[SlotReading]) -> Sampled:

@@ -10,8 +10,9 @@ import psycopg2
 import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
-from storage.errors import DatabaseUnavailable, database_errors, sqlstate
+from storage.errors import DatabaseUnavailable
 from storage.postgres.session import SessionStart
+from storage.server_errors import database_errors, sqlstate
 
 CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
@@ -42,6 +43,19 @@ def counting_engine(url: str, pool: int = COUNTING_CONNECTIONS) -> sa.Engine:
     """
     name = "activity-statistics"
     return _reading_engine(url, pool, name, max_parallel_workers_per_gather=0)
+
+
+FEED_CONNECTIONS = 3
+"""Connections of an API process for readers of the feed."""
+
+BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS
+"""Connections of an API process beside those of `ACTIVITY_DATABASE_POOL`."""
+
+
+def feed_engine(url: str) -> sa.Engine:
+    """Make an engine for readers of the feed, each of which may go on without end."""
+    name = "activity-feed"
+    return _reading_engine(url, FEED_CONNECTIONS, name, max_parallel_workers_per_gather=0)
 
 
 def _reading_engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:

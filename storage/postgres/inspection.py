@@ -114,7 +114,7 @@ class DatabaseInspection:
     """One connection, which only reads; for one thread.
 
     Every call raises DatabaseUnavailable if PostgreSQL is away, and DatabaseMismatch or
-    QueryTooSlow if it does not answer this question (`storage.errors.refusal`).
+    QueryTooSlow if it does not answer this question (`storage.server_errors.refusal`).
     """
 
     def __init__(self, url: str) -> None:

@@ -7,8 +7,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage.errors import database_errors
 from storage.postgres.engine import short_engine
+from storage.server_errors import database_errors
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:

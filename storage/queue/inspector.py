@@ -7,13 +7,13 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from storage.errors import queue_errors
 from storage.queue.durability import Durability, durability
 from storage.queue.pace import RecordedPace
 from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import RedisServer
+from storage.server_errors import queue_errors
 
 LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended after it
 

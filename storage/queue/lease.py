@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import redis
 
-from storage.errors import LeaseLost, queue_errors
+from storage.errors import LeaseLost
 from storage.model.entries import END, Entry, EntryBatch, next_entry, read_batch, size_of
 from storage.queue.pace import Pace
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.redis import keys
 from storage.redis.script_runner import run
+from storage.server_errors import queue_errors
 
 # Entries read by one command: even the largest ones fit into memory easily.
 _CHUNK = 256

@@ -7,19 +7,13 @@ from typing import Any, NamedTuple
 
 import redis.asyncio
 
-from storage.errors import (
-    KeyReused,
-    KeysFull,
-    QueueUnavailable,
-    ShardFull,
-    ShardPaused,
-    queue_errors,
-)
+from storage.errors import KeyReused, KeysFull, QueueUnavailable, ShardFull, ShardPaused
 from storage.metrics.instruments import queue_append
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import require_fit_queue
+from storage.server_errors import queue_errors
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper acts
 MAX_AGE_MS = 30_000  # an older event is refused: the watermark relies on it

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import redis
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from storage.errors import control_errors
 from storage.queue.scheduler import DRAIN_QUEUE, parse_count
 from storage.redis import keys
+from storage.server_errors import control_errors
 
 _MAX_MEMBERS = 10_000  # somebody else may have written to the registry
 

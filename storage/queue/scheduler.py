@@ -10,12 +10,13 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from storage.errors import StorageError, control_errors, queue_errors
+from storage.errors import StorageError
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.script_runner import run
+from storage.server_errors import control_errors, queue_errors
 
 DRAIN_QUEUE = "drain"
 DRAIN = "worker.drain.drain"

@@ -14,7 +14,7 @@ class RedisInspection:
     """A connection to one server; for one thread.
 
     Every call raises the error of `errors` (`queue_errors` or `control_errors`). Its cause tells
-    whether the server is away or refuses the question (`storage.errors.refusal`).
+    whether the server is away or refuses the question (`storage.server_errors.refusal`).
     """
 
     def __init__(self, url: str, errors: Callable[[], AbstractContextManager[None]]) -> None:

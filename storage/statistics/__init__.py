@@ -1,1 +1,1 @@
-"""Counting the history: bars over time, groups, from the counts by hour and from the table."""
+"""Count the history: bars over time and facets, from the counts by hour and from the table."""

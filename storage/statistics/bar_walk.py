@@ -1,4 +1,4 @@
-"""Count a window in bars, from the newest event on."""
+"""Count a window in bars, from the newest event back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from storage.statistics.window import Window
 
 
 class BarWalk(DayWalk):
-    """One count, into a tally of bars."""
+    """A count of one question, which adds what it counts to a tally of bars."""
 
     def __init__(
         self, question: Question, slices: Slices, window: Window, bars: Bars, tally: Tally

@@ -1,8 +1,8 @@
 """The bars of a time window in a time zone: arithmetic of calendars, no I/O.
 
 A bar begins where the one before it ends, so each instant of the window is in exactly one bar. The
-first bar begins at the window's start, the last one ends at its end, both in the middle of an
-interval if need be.
+first bar begins at the window's start, and the last one ends at its end; either may be in the
+middle of an interval.
 
 - A minute or an hour is that of the zone's clock. Where the zone changes its offset, a bar ends:
   the hour that a clock shows twice in autumn is two bars.
@@ -22,7 +22,7 @@ INTERVALS: tuple[Interval, ...] = ("minute", "hour", "day", "week")
 
 MAX_BARS = 2000
 AUTO_BARS = 750
-"""The most bars of an interval that the service chooses, if a longer interval is left."""
+"""Maximum number of bars if the service chooses the interval; only weeks may give more."""
 
 _LENGTHS: dict[Interval, timedelta] = {
     "minute": timedelta(minutes=1),

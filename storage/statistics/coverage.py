@@ -1,4 +1,4 @@
-"""Which parts of a span the counts by hour tell exactly; the others only the table does. Pure."""
+"""Split a span: where the counts by hour are exact, and where only the table is. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime

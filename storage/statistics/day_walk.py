@@ -1,4 +1,4 @@
-"""Count a window, newest first: by hours, or in the table but what is kept of closed days."""
+"""Count a window, newest first: by hours, or in the table where no count of a day is kept."""
 
 import time
 from abc import ABC, abstractmethod
@@ -19,9 +19,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class DayWalk(ABC):
-    """One count, from the newest event on: all events from `since` on are counted.
+    """A count that goes back from the newest event: all events from `since` on are counted.
 
-    `fields`: in the counts of each day; `has_quarters`: each is of a quarter hour.
+    `fields`: their number in the counts of a day. `has_quarters`: each field is a quarter hour.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class DayWalk(ABC):
 
     @abstractmethod
     def _by_day(self, days: Sequence[datetime]) -> Source[dict[int, Counts]]:
-        """Return the source of what is kept of the days that start so."""
+        """Return the source of the counts to keep, for the days with these starts."""
 
     @abstractmethod
     def _add(self, days: Sequence[datetime], found: Found) -> bool:
-        """Add these counts of days that start so. Return False if they are too many."""
+        """Add the counts of the days with these starts. Return False if they are too many."""
 
     @abstractmethod
     def _is_told(self, window: Window) -> bool:
-        """Return whether counts of days can tell what is asked of a part of the window."""
+        """Return whether counts of days can answer for a part of the window."""
 
     def _closed(self, days: Days, window: Window) -> bool:
         if not self._is_told(window):
@@ -107,7 +107,7 @@ class DayWalk(ABC):
 
 
 def overlap(window: Window, other: Window) -> Window:
-    """Return what both have in common; where nothing is, an empty window."""
+    """Return the overlap of both windows; an empty window if there is none."""
     start, end = max(window.start, other.start), min(window.end, other.end)
     return Window(start, max(start, end))
 

@@ -1,7 +1,7 @@
-"""Count the values of fields, exactly: over all of the window, or a newer part of it that is told.
+"""Count the values of fields exactly, over the window or over the newer part that is covered.
 
-What is counted of closed days is kept on control. So the same question, asked again, goes on where
-the budget ended, and ends with the whole.
+Counts of closed days are kept on control. So if the same question is asked again, the count goes on
+where the budget ended, until it covers the window.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class Facets:
     def count(
         self, question: FacetQuestion, watermark_ms: int, is_unwanted: Callable[[], bool]
     ) -> CountedFacets:
-        """Count from the newest event on, until the budget is used up.
+        """Count back from the newest event, until the budget is used up.
 
         `watermark_ms`: everything created before it is stored; 0 if unknown. Raises
         DatabaseUnavailable, QueryTooSlow.

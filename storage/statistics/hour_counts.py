@@ -20,7 +20,7 @@ class OfHours:
     """How wide slices of the counts by hour are, and where they start: see `Source`."""
 
     def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-        """Return the whole span: few rows tell it."""
+        """Return the whole span: it has few rows."""
         return end - start
 
     def start(self, instant: datetime) -> datetime:

@@ -1,8 +1,8 @@
-"""Take a span apart into what the counts by hour tell, and what only the table can. Pure.
+"""Split a span into what the counts by hour can count, and what only the table can. Pure.
 
-An hour that lies in one bar is counted as a whole, of another one its minutes. A minute in which a
-bar begins or ends is counted in the table: where a request names such an instant, or a zone has
-had an offset with seconds.
+An hour that lies in one bar is counted as a whole, any other hour by its minutes. A minute within
+which a bar begins is counted in the table. There is one if a request names such an instant, or if a
+zone has had an offset with seconds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ class Pieces:
 
 
 def pieces(start: datetime, end: datetime, bars: Bars) -> Pieces:
-    """Take the span apart."""
+    """Split the span."""
     edges = [start, *bars.between(start, end), end]
     cut = sorted({floor(edge, HOUR) for edge in edges if floor(edge, HOUR) != edge})
     found = Pieces(_ceil(start, HOUR), floor(end, HOUR), cut, [], [])

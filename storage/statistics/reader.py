@@ -1,4 +1,4 @@
-"""Count the history over time, exactly: all of the window, or a part of it that is told."""
+"""Count the history over time exactly, over the window or over the part that is covered."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ Coverage = Callable[[sa.Connection], Sequence[Span]]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Into which bars a window is divided."""
+    """The interval of the bars of a window, and their time zone."""
 
     interval: Interval | Literal["auto"]
     zone: ZoneInfo
@@ -37,7 +37,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an answer ended that is continued: `until` is where its oldest slice starts."""
+    """Where an earlier answer ended, to be continued: `until` is the start of its oldest slice."""
 
     window: Window
     until: datetime
@@ -79,7 +79,7 @@ class Statistics:
         watermark_ms: int,
         is_unwanted: Callable[[], bool],
     ) -> Counted:
-        """Count from the newest event on, or on from a place, until the budget is used up.
+        """Count back from the newest event, or from a place, until the budget is used up.
 
         `watermark_ms`: everything created before it is stored; 0 if unknown. Raises TooManyBars,
         DatabaseUnavailable, QueryTooSlow.

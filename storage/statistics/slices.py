@@ -1,8 +1,8 @@
 """Read a span of time from its newest slice to its oldest, until a budget of time is used up.
 
-How long a slice takes, nobody knows beforehand. So each one has a time limit, of PostgreSQL. A
-slice that reaches it is tried again, much narrower; after one that was quick, a wider one follows.
-At least one slice is read whatever the budget is, or the last attempt fails with QueryTooSlow.
+Nobody knows beforehand how long a slice takes. So PostgreSQL cancels each one at a time limit. A
+slice that was cancelled is tried again, much narrower. After a quick slice, a wider one follows. At
+least one slice is read, whatever the budget is, or the last attempt fails with QueryTooSlow.
 """
 
 import time
@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from storage.errors import QueryTooSlow, is_cancelled
+from storage.errors import QueryTooSlow
 from storage.postgres.engine import READ_LIMIT_MS
+from storage.server_errors import is_cancelled
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -32,14 +33,14 @@ NARROWEST = timedelta(milliseconds=1)
 
 
 class TooMuch(Exception):
-    """A slice holds more than its reader may return: a narrower one may do."""
+    """A slice holds more than its reader may return: try a narrower one."""
 
 
 class Source(Protocol[T_co]):
     """What is read in slices."""
 
     def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
-        """Return how much of the newest of this span is surely read soon. One short query."""
+        """Return the length of the newest part of this span that is read soon. One short query."""
 
     def start(self, instant: datetime) -> datetime:
         """Return the instant, at most an hour earlier, at which a slice starts best."""

@@ -1,7 +1,7 @@
 """Add up the counts of slices: bars, and in each bar the most frequent values. Pure.
 
-The values that are named are chosen once. So counts of answers that continue each other can be
-added: what one of them names, no other counts among the rest.
+The values to name are chosen once. So the counts of answers that continue each other can be added:
+a value that one answer names is never in the `other` of another one.
 """
 
 from collections import Counter

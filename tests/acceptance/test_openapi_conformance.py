@@ -44,14 +44,17 @@ schemathesis.openapi.media_type("application/x-protobuf", _messages)
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 # A JSON schema can't say that a NUL is refused anywhere.
 schema.config.generation.allow_x00 = False
-OPERATIONS = [cast(Any, found).ok() for found in schema.get_all_operations()]
+_ENDLESS = "GET /events/tail"  # tests/acceptance/test_tail.py
+_ALL = [cast(Any, found).ok() for found in schema.get_all_operations()]
+OPERATIONS = [operation for operation in _ALL if operation.label != _ENDLESS]
 
 _seen: Counter[tuple[str, int]] = Counter()
 
 # Only the text of the document says what these must be, and how long a whole query may be.
 _DATES = {"from_date", "to_date", "occurred_from", "occurred_to"}
 _OF_COUNTS = {"tz", "group_by", "next", "field"}
-_IN_WORDS = {*_DATES, *_OF_COUNTS, "cursor", "data", "id", "q", None}
+_QUERIES = {f"GET /events{end}" for end in ("", "/stats", "/facets", "/changes")}
+_IN_WORDS = {*_DATES, *_OF_COUNTS, "after", "cursor", "data", "id", "q", None}
 
 
 def test_the_document_is_the_one_that_is_served(running: Service) -> None:
@@ -111,7 +114,7 @@ def _excluded(
     sent = parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True)
     if _an_item_was_refused(case, response) or any(not value.strip() for _, value in sent):
         yield negative_data_rejection  # bad items were rejected; blank values are ignored
-    if case.operation.label not in ("GET /events", "GET /events/stats", "GET /events/facets"):
+    if case.operation.label not in _QUERIES:
         return
     if response.status_code == 422:
         faults = response.json().get("errors", ())
@@ -135,6 +138,8 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
         ("GET /events/stats", 422),
         ("GET /events/facets", 200),
         ("GET /events/facets", 422),
+        ("GET /events/changes", 200),
+        ("GET /events/changes", 422),
         ("GET /events/{event_id}", 404),
         ("GET /events/{event_id}/around", 404),
         ("GET /health", 200),

@@ -12,6 +12,7 @@ from storage.settings import StorageSettings
 from testbed.service import Service, service
 from tests.support.bounds import connections
 from tests.support.certificates import Authority
+from tests.support.event_streams import Stream
 from tests.support.nginx import needs_nginx
 from tests.support.proxies import (
     NAME,
@@ -79,6 +80,21 @@ def test_the_largest_batch_passes_and_a_larger_one_is_refused(public: httpx.Clie
     lines = "\n".join([json.dumps(EVENT)] * 100).encode()
     answer = ask(public, "POST", "/activity/events/batch", content=largest + lines, headers=ndjson)
     assert answer.status_code == 413
+
+
+def test_a_tail_comes_through_at_once_and_its_tokens_go_on(public: httpx.Client) -> None:
+    options = {"headers": {"host": NAME}, "extensions": {"sni_hostname": NAME}}
+    with public.stream("GET", "/activity/events/tail", **options) as answer:  # type: ignore[arg-type]
+        assert answer.headers["content-type"] == "text/event-stream"
+        stream = Stream(answer)
+        assert stream.next("at")["behind"] == 0  # while nothing is sent, too
+        sent = [ask(public, "POST", "/activity/events", json=EVENT).json()["id"] for _ in range(3)]
+        assert sorted(each["id"] for each in stream.take(3)) == sorted(sent)
+        token = stream.parser.last_event_id
+    options["headers"]["last-event-id"] = token
+    with public.stream("GET", "/activity/events/tail", **options) as answer:  # type: ignore[arg-type]
+        again = ask(public, "POST", "/activity/events", json=EVENT).json()["id"]
+        assert [each["id"] for each in Stream(answer).take(1)] == [again]
 
 
 def test_connections_to_the_service_are_kept(public: httpx.Client, behind: Service) -> None:

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from storage.cache.day_cache import DayCache
 from storage.model.filters import Filters
-from storage.postgres.engine import counting_engine, short_engine
+from storage.postgres.engine import short_engine
 from storage.settings import StorageSettings
 from storage.statistics.coverage import Span
 from storage.statistics.facet_question import FacetQuestion
 from storage.statistics.facet_slices import FacetSlices
 from storage.statistics.facets import CountedFacets, Facets
+from tests.support.statistics import unhurried_engine
 
 
 def never() -> bool:
@@ -36,7 +37,7 @@ def facets(
     settings: StorageSettings, exact: Sequence[Span] = (), seconds: float = 30, grace_ms: int = 0
 ) -> Iterator[Facets]:
     """Yield the facets of these servers."""
-    engine = counting_engine(settings.database_url, 1)
+    engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, grace_ms)
     try:
         yield Facets(engine, lambda connection: exact, days, seconds)

@@ -6,11 +6,30 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from storage.model.event import Event, created_ms, new_id, to_datetime
 from storage.model.normal_form import lower_ascii
+from storage.postgres.engine import counting_engine
+from storage.settings import StorageSettings
 
 Key = tuple[object, ...]
+
+
+def unhurried_engine(settings: StorageSettings) -> sa.Engine:
+    """Make the engine for one reader whose budget is longer than the service's.
+
+    PostgreSQL would end its transaction on a busy machine.
+    """
+    engine = counting_engine(settings.database_url, 1)
+
+    @sa.event.listens_for(engine, "connect")
+    def _without_limit(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET transaction_timeout = 0")
+        connection.commit()
+
+    return engine
 
 
 def event_at(instant: datetime, **fields: Any) -> Event:

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from api.app import create_app
 from api.auth.key_ring import KeyRing
-from api.auth.limits import Limits
+from api.auth.limits import KeyLimits
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
 from api.ingest.service import Ingest
@@ -95,7 +95,7 @@ class Wired:
         limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
-        parts: Any = (self.commit, None, watch, BacklogLimits(), Limits(cast(Any, control)))
+        parts: Any = (self.commit, None, watch, BacklogLimits(), KeyLimits(cast(Any, control)))
         ingest = Ingest(*parts)
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")

@@ -13,7 +13,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.types import Message
 
-from api.auth.limits import Limits
+from api.auth.limits import KeyLimits
 from api.auth.principal import Principal
 from api.formats.hints import NDJSON
 from api.http.memory_budget import MemoryBudget
@@ -54,7 +54,11 @@ class Queue:
             ),
             memory_budget=MemoryBudget(1 << 24),
             ingest=Ingest(
-                commit, cast(Any, None), cast(Any, None), BacklogLimits(), Limits(cast(Any, None))
+                commit,
+                cast(Any, None),
+                cast(Any, None),
+                BacklogLimits(),
+                KeyLimits(cast(Any, None)),
             ),
         )
         return SimpleNamespace(state=SimpleNamespace(services=services))

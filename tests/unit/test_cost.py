@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from api.auth.limits import Limits
+from api.auth.limits import KeyLimits
 from api.auth.principal import Principal
 from api.http.hosts import Hosts
 from api.http.memory_budget import MemoryBudget
@@ -82,7 +82,7 @@ class Servers:
         self.held = LocalPageCache()
         self.validator = PageValidator(self.etags)
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
-        self.ingest = Ingest(commit, *cast(Any, (None, None, None, Limits(cast(Any, self)))))
+        self.ingest = Ingest(commit, *cast(Any, (None, None, None, KeyLimits(cast(Any, self)))))
 
     async def append(
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False

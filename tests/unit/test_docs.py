@@ -12,6 +12,8 @@ from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
 from api.query import pairs, params
 from api.query.bulk_reads import MAX_WAITING
+from api.query.feed import params as feed_params
+from api.query.feed import places, tokens
 from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.statistics import facet_params
@@ -239,6 +241,18 @@ def test_the_http_page_lists_the_parameters_of_facets_as_they_are_declared() -> 
     told = page.replace("\n", " ")
     assert f"more than {value_counts.MAX_VALUES:,} different values" in told
     assert f"than {value_counts.MAX_VALUE_CHARACTERS} characters is not named" in told
+
+
+def test_the_feed_page_lists_the_parameters_as_they_are_declared() -> None:
+    page = (ROOT / "docs/feed.md").read_text()
+    for own in (feed_params.OF_CHANGES, feed_params.OF_TAIL):
+        rows = [f"| `{name}` | {text} |" for name, text in own.items()]
+        table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+        assert table in page, f"docs/feed.md must have:\n{table}"
+    told = page.replace("\n", " ")
+    assert f"lets {places.MAX_READERS} polls wait" in told
+    assert f"serves {places.MAX_READERS} streams" in told
+    assert f"({tokens.MAX_LENGTH:,} characters)" in told
 
 
 def test_the_http_page_tells_which_scope_each_route_needs() -> None:

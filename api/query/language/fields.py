@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Final, Literal
 
 from api.query.pairs import quoted
+from storage.model.suggestion import nearest
 from storage.model.where import Path
 
 Plain = Literal["component", "environment", "email", "message", "id", "occurred_at", "any"]
@@ -29,7 +29,7 @@ _INDEXED = f"{DATA}["
 _NAMED = [*(name for name in FIELDS if len(name) > 3), DATA]
 _CUTOFF = 0.8  # `date` is not near `data`, `mail` is near `email`
 _MIN_BEGINNING = 3  # `env` is a beginning of `environment`
-_MAX_COMPARED = 40  # characters: comparing takes time in proportion to their square
+_MAX_NAME = 40  # characters of what may be a name
 _could_be_a_name = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*").fullmatch
 
 
@@ -41,7 +41,7 @@ def fault_of_name(name: str) -> str | None:
     root, dot, _ = name.partition(".")
     if name == DATA or name.startswith(_INDEXED):
         return "data needs a path, as in data.order.id:7"
-    if len(root) > _MAX_COMPARED or not _could_be_a_name(root):
+    if len(root) > _MAX_NAME or not _could_be_a_name(root):
         return None
     if name in _CREATED:
         return f"{name} is not a field; the parameters from_date and to_date filter by created_at"
@@ -64,4 +64,4 @@ def _near(name: str) -> str | None:
         for field in _NAMED:
             if field.startswith(lowered):
                 return field
-    return next(iter(get_close_matches(lowered, _NAMED, n=1, cutoff=_CUTOFF)), None)
+    return nearest(lowered, _NAMED, _CUTOFF)

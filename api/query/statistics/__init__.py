@@ -1,1 +1,1 @@
-"""Answering statistics: what a query string asks for, places to go on from, and answers."""
+"""Answer statistics: from a query string to a question, and from counts to an answer."""

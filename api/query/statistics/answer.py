@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.http.answer import JSON, Answer, content_headers
-from api.http.conditional import is_known
 from api.query.statistics import places
 from api.query.statistics.params import StatsQuestion
 from storage.model.cached_page import CachedPage
@@ -71,17 +69,6 @@ def render(asked: StatsQuestion, counted: Counted) -> CachedPage:
         places.encode(counted.next, asked.minute, asked.key) if counted.next else None,
     )
     return CachedPage.of(msgspec.json.encode(stats) + b"\n")
-
-
-def answer_of(body: CachedPage, if_none_match: bytes) -> Answer:
-    """Return 304 for a client that has these counts already, else 200.
-
-    `if_none_match`: the header's values, joined by commas; empty without the header.
-    """
-    headers = [(b"etag", body.etag), (b"cache-control", b"no-cache")]
-    if if_none_match and is_known(body.etag, if_none_match):
-        return Answer(304, headers, b"")
-    return Answer(200, headers + content_headers(JSON.encode(), body.body), body.body)
 
 
 def _bars(counted: Counted, is_grouped: bool) -> Iterator[Bar]:

@@ -114,7 +114,7 @@ def group_of(text: str, also: str = "", several: str = "one field is counted at 
 def _hint(text: str, several: str) -> str:
     if "," in text:
         return f"; {several}"
-    near = did_you_mean(text[:60].lower(), _GROUPS)
+    near = did_you_mean(text.lower(), _GROUPS)
     if near or not _is_key(text) or text in _NEVER_COUNTED:
         return near
     return f"; a value in data is named data.{quoted(text)}"
@@ -132,7 +132,7 @@ def _interval(text: str) -> Interval | Literal["auto"]:
         return "auto"
     interval: Interval | None = next((each for each in INTERVALS if each == found), None)
     if interval is None:
-        hint = did_you_mean(found[:60], _INTERVALS)
+        hint = did_you_mean(found, _INTERVALS)
         raise ValueError(f"must be minute, hour, day, week or auto{hint}")
     return interval
 

@@ -1,18 +1,17 @@
 """Names of time zones, as the IANA lists them."""
 
-from difflib import get_close_matches
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-_COMPARED = 40  # characters: comparing takes time in proportion to their square
+from storage.model.suggestion import nearest
 
 
 def zone_of(name: str) -> ZoneInfo:
     """Return the zone of that name, in any case. Raises ValueError, with the nearest name."""
     found = _names().get(name.lower())
     if found is None:
-        nearest = get_close_matches(name[:_COMPARED].lower(), list(_names()), n=1)
-        hint = f"; did you mean {_names()[nearest[0]]}?" if nearest else ""
+        near = nearest(name.lower(), _names())
+        hint = f"; did you mean {_names()[near]}?" if near else ""
         raise ValueError(f"is not a time zone such as Europe/Berlin or UTC{hint}")
     return ZoneInfo(found)
 

@@ -14,7 +14,7 @@
 --      7 the day of the events that are given back
 -- Returns {granted; room; events left of the day; us until the day ends; day}
 local MILLION, DAY_US, SHARE = 1000000, 86400000000, 8
-local LONGEST_US = 120 * MILLION -- longer than any debt lasts; keeps products exact
+local MAX_ELAPSED_US = 120 * MILLION -- longer than any debt lasts; keeps products exact
 local rate, per_day = tonumber(ARGV[1]), tonumber(ARGV[2])
 local want, must, least, unpaid = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = now_us()
@@ -24,7 +24,7 @@ local h = redis.call('HMGET', KEYS[1], 'room', 'at', 'day', 'used')
 local room, used = full, 0
 if h[1] then
   -- A clock that was set back must not stop the filling until it has caught up.
-  local elapsed = math.min(math.max(now - tonumber(h[2]), 0), LONGEST_US)
+  local elapsed = math.min(math.max(now - tonumber(h[2]), 0), MAX_ELAPSED_US)
   room = math.min(tonumber(h[1]) + elapsed * rate, full)
   if tonumber(h[3]) == today then used = tonumber(h[4]) end
 end

@@ -6,8 +6,8 @@ from random import Random
 
 import sqlalchemy as sa
 
-from storage.errors import sqlstate
 from storage.redis import keys
+from storage.server_errors import sqlstate
 from tests.faults.chaos.client import get, post
 from tests.faults.chaos.record import FIRST_GUILTY
 from tests.faults.chaos.stack import Stack

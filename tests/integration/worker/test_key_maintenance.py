@@ -11,13 +11,7 @@ from storage.access.api_key import ApiKey
 from storage.access.audit import AuditLine, encode_line, newest_lines
 from storage.access.homes import QUEUE, TABLE, KeyHomes
 from storage.access.pending_audit import pending_lines
-from storage.errors import (
-    AccessError,
-    DatabaseUnavailable,
-    NoHome,
-    QueueUnavailable,
-    UnreadableKey,
-)
+from storage.errors import AccessError, DatabaseUnavailable, NoHome, QueueUnavailable, UnreadableKey
 from storage.postgres import partitions
 from storage.postgres.engine import plain_engine
 from storage.redis import keys as names

@@ -110,7 +110,7 @@ def test_an_older_snapshot_is_no_reason_to_fail(
 ) -> None:
     position = feed.now()
     engine = sa.create_engine(settings.database_url)
-    with engine.connect().execution_options(isolation_level=level) as old:  # type: ignore[call-overload]
+    with engine.connect().execution_options(isolation_level=level) as old:
         old.exec_driver_sql("SELECT count(*) FROM dead_letters")
         execute(engine, INSERT.format("meanwhile"))
         # Of another component: the counts by hour of one component may ask to repeat it.

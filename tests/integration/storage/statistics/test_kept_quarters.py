@@ -14,7 +14,6 @@ from storage.cache.day_cache import DayCache
 from storage.model.event import Event, now_ms, to_datetime
 from storage.model.filters import Filters
 from storage.model.name_limits import NameLimits
-from storage.postgres.engine import counting_engine
 from storage.settings import StorageSettings
 from storage.statistics import table_counts
 from storage.statistics.bars import INTERVALS, MAX_BARS, Interval
@@ -36,7 +35,7 @@ from tests.integration.storage.statistics.test_closed_days import (
 from tests.support import watched_drain
 from tests.support.facets import after, never
 from tests.support.reading import made, store
-from tests.support.statistics import bar_of, created, value_of
+from tests.support.statistics import bar_of, created, unhurried_engine, value_of
 from tests.support.watched_drain import STEPS, Killed, World
 
 world = watched_drain.world
@@ -49,7 +48,7 @@ Rows = Counter[tuple[Any, str | None]]
 
 @contextmanager
 def statistics(settings: StorageSettings, seconds: float = 30) -> Iterator[Statistics]:
-    engine = counting_engine(settings.database_url, 1)
+    engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, 0)
     try:
         yield Statistics(engine, lambda _: (), days, seconds)

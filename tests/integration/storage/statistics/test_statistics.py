@@ -14,7 +14,6 @@ from storage.cache.day_cache import DayCache
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.where import Name, Not, Or
-from storage.postgres.engine import counting_engine
 from storage.settings import StorageSettings
 from storage.statistics.bars import INTERVALS, Interval
 from storage.statistics.coverage import Span
@@ -23,7 +22,7 @@ from storage.statistics.reader import Counted, Place, Scale, Statistics
 from testbed.servers import TestServers
 from tests.support.matching import matches
 from tests.support.reading import store
-from tests.support.statistics import bar_of, counted, created, event_at, value_of
+from tests.support.statistics import bar_of, counted, created, event_at, unhurried_engine, value_of
 
 CHANGE = datetime(2026, 10, 25, 1, tzinfo=UTC)  # of the clock in Berlin
 ALL_TIME = [(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))]
@@ -60,7 +59,7 @@ def stored(servers: TestServers) -> Iterator[StorageSettings]:
 def statistics(
     settings: StorageSettings, exact: list[Span], seconds: float = 30
 ) -> Iterator[Statistics]:
-    engine = counting_engine(settings.database_url, 1)
+    engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, 0)
     try:
         yield Statistics(engine, lambda _: exact, days, seconds)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.doctor.catalogue import CHECKS, OF_SERVER
-from cli.doctor.check import Check, NotKnown, Verdict
+from cli.doctor.check import Check, Verdict
+from cli.doctor.errors import NotKnown
 from cli.doctor.examination import examine, examine_one
 from cli.doctor.report import as_document, as_text
 from cli.doctor.subject import open_subject

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cli.doctor import queue_checks
-from cli.doctor.check import NotKnown, Verdict
+from cli.doctor.check import Verdict
+from cli.doctor.errors import NotKnown
 from cli.doctor.machine import Machine, disk_of
 
 GIB = 1 << 30

@@ -1,0 +1,1 @@
+"""The feed over HTTP: tokens, long polls (`changes`) and event streams (`tail`)."""
