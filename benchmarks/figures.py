@@ -81,6 +81,13 @@ WANTED = (
         "at least",
     ),
     Wanted("count_1000", "the same, batches of 1,000", 0.90, "at least"),
+    Wanted(
+        "feed_5000",
+        "stored/s by one drain with the feed / without, batches of 5,000",
+        0.95,
+        "at least",
+    ),
+    Wanted("feed_1000", "the same, batches of 1,000", 0.90, "at least"),
     Wanted("deep_page", "page 1,000 by cursor / page 1", 1.5, "at most"),
     Wanted("stats_p50", "statistics and facets of components, by HTTP, p50", 100, "at most", "ms"),
     Wanted("stats_vs_table", "counting the same in the table / that p50", 15, "at least"),

@@ -157,7 +157,7 @@ class Drain:
             batch = self._lease.identify(batch)
         with database_wait.waiting(storing(self._shard)):
             self._context.writer.ensure_partitions(batch.events)
-            with self._context.writer.batch(self._shard, fence) as transaction:
+            with self._context.writer.batch(self._shard, fence, oldest_ms) as transaction:
                 find_foreign = partial(self._lease.find_foreign, batch)
                 outcome = transaction.insert(batch.events, prepared.text, find_foreign)
                 dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)

@@ -15,7 +15,10 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_LEDGER = "ALTER TABLE drain_ledger ADD COLUMN batches bigint NOT NULL DEFAULT 0"
+_LEDGER = """
+ALTER TABLE drain_ledger ADD COLUMN batches bigint NOT NULL DEFAULT 0,
+    ADD COLUMN recent_after bigint NOT NULL DEFAULT 0, ADD COLUMN recent_from timestamptz;
+"""
 _IDENTITY = """
 CREATE TABLE feed_identity (
     one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
@@ -80,7 +83,7 @@ ALTER TABLE events DROP COLUMN feed;
 DROP FUNCTION claim_feed_number();
 DROP TABLE feed_identity;
 DELETE FROM drain_ledger WHERE shard >= 16384;
-ALTER TABLE drain_ledger DROP COLUMN batches;
+ALTER TABLE drain_ledger DROP COLUMN batches, DROP COLUMN recent_after, DROP COLUMN recent_from;
 """
 
 

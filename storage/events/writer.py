@@ -33,13 +33,23 @@ _TERMINATE_STALE += """
     AND string_to_array(entry, '-')::numeric[] > string_to_array(%(last)s, '-')::numeric[]
 """
 # Several statements in one text are one round trip; the last one's result is returned.
+# `recent_from` spares readers of the feed old partitions. It is raised from time to time, and after
+# a batch with an older event.
 # A trigger that would refuse a row only at COMMIT must do so while the row can still be removed.
 _CLAIM = """
     SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL application_name = %(session)s;
-    INSERT INTO drain_ledger (shard, fence, batches) VALUES (%(shard)s, %(fence)s, 1)
-    ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence, batches = drain_ledger.batches + 1
-    WHERE drain_ledger.fence <= excluded.fence RETURNING entry,
+    INSERT INTO drain_ledger AS ledger (shard, fence, batches, recent_after, recent_from)
+    VALUES (%(shard)s, %(fence)s, 1, 1, now() - interval '3 hours')
+    ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence, batches = ledger.batches + 1,
+    (recent_after, recent_from) = (
+        SELECT CASE WHEN is_recent THEN ledger.recent_after ELSE ledger.batches + 1 END,
+            CASE WHEN is_recent THEN ledger.recent_from ELSE now() - interval '3 hours' END
+        FROM (VALUES (ledger.recent_from BETWEEN now() - interval '6 hours' AND %(oldest)s)) AS of (
+            is_recent
+        )
+    )
+    WHERE ledger.fence <= excluded.fence RETURNING entry,
 """
 _CLAIM += SET_NUMBER  # the number in the feed of all that the transaction stores
 _RECORD_COUNTS = """
@@ -102,15 +112,18 @@ class BatchWriter:
             partitions.require(self._spans, some, unit)
 
     @contextmanager
-    def batch(self, shard: int, fence: int) -> Iterator["BatchTransaction"]:
+    def batch(
+        self, shard: int, fence: int, oldest_ms: int | None = None
+    ) -> Iterator["BatchTransaction"]:
         """Run the transaction of one batch, and commit it at the end of the block.
 
-        No other drain of this shard commits while the block runs. Raises LeaseLost if a later
+        No other drain of this shard commits while the block runs. `oldest_ms`: the earliest
+        `created_at` of its events; None if unknown. Raises LeaseLost if a later
         fence has written, DatabaseUnavailable if PostgreSQL can't be reached.
         """
         try:
             with transaction(self._engine) as connection:
-                position = _claim(connection, shard, fence)
+                position = _claim(connection, shard, fence, oldest_ms)
                 batch = BatchTransaction(connection, shard, position, self._window)
                 yield batch
             self._window.add(batch.events, batch.refused)
@@ -203,9 +216,10 @@ class BatchTransaction:
         return self._connection.execute(add).rowcount
 
 
-def _claim(connection: sa.Connection, shard: int, fence: int) -> str:
+def _claim(connection: sa.Connection, shard: int, fence: int, oldest_ms: int | None) -> str:
     """Claim the shard for the transaction. Return the last entry that the ledger accounts for."""
-    claim = {"session": _session_name(shard), "shard": shard, "fence": fence}
+    oldest = None if oldest_ms is None else to_datetime(min(oldest_ms, _MAX_MS))
+    claim = {"session": _session_name(shard), "shard": shard, "fence": fence, "oldest": oldest}
     position = connection.exec_driver_sql(_CLAIM, claim).scalar()
     if position is None:
         raise LeaseLost(f"shard {shard}: a drain with a later fence than {fence} has written")

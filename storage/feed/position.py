@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -48,17 +48,32 @@ class Position:
 class Part:
     """A part of the feed: the events with a number above `low` and up to `high`, behind `last`.
 
-    The part with `high` 0 has the events without a number.
+    The part with `high` 0 has the events without a number. `since`: no event of the part was
+    created before, as far as is known.
     """
 
     low: int
     high: int
     last: Key | None = None
+    since: datetime | None = None
 
     @property
     def is_history(self) -> bool:
         """Return whether its events were stored before there were numbers."""
         return self.high == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What a writer's batches above `after` have: no event that was created before `since`."""
+
+    after: int
+    since: datetime
+
+    def bound(self, part: Part) -> Part:
+        """Return the writer's part with this bound, if it holds for all of it."""
+        lowest = max(part.low, part.last.feed - 1 if part.last else 0)
+        return replace(part, since=self.since) if lowest >= self.after else part
 
 
 def reach(position: Position, head: Position) -> Mapping[int, int]:

@@ -25,6 +25,10 @@ HEAD = sa.select(
 ).select_from(feed_identity.outerjoin(drain_ledger, sa.true()))
 """One row for each writer, and at least one."""
 
+RECENT = sa.select(
+    drain_ledger.c.shard, drain_ledger.c.recent_after, drain_ledger.c.recent_from
+).where(drain_ledger.c.recent_from.is_not(None))
+
 _WHOLE = [column.name for column in EVENT_COLUMNS if column.name != "data"]
 
 
@@ -76,6 +80,8 @@ def _within(part: Part) -> Iterator[sa.ColumnElement[bool]]:
         return
     yield of.feed > part.low if last is None else of.feed >= last.feed
     yield of.feed <= part.high
+    if part.since is not None:
+        yield of.created_at >= part.since
     if last is not None:
         yield sa.tuple_(of.feed, of.created_at, of.id) > sa.tuple_(*last)
 

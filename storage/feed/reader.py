@@ -1,6 +1,6 @@
 """Read the feed: every stored event that matches, exactly once, from a position on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from storage.errors import FeedNotReady, FeedReplaced
+from storage.events.feed_numbers import number_of, writer_and_batch
 from storage.events.page_rows import PAGE_BYTES, event_of, read_rows
 from storage.feed.position import (
     FIRST,
     Key,
     Part,
     Position,
+    Recent,
     Within,
     batches_behind,
     finished,
@@ -24,7 +26,7 @@ from storage.feed.position import (
     skipped_parts,
     stopped,
 )
-from storage.feed.queries import HEAD, count_query, part_query
+from storage.feed.queries import HEAD, RECENT, count_query, part_query
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.postgres.engine import TimeLeft, transaction
@@ -94,7 +96,7 @@ class FeedReader:
             head = self._usable(connection, position, head)
             to = reach(position, head)
             page = _Page(connection, filters, limit, self._walk)
-            is_finished = all(map(page.take, parts(position, to)))
+            is_finished = all(map(page.take, _bounded(connection, parts(position, to))))
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
         behind = batches_behind(following, head)
         return FeedPage(page.events, following, behind, page.keys, to)
@@ -107,7 +109,7 @@ class FeedReader:
         with transaction(self._engine) as connection:
             head = self._usable(connection, position, None)
             wanted, time_left, missed = replace(filters, cursor=None), TimeLeft(), 0
-            for part in skipped_parts(position, head):
+            for part in _bounded(connection, skipped_parts(position, head)):
                 time_left.allow(connection)
                 missed += connection.scalar(count_query(part, wanted)) or 0
         to = later(reach(position, head), head.batches)
@@ -166,6 +168,19 @@ class _Page:
             self._bytes += len(row.message) + len(row.data or "")
         self.last = key
         return not row.is_last
+
+
+def _bounded(connection: sa.Connection, some: Iterator[Part]) -> Iterator[Part]:
+    """Yield the parts with bounds of time, which spare PostgreSQL the older partitions."""
+    recent: dict[int, Recent] | None = None
+    for part in some:
+        if recent is None:
+            recent = {
+                row.shard: Recent(number_of(row.shard, row.recent_after), row.recent_from)
+                for row in connection.execute(RECENT)
+            }
+        writer, _ = writer_and_batch(part.high)
+        yield recent[writer].bound(part) if writer in recent and part.high else part
 
 
 class _Head(NamedTuple):

@@ -103,10 +103,13 @@ drain_ledger = Table(
     Column("dead", BigInteger, nullable=False, server_default=text("0")),
     Column("since", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
     Column("batches", BigInteger, nullable=False, server_default=text("0")),
+    Column("recent_after", BigInteger, nullable=False, server_default=text("0")),
+    Column("recent_from", TIMESTAMP(timezone=True)),
 )
 """For each shard, counts of what became of its entries up to `entry`, each counted once, and the
 highest fence that has written for it: a drain with a lower one can't commit. Other writers of
-events have rows behind the shards. `batches`: the writer's transactions that were committed."""
+events have rows behind the shards. `batches`: the writer's transactions that were committed. The
+events of batches above `recent_after` were created at `recent_from` or later; NULL if unknown."""
 
 feed_identity = Table(
     "feed_identity",

@@ -14,7 +14,7 @@ from storage.errors import StorageError
 from storage.events.writer import BatchWriter
 from storage.feed.position import Position
 from storage.feed.reader import FeedReader
-from storage.model.event import now_ms
+from storage.model.event import created_ms, now_ms
 from storage.model.filters import Filters
 from storage.postgres.engine import plain_engine, reading_engine, writing_engine
 from storage.settings import StorageSettings
@@ -68,7 +68,7 @@ class Load:
             for _ in range(draw.choice([1, 20, 200]))
         ]
         writer.ensure_partitions(events)
-        with writer.batch(shard, 1) as transaction:
+        with writer.batch(shard, 1, min(map(created_ms, events))) as transaction:
             transaction.insert(events)
             _pause.wait(draw.choice(PAUSES))
             if draw.random() < 0.1:

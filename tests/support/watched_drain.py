@@ -45,9 +45,11 @@ class WatchedWriter(BatchWriter):
         super().ensure_partitions(events)
 
     @contextmanager
-    def batch(self, shard: int, fence: int) -> Iterator[BatchTransaction]:
+    def batch(
+        self, shard: int, fence: int, oldest_ms: int | None = None
+    ) -> Iterator[BatchTransaction]:
         events = self.events
-        with super().batch(shard, fence) as transaction:
+        with super().batch(shard, fence, oldest_ms) as transaction:
             yield transaction
             self.step("begun")
         self.on_commit(events)
