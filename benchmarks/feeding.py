@@ -1,12 +1,14 @@
 """Measure rows a second by one drain with and without the numbers of the feed and their index."""
 
+from typing import Any
+
 from benchmarks.bench import Bench
 from benchmarks.figures import Part
 from benchmarks.switched import compare
 from storage.postgres.tables import events
 
 _SIZES = {5_000: "feed_5000", 1_000: "feed_1000"}
-_DEFAULT = events.c.feed.server_default
+_DEFAULT: Any = events.c.feed.server_default
 # The index has no rows with number 0.
 _KINDS = {
     "fed": f"ALTER TABLE events ALTER feed SET DEFAULT {_DEFAULT.arg.text}",

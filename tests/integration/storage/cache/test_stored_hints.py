@@ -22,7 +22,7 @@ def control(settings: StorageSettings) -> Iterator[redis.Redis]:
 
 @pytest.mark.parametrize("writer", [3, "replay"])
 def test_the_end_of_a_write_tells_who_has_stored(control: redis.Redis, writer: int | str) -> None:
-    with control.pubsub(ignore_subscribe_messages=True) as listener:
+    with control.pubsub(ignore_subscribe_messages=True) as listener:  # type: ignore[no-untyped-call]
         listener.subscribe(keys.STORED_CHANNEL)
         listener.get_message(timeout=30)  # of the subscription
         invalidator = CacheInvalidator(control)
@@ -36,7 +36,8 @@ def test_the_end_of_a_write_tells_who_has_stored(control: redis.Redis, writer: i
 def test_a_user_who_may_not_publish_ends_the_write_all_the_same(
     control: redis.Redis, settings: StorageSettings
 ) -> None:
-    control.execute_command("ACL", "SETUSER", "mute", "on", ">p", "allkeys", "+@all", "-publish")
+    acl = ("mute", "on", ">p", "allkeys", "+@all", "-publish")
+    control.execute_command("ACL", "SETUSER", *acl)  # type: ignore[no-untyped-call]
     try:
         with redis.Redis.from_url(f"{settings.control_url}&username=mute&password=p") as mute:
             invalidator = CacheInvalidator(mute)
@@ -44,6 +45,6 @@ def test_a_user_who_may_not_publish_ends_the_write_all_the_same(
             assert control.zcard(keys.PENDING_WRITERS) == 1
             invalidator.end_write(0, 0, CHANGED, 1)
     finally:
-        control.execute_command("ACL", "DELUSER", "mute")
+        control.execute_command("ACL", "DELUSER", "mute")  # type: ignore[no-untyped-call]
     assert control.zcard(keys.PENDING_WRITERS) == 0
     assert control.hget(keys.GENERATIONS, "all") == b"1"
