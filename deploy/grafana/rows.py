@@ -230,6 +230,18 @@ ROWS: dict[str, Sequence[Panel]] = {
             "A second: whole, left by the client, broken off by an error, by a stop or by the end "
             "of a key, or refused.",
         ),
+        Panel(
+            "Readers of the feed",
+            "short",
+            [(f"sum by (kind) (activity_feed_readers{{{JOB}}})", "{{kind}}")],
+            "Streams that are open and polls that wait; each process takes 100 of a kind.",
+        ),
+        Panel(
+            "Events sent to readers of the feed",
+            "eps",
+            [(rate("activity_feed_events_total", "kind"), "{{kind}}")],
+            "An event counts once for each reader.",
+        ),
     ),
     "Cache": (
         Panel(

@@ -22,14 +22,14 @@ def unhurried_engine(settings: StorageSettings) -> sa.Engine:
     PostgreSQL would end its transaction on a busy machine.
     """
     engine = counting_engine(settings.database_url, 1)
-
-    @sa.event.listens_for(engine, "connect")
-    def _without_limit(connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET transaction_timeout = 0")
-        connection.commit()
-
+    sa.event.listen(engine, "connect", _lift_limit)
     return engine
+
+
+def _lift_limit(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET transaction_timeout = 0")
+    connection.commit()
 
 
 def event_at(instant: datetime, **fields: Any) -> Event:

@@ -7,16 +7,17 @@ from fastapi import APIRouter
 
 from api.app import create_app
 from api.auth.access import ACCESS, NotInTable
-from api.routes import ingest, ops, otlp, pages, query
+from api.routes import export, feed, ingest, ops, otlp, pages, query
 from api.routes.protected_route import ProtectedRoute, protected_router, require_protected
 from api.settings import ApiSettings
 from storage.settings import StorageSettings
 
 LATER = {("GET", "/metrics")}
+MODULES = (ingest, otlp, feed, export, query, ops, pages)
 
 
 def routes() -> Iterator[ProtectedRoute]:
-    for module in (ingest, otlp, query, ops, pages):
+    for module in MODULES:
         for route in require_protected(module.router).routes:
             assert isinstance(route, ProtectedRoute)
             yield route
@@ -29,11 +30,11 @@ def test_each_route_has_a_line_and_each_line_a_route() -> None:
 
 def test_the_application_has_no_other_routes() -> None:
     app = create_app(StorageSettings(_env_file=None), ApiSettings(_env_file=None)).fastapi
-    ours = {id(module.router) for module in (ingest, otlp, query, ops, pages)}
+    ours = {id(module.router) for module in MODULES}
     assert {id(getattr(one, "original_router", None)) for one in app.routes} == ours
     assert not any(
         getattr(router, "_low_priority_routes", ())
-        for router in (app.router, *(module.router for module in (ingest, otlp, query, ops, pages)))
+        for router in (app.router, *(module.router for module in MODULES))
     )
 
 
