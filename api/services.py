@@ -176,10 +176,7 @@ async def open_services(
         history = History(store, cache, producer, storage.database_pool)
         await _announce(producer, inspector)
         await _check_history(history)
-        sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
-        stack.callback(sweeper.stop)
-        wakeups = _Wakeups(storage)
-        stack.callback(wakeups.close)
+        sweeper, wakeups = _drain_wakers(stack, storage)
         await _watch_keys(stack, storage, engine, keys)
         monitor, lag, freshness = _watch_backlog(stack, inspector)
         read = _DatabaseReads(history, engine)
@@ -208,6 +205,14 @@ async def open_services(
             metrics,
             probes,
         )
+
+
+def _drain_wakers(stack: AsyncExitStack, storage: StorageSettings) -> tuple[Sweeper, _Wakeups]:
+    sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
+    stack.callback(sweeper.stop)
+    wakeups = _Wakeups(storage)
+    stack.callback(wakeups.close)
+    return sweeper, wakeups
 
 
 def _bulk_services(

@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 
 from api.http.paths import EVENTS, plain_path
-from storage.metrics.catalogue import ROUTES
 from storage.metrics.http_requests import row_of
+from storage.metrics.labels import ROUTES
 
 ROUTED_PATH = "activity.path"  # in a scope: the path without the prefix of a proxy
 REQUEST = "activity.request"  # in a scope: its `RequestId`

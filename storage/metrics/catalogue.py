@@ -2,66 +2,27 @@
 
 Metrics of the *service* come from the queue, control and PostgreSQL, and are equal on every
 instance: take `max` over the instances. Metrics of an *instance* are counted by the processes of
-one supervisor, in its slot file: take `sum`.
-
-No label is a component, an email, or the name of a key: their number has no bound.
+one supervisor, in its slot file: take `sum`. `labels.py` has the values of their labels.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.metrics.labels import (
+    CODES,
+    DRAIN_STEPS,
+    EXPORT_ENDS,
+    FEED_KINDS,
+    METHODS,
+    REASONS,
+    ROLES,
+    ROUTES,
+    VERDICTS,
+)
+
 Kind = Literal["counter", "gauge", "histogram"]
 Origin = Literal["service", "instance"]
 Labels = tuple[tuple[str, tuple[str, ...]], ...]
-
-METHODS = ("GET", "HEAD", "POST", "OPTIONS", "other")
-ROUTES = (
-    "/",
-    "/events",
-    "/events/batch",
-    "/events/stats",
-    "/events/facets",
-    "/events/changes",
-    "/events/tail",
-    "/events/export",
-    "/events/{event_id}",
-    "/events/{event_id}/around",
-    "/v1/logs",
-    "/status",
-    "/metrics",
-    "/health",
-    "/health/ready",
-    "/openapi.json",
-    "/docs",
-    "/docs/{file}",
-    "unmatched",  # a path that no route has
-    "unread",  # refused by the protocol, before its path was known
-)
-CODES = (
-    *("200", "201", "202", "204", "304", "400", "401", "403", "404", "405", "408", "409", "410"),
-    *("413", "415", "421", "422", "424", "429", "431", "500", "501", "503", "505", "other"),
-)
-REASONS = (
-    "invalid",  # the event, or the request
-    "too_large",
-    "unsupported",  # the media type, an encoding
-    "held_back",  # valid, but of an atomic batch with an invalid event
-    "idempotency",  # the key belongs to another request, or to one that is in progress
-    "unauthorized",
-    "forbidden",
-    "rate_limited",
-    "backlog_full",
-    "keys_full",  # the limit of remembered idempotency keys
-    "queue_unavailable",
-    "busy",  # this process has no memory for the request, or can't read any API key
-    "incomplete",  # the client did not send all of it, or too slowly
-    "internal",
-)
-VERDICTS = ("hit", "miss", "bypass")
-DRAIN_STEPS = ("read", "insert", "begin_write", "commit", "end_write", "acknowledge")
-FEED_KINDS = ("changes", "tail")
-EXPORT_ENDS = ("complete", "client_gone", "failed", "stopped", "revoked", "refused")
-ROLES = ("supervisor", "api", "worker")
 
 _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)

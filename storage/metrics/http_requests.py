@@ -7,8 +7,9 @@ lock, which would be a quarter of the cost.
 from bisect import bisect_left
 from time import perf_counter_ns
 
-from storage.metrics.catalogue import CODES, HTTP_REQUEST_DURATION, HTTP_REQUESTS
+from storage.metrics.catalogue import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 from storage.metrics.instruments import bounds
+from storage.metrics.labels import CODES
 from storage.metrics.layout import combinations, offset, width
 from storage.metrics.process import own
 

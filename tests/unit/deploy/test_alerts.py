@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from storage.metrics.catalogue import REASONS
+from storage.metrics.labels import REASONS
 from tests.support.metric_names import KNOWN, RECORDED, named
 from tests.support.prometheus import (
     ALERTS,

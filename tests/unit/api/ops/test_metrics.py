@@ -17,7 +17,8 @@ from api.ops.service_metrics import ServiceReading, samples_of, unaccounted
 from api.routes import export, feed, ingest, ops, otlp, pages, query
 from storage.errors import KeysFull, QueueUnavailable, ShardFull
 from storage.events.ledger import Account
-from storage.metrics.catalogue import CODES, REASONS, ROUTES, WORKERS_WANTED
+from storage.metrics.catalogue import WORKERS_WANTED
+from storage.metrics.labels import CODES, REASONS, ROUTES
 from storage.metrics.samples import UNLABELLED
 from storage.queue.inspector import ShardState
 from tests.support.scraped import parse

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.metrics import catalogue, instruments, process
+from storage.metrics import catalogue, instruments, labels, process
 from storage.metrics.catalogue import HTTP_REQUEST_DURATION, HTTP_REQUESTS, Metric
 from storage.metrics.http_requests import count_answer, row_of
 from storage.metrics.process import ProcessSlot, place_of
@@ -47,7 +47,7 @@ def test_each_value_of_a_label_has_its_counter(file: SlotFile) -> None:
     instruments.rejected_events["too_large"].add(2)
     found = shown(file, catalogue.REJECTED_EVENTS)
     assert {labels for labels, value in found.items() if value} == {("too_large",)}
-    assert found.keys() == {(reason,) for reason in catalogue.REASONS}
+    assert found.keys() == {(reason,) for reason in labels.REASONS}
 
 
 def test_a_value_belongs_to_the_first_bucket_that_holds_it(file: SlotFile) -> None:
