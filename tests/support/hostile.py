@@ -26,7 +26,7 @@ LAST = request(b"", b"GET", b"/health", b"Connection: close")
 _HEADERS = frozenset(
     (
         *("content-type", "content-length", "transfer-encoding", "connection", "date", "location"),
-        *("etag", "x-cache", "cache-control", "allow", "retry-after"),
+        *("etag", "x-cache", "cache-control", "allow", "retry-after", "vary"),
         *("activity-ack", "activity-lag", "accept-encoding", "x-request-id"),
     )
 )
