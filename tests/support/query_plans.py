@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from storage.model.event import Event, to_datetime
 from storage.postgres.engine import reading_engine
 from testbed.servers import TestServers
-from tests.support.reading import made, store
+from tests.support.reading import made, make_days, store
 
 DAY_MS = 86_400_000
 DAYS = 4
@@ -99,6 +99,7 @@ def stored() -> list[Event]:
 @pytest.fixture(scope="module")
 def plan(servers: TestServers, stored: list[Event]) -> Iterator[Planner]:
     with servers.fresh() as settings:
+        make_days(settings, (to_datetime(FIRST_MS + day * DAY_MS) for day in range(DAYS)))
         store(settings, stored)
         # As autovacuum does: statistics, and what waits to be sorted into the GIN indexes.
         servers.execute("VACUUM (ANALYZE) events", make_url(settings.database_url).database or "")

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from storage.events.writer import BatchWriter
 from storage.model.cached_page import CachedPage
 from storage.model.event import Event, id_text, time_text
 from storage.model.filters import Filters
-from storage.postgres.engine import reading_engine, writing_engine
+from storage.postgres import partitions
+from storage.postgres.engine import reading_engine, transaction, writing_engine
 from storage.queue.producer import QueueProducer
 from storage.redis.client import connect_async
 from storage.settings import StorageSettings
@@ -65,6 +67,14 @@ def store(settings: StorageSettings, events: Iterable[Event], size: int = 5_000)
         writer.ensure_partitions(part)
         with writer.batch(99, 1) as transaction:
             transaction.insert(part)
+    engine.dispose()
+
+
+def make_days(settings: StorageSettings, days: Iterable[datetime]) -> None:
+    """Make a partition for each of these days, which would share one if they are long past."""
+    engine = writing_engine(settings.database_url)
+    with transaction(engine) as connection:
+        partitions.ensure(connection, days, "day")
     engine.dispose()
 
 
