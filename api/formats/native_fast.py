@@ -95,7 +95,8 @@ def parsers(
 ) -> tuple[Parse, ParseMany]:
     """Return `parse` and `parse_many` for events of this decoder.
 
-    `is_good` checks what its types can't express. `parse` returns the event of a plainly good body,
+    `is_good` checks what its types can't express, once the bounds of JSON are kept. `parse`
+    returns the event of a plainly good body,
     None for any other, good or bad. `parse_many` returns the events of bodies that are all plainly
     good, None if one is not: it makes the checks on one body once, on all bodies as one text.
     """
@@ -106,7 +107,7 @@ def parsers(
             event = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if not is_good(event) or _needs_validation(body) or is_too_deep(body, MAX_EVENT_DEPTH):
+        if _needs_validation(body) or is_too_deep(body, MAX_EVENT_DEPTH) or not is_good(event):
             return None
         return event
 

@@ -10,6 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from storage.model.event import Event
+from storage.model.json_rules import MAX_DIGITS
 
 _BITS = 10  # bytes of an id beside its time
 _IMPORT_ID = blake2b(digest_size=_BITS, person=b"import_id")
@@ -49,21 +50,28 @@ def canonical_content(
 
 
 def content_of(event: Event) -> bytes:
-    """Return the canonical content of an event as it is queued or stored."""
+    """Return the canonical content of an event as it is queued or stored.
+
+    Another program may have stored `data` that no posted event can have. Its content is then like
+    that of no posted event.
+    """
     occurred_at = event.occurred_at or None
-    return canonical_content(
-        event.component,
-        event.environment,
-        event.message,
-        event.email,
-        bytes(event.data),
-        occurred_at,
-    )
+    texts = event.component, event.environment, event.message, event.email
+    data = bytes(event.data)
+    try:
+        return canonical_content(*texts, data, occurred_at)
+    except (ValueError, RecursionError):
+        return b"".join((b"unreadable", _encode(texts), data))
 
 
 def _number(literal: str) -> int | Decimal:
-    """Return a number with a point or an exponent in its one form: an integer if it is one."""
+    """Return a number with a point or an exponent in its one form: an integer if it is one.
+
+    Never an integer of more digits than a posted event may have: to write it out may take minutes.
+    """
     found = Decimal(literal)
+    if found.adjusted() > MAX_DIGITS:
+        return found
     whole = found.to_integral_value()
     return int(whole) if found == whole else found.normalize(_EXACT)
 

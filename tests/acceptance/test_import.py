@@ -178,3 +178,16 @@ def test_an_idempotency_key_is_refused_because_an_import_needs_none(running: Ser
     answer = problem(running.http.post(PATH, json=[item()], headers={"Idempotency-Key": "k"}), 422)
     [found] = answer["errors"]
     assert found["header"] == "Idempotency-Key"
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e5000", "1e131071", "1e1000000000", "1.5e1000000000000000000000", "9" * 4301, "0e999999999"],
+)
+def test_a_number_that_no_event_may_have_is_told_at_once(running: Service, number: str) -> None:
+    start = '{"component":"c","environment":"e","message":"m","created_at":"2021-01-03T00:00:00Z",'
+    for text in (f'[{start}"data":{number}}}]', f'[{start}"data":[1]}},{start}"data":{number}}}]'):
+        headers = {"content-type": "application/json"}
+        answer = running.http.post(f"{PATH}&dry_run=true", content=text, headers=headers)
+        wrong = answer.json()["results"][-1]["error"]["errors"]
+        assert [one["pointer"] for one in wrong] == ["/data"]

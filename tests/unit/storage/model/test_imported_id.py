@@ -1,10 +1,17 @@
 """The ids of imported events: fixed for ever, and the same for equal events."""
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.model.event import derived_id, derived_ids, id_text
-from storage.model.imported_id import bits_of_content, bits_of_import_id, canonical_content
+from storage.model.event import Event, derived_id, derived_ids, id_text
+from storage.model.imported_id import (
+    bits_of_content,
+    bits_of_import_id,
+    canonical_content,
+    content_of,
+)
 
 MS = 1_617_000_000_123
 
@@ -46,3 +53,18 @@ def test_what_differs_differs() -> None:
 def test_many_ids_are_those_of_each(made: list[tuple[int, bytes]]) -> None:
     times, bits = [ms for ms, _ in made], [one for _, one in made]
     assert derived_ids(times, bits) == [derived_id(*one) for one in made]
+
+
+@pytest.mark.parametrize("data", ["1e131071", "-1.5e131071", "9" * 5000, "[" * 5000 + "]" * 5000])
+def test_what_another_program_has_stored_is_like_no_posted_event(data: str) -> None:
+    stored = Event(
+        id="01234567-89ab-7cde-8f01-23456789abcd",
+        created_at="2021-01-03T00:00:00.000Z",
+        component="c",
+        environment="e",
+        message="m",
+        email=None,
+        data=msgspec.Raw(data.encode()),
+    )
+    assert content_of(stored) == content_of(stored)
+    assert content_of(stored) != canonical_content("c", "e", "m", None, b"1", None)
