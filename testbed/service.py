@@ -107,7 +107,11 @@ def service(
     log_to: IO[bytes] | None = None,
     **more: object,
 ) -> Iterator[Service]:
-    """Run the service for the block, which starts when `probe` answers 200."""
+    """Run the service for the block, which starts when `probe` answers 200.
+
+    `ack=stored` waits for long unless `more` says otherwise: the machine may be busy.
+    """
+    more = {"ack_seconds": 60, **more}
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)

@@ -17,7 +17,10 @@ from tests.support.problems import problem
 @pytest.fixture(scope="module")
 def still(servers: TestServers) -> Iterator[Service]:
     """Run a service without workers."""
-    with servers.fresh() as settings, service(settings, workers=0, cache_grace_ms=0) as started:
+    with (
+        servers.fresh() as settings,
+        service(settings, workers=0, cache_grace_ms=0, ack_seconds=0.3) as started,
+    ):
         yield started
 
 

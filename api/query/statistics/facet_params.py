@@ -44,7 +44,7 @@ def parse_facets(query_string: bytes, limits: NameLimits | None = None) -> Asked
     faults: list[ErrorDetail] = []
     fresh, pairs = take_fresh(decoded_pairs(query_string, faults), faults)
     own = {name: [value.strip() for known, value in pairs if known == name] for name in OWN}
-    names = list(dict.fromkeys(name for name in own["field"] if name))
+    names = [name for name in own["field"] if name]
     fields = _fields(names, faults)
     values = one_of(own, "values", _count, faults) or DEFAULT_VALUES
     filters = filters_of([pair for pair in pairs if pair[0] not in OWN], faults, Clock(), KNOWN)
@@ -60,10 +60,10 @@ def _fields(names: list[str], faults: list[ErrorDetail]) -> tuple[Group, ...]:
         what = f"is given {len(names)} times, over {MAX_FIELDS}" if names else "is needed"
         faults.append(fault("field", f"{what}, as in field=component&field=data.customer.tier"))
         return ()
-    return tuple(_known(names, faults))
+    return tuple(_known(dict.fromkeys(names), faults))
 
 
-def _known(names: list[str], faults: list[ErrorDetail]) -> Iterable[Group]:
+def _known(names: Iterable[str], faults: list[ErrorDetail]) -> Iterable[Group]:
     for name in names:
         if name == KEYS_OF_DATA:
             continue

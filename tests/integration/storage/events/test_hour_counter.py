@@ -32,6 +32,18 @@ HOUR = timedelta(hours=1)
 BEFORE = "0004"  # the migration without counts
 
 
+INSERT = sa.text(
+    "INSERT INTO events (id, created_at, component, environment, message, data) "
+    "VALUES (:id, :created_at, :component, :environment, :message, 'null')"
+)
+
+
+def columns_of(event: Event) -> dict[str, str]:
+    """Return what every version of the table has columns for."""
+    names = ("id", "created_at", "component", "environment", "message")
+    return {name: getattr(event, name) for name in names}
+
+
 @pytest.fixture
 def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
     found = plain_engine(settings.database_url, 4)
@@ -42,9 +54,9 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
 @pytest.fixture
 def uncounted(settings: StorageSettings, engine: sa.Engine) -> list[Event]:
     """Store events of three days before the migration."""
-    downgrade(settings.database_url, BEFORE)
     found = [event for day in range(3) for event in some(200, day)]
     store(settings, found)
+    downgrade(settings.database_url, BEFORE)
     upgrade(settings.database_url)
     assert rows(engine, "SELECT FROM event_hours") == []
     return found
@@ -193,10 +205,11 @@ def test_the_migration_waits_for_transactions_that_do_not_count(
     settings: StorageSettings, engine: sa.Engine
 ) -> None:
     """A worker of the version before may be in the middle of a batch."""
-    downgrade(settings.database_url, BEFORE)
     store(settings, some(30))
+    downgrade(settings.database_url, BEFORE)
     running = threading.Thread(target=upgrade, args=[settings.database_url])
-    with storing(settings, *some(30, seed=1)):
+    with engine.begin() as connection:
+        connection.execute(INSERT, [columns_of(event) for event in some(30, seed=1)])
         running.start()
         waiting = "SELECT FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
         wait_until(lambda: rows(engine, waiting), "the migration to wait", 60)

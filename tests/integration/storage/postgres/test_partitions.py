@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,14 @@ from worker.maintenance import Maintenance
 
 engine = batch_writing.engine
 writing = batch_writing.writing
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_long_ago() -> Iterator[None]:
+    """Let no partition be longer than its unit, whatever the day of the test."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(partitions, "_PAST", ())
+        yield
 
 
 def utc(*parts: int) -> datetime:
