@@ -3,9 +3,11 @@
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from cli.errors import NotAFile
 
@@ -74,6 +76,29 @@ def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
     writing.replace(path)
     if sync:
         sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Lend a new file that takes the place of `path` in one step, with mode 0600, once it is whole.
+
+    It is on disk when the block has ended. If the block raises, `path` stays as it was. A kill
+    leaves the part that was written in a file beside it. Raises `NotAFile`, `OSError`.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise _not_a_file(path)
+    # With a name of its own, so that two runs do not write into one file.
+    descriptor, name = tempfile.mkstemp(".writing", f"{path.name}.", path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

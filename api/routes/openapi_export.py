@@ -5,9 +5,10 @@ from typing import Any
 from fastapi import Response
 
 from api.query.export.answer import NDJSON
+from api.query.export.columns import MAX_COLUMN
 from api.query.export.csv_rows import COLUMNS
 from api.query.export.csv_rows import MEDIA_TYPE as CSV
-from api.query.export.params import MAX_COLUMN, OWN
+from api.query.export.params import OWN
 from api.query.statistics.params import FILTERS
 from api.routes.openapi import AWAY, FRESH_READ, header, parameter, problem, query_parameters
 

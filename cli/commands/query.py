@@ -14,7 +14,7 @@ HELP = "list, count or follow the events that match"
 EXAMPLES = (
     "activity query --component billing --from -24h",
     "activity query 'component:(auth OR pay*) -environment:dev \"was paid\"' --limit 20",
-    "activity query --all --json --from 2026-11-01 >november.ndjson",
+    "activity query --all --csv --from 2026-11-01 --output november.csv",
     "activity query timeout --stats --interval hour --group-by component",
     "activity query --facets --field component --field data.customer.tier",
     "activity query --follow --environment production",
@@ -40,6 +40,7 @@ _ONLY_FOR = {
     "limit": ("", "follow"),
     "order": ("",),
     "all": ("",),
+    "csv": ("",),
     "columns": ("", "follow"),
     "interval": ("stats",),
     "tz": ("stats",),
@@ -47,7 +48,7 @@ _ONLY_FOR = {
     "field": ("facets",),
     "values": ("facets",),
     "once": ("stats", "facets"),
-    "output": ("since",),
+    "output": ("", "since"),
     "fresh": ("", "stats", "facets"),
 }
 
@@ -71,10 +72,15 @@ def _add_listing(parser: ArgumentParser) -> None:
         help="print each event as one line of JSON; counts as one line in all",
     )
     group.add_argument(
+        "--csv",
+        action="store_true",
+        help="print CSV; as many events as without it, so add --all for every one",
+    )
+    group.add_argument(
         "--columns",
         type=_columns,
         metavar="NAMES",
-        help=f"columns of the table, of {', '.join(_COLUMNS)}",
+        help=f"columns of the table or of CSV, of {', '.join(_COLUMNS)}; of CSV also data.PATH",
     )
     group.add_argument(
         "--limit",
@@ -88,7 +94,7 @@ def _add_listing(parser: ArgumentParser) -> None:
         help="asc: begin with the oldest; desc: begin with the newest, which is shown first",
     )
     group.add_argument(
-        "--all", action="store_true", help="show every event, the oldest first, page by page"
+        "--all", action="store_true", help="show every event, the oldest first, over any break"
     )
 
 
@@ -141,8 +147,8 @@ def _add_following(parser: ArgumentParser) -> None:
     group.add_argument(
         "--output",
         metavar="FILE",
-        help="append to FILE in place of standard output, so that it has each event exactly once "
-        "(with --since)",
+        help="with --since: append to FILE, so that it has each event exactly once; with --csv or "
+        "--json: replace FILE once every event is written",
     )
 
 
@@ -166,12 +172,10 @@ def add_service(parser: ArgumentParser) -> None:
 
 
 def _columns(text: str) -> Sequence[str]:
-    """Parse names of columns."""
+    """Parse names of columns; which ones there are depends on the form."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in _COLUMNS]
-    if unknown or not names:
-        wrong = unknown[0] if unknown else text
-        raise ArgumentTypeError(f"{wrong!r} is no column (known: {', '.join(_COLUMNS)})")
+    if not names:
+        raise ArgumentTypeError(f"{text!r} names no column (known: {', '.join(_COLUMNS)})")
     return names
 
 
@@ -207,8 +211,25 @@ def _check(options: Namespace) -> None:
         raise UsageError("--limit 0 is for --follow")
     if options.all and options.limit is not None:
         raise UsageError("--all and --limit exclude each other")
+    if options.output and not (options.since or options.csv or options.json):
+        raise UsageError("--output needs --since, --csv or --json")
+    _check_columns(options)
+
+
+def _check_columns(options: Namespace) -> None:
+    """Raise `UsageError` for columns that the form does not have."""
+    if options.json and options.csv:
+        raise UsageError("--json and --csv exclude each other")
     if options.json and options.columns:
-        raise UsageError("--columns is for the table; --json prints whole events")
+        raise UsageError("--columns is for the table and --csv; --json prints whole events")
+    if options.csv and options.columns:
+        # Imported here: `--help` should not wait for msgspec.
+        from cli.query.csv_columns import checked_columns
+
+        options.columns = checked_columns(options.columns)
+    elif unknown := [name for name in options.columns or () if name not in _COLUMNS]:
+        known = f"known: {', '.join(_COLUMNS)}; with --csv also data.PATH"
+        raise UsageError(f"--columns: {unknown[0]!r} is no column of the table ({known})")
 
 
 def _misfit(way: str, fitting: Sequence[str]) -> str:

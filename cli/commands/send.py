@@ -1,6 +1,6 @@
 """`activity send`: send one event from options, or files, or standard input."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace, _ArgumentGroup
 
 from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
 from cli.errors import UsageError
@@ -87,6 +87,11 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
         help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
         "a.b is a field within a; with nothing after = SOURCE is left out",
     )
+    _add_speed(group)
+    _add_progress(group, verb)
+
+
+def _add_speed(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--batch",
         type=whole_number(1, _MAX_BATCH_LINES),
@@ -99,6 +104,9 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
         metavar="N",
         help=f"parallel connections (default 2, at most {_MAX_CONNECTIONS}); 1 keeps the order",
     )
+
+
+def _add_progress(group: _ArgumentGroup, verb: str) -> None:
     group.add_argument(
         "--rejected",
         metavar="FILE",

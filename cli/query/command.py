@@ -12,7 +12,17 @@ from cli.query.event_table import DEFAULT, description
 from cli.query.events import json_line, read_event
 from cli.query.following import DEFAULT_LIMIT, follow
 from cli.query.listing import MAX_TURNED, list_events
-from cli.query.output import Show, shows_json, shows_table, write
+from cli.query.output import (
+    Show,
+    View,
+    Write,
+    csv_view,
+    json_view,
+    output,
+    shows_json,
+    shows_table,
+    write,
+)
 from cli.query.patience import Patience
 from cli.query.reader import Parameters, ServiceReader
 from cli.query.screen import Screen, screen
@@ -36,7 +46,9 @@ def answer(asked: Parameters, options: Namespace) -> None:
         limit = DEFAULT_LIMIT if options.limit is None else options.limit
         follow(reader, asked, _show(seen, options), limit)
     else:
-        list_events(reader, asked, _show(seen, options), options)
+        with output(options.output) as to:
+            seen = Screen() if options.output else seen
+            list_events(reader, asked, _view(seen, options, to), options)
 
 
 def export(asked: Parameters, options: Namespace) -> None:
@@ -64,5 +76,11 @@ def _reader(options: Namespace, lasting: bool = False) -> ServiceReader:
     return ServiceReader(chosen_service(options), Patience(options.give_up, lasting))
 
 
-def _show(seen: Screen, options: Namespace) -> Show:
-    return shows_json(seen) if options.json else shows_table(seen, options.columns or DEFAULT)
+def _view(seen: Screen, options: Namespace, to: Write) -> View:
+    if options.csv:
+        return csv_view(seen, options.columns, to)
+    return json_view(_show(seen, options, to))
+
+
+def _show(seen: Screen, options: Namespace, to: Write = write) -> Show:
+    return shows_json(seen, to) if options.json else shows_table(seen, options.columns or DEFAULT)

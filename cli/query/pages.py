@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from cli.query.events import EventPage, event_id, read_page
+from cli.query.events import EventPage, read_page
 from cli.query.reader import Parameters, ServiceReader
 
 Order = Literal["asc", "desc"]
@@ -36,13 +36,10 @@ def newest(reader: ServiceReader, asked: Parameters, limit: int) -> Part:
 def walk(
     reader: ServiceReader, asked: Parameters, order: Order, limit: int | None
 ) -> Iterator[Part]:
-    """Yield the events of each page.
+    """Yield the events of each page. `limit`: how many to yield, None for all.
 
-    `limit`: how many to yield, None for all that are stored when this begins.
+    Forwards there should be a limit: while new events come, the walk might never end.
     """
-    if limit is None and order == "asc":
-        yield from _until_now(reader, asked)
-        return
     left, cursor = limit, None
     while left is None or left > 0:
         size = MAX_PAGE if left is None else min(left, MAX_PAGE)
@@ -51,21 +48,6 @@ def walk(
         cursor = page.next_cursor
         yield Part(page.events, cursor is not None)
         if cursor is None:
-            return
-
-
-def _until_now(reader: ServiceReader, asked: Parameters) -> Iterator[Part]:
-    """Walk forwards up to the newest event of now: with new ones the walk might never end."""
-    newest_page = _page(reader, asked, "desc", 1, None)
-    if not newest_page.events:
-        return
-    last, cursor = event_id(newest_page.events[0]), None
-    while True:
-        page = _page(reader, asked, "asc", MAX_PAGE, cursor)
-        within = [event for event in page.events if event_id(event) <= last]
-        cursor = page.next_cursor
-        yield Part(within, False)
-        if cursor is None or len(within) < len(page.events):
             return
 
 

@@ -25,10 +25,18 @@ class Patience:
         self._told: str | None = None
 
     def answered(self) -> None:
-        """Start again after an answer; from now on a connection that is refused is waited for."""
-        self._tries_connecting = True
+        """Start again after an answer."""
+        self.reached()
         self._since = time.monotonic()
         self._told = None
+
+    def reached(self) -> None:
+        """From now on a connection that is refused is waited for."""
+        self._tries_connecting = True
+
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which an answer was under way, though nothing came of it."""
+        self._since = min(self._since + seconds, time.monotonic())
 
     def pause(self, seconds: float, reason: str, unconnected: bool = False) -> None:
         """Wait before the next try. Raises `NoAnswer` if that would be too long.

@@ -1,6 +1,7 @@
 """GET documents of a service, and wait within bounds while it is away or busy."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from urllib3.util import Timeout
 
 from activity_client.backoff import Backoff, retry_after
 from cli.connection_hints import waiting_for
-from cli.errors import ReadRefused
+from cli.errors import CliError, ReadRefused
 from cli.query.events import JSON
 from cli.query.patience import Patience
 from cli.query.refusals import refusal, told
@@ -23,8 +24,10 @@ from cli.query.service import Service
 
 Parameters = Sequence[tuple[str, str]]
 
+MAX_PAUSE = 5.0
+
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
-_MAX_PAUSE = 5.0
+_QUIET_SECONDS = 600.0  # a search through a long time finds nothing for as long
 _PIECE_BYTES = 1024 * 1024
 _MAX_ANSWER_BYTES = 512 * _PIECE_BYTES  # a page of 1,000 events of 256 KiB, and half of that
 _BUSY = (429, 503)  # if the answer says when to come again
@@ -37,12 +40,24 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class _NotNow(NamedTuple):
-    """No answer yet. `seconds`: what the service asks to wait."""
+class NotNow(Exception):
+    """There is no answer yet, or it broke off.
 
-    reason: str
-    seconds: float = 0.0
-    unconnected: bool = False
+    `seconds`: what the service asks to wait. `unconnected`: no connection came about.
+    """
+
+    def __init__(self, reason: str, seconds: float = 0.0, unconnected: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+        self.unconnected = unconnected
+
+
+class Stream(NamedTuple):
+    """A long answer. Its pieces raise `NotNow` if it breaks off."""
+
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
 
 
 class ServiceReader:
@@ -52,24 +67,56 @@ class ServiceReader:
         self._service = service
         self._patience = patience
         self._has_answered = False
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            timeout=Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
-            ssl_context=service.tls,
-        )
+        self._pool = urllib3.PoolManager(retries=False, ssl_context=service.tls)
 
     def get(self, path: str, parameters: Parameters = ()) -> Answer:
         """Return the answer to a GET. Raises `ReadError`, `BadQuestion`."""
-        backoff = Backoff(_MAX_PAUSE)
+        backoff = Backoff(MAX_PAUSE)
         while True:
-            answer = self._attempt(path, parameters)
-            if isinstance(answer, Answer):
-                self._patience.answered()
+            try:
+                answer = Answer(self._body(self._ask(path, parameters, _ANSWER_SECONDS)))
+            except NotNow as why:
+                self.wait(backoff, why)
+            else:
                 self._has_answered = True
+                self.progressed()
                 return answer
-            self._patience.pause(backoff.next(answer.seconds), answer.reason, answer.unconnected)
 
-    def _attempt(self, path: str, parameters: Parameters) -> Answer | _NotNow:
+    def stream(self, path: str, parameters: Parameters) -> Stream:
+        """Return the answer to a GET that may be endless, tried once.
+
+        The caller says when it `progressed`. Raises `NotNow`, `ReadError`, `BadQuestion`.
+        """
+        response = self._ask(path, parameters, _QUIET_SECONDS)
+        if response.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            response.close()
+            raise ReadRefused(
+                f"{self._service.url}: the answer does not tell where it ends, so that a part of "
+                "it could pass for the whole; is a proxy of HTTP/1.0 in between?"
+            )
+        self._has_answered = True
+        self._patience.reached()
+        return Stream(response.headers, self._excused(self._pieces(response)))
+
+    def _excused(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        begun = time.monotonic()
+        try:
+            yield from pieces
+        finally:
+            self._patience.excuse(time.monotonic() - begun)
+
+    def wait(self, backoff: Backoff, why: NotNow) -> None:
+        """Wait before the next try. Raises `NoAnswer` if that would be too long."""
+        self._patience.pause(backoff.next(why.seconds), why.reason, why.unconnected)
+
+    def progressed(self) -> None:
+        """Note that something came of an answer: from now on the patience is new."""
+        self._patience.answered()
+
+    def _ask(
+        self, path: str, parameters: Parameters, quiet_seconds: float
+    ) -> urllib3.BaseHTTPResponse:
+        """Return a good answer, of which only the head is read."""
         query = urlencode(parameters)
         headers = {"Accept": JSON, **self._service.credentials.headers()}
         try:
@@ -79,41 +126,48 @@ class ServiceReader:
                 headers=headers,
                 redirect=False,
                 preload_content=False,
+                timeout=Timeout(connect=_CONNECT_SECONDS, read=quiet_seconds),
             )
-            body = self._body(response)
         except (HTTPError, OSError) as error:
-            unconnected = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            return _NotNow(self._explained(_reason(error)), unconnected=unconnected)
+            raise self._not_now(error) from None
         if response.status == 200:
-            return Answer(body)
-        return self._refused(response.status, body, response.headers.get("Retry-After"))
+            return response
+        body = self._body(response)
+        raise self._refused(response.status, body, response.headers.get("Retry-After"))
 
-    def _explained(self, reason: str) -> str:
-        """Add the address and remedies, unless the service has answered there before."""
-        if self._has_answered:
-            return reason
-        return f"{reason}; {waiting_for(self._service.url, reason)}"
+    def _not_now(self, error: Exception) -> NotNow:
+        """Return the error with the address and remedies, unless the service has answered there."""
+        unconnected = isinstance(error, NewConnectionError | ConnectTimeoutError)
+        reason = _reason(error)
+        if not self._has_answered:
+            reason = f"{reason}; {waiting_for(self._service.url, reason)}"
+        return NotNow(reason, unconnected=unconnected)
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         pieces, size = [], 0
-        try:
-            # `stream` raises if the answer ends too early; one `read` does not.
-            for piece in response.stream(_PIECE_BYTES):
-                pieces.append(piece)
-                size += len(piece)
-                if size > _MAX_ANSWER_BYTES:
-                    raise ReadRefused(f"{self._service.url}: the answer is too large")
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
+        for piece in self._pieces(response):
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_ANSWER_BYTES:
+                raise ReadRefused(f"{self._service.url}: the answer is too large")
         return b"".join(pieces)
 
-    def _refused(self, status: int, body: bytes, later: str | None) -> _NotNow:
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        try:
+            # `stream` raises if the answer ends too early; one `read` does not.
+            yield from response.stream(_PIECE_BYTES)
+        except (HTTPError, OSError) as error:
+            raise self._not_now(error) from None
+        else:
+            response.release_conn()
+        finally:
+            response.close()  # of a connection that is not released
+
+    def _refused(self, status: int, body: bytes, later: str | None) -> NotNow | CliError:
         asked = status in _BUSY and later is not None
         if asked or status in _PASSING or (status >= 500 and self._patience.is_lasting):
-            return _NotNow(told(status, body), retry_after(later))
-        raise refusal(self._service.url, status, body)
+            return NotNow(told(status, body), retry_after(later))
+        return refusal(self._service.url, status, body)
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from uuid import RFC_4122, UUID
 from api.http.error_detail import ErrorDetail
 from api.query import dates
 from api.query.clock import Clock
-from api.query.data_params import DATA_PATH
+from api.query.export.columns import MAX_COLUMNS, column_fault
 from api.query.export.csv_rows import COLUMNS
 from api.query.fresh import FRESH, take_fresh
 from api.query.id_params import is_uuid
@@ -16,14 +16,9 @@ from api.query.pairs import InvalidQuery, decoded_pairs, fault, quoted
 from api.query.params import filters_of
 from api.query.statistics.params import FILTERS, one_of
 from storage.model.filters import Filters
-from storage.model.json_rules import MAX_JSON_DEPTH
 from storage.model.name_limits import NameLimits
-from storage.model.suggestion import did_you_mean
 
 Format = Literal["ndjson", "csv"]
-
-MAX_COLUMNS = 100
-MAX_COLUMN = 1000  # characters
 
 OWN = {
     "format": "`ndjson`: an event as JSON in each line. `csv`: a row for each event. The default "
@@ -115,20 +110,6 @@ def _columns(given: Sequence[str], form: Format, faults: list[ErrorDetail]) -> t
         faults.append(fault("columns", f"has {len(columns)} names, over {MAX_COLUMNS}"))
         return COLUMNS
     for column in columns:
-        if wrong := _column_fault(column):
+        if wrong := column_fault(column):
             faults.append(fault("columns", f"has {quoted(column)!r}, which {wrong}"))
     return columns or COLUMNS
-
-
-def _column_fault(column: str) -> str | None:
-    if len(column) > MAX_COLUMN:
-        return f"is longer than {MAX_COLUMN:,} characters"
-    if not column.startswith(DATA_PATH):
-        is_known = column in COLUMNS
-        return None if is_known else f"is no column{did_you_mean(column[:60], COLUMNS)}"
-    path = column.removeprefix(DATA_PATH).split(".")
-    if "" in path:
-        return "has an empty key in its path"
-    if len(path) > MAX_JSON_DEPTH:
-        return f"is nested deeper than {MAX_JSON_DEPTH} levels"
-    return None

@@ -21,6 +21,7 @@ print(*sorted({"redis", "rq", "sqlalchemy", "fastapi", "alembic", "tqdm"} & set(
     [
         ["query"],
         ["query", "--stats"],
+        ["query", "--csv", "--all", "--columns", "data.n"],
         ["query", "--follow", "--give-up", "0"],
         ["query", "--since", "token"],
         ["get", "019a9b0c-6d2e-7b43-a1f0-5a3c2f1e0d9b"],
