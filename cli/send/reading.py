@@ -1,5 +1,6 @@
 """How the input is read: its form, where its fields go, and how its times are written. Pure."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,15 @@ class Reading:
         if form == "ndjson" and not self.changes_lines:
             return ""
         return _encode([form, self.created_at, maps]).decode()
+
+
+def options_of(text: str) -> str:
+    """Return the options that read a file so, from the text that a checkpoint has."""
+    form, created_at, maps = msgspec.json.decode(text) if text else ("ndjson", "rfc3339", [])
+    words = ["--format", form, *(word for one in maps for word in ("--map", one))]
+    if created_at != "rfc3339":
+        words += ["--created-at", created_at]
+    return shlex.join(words)
 
 
 def parse_mappings(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -179,6 +179,20 @@ def test_a_damaged_file_is_told_and_what_is_before_the_damage_is_imported(
     assert len(stored(running, "damaged", 2_000)) == 2_000
 
 
+def test_another_mapping_does_not_import_a_file_again_unasked(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "mapped.csv"
+    file.write_bytes(
+        as_csv([{k: v for k, v in row.items() if k != "import_id"} for row in rows("read", 3)])
+    )
+    assert importing.summary(file)["accepted"] == 3
+    ran = importing.run(file, "--map", "environment=data.place", "--map", "component=environment")
+    assert (ran.returncode, "Run the command with `--format csv`" in ran.stderr) == (1, True)
+    assert "nothing to do" in importing.run(file).stdout
+    assert len(stored(running, "read", 3)) == 3
+
+
 def test_wrong_options_are_told(importing: ImportCommand, tmp_path: Path) -> None:
     file = tmp_path / "x.ndjson"
     file.write_text("")
