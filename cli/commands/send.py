@@ -1,6 +1,6 @@
 """`activity send`: send one event from options, or files, or standard input."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 
 from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
 from cli.errors import UsageError
@@ -18,7 +18,7 @@ EXAMPLES = (
 _EVENT = ("component", "environment", "message", "email", "data", "occurred_at")
 _INPUT = (
     *("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id"),
-    *("format", "map"),
+    *("format", "map", "from_export"),
 )
 FORMATS = ("ndjson", "csv")
 _REQUIRED = 3  # the first fields of an event
@@ -86,6 +86,12 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
         metavar="SOURCE=TARGET",
         help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
         "a.b is a field within a; with nothing after = SOURCE is left out",
+    )
+    group.add_argument(
+        "--from-export",
+        action=BooleanOptionalAction,
+        help="the CSV is an export of the service: take off the apostrophes that it put before "
+        "formulas (default: if the file has the header of an export with all columns)",
     )
     group.add_argument(
         "--batch",

@@ -94,7 +94,11 @@ def send_input(service: Service, options: Namespace, imports: bool = False) -> i
 def _reading(options: Namespace, imports: bool) -> Reading:
     form = options.created_at if imports else None
     return Reading(
-        options.format, parse_mappings(options.map or ()), form or "rfc3339", unpacks=imports
+        options.format,
+        parse_mappings(options.map or ()),
+        form or "rfc3339",
+        unpacks=imports,
+        from_export=options.from_export,
     )
 
 

@@ -10,16 +10,16 @@ from typing import Any, Literal, cast
 import msgspec
 
 from cli.errors import UsageError
+from cli.send.csv_columns import Columns, nested
+from cli.send.fields import Fields, find, put, read_fields
 
 Format = Literal["ndjson", "csv"]
 TimeForm = Literal["rfc3339", "unix", "unix-ms"]
-Fields = Mapping[str, msgspec.Raw]
 
 _DATA, _CREATED_AT, _IMPORT_ID = "data", "created_at", "import_id"
 _MS_OF_UNIT: Mapping[str, int] = {"unix": 1000, "unix-ms": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
-_read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_scalar = msgspec.json.Decoder(str | int | float, float_hook=Decimal).decode
 _TOO_LONG = 40  # characters of a number that is no time
 
@@ -29,13 +29,14 @@ class Reading:
     """The form of the input (None: by the file's name), its mappings, the form of `created_at`.
 
     A mapping is a source and a target, both perhaps nested (`user.email`); an empty target leaves
-    the source out.
+    the source out. `from_export`: the CSV was written by the service (None: if it has the header).
     """
 
     form: Format | None = None
     mappings: tuple[tuple[str, str], ...] = ()
     created_at: TimeForm = "rfc3339"
     unpacks: bool = False
+    from_export: bool | None = None
 
     def form_of(self, name: str) -> Format:
         """Return the form of the file with this name."""
@@ -55,16 +56,22 @@ class Reading:
         form = self.form_of(name)
         if form == "ndjson" and not self.changes_lines:
             return ""
-        return _encode([form, self.created_at, maps]).decode()
+        more = self._csv_options()
+        return _encode([form, self.created_at, maps, *([more] if more else [])]).decode()
+
+    def _csv_options(self) -> list[str]:
+        if self.from_export is None:
+            return []
+        return ["--from-export" if self.from_export else "--no-from-export"]
 
 
 def options_of(text: str) -> str:
     """Return the options that read a file so, from the text that a checkpoint has."""
-    form, created_at, maps = msgspec.json.decode(text) if text else ("ndjson", "rfc3339", [])
+    form, created_at, maps, *more = msgspec.json.decode(text) if text else ("ndjson", "rfc3339", [])
     words = ["--format", form, *(word for one in maps for word in ("--map", one))]
     if created_at != "rfc3339":
         words += ["--created-at", created_at]
-    return shlex.join(words)
+    return shlex.join([*words, *(more[0] if more else ())])
 
 
 def parse_mappings(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -97,90 +104,35 @@ class Converter:
     def line(self, line: bytes) -> bytes:
         """Convert a line of NDJSON; one that is no object stays as it is, to be refused."""
         try:
-            fields = _read_fields(line)
+            fields = read_fields(line)
         except msgspec.DecodeError:
             return line
-        return self.record(fields)
+        return self._line(fields, self._unmapped(fields))
 
-    def record(self, fields: Fields) -> bytes:
-        """Return the line of a record. What can't be converted stays, to be refused."""
-        event: dict[str, Any] = {
-            name: value for name, value in fields.items() if name not in self._sources
-        }
+    def record(self, columns: Columns, values: Sequence[str]) -> bytes:
+        """Return the line of a record of CSV."""
+        fields = columns.fields(values)
+        event = dict(nested(self._unmapped(fields)))
+        if len(values) > len(columns.names):
+            event["(behind the last column)"] = msgspec.Raw(
+                _encode(list(values[len(columns.names) :]))
+            )
+        return self._line(fields, event)
+
+    def _unmapped(self, fields: Fields) -> dict[str, Any]:
+        return {name: value for name, value in fields.items() if name not in self._sources}
+
+    def _line(self, fields: Fields, event: dict[str, Any]) -> bytes:
+        """Complete the event. What can't be converted stays, to be refused."""
         for source, target in self._mappings:
-            value = _find(fields, source)
+            value = find(fields, source)
             if value is not None and target:
-                _put(event, target, value)
+                put(event, target, value)
         if self._unit and (created := event.get(_CREATED_AT)) is not None:
             event[_CREATED_AT] = _instant(created, self._unit)
         if (import_id := event.get(_IMPORT_ID)) is not None:
             event[_IMPORT_ID] = _as_text(import_id)
         return _encode(event)
-
-
-def csv_fields(names: Sequence[str], values: Sequence[str]) -> dict[str, msgspec.Raw]:
-    """Return the fields of a record of CSV; an empty one is absent, and `data` is JSON, or text."""
-    event: dict[str, Any] = {}
-    for name, value in zip(names, values, strict=False):
-        if value == "":
-            continue
-        raw = msgspec.Raw(_encode(value))
-        if name == _DATA:
-            raw = _json_or_text(value)
-        event[name] = raw
-    if len(values) > len(names):
-        event["(behind the last column)"] = msgspec.Raw(_encode(list(values[len(names) :])))
-    return event
-
-
-def nested(fields: Fields) -> Fields:
-    """Put the fields `data.x` of a record of CSV into `data`."""
-    event: dict[str, Any] = {}
-    for name, value in fields.items():
-        head, _, rest = name.partition(".")
-        if head == _DATA and rest and "" not in rest.split("."):
-            _put(event, name, value)
-        else:
-            event[name] = value
-    return {name: msgspec.Raw(_encode(value)) for name, value in event.items()}
-
-
-def _json_or_text(value: str) -> msgspec.Raw:
-    text = value.encode("utf-8", "surrogatepass")
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.Raw(_encode(value))
-    return msgspec.Raw(text.replace(b"\r", b" ").replace(b"\n", b" "))
-
-
-def _find(fields: Fields, source: str) -> msgspec.Raw | None:
-    if source in fields:
-        return fields[source]
-    head, _, rest = source.partition(".")
-    if not rest or head not in fields:
-        return None
-    try:
-        return _find(_read_fields(fields[head]), rest)
-    except msgspec.DecodeError:
-        return None
-
-
-def _put(event: dict[str, Any], target: str, value: msgspec.Raw) -> None:
-    """Put the value where the target says; an object on the way keeps its other fields."""
-    *path, name = target.split(".")
-    place = event
-    for step in path:
-        inner = place.get(step)
-        if isinstance(inner, msgspec.Raw):
-            try:
-                inner = dict(_read_fields(inner))
-            except msgspec.DecodeError:  # no object: both must not be dropped
-                event[target] = value
-                return
-        place[step] = inner = {} if inner is None else inner
-        place = inner
-    place[name] = value
 
 
 def _instant(value: msgspec.Raw, unit: int) -> Any:
