@@ -83,9 +83,10 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
     group.add_argument(
         "--map",
         action="append",
-        metavar="SOURCE=TARGET",
+        metavar="SOURCE=TARGET[:TYPE]",
         help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
-        "a.b is a field within a; with nothing after = SOURCE is left out",
+        "a.b is a field within a; with nothing after = SOURCE is left out; TYPE number, json or "
+        "text converts the value (amount=data.amount:number; cells of CSV are texts otherwise)",
     )
     group.add_argument(
         "--from-export",

@@ -117,7 +117,7 @@ def _run(
     rejected = Path(plan.rejected) if plan.rejected else None
     wants = plan.earlier.is_open if plan.earlier else None
     history = position.history
-    with Rejects(rejected, position.written, shown.show_line) as rejects:
+    with Rejects(rejected, position.written, shown.show_line, send_options.imports) as rejects:
 
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)

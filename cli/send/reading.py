@@ -1,39 +1,51 @@
 """How the input is read: its form, where its fields go, and how its times are written. Pure."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
 from cli.errors import UsageError
 from cli.send.csv_columns import Columns, nested
+from cli.send.faulty_line import faulty_line
 from cli.send.fields import Fields, find, put, read_fields
+from cli.send.times import TimeForm, instant
+from cli.send.value_types import KINDS, Kind, NotOfType, typed
 
 Format = Literal["ndjson", "csv"]
-TimeForm = Literal["rfc3339", "unix", "unix-ms"]
 
-_DATA, _CREATED_AT, _IMPORT_ID = "data", "created_at", "import_id"
-_MS_OF_UNIT: Mapping[str, int] = {"unix": 1000, "unix-ms": 1}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATA, _CREATED_AT, _OCCURRED_AT, _IMPORT_ID = "data", "created_at", "occurred_at", "import_id"
 _encode = msgspec.json.Encoder().encode
-_read_scalar = msgspec.json.Decoder(str | int | float, float_hook=Decimal).decode
-_TOO_LONG = 40  # characters of a number that is no time
+_read_scalar = msgspec.json.Decoder(str | int | float).decode
+
+
+class Mapping(NamedTuple):
+    """Where a field goes, and as what (None: as it is).
+
+    Both may be nested (`user.email`); an empty target leaves the source out.
+    """
+
+    source: str
+    target: str
+    kind: Kind | None = None
+
+    def text(self) -> str:
+        """Return the mapping as `--map` has it."""
+        kind = f":{self.kind}" if self.kind else ""
+        return f"{self.source}={self.target}{kind}"
 
 
 @dataclass(frozen=True)
 class Reading:
     """The form of the input (None: by the file's name), its mappings, the form of `created_at`.
 
-    A mapping is a source and a target, both perhaps nested (`user.email`); an empty target leaves
-    the source out. `from_export`: the CSV was written by the service (None: if it has the header).
+    `from_export`: the CSV was written by the service (None: if it has the header).
     """
 
     form: Format | None = None
-    mappings: tuple[tuple[str, str], ...] = ()
+    mappings: tuple[Mapping, ...] = ()
     created_at: TimeForm = "rfc3339"
     unpacks: bool = False
     from_export: bool | None = None
@@ -52,7 +64,7 @@ class Reading:
 
     def text(self, name: str) -> str:
         """Return what must stay the same while a run of this file goes on."""
-        maps = [f"{source}={target}" for source, target in self.mappings]
+        maps = [mapping.text() for mapping in self.mappings]
         form = self.form_of(name)
         if form == "ndjson" and not self.changes_lines:
             return ""
@@ -74,23 +86,29 @@ def options_of(text: str) -> str:
     return shlex.join([*words, *(more[0] if more else ())])
 
 
-def parse_mappings(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the mappings of `SOURCE=TARGET`. Raises UsageError."""
-    found = []
-    for text in texts:
-        source, equals, target = text.partition("=")
-        if not source or not equals or "" in target.split(".")[1:] or target.startswith("."):
-            raise UsageError(
-                f"--map {text}: give it as SOURCE=TARGET, such as timestamp=created_at"
-            )
-        head, _, rest = target.partition(".")
-        if rest and head != _DATA:
-            raise UsageError(f"--map {text}: only data can have fields, as in {source}=data.{rest}")
-        found.append((source, target))
-    targets = [target for _, target in found if target]
+def parse_mappings(texts: Sequence[str]) -> tuple[Mapping, ...]:
+    """Return the mappings of `SOURCE=TARGET[:TYPE]`. Raises UsageError."""
+    found = [_mapping(text) for text in texts]
+    targets = [mapping.target for mapping in found if mapping.target]
     if repeated := [target for target in targets if targets.count(target) > 1]:
         raise UsageError(f"--map gives {repeated[0]} more than once")
     return tuple(found)
+
+
+def _mapping(text: str) -> Mapping:
+    source, equals, rest = text.partition("=")
+    target, colon, kind = rest.partition(":")
+    if not source or not equals or "" in target.split(".")[1:] or target.startswith("."):
+        raise UsageError(f"--map {text}: give it as SOURCE=TARGET, such as timestamp=created_at")
+    if colon and (kind not in KINDS or not target):
+        raise UsageError(
+            f"--map {text}: the type after the colon must be number, json or text, as in "
+            f"{source}=data.amount:number"
+        )
+    head, _, inner = target.partition(".")
+    if inner and head != _DATA:
+        raise UsageError(f"--map {text}: only data can have fields, as in {source}=data.{inner}")
+    return Mapping(source, target, cast(Kind, kind) if colon else None)
 
 
 class Converter:
@@ -98,8 +116,8 @@ class Converter:
 
     def __init__(self, reading: Reading) -> None:
         self._mappings = reading.mappings
-        self._sources = {source for source, _ in reading.mappings}
-        self._unit = _MS_OF_UNIT.get(reading.created_at)
+        self._sources = {mapping.source for mapping in reading.mappings}
+        self._form = reading.created_at
 
     def line(self, line: bytes) -> bytes:
         """Convert a line of NDJSON; one that is no object stays as it is, to be refused."""
@@ -113,37 +131,36 @@ class Converter:
         """Return the line of a record of CSV."""
         fields = columns.fields(values)
         event = dict(nested(self._unmapped(fields)))
-        if len(values) > len(columns.names):
-            event["(behind the last column)"] = msgspec.Raw(
-                _encode(list(values[len(columns.names) :]))
+        line = self._line(fields, event)
+        if (cells := len(values)) > (wanted := len(columns.names)):
+            return faulty_line(
+                f"the row has more cells than the header: {cells}, not {wanted}", line
             )
-        return self._line(fields, event)
+        return line
 
     def _unmapped(self, fields: Fields) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name not in self._sources}
 
     def _line(self, fields: Fields, event: dict[str, Any]) -> bytes:
         """Complete the event. What can't be converted stays, to be refused."""
-        for source, target in self._mappings:
+        faults = []
+        for source, target, kind in self._mappings:
             value = find(fields, source)
-            if value is not None and target:
+            if value is None or not target:
+                continue
+            try:
+                put(event, target, typed(value, kind) if kind else value)
+            except NotOfType as fault:
                 put(event, target, value)
-        if self._unit and (created := event.get(_CREATED_AT)) is not None:
-            event[_CREATED_AT] = _instant(created, self._unit)
+                faults.append(f"{source}: {fault}")
+        if (created := event.get(_CREATED_AT)) is not None:
+            event[_CREATED_AT] = instant(created, self._form)
+        if (occurred := event.get(_OCCURRED_AT)) is not None:
+            event[_OCCURRED_AT] = instant(occurred, "rfc3339")
         if (import_id := event.get(_IMPORT_ID)) is not None:
             event[_IMPORT_ID] = _as_text(import_id)
-        return _encode(event)
-
-
-def _instant(value: msgspec.Raw, unit: int) -> Any:
-    """Return the time of a number, or of a text that is one, in RFC 3339, rounded down to ms."""
-    try:
-        number = Decimal(str(_read_scalar(value))[:_TOO_LONG].strip())
-        ms = int((number * unit).to_integral_value("ROUND_FLOOR"))
-        at = _EPOCH + timedelta(milliseconds=ms)
-    except (msgspec.DecodeError, InvalidOperation, OverflowError, ValueError):
-        return value
-    return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
+        line = _encode(event)
+        return faulty_line("; ".join(faults), line) if faults else line
 
 
 def _as_text(value: Any) -> Any:

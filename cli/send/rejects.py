@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from activity_client.answers import problem_text
 from cli.errors import SendError
 from cli.send.chunks import Rejected
+from cli.send.hints import with_hint
 
 SHOWN = 20
 # The message of the service; its line 1 is the line of the file.
@@ -49,12 +50,18 @@ class Rejects:
 
     Rejected lines are written as they are in the input. Reasons are NDJSON with `line` (in the
     input), `error` and, if the line was too long and is cut, `cut`. `keep` is the part of both
-    files to keep (None: all). `show` prints a line. Raises OSError.
+    files to keep (None: all). `show` prints a line. `imports`: reasons name options of an
+    import. Raises OSError.
     """
 
     def __init__(
-        self, path: Path | None, keep: Written | None, show: Callable[[str], None]
+        self,
+        path: Path | None,
+        keep: Written | None,
+        show: Callable[[str], None],
+        imports: bool = False,
     ) -> None:
+        self._imports = imports
         self._print = show
         self._shown = 0
         self._files: list[BinaryIO] = []
@@ -65,7 +72,7 @@ class Rejects:
 
     def add(self, rejected: Sequence[Rejected]) -> None:
         """Show and write rejected lines."""
-        for line in rejected:
+        for line in map(with_hint, rejected) if self._imports else rejected:
             self._show(line)
             rows = (line.original + b"\n", _reason(line))
             for file, row in zip(self._files, rows, strict=False):

@@ -225,3 +225,38 @@ def test_send_takes_many_files_patterns_and_csv(running: Service, tmp_path: Path
     packed.write_bytes(zstd.compress(ndjson(made)))
     ran = send.run(packed)
     assert (ran.returncode, "this is zstd" in ran.stderr) == (1, True)
+
+
+def test_numbers_of_csv_are_found_as_numbers(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    made = [
+        {**row, "amount": amount}
+        for row, amount in zip(rows("typed", 3), ("26.46", "70.10", "many"), strict=True)
+    ]
+    file = tmp_path / "typed.csv"
+    file.write_bytes(as_csv(made))
+    ran = importing.run(file, "--map", "amount=data.amount:number")
+    assert (ran.returncode, 'amount: "many" is not a number' in ran.stderr) == (1, True), ran.stderr
+    stored(running, "typed", 2)
+    query = {"q": "component:typed data.amount>50", "limit": "1000"}
+    [found] = running.http.get("/events", params=query).json()["events"]
+    assert found["message"] == "m1"
+
+
+def test_what_psql_copies_is_imported_and_other_times_name_the_option(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "copied.csv"
+    head = "created_at,component,environment,message\n"
+    times = ("2018-06-01 00:01:58.982+00", "2018-06-01 00:01:59", "1527811200", "1527811200000")
+    file.write_text(head + "".join(f"{time},copied,live,m\n" for time in times))
+    ran = importing.run(file)
+    assert ran.returncode == 1
+    [event] = stored(running, "copied", 1)
+    assert event["created_at"] == "2018-06-01T00:01:58.982Z"
+    assert "--created-at utc reads a time without an offset" in ran.stderr
+    assert ran.stderr.count("--created-at unix reads a number of seconds") == 2
+    file.write_text(f"{head}{times[1]},copied,live,m\n")
+    assert importing.run(file, "--created-at", "utc", "--restart").returncode == 0
+    assert stored(running, "copied", 2)[1]["created_at"] == "2018-06-01T00:01:59.000Z"
