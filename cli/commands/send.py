@@ -2,7 +2,7 @@
 
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace
 
-from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
+from cli.commands.options import add_json, add_tls_ca, delimiter, seconds, whole_number
 from cli.errors import UsageError
 from cli.settings import load_settings, option_name
 
@@ -18,7 +18,7 @@ EXAMPLES = (
 _EVENT = ("component", "environment", "message", "email", "data", "occurred_at")
 _INPUT = (
     *("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id"),
-    *("format", "map", "from_export"),
+    *("format", "map", "from_export", "delimiter"),
 )
 FORMATS = ("ndjson", "csv")
 _REQUIRED = 3  # the first fields of an event
@@ -87,6 +87,12 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
         help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
         "a.b is a field within a; with nothing after = SOURCE is left out; TYPE number, json or "
         "text converts the value (amount=data.amount:number; cells of CSV are texts otherwise)",
+    )
+    group.add_argument(
+        "--delimiter",
+        type=delimiter,
+        metavar="CHARACTER",
+        help="what parts the cells of CSV: one character, or tab (default: a comma)",
     )
     group.add_argument(
         "--from-export",

@@ -15,10 +15,11 @@ from activity_client.errors import BadCaFile, BadUrl, GaveUp
 from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
-from cli.send import single_event
+from cli.send import csv_header, single_event
 from cli.send.file_source import default_checkpoint, send_file
 from cli.send.input_files import found_files
-from cli.send.reading import Reading, parse_mappings
+from cli.send.mapping import parse_mappings
+from cli.send.reading import Reading
 from cli.send.rejects import reasons_path
 from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
@@ -82,6 +83,7 @@ def send_input(service: Service, options: Namespace, imports: bool = False) -> i
         names = found_files(options.files)
         for name in names:
             _require_file(name)
+            _require_csv(options, name, reading)
         if options.rejected and os.path.isdir(options.rejected):
             raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
         if len(names) == 1:
@@ -99,6 +101,8 @@ def _reading(options: Namespace, imports: bool) -> Reading:
         form or "rfc3339",
         unpacks=imports,
         from_export=options.from_export,
+        delimiter=options.delimiter,
+        fields=csv_header.IMPORTED if imports else csv_header.SENT,
     )
 
 
@@ -138,6 +142,13 @@ def _require_file(name: str) -> None:
         raise UsageError(f"{name} is a folder: name a file, or - for standard input")
     if name != STANDARD_INPUT and not os.path.exists(name):
         raise SendError(f"there is no file {name}")
+
+
+def _require_csv(options: Namespace, name: str, reading: Reading) -> None:
+    if reading.form_of(name) != "csv":
+        _refuse(
+            options, ("delimiter", "from_export"), f"is for CSV, and {name} is not: --format csv"
+        )
 
 
 def _send_file(send_options: SendOptions, options: Namespace, name: str, reading: Reading) -> Ended:

@@ -15,6 +15,7 @@ import msgspec
 from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
 from cli.send.csv_columns import Columns
+from cli.send.csv_header import check_header
 from cli.send.reading import Converter, Reading
 from cli.send.unpacking import is_packed, plain_errors, unpacked
 
@@ -133,10 +134,10 @@ class _Physical:
 def _csv_lines(stream: BinaryIO, convert: Converter, reading: Reading) -> Iterator[bytes]:
     physical = _Physical(stream)
     csv.field_size_limit(_MAX_RECORD)
-    records = csv.reader(iter(physical), strict=True)
+    records = csv.reader(iter(physical), strict=True, delimiter=reading.delimiter or ",")
     try:
         names = next(records, [])
-        _check_names(names)
+        check_header(names, reading.mappings, reading.fields)
         columns = Columns(names, reading.from_export)
         for values in records:
             physical.record_bytes = 0
@@ -154,12 +155,3 @@ def _csv_line(columns: Columns, values: list[str], convert: Converter) -> bytes:
     except (UnicodeEncodeError, msgspec.EncodeError):
         # Bytes that are not UTF-8 come back as they are: the line is refused, and no other one.
         return ",".join(values).encode("utf-8", "surrogateescape").replace(b"\n", b" ")
-
-
-def _check_names(names: list[str]) -> None:
-    if not names:
-        raise SendError("the CSV has no header: its first line must name the fields")
-    if repeated := [name for name in names if names.count(name) > 1 or not name]:
-        raise SendError(
-            f"the header of the CSV has {repeated[0] or 'an empty name'!r} more than once"
-        )

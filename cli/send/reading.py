@@ -3,38 +3,23 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
-from cli.errors import UsageError
 from cli.send.csv_columns import Columns, nested
+from cli.send.csv_header import EventFields
 from cli.send.faulty_line import faulty_line
 from cli.send.fields import Fields, find, put, read_fields
+from cli.send.mapping import Mapping
 from cli.send.times import TimeForm, instant
-from cli.send.value_types import KINDS, Kind, NotOfType, typed
+from cli.send.value_types import NotOfType, typed
 
 Format = Literal["ndjson", "csv"]
 
-_DATA, _CREATED_AT, _OCCURRED_AT, _IMPORT_ID = "data", "created_at", "occurred_at", "import_id"
+_CREATED_AT, _OCCURRED_AT, _IMPORT_ID = "created_at", "occurred_at", "import_id"
 _encode = msgspec.json.Encoder().encode
 _read_scalar = msgspec.json.Decoder(str | int | float).decode
-
-
-class Mapping(NamedTuple):
-    """Where a field goes, and as what (None: as it is).
-
-    Both may be nested (`user.email`); an empty target leaves the source out.
-    """
-
-    source: str
-    target: str
-    kind: Kind | None = None
-
-    def text(self) -> str:
-        """Return the mapping as `--map` has it."""
-        kind = f":{self.kind}" if self.kind else ""
-        return f"{self.source}={self.target}{kind}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +27,8 @@ class Reading:
     """The form of the input (None: by the file's name), its mappings, the form of `created_at`.
 
     `from_export`: the CSV was written by the service (None: if it has the header).
+    `delimiter`: of CSV (None: a comma). `fields`: those of events, which its header is compared
+    with.
     """
 
     form: Format | None = None
@@ -49,6 +36,8 @@ class Reading:
     created_at: TimeForm = "rfc3339"
     unpacks: bool = False
     from_export: bool | None = None
+    delimiter: str | None = None
+    fields: EventFields | None = None
 
     def form_of(self, name: str) -> Format:
         """Return the form of the file with this name."""
@@ -72,9 +61,8 @@ class Reading:
         return _encode([form, self.created_at, maps, *([more] if more else [])]).decode()
 
     def _csv_options(self) -> list[str]:
-        if self.from_export is None:
-            return []
-        return ["--from-export" if self.from_export else "--no-from-export"]
+        export = {None: [], True: ["--from-export"], False: ["--no-from-export"]}[self.from_export]
+        return [*export, *(["--delimiter", self.delimiter] if self.delimiter else [])]
 
 
 def options_of(text: str) -> str:
@@ -84,31 +72,6 @@ def options_of(text: str) -> str:
     if created_at != "rfc3339":
         words += ["--created-at", created_at]
     return shlex.join([*words, *(more[0] if more else ())])
-
-
-def parse_mappings(texts: Sequence[str]) -> tuple[Mapping, ...]:
-    """Return the mappings of `SOURCE=TARGET[:TYPE]`. Raises UsageError."""
-    found = [_mapping(text) for text in texts]
-    targets = [mapping.target for mapping in found if mapping.target]
-    if repeated := [target for target in targets if targets.count(target) > 1]:
-        raise UsageError(f"--map gives {repeated[0]} more than once")
-    return tuple(found)
-
-
-def _mapping(text: str) -> Mapping:
-    source, equals, rest = text.partition("=")
-    target, colon, kind = rest.partition(":")
-    if not source or not equals or "" in target.split(".")[1:] or target.startswith("."):
-        raise UsageError(f"--map {text}: give it as SOURCE=TARGET, such as timestamp=created_at")
-    if colon and (kind not in KINDS or not target):
-        raise UsageError(
-            f"--map {text}: the type after the colon must be number, json or text, as in "
-            f"{source}=data.amount:number"
-        )
-    head, _, inner = target.partition(".")
-    if inner and head != _DATA:
-        raise UsageError(f"--map {text}: only data can have fields, as in {source}=data.{inner}")
-    return Mapping(source, target, cast(Kind, kind) if colon else None)
 
 
 class Converter:

@@ -260,3 +260,19 @@ def test_what_psql_copies_is_imported_and_other_times_name_the_option(
     file.write_text(f"{head}{times[1]},copied,live,m\n")
     assert importing.run(file, "--created-at", "utc", "--restart").returncode == 0
     assert stored(running, "copied", 2)[1]["created_at"] == "2018-06-01T00:01:59.000Z"
+
+
+def test_a_header_that_makes_no_events_is_refused_before_anything_is_sent(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "semicolons.csv"
+    made = as_csv([{"ts": row["created_at"], **row} for row in rows("header", 3)])
+    file.write_bytes(made.replace(b",", b";"))
+    ran = importing.run(file)
+    assert (ran.returncode, "--delimiter ';'" in ran.stderr) == (1, True), ran.stderr
+    for options in ((), ("--map", "no=email"), ("--map", "ts=data.ts", "--map", "no=")):
+        ran = importing.run(file, "--delimiter", ";", *options)
+        assert (ran.returncode, "--map NAME=FIELD" in ran.stderr) == (1, True), ran.stderr
+    assert importing.checkpoints() == [] or not stored(running, "header", 0)
+    assert importing.run(file, "--delimiter", ";", "--map", "ts=").returncode == 0
+    assert len(stored(running, "header", 3)) == 3

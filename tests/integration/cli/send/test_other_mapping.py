@@ -8,8 +8,9 @@ import pytest
 from tests.support.send_command import SendCommand, ndjson
 from tests.support.stub_service import Reply, Request, StubService, lose_the_answer
 
-MAPS = ("--map", "svc=component", "--map", "text=message")
-FORGOTTEN = ("--map", "svc=component", "--map", "text=data.text")
+_NAMES = ("--map", "svc=component", "--map", "text=message")
+MAPS = (*_NAMES, "--map", "code=data.code")
+WRONG = (*_NAMES, "--map", "code=email")
 
 
 @pytest.fixture
@@ -22,15 +23,15 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
     with path.open("w", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow(("svc", "environment", "text"))
-        writer.writerows(("c", "e", f"m{number}") for number in range(5))
+        writer.writerow(("svc", "environment", "text", "code"))
+        writer.writerows(("c", "e", f"m{number}", 7) for number in range(5))
     return path
 
 
-def refuse_rows_without_a_message(stub: StubService, request: Request) -> Reply:
-    if all(b'"message"' in line for line in request.lines):
+def refuse_rows_with_an_email(stub: StubService, request: Request) -> Reply:
+    if not any(b'"email"' in line for line in request.lines):
         return stub.accept(request)
-    problem = {"status": 422, "detail": "/message is required"}
+    problem = {"status": 422, "detail": "/email is none"}
     return Reply(422, {"results": [{"error": problem} for _ in request.lines]})
 
 
@@ -38,7 +39,7 @@ def test_a_finished_run_is_not_sent_again_with_another_mapping(
     stub: StubService, send: SendCommand, file: Path
 ) -> None:
     assert send.run(file, *MAPS).returncode == 0
-    for other in ((*MAPS, "--map", "environment=data.place"), FORGOTTEN, ("--format", "ndjson")):
+    for other in ((*MAPS, "--map", "environment=data.place"), WRONG, ("--format", "ndjson")):
         ran = send.run(file, *other)
         assert ran.returncode == 1
         assert "an earlier run stored 5 lines of this file with `--format csv" in ran.stderr
@@ -48,12 +49,12 @@ def test_a_finished_run_is_not_sent_again_with_another_mapping(
     assert len(stub.stored) == 5
 
 
-def test_a_forgotten_mapping_that_rejects_all_lines_makes_no_earlier_run_forgotten(
+def test_a_wrong_mapping_that_rejects_all_lines_makes_no_earlier_run_forgotten(
     stub: StubService, send: SendCommand, file: Path
 ) -> None:
-    stub.otherwise = refuse_rows_without_a_message
+    stub.otherwise = refuse_rows_with_an_email
     assert send.run(file, *MAPS).returncode == 0
-    assert send.run(file, *FORGOTTEN).returncode == 1
+    assert send.run(file, *WRONG).returncode == 1
     assert send.run(file, *MAPS).returncode == 0
     assert len(stub.stored) == 5
 
@@ -61,9 +62,9 @@ def test_a_forgotten_mapping_that_rejects_all_lines_makes_no_earlier_run_forgott
 def test_after_a_run_that_stored_nothing_the_right_mapping_sends_all(
     stub: StubService, send: SendCommand, file: Path, tmp_path: Path
 ) -> None:
-    stub.otherwise = refuse_rows_without_a_message
+    stub.otherwise = refuse_rows_with_an_email
     bad = ("--rejected", tmp_path / "bad")
-    first = send.summary(file, *FORGOTTEN, *bad)
+    first = send.summary(file, *WRONG, *bad)
     assert (first["accepted"], first["rejected"]) == (0, 5)
     ended = send.summary(file, *MAPS, *bad)
     assert (ended["status"], ended["accepted"]) == (0, 5)
@@ -87,8 +88,8 @@ def test_an_interrupted_run_names_the_mapping_that_continues_it(
     stub.otherwise = lambda stub, request: Reply(503)
     assert send.run(file, *MAPS, "--give-up", "1").returncode == 1
     stub.otherwise = lambda stub, request: stub.accept(request)
-    ran = send.run(file, *FORGOTTEN)
+    ran = send.run(file, *WRONG)
     assert "the interrupted run stored perhaps some lines" in ran.stderr
-    assert "--map svc=component --map text=message" in ran.stderr
+    assert "--map text=message --map code=data.code" in ran.stderr
     assert send.run(file, *MAPS).returncode == 0
     assert len(stub.stored) == 5

@@ -13,7 +13,8 @@ import pytest
 from cli.errors import SendError, UsageError
 from cli.send.chunks import Chunks
 from cli.send.line_reader import open_lines
-from cli.send.reading import Reading, parse_mappings
+from cli.send.mapping import parse_mappings
+from cli.send.reading import Reading
 from cli.send.unpacking import zstd
 
 HEAD = "component,environment,message,data,data.a.b\n"
