@@ -178,7 +178,7 @@ def _send_file(send_options: SendOptions, options: Namespace, name: str, reading
     result = send_file(send_options, request, checkpoint)
     without = " without --restart" if options.restart else ""
     how = f"run the same command again{without} to continue"
-    return _conclude(options, result, send_options, name, how)
+    return _conclude(options, result, send_options, name, how, reading.unit_of(name))
 
 
 def _send_stream(
@@ -198,11 +198,16 @@ def _send_stream(
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
     how = f"send the same input with {where} to continue"
-    return _conclude(options, result, send_options, name, how)
+    return _conclude(options, result, send_options, name, how, reading.unit_of(name))
 
 
 def _conclude(
-    options: Namespace, result: RunResult, send_options: SendOptions, name: str, how: str
+    options: Namespace,
+    result: RunResult,
+    send_options: SendOptions,
+    name: str,
+    how: str,
+    unit: str,
 ) -> Ended:
     file = None if name == STANDARD_INPUT else name
     step = None
@@ -213,14 +218,14 @@ def _conclude(
         status = FAILED if report.rejected else DONE
         return Ended(report, status, result.was_sent_before, None)
     status = INTERRUPTED if result.interrupted else FAILED
-    return Ended(report, status, result.was_sent_before, _incomplete(result, report, how))
+    return Ended(report, status, result.was_sent_before, _incomplete(result, report, how, unit))
 
 
-def _incomplete(result: RunResult, report: Summary, how_to_continue: str) -> str:
+def _incomplete(result: RunResult, report: Summary, how_to_continue: str, unit: str) -> str:
     """Say where a run stopped, and how to go on."""
     what = "interrupted" if result.interrupted else f"{result.last_error}; stopped"
     nothing = result.took_nothing and not report.lines
-    where = "before any event was accepted" if nothing else f"after line {report.lines:,}"
+    where = "before any event was accepted" if nothing else f"after {unit} {report.lines:,}"
     how = "run the command again" if nothing else how_to_continue
     return f"activity: {what} {where}; {how}"
 

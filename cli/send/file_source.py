@@ -59,7 +59,8 @@ def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> 
         with closing(progress(total, start, send_options.url)) as shown:
             _show_start(shown, started, request)
             saver = CheckpointSaver(path, started.run, check)
-            result = _run(send_options, started.run, start, file, shown, saver)
+            unit = request.reading.unit_of(name)
+            result = _run(send_options, started.run, start, file, shown, saver, unit)
             return _conclude(path, started, result, shown, file)
 
 
@@ -112,12 +113,15 @@ def _run(
     file: BinaryIO,
     shown: Progress,
     saver: CheckpointSaver,
+    unit: str,
 ) -> RunResult:
     plan, position = run.plan, run.position
     rejected = Path(plan.rejected) if plan.rejected else None
     wants = plan.earlier.is_open if plan.earlier else None
     history = position.history
-    with Rejects(rejected, position.written, shown.show_line, send_options.imports) as rejects:
+    with Rejects(
+        rejected, position.written, shown.show_line, send_options.imports, unit
+    ) as rejects:
 
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)
@@ -145,6 +149,7 @@ def _print_line(text: str) -> None:
 
 def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) -> None:
     plan, position = started.run.plan, started.run.position
+    unit = request.reading.unit_of(str(request.file))
     if started.finished is not None:
         before = started.finished.position
         shown.show_line(
@@ -152,7 +157,7 @@ def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) ->
             f"lines ({before.rejected:,}) and lines added after line {before.lines:,}"
         )
     if position.offset:
-        shown.show_line(f"continuing the interrupted run after line {position.lines:,}")
+        shown.show_line(f"continuing the interrupted run after {unit} {position.lines:,}")
     if plan.batch != request.batch:
         shown.show_line(f"using batches of {counted(plan.batch, 'line')}, as that run began")
 

@@ -46,6 +46,10 @@ class Reading:
         plain = name.lower().removesuffix(".gz").removesuffix(".zst")
         return "csv" if plain.endswith(".csv") else "ndjson"
 
+    def unit_of(self, name: str) -> str:
+        """Return what the positions in the file with this name are numbers of."""
+        return "record" if self.form_of(name) == "csv" else "line"
+
     @property
     def changes_lines(self) -> bool:
         """Return whether lines of NDJSON are not sent as they are."""

@@ -51,7 +51,7 @@ class Rejects:
     Rejected lines are written as they are in the input. Reasons are NDJSON with `line` (in the
     input), `error` and, if the line was too long and is cut, `cut`. `keep` is the part of both
     files to keep (None: all). `show` prints a line. `imports`: reasons name options of an
-    import. Raises OSError.
+    import. `unit`: what is numbered, a line or a record of CSV. Raises OSError.
     """
 
     def __init__(
@@ -60,8 +60,9 @@ class Rejects:
         keep: Written | None,
         show: Callable[[str], None],
         imports: bool = False,
+        unit: str = "line",
     ) -> None:
-        self._imports = imports
+        self._imports, self._unit = imports, unit
         self._print = show
         self._shown = 0
         self._files: list[BinaryIO] = []
@@ -102,19 +103,19 @@ class Rejects:
 
     def _show(self, line: Rejected) -> None:
         if self._shown < SHOWN:
-            self._print(_text(line))
+            self._print(_text(line, self._unit))
         elif self._shown == SHOWN:
             self._print("more lines were rejected; --rejected FILE writes all of them to FILE")
         self._shown += 1
 
 
-def _text(line: Rejected) -> str:
+def _text(line: Rejected, unit: str) -> str:
     """Return the number of the line and the reason, with the column if it is not JSON."""
     text = problem_text(line.problem)
     if found := _not_json(text):
         reason = found[1].replace("Expecting", "expected")
-        return f"line {line.line:,}, column {found[2]}: not JSON: {reason}"
-    return f"line {line.line:,}: {text}"
+        return f"{unit} {line.line:,}, column {found[2]}: not JSON: {reason}"
+    return f"{unit} {line.line:,}: {text}"
 
 
 def _open(path: Path, keep: int | None) -> BinaryIO:

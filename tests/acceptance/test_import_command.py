@@ -173,6 +173,9 @@ def test_a_damaged_file_is_told_and_what_is_before_the_damage_is_imported(
     ran = importing.run(file, "--batch", "100")
     assert ran.returncode == 1
     assert "is damaged or cut off" in ran.stderr
+    count = int(ran.stdout.split(" accepted, 0 rejected")[0].replace(",", ""))
+    assert 0 < count == len(stored(running, "damaged", count))
+    assert f"stopped after line {count:,}; run the same command again to continue" in ran.stderr
     file.write_bytes(packed)
     ended = importing.summary(file, "--batch", "100")
     assert (ended["status"], ended["complete"]) == (0, True)
@@ -237,7 +240,10 @@ def test_numbers_of_csv_are_found_as_numbers(
     file = tmp_path / "typed.csv"
     file.write_bytes(as_csv(made))
     ran = importing.run(file, "--map", "amount=data.amount:number")
-    assert (ran.returncode, 'amount: "many" is not a number' in ran.stderr) == (1, True), ran.stderr
+    assert (ran.returncode, 'record 3: amount: "many" is not a number' in ran.stderr) == (
+        1,
+        True,
+    ), ran.stderr
     stored(running, "typed", 2)
     query = {"q": "component:typed data.amount>50", "limit": "1000"}
     [found] = running.http.get("/events", params=query).json()["events"]
