@@ -31,6 +31,9 @@ STANDARD_INPUT = "-"
 
 _BATCH, _CONNECTIONS = 1_000, 2
 _SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the file again)"
+_IMPORTED_BEFORE = (
+    "nothing to do: every line was already imported (--restart imports the file again)"
+)
 
 
 class Service(NamedTuple):
@@ -197,7 +200,8 @@ def _send_stream(
     result, run_id = send_stream(send_options, part, _open(name))
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
-    how = f"send the same input with {where} to continue"
+    verb = "import" if send_options.imports else "send"
+    how = f"{verb} the same input with {where} to continue"
     return _conclude(options, result, send_options, name, how, reading.unit_of(name))
 
 
@@ -232,7 +236,9 @@ def _incomplete(result: RunResult, report: Summary, how_to_continue: str, unit: 
 
 def _print_one(ended: Ended, options: Namespace) -> None:
     if ended.was_sent_before:
-        print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
+        imports = ended.summary.run_duplicates is not None
+        before = _IMPORTED_BEFORE if imports else _SENT_BEFORE
+        print(before, file=sys.stderr if options.json else sys.stdout)
     if options.json or not ended.was_sent_before:
         print(ended.summary.as_json() if options.json else ended.summary.as_text())
     _print_errors(ended)

@@ -152,8 +152,9 @@ def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) ->
     unit = request.reading.unit_of(str(request.file))
     if started.finished is not None:
         before = started.finished.position
+        verb = "import" if request.imports else "send"
         shown.show_line(
-            f"already stored and unchanged: {counted(before.accepted, 'line')}; sending rejected "
+            f"already stored and unchanged: {counted(before.accepted, 'line')}; {verb}ing rejected "
             f"lines ({before.rejected:,}) and lines added after line {before.lines:,}"
         )
     if position.offset:

@@ -143,7 +143,8 @@ def _open_lines(
     if match is Match.CHANGED and not request.imports:
         raise CannotResume(_changed(position, request.file))
     if match is not Match.UNCHANGED:
-        show("this is not the file that was sent under this name before: sending all of it")
+        sent, sending = ("imported", "importing") if request.imports else ("sent", "sending")
+        show(f"this is not the file that was {sent} under this name before: {sending} all of it")
         return None
     return open_lines
 
@@ -224,11 +225,12 @@ def _read_otherwise(found: Checkpoint, request: ResumeRequest) -> str:
     position, its = found.position, options_of(found.plan.reading)
     stored = counted(position.accepted, "line") if position.accepted else "perhaps some lines"
     run = "an earlier run" if found.is_finished else "the interrupted run"
+    verb = "import" if request.imports else "send"
     rest = ", or its rejected lines, corrected, as a file of their own" if position.rejected else ""
     return (
         f"{run} stored {stored} of this file with `{its}`, and this command reads it with "
         f"`{options_of(request.reading_text)}`: that makes other events, beside those that are "
-        f"stored. Run the command with `{its}`{rest}. Or send the whole file as it is read now "
+        f"stored. Run the command with `{its}`{rest}. Or {verb} the whole file as it is read now "
         "with --restart: those lines are then stored twice"
     )
 

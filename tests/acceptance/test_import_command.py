@@ -84,7 +84,8 @@ def test_every_form_of_a_file_makes_the_same_events(
     assert (ended["accepted"], ended["rejected"]) == (45, 0)
     assert [one["message"] for one in stored(running, "forms", 30)] == [f"m{n}" for n in range(30)]
     text = importing.run(tmp_path / "a" / "one.ndjson", tmp_path / "a" / "two.csv")
-    assert text.stdout.count("nothing to do") == 2
+    assert text.stdout.count("nothing to do: every line was already imported") == 2
+    assert "sen" not in text.stdout.replace(str(tmp_path), "")
 
 
 def test_standard_input_takes_csv_and_packed_bytes(
@@ -136,6 +137,7 @@ def test_fields_are_mapped_and_times_converted(
     assert ran.returncode == 1
     assert "line 2, column 1: not JSON" in ran.stderr
     assert f"activity import {tmp_path / 'bad'}" in ran.stdout
+    assert "it imports only lines that were not accepted" in ran.stdout
     [event] = stored(running, "mapped", 1)
     assert (event["created_at"], event["email"]) == (at(PAST), "jo@example.com")
     raw = running.http.get(f"/events/{event['id']}").text
