@@ -27,10 +27,10 @@ def add(parser: ArgumentParser) -> None:
     add_input(parser, "import")
     parser.add_argument(
         "--created-at",
-        choices=("rfc3339", "unix", "unix-ms"),
+        choices=("rfc3339", "utc", "unix", "unix-ms"),
         default="rfc3339",
-        help="how the input writes created_at: as an instant of RFC 3339 (default), or as seconds "
-        "or milliseconds since 1970",
+        help="how the input writes created_at: as an instant of RFC 3339, or as PostgreSQL writes "
+        "it (default); the same without an offset, in UTC; or as (milli)seconds since 1970",
     )
 
 

@@ -83,3 +83,11 @@ def seconds(text: str) -> float:
     if not 0 <= duration < float("inf"):
         raise ArgumentTypeError(f"{text!r} is not a number of seconds, such as 30 or 0.5")
     return duration
+
+
+def delimiter(text: str) -> str:
+    """Parse the delimiter of CSV."""
+    found = "\t" if text in ("tab", "\\t") else text
+    if len(found) != 1 or found in '"\r\n' or not (found.isprintable() or found == "\t"):
+        raise ArgumentTypeError(f"{text!r} is not one character, such as ; or tab")
+    return found

@@ -1,8 +1,8 @@
 """`activity send`: send one event from options, or files, or standard input."""
 
-from argparse import SUPPRESS, ArgumentParser, Namespace, _ArgumentGroup
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace, _ArgumentGroup
 
-from cli.commands.options import add_json, add_tls_ca, seconds, whole_number
+from cli.commands.options import add_json, add_tls_ca, delimiter, seconds, whole_number
 from cli.errors import UsageError
 from cli.settings import load_settings, option_name
 
@@ -18,7 +18,7 @@ EXAMPLES = (
 _EVENT = ("component", "environment", "message", "email", "data", "occurred_at")
 _INPUT = (
     *("batch", "rejected", "checkpoint", "restart", "continue_anyway", "skip_lines", "run_id"),
-    *("format", "map"),
+    *("format", "map", "from_export", "delimiter"),
 )
 FORMATS = ("ndjson", "csv")
 _REQUIRED = 3  # the first fields of an event
@@ -83,9 +83,22 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
     group.add_argument(
         "--map",
         action="append",
-        metavar="SOURCE=TARGET",
+        metavar="SOURCE=TARGET[:TYPE]",
         help="the field SOURCE of the input is the field TARGET of the event (may be repeated); "
-        "a.b is a field within a; with nothing after = SOURCE is left out",
+        "a.b is a field within a; with nothing after = SOURCE is left out; TYPE number, json or "
+        "text converts the value (amount=data.amount:number; cells of CSV are texts otherwise)",
+    )
+    group.add_argument(
+        "--delimiter",
+        type=delimiter,
+        metavar="CHARACTER",
+        help="what parts the cells of CSV: one character, or tab (default: a comma)",
+    )
+    group.add_argument(
+        "--from-export",
+        action=BooleanOptionalAction,
+        help="the CSV is an export of the service: take off the apostrophes that it put before "
+        "formulas (default: if the file has the header of an export with all columns)",
     )
     _add_speed(group)
     _add_progress(group, verb)

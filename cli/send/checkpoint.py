@@ -81,6 +81,12 @@ class Checkpoint:
         """Return whether the whole file was sent."""
         return self.position.offset >= self.plan.size
 
+    @property
+    def may_have_stored(self) -> bool:
+        """Return whether the service may have accepted a line of the run or of one before it."""
+        is_known = self.is_finished or (self.is_certain and not self.settled)
+        return self.position.accepted > 0 or not is_known
+
 
 def head_digest(file: BinaryIO, size: int) -> str:
     """Return a digest of the first 64 KiB of a file of this size."""

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 from activity_client.answers import ProblemDocument
 from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
+from cli.send.faulty_line import fault_of
 
 CHUNK_BYTES = 4 * 1024 * 1024  # far below the 16 MiB that the service accepts
 _PIECE_BYTES = 64 * 1024
@@ -167,6 +168,9 @@ class Chunks:
             return
         if not line or line.isspace():
             chunk.blank += 1
+            return
+        if (fault := fault_of(line)) is not None:
+            chunk.bad.append(Rejected(self._lines, *fault, len(line) > EVENT_BYTES))
             return
         problem = _problem(line)
         if problem is None:

@@ -15,10 +15,11 @@ from activity_client.errors import BadCaFile, BadUrl, GaveUp
 from activity_client.transport import service_address
 from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
-from cli.send import single_event
+from cli.send import csv_header, single_event
 from cli.send.file_source import default_checkpoint, send_file
 from cli.send.input_files import found_files
-from cli.send.reading import Reading, parse_mappings
+from cli.send.mapping import parse_mappings
+from cli.send.reading import Reading
 from cli.send.rejects import reasons_path
 from cli.send.resume import ResumeRequest
 from cli.send.run import RunResult, SendOptions
@@ -30,6 +31,9 @@ STANDARD_INPUT = "-"
 
 _BATCH, _CONNECTIONS = 1_000, 2
 _SENT_BEFORE = "nothing to do: every line was already sent (--restart sends the file again)"
+_IMPORTED_BEFORE = (
+    "nothing to do: every line was already imported (--restart imports the file again)"
+)
 
 
 class Service(NamedTuple):
@@ -82,6 +86,7 @@ def send_input(service: Service, options: Namespace, imports: bool = False) -> i
         names = found_files(options.files)
         for name in names:
             _require_file(name)
+            _require_csv(options, name, reading)
         if options.rejected and os.path.isdir(options.rejected):
             raise UsageError(f"--rejected {options.rejected} is a folder: name a file")
         if len(names) == 1:
@@ -94,7 +99,13 @@ def send_input(service: Service, options: Namespace, imports: bool = False) -> i
 def _reading(options: Namespace, imports: bool) -> Reading:
     form = options.created_at if imports else None
     return Reading(
-        options.format, parse_mappings(options.map or ()), form or "rfc3339", unpacks=imports
+        options.format,
+        parse_mappings(options.map or ()),
+        form or "rfc3339",
+        unpacks=imports,
+        from_export=options.from_export,
+        delimiter=options.delimiter,
+        fields=csv_header.IMPORTED if imports else csv_header.SENT,
     )
 
 
@@ -136,6 +147,13 @@ def _require_file(name: str) -> None:
         raise SendError(f"there is no file {name}")
 
 
+def _require_csv(options: Namespace, name: str, reading: Reading) -> None:
+    if reading.form_of(name) != "csv":
+        _refuse(
+            options, ("delimiter", "from_export"), f"is for CSV, and {name} is not: --format csv"
+        )
+
+
 def _send_file(send_options: SendOptions, options: Namespace, name: str, reading: Reading) -> Ended:
     _refuse(
         options,
@@ -163,7 +181,7 @@ def _send_file(send_options: SendOptions, options: Namespace, name: str, reading
     result = send_file(send_options, request, checkpoint)
     without = " without --restart" if options.restart else ""
     how = f"run the same command again{without} to continue"
-    return _conclude(options, result, send_options, name, how)
+    return _conclude(options, result, send_options, name, how, reading.unit_of(name))
 
 
 def _send_stream(
@@ -182,12 +200,18 @@ def _send_stream(
     result, run_id = send_stream(send_options, part, _open(name))
     batch = f" --batch {options.batch}" if options.batch else ""
     where = f"--skip-lines {result.tally.lines} --run-id {run_id}{batch}"
-    how = f"send the same input with {where} to continue"
-    return _conclude(options, result, send_options, name, how)
+    verb = "import" if send_options.imports else "send"
+    how = f"{verb} the same input with {where} to continue"
+    return _conclude(options, result, send_options, name, how, reading.unit_of(name))
 
 
 def _conclude(
-    options: Namespace, result: RunResult, send_options: SendOptions, name: str, how: str
+    options: Namespace,
+    result: RunResult,
+    send_options: SendOptions,
+    name: str,
+    how: str,
+    unit: str,
 ) -> Ended:
     file = None if name == STANDARD_INPUT else name
     step = None
@@ -198,21 +222,23 @@ def _conclude(
         status = FAILED if report.rejected else DONE
         return Ended(report, status, result.was_sent_before, None)
     status = INTERRUPTED if result.interrupted else FAILED
-    return Ended(report, status, result.was_sent_before, _incomplete(result, report, how))
+    return Ended(report, status, result.was_sent_before, _incomplete(result, report, how, unit))
 
 
-def _incomplete(result: RunResult, report: Summary, how_to_continue: str) -> str:
+def _incomplete(result: RunResult, report: Summary, how_to_continue: str, unit: str) -> str:
     """Say where a run stopped, and how to go on."""
     what = "interrupted" if result.interrupted else f"{result.last_error}; stopped"
     nothing = result.took_nothing and not report.lines
-    where = "before any event was accepted" if nothing else f"after line {report.lines:,}"
+    where = "before any event was accepted" if nothing else f"after {unit} {report.lines:,}"
     how = "run the command again" if nothing else how_to_continue
     return f"activity: {what} {where}; {how}"
 
 
 def _print_one(ended: Ended, options: Namespace) -> None:
     if ended.was_sent_before:
-        print(_SENT_BEFORE, file=sys.stderr if options.json else sys.stdout)
+        imports = ended.summary.run_duplicates is not None
+        before = _IMPORTED_BEFORE if imports else _SENT_BEFORE
+        print(before, file=sys.stderr if options.json else sys.stdout)
     if options.json or not ended.was_sent_before:
         print(ended.summary.as_json() if options.json else ended.summary.as_text())
     _print_errors(ended)

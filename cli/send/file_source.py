@@ -59,7 +59,8 @@ def send_file(send_options: SendOptions, request: ResumeRequest, path: Path) -> 
         with closing(progress(total, start, send_options.url)) as shown:
             _show_start(shown, started, request)
             saver = CheckpointSaver(path, started.run, check)
-            result = _run(send_options, started.run, start, file, shown, saver)
+            unit = request.reading.unit_of(name)
+            result = _run(send_options, started.run, start, file, shown, saver, unit)
             return _conclude(path, started, result, shown, file)
 
 
@@ -112,12 +113,15 @@ def _run(
     file: BinaryIO,
     shown: Progress,
     saver: CheckpointSaver,
+    unit: str,
 ) -> RunResult:
     plan, position = run.plan, run.position
     rejected = Path(plan.rejected) if plan.rejected else None
     wants = plan.earlier.is_open if plan.earlier else None
     history = position.history
-    with Rejects(rejected, position.written, shown.show_line) as rejects:
+    with Rejects(
+        rejected, position.written, shown.show_line, send_options.imports, unit
+    ) as rejects:
 
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)
@@ -145,14 +149,16 @@ def _print_line(text: str) -> None:
 
 def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) -> None:
     plan, position = started.run.plan, started.run.position
+    unit = request.reading.unit_of(str(request.file))
     if started.finished is not None:
         before = started.finished.position
+        verb = "import" if request.imports else "send"
         shown.show_line(
-            f"already stored and unchanged: {counted(before.accepted, 'line')}; sending rejected "
+            f"already stored and unchanged: {counted(before.accepted, 'line')}; {verb}ing rejected "
             f"lines ({before.rejected:,}) and lines added after line {before.lines:,}"
         )
     if position.offset:
-        shown.show_line(f"continuing the interrupted run after line {position.lines:,}")
+        shown.show_line(f"continuing the interrupted run after {unit} {position.lines:,}")
     if plan.batch != request.batch:
         shown.show_line(f"using batches of {counted(plan.batch, 'line')}, as that run began")
 

@@ -14,7 +14,9 @@ import msgspec
 
 from activity_client.event_line import EVENT_BYTES
 from cli.errors import SendError
-from cli.send.reading import Converter, Reading, csv_fields, nested
+from cli.send.csv_columns import Columns
+from cli.send.csv_header import check_header
+from cli.send.reading import Converter, Reading
 from cli.send.unpacking import is_packed, plain_errors, unpacked
 
 Lines = Callable[[], Iterator[bytes]]
@@ -95,12 +97,13 @@ def open_lines(file: BinaryIO, name: str, reading: Reading) -> BinaryIO:
             file.seek(origin)
         lines = _csv_lines if form == "csv" else _ndjson_lines
         with plain_errors(name):
-            yield from lines(unpacked(file) if packed else file, convert, reading.changes_lines)
+            yield from lines(unpacked(file) if packed else file, convert, reading)
 
     return cast(BinaryIO, LineReader(start))
 
 
-def _ndjson_lines(stream: BinaryIO, convert: Converter, changes: bool) -> Iterator[bytes]:
+def _ndjson_lines(stream: BinaryIO, convert: Converter, reading: Reading) -> Iterator[bytes]:
+    changes = reading.changes_lines
     while line := stream.readline(_MAX_LINE):
         if changes and line.strip() and len(line) < _MAX_LINE:
             yield convert.line(line.strip(b"\xef\xbb\xbf \t\r\n")) + b"\n"
@@ -128,35 +131,27 @@ class _Physical:
             yield text.removeprefix("\ufeff") if self.number == 1 else text
 
 
-def _csv_lines(stream: BinaryIO, convert: Converter, changes: bool) -> Iterator[bytes]:
+def _csv_lines(stream: BinaryIO, convert: Converter, reading: Reading) -> Iterator[bytes]:
     physical = _Physical(stream)
     csv.field_size_limit(_MAX_RECORD)
-    records = csv.reader(iter(physical), strict=True)
+    records = csv.reader(iter(physical), strict=True, delimiter=reading.delimiter or ",")
     try:
         names = next(records, [])
-        _check_names(names)
+        check_header(names, reading.mappings, reading.fields)
+        columns = Columns(names, reading.from_export)
         for values in records:
             physical.record_bytes = 0
             if values:
-                yield _csv_line(names, values, convert) + b"\n"
+                yield _csv_line(columns, values, convert) + b"\n"
             else:
                 yield b"\n"
     except csv.Error as error:
         raise SendError(f"line {physical.number:,} is not CSV: {error}") from None
 
 
-def _csv_line(names: list[str], values: list[str], convert: Converter) -> bytes:
+def _csv_line(columns: Columns, values: list[str], convert: Converter) -> bytes:
     try:
-        return convert.record(nested(csv_fields(names, values)))
+        return convert.record(columns, values)
     except (UnicodeEncodeError, msgspec.EncodeError):
         # Bytes that are not UTF-8 come back as they are: the line is refused, and no other one.
         return ",".join(values).encode("utf-8", "surrogateescape").replace(b"\n", b" ")
-
-
-def _check_names(names: list[str]) -> None:
-    if not names:
-        raise SendError("the CSV has no header: its first line must name the fields")
-    if repeated := [name for name in names if names.count(name) > 1 or not name]:
-        raise SendError(
-            f"the header of the CSV has {repeated[0] or 'an empty name'!r} more than once"
-        )

@@ -1,40 +1,43 @@
 """How the input is read: its form, where its fields go, and how its times are written. Pure."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast
 
 import msgspec
 
-from cli.errors import UsageError
+from cli.send.csv_columns import Columns, nested
+from cli.send.csv_header import EventFields
+from cli.send.faulty_line import faulty_line
+from cli.send.fields import Fields, find, put, read_fields
+from cli.send.mapping import Mapping
+from cli.send.times import TimeForm, instant
+from cli.send.value_types import NotOfType, typed
 
 Format = Literal["ndjson", "csv"]
-TimeForm = Literal["rfc3339", "unix", "unix-ms"]
-Fields = Mapping[str, msgspec.Raw]
 
-_DATA, _CREATED_AT, _IMPORT_ID = "data", "created_at", "import_id"
-_MS_OF_UNIT: Mapping[str, int] = {"unix": 1000, "unix-ms": 1}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CREATED_AT, _OCCURRED_AT, _IMPORT_ID = "created_at", "occurred_at", "import_id"
 _encode = msgspec.json.Encoder().encode
-_read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_read_scalar = msgspec.json.Decoder(str | int | float, float_hook=Decimal).decode
-_TOO_LONG = 40  # characters of a number that is no time
+_read_scalar = msgspec.json.Decoder(str | int | float).decode
 
 
 @dataclass(frozen=True)
 class Reading:
     """The form of the input (None: by the file's name), its mappings, the form of `created_at`.
 
-    A mapping is a source and a target, both perhaps nested (`user.email`); an empty target leaves
-    the source out.
+    `from_export`: the CSV was written by the service (None: if it has the header).
+    `delimiter`: of CSV (None: a comma). `fields`: those of events, which its header is compared
+    with.
     """
 
     form: Format | None = None
-    mappings: tuple[tuple[str, str], ...] = ()
+    mappings: tuple[Mapping, ...] = ()
     created_at: TimeForm = "rfc3339"
     unpacks: bool = False
+    from_export: bool | None = None
+    delimiter: str | None = None
+    fields: EventFields | None = None
 
     def form_of(self, name: str) -> Format:
         """Return the form of the file with this name."""
@@ -43,6 +46,10 @@ class Reading:
         plain = name.lower().removesuffix(".gz").removesuffix(".zst")
         return "csv" if plain.endswith(".csv") else "ndjson"
 
+    def unit_of(self, name: str) -> str:
+        """Return what the positions in the file with this name are numbers of."""
+        return "record" if self.form_of(name) == "csv" else "line"
+
     @property
     def changes_lines(self) -> bool:
         """Return whether lines of NDJSON are not sent as they are."""
@@ -50,30 +57,25 @@ class Reading:
 
     def text(self, name: str) -> str:
         """Return what must stay the same while a run of this file goes on."""
-        maps = [f"{source}={target}" for source, target in self.mappings]
+        maps = [mapping.text() for mapping in self.mappings]
         form = self.form_of(name)
         if form == "ndjson" and not self.changes_lines:
             return ""
-        return _encode([form, self.created_at, maps]).decode()
+        more = self._csv_options()
+        return _encode([form, self.created_at, maps, *([more] if more else [])]).decode()
+
+    def _csv_options(self) -> list[str]:
+        export = {None: [], True: ["--from-export"], False: ["--no-from-export"]}[self.from_export]
+        return [*export, *(["--delimiter", self.delimiter] if self.delimiter else [])]
 
 
-def parse_mappings(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the mappings of `SOURCE=TARGET`. Raises UsageError."""
-    found = []
-    for text in texts:
-        source, equals, target = text.partition("=")
-        if not source or not equals or "" in target.split(".")[1:] or target.startswith("."):
-            raise UsageError(
-                f"--map {text}: give it as SOURCE=TARGET, such as timestamp=created_at"
-            )
-        head, _, rest = target.partition(".")
-        if rest and head != _DATA:
-            raise UsageError(f"--map {text}: only data can have fields, as in {source}=data.{rest}")
-        found.append((source, target))
-    targets = [target for _, target in found if target]
-    if repeated := [target for target in targets if targets.count(target) > 1]:
-        raise UsageError(f"--map gives {repeated[0]} more than once")
-    return tuple(found)
+def options_of(text: str) -> str:
+    """Return the options that read a file so, from the text that a checkpoint has."""
+    form, created_at, maps, *more = msgspec.json.decode(text) if text else ("ndjson", "rfc3339", [])
+    words = ["--format", form, *(word for one in maps for word in ("--map", one))]
+    if created_at != "rfc3339":
+        words += ["--created-at", created_at]
+    return shlex.join([*words, *(more[0] if more else ())])
 
 
 class Converter:
@@ -81,107 +83,51 @@ class Converter:
 
     def __init__(self, reading: Reading) -> None:
         self._mappings = reading.mappings
-        self._sources = {source for source, _ in reading.mappings}
-        self._unit = _MS_OF_UNIT.get(reading.created_at)
+        self._sources = {mapping.source for mapping in reading.mappings}
+        self._form = reading.created_at
 
     def line(self, line: bytes) -> bytes:
         """Convert a line of NDJSON; one that is no object stays as it is, to be refused."""
         try:
-            fields = _read_fields(line)
+            fields = read_fields(line)
         except msgspec.DecodeError:
             return line
-        return self.record(fields)
+        return self._line(fields, self._unmapped(fields))
 
-    def record(self, fields: Fields) -> bytes:
-        """Return the line of a record. What can't be converted stays, to be refused."""
-        event: dict[str, Any] = {
-            name: value for name, value in fields.items() if name not in self._sources
-        }
-        for source, target in self._mappings:
-            value = _find(fields, source)
-            if value is not None and target:
-                _put(event, target, value)
-        if self._unit and (created := event.get(_CREATED_AT)) is not None:
-            event[_CREATED_AT] = _instant(created, self._unit)
+    def record(self, columns: Columns, values: Sequence[str]) -> bytes:
+        """Return the line of a record of CSV."""
+        fields = columns.fields(values)
+        event = dict(nested(self._unmapped(fields)))
+        line = self._line(fields, event)
+        if (cells := len(values)) > (wanted := len(columns.names)):
+            return faulty_line(
+                f"the row has more cells than the header: {cells}, not {wanted}", line
+            )
+        return line
+
+    def _unmapped(self, fields: Fields) -> dict[str, Any]:
+        return {name: value for name, value in fields.items() if name not in self._sources}
+
+    def _line(self, fields: Fields, event: dict[str, Any]) -> bytes:
+        """Complete the event. What can't be converted stays, to be refused."""
+        faults = []
+        for source, target, kind in self._mappings:
+            value = find(fields, source)
+            if value is None or not target:
+                continue
+            try:
+                put(event, target, typed(value, kind) if kind else value)
+            except NotOfType as fault:
+                put(event, target, value)
+                faults.append(f"{source}: {fault}")
+        if (created := event.get(_CREATED_AT)) is not None:
+            event[_CREATED_AT] = instant(created, self._form)
+        if (occurred := event.get(_OCCURRED_AT)) is not None:
+            event[_OCCURRED_AT] = instant(occurred, "rfc3339")
         if (import_id := event.get(_IMPORT_ID)) is not None:
             event[_IMPORT_ID] = _as_text(import_id)
-        return _encode(event)
-
-
-def csv_fields(names: Sequence[str], values: Sequence[str]) -> dict[str, msgspec.Raw]:
-    """Return the fields of a record of CSV; an empty one is absent, and `data` is JSON, or text."""
-    event: dict[str, Any] = {}
-    for name, value in zip(names, values, strict=False):
-        if value == "":
-            continue
-        raw = msgspec.Raw(_encode(value))
-        if name == _DATA:
-            raw = _json_or_text(value)
-        event[name] = raw
-    if len(values) > len(names):
-        event["(behind the last column)"] = msgspec.Raw(_encode(list(values[len(names) :])))
-    return event
-
-
-def nested(fields: Fields) -> Fields:
-    """Put the fields `data.x` of a record of CSV into `data`."""
-    event: dict[str, Any] = {}
-    for name, value in fields.items():
-        head, _, rest = name.partition(".")
-        if head == _DATA and rest and "" not in rest.split("."):
-            _put(event, name, value)
-        else:
-            event[name] = value
-    return {name: msgspec.Raw(_encode(value)) for name, value in event.items()}
-
-
-def _json_or_text(value: str) -> msgspec.Raw:
-    text = value.encode("utf-8", "surrogatepass")
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.Raw(_encode(value))
-    return msgspec.Raw(text.replace(b"\r", b" ").replace(b"\n", b" "))
-
-
-def _find(fields: Fields, source: str) -> msgspec.Raw | None:
-    if source in fields:
-        return fields[source]
-    head, _, rest = source.partition(".")
-    if not rest or head not in fields:
-        return None
-    try:
-        return _find(_read_fields(fields[head]), rest)
-    except msgspec.DecodeError:
-        return None
-
-
-def _put(event: dict[str, Any], target: str, value: msgspec.Raw) -> None:
-    """Put the value where the target says; an object on the way keeps its other fields."""
-    *path, name = target.split(".")
-    place = event
-    for step in path:
-        inner = place.get(step)
-        if isinstance(inner, msgspec.Raw):
-            try:
-                inner = dict(_read_fields(inner))
-            except msgspec.DecodeError:  # no object: both must not be dropped
-                event[target] = value
-                return
-        place[step] = inner = {} if inner is None else inner
-        place = inner
-    place[name] = value
-
-
-def _instant(value: msgspec.Raw, unit: int) -> Any:
-    """Return the time of a number, or of a text that is one, in RFC 3339, rounded down to ms."""
-    try:
-        number = Decimal(str(_read_scalar(value))[:_TOO_LONG].strip())
-        ms = int((number * unit).to_integral_value("ROUND_FLOOR"))
-        at = _EPOCH + timedelta(milliseconds=ms)
-    except (msgspec.DecodeError, InvalidOperation, OverflowError, ValueError):
-        return value
-    return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
+        line = _encode(event)
+        return faulty_line("; ".join(faults), line) if faults else line
 
 
 def _as_text(value: Any) -> Any:

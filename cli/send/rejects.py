@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from activity_client.answers import problem_text
 from cli.errors import SendError
 from cli.send.chunks import Rejected
+from cli.send.hints import with_hint
 
 SHOWN = 20
 # The message of the service; its line 1 is the line of the file.
@@ -49,12 +50,19 @@ class Rejects:
 
     Rejected lines are written as they are in the input. Reasons are NDJSON with `line` (in the
     input), `error` and, if the line was too long and is cut, `cut`. `keep` is the part of both
-    files to keep (None: all). `show` prints a line. Raises OSError.
+    files to keep (None: all). `show` prints a line. `imports`: reasons name options of an
+    import. `unit`: what is numbered, a line or a record of CSV. Raises OSError.
     """
 
     def __init__(
-        self, path: Path | None, keep: Written | None, show: Callable[[str], None]
+        self,
+        path: Path | None,
+        keep: Written | None,
+        show: Callable[[str], None],
+        imports: bool = False,
+        unit: str = "line",
     ) -> None:
+        self._imports, self._unit = imports, unit
         self._print = show
         self._shown = 0
         self._files: list[BinaryIO] = []
@@ -65,7 +73,7 @@ class Rejects:
 
     def add(self, rejected: Sequence[Rejected]) -> None:
         """Show and write rejected lines."""
-        for line in rejected:
+        for line in map(with_hint, rejected) if self._imports else rejected:
             self._show(line)
             rows = (line.original + b"\n", _reason(line))
             for file, row in zip(self._files, rows, strict=False):
@@ -95,19 +103,19 @@ class Rejects:
 
     def _show(self, line: Rejected) -> None:
         if self._shown < SHOWN:
-            self._print(_text(line))
+            self._print(_text(line, self._unit))
         elif self._shown == SHOWN:
             self._print("more lines were rejected; --rejected FILE writes all of them to FILE")
         self._shown += 1
 
 
-def _text(line: Rejected) -> str:
+def _text(line: Rejected, unit: str) -> str:
     """Return the number of the line and the reason, with the column if it is not JSON."""
     text = problem_text(line.problem)
     if found := _not_json(text):
         reason = found[1].replace("Expecting", "expected")
-        return f"line {line.line:,}, column {found[2]}: not JSON: {reason}"
-    return f"line {line.line:,}: {text}"
+        return f"{unit} {line.line:,}, column {found[2]}: not JSON: {reason}"
+    return f"{unit} {line.line:,}: {text}"
 
 
 def _open(path: Path, keep: int | None) -> BinaryIO:

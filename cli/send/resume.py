@@ -19,7 +19,7 @@ from cli.send.checkpoint import Checkpoint, Plan, Position
 from cli.send.chunks import Chunks
 from cli.send.line_history import LineHistory, Match
 from cli.send.line_reader import LineReader
-from cli.send.reading import Reading
+from cli.send.reading import Reading, options_of
 from cli.send.rejects import Written, refuse_to_overwrite
 
 KEYS_KEPT_SECONDS = 23 * 3600
@@ -78,15 +78,16 @@ def start_or_resume(
     found = None if request.restart else checkpoint.read(path)
     if found is not None and found.is_finished and checkpoint_folder.is_old(found.position.at):
         found = None
-    if found is not None and request.imports and not _can_go_on(found, request, file):
-        show(
-            "the file, or how it is read, has changed since: importing all of it, doubling nothing"
-        )
+    is_read_anew = found is not None and _is_read_anew(found, request)
+    if found and request.imports and not is_read_anew and not _can_go_on(found, request, file):
+        show("the file has changed since: importing all of it, doubling nothing")
         found = None
-    if found is not None and not found.is_finished:
+    if found is not None and not found.is_finished and not is_read_anew:
         _check(found, request, file, path)
         return StartedRun(_continued(found, request, path), is_new=False)
-    open_lines = _open_lines(found, request, file, path, show) if found else None
+    open_lines = None
+    if found is not None and not is_read_anew:
+        open_lines = _open_lines(found, request, file, path, show)
     if found and open_lines == found.position.rejected == 0 and found.position.lines:
         return StartedRun(found, is_new=False, is_sent=True)
     finished = None if open_lines is None else found
@@ -142,7 +143,8 @@ def _open_lines(
     if match is Match.CHANGED and not request.imports:
         raise CannotResume(_changed(position, request.file))
     if match is not Match.UNCHANGED:
-        show("this is not the file that was sent under this name before: sending all of it")
+        sent, sending = ("imported", "importing") if request.imports else ("sent", "sending")
+        show(f"this is not the file that was {sent} under this name before: {sending} all of it")
         return None
     return open_lines
 
@@ -204,6 +206,35 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
+def _is_read_anew(found: Checkpoint, request: ResumeRequest) -> bool:
+    """Return whether this call makes other lines of the file, and a run that stored none did.
+
+    Raises CannotResume if the run may have stored lines: of the same rows there would be other
+    events beside them, under other keys and ids.
+    """
+    plan = found.plan
+    is_same_run = (plan.file, plan.url) == (str(request.file), request.url)
+    if not is_same_run or plan.reading == request.reading_text:
+        return False
+    if found.may_have_stored:
+        raise CannotResume(_read_otherwise(found, request))
+    return True
+
+
+def _read_otherwise(found: Checkpoint, request: ResumeRequest) -> str:
+    position, its = found.position, options_of(found.plan.reading)
+    stored = counted(position.accepted, "line") if position.accepted else "perhaps some lines"
+    run = "an earlier run" if found.is_finished else "the interrupted run"
+    verb = "import" if request.imports else "send"
+    rest = ", or its rejected lines, corrected, as a file of their own" if position.rejected else ""
+    return (
+        f"{run} stored {stored} of this file with `{its}`, and this command reads it with "
+        f"`{options_of(request.reading_text)}`: that makes other events, beside those that are "
+        f"stored. Run the command with `{its}`{rest}. Or {verb} the whole file as it is read now "
+        "with --restart: those lines are then stored twice"
+    )
+
+
 def _can_go_on(found: Checkpoint, request: ResumeRequest, file: BinaryIO) -> bool:
     """Return whether an import can go on from there; else it begins anew."""
     plan = found.plan
@@ -232,11 +263,6 @@ def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path
         raise CannotResume(
             f"the interrupted run used {used}: continue it {remedy}, or send the whole file with "
             "--restart"
-        )
-    if plan.reading != request.reading_text:
-        raise CannotResume(
-            "the interrupted run read the file in another way: continue it with the same --format "
-            "and --map, or send the whole file with --restart"
         )
     if not _is_the_same(found, file):
         raise CannotResume(

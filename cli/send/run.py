@@ -8,7 +8,7 @@ from pathlib import Path
 from activity_client.credentials import Credentials
 from activity_client.errors import GaveUp
 from activity_client.transport import Transport, trust
-from cli.errors import RequestRefused
+from cli.errors import RequestRefused, SendError
 from cli.process.signals import StopSignals
 from cli.send.chunks import Chunks
 from cli.send.delivery import Delivery
@@ -145,6 +145,10 @@ class Run:
         except GaveUp as error:
             return replace(result, last_error=f"gave up: {error}")
         except RequestRefused as error:
+            return replace(result, last_error=str(error))
+        except SendError as error:  # input that can't be read on
+            if self.took_nothing:
+                raise
             return replace(result, last_error=str(error))
         return result
 

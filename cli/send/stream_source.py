@@ -65,7 +65,13 @@ def send_stream(
     start = Tally(chunks.skip(part.skip_lines), part.skip_lines)
     with (
         closing(progress(None, start, send_options.url)) as shown,
-        Rejects(part.rejected, keep, shown.show_line) as rejects,
+        Rejects(
+            part.rejected,
+            keep,
+            shown.show_line,
+            send_options.imports,
+            part.reading.unit_of("standard input"),
+        ) as rejects,
     ):
 
         def record(outcome: Outcome) -> None:

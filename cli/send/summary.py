@@ -96,7 +96,8 @@ def next_step(
     in_place = None
     if file and result.remembers_rejected:
         place = noun(count, "in its place", "each in its place")
-        again = "run the same command again: it sends only lines that were not accepted."
+        does = "sends" if command == "activity send" else "imports"
+        again = f"run the same command again: it {does} only lines that were not accepted."
         in_place = f"{place} in {file}, and {again}"
     if rejected:
         were = noun(count, "was", "were")

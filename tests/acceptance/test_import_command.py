@@ -84,7 +84,8 @@ def test_every_form_of_a_file_makes_the_same_events(
     assert (ended["accepted"], ended["rejected"]) == (45, 0)
     assert [one["message"] for one in stored(running, "forms", 30)] == [f"m{n}" for n in range(30)]
     text = importing.run(tmp_path / "a" / "one.ndjson", tmp_path / "a" / "two.csv")
-    assert text.stdout.count("nothing to do") == 2
+    assert text.stdout.count("nothing to do: every line was already imported") == 2
+    assert "sen" not in text.stdout.replace(str(tmp_path), "")
 
 
 def test_standard_input_takes_csv_and_packed_bytes(
@@ -136,6 +137,7 @@ def test_fields_are_mapped_and_times_converted(
     assert ran.returncode == 1
     assert "line 2, column 1: not JSON" in ran.stderr
     assert f"activity import {tmp_path / 'bad'}" in ran.stdout
+    assert "it imports only lines that were not accepted" in ran.stdout
     [event] = stored(running, "mapped", 1)
     assert (event["created_at"], event["email"]) == (at(PAST), "jo@example.com")
     raw = running.http.get(f"/events/{event['id']}").text
@@ -173,10 +175,27 @@ def test_a_damaged_file_is_told_and_what_is_before_the_damage_is_imported(
     ran = importing.run(file, "--batch", "100")
     assert ran.returncode == 1
     assert "is damaged or cut off" in ran.stderr
+    count = int(ran.stdout.split(" accepted, 0 rejected")[0].replace(",", ""))
+    assert 0 < count == len(stored(running, "damaged", count))
+    assert f"stopped after line {count:,}; run the same command again to continue" in ran.stderr
     file.write_bytes(packed)
     ended = importing.summary(file, "--batch", "100")
     assert (ended["status"], ended["complete"]) == (0, True)
     assert len(stored(running, "damaged", 2_000)) == 2_000
+
+
+def test_another_mapping_does_not_import_a_file_again_unasked(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "mapped.csv"
+    file.write_bytes(
+        as_csv([{k: v for k, v in row.items() if k != "import_id"} for row in rows("read", 3)])
+    )
+    assert importing.summary(file)["accepted"] == 3
+    ran = importing.run(file, "--map", "environment=data.place", "--map", "component=environment")
+    assert (ran.returncode, "Run the command with `--format csv`" in ran.stderr) == (1, True)
+    assert "nothing to do" in importing.run(file).stdout
+    assert len(stored(running, "read", 3)) == 3
 
 
 def test_wrong_options_are_told(importing: ImportCommand, tmp_path: Path) -> None:
@@ -211,3 +230,57 @@ def test_send_takes_many_files_patterns_and_csv(running: Service, tmp_path: Path
     packed.write_bytes(zstd.compress(ndjson(made)))
     ran = send.run(packed)
     assert (ran.returncode, "this is zstd" in ran.stderr) == (1, True)
+
+
+def test_numbers_of_csv_are_found_as_numbers(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    made = [
+        {**row, "amount": amount}
+        for row, amount in zip(rows("typed", 3), ("26.46", "70.10", "many"), strict=True)
+    ]
+    file = tmp_path / "typed.csv"
+    file.write_bytes(as_csv(made))
+    ran = importing.run(file, "--map", "amount=data.amount:number")
+    assert (ran.returncode, 'record 3: amount: "many" is not a number' in ran.stderr) == (
+        1,
+        True,
+    ), ran.stderr
+    stored(running, "typed", 2)
+    query = {"q": "component:typed data.amount>50", "limit": "1000"}
+    [found] = running.http.get("/events", params=query).json()["events"]
+    assert found["message"] == "m1"
+
+
+def test_what_psql_copies_is_imported_and_other_times_name_the_option(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "copied.csv"
+    head = "created_at,component,environment,message\n"
+    times = ("2018-06-01 00:01:58.982+00", "2018-06-01 00:01:59", "1527811200", "1527811200000")
+    file.write_text(head + "".join(f"{time},copied,live,m\n" for time in times))
+    ran = importing.run(file)
+    assert ran.returncode == 1
+    [event] = stored(running, "copied", 1)
+    assert event["created_at"] == "2018-06-01T00:01:58.982Z"
+    assert "--created-at utc reads a time without an offset" in ran.stderr
+    assert ran.stderr.count("--created-at unix reads a number of seconds") == 2
+    file.write_text(f"{head}{times[1]},copied,live,m\n")
+    assert importing.run(file, "--created-at", "utc", "--restart").returncode == 0
+    assert stored(running, "copied", 2)[1]["created_at"] == "2018-06-01T00:01:59.000Z"
+
+
+def test_a_header_that_makes_no_events_is_refused_before_anything_is_sent(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "semicolons.csv"
+    made = as_csv([{"ts": row["created_at"], **row} for row in rows("header", 3)])
+    file.write_bytes(made.replace(b",", b";"))
+    ran = importing.run(file)
+    assert (ran.returncode, "--delimiter ';'" in ran.stderr) == (1, True), ran.stderr
+    for options in ((), ("--map", "no=email"), ("--map", "ts=data.ts", "--map", "no=")):
+        ran = importing.run(file, "--delimiter", ";", *options)
+        assert (ran.returncode, "--map NAME=FIELD" in ran.stderr) == (1, True), ran.stderr
+    assert importing.checkpoints() == [] or not stored(running, "header", 0)
+    assert importing.run(file, "--delimiter", ";", "--map", "ts=").returncode == 0
+    assert len(stored(running, "header", 3)) == 3

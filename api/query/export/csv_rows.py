@@ -2,8 +2,10 @@
 
 A spreadsheet takes a cell for a formula if it begins with one of `= + - @`, a tab or a carriage
 return. Whoever posts events could so run formulas on an analyst's machine. So such a text gets an
-apostrophe before it. All texts are in quotes, so that a semicolon in one parts no cells, whatever
-the spreadsheet is told. A number of JSON is no formula, and stays as it is.
+apostrophe before it, and so does one that begins with apostrophes and then such a character: a
+reader can take exactly one off (`cli.send.csv_columns` does). All texts are in quotes, so that a
+semicolon in one parts no cells, whatever the spreadsheet is told. A number of JSON is no formula,
+and stays as it is.
 """
 
 import re
@@ -20,8 +22,8 @@ COLUMNS = (
 DATA_PATH = "data."
 MEDIA_TYPE = "text/csv"
 _END = "\r\n"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+_is_formula = re.compile(r"'*[=+\-@\t\r]").match
 _is_number = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 _is_plain = re.compile(r"[A-Za-z][A-Za-z0-9_.]*").fullmatch
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -59,7 +61,7 @@ def _text(text: str | None) -> str:
     """Return a cell with this text; an empty one without quotes stands for none."""
     if text is None:
         return ""
-    safe = "'" + text if text.startswith(_FORMULA) else text
+    safe = "'" + text if _is_formula(text) else text
     return '"' + safe.replace('"', '""') + '"'
 
 

@@ -146,8 +146,8 @@ def test_an_hour_of_more_rows_than_a_step_is_counted_as_a_whole(
     settings: StorageSettings, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hour_counter, "STEP_ROWS", 10)
-    downgrade(settings.database_url, BEFORE)
     store(settings, [made(to_ms(PAST) + number) for number in range(100)])
+    downgrade(settings.database_url, BEFORE)
     upgrade(settings.database_url)
     count_all(engine)
     assert assert_exact(engine) == 100
@@ -307,9 +307,11 @@ def test_names_that_no_index_takes_stop_the_counting_of_their_partition_only(
     """A version without counts may have stored such an event, which no API process accepts."""
     draw = random.Random(1)
     long, other = ("".join(chr(draw.randrange(33, 50_000)) for _ in range(800)) for _ in range(2))
-    downgrade(settings.database_url, BEFORE)
     store(settings, [*some(10), *some(10, 1), *some(10, 2)])
-    store(settings, [made(to_ms(PAST + DAY), component=long, environment=other)])
+    downgrade(settings.database_url, BEFORE)
+    with engine.begin() as connection:
+        event = made(to_ms(PAST + DAY), component=long, environment=other)
+        connection.execute(INSERT, columns_of(event))
     upgrade(settings.database_url)
     with caplog.at_level(logging.WARNING):
         count_all(engine)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import random
 import tracemalloc
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any, BinaryIO, cast
 import pytest
 
 from cli.errors import SendError, UsageError
+from cli.send.chunks import Chunks
 from cli.send.line_reader import open_lines
-from cli.send.reading import Reading, parse_mappings
+from cli.send.mapping import parse_mappings
+from cli.send.reading import Reading
 from cli.send.unpacking import zstd
 
 HEAD = "component,environment,message,data,data.a.b\n"
@@ -82,7 +85,8 @@ def test_csv_becomes_events() -> None:
         b'"data":{"n":1.50,"a":{"b":"x"}}}\n',
         b'{"component":"c","environment":"e","message":"m","data":"plain, text"}\n',
         b"\n",
-        b'{"component":"c","environment":"e","message":"m","(behind the last column)":["more"]}\n',
+        b'\x1f"the row has more cells than the header: 6, not 5"\x1f'
+        b'{"component":"c","environment":"e","message":"m"}\n',
     ]
 
 
@@ -139,13 +143,83 @@ def test_numbers_become_times(form: str, value: str, made: str) -> None:
     assert lines(row, created_at=form) == [f'{{"created_at":"{made}"}}\n'.encode()]
 
 
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ("2024-03-01 00:01:58.982+00", "2024-03-01T00:01:58.982+00:00"),
+        ("2024-03-01 00:01:58-03:30", "2024-03-01T00:01:58-03:30"),
+        ("2024-03-01 00:01:58+0530", "2024-03-01T00:01:58+05:30"),
+        ("2024-03-01T00:01:58Z", "2024-03-01T00:01:58Z"),
+        ("1930-03-01 00:01:58.5+00:19:32", "1930-02-28T23:42:26.500000Z"),
+        ("2024-03-01 00:01:58", "2024-03-01 00:01:58"),
+        ("infinity", "infinity"),
+        ("2024-03-01 00:01:58+00 BC", "2024-03-01 00:01:58+00 BC"),
+    ],
+)
+def test_times_of_postgresql_become_those_of_rfc_3339(value: str, made: str) -> None:
+    found = lines(f"created_at,occurred_at\n{value},{value}\n".encode(), "x.csv")
+    assert [json.loads(line) for line in found] == [{"created_at": made, "occurred_at": made}]
+
+
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ("2024-03-01 00:01:58.982", "2024-03-01T00:01:58.982Z"),
+        ("2024-03-01T00:01:58", "2024-03-01T00:01:58Z"),
+        ("2024-03-01 00:01:58+02", "2024-03-01T00:01:58+02:00"),
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_utc_if_told_so(value: str, made: str) -> None:
+    for text, name in ((f"created_at\n{value}\n", "x.csv"), (f'{{"created_at":"{value}"}}\n', "x")):
+        found = lines(text.encode(), name, created_at="utc")
+        assert [json.loads(line) for line in found] == [{"created_at": made}]
+
+
 @pytest.mark.parametrize("value", ['"yesterday"', '"NaN"', "1e400", "null", "[1]", '""', "1e20"])
 def test_what_is_no_time_stays_to_be_refused(value: str) -> None:
     row = f'{{"created_at":{value}}}\n'.encode()
     assert lines(row, created_at="unix") == [row]
 
 
-@pytest.mark.parametrize("text", ["x", "=x", "x=.y", "x=a..b", "x=email.y"])
+@pytest.mark.parametrize(
+    ("kind", "cell", "made"),
+    [
+        ("number", "26.460", b"26.460"),
+        ("number", " -1E+5 ", b"-1E+5"),
+        ("json", '"{""a"": [1.50]}"', b'{"a": [1.50]}'),
+        ("json", "true", b"true"),
+        ("text", "007", b'"007"'),
+    ],
+)
+def test_a_mapping_names_the_type_of_a_cell(kind: str, cell: str, made: bytes) -> None:
+    found = lines(f"n,m\n{cell},\n".encode(), "x.csv", maps=(f"n=data.n:{kind}",))
+    assert found == [b'{"data":{"n":' + made + b"}}\n"]
+
+
+def test_types_convert_json_too() -> None:
+    maps = ("a=data.a:number", "b=data.b:text", "c=data.c:json", "d=data.d:text")
+    row = b'{"a":"1.50","b":2.50,"c":[1],"d":"x"}\n'
+    assert lines(row, maps=maps) == [b'{"data":{"a":1.50,"b":"2.50","c":[1],"d":"x"}}\n']
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [("number", one) for one in ("NaN", "0x1", "1_000", '"1,5"', "007", "+5", ".5", "\u0663")]
+    + [("json", "no"), ("json", "'a'")],
+)
+def test_a_cell_that_is_not_of_its_type_is_rejected_with_its_line(kind: str, cell: str) -> None:
+    file = opened(f"n\n{cell}\n".encode(), "x.csv", maps=(f"n=data.n:{kind}",))
+    [chunk] = Chunks(file, 10)
+    assert chunk.events == []
+    [bad] = chunk.bad
+    text = cell.strip('"')
+    assert str(bad.problem["detail"]).startswith(f'n: "{text}" is not ')
+    assert json.loads(bad.original) == {"data": {"n": text}}
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "=x", "x=.y", "x=a..b", "x=email.y", "x=data.y:float", "x=:text", "x=data.y:"]
+)
 def test_a_wrong_mapping_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_mappings((text,))
