@@ -157,12 +157,9 @@ def test_readers_get_each_event_once_whatever_is_killed(
 def test_the_documented_consumer_writes_each_event_once_however_often_it_is_killed(
     settings: StorageSettings, tmp_path: Path
 ) -> None:
-    (program,) = re.findall(
-        r"<!-- consumer: begin -->\n```python\n(.*?)```", _PAGE.read_text(), re.DOTALL
-    )
     file, draw, sent = tmp_path / "events", Random(5), []
     with service(settings) as running:
-        command = [sys.executable, "-c", program, running.url, str(file)]
+        command = consumer_of(running, file)
         for number in range(8):
             with subprocess.Popen(command) as consumer:
                 sent += post_some(running, draw)
@@ -180,14 +177,68 @@ def test_the_documented_consumer_writes_each_event_once_however_often_it_is_kill
     assert Counter(json.loads(line)["id"] for line in lines) == Counter(one for one, _ in sent)
 
 
+def test_the_documented_consumer_keeps_every_digit(
+    settings: StorageSettings, tmp_path: Path
+) -> None:
+    file = tmp_path / "events"
+    sent = [
+        '{"price": 0.10000000000000000555111512312578270, "n": 1.50, "big": 1E300}',
+        '{"many": ' + "7" * 4300 + ',\n "text": "]} 1.0, [{\\n", "empty": []}',
+    ]
+    body = ",".join(
+        f'{{"component": "c", "environment": "e", "message": "é", "data": {data}}}' for data in sent
+    )
+    with service(settings) as running:
+        posted = running.http.post(
+            "/events/batch", content=f"[{body}]", headers={"content-type": "application/json"}
+        )
+        assert posted.status_code == 202, posted.text
+        with subprocess.Popen(consumer_of(running, file)) as consumer:
+            try:
+                wait_until(lambda: len(_ids(file)) == 2, "both events")
+            finally:
+                consumer.kill()
+        told = running.http.get("/events", params={"order": "asc"}).text
+    lines = file.read_text().splitlines()
+    assert f'{{"events":[{",".join(lines)}],' in told
+    assert "0.10000000000000000555111512312578270" in lines[0]
+    assert "7" * 4300 in lines[1]
+
+
+def test_the_documented_consumer_keeps_a_file_whose_position_is_unknown(
+    settings: StorageSettings, tmp_path: Path
+) -> None:
+    file, beside = tmp_path / "events", tmp_path / "events.at"
+    with service(settings) as running:
+        for before, position in ((b'{"id": "mine"}\n', None), (b"short", "6 start\n")):
+            file.write_bytes(before)
+            if position:
+                beside.write_text(position)
+            done = subprocess.run(
+                consumer_of(running, file), capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 1
+            assert done.stderr.startswith(str(file))
+            assert file.read_bytes() == before
+            assert beside.exists() == bool(position)
+
+
+def consumer_of(running: Service, file: Path) -> list[str]:
+    """Return the command that runs the consumer of the documentation."""
+    (program,) = re.findall(
+        r"<!-- consumer: begin -->\n```python\n(.*?)```", _PAGE.read_text(), re.DOTALL
+    )
+    return [sys.executable, "-c", program, running.url, str(file)]
+
+
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
 def _ids(file: Path) -> set[str]:
-    *lines, _ = (file.read_bytes() + b"\n").split(b"\n")
+    *lines, _ = (file.read_bytes() + b"\n").split(b"\n") if file.exists() else [b""]
     found = set()
     for line in lines:
         with suppress(ValueError):
-            found.add(json.loads(line)["id"])
+            found.add(json.loads(line, parse_int=str)["id"])
     return found
