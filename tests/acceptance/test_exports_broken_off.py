@@ -1,13 +1,18 @@
 """Exports that something breaks off: the client notices, can go on, and nothing stays behind."""
 
+import ast
 import json
+import re
 import signal
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from storage.access.api_key import Scope
 from storage.model.event import Event
@@ -256,3 +261,31 @@ def test_a_key_that_is_revoked_ends_its_export(stored: StorageSettings, running:
         download.read()
         assert not download.is_whole
         assert 0 < len(ids(download.body)) < COUNT
+
+
+def test_the_documented_program_completes_a_file_with_what_the_client_brings(
+    stored: StorageSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/export.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    named = {
+        alias.name
+        for each in ast.walk(ast.parse(program))
+        if isinstance(each, ast.Import)
+        for alias in each.names
+    }
+    assert named <= {*sys.stdlib_module_names, "urllib3"}
+    scope: dict[str, Any] = {}
+    exec(program, scope)
+    file = tmp_path / "events.ndjson"
+    with service(stored, workers=0) as running:
+        running.http.headers = KEY.headers
+        whole = running.http.get("/events/export", params={"component": "c"}).content
+        file.write_bytes(whole[: len(whole) // 2])  # as a break leaves it
+        monkeypatch.setattr("urllib3.request", _with_key(urllib3.request))
+        scope["export"](running.url, str(file), {"component": "c"})
+    assert file.read_bytes() == whole
+
+
+def _with_key(request: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *given, **options: request(*given, headers=KEY.headers, **options)
