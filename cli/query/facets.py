@@ -96,19 +96,27 @@ def _about(facet: Facet | None) -> str:
 
 
 def _values(facet: Facet, screen: Screen) -> Iterator[str]:
-    rows = [(escaped(each.value), each.count) for each in facet.values]
-    rows += [(_OTHER, facet.other)] if facet.other else []
-    rows += [(_MISSING, facet.missing)] if facet.missing else []
-    yield from _table(rows, screen)
+    named = [(escaped(each.value), each.count) for each in facet.values]
+    rest = [(_OTHER, facet.other)] if facet.other else []
+    rest += [(_MISSING, facet.missing)] if facet.missing else []
+    yield from _table(named, rest, screen)
+    if facet.newest is not None and (more := (facet.distinct or 0) - len(facet.values)) > 0:
+        yield f"{_INDENT}({counted(more, 'more key')}; --values N names N of them)"
 
 
-def _table(rows: Sequence[tuple[str, int]], screen: Screen) -> Iterator[str]:
-    """Return the rows without a heading: the count first, so that all counts are aligned."""
-    most = max((count for _, count in rows), default=0)
+def _table(
+    named: Sequence[tuple[str, int]], rest: Sequence[tuple[str, int]], screen: Screen
+) -> Iterator[str]:
+    """Return the rows without a heading: the count first, so that all counts are aligned.
+
+    Only named values have bars: one of the rest may be far larger than each of them.
+    """
+    most = max((count for _, count in named), default=0)
     cells = min(cells_beside(screen.columns, _TAKEN + _MAX_VALUE_CELLS), 20)
     narrowed = None if screen.columns is None else screen.columns - len(_INDENT)
     columns = [Column("", right=True, whole=True), Column("", CYAN, whole=True), Column("")]
-    shown = [(number(count), bar(count, most, cells).ljust(cells), name) for name, count in rows]
+    shown = [(number(count), bar(count, most, cells).ljust(cells), name) for name, count in named]
+    shown += [(number(count), " " * cells, name) for name, count in rest]
     lines = Table(columns, replace(screen, columns=narrowed)).lines(shown)
     next(lines)  # the heading
     return (f"{_INDENT}{line}" for line in lines)

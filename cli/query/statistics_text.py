@@ -47,7 +47,7 @@ def _plain(counts: Counts, zone: tzinfo, screen: Screen) -> Iterator[str]:
     digits = max(len(number(most)), len(_EVENTS))
     cells = cells_beside(screen.columns, _TIME_CELLS + digits + 2 * _GAP)
     rows = [
-        (_label(run, counts.interval, zone), number(run[0].count), bar(run[0].count, most, cells))
+        (_label(run, counts.interval, zone), _events(run), bar(run[0].count, most, cells))
         for run in _runs(counts.bars)
     ]
     columns = [
@@ -67,7 +67,7 @@ def _grouped(counts: Counts, names: Sequence[str], zone: tzinfo, screen: Screen)
         *(Column(title, right=True, whole=True) for title in (*titles, _OTHER, _MISSING)),
     ]
     rows = [
-        [_label(run, counts.interval, zone), number(run[0].count), *_cells(run[0], shown)]
+        [_label(run, counts.interval, zone), _events(run), *_cells(run, shown)]
         for run in _runs(counts.bars)
     ]
     return Table(columns, screen).lines(rows)
@@ -87,8 +87,15 @@ def _label(run: Sequence[Bar], interval: str, zone: tzinfo) -> str:
     return shown[:10] if interval in _DAYS and _at(run[0].at, zone).time() == time.min else shown
 
 
-def _cells(each: Bar, shown: Sequence[str]) -> list[str]:
+def _events(run: Sequence[Bar]) -> str:
+    return number(run[0].count) if len(run) == 1 else ""
+
+
+def _cells(run: Sequence[Bar], shown: Sequence[str]) -> list[str]:
     """Return the counts of the shown values, of all others, and of none. Their sum is exact."""
+    each, *more = run
+    if more:
+        return [""] * (len(shown) + 2)
     if each.groups is None:
         return [number(0)] * (len(shown) + 2)
     by_value = {value.value: value.count for value in each.groups.values}
@@ -100,7 +107,7 @@ def _cells(each: Bar, shown: Sequence[str]) -> list[str]:
 def _fitting(names: Sequence[str], counts: Counts, screen: Screen) -> Sequence[str]:
     """Return the most frequent values that have room; the rest is counted as other."""
     if screen.columns is None:
-        return names
+        return names[:_MAX_GROUPS]
     digits = len(number(max((each.count for each in counts.bars), default=0)))
     taken = _TIME_CELLS + max(digits, len(_EVENTS)) + _GAP
     taken += sum(max(digits, len(title)) + _GAP for title in (_OTHER, _MISSING))
