@@ -110,7 +110,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     set_up_command("activity")
-    as_json = "--json" in words
+    as_json = "--json" in words and not _prints_only_events(words)
     if not words:
         print(parser().format_help(), file=sys.stderr)
         return report_error(UsageError("COMMAND is missing"), BAD_USAGE, as_json)
@@ -131,6 +131,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         _discard_output()  # its reader may have stopped
         return INTERRUPTED
+
+
+def _prints_only_events(words: Sequence[str]) -> bool:
+    """Return whether an error as JSON would be one more line among the events."""
+    return words[:1] == ["query"] and any(word.startswith("--since") for word in words)
 
 
 def _start_logs(command: str) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NoReturn
 
 from cli.errors import BadArguments
@@ -12,6 +12,8 @@ PASSED_ON = "passed_on"
 """The argument of a command that takes the rest of the line, options it does not know included."""
 
 _NEGATIVE = re.compile(r"^-\d+[a-z]?$|^-\d*\.\d+$")
+
+_EXCLUSION = re.compile(r"-([a-z]+)[.:=]")  # as in the query language, or over HTTP
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +38,7 @@ class Parser(argparse.ArgumentParser):
             parsers = list(self._named(arguments))
             actions = [action for parser in parsers for action in parser._actions]
             known = {name for action in actions for name in action.option_strings}
-            hint = did_you_mean(unknown[0].partition("=")[0], known)
+            hint = _hint(unknown[0], known)
             parsers[-1].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options
 
@@ -65,6 +67,14 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for name in set(action.choices).intersection(arguments):
                     yield from action.choices[name]._named(arguments)
+
+
+def _hint(word: str, known: Collection[str]) -> str:
+    excluded = _EXCLUSION.match(word)
+    option = f"--not-{excluded[1]}" if excluded else ""
+    if option in known:
+        return f"; use {option}, or put -- before a question that begins with a minus"
+    return did_you_mean(word.partition("=")[0], known)
 
 
 def examples(lines: Sequence[str]) -> str:

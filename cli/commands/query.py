@@ -4,11 +4,11 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
 from cli.commands.options import add_data_dir, add_tls_ca, seconds, whole_number
-from cli.errors import CliError, UsageError
-from cli.exit_status import BAD_USAGE, DONE, FAILED
+from cli.errors import UsageError
+from cli.exit_status import DONE
 from cli.query.question import add_filters, parameters
-from cli.report_error import report_error
 from cli.settings import option_name
+from storage.statistics.bars import INTERVALS
 
 HELP = "list, count or follow the events that match"
 EXAMPLES = (
@@ -22,7 +22,6 @@ EXAMPLES = (
 )
 
 _MAX_LIMIT, _MAX_VALUES = 1_000_000_000, 100
-_INTERVALS = ("minute", "hour", "day", "week", "auto")
 _COLUMNS = (
     "created_at",
     "component",
@@ -80,7 +79,7 @@ def _add_listing(parser: ArgumentParser) -> None:
         "--columns",
         type=_columns,
         metavar="NAMES",
-        help=f"columns of the table or of CSV, of {', '.join(_COLUMNS)}; of CSV also data.PATH",
+        help=f"columns of the table or of CSV, of {', '.join(_COLUMNS)}; also data.PATH",
     )
     group.add_argument(
         "--limit",
@@ -103,7 +102,9 @@ def _add_counting(parser: ArgumentParser) -> None:
         "counts", "Counts are exact. They are asked for again until they are complete."
     )
     group.add_argument("--stats", action="store_true", help="count over time, with bars")
-    group.add_argument("--interval", choices=_INTERVALS, help="length of a bar (default auto)")
+    group.add_argument(
+        "--interval", choices=(*INTERVALS, "auto"), help="length of a bar (default auto)"
+    )
     group.add_argument("--tz", metavar="ZONE", help="time zone, as Europe/Berlin (default UTC)")
     group.add_argument(
         "--group-by",
@@ -186,15 +187,7 @@ def run(options: Namespace) -> int:
     # Imported here: `--help` should not wait for urllib3.
     from cli.query.command import answer, export
 
-    if options.since is None:
-        answer(asked, options)
-        return DONE
-    try:
-        export(asked, options)
-    except BrokenPipeError:
-        raise
-    except (CliError, OSError) as error:  # not as JSON: it would be one more line among the events
-        return report_error(error, BAD_USAGE if isinstance(error, UsageError) else FAILED, False)
+    (answer if options.since is None else export)(asked, options)
     return DONE
 
 
@@ -222,14 +215,11 @@ def _check_columns(options: Namespace) -> None:
         raise UsageError("--json and --csv exclude each other")
     if options.json and options.columns:
         raise UsageError("--columns is for the table and --csv; --json prints whole events")
-    if options.csv and options.columns:
+    if options.columns:
         # Imported here: `--help` should not wait for msgspec.
         from cli.query.csv_columns import checked_columns
 
         options.columns = checked_columns(options.columns)
-    elif unknown := [name for name in options.columns or () if name not in _COLUMNS]:
-        known = f"known: {', '.join(_COLUMNS)}; with --csv also data.PATH"
-        raise UsageError(f"--columns: {unknown[0]!r} is no column of the table ({known})")
 
 
 def _misfit(way: str, fitting: Sequence[str]) -> str:

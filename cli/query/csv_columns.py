@@ -1,4 +1,4 @@
-"""The columns that `--columns` may name for CSV. Pure."""
+"""The columns that `--columns` may name. Pure."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Events as rows of a table, and one event as a list of its fields. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -43,6 +43,9 @@ FIELDS: Mapping[str, _Field] = {
         lambda event: shown_time(event.occurred_at),
     ),
 }
+_DATA_PATH = "data."
+_read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_text = msgspec.json.Decoder(str).decode
 DEFAULT = ("created_at", "component", "environment", "message")
 
 
@@ -50,7 +53,7 @@ class EventTable:
     """A table of events with these columns."""
 
     def __init__(self, screen: Screen, columns: Iterable[str] = DEFAULT) -> None:
-        self._fields = [FIELDS[name] for name in columns]
+        self._fields = [_field(name) for name in columns]
         self._table = Table([field.column for field in self._fields], screen)
 
     def lines(self, events: Iterable[msgspec.Raw]) -> Iterator[str]:
@@ -59,6 +62,24 @@ class EventTable:
 
     def _row(self, event: Event) -> list[str]:
         return [escaped(field.text(event)) for field in self._fields]
+
+
+def _field(name: str) -> _Field:
+    if not name.startswith(_DATA_PATH):
+        return FIELDS[name]
+    path = name.removeprefix(_DATA_PATH).split(".")
+    return _Field(Column(escaped(name)), lambda event: _text_at(event.data, path))
+
+
+def _text_at(data: msgspec.Raw, path: Sequence[str]) -> str:
+    """Return a text without the quotes of JSON, and all else as JSON, with all its digits."""
+    try:
+        for key in path:
+            data = _read_object(data)[key]
+    except (KeyError, msgspec.ValidationError):  # there is none, or its parent is no object
+        return ABSENT
+    text = bytes(data).decode().strip()
+    return _read_text(text) if text.startswith('"') else ABSENT if text == "null" else text
 
 
 def description(event: Event, screen: Screen) -> str:

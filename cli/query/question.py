@@ -1,11 +1,14 @@
 """The options that say which events are asked for, named as the parameters over HTTP."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ArgumentGroup
 from typing import NamedTuple
 
 from cli.errors import UsageError
 
 Q = "q"
+
+_is_option = re.compile(r"--[a-z][a-z-]*(=.*)?").fullmatch
 
 
 class FilterOption(NamedTuple):
@@ -109,6 +112,8 @@ def parameters(options: Namespace) -> list[tuple[str, str]]:
     the shell that is not set would ask for everything.
     """
     asked: list[tuple[str, str]] = []
+    if option := next(filter(_is_option, options.q), None):
+        raise UsageError(f"{option} is behind --, as a part of the question; put options before --")
     if question := " ".join(options.q):
         asked.append((Q, question))
     for option in OPTIONS:

@@ -1,6 +1,7 @@
 """What a refusal of the service means for the command, and its text. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ _NEEDS_KEY = (
     "an API key with the scope `read` must be in ACTIVITY_KEY, or in the file that "
     "ACTIVITY_KEY_FILE names"
 )
+
+_name_option = re.compile(r"\binterval=(\w+) fits").sub
 
 
 def refusal(url: str, status: int, body: bytes) -> CliError:
@@ -47,6 +50,7 @@ def question_text(problem: Mapping[str, Any]) -> str:
 
 def _fault(fault: Mapping[str, Any]) -> str:
     parameter, detail = fault.get("parameter"), escaped(str(fault.get("detail", "is invalid")))
+    detail = _name_option(r"--interval \1 fits", detail)
     excerpt = fault.get("excerpt")
     if isinstance(excerpt, str):  # then the detail begins with the place in `q`
         lines = escaped_lines(excerpt).split("\n")
