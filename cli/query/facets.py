@@ -101,7 +101,7 @@ def _values(facet: Facet, screen: Screen) -> Iterator[str]:
     rest += [(_MISSING, facet.missing)] if facet.missing else []
     yield from _table(named, rest, screen)
     if facet.newest is not None and (more := (facet.distinct or 0) - len(facet.values)) > 0:
-        yield f"{_INDENT}({counted(more, 'more key')}; --values N names N of them)"
+        yield f"{_INDENT}({counted(more, 'more key')}; --values N names up to 100)"
 
 
 def _table(
