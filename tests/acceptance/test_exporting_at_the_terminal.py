@@ -283,7 +283,7 @@ def test_a_disk_that_is_full_is_told(running: Service) -> None:
         (["--csv", "--stats"], "--csv can't be combined with --stats"),
         (["--csv", "--columns", "nmae"], "'nmae' is no column"),
         (["--csv", "--all", "--columns", "id,data.a..b"], "an empty key in its path"),
-        (["--columns", "data.n"], "with --csv also data.PATH"),
+        (["--columns", "data."], "an empty key in its path"),
         (["--output", "file"], "--output needs --since, --csv or --json"),
         (["--csv", "--all", "paid ("], "q, character"),
     ],
