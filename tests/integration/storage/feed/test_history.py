@@ -31,7 +31,7 @@ _DAYS = [datetime(2026, 10, day, tzinfo=UTC) for day in (1, 2, 3)]
 _OLD = """
     INSERT INTO events (created_at, id, component, environment, message)
     SELECT timestamptz '2026-10-01Z' + n * interval '1 hour', gen_random_uuid(),
-        CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END, 'e', 'old ' || n
+        CASE WHEN n %% 2 = 0 THEN 'even' ELSE 'odd' END, 'e', 'old ' || n
     FROM generate_series(0, 71) AS n
 """
 
