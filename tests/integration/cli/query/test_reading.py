@@ -181,19 +181,6 @@ def test_facets_that_do_not_grow_are_said_not_to_be_complete() -> None:
     assert last.startswith("NOT YET COMPLETE: this counts the events from 2026-11-02T00:00:00Z")
 
 
-def test_a_walk_forwards_ends_at_the_newest_event_of_its_beginning() -> None:
-    """With new events on every page it might never end."""
-    events = [{**EVENT, "id": ID[:-1] + str(number)} for number in range(3)]
-    newest = Reply({"events": [events[1]], "next_cursor": "x"})
-    with scripted_reads(newest, Reply({"events": events, "next_cursor": "y"})) as reads:
-        lines = ActivityCommand(reads.url).lines("query", "--all", "--json")
-        assert reads.asked == [
-            "/events?order=desc&limit=1",
-            "/events?order=asc&limit=1000",
-        ]
-    assert [json.loads(line)["id"] for line in lines] == [event["id"] for event in events[:2]]
-
-
 def test_a_place_in_another_history_is_told_with_the_remedy(tmp_path: Path) -> None:
     gone = Reply({"detail": "The feed was replaced."}, 410)
     token = tmp_path / "token"
