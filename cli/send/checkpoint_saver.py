@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -50,13 +50,17 @@ class CheckpointSaver:
 
         return save
 
-    def cut(self, last_line: int) -> None:
-        """Record the last line of a part. Raises GaveUp after the run has ended, OSError."""
+    def cut(self, last_lines: Collection[int]) -> None:
+        """Record the last lines of the parts of a chunk. Raises GaveUp after the run has ended.
+
+        One write records them all: with only some of them, the next run would cut what follows
+        into other chunks, of which lines may be stored already. Raises OSError.
+        """
         with self._lock:
             if self._ended:
                 raise GaveUp("stopped")
-            if last_line not in self._run.part_ends:
-                ends = tuple(sorted((*self._run.part_ends, last_line)))
+            ends = tuple(sorted({*self._run.part_ends, *last_lines}))
+            if ends != self._run.part_ends:
                 self._write(replace(self._run, part_ends=ends))
 
     def _write(self, run: Checkpoint) -> None:

@@ -1,7 +1,7 @@
 """Deliver chunks from several threads, and know at any time what the service may have taken."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from activity_client.answers import Verdict
 from activity_client.batch import Batch
@@ -17,7 +17,7 @@ from cli.send.retry_deadline import RetryDeadline, stop_refused
 class Delivery:
     """The chunks of a run that are in flight or done. Safe for many threads.
 
-    `cut` records the last line of a part; it is on disk when `cut` returns. `settled` are chunks
+    `cut` records the last lines of parts; they are on disk when `cut` returns. `settled` are chunks
     that an earlier run finished, which are not sent again. `batch_of` makes the request of a chunk.
     """
 
@@ -26,7 +26,7 @@ class Delivery:
         transport: Transport,
         run_id: str,
         deadline: RetryDeadline,
-        cut: Callable[[int], None],
+        cut: Callable[[Collection[int]], None],
         settled: Iterable[SettledChunk],
         batch_of: Callable[[str, Chunk], Batch] = outcome.batch_of,
     ) -> None:

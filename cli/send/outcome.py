@@ -1,6 +1,6 @@
 """Send a chunk, whole or in parts, and collect the result of each line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
@@ -66,19 +66,18 @@ class ChunkResult:
 def deliver(
     chunk: Chunk,
     post: Post,
-    cut: Callable[[int], None],
+    cut: Callable[[Collection[int]], None],
     finish: Callable[[ChunkResult], None],
 ) -> Outcome:
     """Send a chunk and `finish` it, or its parts one after the other; return the last outcome.
 
-    `cut` records the last line of a part before any part is sent. From then on its lines travel
-    only under the key of the part.
+    `cut` records the last lines of both parts before any part is sent. From then on its lines
+    travel only under the key of the part.
     """
     verdicts = post(chunk) if chunk.events else []
     if verdicts is None:
         first, second = chunk.halves()
-        cut(first.last)
-        cut(second.last)
+        cut((first.last, second.last))
         deliver(first, post, cut, finish)
         return deliver(second, post, cut, finish)
     result = ChunkResult(chunk, verdicts, _outcome(chunk, verdicts))

@@ -1,7 +1,7 @@
 """Send the input in chunks, until its end, a stop signal, or the retry deadline."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Run:
         record: Callable[[Outcome], None],
         progress: Progress,
         save: Callable[[Snapshot], None],
-        cut: Callable[[int], None],
+        cut: Callable[[Collection[int]], None],
         settled: Iterable[SettledChunk] = (),
     ) -> None:
         self._connections = send_options.connections

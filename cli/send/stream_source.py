@@ -77,7 +77,7 @@ def send_stream(
         def record(outcome: Outcome) -> None:
             rejects.add(outcome.rejected)
 
-        run = Run(send_options, run_id, start, record, shown, lambda _: None, part_ends.add)
+        run = Run(send_options, run_id, start, record, shown, lambda _: None, part_ends.update)
         result = run.send(chunks)
         open_ends = sorted(end for end in list(part_ends) if end > result.tally.lines)
         return result, resume_id(run_id, open_ends)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from activity_client.answers import Verdict
 from activity_client.errors import GaveUp
 from cli.errors import AlreadySending, CannotResume
-from cli.send import checkpoint, lock, resume
+from cli.send import checkpoint, lock, outcome, resume
 from cli.send.checkpoint import Checkpoint, Position
+from cli.send.checkpoint_saver import CheckpointSaver
 from cli.send.chunks import Chunk, Chunks, Rejected
 from cli.send.outcome import Outcome
 from cli.send.pipeline import Pipeline
@@ -298,3 +300,29 @@ def test_a_line_that_is_no_json_is_told_with_its_column() -> None:
     detail = "The body is not JSON: Expecting ',' delimiter at line 1, column 62."
     Rejects(None, None, said.append).add([Rejected(2, {"detail": detail}, b"")])
     assert said == ["line 2, column 62: not JSON: expected ',' delimiter"]
+
+
+def test_the_ends_of_both_parts_of_a_chunk_are_on_disk_before_a_part_is_sent() -> None:
+    """With one of them only, the next run would cut a chunk across the end of this one."""
+    chunk = next(iter(Chunks(io.BytesIO(LINES), 16)))
+    steps: list[object] = []
+
+    def post(sent: Chunk) -> list[Verdict] | None:
+        steps.append((sent.first, sent.last))
+        return None if len(sent.events) > 8 else [Verdict()] * len(sent.events)
+
+    outcome.deliver(chunk, post, steps.append, lambda _: None)
+    assert steps == [(1, 16), (8, 16), (1, 8), (9, 16)]
+
+
+def test_the_ends_of_parts_are_written_at_once(
+    at: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[int, ...]] = []
+    monkeypatch.setattr(checkpoint, "write", lambda _, run: written.append(run.part_ends))
+    with file.open("rb") as opened:
+        saver = CheckpointSaver(at, begin(at, file), opened)
+        written.clear()
+        saver.cut((8, 16))
+        saver.cut((4, 8))
+    assert written == [(8, 16), (4, 8, 16)]
