@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 
+from cli.display_width import escaped_lines
 from cli.errors import BadArguments, error_document, message
 from storage.logs.redaction import redact
 from storage.logs.setup import is_json
@@ -22,7 +23,7 @@ def report_error(error: Exception, exit_status: int, as_json: bool) -> int:
     if is_json():  # then all that goes to standard error is
         log.critical("%s", message(error))
     else:
-        print(redact(f"{usage}activity: error: {message(error)}"), file=sys.stderr)
+        print(escaped_lines(redact(f"{usage}activity: error: {message(error)}")), file=sys.stderr)
     if as_json:
         print(json.dumps(error_document(error, exit_status)))
     return exit_status

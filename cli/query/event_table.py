@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cli.query.display_width import escaped, escaped_lines
+from cli.display_width import escaped, escaped_lines
 from cli.query.events import Event, read_event
 from cli.query.screen import BOLD, CYAN, DIM, GREEN, Screen
 from cli.query.table import Column, Table

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from cli.display_width import escaped
 from cli.quantities import counted, number
 from cli.query.bars import bar, cells_beside
-from cli.query.display_width import escaped
 from cli.query.reader import Parameters, ServiceReader
 from cli.query.screen import BOLD, CYAN, Screen
 from cli.query.statistics import Value, Window

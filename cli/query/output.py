@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from api.query.export.csv_rows import COLUMNS, CsvRows
-from cli.query.display_width import escaped_lines, json_escaped
+from cli.display_width import escaped_lines, json_escaped
 from cli.query.event_table import DEFAULT, EventTable
 from cli.query.events import NEWLINE, json_line
 from cli.query.export_form import ROW_END, CsvForm, ExportForm, JsonForm

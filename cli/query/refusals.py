@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from activity_client.answers import problem_text
+from cli.display_width import escaped, escaped_lines
 from cli.errors import BadQuestion, CannotFollow, CliError, ReadRefused, UnknownEvent
-from cli.query.display_width import escaped, escaped_lines
 
 _MAX_SHOWN = 200
 _NEEDS_KEY = (

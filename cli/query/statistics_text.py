@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, tzinfo
 from itertools import groupby
 
+from cli.display_width import cut, escaped, width
 from cli.quantities import number
 from cli.query.bars import bar, cells_beside
-from cli.query.display_width import cut, escaped, width
 from cli.query.screen import CYAN, DIM, Screen
 from cli.query.statistics import Bar, Counts, named_values
 from cli.query.table import Column, Table

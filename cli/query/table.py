@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cli.query.display_width import cut, width
+from cli.display_width import cut, width
 from cli.query.screen import BOLD, Screen
 
 _GAP = "  "

@@ -13,6 +13,7 @@ from activity_client.answers import problem_text
 from activity_client.credentials import Credentials
 from activity_client.errors import BadCaFile, BadUrl, GaveUp
 from activity_client.transport import service_address
+from cli.display_width import escaped_lines
 from cli.errors import SendError, UsageError
 from cli.exit_status import DONE, FAILED, INTERRUPTED
 from cli.send import csv_header, single_event
@@ -127,7 +128,7 @@ def _send_many(
         ended = _send(send_options, options, name, reading)
         all_ended.append((name, ended))
         if not options.json:
-            print(f"{name}:")
+            print(f"{escaped_lines(name)}:")
             _print_one(ended, options)
         if ended.error:
             break
@@ -240,13 +241,14 @@ def _print_one(ended: Ended, options: Namespace) -> None:
         before = _IMPORTED_BEFORE if imports else _SENT_BEFORE
         print(before, file=sys.stderr if options.json else sys.stdout)
     if options.json or not ended.was_sent_before:
-        print(ended.summary.as_json() if options.json else ended.summary.as_text())
+        summary = ended.summary
+        print(summary.as_json() if options.json else escaped_lines(summary.as_text()))
     _print_errors(ended)
 
 
 def _print_errors(ended: Ended) -> None:
     if ended.error:
-        print(ended.error, file=sys.stderr)
+        print(escaped_lines(ended.error), file=sys.stderr)
 
 
 def _address(url: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from cli.send.fields import Fields, put
+from storage.model.json_rules import MAX_JSON_DEPTH
 
 EXPORT = (
     *("id", "created_at", "component", "environment", "message", "email", "data"),
@@ -47,8 +48,8 @@ def nested(fields: Mapping[str, msgspec.Raw]) -> Fields:
     """Put the fields `data.x` of a record of CSV into `data`."""
     event: dict[str, Any] = {}
     for name, value in fields.items():
-        head, _, rest = name.partition(".")
-        if head == _DATA and rest and "" not in rest.split("."):
+        head, *path = name.split(".")
+        if head == _DATA and path and "" not in path and len(path) < MAX_JSON_DEPTH:
             put(event, name, value)
         else:
             event[name] = value

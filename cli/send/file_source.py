@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from cli.display_width import escaped_lines
 from cli.errors import SendError
 from cli.quantities import counted
 from cli.send import checkpoint, lock, resume
@@ -144,7 +145,7 @@ def _tally(position: Position) -> Tally:
 
 
 def _print_line(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(escaped_lines(text), file=sys.stderr, flush=True)
 
 
 def _show_start(shown: Progress, started: StartedRun, request: ResumeRequest) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from cli.connection_hints import waiting_for
+from cli.display_width import escaped_lines
 
 LINE_SECONDS = 10.0
 QUIET_SECONDS = 2.0  # the least between two lines if the service keeps coming and going
@@ -87,7 +88,7 @@ class _Bar:
         )
 
     def show_line(self, text: str) -> None:
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(escaped_lines(text), file=sys.stderr)
 
     def update(self, tally: Tally, last_error: str | None) -> None:
         if last_error and not self._waits:
@@ -112,7 +113,7 @@ class _Lines:
         self._last_error: str | None = None
 
     def show_line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(escaped_lines(text), file=sys.stderr, flush=True)
 
     def update(self, tally: Tally, last_error: str | None) -> None:
         silent = time.monotonic() - self._shown_at

@@ -90,7 +90,7 @@ class Converter:
         """Convert a line of NDJSON; one that is no object stays as it is, to be refused."""
         try:
             fields = read_fields(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return line
         return self._line(fields, self._unmapped(fields))
 

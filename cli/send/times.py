@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +13,7 @@ TimeForm = Literal["rfc3339", "utc", "unix", "unix-ms"]
 _MS_OF_UNIT: Mapping[str, int] = {"unix": 1000, "unix-ms": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOO_LONG = 40  # characters of a number that is no time
+_TOO_LARGE = 20  # the power of ten of one
 _read_scalar = msgspec.json.Decoder(str | int | float, float_hook=Decimal).decode
 _is_instant = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<between>[ Tt])"
@@ -54,9 +55,11 @@ def remedy(value: msgspec.Raw) -> str | None:
 def _of_number(text: str, unit: int) -> str | None:
     try:
         number = Decimal(text[:_TOO_LONG].strip())
+        if number.adjusted() > _TOO_LARGE:  # its digits would take long to write out
+            return None
         ms = int((number * unit).to_integral_value("ROUND_FLOOR"))
         at = _EPOCH + timedelta(milliseconds=ms)
-    except (InvalidOperation, OverflowError, ValueError):
+    except (ArithmeticError, ValueError):
         return None
     return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
 

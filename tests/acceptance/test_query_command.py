@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.query.display_width import width
+from cli.display_width import width
 from storage.access.api_key import Scope
 from testbed.servers import TestServers
 from testbed.service import Service, service

@@ -195,6 +195,20 @@ def test_a_file_that_is_not_there_is_told(send: SendCommand) -> None:
     assert ran.stderr == "activity: error: there is no file /nowhere/events\n"
 
 
+def test_control_characters_do_not_reach_the_terminal(
+    send: SendCommand, stub: StubService, tmp_path: Path
+) -> None:
+    assert r"no file /nowhere/\x1b[31mevents" in send.run("/nowhere/\x1b[31mevents").stderr
+    file = tmp_path / "na\x1b[31mme"
+    file.write_text('{"message":"bad \\u001b[31m"}\n')
+    problem = {"status": 422, "detail": "a\x1b[31mb is not a field"}
+    results = [{"error": {**problem, "errors": [{"detail": problem["detail"]}]}}]
+    stub.script.append(lambda *_: Reply(422, {"accepted": 0, "rejected": 1, "results": results}))
+    told = send.run(file)
+    assert r"a\x1b[31mb is not a field" in told.stderr
+    assert "\x1b" not in told.stdout + told.stderr
+
+
 def test_the_accepted_part_of_a_split_batch_is_told_when_the_rest_gives_up(
     stub: StubService, send: SendCommand, tmp_path: Path
 ) -> None:

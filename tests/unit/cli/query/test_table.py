@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.display_width import width
 from cli.query.bars import bar
-from cli.query.display_width import width
 from cli.query.screen import Screen
 from cli.query.table import Column, Table, fitted
 

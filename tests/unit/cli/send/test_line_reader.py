@@ -8,13 +8,15 @@ import tracemalloc
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import msgspec
 import pytest
 
 from cli.errors import SendError, UsageError
 from cli.send.chunks import Chunks
+from cli.send.csv_columns import nested
 from cli.send.line_reader import open_lines
 from cli.send.mapping import parse_mappings
-from cli.send.reading import Reading
+from cli.send.reading import Converter, Reading
 from cli.send.unpacking import zstd
 
 HEAD = "component,environment,message,data,data.a.b\n"
@@ -223,3 +225,19 @@ def test_a_cell_that_is_not_of_its_type_is_rejected_with_its_line(kind: str, cel
 def test_a_wrong_mapping_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_mappings((text,))
+
+
+@pytest.mark.parametrize("value", ["1e999999", "1e999000", "-1e999999", "1e-999999999"])
+@pytest.mark.parametrize("form", ["unix", "unix-ms"])
+def test_a_number_far_from_any_time_ends_no_run(value: str, form: Any) -> None:
+    made = Converter(Reading(created_at=form)).line(b'{"created_at":"%b"}' % value.encode())
+    kept = json.loads(made)["created_at"]
+    assert kept == value or kept.startswith("1970-01-01T00:00:00")
+
+
+def test_what_is_too_deep_is_left_to_the_service() -> None:
+    line = b'{"ts":"x","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    reading = Reading(mappings=parse_mappings(["ts=created_at"]))
+    assert Converter(reading).line(line) == line
+    name = "data" + ".a" * 5_000
+    assert nested({name: msgspec.Raw(b"1")}) == {name: msgspec.Raw(b"1")}

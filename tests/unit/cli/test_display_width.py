@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.query.display_width import cut, escaped, escaped_lines, json_escaped, width
+from cli.display_width import cut, escaped, escaped_lines, json_escaped, width
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
