@@ -14,13 +14,13 @@ from storage.errors import QueryTooSlow
 from storage.events import export as exporting
 from storage.events.export import Export
 from storage.events.reader import EventStore
-from storage.model.event import Event, encode_event, to_datetime
+from storage.model.event import Event, created_ms, encode_event, to_datetime
 from storage.model.filters import Filters
 from storage.postgres.engine import counting_engine, short_engine
 from storage.postgres.interrupt import Interrupt
 from storage.postgres.partitions import name_of
 from storage.settings import StorageSettings
-from tests.support.reading import made, store
+from tests.support.reading import made, make_days, store
 
 FIRST_MS = 1_761_350_400_000
 MINUTE = 60_000
@@ -167,6 +167,7 @@ def test_partitions_that_are_dropped_meanwhile_end_nothing(
     settings: StorageSettings, engine: sa.Engine
 ) -> None:
     days = [made(FIRST_MS + day * 24 * 60 * MINUTE) for day in range(4)]
+    make_days(settings, (to_datetime(created_ms(event)) for event in days))
     store(settings, days)
     export = Export(engine, Filters(), Interrupt(), rows=1)
     export.begin()
