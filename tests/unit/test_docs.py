@@ -1,6 +1,7 @@
 """Compare the documentation with the code."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -222,12 +223,18 @@ def test_the_http_page_lists_every_parameter_of_a_query_as_it_is_declared() -> N
     assert table in (ROOT / "docs/http.md").read_text(), f"docs/http.md must have:\n{table}"
 
 
+def page_with_parameters(name: str, *tables: Mapping[str, str]) -> str:
+    """Return a page as one line, after a check that it has these tables of parameters."""
+    page = (ROOT / name).read_text()
+    for own in tables:
+        rows = [f"| `{parameter}` | {text} |" for parameter, text in own.items()]
+        table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+        assert table in page, f"{name} must have:\n{table}"
+    return page.replace("\n", " ")
+
+
 def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared() -> None:
-    rows = [f"| `{name}` | {text} |" for name, text in stats_params.OWN.items()]
-    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
-    page = (ROOT / "docs/http.md").read_text()
-    assert table in page, f"docs/http.md must have:\n{table}"
-    told = page.replace("\n", " ")
+    told = page_with_parameters("docs/http.md", stats_params.OWN)
     for bound in (f"{bars.MAX_BARS:,} bars", f"fewer than {bars.AUTO_BARS} bars"):
         assert bound in told
     for bound in (f"at most {MAX_NAMED} values", f"more than {MAX_VALUE_BYTES} bytes counts"):
@@ -237,33 +244,20 @@ def test_the_http_page_lists_the_parameters_of_statistics_as_they_are_declared()
 
 
 def test_the_http_page_lists_the_parameters_of_facets_as_they_are_declared() -> None:
-    rows = [f"| `{name}` | {text} |" for name, text in facet_params.OWN.items()]
-    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
-    page = (ROOT / "docs/http.md").read_text()
-    assert table in page, f"docs/http.md must have:\n{table}"
-    told = page.replace("\n", " ")
+    told = page_with_parameters("docs/http.md", facet_params.OWN)
     assert f"more than {value_counts.MAX_VALUES:,} different values" in told
     assert f"more than {MAX_VALUE_BYTES} bytes is not named" in told
 
 
 def test_the_feed_page_lists_the_parameters_as_they_are_declared() -> None:
-    page = (ROOT / "docs/feed.md").read_text()
-    for own in (feed_params.OF_CHANGES, feed_params.OF_TAIL):
-        rows = [f"| `{name}` | {text} |" for name, text in own.items()]
-        table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
-        assert table in page, f"docs/feed.md must have:\n{table}"
-    told = page.replace("\n", " ")
+    told = page_with_parameters("docs/feed.md", feed_params.OF_CHANGES, feed_params.OF_TAIL)
     assert f"lets {places.MAX_READERS} polls wait" in told
     assert f"serves {places.MAX_READERS} streams" in told
     assert f"at most {tokens.MAX_LENGTH:,} characters" in told
 
 
 def test_the_export_page_lists_the_parameters_and_bounds_as_they_are_declared() -> None:
-    rows = [f"| `{name}` | {text} |" for name, text in export_params.OWN.items()]
-    table = "| parameter | means |\n|---|---|\n" + "\n".join(rows) + "\n\n"
-    page = (ROOT / "docs/export.md").read_text()
-    assert table in page, f"docs/export.md must have:\n{table}"
-    told = page.replace("\n", " ")
+    told = page_with_parameters("docs/export.md", export_params.OWN)
     assert f"A page of {PAGE_ROWS:,} events" in told
     assert f"at most {PAGE_BYTES >> 20} MiB" in told
     assert f"at most {MAX_EXPORTS} exports at a time" in told
