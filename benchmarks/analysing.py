@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -17,6 +16,7 @@ from benchmarks.history import FIRST_DAY
 from benchmarks.key import make_key
 from benchmarks.load import run
 from benchmarks.rounds import alternate, percentile, ratio, spread
+from benchmarks.threads import threads_beside
 from storage.postgres.engine import counting_engine, transaction
 from testbed.service import Service, service
 
@@ -115,7 +115,7 @@ class _Asking:
             return run(self._ours.url, requests, _CONNECTIONS, seconds, key=self._key).rate
 
         def beside() -> float:
-            with self._many():
+            with threads_beside(_ASKING, self._until):
                 return accept()
 
         return alternate({"alone": accept, "beside": beside}, self._bench.pace.rounds)
@@ -139,19 +139,6 @@ class _Asking:
         ms = (time.perf_counter() - start) * 1000
         self.answers.append(ms)
         return ms, answer
-
-    @contextmanager
-    def _many(self) -> Iterator[None]:
-        stop = threading.Event()
-        threads = [threading.Thread(target=self._until, args=[stop]) for _ in range(_ASKING)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
 
     def _until(self, stop: threading.Event) -> None:
         headers = {"authorization": self._key}

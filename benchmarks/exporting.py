@@ -3,8 +3,8 @@
 import http.client
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +19,7 @@ from benchmarks.key import make_key
 from benchmarks.load import run
 from benchmarks.processes import peak_resident_mib, resident_mib
 from benchmarks.rounds import alternate, ratio, spread
+from benchmarks.threads import threads_beside
 from storage.events.export import PAGE_ROWS
 from testbed.service import Service, service
 
@@ -121,30 +122,16 @@ def _beside(bench: Bench, ours: Service, key: str) -> dict[str, list[float]]:
         return run(ours.url, requests, _CONNECTIONS, bench.pace.seconds, key=key).rate
 
     def beside() -> float:
-        with _many(ours, key):
+        with threads_beside(_EXPORTS, partial(_follow_always, ours, key)):
             return accept()
 
     return alternate({"alone": accept, "beside": beside}, bench.pace.rounds)
 
 
-@contextmanager
-def _many(ours: Service, key: str) -> Iterator[None]:
-    stop = threading.Event()
-
-    def until_stopped() -> None:
-        while not stop.is_set():
-            with suppress(OSError, http.client.HTTPException):
-                _follow(ours, key, stop)
-
-    threads = [threading.Thread(target=until_stopped) for _ in range(_EXPORTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+def _follow_always(ours: Service, key: str, stop: threading.Event) -> None:
+    while not stop.is_set():
+        with suppress(OSError, http.client.HTTPException):
+            _follow(ours, key, stop)
 
 
 def _follow(ours: Service, key: str, stop: threading.Event) -> None:
