@@ -1,6 +1,7 @@
 """Run the real PgBouncer in front of a PostgreSQL server, if it is installed."""
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,9 +45,15 @@ def pgbouncer(folder: Path, database_url: str, pool_mode: str, **more: object) -
     ids = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     process = subprocess.Popen([found, "-q", folder / "pgbouncer.ini"], **ids)  # type: ignore[call-overload]
     try:
-        wait_until((folder / f".s.PGSQL.{PORT}").exists, "PgBouncer to listen", 30)
+        wait_until(lambda: _answers(folder / f".s.PGSQL.{PORT}"), "PgBouncer to listen", 30)
         pooled = server.set(query={"host": str(folder), "port": str(PORT)})
         yield pooled.render_as_string(hide_password=False)
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _answers(path: Path) -> bool:
+    """Return whether the socket takes connections: its file is there a little before it does."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0

@@ -16,7 +16,7 @@ from storage.model.event import to_ms
 from storage.model.filters import Filters
 from storage.postgres.engine import plain_engine, transaction
 from testbed.servers import TestServers
-from tests.support.reading import made, store
+from tests.support.reading import made, make_days, store
 
 # Letters whose lower case is another number of characters, or an ASCII letter, in some locale.
 ALPHABET = "abIK iS0019%_\\/'\n\"é ÉßẞİıKΣσςǅ漢🦀\u0307\u200d٣"
@@ -32,6 +32,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(scope="module")
 def soup(servers: TestServers) -> Iterator[sa.Engine]:
     with servers.fresh() as settings:
+        make_days(settings, [FIRST + n * DAY for n in range(DAYS)])
         store(
             settings,
             [made(to_ms(FIRST + n % DAYS * DAY) + n, message=text) for n, text in enumerate(SOUP)],
