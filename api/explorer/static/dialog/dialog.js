@@ -1,0 +1,31 @@
+/** A dialog over the page. The browser keeps the focus inside, closes by Esc, and gives it back. */
+import { html } from "htm/preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+/**
+ * Show the children until `close` is called, which takes the dialog off the page.
+ * @param {{title: string, close: () => void, children?: unknown}} props
+ */
+export function Dialog({ title, close, children }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const heading = useId();
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      // Taken off the page while open, it would leave the focus nowhere.
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
+  /** @param {MouseEvent} event */
+  const onClick = (event) => event.target === dialog.current && close();
+  return html`<dialog ref=${dialog} class="dialog" aria-labelledby=${heading} onClose=${close} onClick=${onClick}>
+    <div class="dialog-body">
+      <header>
+        <h2 id=${heading}>${title}</h2>
+        <button type="button" class="plain" aria-label="Close" onClick=${close}>×</button>
+      </header>
+      ${children}
+    </div>
+  </dialog>`;
+}
