@@ -19,7 +19,13 @@ export function Dialog({ title, close, children }) {
   }, []);
   /** @param {MouseEvent} event */
   const onClick = (event) => event.target === dialog.current && close();
-  return html`<dialog ref=${dialog} class="dialog" aria-labelledby=${heading} onClose=${close} onClick=${onClick}>
+  return html`<dialog
+    ref=${dialog}
+    class="dialog"
+    aria-labelledby=${heading}
+    onClose=${close}
+    onClick=${onClick}
+  >
     <div class="dialog-body">
       <header>
         <h2 id=${heading}>${title}</h2>

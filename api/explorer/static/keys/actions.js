@@ -20,7 +20,10 @@ const registered = new Map();
 export function register(name, act) {
   registered.set(name, [act, ...(registered.get(name) ?? [])]);
   return () => {
-    registered.set(name, (registered.get(name) ?? []).filter((other) => other !== act));
+    registered.set(
+      name,
+      (registered.get(name) ?? []).filter((other) => other !== act),
+    );
   };
 }
 

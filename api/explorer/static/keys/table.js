@@ -40,7 +40,8 @@ const NOT_TYPED = ["button", "checkbox", "color", "file", "radio", "range", "res
  */
 export function useOf({ tagName, type, isContentEditable, role }) {
   const tag = tagName.toUpperCase();
-  if (isContentEditable || tag === "TEXTAREA" || tag === "SELECT" || role === "textbox") return "typed";
+  if (isContentEditable || tag === "TEXTAREA" || tag === "SELECT" || role === "textbox")
+    return "typed";
   if (tag === "INPUT") return NOT_TYPED.includes(type ?? "text") ? "pressed" : "typed";
   return ["A", "BUTTON", "SUMMARY"].includes(tag) || role === "button" ? "pressed" : "none";
 }
