@@ -1,5 +1,5 @@
 /** A dialog over the page. The browser keeps the focus inside, closes by Esc, and gives it back. */
-import { html } from "htm/preact";
+import { html } from "../html.js";
 import { useEffect, useId, useRef } from "preact/hooks";
 
 /**

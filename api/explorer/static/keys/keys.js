@@ -1,5 +1,5 @@
 /** The keyboard of the page: listens to every key, and shows the table of keys. */
-import { html } from "htm/preact";
+import { html } from "../html.js";
 import { useEffect, useState } from "preact/hooks";
 
 import { Dialog } from "../dialog/dialog.js";

@@ -1,0 +1,22 @@
+import { html } from "./html.js";
+import { changeView } from "./view.js";
+import { Dialog } from "./dialog/dialog.js";
+import { ExportPanel } from "./export/export_panel.js";
+import { Views } from "./views/views.js";
+
+/** @type {Record<string, [string, any]>} */
+const DIALOGS = {
+  export: ["Export", ExportPanel],
+  views: ["Views", Views],
+};
+
+/**
+ * The dialog that `view.panel` names, if it names one.
+ * @param {{view: import("./view.js").View}} props and what all panels get
+ */
+export function Dialogs(props) {
+  const [title, Inside] = DIALOGS[props.view.panel] ?? [];
+  if (!title) return null;
+  const close = () => changeView({ panel: "" });
+  return html`<${Dialog} title=${title} close=${close}><${Inside} ...${props} /><//>`;
+}

@@ -1,0 +1,62 @@
+import { html } from "./html.js";
+import { changeView } from "./view.js";
+import { eventParams } from "./filters.js";
+import { useMoment } from "./moment.js";
+import { Panel } from "./panel.js";
+import { TopBar } from "./top_bar.js";
+import { useStatistics } from "./histogram/statistics.js";
+import { Summary } from "./histogram/summary.js";
+import { Histogram } from "./histogram/histogram.js";
+import { Chips } from "./question/chips.js";
+import { Facets } from "./facets/facets.js";
+import { Table } from "./table/table.js";
+import { Detail } from "./detail/detail.js";
+import { Around } from "./around/around.js";
+import { Person } from "./person/person.js";
+import { Live } from "./live/live.js";
+import { Banners } from "./trouble/banners.js";
+import { PanelTrouble } from "./trouble/panel_trouble.js";
+import { Dialogs } from "./dialogs.js";
+
+/**
+ * The page of the history. All panels get the same view and the same `params`: what they ask.
+ * @param {{view: import("./view.js").View}} props
+ */
+export function History({ view }) {
+  const { moment, trouble, refresh } = useMoment();
+  const params = eventParams(view, moment);
+  const statistics = useStatistics(view, params);
+  const shared = { view, params, moment };
+  return html`<${TopBar} ...${shared} statistics=${statistics} />
+    <${Banners} view=${view} moment=${moment} />
+    <main class=${view.event ? "with-detail" : ""}>
+      <div class="under-bar">
+        <${Summary} ...${shared} statistics=${statistics} refresh=${refresh} />
+        <${Chips} view=${view} />
+        <${Panel} name="live"><${Live} ...${shared} refresh=${refresh} /><//>
+      </div>
+      ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
+      <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
+      <${Panel} name="facets"><${Facets} ...${shared} /><//>
+      <${Panel} name="rows"><${Table} ...${shared} /><//>
+      ${view.event && html`<${Aside} key=${view.event} view=${view} />`}
+    </main>
+    <${Dialogs} ...${shared} />`;
+}
+
+/** @param {{view: import("./view.js").View}} props */
+function Aside({ view }) {
+  const close = () => changeView({ event: "", panel: "" });
+  return html`<aside aria-label="the selected event">
+    <button type="button" class="plain close" aria-label="close" onClick=${close}>×</button>
+    <${Panel} name=${view.panel || "detail"} key=${view.panel}>
+      ${
+        view.panel === "around"
+          ? html`<${Around} view=${view} />`
+          : view.panel === "person"
+            ? html`<${Person} view=${view} />`
+            : html`<${Detail} view=${view} />`
+      }
+    <//>
+  </aside>`;
+}

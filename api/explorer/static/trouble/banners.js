@@ -1,0 +1,6 @@
+/**
+ * Gets {view: View, moment: Moment | null}.
+ */
+export function Banners() {
+  return null;
+}
