@@ -39,7 +39,7 @@ export function History({ view }) {
       <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
       <${Panel} name="facets"><${Facets} ...${shared} /><//>
       <${Panel} name="rows"><${Table} ...${shared} /><//>
-      ${view.event && html`<${Aside} key=${view.event} view=${view} />`}
+      ${view.event && html`<${Aside} view=${view} />`}
     </main>
     <${Dialogs} ...${shared} />`;
 }

@@ -1,6 +1,63 @@
-import { html } from "../html.js";
+/** How many events have each value of a field, and how to ask for just these. */
+import { useEffect, useRef, useState } from "preact/hooks";
 
-/** Gets {view: View, params: Params | null}. */
-export function Facets() {
-  return html`<p class="quiet">Facets</p>`;
+import { html } from "../html.js";
+import { useAction } from "../keys/actions.js";
+import { changeView } from "../view.js";
+import { Adder } from "./adder.js";
+import { Counting, NOT_COUNTED } from "./counting.js";
+import { Facet } from "./facet.js";
+
+/**
+ * @typedef {import("../view.js").View} View
+ * @typedef {import("../service.js").Params} Params
+ */
+
+/** @param {{view: View, params: Params | null}} props */
+export function Facets({ view, params }) {
+  const { counted, again } = useCounted(params, view.facets);
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useAction("facets", () => focusFirst(box.current));
+  const remove = (/** @type {string} */ field) =>
+    changeView({ facets: view.facets.filter((other) => other !== field) });
+  return html`<div class="facets-inside" ref=${box}>
+    ${view.facets.map(
+      (field) =>
+        html`<${Facet}
+          key=${field}
+          field=${field}
+          counted=${counted[field] ?? NOT_COUNTED}
+          view=${view}
+          again=${() => again(field)}
+          remove=${() => remove(field)}
+        />`,
+    )}
+    <${Adder} view=${view} params=${params} />
+  </div>`;
+}
+
+/**
+ * @param {Params | null} params
+ * @param {readonly string[]} fields
+ */
+function useCounted(params, fields) {
+  const [counted, setCounted] = useState(
+    /** @type {Readonly<Record<string, import("./counting.js").Counted>>} */ ({}),
+  );
+  const held = useRef(/** @type {Counting | null} */ (null));
+  held.current ??= new Counting(setCounted);
+  const counting = held.current;
+  useEffect(() => {
+    if (params) counting.count(params, fields);
+  });
+  useEffect(() => () => counting.stop(), []);
+  return { counted, again: (/** @type {string} */ field) => counting.again(field) };
+}
+
+/** @param {HTMLElement | null} box */
+function focusFirst(box) {
+  const first = /** @type {HTMLElement | null | undefined} */ (box?.querySelector("button, input"));
+  if (!first?.checkVisibility()) return changeView({ panel: "facets" });
+  first.focus();
+  return undefined;
 }

@@ -190,7 +190,7 @@ export function inverted(q, term) {
  * @param {Term[]} terms
  * @param {string[]} more
  */
-function joined(terms, ...more) {
+export function joined(terms, ...more) {
   const all = [...terms.map((term) => term.text), ...more];
   const isOr = all.length > 1 && terms.length > 0 && terms[0]?.text === terms[0]?.value;
   if (isOr && termsOf(`${all[0]} x`).length === 1) all[0] = `(${all[0]})`;

@@ -17,7 +17,7 @@ export function quoted(text) {
  * @param {boolean} [isLoose] as `/events/facets` counts values: the text "5" is the number 5
  */
 export function valueText(field, value, isLoose = false) {
-  if (typeof value !== "string") return JSON.stringify(value);
+  if (typeof value !== "string") return String(value); // an ExactNumber keeps its digits
   const isJson = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/.test(value);
   if (!isJson || !field.startsWith("data.")) return quoted(value);
   return isLoose ? value : JSON.stringify(value);

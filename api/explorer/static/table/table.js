@@ -1,22 +1,97 @@
+/** The rows of the history: as many as are asked for, of which only those seen are in the page. */
+import { useMemo, useRef } from "preact/hooks";
+
 import { html } from "../html.js";
-import { useAnswer } from "../service.js";
-import { changeView } from "../view.js";
-import { PanelTrouble } from "../trouble/panel_trouble.js";
+import { countText, zoneOf } from "../times.js";
+import { Empty } from "../trouble/empty.js";
+import { ColumnMenu } from "./column_menu.js";
+import { layoutOf } from "./columns.js";
+import { hitBeside } from "./find.js";
+import { FindBar } from "./find_bar.js";
+import { Foot } from "./foot.js";
+import { Grid } from "./grid.js";
+import { withNewer } from "./newer.js";
+import { textsOf } from "./row.js";
+import { useActive } from "./use_active.js";
+import { useFind } from "./use_find.js";
+import { useRows } from "./use_rows.js";
+import { useMedia, useRoom } from "./use_seen.js";
 
 /**
- * @param {{view: import("../view.js").View, params: import("../service.js").Params | null}} props
+ * @typedef {import("./columns.js").EventRow} EventRow
+ * @typedef {import("../view.js").View} View
  */
-export function Table({ params }) {
-  const { answer, trouble, again } = useAnswer("/events", params && { ...params, limit: 100 });
-  if (trouble) return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
-  /** @type {{id: string, message: string}[]} */
-  const events = answer?.events ?? [];
-  return html`<ul>
-    ${events.map(
-      (event) =>
-        html`<li key=${event.id} onClick=${() => changeView({ event: event.id })}>
-          ${event.message}
-        </li>`,
-    )}
-  </ul>`;
+
+const ROW_HEIGHT = 30; // px
+const ROW_HEIGHT_FOR_FINGERS = 34;
+const NOTHING = /** @type {readonly EventRow[]} */ (Object.freeze([]));
+
+/**
+ * @param {{view: View, params: import("../service.js").Params | null,
+ *   newer?: readonly EventRow[], away?: (isAway: boolean) => void}} props `newer`: events that came after the
+ *   page was asked for, newest first; `away` is told whether the first row is out of sight
+ */
+export function Table({ view, params, newer = NOTHING, away = () => {} }) {
+  const pages = useRows(params && { ...params, order: view.order });
+  const rows = useMemo(() => withNewer(newer, pages.rows), [newer, pages.rows]);
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const shown = useShown(view, useRoom(box));
+  const isCoarse = useMedia("(max-width: 480px)");
+  const texts = useMemo(() => textsOf(shown), [shown]);
+  const found = useFind(rows, view.find, texts);
+  const { pattern } = found;
+  const marked = useMemo(() => ({ ...shown, pattern }), [shown, pattern?.source]);
+  const { active, go, open } = useActive(view, rows);
+  const step = (/** @type {1 | -1} */ by) => {
+    const hit = hitBeside(found.hits, active.index, by);
+    if (hit !== null) go(hit);
+  };
+  const isEmpty = rows.length === 0 && pages.isWhole && !pages.isOutdated;
+  const at = view.find ? found.hits.indexOf(active.index) : -1;
+  return html`<div class="table" ref=${box}>
+    <div class="table-bar">
+      <span class="soft" role="status">${loadedText(rows.length, pages)}</span>
+      <${FindBar} view=${view} found=${found} at=${at} loaded=${rows.length} step=${step} />
+      <${ColumnMenu} view=${view} hidden=${shown.layout.hidden} rows=${rows} />
+    </div>
+    ${isEmpty && html`<${Empty} view=${view} />`}
+    <${Grid}
+      rows=${rows}
+      isWhole=${pages.isWhole}
+      isOutdated=${pages.isOutdated}
+      layout=${shown.layout}
+      shown=${marked}
+      rowHeight=${isCoarse ? ROW_HEIGHT_FOR_FINGERS : ROW_HEIGHT}
+      view=${view}
+      active=${active}
+      go=${go}
+      open=${open}
+      more=${pages.more}
+      away=${away}
+    >
+      <${Foot} rows=${pages} view=${view} again=${pages.again} />
+    <//>
+  </div>`;
+}
+
+/**
+ * @param {number} count
+ * @param {import("./pages.js").Rows} pages
+ */
+function loadedText(count, { isWhole, isOutdated }) {
+  if (isOutdated) return "";
+  return isWhole ? "" : `${countText(count)} rows loaded`;
+}
+
+/**
+ * How rows are shown: the same object until it changes.
+ * @param {View} view
+ * @param {number | null} room
+ */
+function useShown(view, room) {
+  const zone = zoneOf(view);
+  return useMemo(
+    () => ({ layout: layoutOf(view.columns, view.widths, room ?? 1000), zone }),
+    [view.columns.join("\n"), JSON.stringify(view.widths), room, zone],
+  );
 }

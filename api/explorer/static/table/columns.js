@@ -1,0 +1,166 @@
+/** The columns of the table: their names, what they show, and how wide they are. Pure. */
+import { isObject, keysOf, valueAt } from "../data_paths.js";
+import { pathOf } from "../question/written.js";
+import { writeExact } from "../exact.js";
+import { cut } from "../texts.js";
+
+/**
+ * @typedef {import("../exact.js").Json} Json
+ * @typedef {{id: string, created_at: string, component: string, environment: string,
+ *   message: string, email?: string | null, data?: Json, occurred_at?: string}} EventRow
+ */
+
+/** The columns that every event has a value for, or may have. `time` is `created_at`. */
+export const FIELDS = ["time", "occurred_at", "component", "environment", "message", "email", "id"];
+/** It takes the room that the others leave. */
+export const FILLING = "message";
+export const MIN_WIDTH = 48;
+export const MAX_WIDTH = 1200;
+const MESSAGE_WIDTH = 260; // less is no message
+/** Which columns give way first, where there is no room for the message. */
+const GIVES_WAY = ["email", "environment"];
+const WIDTHS = /** @type {Record<string, number>} */ ({
+  time: 200,
+  occurred_at: 220,
+  component: 140,
+  environment: 110,
+  email: 210,
+  id: 290,
+});
+const NARROW_TIME = 106;
+const DATA_WIDTH = 140;
+const CELL_TEXT = 1000; // characters; no screen shows more in a line
+
+/**
+ * @typedef {{name: string, width: number}} Column
+ * @typedef {{columns: Column[], hidden: string[], isNarrow: boolean}} Layout `hidden`: what gave way;
+ *   `isNarrow`: times are short
+ */
+
+/**
+ * Return the columns that are shown in so much room.
+ * @param {readonly string[]} names
+ * @param {Readonly<Record<string, number>>} widths that were chosen, in px
+ * @param {number} room in px
+ * @returns {Layout}
+ */
+export function layoutOf(names, widths, room) {
+  const isNarrow = room < 640;
+  const known = names.filter((name) => FIELDS.includes(name) || keysOf(name));
+  let columns = known.map((name) => ({ name, width: widthOf(name, widths, isNarrow) }));
+  const hidden = [];
+  for (const name of GIVES_WAY) {
+    if (neededBy(columns) <= room) break;
+    if (columns.some((column) => column.name === name)) hidden.push(name);
+    columns = columns.filter((column) => column.name !== name);
+  }
+  return { columns, hidden, isNarrow };
+}
+
+/**
+ * @param {string} name
+ * @param {Readonly<Record<string, number>>} widths
+ * @param {boolean} isNarrow
+ */
+function widthOf(name, widths, isNarrow) {
+  const chosen = widths[name];
+  if (chosen) return clampWidth(chosen);
+  if (isNarrow && name === "time") return NARROW_TIME;
+  if (isNarrow && name === "component") return 100;
+  return WIDTHS[name] ?? DATA_WIDTH;
+}
+
+/** @param {Column[]} columns */
+function neededBy(columns) {
+  return columns.reduce(
+    (sum, { name, width }) => sum + (name === FILLING ? MESSAGE_WIDTH : width),
+    0,
+  );
+}
+
+/** @param {number} width */
+export const clampWidth = (width) => Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width)));
+
+/**
+ * Return the value of `grid-template-columns`.
+ * @param {Layout} layout
+ * @param {Readonly<Record<string, number>>} [moving] widths, while an edge is dragged
+ */
+export function templateOf(layout, moving = {}) {
+  const tracks = layout.columns.map(({ name, width }) =>
+    name === FILLING ? `minmax(${leastMessage(layout)}px, 1fr)` : `${moving[name] ?? width}px`,
+  );
+  const isFilled = layout.columns.some(({ name }) => name === FILLING);
+  return [...tracks, ...(isFilled ? [] : ["1fr"])].join(" ");
+}
+
+/**
+ * Return the width below which the table scrolls sideways, in px.
+ * @param {Layout} layout
+ */
+export function widthOfAll(layout) {
+  const widths = layout.columns.map(({ name, width }) =>
+    name === FILLING ? leastMessage(layout) : width,
+  );
+  return widths.reduce((sum, width) => sum + width, 0);
+}
+
+/** @param {Pick<Layout, "isNarrow">} layout */
+const leastMessage = ({ isNarrow }) => (isNarrow ? 120 : MESSAGE_WIDTH);
+
+/**
+ * Return what reads the text of an event in a column: "" if it has none. Times are as they were sent.
+ * @param {string} name
+ * @returns {(event: EventRow) => string}
+ */
+export function readerOf(name) {
+  if (name === "time") return (event) => event.created_at;
+  const keys = keysOf(name);
+  if (keys) return (event) => valueText(valueAt(event.data, keys));
+  return (event) => String(event[/** @type {keyof EventRow} */ (name)] ?? "");
+}
+
+/**
+ * Return the text of a value in `data`.
+ * @param {Json | undefined} value
+ */
+export function valueText(value) {
+  if (value === undefined) return "";
+  return typeof value === "string" ? value : writeExact(value);
+}
+
+/**
+ * Return as much of a text as a cell can show.
+ * @param {string} text
+ */
+export const cellText = (text) => cut(text, CELL_TEXT);
+
+/**
+ * Return the paths of values in the `data` of events, at most so many.
+ * @param {readonly EventRow[]} events
+ * @param {number} [most]
+ */
+export function pathsIn(events, most = 200) {
+  const paths = new Set();
+  for (const { data } of events) {
+    for (const keys of leavesOf(data, [])) {
+      if (paths.size < most) paths.add(pathOf(keys));
+    }
+  }
+  return [...paths].sort();
+}
+
+const DEEPEST = 4; // keys of a path that is offered
+
+/**
+ * @param {Json | undefined} value
+ * @param {string[]} keys
+ * @returns {Iterable<string[]>}
+ */
+function* leavesOf(value, keys) {
+  if (isObject(value) && keys.length < DEEPEST) {
+    for (const key of Object.keys(value)) yield* leavesOf(value[key], [...keys, key]);
+  } else if (keys.length > 0) {
+    yield keys;
+  }
+}

@@ -1,0 +1,59 @@
+import { html } from "../html.js";
+import { countText } from "../times.js";
+import { PanelTrouble } from "../trouble/panel_trouble.js";
+import { changeView } from "../view.js";
+
+/**
+ * @typedef {import("./pages.js").Rows} Rows
+ * @typedef {import("../view.js").View} View
+ */
+
+/**
+ * What stands below the last row: that more come, what went wrong, or that these are all.
+ * @param {{rows: Rows, view: View, again: () => void}} props
+ */
+export function Foot({ rows, view, again }) {
+  const { trouble, isFull, isWhole, isLoading, isOutdated } = rows;
+  if (trouble) return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
+  if (isFull) return html`<${Full} rows=${rows.rows} view=${view} />`;
+  if (isLoading && !isOutdated) return html`<p class="foot soft">Loading …</p>`;
+  return (
+    isWhole && rows.rows.length > 0 && html`<p class="foot soft">${endText(rows.rows.length)}</p>`
+  );
+}
+
+/** @param {number} count */
+const endText = (count) => (count === 1 ? "The only event." : `All ${countText(count)} events.`);
+
+/**
+ * More rows than these would take too much memory.
+ * @param {{rows: readonly import("./columns.js").EventRow[], view: View}} props
+ */
+function Full({ rows, view }) {
+  const last = rows.at(-1);
+  const isByAcceptance = view.by === "created_at";
+  return html`<div class="foot">
+    <p>
+      ${countText(rows.length)} rows are loaded, and the page keeps no more. To see the others,
+      narrow the time or the question.
+    </p>
+    ${
+      last &&
+      isByAcceptance &&
+      html`<button type="button" onClick=${() => changeView(beyond(view, last.created_at))}>
+        ${view.order === "desc" ? "Go on with what is older" : "Go on with what is newer"}
+      </button>`
+    }
+  </div>`;
+}
+
+/**
+ * The view that begins with the last row, and with those of the same time.
+ * @param {View} view
+ * @param {string} instant
+ * @returns {Partial<View>}
+ */
+function beyond(view, instant) {
+  if (view.order === "asc") return { from: instant, event: "" };
+  return { to: new Date(Date.parse(instant) + 1).toISOString(), event: "" };
+}
