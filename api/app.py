@@ -23,6 +23,7 @@ from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
 from api.query.pairs import InvalidQuery
 from api.routes import (
+    explorer,
     export,
     feed,
     ingest,
@@ -158,7 +159,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    for routes in (ingest, otlp, feed, export, query, ops, pages):
+    for routes in (ingest, otlp, feed, export, query, ops, explorer, pages):
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)

@@ -11,8 +11,9 @@ from storage.access.api_key import Scope
 SCHEME = "key"  # the name of the security scheme in the OpenAPI document
 
 # By method and path; None: open to everyone. The pages for people describe the API, which is public
-# anyway, and hold no data. HEAD needs what GET needs. OPTIONS is open on every path: a browser asks
-# it without a key, and the answer lists only methods.
+# anyway, and hold no data: the explorer asks for it with the key of whoever uses it. HEAD needs
+# what GET needs. OPTIONS is open on every path: a browser asks it without a key, and the answer
+# lists only methods.
 ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/events"): Scope.WRITE,
     ("POST", "/events/batch"): Scope.WRITE,
@@ -31,6 +32,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/heath"): None,
     ("GET", "/health/ready"): None,
     ("GET", "/"): None,
+    ("GET", "/explorer/{version}/{name}"): None,
     ("GET", "/docs"): None,
     ("GET", "/docs/{name}"): None,
     ("GET", "/docs/docs/{name}"): None,

@@ -11,7 +11,7 @@ _ENDS = ("", "/")
 _ROUTE = re.compile(
     "/(?:events|events/(?:batch|stats|facets|changes|tail|export)|events/[0-9a-fA-F-]{36}(?:/around)?"
     "|v1/logs|status|metrics|health|heath|health/ready"
-    r"|openapi\.json|docs|docs/[^/]+)"
+    r"|openapi\.json|docs|docs/[^/]+|explorer/[0-9a-f]+/.+)"
 )
 
 

@@ -20,6 +20,7 @@ _PATTERNS = (
     (re.compile("/events/[^/]+/around"), "/events/{event_id}/around"),
     (re.compile("/events/[^/]+"), "/events/{event_id}"),
     (re.compile("/docs/(docs/)?[^/]+"), "/docs/{file}"),
+    (re.compile("/explorer/.+"), "/explorer/{file}"),
 )
 _MAX_REMEMBERED = 1024
 

@@ -5,13 +5,13 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from api.http.problem_response import JsonResponse
 from api.http.problems import Problem
+from api.routes import explorer
 from api.routes.openapi_document import with_required_keys
 from api.routes.protected_route import keys_of, protected_router
 
@@ -24,13 +24,11 @@ _SWAGGER_UI = Path(str(files("fastapi_offline"))) / "static"
 
 _FILES: Mapping[str, tuple[Path, str]] = {
     "docs.js": (_OWN_FILES / "docs.js", "text/javascript"),
-    "home.css": (_OWN_FILES / "home.css", "text/css"),
     "swagger-ui-bundle.js": (_SWAGGER_UI / "swagger-ui-bundle.js", "text/javascript"),
     "swagger-ui.css": (_SWAGGER_UI / "swagger-ui.css", "text/css"),
     "favicon.png": (_SWAGGER_UI / "favicon.png", "image/png"),
 }
 _DOCS = (_OWN_FILES / "docs.html").read_text()
-_HOME = Template((_OWN_FILES / "home.html").read_text()).substitute(version=VERSION)
 
 _CONTENT_SECURITY = "; ".join(
     (
@@ -65,10 +63,10 @@ _LINKS = {
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """Describe the service: a page for a browser, JSON for other clients."""
-    headers = {"vary": "accept", **_SECURE}
+    """Describe the service: the explorer for a browser, JSON for other clients."""
     if "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_HOME, headers=headers)
+        return explorer.page(request, _root(request))
+    headers = {"vary": "accept", **_SECURE}
     links = {name: _root(request) + path for name, path in _LINKS.items()}
     answer = {"service": "Activity Service", "version": VERSION, "links": links}
     return JsonResponse(answer, headers=headers)

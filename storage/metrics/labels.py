@@ -23,6 +23,7 @@ ROUTES = (
     "/openapi.json",
     "/docs",
     "/docs/{file}",
+    "/explorer/{file}",
     "unmatched",  # a path that no route has
     "unread",  # refused by the protocol, before its path was known
 )

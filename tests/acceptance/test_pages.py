@@ -58,7 +58,7 @@ def test_the_files_of_the_pages_have_the_right_media_types(running: Service) -> 
 
 def test_our_own_pages_name_no_other_host() -> None:
     files = list(STATIC.iterdir())
-    assert len(files) == 4
+    assert len(files) == 2
     for file in files:
         assert "//" not in re.sub(r"^ *//.*$", "", file.read_text(), flags=re.MULTILINE)
 

@@ -72,6 +72,18 @@ def test_every_call_is_there_below_the_prefix(fixed: Service, path: str) -> None
         assert fixed.http.get(urljoin(path + "/docs", script)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/activity", "/activity/", "/activity/api", "/activity/api/", "/", "/api", "/api/"]
+)
+def test_the_explorer_and_its_files_are_below_the_prefix(fixed: Service, path: str) -> None:
+    page = fixed.http.get(path, headers={"accept": "text/html"})
+    files = re.findall(r'(?:href|src)="([^"]*explorer/[^"]+)"', page.text)
+    assert any(file.endswith("/app.js") for file in files)
+    for file in files:
+        assert file.startswith("/activity/explorer/")
+        assert fixed.http.get(file).status_code == 200
+
+
 def test_the_prefix_header_of_a_trusted_proxy_is_used_for_each_request(told: Service) -> None:
     assert post(told.http, "/events", **FORWARDED) == "/logs/v2"
     assert post(told.http, "/logs/v2/events", **FORWARDED) == "/logs/v2"

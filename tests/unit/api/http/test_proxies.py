@@ -101,6 +101,7 @@ def test_every_path_of_the_service_is_known_as_one() -> None:
         path = getattr(route, "path", "/").replace(
             "{event_id:event_id}", "019ab3a0-0000-7000-8000-000000000000"
         )
-        path = path.replace("{name}", "docs.js")
+        path = path.replace("{name}", "docs.js").replace("{name:path}", "table/grid.js")
+        path = path.replace("{version}", "0123456789abcdef")
         if path not in ("/", "/docs/docs/docs.js"):
             assert below(Prefixes("", ["*"]), path, path.encode())[1] == path

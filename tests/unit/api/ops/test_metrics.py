@@ -14,7 +14,7 @@ from api.ingest.rejections import reason_of
 from api.ops.bounded_call import BoundedCall
 from api.ops.metrics import Metrics
 from api.ops.service_metrics import ServiceReading, samples_of, unaccounted
-from api.routes import export, feed, ingest, ops, otlp, pages, query
+from api.routes import explorer, export, feed, ingest, ops, otlp, pages, query
 from storage.errors import KeysFull, QueueUnavailable, ShardFull
 from storage.events.ledger import Account
 from storage.metrics.catalogue import WORKERS_WANTED
@@ -73,7 +73,9 @@ def test_events_that_the_queue_itself_has_lost_are_unaccounted() -> None:
 
 
 def test_every_route_of_the_api_has_its_label_and_no_other() -> None:
-    routers = [module.router for module in (ingest, otlp, feed, export, query, ops, pages)]
+    routers = [
+        module.router for module in (ingest, otlp, feed, export, query, ops, explorer, pages)
+    ]
     paths = [route.path for router in routers for route in router.routes]
     values = [re.sub("{[^}]*}", "x", path) for path in paths]
     assert {route_of(path) for path in values} == set(ROUTES) - {"unmatched", "unread"}
@@ -84,6 +86,7 @@ def test_a_route_has_its_own_path_as_label() -> None:
         "/heath": "/health",
         "/docs/{name}": "/docs/{file}",
         "/docs/docs/{name}": "/docs/{file}",
+        "/explorer/{version}/{name}": "/explorer/{file}",
     }
     labels = {path: route_of(re.sub("{[^}]*}", "x", path)) for _, path in ACCESS}
     assert labels == {path: others.get(path, path) for _, path in ACCESS}
@@ -101,6 +104,7 @@ def test_a_route_has_its_own_path_as_label() -> None:
         ("/events/x/y", "unmatched"),
         ("/heath/", "/health"),
         ("/docs/docs/docs.js", "/docs/{file}"),
+        ("/explorer/0123456789abcdef/table/grid.js", "/explorer/{file}"),
         ("*", "unmatched"),
         ("", "/"),
         ("unread", "unmatched"),

@@ -1,0 +1,1 @@
+"""The explorer: the page for people, and the files that it loads."""
