@@ -23,6 +23,7 @@ POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
+_MODULES = "<!-- modules -->"  # where the page names them; a comment, so that it is valid HTML
 _MAX_ROOTS = 64  # a trusted proxy may name any prefix
 
 
@@ -51,16 +52,13 @@ class Pages:
         """
         here = escape(f"{root}/" if root else "")
         folder = f"{here}{FOLDER}/{self._assets.version}/"
-        text = self._template.substitute(
-            root=here,
-            folder=folder,
-            styles=STYLES,
-            version=escape(self._version),
-            preloads="\n    ".join(
-                f'<link rel="modulepreload" href="{folder}{escape(path)}">'
-                for path in self._assets.modules
-            ),
+        preloads = "\n    ".join(
+            f'<link rel="modulepreload" href="{folder}{escape(path)}" />'
+            for path in self._assets.modules
         )
+        text = self._template.substitute(
+            root=here, folder=folder, styles=STYLES, version=escape(self._version)
+        ).replace(_MODULES, preloads)
         content = text.encode()
         etag = b'"%b"' % hashlib.sha256(content).hexdigest()[:16].encode()
         return Page(etag, content, compressed(content))

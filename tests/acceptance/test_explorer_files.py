@@ -103,5 +103,5 @@ def test_only_the_files_of_this_version_are_served(running: Service) -> None:
 
 def test_the_page_says_what_there_is_to_a_browser_without_javascript(running: Service) -> None:
     text = running.http.get("/", headers=BROWSER).text
-    assert "<noscript>" in text
+    assert "needs JavaScript" in text
     assert 'href="docs"' in text
