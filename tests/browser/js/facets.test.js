@@ -75,8 +75,9 @@ test("a field that fails leaves the others", async () => {
   const counting = new Counting(
     () => {},
     async ({ field: fields }) => {
-      if (Array.isArray(fields) && fields.includes("data.x*"))
-        throw new Trouble(422, { detail: "no" });
+      if (Array.isArray(fields) && fields.includes("data.x*")) {
+        throw new Trouble(422, { errors: [{ detail: "no", parameter: "field" }] });
+      }
       return answer({ total: 5 });
     },
   );
@@ -99,4 +100,19 @@ test("an incomplete answer is asked for again, as long as it goes on", async () 
   for (let turn = 0; turn < 10; turn += 1) await settled();
   assert.equal(asked, 3);
   assert.equal(counting.counted["data.a"]?.isCounting, false);
+});
+
+test("a question that can't be read is told once", async () => {
+  let asked = 0;
+  const counting = new Counting(
+    () => {},
+    async () => {
+      asked += 1;
+      throw new Trouble(422, { errors: [{ detail: "no", parameter: "q" }] });
+    },
+  );
+  counting.count({ q: "(" }, ["component", "environment"]);
+  await settled();
+  assert.equal(asked, 1);
+  assert.equal(counting.counted.component?.trouble, counting.counted.environment?.trouble);
 });

@@ -28,6 +28,16 @@ export const NOT_COUNTED = Object.freeze({
 const askService = async (params, signal) =>
   (await getJson("/events/facets", params, { signal })).body;
 
+/**
+ * Return whether some of the fields may go without the others: one that is no field, or that takes
+ * too long to count.
+ * @param {unknown} error
+ */
+function isOfOne(error) {
+  const { status, errors } = asTrouble(error);
+  return status === 503 || errors.some(({ parameter }) => parameter === "field");
+}
+
 export class Counting {
   /**
    * @param {(counted: Readonly<Record<string, Counted>>) => void} onChange
@@ -58,9 +68,9 @@ export class Counting {
     if (missing.length > 0) void this.#load(missing, 0);
   }
 
-  /** Ask once more for a field. @param {string} field */
-  again(field) {
-    void this.#load([field], 0);
+  /** Ask once more for fields. @param {readonly string[]} fields */
+  again(fields) {
+    void this.#load(fields, 0);
   }
 
   stop() {
@@ -96,8 +106,9 @@ export class Counting {
       if (!signal.aborted) this.#take(fields, answer, round);
     } catch (error) {
       if (signal.aborted) return;
-      if (fields.length > 1) for (const field of fields) void this.#load([field], round);
-      else this.#set(fields, { ...NOT_COUNTED, isOutdated: false, trouble: asTrouble(error) });
+      if (fields.length > 1 && isOfOne(error)) {
+        for (const field of fields) void this.#load([field], round);
+      } else this.#set(fields, { ...NOT_COUNTED, isOutdated: false, trouble: asTrouble(error) });
     }
   }
 

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
+import { PanelTrouble } from "../trouble/panel_trouble.js";
 import { changeView } from "../view.js";
 import { Adder } from "./adder.js";
 import { Counting, NOT_COUNTED } from "./counting.js";
@@ -20,18 +21,24 @@ export function Facets({ view, params }) {
   useAction("facets", () => focusFirst(box.current));
   const remove = (/** @type {string} */ field) =>
     changeView({ facets: view.facets.filter((other) => other !== field) });
+  const trouble = commonTrouble(view.facets.map((field) => counted[field]));
+  const againAll = () => again(view.facets);
   return html`<div class="facets-inside" ref=${box}>
-    ${view.facets.map(
-      (field) =>
-        html`<${Facet}
-          key=${field}
-          field=${field}
-          counted=${counted[field] ?? NOT_COUNTED}
-          view=${view}
-          again=${() => again(field)}
-          remove=${() => remove(field)}
-        />`,
-    )}
+    ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${againAll} />`}
+    ${
+      !trouble &&
+      view.facets.map(
+        (field) =>
+          html`<${Facet}
+            key=${field}
+            field=${field}
+            counted=${counted[field] ?? NOT_COUNTED}
+            view=${view}
+            again=${() => again([field])}
+            remove=${() => remove(field)}
+          />`,
+      )
+    }
     <${Adder} view=${view} params=${params} />
   </div>`;
 }
@@ -51,7 +58,16 @@ function useCounted(params, fields) {
     if (params) counting.count(params, fields);
   });
   useEffect(() => () => counting.stop(), []);
-  return { counted, again: (/** @type {string} */ field) => counting.again(field) };
+  return { counted, again: (/** @type {string[]} */ some) => counting.again(some) };
+}
+
+/**
+ * What went wrong with all fields at once, as with a question that can't be read.
+ * @param {(import("./counting.js").Counted | undefined)[]} counted
+ */
+function commonTrouble(counted) {
+  const trouble = counted[0]?.trouble ?? null;
+  return counted.length > 1 && counted.every((one) => one?.trouble === trouble) ? trouble : null;
 }
 
 /** @param {HTMLElement | null} box */

@@ -72,7 +72,7 @@ function Inner({ value, count, total }) {
 export function Missing({ field, name, q, total, count }) {
   const others = () => changeView({ q: withExistence(q, field) });
   return html`<li class="value">
-    <span class="only soft"><${Text} shown="none" count=${count} total=${total} /></span>
+    <span class="only soft"><${Text} shown="no value" count=${count} total=${total} /></span>
     <button
       type="button"
       class="not"

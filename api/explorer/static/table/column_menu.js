@@ -72,9 +72,7 @@ function Choices({ view, hidden, rows }) {
       )}
     </ul>
     <${Adder} view=${view} rows=${rows} />
-    <button type="button" class="plain" disabled=${isDefault} onClick=${restore}>
-      As at first
-    </button>
+    <button type="button" class="plain" disabled=${isDefault} onClick=${restore}>Reset</button>
   </div>`;
 }
 

@@ -27,7 +27,7 @@ const WIDTHS = /** @type {Record<string, number>} */ ({
   email: 210,
   id: 290,
 });
-const NARROW_TIME = 106;
+const NARROW_TIME = 78;
 const DATA_WIDTH = 140;
 const CELL_TEXT = 1000; // characters; no screen shows more in a line
 

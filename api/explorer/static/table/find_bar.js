@@ -4,6 +4,7 @@ import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { countText } from "../times.js";
 import { changeView } from "../view.js";
+import { focusGrid } from "./use_active.js";
 
 const SETTLES_MS = 150; // after the last letter the view changes, and rows are searched
 
@@ -24,6 +25,7 @@ export function FindBar({ view, found, at, loaded, step }) {
   const close = () => {
     setOpen(false);
     write("", 0);
+    focusGrid();
   };
   useAction("find", open);
   useAction("back", close, isOpen);

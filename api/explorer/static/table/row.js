@@ -67,7 +67,10 @@ const TIMES = ["time", "occurred_at"];
  * @param {Pick<Shown, "zone" | "layout">} shown
  */
 function timeText(instant, { zone, layout }) {
-  return instant && formatTime(instant, zone, layout.isNarrow ? "short" : "full");
+  if (instant === "") return "";
+  return layout.isNarrow
+    ? formatTime(instant, zone, "second").slice(11)
+    : formatTime(instant, zone);
 }
 
 /**

@@ -79,8 +79,7 @@ export function Table({ view, params, newer = NOTHING, away = () => {} }) {
  * @param {import("./pages.js").Rows} pages
  */
 function loadedText(count, { isWhole, isOutdated }) {
-  if (isOutdated) return "";
-  return isWhole ? "" : `${countText(count)} rows loaded`;
+  return isOutdated || isWhole || count === 0 ? "" : `${countText(count)} rows loaded`;
 }
 
 /**

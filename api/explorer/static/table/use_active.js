@@ -66,7 +66,7 @@ function useRowKeys({ index, count, go, enter }) {
 }
 
 /** So that the row is read out, and the arrow keys go on from it. */
-function focusGrid() {
+export function focusGrid() {
   const grid = /** @type {HTMLElement | null} */ (document.querySelector(".table .grid"));
   grid?.focus({ preventScroll: true });
 }

@@ -17,7 +17,7 @@ import { scrollToSee, windowOf } from "./windowing.js";
  */
 export function seenOf(grid, body, headHeight) {
   const box = grid.getBoundingClientRect();
-  const top = Math.max(box.top, 0) + headHeight;
+  const top = Math.max(box.top + grid.clientTop, 0) + headHeight;
   const height = Math.max(0, Math.min(box.bottom, window.innerHeight) - top);
   return { top: top - body.getBoundingClientRect().top, height };
 }
