@@ -1,11 +1,44 @@
 import { html } from "../html.js";
-import { countText } from "../times.js";
+import { useLag } from "../signals.js";
+import { countText, durationText, formatTime, zoneOf } from "../times.js";
 
 /**
  * The line of figures: how many events, whether that is exact, how long it took, how fresh it is.
- * @param {{statistics: import("./statistics.js").Statistics}} props
+ * What is not known is left out.
+ * @param {{view: import("../view.js").View, moment: import("../filters.js").Moment | null,
+ *   statistics: import("./statistics.js").Statistics, refresh: () => void}} props
  */
-export function Summary({ statistics }) {
-  const { answer } = statistics;
-  return html`<p class="summary">${answer && `${countText(answer.total)} events`}</p>`;
+export function Summary({ view, moment, statistics, refresh }) {
+  const { answer, ms, loading, trouble } = statistics;
+  const lag = useLag();
+  const zone = zoneOf(view);
+  const isOld = loading || trouble !== null;
+  return html`<p class=${isOld ? "summary old" : "summary"} role="status">
+    ${answer && html`<span><b>${countText(answer.total)}</b> events</span>`}
+    ${answer && html`<span>${howExact(answer, moment, zone)}</span>`}
+    ${ms !== null && html`<span>${durationText(ms)}</span>`}
+    ${lag && html`<span>${lagText(lag.seconds)}</span>`}
+    ${
+      moment &&
+      html`<button type="button" class="plain" title="show what came since" onClick=${refresh}>
+        as of ${formatTime(moment.to, zone, "second").slice(11)} ↻
+      </button>`
+    }
+  </p>`;
+}
+
+/**
+ * @param {import("./statistics.js").Stats} answer
+ * @param {import("../filters.js").Moment | null} moment
+ * @param {string} zone
+ */
+function howExact(answer, moment, zone) {
+  if (!answer.complete) return `so far, back to ${formatTime(answer.covered.from, zone, "minute")}`;
+  return moment?.isSettled ? "exact" : "exact, may still grow";
+}
+
+/** @param {number | null} seconds */
+function lagText(seconds) {
+  if (seconds === null) return "lag unknown";
+  return seconds === 0 ? "all stored" : `stored up to ${durationText(seconds * 1000)} ago`;
 }

@@ -1,6 +1,38 @@
 import { html } from "../html.js";
+import { changeView } from "../view.js";
+import { inverted, termsOf, withoutTerm } from "./terms.js";
 
-/** @param {{view: import("../view.js").View}} props */
-export function Chips({ view }) {
-  return view.q && html`<span class="chip">${view.q}</span>`;
+/**
+ * The terms that must all match, as chips: each can be turned into its opposite, or removed.
+ * @param {{view: import("../view.js").View}} props
+ */
+export function Chips({ view: { q } }) {
+  const terms = termsOf(q);
+  if (terms.length === 0) return null;
+  const change = (/** @type {string} */ text) => () => changeView({ q: text });
+  return html`<ul class="chips" aria-label="filters">
+    ${terms.map(
+      (term) =>
+        html`<li key=${term.text} class=${term.isNot ? "chip not" : "chip"}>
+          <button
+            type="button"
+            class="plain"
+            title=${term.isNot ? "include instead" : "exclude instead"}
+            onClick=${change(inverted(q, term))}
+          >
+            ${term.isNot && html`<span class="unseen">not</span><span aria-hidden="true">−</span>`}
+            ${term.field && html`<span class="soft">${term.field}${term.operator}</span>`}
+            <b>${term.value}</b>
+          </button>
+          <button
+            type="button"
+            class="plain remove"
+            aria-label=${`remove ${term.text}`}
+            onClick=${change(withoutTerm(q, term))}
+          >
+            ×
+          </button>
+        </li>`,
+    )}
+  </ul>`;
 }

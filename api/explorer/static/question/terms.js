@@ -5,7 +5,7 @@
  * terms too. What it writes has the same meaning but for the change.
  */
 
-import { valueText } from "./written.js";
+import { PATH, QUOTED, valueText } from "./written.js";
 
 /**
  * @typedef {object} Term what must match beside all other terms
@@ -17,8 +17,6 @@ import { valueText } from "./written.js";
  * @property {string} value as it is written, with quotes or parentheses
  */
 
-const QUOTED = String.raw`"(?:[^"\\]|\\[^])*(?:"|$)`;
-const PATH = String.raw`data(?:\.(?:${QUOTED}|[^\s()":<>=!.]*))+`;
 const HEAD = String.raw`(${PATH}|component|environment|email|message|id|occurred_at|any)(:|\s*(?:>=|<=|>|<)\s*)`;
 const head = new RegExp(HEAD, "y");
 const quotedOrWord = new RegExp(String.raw`${QUOTED}|[^\s()"]+`, "y");

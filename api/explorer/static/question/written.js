@@ -1,5 +1,11 @@
 /** Names and values as the query language writes them. Pure. */
 
+/** A text in quotes, as a pattern; the last quote may be missing. */
+export const QUOTED = String.raw`"(?:[^"\\]|\\[^])*(?:"|$)`;
+
+/** A path in `data`, as a pattern. */
+export const PATH = String.raw`data(?:\.(?:${QUOTED}|[^\s()":<>=!.]*))+`;
+
 /**
  * Write a text so that the language reads it back as it is: in quotes if it must be.
  * @param {string} text
@@ -39,3 +45,10 @@ const keyText = (key) =>
  */
 export const fieldOf = (name) =>
   name.startsWith("data.") ? pathOf(name.slice("data.".length).split(".")) : name;
+
+/**
+ * Return the name that `/events/facets` has for a field of the language: the inverse of `fieldOf`.
+ * @param {string} field
+ */
+export const facetOf = (field) =>
+  field.replace(/"((?:[^"\\]|\\.)*)"/g, (_, key) => key.replace(/\\(["\\])/g, "$1"));

@@ -1,0 +1,58 @@
+import { useEffect, useState } from "preact/hooks";
+import { changeView } from "../view.js";
+import { placeAt } from "./completion.js";
+import { useOptions } from "./options.js";
+
+/**
+ * @typedef {import("./completion.js").Option} Option
+ * @typedef {object} Draft the question as it is being written
+ * @property {string} text
+ * @property {number} caret
+ * @property {boolean} isOpen whether completions are wanted
+ * @property {number} active the chosen completion, -1 for none
+ */
+
+/**
+ * @param {string} text
+ * @returns {Draft}
+ */
+const draftOf = (text) => ({ text, caret: text.length, isOpen: false, active: -1 });
+
+/**
+ * The draft of a question, its completions, and what keys do with them.
+ * @param {string} q the question that is asked
+ * @param {import("../service.js").Params | null} params
+ */
+export function useDraft(q, params) {
+  const [draft, setDraft] = useState(() => draftOf(q));
+  useEffect(() => setDraft(draftOf(q)), [q]);
+  const place = draft.isOpen ? placeAt(draft.text, draft.caret) : null;
+  const options = useOptions(place, params);
+  const ask = (/** @type {string} */ text) => {
+    setDraft(draftOf(text));
+    changeView({ q: text.trim(), event: "" });
+  };
+  const accept = (/** @type {Option} */ option) => {
+    if (!place) return;
+    const begin = draft.text.slice(0, place.begin) + option.text;
+    const text = begin + draft.text.slice(draft.caret).replace(/^\s+/, "");
+    const isDone = option.text.endsWith(" ");
+    if (isDone && !/[()]/.test(begin)) ask(text);
+    else setDraft({ text, caret: begin.length, isOpen: !isDone, active: -1 });
+  };
+  const write = (/** @type {string} */ text, /** @type {number} */ caret) =>
+    setDraft({ text, caret, isOpen: true, active: -1 });
+  const choose = (/** @type {number} */ step) =>
+    setDraft((last) => ({ ...last, active: stepped(last.active, step, options.length) }));
+  const close = () => setDraft((last) => ({ ...last, isOpen: false, active: -1 }));
+  const reset = () => setDraft(draftOf(q));
+  return { draft, options, ask, accept, write, choose, close, reset };
+}
+
+/**
+ * The next option, round to "none" and on.
+ * @param {number} active
+ * @param {number} step
+ * @param {number} options
+ */
+const stepped = (active, step, options) => ((active + 1 + step + options + 1) % (options + 1)) - 1;
