@@ -22,14 +22,12 @@ export function Value({ field, name, q, total, value, count, isChosen }) {
   if (isWithin(name, value)) return html`<${Inner} value=${value} count=${count} total=${total} />`;
   const shown = shownAs(value);
   const only = isChosen ? released(q, field, value) : withTerm(q, field, value, true);
-  const said = `${isChosen ? "also other than" : "only"} ${name} ${shown}`;
   return html`<li class=${isChosen ? "value chosen" : "value"}>
     <button
       type="button"
       class="only"
       aria-pressed=${isChosen}
-      aria-label=${`${said}, ${countText(count)} events`}
-      title=${value === shown ? value : undefined}
+      title=${`${isChosen ? "not only" : "only"} ${name} ${shown}`}
       onClick=${() => changeView({ q: only })}
     >
       <${Text} shown=${shown} count=${count} total=${total} />
@@ -103,7 +101,7 @@ export function Excluded({ field, name, q, value }) {
     <button
       type="button"
       class="only"
-      aria-label=${`no longer without ${name} ${shown}`}
+      title=${`no longer without ${name} ${shown}`}
       onClick=${() => changeView({ q: released(q, field, value) })}
     >
       <span class="name" dir="auto"><s>${shown}</s></span>

@@ -9,17 +9,25 @@ import { changeView } from "../view.js";
  */
 
 /**
- * What stands below the last row: that more come, what went wrong, or that these are all.
+ * What stands below the last row: that more come, what went wrong, or that these are all. A row of
+ * the grid too, because nothing else may stand in a grid.
  * @param {{rows: Rows, view: View, again: () => void}} props
  */
-export function Foot({ rows, view, again }) {
+export function Foot(props) {
+  const content = contentOf(props);
+  return (
+    content &&
+    html`<div role="row" class="foot-row"><div role="gridcell" class="foot">${content}</div></div>`
+  );
+}
+
+/** @param {{rows: Rows, view: View, again: () => void}} props */
+function contentOf({ rows, view, again }) {
   const { trouble, isFull, isWhole, isLoading, isOutdated } = rows;
   if (trouble) return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
   if (isFull) return html`<${Full} rows=${rows.rows} view=${view} />`;
-  if (isLoading && !isOutdated) return html`<p class="foot soft">Loading …</p>`;
-  return (
-    isWhole && rows.rows.length > 0 && html`<p class="foot soft">${endText(rows.rows.length)}</p>`
-  );
+  if (isLoading && !isOutdated) return html`<p class="soft">Loading …</p>`;
+  return isWhole && rows.rows.length > 0 && html`<p class="soft">${endText(rows.rows.length)}</p>`;
 }
 
 /** @param {number} count */
@@ -32,8 +40,7 @@ const endText = (count) => (count === 1 ? "The only event." : `All ${countText(c
 function Full({ rows, view }) {
   const last = rows.at(-1);
   const isByAcceptance = view.by === "created_at";
-  return html`<div class="foot">
-    <p>
+  return html`<p>
       ${countText(rows.length)} rows are loaded, and the page keeps no more. To see the others,
       narrow the time or the question.
     </p>
@@ -43,8 +50,7 @@ function Full({ rows, view }) {
       html`<button type="button" onClick=${() => changeView(beyond(view, last.created_at))}>
         ${view.order === "desc" ? "Go on with what is older" : "Go on with what is newer"}
       </button>`
-    }
-  </div>`;
+    }`;
 }
 
 /**
