@@ -14,6 +14,7 @@ import { Detail } from "./detail/detail.js";
 import { Around } from "./around/around.js";
 import { Person } from "./person/person.js";
 import { Live } from "./live/live.js";
+import { useLive } from "./live/use_live.js";
 import { Banners } from "./trouble/banners.js";
 import { PanelTrouble } from "./trouble/panel_trouble.js";
 import { Dialogs } from "./dialogs.js";
@@ -26,6 +27,7 @@ export function History({ view }) {
   const { moment, trouble, refresh } = useMoment();
   const params = eventParams(view, moment);
   const statistics = useStatistics(view, params);
+  const live = useLive(view, moment, refresh);
   const shared = { view, params, moment };
   return html`<${TopBar} ...${shared} statistics=${statistics} />
     <${Banners} view=${view} moment=${moment} />
@@ -33,7 +35,7 @@ export function History({ view }) {
       <div class="under-bar">
         <${Summary} ...${shared} statistics=${statistics} refresh=${refresh} />
         <${Chips} view=${view} />
-        <${Panel} name="live"><${Live} ...${shared} refresh=${refresh} /><//>
+        <${Panel} name="live"><${Live} live=${live} /><//>
       </div>
       ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
       <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
@@ -47,13 +49,14 @@ export function History({ view }) {
 /** @param {{view: import("./view.js").View}} props */
 function Aside({ view }) {
   const close = () => changeView({ event: "", panel: "" });
+  const [panel] = view.panel.split(":"); // `around:component`
   return html`<aside aria-label="the selected event">
     <button type="button" class="plain close" aria-label="close" onClick=${close}>×</button>
-    <${Panel} name=${view.panel || "detail"} key=${view.panel}>
+    <${Panel} name=${panel || "detail"} key=${panel}>
       ${
-        view.panel === "around"
+        panel === "around"
           ? html`<${Around} view=${view} />`
-          : view.panel === "person"
+          : panel === "person"
             ? html`<${Person} view=${view} />`
             : html`<${Detail} view=${view} />`
       }

@@ -1,6 +1,7 @@
 import { html } from "./html.js";
 import { changeView, linkTo } from "./view.js";
-import { act, useAction } from "./keys/actions.js";
+import { act } from "./keys/actions.js";
+import { LiveButton } from "./live/live_button.js";
 import { Question } from "./question/question.js";
 import { TimePicker } from "./time/time_picker.js";
 
@@ -11,18 +12,13 @@ import { TimePicker } from "./time/time_picker.js";
  */
 export function TopBar({ view, moment, params, statistics }) {
   const open = (/** @type {string} */ panel) => () => changeView({ panel });
-  const live = () => changeView({ live: !view.live });
   const keys = () => void act("keys");
-  useAction("export", open("export"));
-  useAction("views", open("views"));
   return html`<header class="top-bar">
     <a class="brand" href="?">Activity</a>
     <${Question} view=${view} params=${params} trouble=${statistics.trouble} />
     <${TimePicker} view=${view} moment=${moment} />
     <nav aria-label="actions">
-      <button type="button" aria-pressed=${view.live} class="live-switch" onClick=${live}>
-        Live
-      </button>
+      <${LiveButton} view=${view} />
       <button type="button" class="only-narrow" onClick=${open("facets")}>Filter</button>
       <button type="button" onClick=${open("export")}>Export</button>
       <button type="button" onClick=${open("views")}>Views</button>

@@ -1,6 +1,7 @@
 /** A dialog over the page. The browser keeps the focus inside, closes by Esc, and gives it back. */
-import { html } from "../html.js";
 import { useEffect, useId, useRef } from "preact/hooks";
+
+import { html } from "../html.js";
 
 /**
  * Show the children until `close` is called, which takes the dialog off the page.

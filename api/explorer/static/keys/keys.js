@@ -1,37 +1,39 @@
-/** The keyboard of the page: listens to every key, and shows the table of keys. */
-import { html } from "../html.js";
+/** The keyboard of the page: listens to every key, shows the table of keys, moves between panels. */
 import { useEffect, useState } from "preact/hooks";
 
 import { Dialog } from "../dialog/dialog.js";
-import { isRegistered, onKeyDown, useAction } from "./actions.js";
-import { ACTIONS } from "./table.js";
+import { html } from "../html.js";
+import { changeView, useView } from "../view.js";
+import { onKeyDown, useAction } from "./actions.js";
+import { KeysHelp } from "./keys_help.js";
+
+/** @typedef {import("../view.js").View} View */
 
 /** Put once into the app. */
 export function Keys() {
-  const [shown, setShown] = useState(false);
+  const [isShown, setShown] = useState(false);
   useAction("keys", () => setShown(true));
   useEffect(() => {
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
   }, []);
-  return shown && html`<${KeyTable} close=${() => setShown(false)} />`;
+  usePanels(useView());
+  if (!isShown) return null;
+  return html`<${Dialog} title="Keys" close=${() => setShown(false)}><${KeysHelp} /><//>`;
 }
 
-/** @param {{close: () => void}} props */
-function KeyTable({ close }) {
-  const rows = ACTIONS.filter(({ name }) => isRegistered(name));
-  return html`<${Dialog} title="Keys" close=${close}>
-    <table class="keys">
-      <tbody>
-        ${rows.map(
-          ({ name, key, shown, what }) =>
-            html`<tr key=${name}>
-              <th scope="row"><kbd>${shown ?? key}</kbd></th>
-              <td>${what}</td>
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-    <p class="quiet">In a field, Esc leaves it; the other keys are text there.</p>
-  <//>`;
+/** The keys that change the view only. @param {View} view */
+function usePanels(view) {
+  const open = (/** @type {string} */ panel) => () => changeView({ panel });
+  const isHistory = view.page === "history";
+  useAction("export", open("export"), isHistory);
+  useAction("views", open("views"), isHistory);
+  useAction("around", open("around"), isHistory && view.event !== "");
+  useAction("person", open("person"), isHistory && view.event !== "");
+  useAction("back", () => back(view), view.panel !== "" || view.event !== "");
+}
+
+/** Close what is open over the rows: first what stands in place of the detail. @param {View} view */
+function back({ panel }) {
+  changeView(panel ? { panel: "" } : { event: "", panel: "" });
 }

@@ -1,0 +1,55 @@
+/** What the live view says of itself. Pure. */
+import { countText } from "../times.js";
+
+/** From so many seconds on, what waits to be stored is worth a word. */
+export const LAG_SECONDS = 5;
+
+/**
+ * @param {import("./session.js").Snapshot} live
+ * @returns {{tone: "good" | "held" | "bad", text: string}}
+ */
+export function stateText({ state, paused, at, begun }) {
+  switch (state.kind) {
+    case "open":
+      return at?.trouble
+        ? { tone: "bad", text: at.trouble }
+        : { tone: paused ? "held" : "good", text: paused ? "paused" : "live" };
+    case "connecting":
+      return { tone: "held", text: begun ? "connecting again" : "connecting" };
+    case "waiting":
+      return { tone: "bad", text: waitingText(state) };
+    case "full":
+      return { tone: "held", text: "reading waits until the new events are shown" };
+    case "gone":
+      return { tone: "bad", text: "the history was restored from a backup: begin anew" };
+    case "stopped":
+      return { tone: "bad", text: state.trouble?.detail ?? "the stream was refused" };
+  }
+}
+
+/** @param {{seconds: number, trouble: any}} state */
+function waitingText({ seconds, trouble }) {
+  const why = trouble?.status ? (trouble.detail ?? `answer ${trouble.status}`) : "connection lost";
+  return `${why}; again in ${Math.ceil(seconds)} s, nothing is missed`;
+}
+
+/** How many a second. @param {number | null} perSecond */
+export function rateText(perSecond) {
+  if (perSecond === null) return "";
+  const digits = perSecond > 0 && perSecond < 10 ? 1 : 0;
+  return `${perSecond.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}/s`;
+}
+
+/**
+ * Why the newest rows may not be the newest events; "" if they are, or if it is not known.
+ * @param {import("./tail.js").At | null} at
+ */
+export function lagText(at) {
+  if (at?.behind)
+    return `behind: ${countText(at.behind)} ${at.behind === 1 ? "batch" : "batches"} to read`;
+  const lag = at?.lag_seconds ?? 0;
+  if (lag > LAG_SECONDS) {
+    return `lags: events wait ${countText(Math.round(lag))} s before they are stored`;
+  }
+  return "";
+}

@@ -1,0 +1,33 @@
+/** The link that shows the same view to others. */
+import { useAction } from "../keys/actions.js";
+import { copyText, Copy } from "../copy.js";
+import { html } from "../html.js";
+import { searchOf } from "../view.js";
+
+/** @typedef {import("../view.js").View} View */
+
+/** @param {View} view */
+export function linkOf(view) {
+  return new URL(
+    searchOf({ ...view, panel: lasting(view.panel) }) || location.pathname,
+    location.href,
+  ).href;
+}
+
+/** Dialogs are no part of what is shared. @param {string} panel */
+const lasting = (panel) => (["export", "views", "keys"].includes(panel) ? "" : panel);
+
+/** @param {{view: View}} props */
+export function ShareLink({ view }) {
+  return html`<${Copy}
+    label="Copy link"
+    text=${() => linkOf(view)}
+    what="the link to this view"
+  />`;
+}
+
+/** Lets the key copy the link. @param {{view: View}} props */
+export function ShareKey({ view }) {
+  useAction("share", () => void copyText(linkOf(view)));
+  return null;
+}
