@@ -14,6 +14,7 @@ import { Detail } from "./detail/detail.js";
 import { Around } from "./around/around.js";
 import { Person } from "./person/person.js";
 import { Live } from "./live/live.js";
+import { NewRows } from "./live/live_bar.js";
 import { useLive } from "./live/use_live.js";
 import { Banners } from "./trouble/banners.js";
 import { PanelTrouble } from "./trouble/panel_trouble.js";
@@ -40,10 +41,28 @@ export function History({ view }) {
       ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
       <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
       <${Panel} name="facets"><${Facets} ...${shared} /><//>
-      <${Panel} name="rows"><${Table} ...${shared} /><//>
+      <${Panel} name="rows"><${Rows} ...${shared} live=${live} /><//>
       ${view.event && html`<${Aside} view=${view} />`}
     </main>
     <${Dialogs} ...${shared} />`;
+}
+
+/**
+ * The rows of the pages, and what is stored after them while the view is live.
+ * @param {{view: import("./view.js").View, params: import("./service.js").Params | null,
+ *   moment: import("./filters.js").Moment | null, live: import("./live/use_live.js").Live | null}} props
+ */
+function Rows({ live, ...shared }) {
+  const isDown = shared.view.order === "desc";
+  const newer = isDown ? live?.rows : undefined;
+  return html`<${Table}
+      ...${shared}
+      newer=${newer}
+      isCut=${isDown && (live?.dropped ?? 0) > 0}
+      away=${live?.setAway}
+      tops=${live?.shown}
+    />
+    <${NewRows} live=${live} />`;
 }
 
 /** @param {{view: import("./view.js").View}} props */

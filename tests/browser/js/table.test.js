@@ -173,6 +173,16 @@ test("rows are searched in slices, and only new ones when more are loaded", () =
   assert.deepEqual(told.at(-1), { hits: [], isDone: true });
 });
 
+test("a newer row that was stored late stands in its place; rows that don't follow on are left out", () => {
+  const [one, two, three, four] = ["1", "2", "3", "4"].map((id) =>
+    event({ id, created_at: `2026-11-28T12:00:0${id}Z` }),
+  );
+  assert.ok(one && two && three && four);
+  assert.deepEqual(withNewer([four, two], [three, one]), [four, three, two, one]);
+  assert.deepEqual(withNewer([one], [four, three]), [four, three, one]);
+  assert.deepEqual(withNewer([four, three], [one], true), [four, three]);
+});
+
 test("newer rows stand first, and each event once", () => {
   const [one, two, three] = ["1", "2", "3"].map((id) => event({ id }));
   assert.ok(one && two && three);

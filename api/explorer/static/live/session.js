@@ -9,10 +9,11 @@ import { Tail } from "./tail.js";
  * `full`: as many events wait as are kept; reading goes on, without a gap, once they are shown.
  * @typedef {{
  *   rows: EventRow[], waiting: EventRow[], dropped: number, paused: boolean, away: boolean,
- *   begun: number, state: LiveState, at: import("./tail.js").At | null, skipped: number | null,
+ *   shown: number, begun: number, state: LiveState, at: import("./tail.js").At | null, skipped: number | null,
  *   perSecond: number | null,
  * }} Snapshot
  * `begun`: grows each time when all events from then on come; a page read after that leaves no gap.
+ * `shown`: grows each time when the reader asks for what waits.
  * `dropped`: rows that were the oldest; pages are older still, so they don't follow on the rows.
  */
 
@@ -38,6 +39,7 @@ export class LiveSession {
       dropped: 0,
       paused: false,
       away: false,
+      shown: 0,
       begun: 0,
       state: { kind: "connecting" },
       at: null,
@@ -92,8 +94,13 @@ export class LiveSession {
     this.#set({ away });
   }
 
-  /** Show what waits. */
-  show() {
+  /** Show what waits, because the reader asks for it. */
+  showNow() {
+    this.#set({ shown: this.held.shown + 1 });
+    this.#show();
+  }
+
+  #show() {
     const { rows, dropped } = joined(this.held.rows, this.held.waiting, this.most);
     const wasFull = this.held.state.kind === "full";
     this.#set({ rows, waiting: [], dropped: this.held.dropped + dropped });
@@ -107,7 +114,7 @@ export class LiveSession {
   }
 
   #showIfWatched() {
-    if (!this.held.paused && !this.held.away && this.held.waiting.length) this.show();
+    if (!this.held.paused && !this.held.away && this.held.waiting.length) this.#show();
   }
 
   /** @param {EventRow[]} events */

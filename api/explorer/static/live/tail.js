@@ -5,6 +5,7 @@
  * `fetch` and not EventSource: it shows the status and `Retry-After` of a refused stream, lets a
  * stream that is silent be noticed, and resumes behind the last event that was really taken.
  */
+import { parseExact } from "../exact.js";
 import { backoff, sleep } from "../waits.js";
 import { frameReader } from "./sse.js";
 
@@ -112,7 +113,7 @@ export class Tail {
     const events = [];
     for (const { id, event, data } of frames) {
       if (event === "gone") throw new Gone();
-      const value = JSON.parse(data);
+      const value = parseExact(data);
       if (event === "message") events.push(value);
       else if (event === "at") this.#at(value);
       else if (event === "skipped") this.#skipped(value);

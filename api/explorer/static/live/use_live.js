@@ -55,13 +55,14 @@ function follow(params, show) {
   let timer;
   const draw = () => {
     timer = undefined;
-    show(liveOf(session));
+    show(liveOf(session, setAway));
   };
   const onChange = () => void (timer ??= setTimeout(draw, DRAW_MS));
   const session = new LiveSession({
     open: (place, signal) => openTail(params, place, signal),
     onChange,
   });
+  const setAway = (/** @type {boolean} */ away) => session.setAway(away);
   const awake = () => document.hidden || session.retry();
   const clock = setInterval(onChange, 1000);
   document.addEventListener("visibilitychange", awake);
@@ -76,15 +77,19 @@ function follow(params, show) {
   };
 }
 
-/** @param {LiveSession} session @returns {Live} */
-function liveOf(session) {
+/**
+ * @param {LiveSession} session
+ * @param {(away: boolean) => void} setAway
+ * @returns {Live}
+ */
+function liveOf(session, setAway) {
   const snapshot = session.flush();
   return {
     ...snapshot,
     count: snapshot.waiting.length,
     pause: (paused) => session.pause(paused),
-    setAway: (away) => session.setAway(away),
-    show: () => session.show(),
+    setAway,
+    show: () => session.showNow(),
     startAnew: () => session.startAnew(),
     skip: () => session.start({ skip: true }),
     retry: () => session.retry(),

@@ -4,7 +4,7 @@ import { html } from "../html.js";
 import { templateOf, widthOfAll } from "./columns.js";
 import { Head } from "./head.js";
 import { Row, rowId } from "./row.js";
-import { scrollToRow, scrollerOf, seenOf, useWindow } from "./use_seen.js";
+import { onMove, scrollToRow, scrollerOf, seenOf, useWindow } from "./use_seen.js";
 import { rowAfterKey } from "./windowing.js";
 
 const HEAD_HEIGHT = 30; // px, as in table.css
@@ -21,7 +21,7 @@ const AHEAD = 400; // rows before the last one at which the next page is asked f
  * @param {{rows: readonly EventRow[], isWhole: boolean, isOutdated: boolean,
  *   layout: import("./columns.js").Layout, shown: import("./row.js").Shown, rowHeight: number,
  *   view: import("../view.js").View, active: Active, go: (index: number) => void,
- *   open: (id: string) => void, more: () => void, away: (isAway: boolean) => void,
+ *   open: (id: string) => void, more: () => void, away: (isAway: boolean) => void, tops: number,
  *   children: import("preact").ComponentChildren}} props
  */
 export function Grid(props) {
@@ -106,11 +106,19 @@ function Rows({ rows, drawn, rowHeight, shown, active, view, open }) {
  * @param {() => import("./windowing.js").Seen | null} see
  * @param {{first: number, end: number}} drawn
  */
-function useFollowing({ rows, rowHeight, active, more, away, isOutdated }, body, see, drawn) {
+function useFollowing(props, body, see, drawn) {
+  const { rows, rowHeight, active, more, away, isOutdated, tops } = props;
   useEffect(() => {
     if (rows.length > 0 && drawn.end > rows.length - AHEAD) more();
   }, [drawn.end, rows]);
-  useEffect(() => away(drawn.first > 0), [drawn.first > 0]);
+  useEffect(() => {
+    const tell = () => away((see()?.top ?? 0) > rowHeight / 2);
+    tell();
+    return onMove(tell);
+  }, [away, rowHeight]);
+  useLayoutEffect(() => {
+    if (tops > 0 && body.current) toTop(body.current, see());
+  }, [tops]);
   useLayoutEffect(() => {
     const seen = see();
     if (!seen || !body.current || active.index < 0 || active.moved === 0) return;

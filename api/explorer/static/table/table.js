@@ -24,16 +24,21 @@ import { useMedia, useRoom } from "./use_seen.js";
 
 const ROW_HEIGHT = 30; // px
 const ROW_HEIGHT_FOR_FINGERS = 34;
+const ignore = () => undefined;
 const NOTHING = /** @type {readonly EventRow[]} */ (Object.freeze([]));
 
 /**
  * @param {{view: View, params: import("../service.js").Params | null,
- *   newer?: readonly EventRow[], away?: (isAway: boolean) => void}} props `newer`: events that came after the
- *   page was asked for, newest first; `away` is told whether the first row is out of sight
+ *   moment: import("../filters.js").Moment | null, newer?: readonly EventRow[], isCut?: boolean,
+ *   away?: (isAway: boolean) => void, tops?: number}} props
+ *   `newer`: events that came after the page was asked for, newest first; `isCut`: between them and
+ *   the page are others, which are not kept; `away` is told whether the first row is out of sight;
+ *   `tops`: scrolls to the first row each time it grows
  */
-export function Table({ view, params, newer = NOTHING, away = () => {} }) {
+export function Table(props) {
+  const { view, params, newer = NOTHING, isCut = false, away = ignore, tops = 0 } = props;
   const pages = useRows(params && { ...params, order: view.order });
-  const rows = useMemo(() => withNewer(newer, pages.rows), [newer, pages.rows]);
+  const rows = useMemo(() => withNewer(newer, pages.rows, isCut), [newer, pages.rows, isCut]);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const shown = useShown(view, useRoom(box));
   const isCoarse = useMedia("(max-width: 480px)");
@@ -54,7 +59,7 @@ export function Table({ view, params, newer = NOTHING, away = () => {} }) {
       <${FindBar} view=${view} found=${found} at=${at} loaded=${rows.length} step=${step} />
       <${ColumnMenu} view=${view} hidden=${shown.layout.hidden} rows=${rows} />
     </div>
-    ${isEmpty && html`<${Empty} view=${view} />`}
+    ${isEmpty && html`<${Empty} view=${view} moment=${props.moment} />`}
     <${Grid}
       rows=${rows}
       isWhole=${pages.isWhole}
@@ -68,8 +73,9 @@ export function Table({ view, params, newer = NOTHING, away = () => {} }) {
       open=${open}
       more=${pages.more}
       away=${away}
+      tops=${tops}
     >
-      <${Foot} rows=${pages} view=${view} again=${pages.again} />
+      <${Foot} rows=${{ ...pages, rows }} view=${view} again=${pages.again} />
     <//>
   </div>`;
 }

@@ -47,7 +47,7 @@ export function useWindow(see, rowHeight, count) {
  * @param {() => void} act
  * @returns {() => void} ends it
  */
-function onMove(act) {
+export function onMove(act) {
   let frame = 0;
   const soon = () => {
     cancelAnimationFrame(frame);
