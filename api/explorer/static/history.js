@@ -18,6 +18,8 @@ import { NewRows } from "./live/live_bar.js";
 import { useLive } from "./live/use_live.js";
 import { Banners } from "./trouble/banners.js";
 import { PanelTrouble } from "./trouble/panel_trouble.js";
+import { ExportNotice } from "./export/progress.js";
+import { ShareKey } from "./views/share.js";
 import { Dialogs } from "./dialogs.js";
 
 /**
@@ -37,6 +39,7 @@ export function History({ view }) {
         <${Summary} ...${shared} statistics=${statistics} refresh=${refresh} />
         <${Chips} view=${view} />
         <${Panel} name="live"><${Live} live=${live} /><//>
+        <${ExportNotice} view=${view} />
       </div>
       ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
       <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
@@ -44,7 +47,7 @@ export function History({ view }) {
       <${Panel} name="rows"><${Rows} ...${shared} live=${live} /><//>
       ${view.event && html`<${Aside} view=${view} />`}
     </main>
-    <${Dialogs} ...${shared} />`;
+    <${Dialogs} ...${shared} /><${ShareKey} view=${view} />`;
 }
 
 /**

@@ -58,6 +58,7 @@ function Session({ session, isOpen, view }) {
     <h3>
       <time datetime=${begin}>${formatTime(begin, zone, "minute")}</time>
       ${events.length > 1 && ` – ${formatTime(end, zone, "minute").slice(sameDay(begin, end, zone) ? 11 : 0)}`}
+      ${" "}
       <span class="quiet">
         ${atLeast}${durationText(ms)}, ${countText(events.length)} ${plural(events.length, "event")}
       </span>
