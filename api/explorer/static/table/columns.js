@@ -20,21 +20,20 @@ const MESSAGE_WIDTH = 260; // less is no message
 /** Which columns give way first, where there is no room for the message. */
 const GIVES_WAY = ["email", "environment"];
 const WIDTHS = /** @type {Record<string, number>} */ ({
-  time: 200,
   occurred_at: 220,
   component: 140,
   environment: 110,
   email: 210,
   id: 290,
 });
-const NARROW_TIME = 78;
+const TIME_WIDTHS = { full: 200, short: 160, clock: 78 };
 const DATA_WIDTH = 140;
 const CELL_TEXT = 1000; // characters; no screen shows more in a line
 
 /**
  * @typedef {{name: string, width: number}} Column
- * @typedef {{columns: Column[], hidden: string[], isNarrow: boolean}} Layout `hidden`: what gave way;
- *   `isNarrow`: times are short
+ * @typedef {{columns: Column[], hidden: string[],
+ *   times: "full" | "short" | "clock"}} Layout `hidden`: what gave way; `times`: how long they are
  */
 
 /**
@@ -45,28 +44,28 @@ const CELL_TEXT = 1000; // characters; no screen shows more in a line
  * @returns {Layout}
  */
 export function layoutOf(names, widths, room) {
-  const isNarrow = room < 640;
+  const times = room < 640 ? "clock" : room < 900 ? "short" : "full";
   const known = names.filter((name) => FIELDS.includes(name) || keysOf(name));
-  let columns = known.map((name) => ({ name, width: widthOf(name, widths, isNarrow) }));
+  let columns = known.map((name) => ({ name, width: widthOf(name, widths, times) }));
   const hidden = [];
   for (const name of GIVES_WAY) {
     if (neededBy(columns) <= room) break;
     if (columns.some((column) => column.name === name)) hidden.push(name);
     columns = columns.filter((column) => column.name !== name);
   }
-  return { columns, hidden, isNarrow };
+  return { columns, hidden, times };
 }
 
 /**
  * @param {string} name
  * @param {Readonly<Record<string, number>>} widths
- * @param {boolean} isNarrow
+ * @param {Layout["times"]} times
  */
-function widthOf(name, widths, isNarrow) {
+function widthOf(name, widths, times) {
   const chosen = widths[name];
   if (chosen) return clampWidth(chosen);
-  if (isNarrow && name === "time") return NARROW_TIME;
-  if (isNarrow && name === "component") return 100;
+  if (name === "time") return TIME_WIDTHS[times];
+  if (name === "component" && times === "clock") return 100;
   return WIDTHS[name] ?? DATA_WIDTH;
 }
 
@@ -105,8 +104,8 @@ export function widthOfAll(layout) {
   return widths.reduce((sum, width) => sum + width, 0);
 }
 
-/** @param {Pick<Layout, "isNarrow">} layout */
-const leastMessage = ({ isNarrow }) => (isNarrow ? 120 : MESSAGE_WIDTH);
+/** @param {Pick<Layout, "times">} layout */
+const leastMessage = ({ times }) => (times === "clock" ? 120 : MESSAGE_WIDTH);
 
 /**
  * Return what reads the text of an event in a column: "" if it has none. Times are as they were sent.

@@ -3,7 +3,8 @@ import { has } from "./find.js";
 
 /**
  * @typedef {import("./columns.js").EventRow} EventRow
- * @typedef {(event: EventRow) => string[]} Texts the texts of a row, as they are shown
+ * @typedef {(event: EventRow, pattern: RegExp) => string[]} Texts the texts of a row in which the
+ *   pattern is looked for, as they are shown
  */
 
 const SLICE = 2000; // rows
@@ -79,7 +80,7 @@ export class Finder {
     const found = [];
     for (let at = this.scanned; pattern && at < end; at += 1) {
       const row = rows[at];
-      if (row && texts(row).some((text) => has(text, pattern))) found.push(at);
+      if (row && texts(row, pattern).some((text) => has(text, pattern))) found.push(at);
     }
     return found;
   }

@@ -68,22 +68,25 @@ const TIMES = ["time", "occurred_at"];
  */
 function timeText(instant, { zone, layout }) {
   if (instant === "") return "";
-  return layout.isNarrow
-    ? formatTime(instant, zone, "second").slice(11)
-    : formatTime(instant, zone);
+  if (layout.times === "full") return formatTime(instant, zone);
+  if (layout.times === "clock") return formatTime(instant, zone, "second").slice(11);
+  return formatTime(instant, zone).slice("2026-".length);
 }
 
+/** What a time could have in it: the times of all rows are written only to look for such a text. */
+const LIKE_A_TIME = /^[\d\s:.\\-]+$/;
+
 /**
- * Return the text that a row shows in each column.
+ * Return the text that a row shows in each column, as far as it can have what is looked for.
  * @param {Pick<Shown, "zone" | "layout">} shown
- * @returns {(event: EventRow) => string[]}
+ * @returns {import("./finder.js").Texts}
  */
 export function textsOf(shown) {
-  const readers = shown.layout.columns.map(({ name }) => {
-    const read = readerOf(name);
-    return TIMES.includes(name)
-      ? (/** @type {EventRow} */ event) => timeText(read(event), shown)
-      : read;
-  });
-  return (event) => readers.map((read) => read(event));
+  const names = shown.layout.columns.map(({ name }) => name);
+  const plain = names.filter((name) => !TIMES.includes(name)).map(readerOf);
+  const times = names.filter((name) => TIMES.includes(name)).map(readerOf);
+  return (event, pattern) => [
+    ...plain.map((read) => read(event)),
+    ...(LIKE_A_TIME.test(pattern.source) ? times.map((read) => timeText(read(event), shown)) : []),
+  ];
 }
