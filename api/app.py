@@ -23,6 +23,7 @@ from api.http.proxies import FORWARDED, Prefixes
 from api.http.request_metrics import REQUEST, ROUTED_PATH
 from api.query.pairs import InvalidQuery
 from api.routes import (
+    admin,
     explorer,
     export,
     feed,
@@ -95,7 +96,7 @@ class Application:
         await self._front(scope, receive, send)
 
     def end_streams(self) -> None:
-        """End the streams that are open, and answer the polls that wait."""
+        """End the streams that are open, answer the polls that wait, and end long acts early."""
         if self._end is not None:
             self._end()
 
@@ -107,7 +108,7 @@ class Application:
                 self._storage, self._settings, self.memory.bodies, self._keys
             ) as services:
                 app.state.services = services
-                self._end = services.feed.end
+                self._end = services.end
                 hosts, memo, prefix = self._hosts, self._keys.memo, self._prefixes.fixed
                 self.fast_paths = FastPaths(
                     PostFastPath(services.ingest, services.limits.event.bytes, hosts, memo, prefix),
@@ -159,7 +160,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    for routes in (ingest, otlp, feed, export, query, ops, explorer, pages):
+    for routes in (ingest, otlp, feed, export, query, ops, admin, explorer, pages):
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
@@ -204,7 +205,8 @@ def _invalid(error: dict[str, Any]) -> str:
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
     "/events/export, /events/{id}, /events/{id}/around, /events/changes, /events/tail, "
-    "/v1/logs, /status, /metrics, /health, /health/ready, /openapi.json, /docs."
+    "/v1/logs, /status, /admin/dead-letters, /admin/keys, /admin/audit, /metrics, /health, "
+    "/health/ready, /openapi.json, /docs."
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from starlette.requests import Request
 
+from api.admin.service import Admin, open_admin
 from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
@@ -111,6 +112,12 @@ class Services:
     status: Status
     metrics: Metrics
     probes: Probes
+    admin: Admin
+
+    def end(self) -> None:
+        """End open streams, answer the polls that wait, and end acts of many steps early."""
+        self.feed.end()
+        self.admin.end()
 
 
 class _Wakeups:
@@ -204,6 +211,7 @@ async def open_services(
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,
+            open_admin(stack, storage),
         )
 
 

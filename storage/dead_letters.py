@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,14 +13,16 @@ from storage.access.audit import DONE, REFUSED, AuditLine, add_lines
 from storage.cache import tags
 from storage.cache.invalidation import CacheInvalidator
 from storage.events import feed_numbers
-from storage.events.insertion import insert_events
+from storage.events.insertion import insert_event
 from storage.events.writer import BatchWriter
 from storage.model.entries import read_event
-from storage.model.event import created_ms
+from storage.model.event import MAX_DATETIME_MS, created_ms, id_ms, to_datetime
 from storage.postgres import locks
 from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
 from storage.postgres.tables import dead_letters
+
+_MAX_LISTED_BYTES = 65_536
 
 # A replay begins and ends cache writes as a drain does, under a writer's name of its own.
 _WRITER = "replay"
@@ -34,6 +37,38 @@ class DeadLetter:
     event: bytes
     reason: str
     refused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLetter:
+    """A dead letter in a list. `event`: its bytes; None if they are too many for a list."""
+
+    id: UUID
+    created_at: datetime
+    refused_at: datetime
+    reason: str
+    size: int
+    event: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A dead letter with the first of its `size` bytes."""
+
+    letter: DeadLetter
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What became of a dead letter that was replayed; `reason`: why it is still one.
+
+    `stored_already`: `events` had the event before, so nothing but the dead letter is removed.
+    `gone`: it was no dead letter any more, because another replay or a discard came before.
+    """
+
+    result: Literal["stored", "stored_already", "refused", "gone"]
+    reason: str | None = None
 
 
 class DeadLetters:
@@ -58,14 +93,55 @@ class DeadLetters:
         with transaction(self._engine) as connection:
             return [_letter(row) for row in connection.execute(query)]
 
+    def page(
+        self, limit: int, before: UUID | None = None, reason: str | None = None
+    ) -> Sequence[ListedLetter]:
+        """Return the `limit` newest ones, the newest event first.
+
+        `before`: only those after this one in the list. `reason`: only those whose reason contains
+        this text.
+        """
+        columns, size = dead_letters.c, sa.func.octet_length(dead_letters.c.event)
+        event = sa.case((size <= _MAX_LISTED_BYTES, columns.event))
+        query = sa.select(
+            columns.id, columns.created_at, columns.refused_at, columns.reason, size, event
+        )
+        if before is not None:
+            place = sa.tuple_(sa.literal(_created_at(before)), sa.literal(before))
+            query = query.where(sa.tuple_(columns.created_at, columns.id) < place)
+        if reason is not None:
+            query = query.where(sa.func.strpos(columns.reason, reason) > 0)
+        newest = query.order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
+        with transaction(self._engine) as connection:
+            return [_listed(row) for row in connection.execute(newest)]
+
+    def original(self, event_id: UUID, max_bytes: int) -> Original | None:
+        """Return one with at most so many of its bytes, None if there is none."""
+        columns = dead_letters.c
+        event = sa.func.substring(columns.event, 1, max_bytes)
+        size = sa.func.octet_length(columns.event)
+        query = sa.select(
+            columns.id, columns.created_at, event, columns.reason, columns.refused_at, size
+        ).where(_is(event_id))
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).first()
+        return Original(_letter(row[:5]), row[5]) if row else None
+
     def find(self, event_id: UUID) -> DeadLetter | None:
         """Return one by its event's ID, None if there is none."""
         with transaction(self._engine) as connection:
-            row = connection.execute(_letters().where(dead_letters.c.id == event_id)).first()
+            row = connection.execute(_letters().where(_is(event_id))).first()
         return _letter(row) if row else None
 
     def replay(self, letter: DeadLetter) -> str | None:
         """Store the event after all. Return None if it is stored, else why it is refused again.
+
+        Raises as `store` does.
+        """
+        return self.store(letter).reason
+
+    def store(self, letter: DeadLetter) -> Replay:
+        """Store the event after all, once, whoever else replays or discards the dead letter.
 
         It stays a dead letter until it is stored. Bytes that can't be read as an event stay one: a
         newer version may be able to read them. Raises ControlUnavailable too: the cache write must
@@ -76,23 +152,27 @@ class DeadLetters:
         except ValueError as error:
             with transaction(self._engine) as connection:
                 self._record(connection, "replay", letter.id, REFUSED)
-            return str(error)
+            return Replay("refused", str(error))
         changed, oldest_ms = tags.of_events([event]), created_ms(event)
         self._writer.ensure_partitions([event])
         with transaction(self._engine) as connection:
             # Replays share one writer's pending tags. The lock keeps a later replay from taking a
             # fence before this transaction ends, which would make this one's pending tags void.
             locks.acquire(connection, Lock.REPLAY)
+            if not _holds(connection, letter):
+                return Replay("gone", "it is no dead letter any more")
             fence = self._invalidator.next_fence(_WRITER)
             feed_numbers.claim(connection, feed_numbers.REPLAY)
-            _, refused = insert_events(connection, [event])
-            self._record(connection, "replay", letter.id, REFUSED if refused else DONE)
-            if not refused:
+            is_new, reason = insert_event(connection, event)
+            self._record(connection, "replay", letter.id, REFUSED if reason else DONE)
+            if reason is None:
                 connection.execute(_delete(letter.id))
                 self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
         # This also clears the pending tags of an earlier replay that was killed before this line.
         self._invalidator.end_write(_WRITER, oldest_ms, changed, fence)
-        return refused[0].reason if refused else None
+        if reason is not None:
+            return Replay("refused", reason)
+        return Replay("stored" if is_new else "stored_already")
 
     def end_abandoned_replay(self) -> None:
         """End the cache write of a replay that was killed around its commit.
@@ -128,9 +208,33 @@ def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:
     )
 
 
+def _holds(connection: sa.Connection, letter: DeadLetter) -> bool:
+    """Return whether it is still a dead letter, and keep others from discarding it meanwhile."""
+    found = sa.select(dead_letters.c.id).where(_is(letter.id)).with_for_update()
+    return connection.execute(found).first() is not None
+
+
 def _delete(event_id: UUID) -> sa.Delete:
-    return dead_letters.delete().where(dead_letters.c.id == event_id)
+    return dead_letters.delete().where(_is(event_id))
 
 
-def _letter(row: sa.Row[tuple[UUID, datetime, bytes, str, datetime]]) -> DeadLetter:
-    return DeadLetter(row.id, row.created_at, bytes(row.event), row.reason, row.refused_at)
+def _is(event_id: UUID) -> sa.ColumnElement[bool]:
+    """Return the condition for one dead letter, which its primary key finds."""
+    columns = dead_letters.c
+    return (columns.created_at == _created_at(event_id)) & (columns.id == event_id)
+
+
+def _created_at(event_id: UUID) -> datetime:
+    """Return the time of a dead letter, which its id has too (`storage/events/writer.py`)."""
+    return to_datetime(min(id_ms(event_id), MAX_DATETIME_MS))
+
+
+def _letter(row: Any) -> DeadLetter:
+    event_id, created_at, event, reason, refused_at = row
+    return DeadLetter(event_id, created_at, bytes(event), reason, refused_at)
+
+
+def _listed(row: Any) -> ListedLetter:
+    event_id, created_at, refused_at, reason, size, event = row
+    whole = None if event is None else bytes(event)
+    return ListedLetter(event_id, created_at, refused_at, reason, size, whole)

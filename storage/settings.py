@@ -160,7 +160,7 @@ class StorageSettings(Settings):
         ge=1,
         le=100,
         description="Maximum number of PostgreSQL connections of an API process, beside two for "
-        "statistics and three for readers of the feed.",
+        "statistics, three for readers of the feed and two for administrators.",
     )
     queue_durability: Literal["checked", "trusted"] = Field(
         "checked",

@@ -13,13 +13,17 @@ from api.auth.access import ACCESS
 from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal
 from api.http.headers import Headers
+from storage.access.api_key import Scope as KeyScope
 
 ORIGIN = b"origin"
 
 _ORIGIN = ORIGIN.decode()
 _REQUEST_METHOD = "access-control-request-method"
 _REQUEST_HEADERS = "access-control-request-headers"
-_POST_PATHS = frozenset(path for method, path in ACCESS if method == "POST")
+# Of events only: no page of another origin acts as an administrator.
+_POST_PATHS = frozenset(
+    path for (method, path), scope in ACCESS.items() if method == "POST" and scope is KeyScope.WRITE
+)
 _REQUEST = "activity.cors"
 _UNAUTHORIZED = 401  # told alike to everyone, whatever the reason
 _ALLOW_ORIGIN = "access-control-allow-origin"

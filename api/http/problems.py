@@ -9,6 +9,7 @@ from api.http.answer import LINE_FEED, Answer, content_headers
 from api.http.error_detail import ErrorDetail
 from api.http.headers import CLOSE, Headers
 from storage.errors import (
+    AccessError,
     ControlUnavailable,
     ControlUnsuitable,
     DatabaseMismatch,
@@ -153,7 +154,7 @@ def of_storage(error: StorageError) -> Problem:
         return Problem(410, FEED_REPLACED)
     if isinstance(error, DatabaseUnsuitable):
         return unavailable(redact(f"History can't be read: {error}."))
-    if isinstance(error, QueueUnsuitable | ControlUnsuitable):
+    if isinstance(error, QueueUnsuitable | ControlUnsuitable | AccessError):
         return unavailable(redact(f"Nothing was done: {error}."))
     text = next(text for kind, text in _OF_STORAGE if isinstance(error, kind))
     return unavailable(text, _retry_seconds(error))

@@ -19,6 +19,9 @@ _ALIASES = {"/heath": "/health"}
 _PATTERNS = (
     (re.compile("/events/[^/]+/around"), "/events/{event_id}/around"),
     (re.compile("/events/[^/]+"), "/events/{event_id}"),
+    (re.compile("/admin/dead-letters/[^/]+"), "/admin/dead-letters/{event_id}"),
+    (re.compile("/admin/keys/[^/]+/rotate"), "/admin/keys/{key_id}/rotate"),
+    (re.compile("/admin/keys/[^/]+/revoke"), "/admin/keys/{key_id}/revoke"),
     (re.compile("/docs/(docs/)?[^/]+"), "/docs/{file}"),
     (re.compile("/explorer/.+"), "/explorer/{file}"),
 )

@@ -6,14 +6,18 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from cli.access import key_acts, key_text, terms
-from cli.access.grants import Grants, grants, require_future
-from cli.access.key_acts import NewKey
+from cli.access import key_text, terms
+from cli.access.grants import grants, require_future
 from cli.access.lookup import find, require_free_name
 from cli.access.opened import load, opened_homes, reasons, warn_of_absence
+from cli.errors import CliError
+from storage.access import key_acts
 from storage.access.actor import actor
 from storage.access.api_key import ApiKey
+from storage.access.grants import Grants
 from storage.access.homes import Answers, KeyHomes, require_room
+from storage.access.key_acts import KeyHasEnded, NewKey
+from storage.access.key_view import document
 
 
 def run(options: Namespace) -> int:
@@ -44,7 +48,10 @@ def _rotate(options: Namespace, homes: KeyHomes, now: datetime) -> int:
     records = load(homes)
     old = find(records, options.key, now)
     require_room(records)
-    made = key_acts.rotate(old, options.overlap, _expires_at(options, now), now, actor())
+    try:
+        made = key_acts.rotate(old, options.overlap, _expires_at(options, now), now, actor())
+    except KeyHasEnded as error:
+        raise CliError(f"{error}: make a new one with `activity keys create`") from None
     ending = made.act.keys[1]
     told = f"made the key {made.key.id} ({made.key.name}) in the place of {old.id}, which "
     return _put_new(options, homes, made, now, told + key_text.ends(ending, now))
@@ -54,9 +61,9 @@ def _put_new(options: Namespace, homes: KeyHomes, made: NewKey, now: datetime, t
     """Write the key into both homes, and print its token: only then, and only once."""
     answers = homes.put(made.act.keys, made.act.line)
     if options.json:
-        others = [key_text.document(key, now) for key in made.act.keys[1:]]
-        document = {"key": key_text.document(made.key, now), "token": made.token}
-        print(json.dumps({**document, **_homes(answers), **({"old": others[0]} if others else {})}))
+        others = [document(key, now) for key in made.act.keys[1:]]
+        shown = {"key": document(made.key, now), "token": made.token}
+        print(json.dumps({**shown, **_homes(answers), **({"old": others[0]} if others else {})}))
     else:
         if not options.quiet:
             print(f"{told}\n{key_text.card(made.key, now)}\n{_KEEP}", file=sys.stderr, flush=True)
@@ -76,7 +83,7 @@ def _list(options: Namespace, homes: KeyHomes, now: datetime) -> int:
     every = sorted(records.keys.values(), key=lambda key: (key.name, key.created_at, key.id))
     keys = [key for key in every if options.all or key.is_valid_at(now)]
     if options.json:
-        print(json.dumps({"keys": [key_text.document(key, now) for key in keys]}))
+        print(json.dumps({"keys": [document(key, now) for key in keys]}))
         return 0
     if keys:
         print(key_text.key_table(keys, now))
@@ -90,8 +97,8 @@ def _list(options: Namespace, homes: KeyHomes, now: datetime) -> int:
 
 def _show(options: Namespace, homes: KeyHomes, now: datetime) -> int:
     key = find(load(homes), options.key, now)
-    document = {"key": key_text.document(key, now)}
-    print(json.dumps(document) if options.json else key_text.card(key, now))
+    shown = {"key": document(key, now)}
+    print(json.dumps(shown) if options.json else key_text.card(key, now))
     return 0
 
 
@@ -111,9 +118,9 @@ def _revoke(options: Namespace, homes: KeyHomes, now: datetime) -> int:
 def _report_revoked(
     options: Namespace, key: ApiKey, now: datetime, told: str, answers: Answers[None] | None = None
 ) -> int:
-    document = {"key": key_text.document(key, now), "changed": answers is not None}
+    shown = {"key": document(key, now), "changed": answers is not None}
     if options.json:
-        print(json.dumps({**document, **(_homes(answers) if answers else {})}))
+        print(json.dumps({**shown, **(_homes(answers) if answers else {})}))
     else:
         print(told + key_text.ends(key, now))
     return 0

@@ -1,37 +1,13 @@
-"""What `activity keys` prints of keys: for people, and as JSON. Pure."""
+"""What `activity keys` prints of keys for people. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from cli.quantities import duration, number, table
 from storage.access.api_key import UNKNOWN_TIME, ApiKey
-from storage.access.key_json import key_document
+from storage.access.key_view import status
 
 _HEAD = ("ID", "NAME", "SCOPES", "STATUS", "LAST USED", "LIMITS")
-
-
-def document(key: ApiKey, now: datetime) -> dict[str, Any]:
-    """Return the key as JSON, with every field, and without the digest of its token."""
-    empty: dict[str, Any] = {
-        "components": [],
-        "environments": [],
-        "events_per_second": None,
-        "events_per_day": None,
-        "origins": [],
-        "expires_at": None,
-        "revoked_at": None,
-        "last_used_at": None,
-    }
-    found = {**empty, **key_document(key), "status": status(key, now)}
-    return {name: value for name, value in found.items() if name != "digest"}
-
-
-def status(key: ApiKey, now: datetime) -> str:
-    """Return `active`, `ending` (to be revoked later), `revoked` or `expired`."""
-    if key.is_valid_at(now):
-        return "ending" if key.revoked_at else "active"
-    return "revoked" if key.revoked_at and key.ends_at == key.revoked_at else "expired"
 
 
 def key_table(keys: Sequence[ApiKey], now: datetime) -> str:

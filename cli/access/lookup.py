@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cli.errors import CliError
 from storage.access.api_key import ApiKey
-from storage.access.key_records import KeyRecords
+from storage.access.key_records import KeyRecords, holder_of_name
 from storage.access.token import ID_LENGTH, PREFIX
 from storage.model.suggestion import did_you_mean
 
@@ -46,20 +46,11 @@ def find(records: KeyRecords, reference: str, now: datetime) -> ApiKey:
 
 
 def require_free_name(records: KeyRecords, name: str, now: datetime) -> None:
-    """Raise CliError if a key that stays has this name: it has not ended, nor will be revoked.
-
-    Two such keys could not be told apart. A rotated key keeps its name beside its successor until
-    it ends.
-    """
-    taken = [
-        key
-        for key in records.keys.values()
-        if key.name == name and key.revoked_at is None and key.is_valid_at(now)
-    ]
-    if taken:
+    """Raise CliError if a key that stays has this name."""
+    if holder := holder_of_name(records, name, now):
         raise CliError(
-            f"there is a key named {name} already ({_ids(taken)}): choose another name, or "
-            f"`activity keys rotate {taken[0].id}` for a new token"
+            f"there is a key named {name} already ({holder.id}): choose another name, or "
+            f"`activity keys rotate {holder.id}` for a new token"
         )
 
 

@@ -49,12 +49,12 @@ def run(options: Namespace) -> int:
     """Print the acts, the oldest first. Returns 1 if acts may be missing."""
     # Imported here: `--help` should not wait for SQLAlchemy and redis.
     from cli.access.opened import opened_homes, warn_of_missing
+    from storage.access.audit import merged_lines
 
     since = terms.before(datetime.now(UTC), options.since)
     with opened_homes(options.data_dir) as homes:
         found = homes.audit_lines(since, options.limit)
-    each = {line.id: line for lines in found.answers.values() for line in lines}
-    lines = sorted(each.values(), key=lambda line: (line.at, line.id))[-options.limit :]
+    lines = merged_lines(found.answers.values(), options.limit)[::-1]
     if options.json:
         print(json.dumps({"acts": [_document(line) for line in lines]}))
     for line in () if options.json else lines:

@@ -60,7 +60,8 @@ def run(options: Namespace) -> int:
             shown = {**_document(letter), "event": original}
             print(json.dumps(shown) if options.json else f"{_text(letter)}\n{original}")
         else:
-            letters.discard(letter.id)
+            if not letters.discard(letter.id):
+                raise _not_found(letter.id)
             document = {"discarded": str(letter.id)}
             print(json.dumps(document) if options.json else f"{letter.id}  discarded")
         return 0
@@ -122,10 +123,14 @@ def _replay(letters: "DeadLetters", event_id: UUID | None, as_json: bool) -> int
 def _find(letters: "DeadLetters", event_id: UUID) -> "DeadLetter":
     letter = letters.find(event_id)
     if letter is None:
-        raise CliError(
-            f"no dead letter has the ID {event_id}; `activity dead-letters list` shows them"
-        )
+        raise _not_found(event_id)
     return letter
+
+
+def _not_found(event_id: UUID) -> CliError:
+    return CliError(
+        f"no dead letter has the ID {event_id}; `activity dead-letters list` shows them"
+    )
 
 
 def _document(letter: "DeadLetter") -> dict[str, str]:

@@ -19,6 +19,9 @@ DONE, REFUSED = "done", "refused"
 MAX_LINE_BYTES = 65_536
 
 _Text = Annotated[str, Meta(max_length=1_000, pattern=r"\A[^\x00]*\Z")]
+Place = tuple[datetime, UUID]
+"""The place of a line in the order of the log: its time, and its id."""
+
 Detail = _Text | int | bool | list[_Text] | None
 
 
@@ -40,6 +43,11 @@ class AuditLine:
     details: dict[_Text, Detail] = field(default_factory=dict)
     at: Annotated[datetime, Meta(tz=True)] = field(default_factory=lambda: datetime.now(UTC))
     id: UUID = field(default_factory=uuid4)
+
+    @property
+    def place(self) -> Place:
+        """Return the place of the line in the log."""
+        return self.at, self.id
 
 
 encode_line = msgspec.json.Encoder().encode
@@ -64,16 +72,26 @@ def add_lines(connection: sa.Connection, lines: Iterable[AuditLine]) -> None:
         connection.execute(insert(audit_log).on_conflict_do_nothing(), rows)
 
 
-def newest_lines(engine: sa.Engine, since: datetime, limit: int) -> Sequence[AuditLine]:
+def newest_lines(
+    engine: sa.Engine, since: datetime, limit: int, before: Place | None = None
+) -> Sequence[AuditLine]:
     """Return the latest `limit` lines since an instant, the latest first.
 
-    Raises DatabaseUnavailable.
+    `before`: only those before this place in that order. Raises DatabaseUnavailable.
     """
-    query = (
-        sa.select(audit_log)
-        .where(audit_log.c.at >= since)
-        .order_by(audit_log.c.at.desc(), audit_log.c.id.desc())
-        .limit(limit)
-    )
+    columns = audit_log.c
+    query = sa.select(audit_log).where(columns.at >= since)
+    if before is not None:
+        query = query.where(sa.tuple_(columns.at, columns.id) < sa.tuple_(*map(sa.literal, before)))
+    newest = query.order_by(columns.at.desc(), columns.id.desc()).limit(limit)
     with transaction(engine) as connection:
-        return [AuditLine(**row._asdict()) for row in connection.execute(query)]
+        return [AuditLine(**row._asdict()) for row in connection.execute(newest)]
+
+
+def merged_lines(
+    found: Iterable[Sequence[AuditLine]], limit: int, before: Place | None = None
+) -> Sequence[AuditLine]:
+    """Return the latest `limit` lines of both homes, each once, the latest first. Pure."""
+    each = {line.id: line for lines in found for line in lines}
+    behind = [line for line in each.values() if before is None or line.place < before]
+    return sorted(behind, key=lambda line: line.place, reverse=True)[:limit]

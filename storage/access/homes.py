@@ -10,7 +10,7 @@ import redis
 import sqlalchemy as sa
 
 from storage.access.api_key import ApiKey
-from storage.access.audit import AuditLine, newest_lines
+from storage.access.audit import AuditLine, Place, newest_lines
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import MAX_KEYS, KeyRecords
 from storage.access.key_table import KeyTable
@@ -55,15 +55,19 @@ class KeyHomes:
             }
         )
 
-    def audit_lines(self, since: datetime, limit: int) -> Answers[Sequence[AuditLine]]:
+    def audit_lines(
+        self, since: datetime, limit: int, before: Place | None = None
+    ) -> Answers[Sequence[AuditLine]]:
         """Return the lines of the audit log since an instant: the newest of each home.
+
+        `before`: only those before this place, of PostgreSQL; the queue has few (`merged_lines`).
 
         The queue has those that PostgreSQL lacks, and maybe some that it has too. Raises NoHome.
         """
         return _ask_each(
             {
                 QUEUE: lambda: [one for one in pending_lines(self._client) if one.at >= since],
-                TABLE: lambda: newest_lines(self._engine, since, limit),
+                TABLE: lambda: newest_lines(self._engine, since, limit, before),
             }
         )
 

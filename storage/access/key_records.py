@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from storage.access import api_key
 from storage.access.api_key import ApiKey
@@ -35,6 +36,18 @@ class KeyRecords:
         """Return the union of both, in which a record that either can't read is unreadable."""
         keys = api_key.merge(self.keys, other.keys)
         return KeyRecords(keys, self.unreadable | other.unreadable)
+
+
+def holder_of_name(records: KeyRecords, name: str, now: datetime) -> ApiKey | None:
+    """Return a key that stays and has this name: it has not ended, nor will be revoked.
+
+    Two such keys could not be told apart. A rotated key keeps its name beside its successor until
+    it ends.
+    """
+    for key in records.keys.values():
+        if key.name == name and key.revoked_at is None and key.is_valid_at(now):
+            return key
+    return None
 
 
 @dataclass(frozen=True, slots=True)

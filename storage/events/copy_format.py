@@ -1,4 +1,4 @@
-"""Rows in PostgreSQL's COPY text format. Pure.
+"""Rows in PostgreSQL's COPY text format, and the same values as parameters. Pure.
 
 Source: https://www.postgresql.org/docs/current/sql-copy.html, "Text Format".
 """
@@ -18,6 +18,24 @@ _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 def copy_text(events: Sequence[Event]) -> bytes:
     """Serialize events to rows with the fields of COLUMNS, in UTF-8."""
     return "".join(map(_row, events)).encode()
+
+
+def column_values(event: Event) -> tuple[str | None, ...]:
+    """Return the fields of COLUMNS as texts for the parameters of a statement.
+
+    PostgreSQL reads them as it reads those of COPY.
+    """
+    data = str(event.data, "utf-8")
+    return (
+        event.created_at,
+        event.id,
+        event.component,
+        event.environment,
+        event.message,
+        event.email,
+        None if data == "null" else data,
+        event.occurred_at or None,
+    )
 
 
 def _row(event: Event) -> str:

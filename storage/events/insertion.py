@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from storage.errors import DatabaseUnavailable, RefusedShare
 from storage.events import ngrams
-from storage.events.copy_format import COLUMNS, copy_text
+from storage.events.copy_format import COLUMNS, column_values, copy_text
 from storage.events.refusals import tolerated
 from storage.model.event import Event
 from storage.postgres.engine import WRITE_LIMIT_MS, driver_connection
@@ -28,6 +28,9 @@ _STAGE = """
 """
 _INSERT = f"INSERT INTO events ({COLUMNS}) SELECT {COLUMNS} FROM staging"
 _INSERT += " ON CONFLICT (created_at, id) DO NOTHING"  # another unique index refuses a row
+_ONE = f"INSERT INTO events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+_ONE += " ON CONFLICT (created_at, id) DO NOTHING"
+_SAVE = "SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT part"  # a trigger refuses here, not at COMMIT
 _UNIQUE_VIOLATION = "23505"
 
 FindForeign = Callable[[], Collection[int]]
@@ -88,6 +91,24 @@ def insert_events(
             refusals.add(positions.start, part[0], reason)
     ngrams.flag_late_spans(connection, events)
     return stored, refusals.refused
+
+
+def insert_event(connection: sa.Connection, event: Event) -> tuple[bool, str | None]:
+    """Insert one event, unless it is stored already, without COPY.
+
+    So a process may call this that has bounded its waits (`storage.postgres.engine`). Returns
+    whether the row is new, and why PostgreSQL refuses it for good. Raises DatabaseUnavailable.
+    """
+    connection.exec_driver_sql(_SAVE)
+    try:
+        is_new = connection.exec_driver_sql(_ONE, column_values(event)).rowcount > 0
+    except (ValueError, sa.exc.DBAPIError) as error:
+        # psycopg2 raises ValueError for a NUL, which it does not send.
+        reason = _refusal_reason(error) if isinstance(error, sa.exc.DBAPIError) else str(error)
+        connection.exec_driver_sql(_ROLL_BACK)
+        return False, reason
+    ngrams.flag_late_spans(connection, [event])
+    return is_new, None
 
 
 class _Refusals:

@@ -14,7 +14,14 @@ from storage.events.feed_numbers import SET_NUMBER
 from storage.events.insertion import FindForeign, Refusal, insert_events
 from storage.events.refusals import RefusalWindow
 from storage.model.entries import EntryBatch, Unreadable
-from storage.model.event import Event, encode_event, hours_of, id_ms, to_datetime
+from storage.model.event import (
+    MAX_DATETIME_MS,
+    Event,
+    encode_event,
+    hours_of,
+    id_ms,
+    to_datetime,
+)
 from storage.postgres import partitions
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
@@ -56,7 +63,6 @@ _RECORD_COUNTS = """
     UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
     dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s
 """
-_MAX_MS = 253_402_300_799_999  # the last millisecond that a `datetime` can represent
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +210,7 @@ class BatchTransaction:
 
     def _add_unreadable(self, entry: Unreadable) -> int:
         letter_id = UUID(bytes=entry.letter_id(self._shard))
-        created_at = to_datetime(min(id_ms(letter_id), _MAX_MS))
+        created_at = to_datetime(min(id_ms(letter_id), MAX_DATETIME_MS))
         reason = f"{entry.reason} (shard {self._shard}, entry {entry.entry.decode()})"
         return self._add_dead_letter(created_at, letter_id, entry.raw, reason)
 
@@ -218,7 +224,7 @@ class BatchTransaction:
 
 def _claim(connection: sa.Connection, shard: int, fence: int, oldest_ms: int | None) -> str:
     """Claim the shard for the transaction. Return the last entry that the ledger accounts for."""
-    oldest = None if oldest_ms is None else to_datetime(min(oldest_ms, _MAX_MS))
+    oldest = None if oldest_ms is None else to_datetime(min(oldest_ms, MAX_DATETIME_MS))
     claim = {"session": _session_name(shard), "shard": shard, "fence": fence, "oldest": oldest}
     position = connection.exec_driver_sql(_CLAIM, claim).scalar()
     if position is None:

@@ -197,6 +197,10 @@ def _second_text(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+MAX_DATETIME_MS = 253_402_300_799_999
+"""The last millisecond that a `datetime` can represent."""
+
+
 def to_datetime(ms: int) -> datetime:
     """Return that millisecond as an aware datetime in UTC, exact."""
     second, rest = divmod(ms, 1000)

@@ -48,7 +48,10 @@ def counting_engine(url: str, pool: int = COUNTING_CONNECTIONS) -> sa.Engine:
 FEED_CONNECTIONS = 3
 """Connections of an API process for readers of the feed."""
 
-BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS
+ADMIN_CONNECTIONS = 2
+"""Connections of an API process for the acts of administrators."""
+
+BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS + ADMIN_CONNECTIONS
 """Connections of an API process beside those of `ACTIVITY_DATABASE_POOL`."""
 
 
@@ -111,6 +114,22 @@ def inspecting_engine(url: str) -> sa.Engine:
         statement_timeout=INSPECTION_LIMIT_MS,
         default_transaction_read_only="on",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
+        jit="off",
+    )
+
+
+def admin_engine(url: str) -> sa.Engine:
+    """Make an engine for the acts of administrators over HTTP, each statement within a limit.
+
+    A commit is on disk.
+    """
+    return _engine(
+        url,
+        ADMIN_CONNECTIONS,
+        "activity-admin",
+        statement_timeout=READ_LIMIT_MS,
+        idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
+        synchronous_commit="on",
         jit="off",
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from api.auth.access import ACCESS
 from api.formats.otlp.encodings import PROTOBUF
-from api.routes import explorer, feed, ingest, ops, otlp, pages, query
+from api.routes import admin, explorer, feed, ingest, ops, otlp, pages, query
 from api.routes.protected_route import ProtectedRoute
 from storage.access.api_key import Scope
 from storage.access.token import new_token
@@ -36,7 +36,7 @@ STRANGERS = {
 }
 ROUTES = {
     (method, route.path_format)
-    for module in (explorer, feed, ingest, ops, otlp, pages, query)
+    for module in (admin, explorer, feed, ingest, ops, otlp, pages, query)
     for route in module.router.routes
     if isinstance(route, ProtectedRoute)
     for method in route.methods or ()
@@ -56,6 +56,7 @@ def guarded(servers: TestServers) -> Iterator[Service]:
 def spellings(path: str) -> list[str]:
     plain = path.replace("{event_id}", UNKNOWN_ID).replace("{name}", "docs.js")
     plain = plain.replace("{version}", "0123456789abcdef")
+    plain = plain.replace("{key_id}", "0aZ9bY8x")
     return [base + plain + end for base in ("", "/api") for end in ("", "/") if plain != "/"] or [
         "/",
         "/api",

@@ -7,13 +7,13 @@ from fastapi import APIRouter
 
 from api.app import create_app
 from api.auth.access import ACCESS, NotInTable
-from api.routes import explorer, export, feed, ingest, ops, otlp, pages, query
+from api.routes import admin, explorer, export, feed, ingest, ops, otlp, pages, query
 from api.routes.protected_route import ProtectedRoute, protected_router, require_protected
 from api.settings import ApiSettings
 from storage.settings import StorageSettings
 
 LATER = {("GET", "/metrics")}
-MODULES = (ingest, otlp, feed, export, query, ops, explorer, pages)
+MODULES = (ingest, otlp, feed, export, query, ops, admin, explorer, pages)
 
 
 def routes() -> Iterator[ProtectedRoute]:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from cli.access import key_acts, key_text
-from cli.access.grants import Grants, grants, name, origin, pattern, require_future
+from cli.access import key_text
+from cli.access.grants import grants, name, origin, pattern, require_future
 from cli.access.lookup import NoSuchKey, find, require_free_name
 from cli.errors import CliError, UsageError
-from storage.access import token
+from storage.access import key_acts, key_view, token
 from storage.access.api_key import ApiKey, Scope
+from storage.access.grants import Grants
+from storage.access.key_acts import KeyHasEnded
 from storage.access.key_json import decode_key, encode_key
 from storage.access.key_records import KeyRecords
 from tests.support.access import full_key, make_key
@@ -175,7 +177,7 @@ def test_a_rotation_grants_the_same_and_ends_the_old_key_after_the_overlap() -> 
     assert (new.created_at, new.expires_at) == (NOW, NOW + 3 * HOUR)
     assert key_acts.rotate(old, HOUR, NOW + HOUR, NOW, "").key.expires_at == NOW + HOUR
     assert found.act.line.details["new_id"] == new.id
-    with pytest.raises(CliError, match="has ended"):
+    with pytest.raises(KeyHasEnded, match="has ended"):
         key_acts.rotate(old.revoked(NOW), HOUR, None, NOW, "root@host")
 
 
@@ -205,16 +207,16 @@ def test_a_revocation_that_changes_nothing_is_no_act() -> None:
     ],
 )
 def test_the_status_of_a_key_is_told(key: ApiKey, status: str, ends: str) -> None:
-    assert key_text.status(key, NOW) == status
+    assert key_view.status(key, NOW) == status
     assert key_text.ends(key, NOW) == ends
     assert f"{status}, {ends}" in key_text.card(key, NOW)
 
 
 def test_every_field_but_the_digest_is_shown() -> None:
     key = full_key()
-    document = json.loads(json.dumps(key_text.document(key, NOW)))
+    document = json.loads(json.dumps(key_view.document(key, NOW)))
     assert "digest" not in document
-    assert document.keys() == key_text.document(make_key(), NOW).keys()
+    assert document.keys() == key_view.document(make_key(), NOW).keys()
     assert (document["components"], document["events_per_second"]) == (["pay-*", "auth"], 5000)
     shown = key_text.card(key, NOW) + key_text.key_table([key, make_key()], NOW)
     for text in (key.name, "pay-* auth", "prod", "5,000/s", "https://a.example.com", "1,000,000"):

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cli.access.grants import Grants
-from cli.errors import CliError
 from storage.access import token
 from storage.access.api_key import ApiKey
 from storage.access.audit import AuditLine, Detail
+from storage.access.grants import Grants
+
+
+class KeyHasEnded(ValueError):
+    """A key that has ended can't be rotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,10 @@ def rotate(
 ) -> NewKey:
     """Make a key with the same grants, and revoke the old one after the overlap.
 
-    Without `expires_at` the new key gets the life of the old one, from now on. Raises CliError for
-    a key that has ended.
+    Without `expires_at` the new key gets the life of the old one, from now on. Raises KeyHasEnded.
     """
     if not old.is_valid_at(now):
-        raise CliError(
-            f"the key {old.id} has ended, so it can't be rotated: make a new one with "
-            "`activity keys create`"
-        )
+        raise KeyHasEnded(f"the key {old.id} has ended, so it can't be rotated")
     text = token.new_token()
     life = old.expires_at and old.expires_at - old.created_at
     new = replace(
