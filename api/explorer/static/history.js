@@ -2,6 +2,7 @@ import { html } from "./html.js";
 import { changeView } from "./view.js";
 import { eventParams } from "./filters.js";
 import { useMoment } from "./moment.js";
+import { useAction } from "./keys/actions.js";
 import { Panel } from "./panel.js";
 import { TopBar } from "./top_bar.js";
 import { useStatistics } from "./histogram/statistics.js";
@@ -32,9 +33,11 @@ export function History({ view }) {
   const statistics = useStatistics(view, params);
   const live = useLive(view, moment, refresh);
   const shared = { view, params, moment };
+  const toTable = () => changeView({ panel: "" });
+  useAction("back", toTable, view.panel === "facets");
   return html`<${TopBar} ...${shared} statistics=${statistics} />
     <${Banners} view=${view} moment=${moment} />
-    <main class=${view.event ? "with-detail" : ""}>
+    <main class=${classOf(view)}>
       <div class="under-bar">
         <${Summary} ...${shared} statistics=${statistics} refresh=${refresh} />
         <${Chips} view=${view} />
@@ -43,7 +46,10 @@ export function History({ view }) {
       </div>
       ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
       <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
-      <${Panel} name="facets"><${Facets} ...${shared} /><//>
+      <${Panel} name="facets">
+        <button type="button" class="plain only-narrow close" onClick=${toTable}>Done</button>
+        <${Facets} ...${shared} />
+      <//>
       <${Panel} name="rows"><${Rows} ...${shared} live=${live} /><//>
       ${view.event && html`<${Aside} view=${view} />`}
     </main>
@@ -66,6 +72,12 @@ function Rows({ live, ...shared }) {
       tops=${live?.shown}
     />
     <${NewRows} live=${live} />`;
+}
+
+/** @param {import("./view.js").View} view */
+function classOf({ event, panel }) {
+  if (panel === "facets") return "with-facets";
+  return event ? "with-detail" : "";
 }
 
 /** @param {{view: import("./view.js").View}} props */

@@ -9,17 +9,18 @@ import { asTrouble, getJson } from "./service.js";
 
 const NO_EVENT = { q: "id:00000000-0000-0000-0000-000000000000" };
 const SETTLE_MS = 1500;
+const APPEND_MS = 200; // in which an event that has its time is on the queue, so that it is waited for
 
 /**
- * Ask the service what time it is: where a window without an end ends. Then wait until all that
- * was accepted before is stored, or say that it isn't known.
+ * Ask the service what time it is: where a window without an end ends; the moment is just before.
+ * Then wait until all that was accepted is stored, or say that it isn't known.
  * @param {AbortSignal} signal
  * @returns {Promise<Moment>}
  */
 async function takeMoment(signal) {
   const { body } = await getJson("/events/stats", NO_EVENT, { signal });
-  const isSettled = await settles(signal);
-  return { to: body.to, isSettled, at: Date.now() };
+  const to = new Date(Date.parse(body.to) - APPEND_MS).toISOString();
+  return { to, isSettled: await settles(signal), at: Date.now() };
 }
 
 /** @param {AbortSignal} signal */

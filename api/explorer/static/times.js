@@ -1,6 +1,6 @@
 /** Instants, relative times, zones, and how they are written. Pure. */
 
-const UNITS = /** @type {Record<string, number>} */ ({ m: 60_000, h: 3_600_000, d: 86_400_000 });
+const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 const NAMES = /** @type {Record<string, string>} */ ({ m: "min", h: "h", d: "d" });
 const RELATIVE = /^-(\d{1,6})([mhd])$/;
 
@@ -38,7 +38,7 @@ export const zoneOf = (view) => (view.zone && isZone(view.zone) ? view.zone : vi
  */
 export function relativeMs(text) {
   const [, number, unit] = RELATIVE.exec(text) ?? [];
-  return number && unit ? Number(number) * (UNITS[unit] ?? 0) : null;
+  return number && unit ? Number(number) * UNITS[/** @type {"m" | "h" | "d"} */ (unit)] : null;
 }
 
 /**
@@ -135,9 +135,10 @@ function fractionOf(instant, ms) {
  */
 export function instantAt(local, zone) {
   const wanted = Date.parse(`${local}Z`);
-  const before = wanted - offsetMs(wanted - UNITS.d / 2, zone);
-  if (before + offsetMs(before, zone) === wanted) return before;
-  return wanted - offsetMs(wanted + UNITS.d / 2, zone) || before;
+  const early = wanted - offsetMs(wanted - UNITS.d, zone);
+  const late = wanted - offsetMs(wanted + UNITS.d, zone);
+  const isShown = (/** @type {number} */ at) => at + offsetMs(at, zone) === wanted;
+  return isShown(early) || !isShown(late) ? early : late;
 }
 
 /**
