@@ -1,14 +1,42 @@
+import { Copy } from "../copy.js";
+import { writeExact } from "../exact.js";
+import { quoted } from "../export/shell.js";
 import { html } from "../html.js";
-import { changeView } from "../view.js";
+import { addressOf } from "../service.js";
+import { changeView, linkTo } from "../view.js";
+
+/** @typedef {import("./use_event.js").FullEvent} FullEvent */
 
 /**
  * What can be done with the event.
- * @param {{event: import("./use_event.js").FullEvent}} props
+ * @param {{event: FullEvent}} props
  */
 export function Actions({ event }) {
   const open = (/** @type {string} */ panel) => () => changeView({ panel });
   return html`<div class="actions">
     <button type="button" onClick=${open("around")}>Around it</button>
     ${event.email && html`<button type="button" onClick=${open("person")}>This person</button>`}
+    <span class="copies">
+      <${Copy} label="JSON" what="the event as JSON" text=${() => jsonOf(event)} />
+      <${Copy} label="curl" what="a command that gets the event" text=${() => curlOf(event)} />
+      <${Copy} label="Link" what="a link to this view" text=${() => linkOf(event)} />
+    </span>
   </div>`;
 }
+
+/**
+ * The event as it was posted, with its id and time.
+ * @param {FullEvent} event
+ */
+function jsonOf(event) {
+  return writeExact({ ...event, receipt: undefined }, 2);
+}
+
+/** @param {FullEvent} event */
+function curlOf({ id }) {
+  const key = '${ACTIVITY_KEY:+"-HAuthorization: Bearer $ACTIVITY_KEY"}';
+  return `curl ${key} ${quoted(addressOf(`/events/${id}`))}`;
+}
+
+/** @param {FullEvent} event */
+const linkOf = ({ id }) => new URL(linkTo({ event: id, panel: "" }), document.baseURI).href;

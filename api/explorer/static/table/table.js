@@ -51,18 +51,21 @@ export function Table(props) {
     const hit = hitBeside(found.hits, active.index, by);
     if (hit !== null) go(hit);
   };
-  const isEmpty = rows.length === 0 && pages.isWhole && !pages.isOutdated;
+  const isWhole = pages.isWhole && !isCut;
+  const isEmpty = rows.length === 0 && isWhole && !pages.isOutdated;
   const at = view.find ? found.hits.indexOf(active.index) : -1;
   return html`<div class="table" ref=${box}>
     <div class="table-bar">
-      <span class="soft" role="status">${loadedText(rows.length, pages)}</span>
+      <span class="soft" role="status"
+        >${loadedText(rows.length, isWhole || pages.isOutdated)}</span
+      >
       <${FindBar} view=${view} found=${found} at=${at} loaded=${rows.length} step=${step} />
       <${ColumnMenu} view=${view} hidden=${shown.layout.hidden} rows=${rows} />
     </div>
     ${isEmpty && html`<${Empty} view=${view} moment=${props.moment} />`}
     <${Grid}
       rows=${rows}
-      isWhole=${pages.isWhole}
+      isWhole=${isWhole}
       isOutdated=${pages.isOutdated}
       layout=${shown.layout}
       shown=${marked}
@@ -71,22 +74,22 @@ export function Table(props) {
       active=${active}
       go=${go}
       open=${open}
-      more=${pages.more}
+      more=${isCut ? ignore : pages.more}
       away=${away}
       tops=${tops}
     >
-      <${Foot} rows=${{ ...pages, rows }} view=${view} again=${pages.again} />
+      <${Foot} rows=${{ ...pages, rows }} isCut=${isCut} view=${view} again=${pages.again} />
     <//>
   </div>`;
 }
 
 /**
+ * How many rows are loaded, where that is neither all nor nothing.
  * @param {number} count
- * @param {import("./pages.js").Rows} pages
+ * @param {boolean} isPlain
  */
-function loadedText(count, { isWhole, isOutdated }) {
-  return isOutdated || isWhole || count === 0 ? "" : `${countText(count)} rows loaded`;
-}
+const loadedText = (count, isPlain) =>
+  isPlain || count === 0 ? "" : `${countText(count)} rows loaded`;
 
 /**
  * How rows are shown: the same object until it changes.
