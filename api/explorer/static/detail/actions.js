@@ -17,6 +17,7 @@ export function Actions({ event }) {
     <button type="button" onClick=${open("around")}>Around it</button>
     ${event.email && html`<button type="button" onClick=${open("person")}>This person</button>`}
     <span class="copies">
+      <span class="soft">Copy</span>
       <${Copy} label="JSON" what="the event as JSON" text=${() => jsonOf(event)} />
       <${Copy} label="curl" what="a command that gets the event" text=${() => curlOf(event)} />
       <${Copy} label="Link" what="a link to this view" text=${() => linkOf(event)} />
