@@ -1,14 +1,13 @@
 /** How long to wait before asking again. */
 
-const MAX_SECONDS = 30;
-
 /**
- * Seconds that grow with each failure: as long as the service says, and 30 at most by themselves.
+ * Seconds that grow with each failure, to `most`; as long as the service says, if it says so.
  * @param {number} failures how many there were before this one
  * @param {number | null} [retryAfter]
+ * @param {number} [most]
  */
-export const backoff = (failures, retryAfter) =>
-  Math.max(retryAfter ?? 0, Math.min(2 ** failures, MAX_SECONDS));
+export const backoff = (failures, retryAfter, most = 30) =>
+  Math.max(retryAfter ?? 0, Math.min(2 ** failures, most));
 
 /**
  * @param {number} seconds

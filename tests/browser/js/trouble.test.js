@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Trouble } from "../../../api/explorer/static/service.js";
-import { adviceOn, faultsOf, waitOf } from "../../../api/explorer/static/trouble/advice.js";
+import {
+  adviceOn,
+  faultsOf,
+  isMarked,
+  waitOf,
+} from "../../../api/explorer/static/trouble/advice.js";
 import { warningsOf } from "../../../api/explorer/static/trouble/health.js";
 import { wideningsOf } from "../../../api/explorer/static/trouble/widenings.js";
 import { DEFAULTS } from "../../../api/explorer/static/view.js";
@@ -54,6 +59,15 @@ test("each fault of a request is told once", () => {
   const errors = [{ detail: "a" }, { detail: "b" }, { detail: "a" }];
   assert.deepEqual(faultsOf(new Trouble(422, { detail: "2 faults", errors })), ["a", "b"]);
   assert.deepEqual(faultsOf(new Trouble(503, { detail: "Busy." })), ["Busy."]);
+});
+
+test("a fault in the question is left to the question's field, another one is not", () => {
+  const ofQuestion = { detail: "a", parameter: "q", character: 1 };
+  const ofTime = { detail: "b", parameter: "from_date" };
+  assert.ok(isMarked(new Trouble(422, { errors: [ofQuestion] })));
+  assert.ok(!isMarked(new Trouble(422, { errors: [ofQuestion, ofTime] })));
+  assert.ok(!isMarked(new Trouble(422, { errors: [] })));
+  assert.ok(!isMarked(new Trouble(503, { errors: [ofQuestion] })));
 });
 
 test("an empty view can be widened in time, and by each of its last terms", () => {

@@ -14,6 +14,7 @@ const MIB = 1024 * 1024;
 export function sizeText(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < MIB) return `${(bytes / 1024).toFixed(0)} KiB`;
+  if (bytes % MIB === 0 && bytes < 1024 * MIB) return `${bytes / MIB} MiB`;
   return bytes < 1024 * MIB
     ? `${(bytes / MIB).toFixed(1)} MiB`
     : `${(bytes / (1024 * MIB)).toFixed(2)} GiB`;

@@ -30,6 +30,7 @@ export class LiveSession {
     this.options = tail;
     this.most = most;
     this.rate = new Rate(now());
+    this.hasBegun = false;
     /** @type {Tail | null} */
     this.tail = null;
     /** @type {Snapshot} */
@@ -69,7 +70,8 @@ export class LiveSession {
   startAnew() {
     this.stop();
     this.tail = null;
-    this.#set({ rows: [], waiting: [], dropped: 0, begun: 0, skipped: null, at: null });
+    this.#set({ rows: [], waiting: [], dropped: 0, skipped: null, at: null });
+    this.hasBegun = false;
     this.start();
   }
 
@@ -130,7 +132,9 @@ export class LiveSession {
 
   /** @param {import("./tail.js").At} at */
   #at(at) {
-    this.#set({ at, begun: this.held.begun || 1 });
+    const begun = this.held.begun + (this.hasBegun ? 0 : 1);
+    this.hasBegun = true;
+    this.#set({ at, begun });
   }
 
   /** @param {number | null} missed */

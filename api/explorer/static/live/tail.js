@@ -11,11 +11,12 @@ import { frameReader } from "./sse.js";
 
 /** A stream says something each second: one that is silent for so long is dead, as after sleep. */
 export const SILENT_MS = 10_000;
+const MAX_WAIT_SECONDS = 10;
 
 /**
  * @typedef {import("./rows.js").EventRow} EventRow
  * @typedef {{lag_seconds: number | null, behind: number | null, trouble: string | null}} At
- * @typedef {{kind: "connecting"} | {kind: "open"} | {kind: "waiting", seconds: number, trouble: any}
+ * @typedef {{kind: "connecting"} | {kind: "open"} | {kind: "waiting", seconds: number, due: number, trouble: any}
  *   | {kind: "stopped", trouble: any} | {kind: "gone"}} State
  * @typedef {{
  *   open: (place: {after: string | null, skip: boolean}, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>,
@@ -148,9 +149,9 @@ export class Tail {
    */
   async #wait(trouble) {
     if (this.stopped.signal.aborted) return false;
-    const seconds = backoff(this.failures, trouble?.retryAfter);
+    const seconds = backoff(this.failures, trouble?.retryAfter, MAX_WAIT_SECONDS);
     this.failures += 1;
-    this.#become({ kind: "waiting", seconds, trouble });
+    this.#become({ kind: "waiting", seconds, due: Date.now() + seconds * 1000, trouble });
     const early = new AbortController();
     this.hurry = () => early.abort();
     await (this.needs.sleep ?? sleep)(

@@ -27,10 +27,11 @@ export function stateText({ state, paused, at, begun }) {
   }
 }
 
-/** @param {{seconds: number, trouble: any}} state */
-function waitingText({ seconds, trouble }) {
+/** @param {{seconds: number, due: number, trouble: any}} state */
+function waitingText({ seconds, due, trouble }) {
+  const left = Math.min(seconds, Math.max(1, Math.ceil((due - Date.now()) / 1000)));
   const why = trouble?.status ? (trouble.detail ?? `answer ${trouble.status}`) : "connection lost";
-  return `${why}; again in ${Math.ceil(seconds)} s, nothing is missed`;
+  return `${why}; again in ${left} s, nothing is missed`;
 }
 
 /** How many a second. @param {number | null} perSecond */
@@ -52,4 +53,17 @@ export function lagText(at) {
     return `lags: events wait ${countText(Math.round(lag))} s before they are stored`;
   }
   return "";
+}
+
+/**
+ * How many rows the total does not count, because they came after its moment; "" if not all of
+ * them are kept.
+ * @param {import("./session.js").Snapshot} live
+ * @param {import("../filters.js").Moment | null} moment
+ */
+export function sinceText({ rows, dropped }, moment) {
+  if (!moment || dropped) return "";
+  const begin = Date.parse(moment.to);
+  const count = rows.filter((row) => Date.parse(row.created_at) >= begin).length;
+  return count ? `+${countText(count)} since` : "";
 }

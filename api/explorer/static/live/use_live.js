@@ -25,7 +25,7 @@ const DRAW_MS = 100;
  */
 export function useLive(view, moment, refresh) {
   const { q, from, to, by } = view;
-  const isReady = view.live && moment !== null;
+  const isReady = view.live && view.order === "desc" && moment !== null;
   // The filters stay those of the beginning, while the moment goes on: else each moment would
   // begin another stream.
   const params = useMemo(

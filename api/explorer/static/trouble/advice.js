@@ -83,3 +83,10 @@ export function faultsOf({ detail, errors }) {
   const faults = [...new Set(errors.map((fault) => fault.detail))];
   return faults.length ? faults : [detail];
 }
+
+/**
+ * Whether the trouble is a fault in the question: the question's field says what and where.
+ * @param {Trouble} trouble
+ */
+export const isMarked = ({ status, errors }) =>
+  status === 422 && errors.length > 0 && errors.every((fault) => fault.parameter === "q");

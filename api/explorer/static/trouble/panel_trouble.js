@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { html } from "../html.js";
-import { adviceOn, faultsOf, waitOf } from "./advice.js";
+import { adviceOn, faultsOf, isMarked, waitOf } from "./advice.js";
 
 /** @typedef {import("../service.js").Trouble} Trouble */
 
@@ -10,16 +10,19 @@ import { adviceOn, faultsOf, waitOf } from "./advice.js";
  * @param {{trouble: Trouble, again?: () => void}} props `again` asks once more
  */
 export function PanelTrouble({ trouble, again }) {
-  const { title, todo } = adviceOn(trouble);
+  const { title, todo, retries } = adviceOn(trouble);
   const seconds = useRetry(trouble, again);
+  if (isMarked(trouble)) return html`<p class="quiet trouble-marked">The question has a fault.</p>`;
+  const isFault = trouble.status >= 500;
   return html`<div class="trouble" role="alert">
     <strong>${title}</strong>
     ${faultsOf(trouble).map((fault) => html`<p key=${fault}>${fault}</p>`)}
     <p class="quiet">
-      ${todo} ${trouble.requestId && html`Request id: <code>${trouble.requestId}</code>`}
+      ${todo} ${isFault && trouble.requestId && html`Request id: <code>${trouble.requestId}</code>`}
     </p>
     ${
       again &&
+      (retries || isFault) &&
       html`<p>
         <button type="button" onClick=${again}>Ask again</button>
         ${seconds !== null && html`<span class="quiet" aria-hidden="true"> by itself in ${seconds} s</span>`}

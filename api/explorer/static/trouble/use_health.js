@@ -1,7 +1,7 @@
 /** Looks after the service while the page is watched. */
 import { useEffect, useState } from "preact/hooks";
 
-import { addressOf, getJson } from "../service.js";
+import { addressOf, ask, getJson } from "../service.js";
 import { useLag } from "../signals.js";
 
 const LOOK_MS = 10_000;
@@ -84,5 +84,5 @@ async function shardsOf(signal) {
 
 /** Let the service tell the lag, by a read that costs it nothing. @param {AbortSignal} signal */
 async function readLag(signal) {
-  await getJson("/events", { limit: 1 }, { signal }).catch(() => null);
+  await ask("/events", { limit: 1 }, { method: "HEAD", signal }).catch(() => null);
 }

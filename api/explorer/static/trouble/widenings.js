@@ -25,7 +25,11 @@ export function wideningsOf(view) {
     found.push({ name: text, what: `without ${text}`, changes: { q: withoutTerm(view.q, term) } });
   }
   if (isTimed && view.q.trim()) {
-    found.push({ name: "all", what: "of all events", changes: { q: "", from: "all", to: "" } });
+    found.push({
+      name: "all",
+      what: "without any filter",
+      changes: { q: "", from: "all", to: "" },
+    });
   }
   return found;
 }
