@@ -3,6 +3,8 @@ import { countText } from "../times.js";
 
 /** From so many seconds on, what waits to be stored is worth a word. */
 export const LAG_SECONDS = 5;
+/** Fewer batches than these are read in a moment. */
+const BEHIND = 3;
 
 /**
  * @param {import("./session.js").Snapshot} live
@@ -46,8 +48,7 @@ export function rateText(perSecond) {
  * @param {import("./tail.js").At | null} at
  */
 export function lagText(at) {
-  if (at?.behind)
-    return `behind: ${countText(at.behind)} ${at.behind === 1 ? "batch" : "batches"} to read`;
+  if (at?.behind && at.behind >= BEHIND) return `behind: ${countText(at.behind)} batches to read`;
   const lag = at?.lag_seconds ?? 0;
   if (lag > LAG_SECONDS) {
     return `lags: events wait ${countText(Math.round(lag))} s before they are stored`;

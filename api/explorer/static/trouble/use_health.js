@@ -6,6 +6,8 @@ import { useLag } from "../signals.js";
 
 const LOOK_MS = 10_000;
 const LOOK_SOON_MS = 3_000;
+/** A probe answers within a second, if the service does at all. */
+const ANSWER_MS = 5_000;
 /** What an answer told of the lag so long ago says nothing of now. */
 const LAG_KNOWN_MS = 30_000;
 
@@ -65,7 +67,9 @@ async function lookAt(signal) {
  */
 async function readiness(purpose, signal) {
   try {
-    const answer = await fetch(addressOf("/health/ready", { for: purpose }), { signal });
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    const address = addressOf("/health/ready", { for: purpose });
+    const answer = await fetch(address, { signal: patience });
     const body = await answer.json().catch(() => null);
     if (!answer.ok && body?.status !== "unavailable") return {};
     return { state: answer.ok ? "ready" : "unavailable", servers: body?.dependencies };
