@@ -7,6 +7,7 @@ import { Panel } from "./panel.js";
 import { TopBar } from "./top_bar.js";
 import { useStatistics } from "./histogram/statistics.js";
 import { Summary } from "./histogram/summary.js";
+import { useLiveCounts } from "./histogram/use_live_counts.js";
 import { Histogram } from "./histogram/histogram.js";
 import { Chips } from "./question/chips.js";
 import { Facets } from "./facets/facets.js";
@@ -30,8 +31,8 @@ import { Dialogs } from "./dialogs.js";
 export function History({ view }) {
   const { moment, trouble, refresh } = useMoment();
   const params = eventParams(view, moment);
-  const statistics = useStatistics(view, params);
   const live = useLive(view, moment, refresh);
+  const statistics = useLiveCounts(view, useStatistics(view, params), live, refresh);
   const shared = { view, params, moment };
   const toTable = () => changeView({ panel: "" });
   useAction("back", toTable, view.panel === "facets");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { newerThan, withLive } from "../../../api/explorer/static/histogram/live_counts.js";
 import { barAt, modelOf, spanOf, windowOf } from "../../../api/explorer/static/histogram/model.js";
 import { added, sumOf } from "../../../api/explorer/static/histogram/statistics.js";
 
@@ -91,6 +92,7 @@ test("the first bar is drawn whole, and told as it is", () => {
 test("the bars of the period before stand under those of this one, from the right", () => {
   const before = statsOf([bar("07:45", 1), bar("08:00", 2), bar("09:00", 3)]);
   assert.deepEqual(modelOf(statsOf(BARS), before).ghost, [null, 1, 2, 3]);
+  assert.deepEqual(modelOf(statsOf(BARS), before, 1).ghost, [1, 2, 3, null]);
 });
 
 test("dragging chooses round times within the window", () => {
@@ -105,4 +107,33 @@ test("dragging chooses round times within the window", () => {
     at("11:10:00"),
   ]);
   assert.deepEqual(windowOf(model, at("10:00:00"), at("14:00:00")), [model.from, model.to]);
+});
+
+test("rows that came live are counted once, in bars that go on", () => {
+  const answer = statsOf([bar("12:00", 3, { a: 2 }), bar("13:00", 4, { b: 4 })]);
+  const rows = ["15:02:00.000", "13:20:00.500", "13:15:00.000", "13:14:59.999"].map((time, n) => ({
+    id: `${n}`,
+    created_at: `2026-11-28T${time}Z`,
+    component: n === 0 ? "c" : "b",
+    environment: "",
+    message: "",
+  }));
+  const newer = newerThan(answer, rows);
+  assert.equal(newer.length, 3);
+  const sum = withLive(answer, newer, "component", "Europe/Berlin");
+  assert.deepEqual(
+    sum.bars.map(({ at, count }) => [at.slice(11, 16), count]),
+    [
+      ["12:00", 3],
+      ["13:00", 6],
+      ["14:00", 0],
+      ["15:00", 1],
+    ],
+  );
+  assert.equal(sum.total, 10);
+  assert.equal(sum.to, "2026-11-28T15:02:00.001Z");
+  assert.deepEqual(sum.bars[3]?.groups?.values, [{ value: "c", count: 1 }]);
+  assert.deepEqual(sum.bars[1]?.groups?.values, [{ value: "b", count: 6 }]);
+  assert.equal(withLive(answer, [], "", "UTC"), answer);
+  assert.equal(answer.bars.length, 2);
 });

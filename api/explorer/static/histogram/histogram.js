@@ -11,7 +11,8 @@ import { useCounts } from "./statistics.js";
 
 /**
  * @param {{view: import("../view.js").View, params: import("../service.js").Params | null,
- *   statistics: import("./statistics.js").Statistics}} props
+ *   statistics: import("./statistics.js").Statistics & {added: number}}} props
+ *   `added`: how many of the last bars came live
  */
 export function Histogram({ view, params, statistics }) {
   const { answer, trouble, loading, again } = statistics;
@@ -20,7 +21,7 @@ export function Histogram({ view, params, statistics }) {
   const ghost = useCounts(before && { ...before, interval: answer?.interval, tz: zone });
   const isGhost = before !== null && !ghost.loading && ghost.answer?.complete === true;
   const model = useMemo(
-    () => answer && modelOf(answer, isGhost ? ghost.answer : null),
+    () => answer && modelOf(answer, isGhost ? ghost.answer : null, statistics.added),
     [answer, isGhost && ghost.answer],
   );
   if (trouble && trouble.status !== 422) {

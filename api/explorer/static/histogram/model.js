@@ -33,9 +33,10 @@ const seconds = (instant) => Date.parse(instant) / 1000;
 /**
  * @param {Stats} answer
  * @param {Stats | null} before of the period before, with bars of the same interval
+ * @param {number} [live] how many of the last bars are not of the period
  * @returns {Model}
  */
-export function modelOf(answer, before) {
+export function modelOf(answer, before, live = 0) {
   const starts = answer.bars.map((bar) => seconds(bar.at));
   const [first, second, third] = starts;
   if (first !== undefined && second !== undefined && third !== undefined) {
@@ -51,7 +52,7 @@ export function modelOf(answer, before) {
     counts: answer.bars.map((bar) => bar.count),
     groups,
     parts: groups.map((group) => answer.bars.map((bar) => partOf(group, bar, groups))),
-    ghost: before ? ghostOf(answer, before) : [],
+    ghost: before ? ghostOf(answer, before, live) : [],
   };
 }
 
@@ -92,9 +93,10 @@ function partOf(group, { groups: found }, groups) {
  * The bars of the period before, put where the bars of this one stand, from the right.
  * @param {Stats} answer
  * @param {Stats} before
+ * @param {number} live
  */
-function ghostOf(answer, before) {
-  const shift = before.bars.length - answer.bars.length;
+function ghostOf(answer, before, live) {
+  const shift = before.bars.length - (answer.bars.length - live);
   return answer.bars.map((_, n) => before.bars[n + shift]?.count ?? null);
 }
 

@@ -8,6 +8,7 @@ import { useOptions } from "./options.js";
  * @typedef {object} Draft the question as it is being written
  * @property {string} text
  * @property {number} caret
+ * @property {boolean} isPlaced whether the caret must still be put there
  * @property {boolean} isOpen whether completions are wanted
  * @property {number} active the chosen completion, -1 for none
  */
@@ -16,7 +17,13 @@ import { useOptions } from "./options.js";
  * @param {string} text
  * @returns {Draft}
  */
-const draftOf = (text) => ({ text, caret: text.length, isOpen: false, active: -1 });
+const draftOf = (text) => ({
+  text,
+  caret: text.length,
+  isPlaced: false,
+  isOpen: false,
+  active: -1,
+});
 
 /**
  * The draft of a question, its completions, and what keys do with them.
@@ -25,11 +32,11 @@ const draftOf = (text) => ({ text, caret: text.length, isOpen: false, active: -1
  */
 export function useDraft(q, params) {
   const [draft, setDraft] = useState(() => draftOf(q));
-  useEffect(() => setDraft(draftOf(q)), [q]);
+  useEffect(() => setDraft((last) => (last.text.trim() === q ? last : draftOf(q))), [q]);
   const place = draft.isOpen ? placeAt(draft.text, draft.caret) : null;
   const options = useOptions(place, params);
   const ask = (/** @type {string} */ text) => {
-    setDraft(draftOf(text));
+    setDraft({ ...draftOf(text.trimStart()), isPlaced: true });
     changeView({ q: text.trim(), event: "" });
   };
   const accept = (/** @type {Option} */ option) => {
@@ -38,10 +45,10 @@ export function useDraft(q, params) {
     const text = begin + draft.text.slice(draft.caret).replace(/^\s+/, "");
     const isDone = option.text.endsWith(" ");
     if (isDone && !/[()]/.test(begin)) ask(text);
-    else setDraft({ text, caret: begin.length, isOpen: !isDone, active: -1 });
+    else setDraft({ ...draftOf(text), caret: begin.length, isPlaced: true, isOpen: !isDone });
   };
   const write = (/** @type {string} */ text, /** @type {number} */ caret) =>
-    setDraft({ text, caret, isOpen: true, active: -1 });
+    setDraft({ ...draftOf(text), caret, isOpen: true });
   const choose = (/** @type {number} */ step) =>
     setDraft((last) => ({ ...last, active: stepped(last.active, step, options.length) }));
   const close = () => setDraft((last) => ({ ...last, isOpen: false, active: -1 }));

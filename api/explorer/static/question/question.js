@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { useDraft } from "./draft.js";
@@ -18,15 +18,15 @@ export function Question({ view: { q }, params, trouble }) {
   const drafting = useDraft(q, params);
   const { draft, options, ask, accept, close } = drafting;
   useAction("question", () => input.current?.select());
-  useEffect(() => {
-    const [field, { caret }] = [input.current, draft];
-    if (field === document.activeElement) field?.setSelectionRange(caret, caret);
-  }, [draft.text, draft.caret]);
+  useLayoutEffect(() => {
+    const [field, { caret, isPlaced }] = [input.current, draft];
+    if (isPlaced && field === document.activeElement) field?.setSelectionRange(caret, caret);
+  }, [draft]);
   const write = () => {
     const { value = "", selectionStart } = input.current ?? {};
     drafting.write(value, selectionStart ?? value.length);
   };
-  const marks = draft.text === q && trouble ? marksOf(q, trouble.errors) : [];
+  const marks = draft.text.trim() === q && trouble ? marksOf(q, trouble.errors) : [];
   const isAsked = draft.text.trim() === q.trim();
   return html`<div class="question" role="search">
     <input
