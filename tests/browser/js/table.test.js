@@ -90,6 +90,13 @@ test("columns of a link that are none are left out", () => {
   );
 });
 
+test("a table without columns shows the message", () => {
+  assert.deepEqual(
+    layoutOf(["nonsense"], {}, 1400).columns.map(({ name }) => name),
+    ["message"],
+  );
+});
+
 test("a column shows what stands at its path", () => {
   const data = { a: { "b c": [1, { d: null }], n: null } };
   assert.equal(readerOf('data.a."b c"')(event({ data })), '[1,{"d":null}]');

@@ -16,18 +16,19 @@ import { Facet } from "./facet.js";
 
 /** @param {{view: View, params: Params | null}} props */
 export function Facets({ view, params }) {
-  const { counted, again } = useCounted(params, view.facets);
+  const fields = view.facets.filter((field) => field !== "data"); // it is counted in another way
+  const { counted, again } = useCounted(params, fields);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   useAction("facets", () => focusFirst(box.current));
   const remove = (/** @type {string} */ field) =>
     changeView({ facets: view.facets.filter((other) => other !== field) });
-  const trouble = commonTrouble(view.facets.map((field) => counted[field]));
-  const againAll = () => again(view.facets);
+  const trouble = commonTrouble(fields.map((field) => counted[field]));
+  const againAll = () => again(fields);
   return html`<div class="facets-inside" ref=${box}>
     ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${againAll} />`}
     ${
       !trouble &&
-      view.facets.map(
+      fields.map(
         (field) =>
           html`<${Facet}
             key=${field}

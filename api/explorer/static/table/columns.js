@@ -46,7 +46,10 @@ const CELL_TEXT = 1000; // characters; no screen shows more in a line
 export function layoutOf(names, widths, room) {
   const times = room < 640 ? "clock" : room < 900 ? "short" : "full";
   const known = names.filter((name) => FIELDS.includes(name) || keysOf(name));
-  let columns = known.map((name) => ({ name, width: widthOf(name, widths, times) }));
+  let columns = (known.length > 0 ? known : [FILLING]).map((name) => ({
+    name,
+    width: widthOf(name, widths, times),
+  }));
   const hidden = [];
   for (const name of GIVES_WAY) {
     if (neededBy(columns) <= room) break;
