@@ -42,7 +42,7 @@ export function History({ view }) {
       <div class="under-bar">
         <${Summary} ...${shared} statistics=${statistics} refresh=${refresh} />
         <${Chips} view=${view} />
-        <${Panel} name="live"><${Live} view=${view} moment=${moment} live=${live} /><//>
+        <${Panel} name="live"><${Live} view=${view} live=${live} /><//>
         <${ExportNotice} view=${view} />
       </div>
       ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}

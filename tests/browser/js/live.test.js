@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Rate } from "../../../api/explorer/static/live/rate.js";
 import { joined } from "../../../api/explorer/static/live/rows.js";
 import { LiveSession } from "../../../api/explorer/static/live/session.js";
-import { lagText, sinceText, stateText } from "../../../api/explorer/static/live/texts.js";
+import { lagText, stateText } from "../../../api/explorer/static/live/texts.js";
 import { AT, event, frame, service } from "./event_streams.js";
 
 test("rows are sorted, each once, and the oldest are dropped and counted", () => {
@@ -96,15 +96,6 @@ test("the view says when it lags, and why nothing comes", () => {
   /** @type {any} */
   const live = { state: { kind: "open" }, at: { lag_seconds: 0, behind: 0, trouble }, begun: 1 };
   assert.deepEqual(stateText(live), { tone: "bad", text: trouble });
-});
-
-test("rows that the total does not count are told, unless some of them were dropped", () => {
-  const moment = { to: "2026-11-28T12:00:02.000Z", isSettled: true, at: 0 };
-  /** @type {any} */
-  const live = { rows: [event(3), event(2), event(1)], dropped: 0 };
-  assert.equal(sinceText(live, moment), "+2 since");
-  assert.equal(sinceText({ ...live, dropped: 1 }, moment), "");
-  assert.equal(sinceText(live, null), "");
 });
 
 test("a view that begins anew forgets its place and its rows, and takes a new moment", async () => {

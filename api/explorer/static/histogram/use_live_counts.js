@@ -9,6 +9,7 @@ const NONE = /** @type {import("../live/rows.js").EventRow[]} */ ([]);
 /**
  * The statistics with the rows that came live, so that bars, total and rows agree while they come.
  * The moment is taken anew each minute, and more often if more come than rows are kept.
+ * `isCut`: rows that are not kept came between the answer and those that are counted.
  * @param {import("../view.js").View} view
  * @param {import("./statistics.js").Statistics} statistics
  * @param {import("../live/use_live.js").Live | null} live
@@ -23,23 +24,28 @@ export function useLiveCounts(view, statistics, live, refresh) {
     () => answer && withLive(answer, newer, group, zone),
     [answer, newer, group, zone],
   );
-  const state = useRef({ live, refresh, dropped: 0 });
-  state.current = { ...state.current, live, refresh };
+  const isCut = (live?.dropped ?? 0) > 0 && newer.length > 0 && newer.length === rows.length;
+  useRefresh(live, isCut ? OFTEN_MS : SELDOM_MS, refresh);
+  const added = sum && answer ? sum.bars.length - answer.bars.length : 0;
+  return { ...statistics, answer: sum, live: newer.length, added, isCut };
+}
+
+/**
+ * Take the moment anew while rows come, unless somebody reads further down.
+ * @param {import("../live/use_live.js").Live | null} live
+ * @param {number} ms
+ * @param {() => void} refresh
+ */
+function useRefresh(live, ms, refresh) {
+  const latest = useRef({ live, refresh });
+  latest.current = { live, refresh };
   const isLive = live !== null;
   useEffect(() => {
     if (!isLive) return;
-    let taken = Date.now();
     const clock = setInterval(() => {
-      const { live: now, dropped } = state.current;
-      if (!now || now.paused || now.away) return;
-      const isCut = now.dropped > dropped;
-      if (Date.now() - taken < (isCut ? OFTEN_MS : SELDOM_MS)) return;
-      taken = Date.now();
-      state.current.dropped = now.dropped;
-      state.current.refresh();
-    }, 1000);
+      const { live: now, refresh: take } = latest.current;
+      if (now && !now.paused && !now.away) take();
+    }, ms);
     return () => clearInterval(clock);
-  }, [isLive]);
-  const added = sum && answer ? sum.bars.length - answer.bars.length : 0;
-  return { ...statistics, answer: sum, live: newer.length, added };
+  }, [isLive, ms]);
 }

@@ -4,12 +4,11 @@ import { html } from "../html.js";
 import { LiveBar } from "./live_bar.js";
 
 /**
- * @param {{view: import("../view.js").View, moment: import("../filters.js").Moment | null,
- *   live: import("./use_live.js").Live | null}} props
+ * @param {{view: import("../view.js").View, live: import("./use_live.js").Live | null}} props
  */
-export function Live({ view, moment, live }) {
+export function Live({ view, live }) {
   if (!view.live) return null;
-  if (live) return html`<${LiveBar} live=${live} moment=${moment} />`;
+  if (live) return html`<${LiveBar} live=${live} />`;
   if (view.order !== "desc")
     return html`<${Change} text="New events come first" changes=${{ order: "desc" }} />`;
   const isClosed = view.to !== "" && view.to !== "now";

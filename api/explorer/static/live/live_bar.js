@@ -3,13 +3,10 @@ import { changeView } from "../view.js";
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { countText } from "../times.js";
-import { lagText, rateText, sinceText, stateText } from "./texts.js";
+import { lagText, rateText, stateText } from "./texts.js";
 
-/**
- * @param {{live: import("./use_live.js").Live,
- *   moment: import("../filters.js").Moment | null}} props
- */
-export function LiveBar({ live, moment }) {
+/** @param {{live: import("./use_live.js").Live}} props */
+export function LiveBar({ live }) {
   const pause = () => live.pause(!live.paused);
   useAction("pause", pause);
   useAction("newest", () => (live.count ? live.show() : false));
@@ -18,7 +15,6 @@ export function LiveBar({ live, moment }) {
   return html`<div class="live-line" role="group" aria-label="Live">
     <span class=${`live-state ${tone}`} role="status">${text}</span>
     <span class="quiet live-rate">${rateText(live.perSecond)}</span>
-    <span class="quiet">${sinceText(live, moment)}</span>
     ${lag && html`<span class="live-lag">${lag}</span>`} ${remarks(live)}
     <span class="grow"></span>
     ${ways(live)}

@@ -55,16 +55,3 @@ export function lagText(at) {
   }
   return "";
 }
-
-/**
- * How many rows the total does not count, because they came after its moment; "" if not all of
- * them are kept.
- * @param {import("./session.js").Snapshot} live
- * @param {import("../filters.js").Moment | null} moment
- */
-export function sinceText({ rows, dropped }, moment) {
-  if (!moment || dropped) return "";
-  const begin = Date.parse(moment.to);
-  const count = rows.filter((row) => Date.parse(row.created_at) >= begin).length;
-  return count ? `+${countText(count)} since` : "";
-}
