@@ -4,8 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { addressOf, ask, getJson } from "../service.js";
 import { useLag } from "../signals.js";
 
-const LOOK_MS = 10_000;
-const LOOK_SOON_MS = 3_000;
+const LOOK_MS = 5_000;
 /** A probe answers within a second, if the service does at all. */
 const ANSWER_MS = 5_000;
 /** What an answer told of the lag so long ago says nothing of now. */
@@ -27,7 +26,7 @@ export function useHealth() {
         const found = await lookAt(control.signal);
         if (control.signal.aborted) return;
         setHealth(found);
-        timer = setTimeout(look, isWell(found) ? LOOK_MS : LOOK_SOON_MS);
+        timer = setTimeout(look, LOOK_MS);
       }
     };
     const onVisible = () => document.hidden || void look();
@@ -42,9 +41,6 @@ export function useHealth() {
   const isKnown = lag !== null && Date.now() - lag.at < LAG_KNOWN_MS;
   return { ...health, lag: isKnown ? lag.seconds : null };
 }
-
-/** @param {Health} health */
-const isWell = ({ accept, query }) => accept === "ready" && query === "ready";
 
 /** @param {AbortSignal} signal @returns {Promise<Health>} */
 async function lookAt(signal) {
@@ -86,7 +82,12 @@ async function shardsOf(signal) {
   );
 }
 
-/** Let the service tell the lag, by a read that costs it nothing. @param {AbortSignal} signal */
+/**
+ * Let the service tell the lag, by the head of an answer for which it reads nothing: so it can tell
+ * while PostgreSQL is away too.
+ * @param {AbortSignal} signal
+ */
 async function readLag(signal) {
-  await ask("/events", { limit: 1 }, { method: "HEAD", signal }).catch(() => null);
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  await ask("/events/export", {}, { method: "HEAD", signal: patience }).catch(() => null);
 }

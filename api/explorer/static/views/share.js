@@ -1,4 +1,6 @@
 /** The link that shows the same view to others. */
+import { useEffect, useState } from "preact/hooks";
+
 import { useAction } from "../keys/actions.js";
 import { copyText, Copy } from "../copy.js";
 import { html } from "../html.js";
@@ -26,8 +28,17 @@ export function ShareLink({ view }) {
   />`;
 }
 
-/** Lets the key copy the link. @param {{view: View}} props */
+/** Lets the key copy the link, and says for a moment whether it did. @param {{view: View}} props */
 export function ShareKey({ view }) {
-  useAction("share", () => void copyText(linkOf(view)));
-  return null;
+  const [text, setText] = useState("");
+  useEffect(() => {
+    const timer = text && setTimeout(() => setText(""), 2500);
+    return () => clearTimeout(timer || undefined);
+  }, [text]);
+  const share = async () => {
+    const isCopied = await copyText(linkOf(view));
+    setText(isCopied ? "Link copied" : "Not copied: take it from the address of the page");
+  };
+  useAction("share", () => void share());
+  return html`<p class=${text ? "share-notice" : "unseen"} role="status">${text}</p>`;
 }
