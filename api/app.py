@@ -205,8 +205,8 @@ def _invalid(error: dict[str, Any]) -> str:
 _NO_SUCH_PATH = (
     "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
     "/events/export, /events/{id}, /events/{id}/around, /events/changes, /events/tail, "
-    "/v1/logs, /status, /admin/dead-letters, /admin/keys, /admin/audit, /metrics, /health, "
-    "/health/ready, /openapi.json, /docs."
+    "/v1/logs, /status, /admin/dead-letters, /admin/keys, /admin/audit, /admin/rates, /metrics, "
+    "/health, /health/ready, /openapi.json, /docs."
 )
 
 

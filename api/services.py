@@ -28,6 +28,7 @@ from api.ingest.importing import Importer
 from api.ingest.service import Ingest
 from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
+from api.ops.rates import Rates, RateSampler
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
 from api.query.bulk_reads import BulkReads
@@ -53,6 +54,7 @@ from storage.feed.hints import FeedHints
 from storage.feed.reader import FeedReader
 from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import Values, labelled
+from storage.minute_samples import MinuteSamples
 from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
@@ -112,6 +114,7 @@ class Services:
     status: Status
     metrics: Metrics
     probes: Probes
+    rates: Rates
     admin: Admin
 
     def end(self) -> None:
@@ -211,6 +214,7 @@ async def open_services(
             Status(inspector, read.ledger, wakeups.crew, monitor),
             metrics,
             probes,
+            _rates(stack, storage, inspector, read),
             open_admin(stack, storage),
         )
 
@@ -292,6 +296,17 @@ def _metrics(
     metrics = Metrics(calls, settings.backlog_events, partial(_key_expiry, keys))
     stack.push_async_callback(metrics.close)
     return metrics
+
+
+def _rates(
+    stack: AsyncExitStack, storage: StorageSettings, inspector: Inspector, read: _DatabaseReads
+) -> Rates:
+    samples = MinuteSamples(connect_async(storage.control_url, 2))
+    stack.push_async_callback(samples.close)
+    sampler = RateSampler(samples, inspector.shards, read.accounts)
+    stack.push_async_callback(sampler.stop)
+    sampler.start()
+    return Rates(samples)
 
 
 def _key_expiry(keys: KeyRing) -> Values:

@@ -28,6 +28,7 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/events/{event_id}/around"): Scope.READ,
     ("GET", "/status"): Scope.OBSERVE,
     ("GET", "/metrics"): Scope.OBSERVE,
+    ("GET", "/admin/rates"): Scope.OBSERVE,
     ("GET", "/admin/dead-letters"): Scope.ADMIN,
     ("GET", "/admin/dead-letters/{event_id}"): Scope.ADMIN,
     ("POST", "/admin/dead-letters/replay"): Scope.ADMIN,

@@ -1,4 +1,4 @@
-"""The answers to administrators, for the OpenAPI document."""
+"""The answers to administrators, and of rates, for the OpenAPI document."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -152,3 +152,20 @@ class ActsAnswer(BaseModel):
         description="The `before` of the next page; null: there are no more."
     )
     failures: dict[str, str] = Field(description=f"{_FAILURES} Acts may be missing then.")
+
+
+class MinuteAnswer(BaseModel):
+    """What happened in one minute. null: it is not known."""
+
+    minute: datetime = Field(description="When it begins.")
+    accepted: int | None = Field(description="Events that the queue has accepted.")
+    stored: int | None = Field(description="Rows that PostgreSQL has inserted.")
+    duplicates: int | None = Field(description="Events that PostgreSQL already had.")
+    dead: int | None = Field(description="Events that became dead letters.")
+    rejected: int | None = Field(description="Events that were refused, for any reason.")
+
+
+class RatesAnswer(BaseModel):
+    """The last 60 whole minutes, the oldest first."""
+
+    minutes: list[MinuteAnswer]

@@ -313,6 +313,10 @@ class StatusAnswer(BaseModel):
         description="Over the last seconds. null: the queue does not answer, or not measured yet."
     )
     queue: QueueStatus | None = Field(description="null: the queue does not answer.")
+    queue_memory_ratio: float | None = Field(
+        description="The share of the queue's memory limit that is in use. null: it has no limit, "
+        "or does not tell."
+    )
     workers: int | None
     workers_wanted: int | None = Field(
         description="How many worker processes store what is accepted, and the backlog within "

@@ -66,6 +66,7 @@ class Status:
             queue=QueueStatus(durability=queue.durability, replicas=queue.replicas)
             if queue
             else None,
+            queue_memory_ratio=_rounded(queue.memory_ratio) if queue else None,
             workers=crew.workers if crew else None,
             # Without control no drain starts: more workers would only wait.
             workers_wanted=self._monitor.workers_wanted(before) if before and crew else None,
@@ -99,6 +100,10 @@ async def _ask(server: str, question: Awaitable[T], attention: list[str]) -> T |
     except (StorageError, TimeoutError) as error:
         attention.append(f"the {server} can't be asked: {_why(error)}")
         return None
+
+
+def _rounded(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio, 4)
 
 
 def _why(error: Exception) -> str:

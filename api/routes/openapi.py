@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Response
 
 from api.formats import registry
+from api.formats.admin_schemas import RatesAnswer
 from api.formats.event_reader import Schema
 from api.formats.otlp.encodings import Encoding
 from api.formats.schemas import (
@@ -330,4 +331,9 @@ METRICS: dict[str, Any] = {
             },
         }
     },
+}
+
+RATES: dict[str, Any] = {
+    "response_model": RatesAnswer,
+    "responses": {422: problem("There are no parameters."), 503: AWAY},
 }

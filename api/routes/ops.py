@@ -57,3 +57,10 @@ async def status(request: Request) -> StatusAnswer:
     """Report the backlog, the workers, and whether every accepted event is accounted for."""
     require_known(request.scope["query_string"], [])
     return await services_of(request).status.report()
+
+
+@router.get("/admin/rates", **openapi.RATES)
+async def rates(request: Request) -> Response:
+    """Report what was accepted, stored and rejected in each minute of the last hour."""
+    require_known(request.scope["query_string"], [])
+    return JsonResponse(await services_of(request).rates.answer())

@@ -25,6 +25,7 @@ ROUTES = (
     "/admin/keys/{key_id}/rotate",
     "/admin/keys/{key_id}/revoke",
     "/admin/audit",
+    "/admin/rates",
     "/metrics",
     "/health",
     "/health/ready",

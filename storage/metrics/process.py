@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from storage.metrics.slot import Slot, SlotReading
-from storage.metrics.slot_file import SlotFile, UnfitSlotFile, private_slot
+from storage.metrics.slot_file import SlotFile, UnfitSlotFile, new_identity, private_slot
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ class ProcessSlot:
     """
 
     def __init__(self) -> None:
+        self.identity = new_identity()  # of what `readings` count together
         self._use(private_slot())
 
     def join(self, place: str | None, role: str) -> None:
@@ -32,6 +33,7 @@ class ProcessSlot:
             fd, _, number = place.partition(":")
             file = SlotFile(int(fd))
             self._use(file.slot(int(number)), file.readings)
+            self.identity = file.identity
         except (OSError, ValueError, UnfitSlotFile) as error:
             log.warning("the metrics of this process are not joined with the others': %s", error)
         else:

@@ -1,6 +1,7 @@
 """The slot file: memory that a supervisor and its processes share, with a slot for each process.
 
-    header      magic; hash of the layout; bytes of a slot; number of slots (64 bits each)
+    header      magic; hash of the layout; bytes of a slot; number of slots; a random number that
+                tells this file from all others (64 bits each)
     slot 0      the supervisor's own
     slot 1-     the processes', handed out by the supervisor (`cli/process/slots.py`)
 
@@ -27,7 +28,7 @@ _PAGE = mmap.ALLOCATIONGRANULARITY
 HEADER_BYTES = _PAGE
 SLOT_BYTES = -(-(FIRST_CELL + CELLS) * CELL_BYTES // _PAGE) * _PAGE
 SUPERVISOR_SLOT = 0
-_COUNT = 3  # the cell of the header
+_COUNT, _IDENTITY = 3, 4  # cells of the header
 _HAS_UNNAMED = hasattr(os, "memfd_create")
 
 
@@ -53,7 +54,7 @@ class SlotFile:
         fd = _new_file(path)
         try:
             _write_zeros(fd, 0, HEADER_BYTES + slots * SLOT_BYTES)
-            header = (_MAGIC, LAYOUT_HASH, SLOT_BYTES, slots)
+            header = (_MAGIC, LAYOUT_HASH, SLOT_BYTES, slots, new_identity())
             os.pwrite(fd, b"".join(cell.to_bytes(8, sys.byteorder) for cell in header), 0)
             if path and not path.exists():
                 path.symlink_to(f"/proc/{os.getpid()}/fd/{fd}")
@@ -80,6 +81,11 @@ class SlotFile:
     def count(self) -> int:
         """The number of slots now."""
         return self._header()[_COUNT]
+
+    @property
+    def identity(self) -> int:
+        """A number that no other file has: its counts begin at zero."""
+        return self._header()[_IDENTITY]
 
     def grow(self) -> int:
         """Add a slot and return its number. For the supervisor. Raises `OSError`."""
@@ -112,6 +118,11 @@ class SlotFile:
         if os.fstat(self.fd).st_size < HEADER_BYTES:
             raise UnfitSlotFile("this is no slot file: it is too short")
         return _mapped(self.fd, HEADER_BYTES).cast("Q")
+
+
+def new_identity() -> int:
+    """Return a random number of 63 bits."""
+    return int.from_bytes(os.urandom(8), sys.byteorder) >> 1
 
 
 def private_slot() -> Slot:

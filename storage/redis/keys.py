@@ -70,3 +70,8 @@ def day(digest: str, day: int) -> str:
 def limit(key_id: str) -> str:
     """Control: hash, see access/lua/grant.lua; with a TTL unless the key has a limit of a day."""
     return f"limit:{key_id}"
+
+
+def minute_sample(minute: int) -> str:
+    """Control: hash with a TTL: what counters said as that minute (from 1970) began."""
+    return f"rates:{minute}"
