@@ -17,6 +17,13 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+
 expect.set_options(timeout=DEADLINE_MS)
 
 

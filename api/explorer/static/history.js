@@ -84,10 +84,11 @@ function classOf({ event, panel }) {
 /** @param {{view: import("./view.js").View}} props */
 function Aside({ view }) {
   const close = () => changeView({ event: "", panel: "" });
-  const [panel] = view.panel.split(":"); // `around:component`
+  const [name] = view.panel.split(":"); // `around:component`
+  const panel = name === "around" || name === "person" ? name : "detail";
   return html`<aside aria-label="the selected event">
     <button type="button" class="plain close" aria-label="close" onClick=${close}>×</button>
-    <${Panel} name=${panel || "detail"} key=${panel}>
+    <${Panel} name=${panel} key=${panel}>
       ${
         panel === "around"
           ? html`<${Around} view=${view} />`

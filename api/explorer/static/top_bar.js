@@ -14,6 +14,7 @@ export function TopBar({ view, moment, params, statistics }) {
   const open = (/** @type {string} */ panel) => () => changeView({ panel });
   const keys = () => void act("keys");
   return html`<header class="top-bar">
+    <h1 class="unseen">The history of events</h1>
     <a class="brand" href="?">Activity</a>
     <${Question} view=${view} params=${params} trouble=${statistics.trouble} />
     <${TimePicker} view=${view} moment=${moment} />

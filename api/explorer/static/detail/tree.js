@@ -27,7 +27,7 @@ export function Tree({ data, view }) {
   const hasInner = innersOf(data, ROOT, LEVEL).some(({ value }) => isInner(value));
   return html`<div class="tree">
     <header>
-      <h3>data</h3>
+      <h2>data</h2>
       ${
         hasInner &&
         html`<span>

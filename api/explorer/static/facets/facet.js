@@ -25,7 +25,7 @@ export function Facet({ field, counted, view, again, remove }) {
   const values = answer?.fields[field];
   return html`<section class="facet" aria-label=${field} aria-busy=${isOutdated}>
     <header>
-      <h3 dir="auto" title=${field}>${field.replace(/^data\./, "")}</h3>
+      <h2 dir="auto" title=${field}>${field.replace(/^data\./, "")}</h2>
       <button type="button" class="plain" aria-label=${`remove ${field}`} onClick=${remove}>
         ×
       </button>

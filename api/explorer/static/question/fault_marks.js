@@ -27,16 +27,18 @@ export function FaultMarks({ text, marks, scrolled }) {
 export function FaultList({ text, marks, ask }) {
   const taken = (/** @type {Mark} */ { begin, end, meant }) =>
     ask(text.slice(0, begin) + meant + text.slice(end));
-  return html`<ul class="faults" id="question-faults" role="status">
-    ${marks.map(
-      (mark) =>
-        html`<li key=${mark.begin}>
-          <span class="soft">character ${mark.begin + 1}</span> ${mark.text}
-          ${
-            mark.meant &&
-            html`<button type="button" onClick=${() => taken(mark)}>${mark.meant}</button>`
-          }
-        </li>`,
-    )}
-  </ul>`;
+  return html`<div role="status">
+    <ul class="faults" id="question-faults">
+      ${marks.map(
+        (mark) =>
+          html`<li key=${mark.begin}>
+            <span class="soft">character ${mark.begin + 1}</span> ${mark.text}
+            ${
+              mark.meant &&
+              html`<button type="button" onClick=${() => taken(mark)}>${mark.meant}</button>`
+            }
+          </li>`,
+      )}
+    </ul>
+  </div>`;
 }
