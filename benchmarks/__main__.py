@@ -12,6 +12,7 @@ from benchmarks import (
     analysing,
     caching,
     counting,
+    exploring,
     exporting,
     feeding,
     following,
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "analysing": analysing.measure,
     "following": following.measure,
     "exporting": exporting.measure,
+    "exploring": exploring.measure,
     "whole": lag.measure,
 }
 _RESULTS = Path("benchmarks/results")
