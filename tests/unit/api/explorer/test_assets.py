@@ -20,7 +20,7 @@ OWN = [
     if file.suffix in {".js", ".css", ".html"} and FOLDER not in file.parents
 ]
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)  # it names types: `import("preact")`
-_IMPORTED = re.compile(r'\b(?:from|import)\s*\(?"([^"]+)"')
+_IMPORTED = re.compile(r'(?:\bfrom\s+|\bimport\s*\(?)"([^"]+)"')
 
 
 @pytest.fixture(scope="module")
