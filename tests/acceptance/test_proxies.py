@@ -61,7 +61,7 @@ def test_the_service_is_published_below_its_prefix_and_its_figures_are_not(
     assert ask(public, "GET", location).json()["message"] == EVENT["message"]
     assert ask(public, "GET", "/activity/health/ready").status_code == 200
     assert ask(public, "GET", "/activity").headers["location"].endswith("/activity/")
-    for name in ("status", "metrics"):
+    for name in ("status", "metrics", "admin/keys", "admin/dead-letters/replay"):
         for form in (
             *(f"/activity/{name}", f"/activity/{name}/", f"/activity/api/{name}"),
             *(f"/activity//{name}", f"/activity/%{ord(name[0]):x}{name[1:]}"),

@@ -5,9 +5,10 @@ import { html } from "../html.js";
 
 /**
  * Show the children until `close` is called, which takes the dialog off the page.
- * @param {{title: string, close: () => void, children?: unknown}} props
+ * @param {{title: string, close: () => void, isFirm?: boolean, children?: unknown}} props `isFirm`:
+ *   a click beside it does not close it
  */
-export function Dialog({ title, close, children }) {
+export function Dialog({ title, close, isFirm = false, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const heading = useId();
   useEffect(() => {
@@ -19,7 +20,7 @@ export function Dialog({ title, close, children }) {
     };
   }, []);
   /** @param {MouseEvent} event */
-  const onClick = (event) => event.target === dialog.current && close();
+  const onClick = (event) => !isFirm && event.target === dialog.current && close();
   return html`<dialog
     ref=${dialog}
     class="dialog"
