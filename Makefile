@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check \
-	check-js format node lock vendor clean
+	check-js screenshots format node lock vendor clean
 
 help:  ## List all commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ node_modules/.installed: package.json package-lock.json
 
 node: $(VENV)/.dev  ## Install Node.js into the virtual environment if the machine has none
 	@$(HAS_NODE) || { echo "installing Node.js ..."; $(INSTALL) -r locks/node.txt; }
+
+screenshots: $(VENV)/.dev  ## Make the pictures of the explorer in docs/images, with Chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
