@@ -47,12 +47,12 @@ export function Progress({ job }) {
     return html`<p role="status">Whole: ${progressText(job)} in <code>${name}</code>.</p>
       ${again}`;
   if (kind === "cancelled")
-    return html`<p role="status">Cancelled. There is no file.</p>
+    return html`<p role="status">Cancelled. Nothing was written.</p>
       ${again}`;
   if (isTooLarge) {
     return html`<p role="alert">
         This browser can't write files, and a page may hold ${sizeText(MAX_HELD)} at most. Choose a
-        shorter time, or run one of the lines below. There is no file.
+        shorter time, or run one of the lines below. Nothing was written.
       </p>
       ${again}`;
   }
