@@ -5,13 +5,30 @@ Every path exists at the root and under `/api`, with and without a trailing slas
 
 import re
 
+from storage.metrics.labels import ROUTES
+
 EVENTS = "/events"
+ALIASES = {"/heath": "/health"}  # the misspelt path of the first version
+PATHS = tuple(route for route in ROUTES if route.startswith("/"))
+"""The path of each route; a part that varies is a name in braces."""
+
 _BASES = ("", "/api")
 _ENDS = ("", "/")
+_VARIES = re.compile(r"\{(\w+)\}")
+_FORMS = {"event_id": "[0-9a-fA-F-]{36}"}
+_ANYTHING = "[^/]+"
+
+
+def pattern_of(route: str, **forms: str) -> str:
+    """Return the pattern of a route's paths; `forms`: those of the parts that vary, by name."""
+    parts = _VARIES.split(route)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [forms.get(name, _ANYTHING) for name in parts[1::2]]
+    return "".join(parts)
+
+
 _ROUTE = re.compile(
-    "/(?:events|events/(?:batch|stats|facets|changes|tail|export)|events/[0-9a-fA-F-]{36}(?:/around)?"
-    "|v1/logs|status|metrics|health|heath|health/ready"
-    r"|openapi\.json|docs|docs/[^/]+)"
+    "|".join(pattern_of(route, **_FORMS) for route in (*PATHS, *ALIASES) if route != "/")
 )
 
 
