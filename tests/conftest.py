@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -18,6 +19,10 @@ hypothesis.settings.register_profile("gate", derandomize=True, database=None, de
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
+
+# A shell that runs us in the background ignores Ctrl-C, and a program inherits what is ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _hide_tokens = re.compile(token.PATTERN).sub
 

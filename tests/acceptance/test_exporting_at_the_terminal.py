@@ -78,7 +78,6 @@ def start(url: str, *options: object) -> "AbstractContextManager[subprocess.Pope
         env=ActivityCommand().env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
 
 
