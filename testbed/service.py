@@ -109,9 +109,10 @@ def service(
 ) -> Iterator[Service]:
     """Run the service for the block, which starts when `probe` answers 200.
 
-    `ack=stored` waits for long unless `more` says otherwise: the machine may be busy.
+    `ack=stored` and the limits of keys wait for long unless `more` says otherwise: the machine may
+    be busy.
     """
-    more = {"ack_seconds": 60, **more}
+    more = {"ack_seconds": 60, "limit_wait_ms": 5_000, **more}
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)
