@@ -5,6 +5,7 @@ process imports a module and waits; each start is a fork of it, which then runs 
 own code: a process of its own, with its own memory, sockets and end.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -21,6 +22,7 @@ def main() -> None:
     """Import, then fork for each request until the other side has closed the socket."""
     descriptor, module = sys.argv[1:]
     import_module(f"{module}.process")
+    gc.freeze()  # or each fork copies all of this memory, to look for garbage at its end
     requests = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps those that watch
     while True:
