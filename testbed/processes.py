@@ -108,12 +108,13 @@ def preloading() -> Iterator[None]:
     the same: libraries may read theirs when they are imported.
     """
     global _preloading
-    _preloading = _Preloading()
+    outer, inner = _preloading, _Preloading()
+    _preloading = inner
     try:
         yield
     finally:
-        _preloading.end()
-        _preloading = None
+        _preloading = outer
+        inner.end()
 
 
 def _others(variables: Mapping[str, str]) -> dict[str, str]:

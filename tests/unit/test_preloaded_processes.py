@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from storage.settings import StorageSettings
-from testbed.processes import Forked, start
+from testbed.processes import Forked, preloading, start
 from testbed.servers import environment
+from testbed.waiting import wait_until
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _preloading() -> Iterator[None]:
+    with preloading():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,8 @@ def test_it_runs_in_our_folder(
     monkeypatch.chdir(tmp_path)
     running = start("worker", variables(ACTIVITY_QUEUE_URL=silent), None, None)
     try:
-        assert Path(os.readlink(f"/proc/{running.pid}/cwd")) == tmp_path
+        cwd = f"/proc/{running.pid}/cwd"
+        wait_until(lambda: Path(os.readlink(cwd)) == tmp_path, "the folder to be ours")
     finally:
         running.kill()
         running.wait(60)
