@@ -11,6 +11,7 @@ import pytest
 from storage.access import token
 from storage.logs import redaction
 from storage.settings import StorageSettings
+from testbed.processes import preloading
 from testbed.servers import TestServers, test_servers
 
 # `gate`: the same examples in each run, so that a failure comes from the change. `explore`: new
@@ -44,6 +45,16 @@ def _forget_secrets() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(redaction, "_known", redaction._known)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloading() -> Iterator[None]:
+    """Import what API processes and workers need once, and not at each start: seconds each."""
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:  # which counts the lines of a Python of its own
+        yield
+        return
+    with preloading():
         yield
 
 
