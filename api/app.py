@@ -17,6 +17,7 @@ from api.auth.policy import Policy
 from api.http.error_detail import ErrorDetail
 from api.http.hosts import Hosts
 from api.http.path_middleware import PathMiddleware
+from api.http.paths import PATHS
 from api.http.problem_response import JsonResponse, ProblemResponse
 from api.http.problems import INTERNAL_ERROR, Problem, closing, of_storage
 from api.http.proxies import FORWARDED, Prefixes
@@ -202,12 +203,7 @@ def _invalid(error: dict[str, Any]) -> str:
     return str(error["msg"])
 
 
-_NO_SUCH_PATH = (
-    "No such path. The paths are /, /events, /events/batch, /events/stats, /events/facets, "
-    "/events/export, /events/{id}, /events/{id}/around, /events/changes, /events/tail, "
-    "/v1/logs, /status, /admin/dead-letters, /admin/keys, /admin/audit, /admin/rates, /metrics, "
-    "/health, /health/ready, /openapi.json, /docs."
-)
+_NO_SUCH_PATH = f"No such path. The paths are {', '.join(PATHS)}.".replace("event_id", "id")
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

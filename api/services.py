@@ -322,7 +322,7 @@ def _ingest(
     monitor: BacklogMonitor,
 ) -> tuple[Ingest, CommitWaiter]:
     rates = RateLimits(connect_async(storage.control_url, retries=0))
-    key_limits = KeyLimits(rates, rate_limited_events.add)
+    key_limits = KeyLimits(rates, settings.limit_wait_ms / 1000, rate_limited_events.add)
     stack.push_async_callback(key_limits.close)
     commit_waiter = CommitWaiter(producer)
     stack.push_async_callback(commit_waiter.close)

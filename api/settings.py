@@ -125,6 +125,13 @@ class ApiSettings(Settings):
         description="Seconds the counts of a closed day are kept at most, for a statistic that is "
         "asked again.",
     )
+    limit_wait_ms: int = Field(
+        50,
+        ge=1,
+        le=5_000,
+        description="Milliseconds that a request with a limited key waits for control; then the "
+        "API process decides alone, and lets the whole rate of the key pass.",
+    )
     cache_grace_ms: int = Field(
         10_000,
         ge=0,

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import IO, Any
 import httpx
 
 from storage.settings import StorageSettings
+from testbed.processes import start
 from testbed.servers import environment
 from testbed.waiting import wait_until
 
@@ -42,15 +42,16 @@ class Service:
 
     def start_api(self) -> None:
         """Start one more API process on the port."""
-        fd = self.listener.fileno()
-        command = [sys.executable, "-m", "api", "--fd", str(fd)]
-        self.apis.append(subprocess.Popen(command, env=self.env, pass_fds=[fd], stderr=self.log))
+        self.apis.append(self._start("api", self.listener.fileno()))
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start one more worker."""
-        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=self.env, stderr=self.log)
-        self.workers.append(worker)
-        return worker
+        self.workers.append(self._start("worker"))
+        return self.workers[-1]
+
+    def _start(self, module: str, listener: int | None = None) -> subprocess.Popen[bytes]:
+        log = None if self.log is None else self.log.fileno()
+        return start(module, self.env, listener, log)
 
     def post(self, **event: object) -> dict[str, object]:
         """Post an event that must be accepted; return the answer."""
@@ -109,9 +110,10 @@ def service(
 ) -> Iterator[Service]:
     """Run the service for the block, which starts when `probe` answers 200.
 
-    `ack=stored` waits for long unless `more` says otherwise: the machine may be busy.
+    `ack=stored` and the limits of keys wait for long unless `more` says otherwise: the machine may
+    be busy.
     """
-    more = {"ack_seconds": 60, **more}
+    more = {"ack_seconds": 60, "limit_wait_ms": 5_000, **more}
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
         os.set_inheritable(listener.fileno(), True)

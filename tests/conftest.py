@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -10,6 +11,7 @@ import pytest
 from storage.access import token
 from storage.logs import redaction
 from storage.settings import StorageSettings
+from testbed.processes import preloading
 from testbed.servers import TestServers, test_servers
 
 # `gate`: the same examples in each run, so that a failure comes from the change. `explore`: new
@@ -18,6 +20,10 @@ hypothesis.settings.register_profile("gate", derandomize=True, database=None, de
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
+
+# A shell that runs us in the background ignores Ctrl-C, and a program inherits what is ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _hide_tokens = re.compile(token.PATTERN).sub
 
@@ -39,6 +45,16 @@ def _forget_secrets() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(redaction, "_known", redaction._known)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloading() -> Iterator[None]:
+    """Import what API processes and workers need once, and not at each start: seconds each."""
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:  # which counts the lines of a Python of its own
+        yield
+        return
+    with preloading():
         yield
 
 

@@ -1,6 +1,6 @@
 """Hold the limits of keys in one API process: take events from what control has granted.
 
-No request waits for control longer than `WAIT_SECONDS`. While control does not answer, each process
+No request waits for control longer than `wait_seconds`. While control does not answer, each process
 lets the whole rate of a key pass (it fails open), and control counts that later.
 """
 
@@ -18,7 +18,6 @@ from storage.access.api_key import ApiKey
 from storage.access.rate_limits import GRANT_SECONDS, MILLION, Demand, Grant, RateLimit, RateLimits
 from storage.periodic import OutageLog
 
-WAIT_SECONDS = 0.05  # then the process decides alone
 STALL_SECONDS = 0.01
 PAUSE_SECONDS = 0.005  # after a refusal, before control is asked again
 TRUST_SECONDS = 0.25  # how long a refusal stands at most: another process may give events back
@@ -48,12 +47,19 @@ class KeyLimit:
     """
 
     def __init__(
-        self, limit: RateLimit, ask: Ask, outages: OutageLog, count_refused: Callable[[int], None]
+        self,
+        limit: RateLimit,
+        ask: Ask,
+        outages: OutageLog,
+        count_refused: Callable[[int], None],
+        wait_seconds: float,
     ) -> None:
+        """`wait_seconds`: for an answer of control, before the process decides alone."""
         self._limit = limit
         self._ask = ask
         self._outages = outages
         self._count_refused = count_refused
+        self._wait_seconds = wait_seconds
         self._tokens = 0  # granted, not taken yet
         self._low = 0  # below that, ask for more ahead of need
         self._had = 0  # tokens after the last answer
@@ -195,7 +201,7 @@ class KeyLimit:
     async def _ask_once(self) -> None:
         demand = self._demand()
         self._called_at = self._now()
-        self._timer = self._loop.call_later(WAIT_SECONDS, self._on_late)
+        self._timer = self._loop.call_later(self._wait_seconds, self._on_late)
         grant = None
         with self._outages.round():
             grant = await self._ask(demand)
@@ -240,7 +246,7 @@ class KeyLimit:
 
     def _on_late(self) -> None:
         """Decide alone; but if this process stood still, first read what has arrived meanwhile."""
-        if self._now() - self._called_at > WAIT_SECONDS + STALL_SECONDS:
+        if self._now() - self._called_at > self._wait_seconds + STALL_SECONDS:
             self._timer = self._loop.call_later(STALL_SECONDS, self._decide_alone)
         else:
             self._decide_alone()
@@ -288,11 +294,18 @@ class KeyLimits:
     """The limits of all keys in this process. A key's limits never change."""
 
     def __init__(
-        self, control: RateLimits, count_refused: Callable[[int], None] = lambda events: None
+        self,
+        control: RateLimits,
+        wait_seconds: float,
+        count_refused: Callable[[int], None] = lambda events: None,
     ) -> None:
-        """`count_refused` is called with the number of events of each refused request."""
+        """`wait_seconds`: for an answer of control, before this process decides alone.
+
+        `count_refused` is called with the number of events of each refused request.
+        """
         self._control = control
         self._count_refused = count_refused
+        self._wait_seconds = wait_seconds
         self._outages = OutageLog("the limits of keys")
         self._of: dict[str, KeyLimit | None] = {}
 
@@ -316,4 +329,4 @@ class KeyLimits:
         if limit is None:
             return None
         ask = partial(self._control.grant, key.id, limit)
-        return KeyLimit(limit, ask, self._outages, self._count_refused)
+        return KeyLimit(limit, ask, self._outages, self._count_refused, self._wait_seconds)

@@ -5,13 +5,31 @@ Every path exists at the root and under `/api`, with and without a trailing slas
 
 import re
 
+from storage.metrics.labels import ROUTES
+
 EVENTS = "/events"
+ALIASES = {"/heath": "/health"}  # the misspelt path of the first version
+PATHS = tuple(route for route in ROUTES if route.startswith("/"))
+"""The path of each route; a part that varies is a name in braces."""
+
 _BASES = ("", "/api")
 _ENDS = ("", "/")
+_VARIES = re.compile(r"\{(\w+)\}")
+_EVENT_ID = "[0-9a-fA-F-]{36}"
+_PART, _PARTS = "[^/]+", ".+"
+
+
+def pattern_of(route: str, event_id: str = _PART) -> str:
+    """Return the pattern of a route's paths: `{path}` is one or more parts, another name is one."""
+    forms = {"event_id": event_id, "path": _PARTS}
+    parts = _VARIES.split(route)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [forms.get(name, _PART) for name in parts[1::2]]
+    return "".join(parts)
+
+
 _ROUTE = re.compile(
-    "/(?:events|events/(?:batch|stats|facets|changes|tail|export)|events/[0-9a-fA-F-]{36}(?:/around)?"
-    "|v1/logs|status|metrics|health|heath|health/ready"
-    r"|openapi\.json|docs|docs/[^/]+|explorer/[0-9a-f]+/.+)"
+    "|".join(pattern_of(route, _EVENT_ID) for route in (*PATHS, *ALIASES) if route != "/")
 )
 
 

@@ -32,7 +32,7 @@ ROUTES = (
     "/openapi.json",
     "/docs",
     "/docs/{file}",
-    "/explorer/{file}",
+    "/explorer/{path}",
     "unmatched",  # a path that no route has
     "unread",  # refused by the protocol, before its path was known
 )

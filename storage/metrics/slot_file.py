@@ -126,8 +126,8 @@ def new_identity() -> int:
 
 
 def private_slot() -> Slot:
-    """Return a slot that no other process sees: for a process without a supervisor."""
-    return Slot(mmap.mmap(-1, SLOT_BYTES))
+    """Return a slot that no other process sees, not even a fork: for one without a supervisor."""
+    return Slot(mmap.mmap(-1, SLOT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def _new_file(path: Path | None) -> int:

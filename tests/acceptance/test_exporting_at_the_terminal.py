@@ -8,12 +8,14 @@ import random
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.settings import StorageSettings
+from testbed.programs import running_program
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -70,13 +72,12 @@ def run(url: str, *options: object) -> tuple[int, bytes, str]:
     return ended.returncode, ended.stdout, ended.stderr.decode()
 
 
-def start(url: str, *options: object) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
+def start(url: str, *options: object) -> "AbstractContextManager[subprocess.Popen[bytes]]":
+    return running_program(
         query(url, *options),
         env=ActivityCommand().env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
 
 

@@ -145,13 +145,12 @@ def test_the_keys_of_data_are_those_of_the_newest_events(running: Service) -> No
     assert 0 < looked_at <= 2_000
     newest = sorted(paid, key=lambda one: (one.created_at, one.id))[-looked_at:]
     with_tier = len(newest) - plain(newest, "data.tier")[None]
+    keys = {"data.user.n": len(newest), "data.tier": with_tier}
+    values = [{"value": key, "count": count} for key, count in keys.items() if count]
     assert answer["fields"]["data"] == {
-        "values": [
-            {"value": "data.user.n", "count": len(newest)},
-            {"value": "data.tier", "count": with_tier},
-        ],
+        "values": values,
         "missing": 0,
-        "distinct": 2,
+        "distinct": len(values),
         "newest": len(newest),
     }
     for each in answer["fields"]["data"]["values"]:

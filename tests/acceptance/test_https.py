@@ -100,7 +100,7 @@ def test_a_post_that_comes_in_the_packet_behind_the_handshake_is_answered(
 
 def test_a_client_that_does_not_trust_the_authority_gets_no_connection(api: ApiCommand) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"https://127.0.0.1:{api.port}/health", trust_env=False)
+        httpx.get(f"https://127.0.0.1:{api.port}/health", timeout=60, trust_env=False)
 
 
 def test_plain_http_on_the_port_of_https_is_closed_and_logs_nothing(api: ApiCommand) -> None:

@@ -69,7 +69,7 @@ def test_many_simultaneous_requests_with_one_key_store_one_event(running: Servic
 
     def send(_: int) -> httpx.Response:
         barrier.wait()
-        with httpx.Client(base_url=running.url, trust_env=False) as client:
+        with httpx.Client(base_url=running.url, timeout=60, trust_env=False) as client:
             return client.post(
                 "/events",
                 json={**EVENT, "component": "once-race"},

@@ -47,7 +47,7 @@ def test_an_address_for_other_machines_without_a_key_is_refused_with_the_remedy(
 
 def status(port: int, **headers: str) -> int:
     return httpx.get(
-        f"http://127.0.0.1:{port}/status", headers=headers, trust_env=False
+        f"http://127.0.0.1:{port}/status", headers=headers, timeout=60, trust_env=False
     ).status_code
 
 

@@ -107,7 +107,7 @@ def test_behind_nginx_location_leads_to_the_event(
     upstream = fixed.url.removeprefix("http://")
     with (
         nginx(tmp_path, upstream, locations) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http,
     ):
         answer = http.post("/activity/events", json=EVENT)
         assert answer.status_code == 202

@@ -14,6 +14,7 @@ from random import Random
 import httpx
 
 from storage.settings import StorageSettings
+from testbed.programs import running_program
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -161,18 +162,16 @@ def test_the_documented_consumer_writes_each_event_once_however_often_it_is_kill
     with service(settings) as running:
         command = consumer_of(running, file)
         for number in range(8):
-            with subprocess.Popen(command) as consumer:
+            with running_program(command):
                 sent += post_some(running, draw)
                 size = file.stat().st_size if file.exists() else 0
                 if number % 2:  # in the middle of its work, or while it waits
                     wait_until(lambda size=size: _size(file) > size, "more of the file")  # type: ignore[misc]
-                consumer.kill()
         with file.open("ab") as begun:
             begun.write(b'{"id":"half of a li')  # as a killed one may leave it
-        with subprocess.Popen(command) as consumer:
+        with running_program(command):
             wait_until(lambda: b"half of" not in file.read_bytes(), "the file to be cut")
             wait_until(lambda: _ids(file) >= {one for one, _ in sent}, "all events")
-            consumer.kill()
     lines = file.read_text().splitlines()
     assert Counter(json.loads(line)["id"] for line in lines) == Counter(one for one, _ in sent)
 
@@ -193,11 +192,8 @@ def test_the_documented_consumer_keeps_every_digit(
             "/events/batch", content=f"[{body}]", headers={"content-type": "application/json"}
         )
         assert posted.status_code == 202, posted.text
-        with subprocess.Popen(consumer_of(running, file)) as consumer:
-            try:
-                wait_until(lambda: len(_ids(file)) == 2, "both events")
-            finally:
-                consumer.kill()
+        with running_program(consumer_of(running, file)):
+            wait_until(lambda: len(_ids(file)) == 2, "both events")
         told = running.http.get("/events", params={"order": "asc"}).text
     lines = file.read_text().splitlines()
     assert f'{{"events":[{",".join(lines)}],' in told

@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import termios
@@ -42,12 +41,11 @@ class ActivityCommand:
         return ended.stdout.splitlines()
 
     def start(self, *options: object, **more: Any) -> subprocess.Popen[str]:
-        """Start in the background, with Ctrl-C in force, whatever it does to us."""
+        """Start in the background."""
         return subprocess.Popen(
             [*COMMAND, *map(str, options)],
             env=self.env,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
         )
 

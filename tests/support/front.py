@@ -16,7 +16,11 @@ def pass_on(running: Service) -> Behaviour:
         headers = {name: value for name, value in request.headers.items() if name in passed}
         try:
             answer = httpx.post(
-                running.url + request.path, content=request.body, headers=headers, trust_env=False
+                running.url + request.path,
+                content=request.body,
+                headers=headers,
+                timeout=60,
+                trust_env=False,
             )
         except httpx.TransportError:
             return LOST

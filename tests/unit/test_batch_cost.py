@@ -58,7 +58,7 @@ class Queue:
                 cast(Any, None),
                 cast(Any, None),
                 BacklogLimits(),
-                KeyLimits(cast(Any, None)),
+                KeyLimits(cast(Any, None), 0.05),
             ),
         )
         return SimpleNamespace(state=SimpleNamespace(services=services))

@@ -81,7 +81,9 @@ class Servers:
         self.held = LocalPageCache()
         self.validator = PageValidator(self.etags)
         commit = GroupCommit(self.append, 4, 10_000, lambda *drain: None)
-        self.ingest = Ingest(commit, *cast(Any, (None, None, None, KeyLimits(cast(Any, self)))))
+        self.ingest = Ingest(
+            commit, *cast(Any, (None, None, None, KeyLimits(cast(Any, self), 0.05)))
+        )
 
     async def append(
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False

@@ -18,6 +18,7 @@ from cli.process.inspection import alive
 from cli.process.spawn import spawn
 from cli.process.supervisor import FIRST_BACKOFF, Command, Supervisor, pause_after
 from storage.redis.client import connect
+from testbed.programs import running_program
 from testbed.waiting import wait_until
 from tests.support import data_folders
 from tests.support.data_folders import CHECKOUT
@@ -163,7 +164,7 @@ def test_children_die_with_a_killed_parent_and_not_with_its_terminal(folder: Pat
         print(*[pid for _, pid in supervisor.pids()], flush=True)
         signal.pause()
     """
-    with subprocess.Popen(
+    with running_program(
         [sys.executable, "-c", textwrap.dedent(script)],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from api.auth.limits import KEEP_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, WAIT_SECONDS, KeyLimit
+from api.auth.limits import KEEP_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, KeyLimit
 from api.http.problems import Problem
 from storage.access.rate_limits import DAY_SECONDS, MILLION, Demand, Grant, RateLimit
 from storage.errors import ControlUnavailable
@@ -15,6 +15,7 @@ from tests.support.event_loop import settle
 from tests.support.gcra import Gcra
 from tests.support.virtual_time import run_at_once, stand_still
 
+WAIT_SECONDS = 0.05
 NOON_US = 20_000 * DAY_SECONDS * MILLION + 12 * 3600 * MILLION
 
 
@@ -59,7 +60,11 @@ class Process:
 
     def __post_init__(self) -> None:
         self.key = KeyLimit(
-            self.control.limit, self.control.ask, OutageLog("limits"), self.count_refused
+            self.control.limit,
+            self.control.ask,
+            OutageLog("limits"),
+            self.count_refused,
+            WAIT_SECONDS,
         )
 
     def count_refused(self, events: int) -> None:

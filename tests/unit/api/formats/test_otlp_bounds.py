@@ -59,7 +59,7 @@ def test_what_each_record_repeats_of_its_resource_is_bounded(encoding: Encoding)
 
 HUGE = 16 * 1024 * 1024
 MANY = {
-    "records": (enveloped(*[b""] * (HUGE // 2)), PROTOBUF),
+    "records": (delimited(1, delimited(2, delimited(2, b"") * (HUGE // 2))), PROTOBUF),
     "resources": (delimited(1, b"") * (HUGE // 2), PROTOBUF),
     "scopes": (delimited(1, delimited(2, b"") * (HUGE // 2)), PROTOBUF),
     "unknown fields": (b"\x78\x01" * (HUGE // 2), PROTOBUF),

@@ -86,7 +86,7 @@ def test_a_route_has_its_own_path_as_label() -> None:
         "/heath": "/health",
         "/docs/{name}": "/docs/{file}",
         "/docs/docs/{name}": "/docs/{file}",
-        "/explorer/{version}/{name}": "/explorer/{file}",
+        "/explorer/{version}/{name}": "/explorer/{path}",
     }
     labels = {path: route_of(re.sub("{[^}]*}", "x", path)) for _, path in ACCESS}
     assert labels == {path: others.get(path, path) for _, path in ACCESS}
@@ -104,7 +104,7 @@ def test_a_route_has_its_own_path_as_label() -> None:
         ("/events/x/y", "unmatched"),
         ("/heath/", "/health"),
         ("/docs/docs/docs.js", "/docs/{file}"),
-        ("/explorer/0123456789abcdef/table/grid.js", "/explorer/{file}"),
+        ("/explorer/0123456789abcdef/table/grid.js", "/explorer/{path}"),
         ("*", "unmatched"),
         ("", "/"),
         ("unread", "unmatched"),
