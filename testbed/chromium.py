@@ -11,7 +11,7 @@ INSTALL = "apt-get install chromium fonts-noto-core fonts-noto-cjk; or CHROMIUM=
 DEADLINE_MS = 60_000  # other programs may keep the machine busy
 DESKTOP = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"}
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_QUIET = ("gpu", "background-networking", "component-update", "sync", "quic")
+_OFF = ("gpu", "lcd-text", "background-networking", "component-update", "sync", "quic")
 
 
 def chromium_path() -> str | None:
@@ -23,7 +23,7 @@ def chromium_path() -> str | None:
 @contextmanager
 def chromium(path: str) -> Iterator[Browser]:
     """Run the browser for the block. Root can't use the kernel's sandbox."""
-    arguments = [f"--disable-{name}" for name in _QUIET] + ["--no-first-run"]
+    arguments = [f"--disable-{name}" for name in _OFF] + ["--no-first-run"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
