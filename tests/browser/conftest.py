@@ -24,8 +24,14 @@ def chromium_at() -> str:
 
 @pytest.fixture(scope="package")
 def running(chromium_at: str, servers: TestServers) -> Iterator[Service]:
-    """Run one service with 200,000 events for all modules: a test uses names of its own."""
-    with servers.fresh() as settings, service(settings, cache_grace_ms=0) as started:
+    """Run one service with 200,000 events for all modules: a test uses names of its own.
+
+    It is open, so that keys which a test puts on the queue close it to no other test.
+    """
+    with (
+        servers.fresh() as settings,
+        service(settings, auth="open", cache_grace_ms=0) as started,
+    ):
         load(started)
         yield started
 

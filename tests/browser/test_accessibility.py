@@ -35,6 +35,10 @@ def test_axe_finds_no_fault(browser: Browser, running: Service, look: str) -> No
             explorer.page.goto(f"/?from=-8d&event={event['id']}&panel={panel}")
             explorer.settle()
             faults.append(faults_of(explorer))
+        explorer.page.goto("/?page=operator")
+        expect(explorer.page.get_by_role("heading", name="Shards")).to_be_visible()
+        expect(explorer.page.get_by_text("Asking …")).to_have_count(0)
+        faults.append(faults_of(explorer))
     found = "\n".join(dict.fromkeys("\n".join(faults).splitlines()))
     assert not found.strip(), found
 
