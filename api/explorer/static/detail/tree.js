@@ -33,7 +33,7 @@ export function Tree({ data, view }) {
         html`<span>
           <button type="button" class="plain" onClick=${() => open(ALL)}>Open all</button>
           <button type="button" class="plain" onClick=${() => open({ left: 0, depth: 0 })}>
-            Close
+            Close all
           </button>
         </span>`
       }
