@@ -1,8 +1,8 @@
 """The files of the explorer as they are served: in one folder whose name is a hash of all of them.
 
-The folder's name changes with any file, so browsers keep the files for a year. Inside it modules
-import each other by relative paths, which need no change. Only the names of the vendored packages
-are replaced by relative paths, and a script that is no module gets an export.
+The folder's name changes with any file, so browsers keep the files for a year. Our own modules are
+one script (`api/explorer/bundle.py`), and our style sheets one style sheet. The names of the
+vendored packages are replaced by relative paths, and a script that is no module gets an export.
 """
 
 import gzip
@@ -13,9 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from api.explorer.bundle import bundled
+
 STATIC = Path(__file__).with_name("static")
 VENDOR = "vendor"
 STYLES = "styles.css"  # all style sheets in one
+SCRIPT = "app.js"  # the module that imports all others, and as it is served: all of them in one
 
 # How the explorer's modules, and the vendored ones, name a vendored module.
 PACKAGES: Mapping[str, str] = {
@@ -28,6 +31,7 @@ _SCRIPTS = {f"{VENDOR}/uplot.js": "uPlot"}  # which variable a script defines th
 _MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml"}
 _CSS = ".css"
 _COMMENT = re.compile(r"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE)
+_CAST = re.compile(r"/\*\* @type (?:[^*]|\*(?!/))*\*/ ?")
 _SPECIFIER = re.compile(rf'\b(from|import)(\s*)"({"|".join(map(re.escape, PACKAGES))})"')
 _BASE_STYLES = ("vendor/", "styles/")  # first, so that the style sheet of a panel wins
 _VERSION_CHARACTERS = 16
@@ -55,7 +59,7 @@ class Assets:
 
     @property
     def modules(self) -> list[str]:
-        """Return the paths of all modules, which the page loads at once instead of in a chain."""
+        """Return the paths of all modules, which the page loads side by side."""
         return [path for path in self.files if path.endswith((".js", ".mjs"))]
 
 
@@ -69,17 +73,34 @@ def compressed(content: bytes) -> bytes | None:
 def _served(root: Path) -> Iterator[tuple[str, tuple[str, bytes]]]:
     found = (file for file in sorted(root.rglob("*")) if file.is_file())
     paths = {file.relative_to(root).as_posix(): file for file in found}
-    for path, file in paths.items():
-        if file.suffix in _MEDIA_TYPES:
-            yield path, (_MEDIA_TYPES[file.suffix], _content(path, file.read_text()).encode())
+    for path, text in _in_one_script(paths).items():
+        yield path, (_MEDIA_TYPES[posixpath.splitext(path)[1]], text.encode())
     styles = [path for path, file in paths.items() if file.suffix == _CSS]
     joined = "".join(f"/* {path} */\n{paths[path].read_text()}\n" for path in _in_order(styles))
     yield STYLES, ("text/css", joined.encode())
 
 
 def without_comments(text: str) -> str:
-    """Return a module of ours without comments that have lines of their own: a quarter of it."""
-    return _COMMENT.sub("", text)
+    """Return a module of ours without types and without comments that have lines of their own."""
+    return _CAST.sub("", _COMMENT.sub("", text))
+
+
+def _in_one_script(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Return the contents of files that are no style sheets, with our own modules in one."""
+    found = {
+        path: _content(path, file.read_text())
+        for path, file in paths.items()
+        if file.suffix in _MEDIA_TYPES
+    }
+    own = {
+        path: text
+        for path, text in found.items()
+        if path.endswith(".js") and not path.startswith(f"{VENDOR}/")
+    }
+    if SCRIPT not in own:
+        return found
+    script, inside = bundled(own, SCRIPT)
+    return {path: text for path, text in found.items() if path not in inside} | {SCRIPT: script}
 
 
 def _content(path: str, text: str) -> str:

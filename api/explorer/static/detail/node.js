@@ -6,15 +6,17 @@ import { cut, visible } from "../texts.js";
 import { countText } from "../times.js";
 import { LongText } from "./long_text.js";
 import { NodeButtons } from "./node_buttons.js";
-import { isInner, kindOf, sizeOf } from "./places.js";
-import { Level } from "./tree.js";
+import { innersOf, isInner, kindOf, sizeOf } from "./places.js";
 
 /**
  * @typedef {import("../exact.js").Json} Json
+ * @typedef {{left: number, depth: number}} Opening what opens by itself: so many more lines, down to
+ *   this depth
  * @typedef {{label: string, place: import("./places.js").Place, value: Json, depth: number,
- *   opening?: import("./tree.js").Opening, view: import("../view.js").View}} Props
+ *   opening?: Opening, view: import("../view.js").View}} Props
  */
 
+export const LEVEL = 200; // keys of a level that are shown at once
 const LONGEST_LABEL = 200; // characters
 const LONGEST_VALUE = 400; // of a text, at first
 
@@ -55,7 +57,7 @@ export function Node(props) {
  * Open by itself what fits into the lines that are left.
  * @param {Json} value
  * @param {number} depth
- * @param {import("./tree.js").Opening} opening
+ * @param {Opening} opening
  */
 function opens(value, depth, opening) {
   const size = Math.min(sizeOf(value), 200);
@@ -95,4 +97,35 @@ function Value({ value }) {
 function plainText(value) {
   if (isInner(value)) return Array.isArray(value) ? "[]" : "{}";
   return String(value);
+}
+
+/**
+ * What is within an object or an array: 200 of it, and more on demand.
+ * @param {{value: Json, place: import("./places.js").Place, depth: number, opening: Opening,
+ *   view: import("../view.js").View}} props
+ */
+export function Level({ value, place, depth, opening, view }) {
+  const [most, setMost] = useState(LEVEL);
+  const size = sizeOf(value);
+  if (size === 0) return null;
+  return html`<ul>
+    ${innersOf(value, place, most).map(
+      (inner) =>
+        html`<${Node}
+          key=${inner.label}
+          ...${inner}
+          depth=${depth}
+          opening=${opening}
+          view=${view}
+        />`,
+    )}
+    ${
+      size > most &&
+      html`<li>
+        <button type="button" class="plain" onClick=${() => setMost(most + LEVEL)}>
+          ${countText(Math.min(LEVEL, size - most))} more of ${countText(size - most)}
+        </button>
+      </li>`
+    }
+  </ul>`;
 }

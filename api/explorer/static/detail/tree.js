@@ -1,18 +1,14 @@
 import { useState } from "preact/hooks";
 
 import { html } from "../html.js";
-import { countText } from "../times.js";
-import { Node } from "./node.js";
-import { ROOT, innersOf, isInner, sizeOf } from "./places.js";
+import { LEVEL, Level, Node } from "./node.js";
+import { ROOT, innersOf, isInner } from "./places.js";
 
 /**
  * @typedef {import("../exact.js").Json} Json
  * @typedef {import("../view.js").View} View
- * @typedef {{left: number, depth: number}} Opening what opens by itself: so many more lines, down to
- *   this depth
  */
 
-const LEVEL = 200; // keys of a level that are shown at once
 const AT_FIRST = { left: 60, depth: 3 };
 const ALL = { left: 3000, depth: Infinity };
 
@@ -54,35 +50,4 @@ export function Tree({ data, view }) {
       }
     </div>
   </div>`;
-}
-
-/**
- * What is within an object or an array: 200 of it, and more on demand.
- * @param {{value: Json, place: import("./places.js").Place, depth: number, opening: Opening,
- *   view: View}} props
- */
-export function Level({ value, place, depth, opening, view }) {
-  const [most, setMost] = useState(LEVEL);
-  const size = sizeOf(value);
-  if (size === 0) return null;
-  return html`<ul>
-    ${innersOf(value, place, most).map(
-      (inner) =>
-        html`<${Node}
-          key=${inner.label}
-          ...${inner}
-          depth=${depth}
-          opening=${opening}
-          view=${view}
-        />`,
-    )}
-    ${
-      size > most &&
-      html`<li>
-        <button type="button" class="plain" onClick=${() => setMost(most + LEVEL)}>
-          ${countText(Math.min(LEVEL, size - most))} more of ${countText(size - most)}
-        </button>
-      </li>`
-    }
-  </ul>`;
 }
