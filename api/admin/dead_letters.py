@@ -16,8 +16,11 @@ from storage.errors import StorageError
 from storage.failures import log_failure
 
 MAX_ORIGINAL_BYTES = 1 << 20
+MAX_REPLAYED_BYTES = 16 << 20  # no event has more; another program's entry may
 ACT_SECONDS = 20.0  # of one request; what is left then is not tried
 _SHOWN_CHARACTERS = 200  # of a message in a list
+
+_TOO_LARGE = "it has more than 16 MiB: only `activity dead-letters replay` tries that"
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +65,12 @@ class DeadLetterAdmin:
         letters = self._open(actor)
 
         def act(event_id: UUID) -> dict[str, Any]:
-            letter = letters.find(event_id)
-            if letter is None:
+            found = letters.original(event_id, MAX_REPLAYED_BYTES)
+            if found is None:
                 return {"result": "not_found"}
-            done = letters.store(letter)
+            if found.size > MAX_REPLAYED_BYTES:
+                return {"result": "refused", "reason": _TOO_LARGE}
+            done = letters.store(found.letter)
             if done.result == "gone":
                 return {"result": "not_found"}
             return {"result": done.result, **({"reason": done.reason} if done.reason else {})}

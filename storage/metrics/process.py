@@ -26,6 +26,7 @@ class ProcessSlot:
         A process must not end because of its metrics: if the slot can't be used, say so in the log
         and go on with private memory.
         """
+        self.identity = new_identity()  # a fork that joins has memory of its own from now on
         if place is None:
             self.slot.occupy(role)
             return

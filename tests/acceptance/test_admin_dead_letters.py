@@ -228,3 +228,14 @@ def test_without_postgresql_nothing_is_done_and_the_answer_says_so(
     problem(running.http.post(REPLAY, json={"ids": [one]}), 503)
     execute(engine, sa.text("ALTER TABLE away RENAME TO dead_letters"))
     assert results(act(running.http, REPLAY, [one])) == {one: "stored"}
+
+
+def test_what_is_larger_than_any_event_is_left_to_the_command(
+    running: Service, engine: sa.Engine
+) -> None:
+    [one] = make_letters(engine, 1)
+    change = dead_letters.update().where(dead_letters.c.id == UUID(one))
+    execute(engine, change.values(event=b"x" * ((16 << 20) + 1)))
+    [found] = act(running.http, REPLAY, [one])
+    assert found["result"] == "refused"
+    assert "activity dead-letters replay" in found["reason"]

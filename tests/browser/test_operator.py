@@ -7,14 +7,16 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from storage.postgres.engine import short_engine
 from storage.postgres.tables import dead_letters
 from testbed.service import Service
 from tests.browser.explorer import Explorer
+from tests.browser.test_accessibility import LOOKS
+from tests.support.axe import axe_faults, require_axe
 from tests.support.queued import add_dead_letter, make_event
-from tests.support.watched_page import Watched
+from tests.support.watched_page import Watched, watched_page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -201,3 +203,27 @@ def test_the_page_has_room_on_a_phone(explorer: Explorer) -> None:
     expect(panel(page, "shards").locator("tbody tr").first).to_be_visible()
     width = page.evaluate("document.querySelector('main').scrollWidth")
     assert width <= 390
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_no_fault(
+    browser: Browser, running: Service, engine: sa.Engine, look: str
+) -> None:
+    require_axe()
+    make_letters(engine, 2, "looked at by axe")
+    with watched_page(browser, running.url, bypass_csp=True, **LOOKS[look]) as watched:
+        page = watched.page
+        rows = open_letters(page, "looked at by axe")
+        expect(rows).to_have_count(2)
+        rows.first.get_by_role("button", name="Show").click()
+        expect(page.locator("pre")).to_be_visible()
+        rows.first.get_by_role("checkbox").check()
+        expect(page.locator("figure")).to_have_count(3)
+        faults = [axe_faults(page)]
+        panel(page, "dead letters").get_by_role("button", name="Discard").click()
+        faults.append(axe_faults(page))
+        page.keyboard.press("Escape")
+        panel(page, "keys").get_by_role("button", name="New key").click()
+        faults.append(axe_faults(page))
+    found = "\n".join(dict.fromkeys("\n".join(faults).splitlines()))
+    assert not found.strip(), found

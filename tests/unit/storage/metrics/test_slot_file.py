@@ -223,3 +223,17 @@ def test_a_probe_can_import_it_without_third_parties() -> None:
     )
     assert told.stderr == ""
     assert not re.search("site-packages", told.stdout)
+
+
+def test_what_is_counted_together_has_one_identity_and_each_process_alone_its_own(
+    file: SlotFile,
+) -> None:
+    joined = [ProcessSlot() for _ in range(2)]
+    for number, slot in enumerate(joined):
+        slot.join(place_of(SlotFile(os.dup(file.fd)), number), "api")
+    assert {slot.identity for slot in joined} == {file.identity} != {0}
+    alone = ProcessSlot()
+    inherited = alone.identity  # as in a fork of a process that has imported this
+    alone.join(None, "api")
+    assert alone.identity not in (inherited, file.identity)
+    assert SlotFile.create(1).identity != file.identity
