@@ -1,5 +1,5 @@
 /** What stands before and after the selected event. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { html } from "../html.js";
 import { durationText, zoneOf } from "../times.js";
@@ -60,8 +60,7 @@ function Same({ same, hasEmail }) {
 
 /** @param {{found: Found, view: View, same: string, more: (side: Side) => void}} props */
 function Lines({ found, view, same, more }) {
-  const marked = useRef(/** @type {HTMLLIElement | null} */ (null));
-  useEffect(() => marked.current?.scrollIntoView({ block: "center" }), [found.event.id, same]);
+  const marked = useMarked(found, same);
   const zone = zoneOf(view);
   const events = [...found.before, found.event, ...found.after];
   /** @type {Side[]} */
@@ -89,6 +88,27 @@ function Lines({ found, view, same, more }) {
       })}
     </ol>
     ${last}`;
+}
+
+/**
+ * Show the event itself at first, and keep it where it is when events are added above it.
+ * @param {Found} found
+ * @param {string} same
+ */
+function useMarked(found, same) {
+  const marked = useRef(/** @type {HTMLLIElement | null} */ (null));
+  const last = useRef({ key: "", top: 0 });
+  useLayoutEffect(() => {
+    const line = marked.current;
+    const scroller = line?.closest(".panel");
+    if (!line || !scroller) return;
+    const top = line.getBoundingClientRect().top + scroller.scrollTop;
+    const key = `${found.event.id} ${same}`;
+    if (last.current.key === key) scroller.scrollTop += top - last.current.top;
+    else line.scrollIntoView({ block: "center" });
+    last.current = { key, top };
+  }, [found, same]);
+  return marked;
 }
 
 /** @param {{side: Side, ended: boolean, more: (side: Side) => void}} props */
