@@ -35,8 +35,9 @@ from api.routes import (
     otlp,
     pages,
     query,
+    session,
 )
-from api.routes.protected_route import keys_of, require_protected
+from api.routes.protected_route import require_protected, who_asks
 from api.server.fast_path_protocol import FastPaths
 from api.server.framing import VERSIONS
 from api.server.page_fast_path import PageFastPath
@@ -161,7 +162,7 @@ def _fastapi(lifespan: object) -> FastAPI:
         openapi_url=None,  # api/routes/pages.py
         redirect_slashes=False,
     )
-    for routes in (ingest, otlp, feed, export, query, ops, admin, explorer, pages):
+    for routes in (ingest, otlp, feed, export, query, ops, admin, session, explorer, pages):
         app.include_router(require_protected(routes.router))
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StorageError, _on_storage_error)
@@ -213,7 +214,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404 and methods.is_of_server(request):
         return methods.options_of_server()
     try:
-        keys_of(request).principal_of(request.scope["headers"])
+        await who_asks(request)
     except Problem as problem:  # which paths there are is for those with a key
         return ProblemResponse(problem)
     if error.status_code == 405:

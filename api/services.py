@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from api.auth.key_ring import KeyRing
 from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
 from api.auth.limits import KeyLimits
+from api.auth.sessions import Sessions
 from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
 from api.http.request_body import BodyLimits
@@ -26,6 +26,7 @@ from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
 from api.ingest.importing import Importer
 from api.ingest.service import Ingest
+from api.ingest.wakeups import Wakeups
 from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.rates import Rates, RateSampler
@@ -43,6 +44,7 @@ from api.query.watermark import watermark_or_zero
 from api.settings import ApiSettings
 from storage.access.key_reader import KeyReader
 from storage.access.rate_limits import RateLimits
+from storage.access.session_store import SessionStore
 from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
@@ -59,7 +61,7 @@ from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
-from storage.queue.scheduler import Crew, DrainScheduler
+from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
@@ -101,6 +103,7 @@ class Services:
     limits: RequestLimits
     memory_budget: MemoryBudget
     keys: KeyRing
+    sessions: Sessions
     ingest: Ingest
     ack_waiter: AckWaiter
     importer: Importer
@@ -121,30 +124,6 @@ class Services:
         """End open streams, answer the polls that wait, and end acts of many steps early."""
         self.feed.end()
         self.admin.end()
-
-
-class _Wakeups:
-    """Calls the scheduler in one thread, so that no producer waits for control."""
-
-    def __init__(self, storage: StorageSettings) -> None:
-        self._scheduler = DrainScheduler(storage.queue_url, storage.control_url, storage.shards)
-        self._thread = ThreadPoolExecutor(1, "wake")
-
-    def enqueue(self, shard: int, generation: int) -> None:
-        """Enqueue a drain. If that fails, the sweeper repeats it."""
-        self._thread.submit(self._enqueue, shard, generation)
-
-    async def crew(self) -> Crew:
-        """Return the workers that are registered. Raises ControlUnavailable."""
-        return await asyncio.wrap_future(self._thread.submit(self._scheduler.crew))
-
-    def close(self) -> None:
-        """Return once every wake-up has been tried."""
-        self._thread.shutdown()
-
-    def _enqueue(self, shard: int, generation: int) -> None:
-        with suppress(StorageError):
-            self._scheduler.enqueue(shard, generation)
 
 
 class _DatabaseReads:
@@ -203,6 +182,7 @@ async def open_services(
             RequestLimits.of(settings),
             memory_budget,
             keys,
+            _sessions(stack, storage, settings, keys),
             ingest,
             ack_waiter,
             Importer(history.known, history.find, ingest, ack_waiter),
@@ -219,10 +199,10 @@ async def open_services(
         )
 
 
-def _drain_wakers(stack: AsyncExitStack, storage: StorageSettings) -> tuple[Sweeper, _Wakeups]:
+def _drain_wakers(stack: AsyncExitStack, storage: StorageSettings) -> tuple[Sweeper, Wakeups]:
     sweeper = Sweeper(DrainScheduler(storage.queue_url, storage.control_url, storage.shards))
     stack.callback(sweeper.stop)
-    wakeups = _Wakeups(storage)
+    wakeups = Wakeups(storage)
     stack.callback(wakeups.close)
     return sweeper, wakeups
 
@@ -279,6 +259,17 @@ async def _watch_keys(
     await watch.start(PROBE_SECONDS)
 
 
+def _sessions(
+    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings, keys: KeyRing
+) -> Sessions:
+    store = SessionStore(connect_async(storage.control_url))
+    stack.push_async_callback(store.close)
+    sessions = Sessions(keys, store, settings.session_seconds)
+    stack.push_async_callback(sessions.stop)
+    sessions.start()
+    return sessions
+
+
 def _watch_backlog(
     stack: AsyncExitStack, inspector: Inspector
 ) -> tuple[BacklogMonitor, Lag, Freshness]:
@@ -318,7 +309,7 @@ def _ingest(
     storage: StorageSettings,
     settings: ApiSettings,
     producer: QueueProducer,
-    wakeups: _Wakeups,
+    wakeups: Wakeups,
     monitor: BacklogMonitor,
 ) -> tuple[Ingest, CommitWaiter]:
     rates = RateLimits(connect_async(storage.control_url, retries=0))

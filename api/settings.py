@@ -98,6 +98,12 @@ class ApiSettings(Settings):
         "loopback address or a Unix socket none does until the first key exists; on any other "
         "address every client does.",
     )
+    session_seconds: int = Field(
+        43_200,
+        ge=1,
+        le=2_592_000,
+        description="Seconds after which who has signed in to the explorer must sign in again.",
+    )
     root_path: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~!$&'()*+;=:@%-]+)*/?$",

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from time import time
+from weakref import WeakSet
 
 from api.auth import refusals
 from api.auth.bearer import AUTHORIZATION, key_id_of, token_of, usual_spellings
@@ -35,6 +36,7 @@ class KeyRing:
         self._everyone = Principal(without=None if is_local else Scope.ADMIN)
         self._known = KnownKeys()
         self._principals: dict[str, Principal] = {}
+        self._sessions: WeakSet[Principal] = WeakSet()
         self._origins: Mapping[str, float] = {}
         self._policy = policy
         self._is_loaded = False
@@ -72,6 +74,8 @@ class KeyRing:
         if self.is_undecided:  # unknown is not open
             raise refusals.keys_unknown()
         values = header_values(headers, AUTHORIZATION)
+        if not values:
+            raise refusals.unauthorized(refusals.NoKey)
         if len(values) == 1 and (principal := self.memo.get(values[0])):
             return _in_use(principal)
         token = token_of(values)
@@ -84,6 +88,29 @@ class KeyRing:
         if values[0] in usual_spellings(token):
             self.memo[values[0]] = principal
         return principal
+
+    def key_of(self, key_id: str) -> ApiKey | None:
+        """Return the key with this id, which may have ended. Raises Problem 503 while unknown."""
+        if not self._is_loaded:
+            raise refusals.keys_unknown()
+        return self._known.find(key_id)
+
+    def session_of(self, key: ApiKey, until: float) -> Principal:
+        """Return the holder of a session of this key, which ends at `until` or with the key."""
+        principal = Principal(key, until=until)
+        principal.end_with(self._known.find(key.id))
+        self._sessions.add(principal)
+        return principal
+
+    def use_session(self, session: Principal) -> Principal:
+        """Note that the key of a session is used now. Raises Problem 401 if the session is over."""
+        assert session.key is not None
+        holder = self._principals.get(session.key.id)
+        if holder is None:
+            holder = self._principals[session.key.id] = Principal(session.key)
+        _in_use(session)
+        holder.used_at = session.used_at
+        return session
 
     def admits_origin(self, origin: str) -> bool:
         """Return whether a valid key lets pages of this origin post."""
@@ -117,6 +144,9 @@ class KeyRing:
         self._is_loaded = True
         for key_id, principal in self._principals.items():
             principal.end_with(known.find(key_id))
+        for session in list(self._sessions):
+            if session.key is not None:
+                session.end_with(known.find(session.key.id))
         self._origins = _ends_of_origins(map(known.find, known.keys))
         if self.is_undecided:
             self._open_or_close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from api.http.error_detail import ErrorDetail
 from api.http.problems import Problem, unavailable
 from storage.access.api_key import Scope
 
@@ -12,12 +13,16 @@ _MAX_SHOWN = 5
 _MAX_CHARACTERS = 60
 
 
-def unauthorized() -> Problem:
+class NoKey(Problem):
+    """The same 401 for a request without a key: it may have a session."""
+
+
+def unauthorized(kind: type[Problem] = Problem) -> Problem:
     """Return the one 401 for a missing, malformed, unknown, expired and revoked key.
 
     Never raise one problem twice: its traceback would grow.
     """
-    return Problem(
+    return kind(
         401,
         "This needs a valid API key: send the header `Authorization` in the form `Bearer KEY`.",
         headers=((_CHALLENGE, b"Bearer"),),
@@ -27,6 +32,24 @@ def unauthorized() -> Problem:
 def keys_unknown() -> Problem:
     """Return the 503 for a time in which no home of keys could be read."""
     return unavailable("API keys can't be read right now, so nobody is let in.")
+
+
+def sessions_unknown() -> Problem:
+    """Return the 503 for a time in which control can't tell whether a session is there."""
+    return unavailable(
+        "Sessions can't be read right now, because control does not answer. Requests with an API "
+        "key in the header `Authorization` need no session."
+    )
+
+
+def foreign_page() -> Problem:
+    """Return the 403 for a change with a session that another page may have asked for."""
+    return Problem(
+        403,
+        "A session changes something only for the service's own page, with the header "
+        "`Activity-Explorer: 1`. Programs send their API key in `Authorization` instead.",
+        [ErrorDetail("must be 1, from the service's own page", header="Activity-Explorer")],
+    )
 
 
 def lacks(scope: Scope) -> Problem:

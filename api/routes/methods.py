@@ -35,7 +35,7 @@ def is_of_server(request: Request) -> bool:
 
 def options_of_server() -> Response:
     """Answer 204 with every method that any path has."""
-    return Response(status_code=204, headers={"allow": "GET, HEAD, POST, OPTIONS"})
+    return Response(status_code=204, headers={"allow": "GET, HEAD, POST, DELETE, OPTIONS"})
 
 
 def not_allowed(request: Request) -> Problem:

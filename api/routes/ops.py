@@ -37,7 +37,7 @@ async def ready(
     answer = await services_of(request).probes.readiness(purpose)
     status = 200 if answer.status == "ready" else 503
     headers = {} if status == 200 else {"retry-after": "2"}
-    shown = answer if may_observe(request) else Readiness(status=answer.status)
+    shown = answer if await may_observe(request) else Readiness(status=answer.status)
     return JsonResponse(shown.model_dump(exclude_none=True), status, headers)
 
 

@@ -12,13 +12,17 @@ from starlette.types import Message, Receive, Scope, Send
 from api.auth import cors, refusals
 from api.auth.access import scopes_of, scopes_with
 from api.auth.key_ring import KeyRing
-from api.auth.principal import Principal
+from api.auth.own_page import admits_session
+from api.auth.principal import NEVER, Principal
+from api.auth.session_cookie import session_token
+from api.auth.sessions import Sessions
 from api.http.problems import Problem
 from api.ingest.rejections import count_rejected
 from api.query.lag import Lag
 from storage.access.api_key import Scope as KeyScope
 
 PRINCIPAL = "activity.principal"
+_VARY_COOKIE = (b"vary", b"cookie")
 
 
 class ProtectedRoute(APIRoute):
@@ -40,7 +44,9 @@ class ProtectedRoute(APIRoute):
         """
         needed = self._needed(scope)
         if needed is not None:
-            scope[PRINCIPAL] = _let_in(scope, needed)
+            principal = scope[PRINCIPAL] = await _let_in(scope, needed)
+            if principal.until != NEVER:
+                send = _for_session(send)
         if needed is KeyScope.READ:
             send = _with_lag(send, scope["app"].state.services.lag)
         await super().handle(scope, receive, send)
@@ -88,10 +94,18 @@ def still_valid(request: Request) -> Principal:
     return principal
 
 
-def may_observe(request: Request) -> bool:
+async def who_asks(request: Request) -> Principal:
+    """Return who asks, with a key or a session; for open routes. Raises Problem 401, 403 or 503."""
+    try:
+        return keys_of(request).principal_of(request.scope["headers"])
+    except refusals.NoKey as refusal:
+        return await _session_holder(request.scope, refusal)
+
+
+async def may_observe(request: Request) -> bool:
     """Return whether the client of an open route may see the state of the service."""
     try:
-        return keys_of(request).principal_of(request.scope["headers"]).may(KeyScope.OBSERVE)
+        return (await who_asks(request)).may(KeyScope.OBSERVE)
     except Problem:
         return False
 
@@ -107,11 +121,25 @@ def _with_lag(send: Send, lag: Lag) -> Send:
     return send_with_lag
 
 
-def _let_in(scope: Scope, needed: KeyScope) -> Principal:
+def _for_session(send: Send) -> Send:
+    """Return a `send` that tells caches that the answer is for this session."""
+
+    async def send_for_session(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], _VARY_COOKIE]}
+        await send(message)
+
+    return send_for_session
+
+
+async def _let_in(scope: Scope, needed: KeyScope) -> Principal:
     keys: KeyRing = scope["app"].state.services.keys
     try:
-        principal = keys.principal_of(scope["headers"])
-        cors.allow_for(scope, principal)
+        try:
+            principal = keys.principal_of(scope["headers"])
+            cors.allow_for(scope, principal)
+        except refusals.NoKey as refusal:
+            principal = await _session_holder(scope, refusal)
         if not principal.may(needed):
             raise refusals.lacks(needed) if principal.key else refusals.needs_key(needed)
     except Problem as problem:
@@ -119,3 +147,12 @@ def _let_in(scope: Scope, needed: KeyScope) -> Principal:
             count_rejected(problem)
         raise
     return principal
+
+
+async def _session_holder(scope: Scope, refusal: refusals.NoKey) -> Principal:
+    """Return who asks with a session. Raises `refusal` without one, Problem 401, 403 or 503."""
+    token = session_token(scope["headers"])
+    if token is None or not admits_session(scope):
+        raise refusal
+    sessions: Sessions = scope["app"].state.services.sessions
+    return await sessions.holder(token)

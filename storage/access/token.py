@@ -28,7 +28,7 @@ class InvalidToken(ValueError):
 
 def new_token() -> str:
     """Return a new random token."""
-    body = f"{PREFIX}_{_random(ID_LENGTH)}_{_random(SECRET_LENGTH)}"
+    body = f"{PREFIX}_{random_text(ID_LENGTH)}_{random_text(SECRET_LENGTH)}"
     return body + _checksum(body)
 
 
@@ -55,7 +55,8 @@ def digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def _random(length: int) -> str:
+def random_text(length: int) -> str:
+    """Return random letters and digits, for secrets."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 

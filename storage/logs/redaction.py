@@ -2,7 +2,7 @@
 
 A secret that the process knows is replaced wherever it occurs, also in its escaped forms. What
 looks like a secret is replaced too: the password in a URL or a DSN, a bearer token, and a key of
-this service (`act_<id>_<secret>`, of which the id stays).
+this service or a session (`act_<id>_<secret>`, `acts_<id>_<end>_<secret>`, of which the id stays).
 """
 
 import json
@@ -40,7 +40,7 @@ _AUTHORIZATION = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"""(bearer\s+)[^\s"',;]{8,}""", re.IGNORECASE)
-_KEY = re.compile(r"(act_[0-9A-Za-z]{4,12}_)[0-9A-Za-z]{8,}")
+_KEY = re.compile(r"(acts?_[0-9A-Za-z]{4,12}_(?:[0-9]{1,11}_)?)[0-9A-Za-z]{8,}")
 
 
 class _Known(NamedTuple):

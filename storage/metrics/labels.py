@@ -16,6 +16,7 @@ ROUTES = (
     "/events/{event_id}",
     "/events/{event_id}/around",
     "/v1/logs",
+    "/session",
     "/status",
     "/admin/dead-letters",
     "/admin/dead-letters/{event_id}",

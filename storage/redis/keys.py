@@ -75,3 +75,8 @@ def limit(key_id: str) -> str:
 def minute_sample(minute: int) -> str:
     """Control: hash with a TTL: what counters said as that minute (from 1970) began."""
     return f"rates:{minute}"
+
+
+def sessions(key_id: str) -> str:
+    """Control: zset with a TTL: proof of a session of this API key -> when it ends (seconds)."""
+    return f"session:{key_id}"

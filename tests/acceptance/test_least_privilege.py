@@ -16,6 +16,7 @@ from storage.access.audit import AuditLine
 from storage.access.homes import KeyHomes
 from storage.access.pending_audit import pending_lines
 from storage.access.rate_limits import Demand, RateLimit, RateLimits
+from storage.access.session_store import SessionStore
 from storage.cache.day_cache import DayCache
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
@@ -181,6 +182,23 @@ def test_limits_of_keys_are_counted_with_the_rights_of_the_page(
 
     assert asyncio.run(ask("rate", RateLimit(7, None))) == 7
     assert asyncio.run(ask("both", RateLimit(7, 1_000))) == 7
+    assert denied(settings) == []
+
+
+def test_sessions_are_kept_with_the_rights_of_the_page(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    async def use() -> list[bool]:
+        store = SessionStore(connect_async(few_rights.control_url))
+        try:
+            await store.add("key", "proof", ends_at=2_000_000_000, now=1_999_999_990.5)
+            await store.add("key", "other", ends_at=2_000_000_001, now=1_999_999_990.5)
+            await store.remove("key", "other")
+            return await store.are_there([("key", "proof"), ("key", "other"), ("none", "proof")])
+        finally:
+            await store.close()
+
+    assert asyncio.run(use()) == [True, False, False]
     assert denied(settings) == []
 
 

@@ -126,6 +126,24 @@ def use(url: str, text: str) -> None:
             client.get("/status", headers=headers)
 
 
+def use_session(url: str, text: str) -> str:
+    """Sign in with the token, use the session and a mistyped one, and return its token."""
+    own = {"activity-explorer": "1"}
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        signed_in = client.post("/session", json={"key": text}, headers=own)
+        assert signed_in.status_code == 200, signed_in.text
+        session = signed_in.cookies["activity-session"]
+        client.cookies.clear()
+        for given in (session, session[:-1] + ("a" if session[-1] != "a" else "b")):
+            headers = {"cookie": f"activity-session={given}", **own}
+            client.post("/events", json=EVENT, headers=headers)
+            client.post("/events", content=b"{", headers=headers)
+            client.get("/events", headers=headers)
+            client.get("/session", headers=headers)
+            client.get(f"/events/{given}", headers=headers)
+    return session
+
+
 def found_in(folder: Path, secrets: list[bytes]) -> list[Path]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 100  # the queue's and PostgreSQL's
@@ -142,6 +160,7 @@ def test_no_token_is_in_any_file_log_message_or_process(folder: Path) -> None:
         tokens.append(command.new_token("keys", "rotate", "billing", "--overlap", "1h"))
         for text in tokens:
             use(url, text)
+        sessions = [use_session(url, text) for text in tokens]
         first = token.id_of(tokens[1])
         assert command.act("keys", "revoke", first) == 0
         assert command.act("keys", "revoke", "billing", "--in", "1h") == 0
@@ -149,6 +168,7 @@ def test_no_token_is_in_any_file_log_message_or_process(folder: Path) -> None:
             assert command.act(*words) == 0
         assert command.act("keys", "create", "billing", "--scope", "wrong") == 2
     secrets = [text[13:45].encode() for text in tokens]
+    secrets += [session.rpartition("_")[2].encode() for session in sessions]
     assert all(len(secret) == token.SECRET_LENGTH for secret in secrets)
     assert found_in(folder, secrets) == []
     for where in (command.said, said, witness.seen):

@@ -144,7 +144,7 @@ def test_options_of_the_whole_server_are_every_method(running: Service) -> None:
     with Raw(running) as raw:
         raw.send(request(b"", b"OPTIONS", b"*"))
         answer = raw.answer()
-    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, POST, DELETE, OPTIONS")
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-3", "bytes=9-1", "bytes=999999999-", "x", "bytes=a-b"])

@@ -85,7 +85,7 @@ def test_no_file_contains_a_secret() -> None:
 
 KEYS = {
     "queue": ["~events:*", "~keys", "~keys:*"],
-    "control": ["~rq:*", "~cache:*", "~limit:*"],
+    "control": ["~rq:*", "~cache:*", "~limit:*", "~rates:*", "~session:*"],
 }
 
 

@@ -2,12 +2,14 @@ import { html } from "./html.js";
 import { changeView } from "./view.js";
 import { Dialog } from "./dialog/dialog.js";
 import { ExportPanel } from "./export/export_panel.js";
+import { SignedIn } from "./sign_in/signed_in.js";
 import { Views } from "./views/views.js";
 
 /** @type {Record<string, [string, any]>} */
 const DIALOGS = {
   export: ["Export", ExportPanel],
   views: ["Views", Views],
+  account: ["Signed in", SignedIn],
 };
 
 /**

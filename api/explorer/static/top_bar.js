@@ -2,6 +2,7 @@ import { html } from "./html.js";
 import { changeView, linkTo } from "./view.js";
 import { act } from "./keys/actions.js";
 import { LiveButton } from "./live/live_button.js";
+import { SignedInButton } from "./sign_in/signed_in.js";
 import { Question } from "./question/question.js";
 import { TimePicker } from "./time/time_picker.js";
 
@@ -24,6 +25,7 @@ export function TopBar({ view, moment, params, statistics }) {
       <button type="button" onClick=${open("export")}>Export</button>
       <button type="button" onClick=${open("views")}>Views</button>
       <a class="button" href=${linkTo({ page: "operator" })}>Operate</a>
+      <${SignedInButton} />
       <button type="button" class="plain" aria-label="keys" onClick=${keys}>?</button>
     </nav>
   </header>`;

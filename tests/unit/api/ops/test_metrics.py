@@ -14,7 +14,18 @@ from api.ingest.rejections import reason_of
 from api.ops.bounded_call import BoundedCall
 from api.ops.metrics import Metrics
 from api.ops.service_metrics import ServiceReading, samples_of, unaccounted
-from api.routes import admin, explorer, export, feed, ingest, ops, otlp, pages, query
+from api.routes import (
+    admin,
+    explorer,
+    export,
+    feed,
+    ingest,
+    ops,
+    otlp,
+    pages,
+    query,
+    session,
+)
 from storage.errors import KeysFull, QueueUnavailable, ShardFull
 from storage.events.ledger import Account
 from storage.metrics.catalogue import WORKERS_WANTED
@@ -73,9 +84,8 @@ def test_events_that_the_queue_itself_has_lost_are_unaccounted() -> None:
 
 
 def test_every_route_of_the_api_has_its_label_and_no_other() -> None:
-    routers = [
-        module.router for module in (ingest, otlp, feed, export, query, ops, admin, explorer, pages)
-    ]
+    modules = (ingest, otlp, feed, export, query, ops, admin, session, explorer, pages)
+    routers = [module.router for module in modules]
     paths = [route.path for router in routers for route in router.routes]
     values = [re.sub("{[^}]*}", "x", path) for path in paths]
     assert {route_of(path) for path in values} == set(ROUTES) - {"unmatched", "unread"}
