@@ -89,7 +89,7 @@ def assert_agreement(explorer: Explorer) -> None:
 def test_new_events_appear_by_themselves_and_none_is_missed_over_a_restart(
     explorer: Explorer, running: Service
 ) -> None:
-    explorer.watched.allowed = ["ERR_", "status of 5"]  # while no process listens
+    explorer.watched.allowed += ["ERR_", "status of 5"]  # while no process listens
     explorer.open(**{"from": "-1h", "q": "component:restarted"})
     explorer.page.get_by_role("button", name="Live").click()
     live = explorer.page.get_by_role("group", name="Live")

@@ -55,7 +55,7 @@ def test_every_file_has_a_hashed_name_and_is_loaded_once(watched: Watched) -> No
 
 
 def test_the_page_can_be_put_in_no_frame(watched: Watched, running: Service) -> None:
-    watched.allowed = ["frame-ancestors", "policy:", "favicon.ico"]
+    watched.allowed += ["frame-ancestors", "policy:", "favicon.ico"]
     watched.page.goto("/health")
     watched.page.evaluate(
         """() => {

@@ -24,7 +24,7 @@ def fail(page: Page, path: str) -> None:
 
 
 def test_a_panel_fails_alone_and_goes_on_when_asked_again(explorer: Explorer) -> None:
-    explorer.watched.allowed = ["status of 503"]
+    explorer.watched.allowed += ["status of 503"]
     fail(explorer.page, "/events/facets")
     explorer.open(**{"from": "-8d"})
     facets = explorer.page.get_by_role("region", name="facets")
