@@ -27,6 +27,7 @@ from api.ingest.idempotency import Idempotency
 from api.ingest.importing import Importer
 from api.ingest.service import Ingest
 from api.ingest.wakeups import Wakeups
+from api.ops.database_reads import DatabaseReads
 from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.rates import Rates, RateSampler
@@ -48,9 +49,7 @@ from storage.access.session_store import SessionStore
 from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
-from storage.events.figures import HistoryFigures, read_figures
 from storage.events.hour_counts import counted_spans
-from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 from storage.events.reader import EventStore
 from storage.feed.hints import FeedHints
 from storage.feed.reader import FeedReader
@@ -126,23 +125,6 @@ class Services:
         self.admin.end()
 
 
-class _DatabaseReads:
-    """What operators ask PostgreSQL, in threads. Each call raises DatabaseUnavailable."""
-
-    def __init__(self, history: History, engine: Any) -> None:
-        self._history = history
-        self._engine = engine
-
-    def ledger(self) -> Awaitable[Ledger]:
-        return self._history.in_thread(partial(read_ledger, self._engine))
-
-    def accounts(self) -> Awaitable[dict[int, Account]]:
-        return self._history.in_thread(partial(read_accounts, self._engine))
-
-    def figures(self) -> Awaitable[HistoryFigures]:
-        return self._history.in_thread(partial(read_figures, self._engine))
-
-
 @asynccontextmanager
 async def open_services(
     storage: StorageSettings, settings: ApiSettings, memory_budget: MemoryBudget, keys: KeyRing
@@ -168,16 +150,13 @@ async def open_services(
         sweeper, wakeups = _drain_wakers(stack, storage)
         await _watch_keys(stack, storage, engine, keys)
         monitor, lag, freshness = _watch_backlog(stack, inspector)
-        read = _DatabaseReads(history, engine)
-        pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
-        probes = Probes(pings)
-        stack.push_async_callback(probes.close)
+        read = DatabaseReads(history.in_thread, engine)
+        probes = _probes(stack, producer, cache, history)
         calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
         metrics = _metrics(stack, calls, settings, keys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         ack_waiter = AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds)
-        sweeper.start()
-        monitor.start()
+        _start(sweeper, monitor)
         yield Services(
             RequestLimits.of(settings),
             memory_budget,
@@ -197,6 +176,20 @@ async def open_services(
             _rates(stack, storage, inspector, read),
             open_admin(stack, storage),
         )
+
+
+def _start(sweeper: Sweeper, monitor: BacklogMonitor) -> None:
+    sweeper.start()
+    monitor.start()
+
+
+def _probes(
+    stack: AsyncExitStack, producer: QueueProducer, cache: PageCache, history: History
+) -> Probes:
+    pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
+    probes = Probes(pings)
+    stack.push_async_callback(probes.close)
+    return probes
 
 
 def _drain_wakers(stack: AsyncExitStack, storage: StorageSettings) -> tuple[Sweeper, Wakeups]:
@@ -290,7 +283,7 @@ def _metrics(
 
 
 def _rates(
-    stack: AsyncExitStack, storage: StorageSettings, inspector: Inspector, read: _DatabaseReads
+    stack: AsyncExitStack, storage: StorageSettings, inspector: Inspector, read: DatabaseReads
 ) -> Rates:
     samples = MinuteSamples(connect_async(storage.control_url, 2))
     stack.push_async_callback(samples.close)

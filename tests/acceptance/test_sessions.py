@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from time import monotonic
 from typing import NamedTuple
 
 import pytest
-import redis
 
 from api.auth.own_page import HEADER
 from storage.access.api_key import Scope
@@ -352,41 +350,3 @@ def test_the_same_bytes_get_another_answer_once_the_session_has_ended(pair: Pair
         for _ in range(3):
             raw.send(sent)
             assert raw.answer("GET").status == 401
-
-
-def test_what_control_keeps_is_no_token_and_lasts_no_longer_than_the_session(pair: Pair) -> None:
-    session = sign_in(pair.one, ALL)
-    with closing(redis.Redis.from_url(pair.settings.control_url)) as control:
-        name = f"session:{ALL.key.id}"
-        kept = control.zrange(name, 0, -1)
-        assert kept
-        secret = session.token.rpartition("_")[2].encode()
-        assert not any(secret in proof for proof in kept)
-        assert 0 < control.ttl(name) <= 43_202
-        # Whoever writes to control can't make a session: a proof needs the digest of the key.
-        forged = new_session_token(ALL.key.id, 9_999_999_999)
-        for proof in (forged.text, forged.proof(bytes(32)), forged.proof(ALL.token.encode())):
-            control.zadd(name, {proof: 9_999_999_999})
-        assert status(pair.one, "/events", SignedIn(f"{COOKIE}={forged.text}", set())) == 401
-
-
-def test_a_key_has_only_so_many_sessions(pair: Pair) -> None:
-    key = new_key()
-    put_on_queue(pair.settings, key)
-    wait_until(lambda: post_key(pair.one, key.token).status_code == 200, "the key to be known")
-    first = sign_in(pair.one, key)
-    with closing(redis.Redis.from_url(pair.settings.control_url)) as control:
-        name = f"session:{key.key.id}"
-        control.zadd(name, {f"{n:064}": 9_999_999_999 for n in range(200)})
-        last = sign_in(pair.one, key)
-        assert control.zcard(name) == 100
-    assert status(pair.one, "/events", first) == 401
-    assert status(pair.one, "/events", last) == 401  # it would end before the others
-
-
-def test_a_control_that_lost_its_data_asks_everybody_to_sign_in_again(pair: Pair) -> None:
-    session = sign_in(pair.one, ALL)
-    with closing(redis.Redis.from_url(pair.settings.control_url)) as control:
-        control.flushdb()
-    assert status(pair.one, "/events", session) == 401
-    assert status(pair.one, "/events", sign_in(pair.other, ALL)) == 200

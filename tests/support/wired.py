@@ -95,14 +95,8 @@ class Wired:
         limits = RequestLimits.of(_SETTINGS)
         watch = SimpleNamespace(retry_seconds=lambda: RETRY_SECONDS)
         self.commit = GroupCommit(self._append, 1, 100, lambda *drain: None)
-        parts: Any = (
-            self.commit,
-            None,
-            watch,
-            BacklogLimits(),
-            KeyLimits(cast(Any, control), 0.05),
-        )
-        ingest = Ingest(*parts)
+        rates = KeyLimits(cast(Any, control), 0.05)
+        ingest = Ingest(*cast(Any, (self.commit, None, watch, BacklogLimits(), rates)))
         self.memory = ProcessMemory.of(_SETTINGS)
         self.keys = keys or KeyRing("open")
         self.lag = lag = Lag()
