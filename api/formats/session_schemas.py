@@ -4,13 +4,15 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MAX_KEY = 200  # characters
+
 
 class SignInBody(BaseModel):
     """The key that is traded for a session."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str = Field(max_length=500, description="A whole API key, as `act_...`.")
+    key: str = Field(max_length=MAX_KEY, description="A whole API key, as `act_...`.")
 
 
 class SessionKey(BaseModel):

@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, datetime
 from time import time
+from typing import Annotated
 
 import msgspec
 from fastapi import Request, Response
@@ -11,7 +12,7 @@ from api.auth.bearer import AUTHORIZATION
 from api.auth.own_page import has_secure_origin, require_own_page
 from api.auth.principal import NEVER, Principal
 from api.auth.session_cookie import ended_cookie, session_cookie, session_token
-from api.formats.session_schemas import SessionAnswer, SessionKey
+from api.formats.session_schemas import MAX_KEY, SessionAnswer, SessionKey
 from api.http.error_detail import ErrorDetail
 from api.http.media_type import media_type
 from api.http.problem_response import JsonResponse
@@ -24,12 +25,12 @@ from storage.access.api_key import ApiKey
 
 router = protected_router(tags=["session"])
 
-_LIMITS = BodyLimits(bytes=1024, seconds=10, subject="a key to sign in with")
+_LIMITS = BodyLimits(bytes=4096, seconds=10, subject="a key to sign in with")
 _NO_STORE = {"cache-control": "no-store"}
 
 
 class _Posted(msgspec.Struct, forbid_unknown_fields=True):
-    key: str
+    key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)]
 
 
 @router.post("/session", **openapi_session.POST)
