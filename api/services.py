@@ -16,15 +16,13 @@ from api.auth.key_watch import ANSWER_SECONDS as KEY_ANSWER_SECONDS
 from api.auth.key_watch import KeyWatch
 from api.auth.limits import KeyLimits
 from api.auth.sessions import Sessions
-from api.formats.otlp.export import Bounds
 from api.http.memory_budget import MemoryBudget
-from api.http.request_body import BodyLimits
 from api.ingest.ack import AckWaiter
-from api.ingest.batch_reader import BatchLimits
 from api.ingest.commit_waiter import CommitWaiter
 from api.ingest.group_commit import GroupCommit
 from api.ingest.idempotency import Idempotency
 from api.ingest.importing import Importer
+from api.ingest.request_limits import RequestLimits
 from api.ingest.service import Ingest
 from api.ingest.wakeups import Wakeups
 from api.ops.database_reads import DatabaseReads
@@ -71,28 +69,6 @@ from storage.statistics.reader import Statistics
 log = logging.getLogger(__name__)
 
 EXPIRY_SHOWN_SECONDS = 30 * 86_400
-
-
-@dataclass(frozen=True)
-class RequestLimits:
-    """Limits of a posted event, of a batch's body, of its items, and of OTLP log records."""
-
-    event: BodyLimits
-    batch: BodyLimits
-    items: BatchLimits
-    records: Bounds
-
-    @classmethod
-    def of(cls, settings: ApiSettings) -> "RequestLimits":
-        """Return the limits that the settings ask for."""
-        event, seconds = settings.event_bytes, settings.body_seconds
-        count, size = settings.post_batch_events, settings.post_batch_bytes
-        return cls(
-            BodyLimits(event, seconds, "one event"),
-            BodyLimits(size, seconds, "a batch"),
-            BatchLimits(count, event),
-            Bounds(count, event, 2 * size),
-        )
 
 
 @dataclass(frozen=True)
@@ -145,8 +121,7 @@ async def open_services(
         stack.push_async_callback(producer.close)
         inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
         history = History(store, cache, producer, storage.database_pool)
-        await _announce(producer, inspector)
-        await _check_history(history)
+        await _check(producer, inspector, history)
         sweeper, wakeups = _drain_wakers(stack, storage)
         await _watch_keys(stack, storage, engine, keys)
         monitor, lag, freshness = _watch_backlog(stack, inspector)
@@ -156,7 +131,8 @@ async def open_services(
         metrics = _metrics(stack, calls, settings, keys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         ack_waiter = AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds)
-        _start(sweeper, monitor)
+        sweeper.start()
+        monitor.start()
         yield Services(
             RequestLimits.of(settings),
             memory_budget,
@@ -178,16 +154,10 @@ async def open_services(
         )
 
 
-def _start(sweeper: Sweeper, monitor: BacklogMonitor) -> None:
-    sweeper.start()
-    monitor.start()
-
-
 def _probes(
     stack: AsyncExitStack, producer: QueueProducer, cache: PageCache, history: History
 ) -> Probes:
-    pings = {"queue": producer.announce, "control": cache.ping, "database": history.ping}
-    probes = Probes(pings)
+    probes = Probes({"queue": producer.announce, "control": cache.ping, "database": history.ping})
     stack.push_async_callback(probes.close)
     return probes
 
@@ -326,6 +296,11 @@ def _ingest(
 def services_of(request: Request) -> Services:
     """Return the services of the application that received this request."""
     return cast(Services, request.app.state.services)
+
+
+async def _check(producer: QueueProducer, inspector: Inspector, history: History) -> None:
+    await _announce(producer, inspector)
+    await _check_history(history)
 
 
 async def _announce(producer: QueueProducer, inspector: Inspector) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from storage.events.figures import HistoryFigures, read_figures
 from storage.events.ledger import Account, Ledger, read_accounts, read_ledger
 
-
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 

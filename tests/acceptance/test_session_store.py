@@ -1,4 +1,4 @@
-"""What control keeps of sessions: no token, so many for a key, and nothing that can't be lost."""
+"""What control keeps of sessions: no token, so many for a key, and nothing to make one of."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 import redis
 
+from storage.access.api_key import Scope
 from storage.access.session_token import new_session_token
 from testbed.servers import TestServers
 from testbed.service import Service, service
@@ -14,12 +15,13 @@ from tests.support.keys import new_key, put_on_queue
 from tests.support.sessions import COOKIE, SignedIn, post_key, sign_in, status
 
 ALL = new_key()
+READER = new_key(Scope.READ)
 
 
 @pytest.fixture(scope="module")
 def running(servers: TestServers) -> Iterator[Service]:
     with servers.fresh() as settings:
-        put_on_queue(settings, ALL)
+        put_on_queue(settings, ALL, READER)
         with service(settings, auth="required", cache_grace_ms=0) as started:
             yield started
 
@@ -62,3 +64,16 @@ def test_a_control_that_lost_its_data_asks_everybody_to_sign_in_again(running: S
         control.flushdb()
     assert status(running, "/events", session) == 401
     assert status(running, "/events", sign_in(running, ALL)) == 200
+
+
+def test_nobody_makes_a_session_of_what_is_public(running: Service) -> None:
+    session = sign_in(running, READER)
+    prefix, key_id, end, secret = session.token.split("_")
+    later = f"{prefix}_{key_id}_{int(end) + 1}_{secret}"
+    of_other = f"{prefix}_{ALL.key.id}_{end}_{secret}"
+    flipped = session.token[:-1] + ("a" if session.token[-1] != "a" else "b")
+    for text in (later, of_other, flipped, session.token[:-1], READER.token):
+        forged = SignedIn(f"{COOKIE}={text}", set())
+        assert status(running, "/events", forged) == 401
+    many = SignedIn(f"other=1; {session.cookie}; last=2", set())
+    assert status(running, "/events", many) == 200

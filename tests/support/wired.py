@@ -17,13 +17,13 @@ from api.auth.key_ring import KeyRing
 from api.auth.limits import KeyLimits
 from api.http.hosts import Hosts
 from api.ingest.group_commit import GroupCommit
+from api.ingest.request_limits import RequestLimits
 from api.ingest.service import Ingest
 from api.query.lag import Lag
 from api.server.fast_path_protocol import FastPathProtocol, FastPaths
 from api.server.page_fast_path import PageFastPath
 from api.server.post_fast_path import PostFastPath
 from api.server.process_memory import ProcessMemory
-from api.services import RequestLimits
 from api.settings import ApiSettings
 from storage.cache.page_cache import LocalPage
 from storage.model.cached_page import CachedPage

@@ -11,6 +11,7 @@ from api.auth.access import ACCESS
 from api.formats.cloudevents import mapping
 from api.formats.otlp import records
 from api.formats.otlp.budget import Budgets
+from api.ingest.request_limits import RequestLimits
 from api.query import pairs, params
 from api.query.bulk_reads import MAX_WAITING
 from api.query.export import params as export_params
@@ -21,7 +22,6 @@ from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.statistics import facet_params
 from api.query.statistics import params as stats_params
-from api.services import RequestLimits
 from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
 from storage.access.api_key import Scope

@@ -14,9 +14,9 @@ from api.formats.native_fast import EventIn
 from api.formats.registry import BATCHES, EVENTS, LOGS, BatchFormat, EventFormat
 from api.http.memory_budget import MemoryBudget
 from api.http.problems import Problem
+from api.ingest.request_limits import RequestLimits
 from api.ingest.service import Accepted
 from api.ingest.stamping import stamp_batch
-from api.services import RequestLimits
 from api.settings import ApiSettings
 from storage.model.event import new_stamp
 from storage.queue.producer import QueuePosition

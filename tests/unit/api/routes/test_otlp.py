@@ -14,7 +14,7 @@ from api.app import create_app
 from api.auth.key_ring import KeyRing
 from api.formats.native_fast import EventIn
 from api.http.memory_budget import MemoryBudget
-from api.services import RequestLimits
+from api.ingest.request_limits import RequestLimits
 from api.settings import ApiSettings
 from storage.errors import QueueFull, QueueUnavailable
 from storage.settings import StorageSettings
