@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from storage.access import token
+from storage.access import session_token, token
 from storage.logs import redaction
 from storage.settings import StorageSettings
 from testbed.processes import preloading
@@ -25,7 +25,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_hide_tokens = re.compile(token.PATTERN).sub
+_hide_tokens = re.compile(rf"{token.PATTERN}|{session_token.PREFIX}_\w+").sub
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
