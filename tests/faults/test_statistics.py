@@ -63,7 +63,7 @@ class Pouring:
 
 def test_bars_total_rows_and_a_plain_count_agree_at_each_instant(settings: StorageSettings) -> None:
     chance = Random(5)
-    start = datetime.now(UTC)
+    start = datetime.now(UTC) - timedelta(seconds=2)  # before each end
     with (
         short_engine(settings.database_url) as engine,
         service(settings, workers=2, lease_ms=1000) as running,

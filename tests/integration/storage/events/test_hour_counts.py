@@ -20,7 +20,8 @@ from tests.support.ngram_records import change, rows, storing
 from tests.support.queued import add_dead_letter
 from tests.support.reading import made, store
 
-HOUR = to_ms(datetime.now(UTC).replace(minute=0, second=0, microsecond=0)) - 26 * 3_600_000
+MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+HOUR = to_ms(MIDNIGHT) - 38 * 3_600_000  # some hours behind it are of the same day
 NAMES = ["a", "A", "é", "e\u0301", "payment-*", 'quote"\\', "tab\tline\n", "名" * 255, "%_", " a"]
 
 
