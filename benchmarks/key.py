@@ -15,7 +15,7 @@ _EVENTS_PER_SECOND = 1_000_000  # a limit that is counted and never reached
 def make_key(settings: StorageSettings) -> str:
     """Put a key with a limit on the queue, and return the value of its header."""
     token = new_token()
-    scopes = frozenset({Scope.WRITE, Scope.READ, Scope.OBSERVE})
+    scopes = frozenset(Scope)
     key = ApiKey(
         id_of(token),
         digest(token),
