@@ -25,14 +25,8 @@ from tests.support.admin import (
 from tests.support.keys import client
 from tests.support.problems import problem
 from tests.support.queued import add_dead_letter, make_event
+from tests.support.refusing import refuse, refuse_nothing
 
-REFUSE = """
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF NEW.component = 'refused' THEN
-        RAISE data_exception USING MESSAGE = 'this component is refused'; END IF; RETURN NEW;
-    END $$;
-    CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()
-"""
 UNKNOWN = "0199a3c0-1111-7222-8333-444455556666"
 
 
@@ -117,7 +111,7 @@ def test_the_original_bytes_are_shown_as_text_or_in_base64_and_bounded(
 def test_a_selection_is_stored_once_after_the_reason_is_mended_and_no_other(
     running: Service, engine: sa.Engine
 ) -> None:
-    execute(engine, sa.text(REFUSE))
+    refuse(engine, "22000", "%", said="this component is refused")
     ids = make_letters(engine, 4, "refused")
     chosen, left = ids[:3], ids[3]
     page = {"component": "refused"}
@@ -126,7 +120,7 @@ def test_a_selection_is_stored_once_after_the_reason_is_mended_and_no_other(
     assert results(refused) == {**dict.fromkeys(chosen, "refused"), UNKNOWN: "not_found"}
     assert len(refused) == 4
     assert "this component is refused" in refused[0]["reason"]
-    execute(engine, sa.text("DROP TRIGGER refuse ON events"))
+    refuse_nothing(engine)
     assert set(results(act(running.http, REPLAY, chosen)).values()) == {"stored"}
     assert {event["id"] for event in running.events(**page)} == set(chosen)
     assert set(results(act(running.http, REPLAY, chosen)).values()) == {"not_found"}

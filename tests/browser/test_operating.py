@@ -4,31 +4,18 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from storage.access.api_key import Scope
-from storage.postgres.engine import short_engine, transaction
+from storage.postgres.engine import short_engine
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.keys import TestKey, new_key, put_on_queue
+from tests.support.refusing import refuse, refuse_nothing
 from tests.support.watched_page import Watched, watched_page
 
 ADMIN = new_key(Scope.READ, Scope.OBSERVE, Scope.ADMIN)
 READER = new_key(Scope.READ, components=("billing",))
-REFUSE = """
-    CREATE FUNCTION refuse_some() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF NEW.message = 'refused' THEN
-        RAISE data_exception USING MESSAGE = 'this message is refused'; END IF; RETURN NEW;
-    END $$;
-    CREATE TRIGGER refuse_some BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse_some()
-"""
-ACCEPT = "DROP TRIGGER refuse_some ON events; DROP FUNCTION refuse_some"
-
-
-def execute(running: Service, statement: str) -> None:
-    with short_engine(running.settings.database_url) as engine, transaction(engine) as connection:
-        connection.execute(sa.text(statement))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +78,8 @@ def test_a_reader_is_told_what_the_operators_page_needs(watched: Watched) -> Non
 def test_a_dead_letter_is_read_and_replayed_once_its_reason_is_mended(
     watched: Watched, guarded: Service, running: Service
 ) -> None:
-    execute(running, REFUSE)
+    with short_engine(running.settings.database_url) as engine:
+        refuse(engine, "22000", "refused", said="this message is refused")
     good = [{"component": "c", "environment": "e", "message": f"good {n}"} for n in range(30)]
     bad = {"component": "letter", "environment": "e", "message": "refused"}
     answer = running.http.post("/events/batch", json=[*good, bad])
@@ -105,7 +93,8 @@ def test_a_dead_letter_is_read_and_replayed_once_its_reason_is_mended(
     expect(letters).to_contain_text("this message is refused")
     letters.get_by_role("button", name=re.compile("^Show")).first.click()
     expect(letters.get_by_label("original bytes")).to_contain_text('"refused"')
-    execute(running, ACCEPT)
+    with short_engine(running.settings.database_url) as engine:
+        refuse_nothing(engine)
     letters.get_by_role("checkbox", name=f"select {event_id}").check()
     letters.get_by_role("button", name=re.compile("^Replay")).click()
     page.get_by_role("dialog").get_by_role("button", name="Replay 1").click()

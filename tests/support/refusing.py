@@ -5,7 +5,7 @@ import sqlalchemy as sa
 _SET_UP = """
     CREATE OR REPLACE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.message LIKE '{pattern}' THEN
-        RAISE EXCEPTION 'refused by a trigger' USING ERRCODE = '{state}'{more};
+        RAISE EXCEPTION '{said}' USING ERRCODE = '{state}'{more};
     END IF; RETURN NEW; END $$;
     {trigger}
 """
@@ -16,13 +16,18 @@ _AT_COMMIT = """CREATE CONSTRAINT TRIGGER refuse_row AFTER INSERT ON events
 
 
 def refuse(
-    engine: sa.Engine, state: str, pattern: str, at_commit: bool = False, table: str = ""
+    engine: sa.Engine,
+    state: str,
+    pattern: str,
+    at_commit: bool = False,
+    table: str = "",
+    said: str = "refused by a trigger",
 ) -> None:
     """Refuse rows whose message is LIKE the pattern. The error names `table`, if given."""
     trigger = _AT_COMMIT if at_commit else _BEFORE
     more = f", TABLE = '{table}'" if table else ""
     text = _SET_UP.format(
-        state=state, pattern=pattern.replace("%", "%%"), trigger=trigger, more=more
+        state=state, pattern=pattern.replace("%", "%%"), trigger=trigger, more=more, said=said
     )
     with engine.begin() as connection:
         connection.exec_driver_sql(text, ())
