@@ -8,7 +8,7 @@ from testbed.waiting import T
 from tests.faults.chaos.client import Answer, get, post
 from tests.faults.chaos.stack import Stack
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 90
 PROBES = 4  # to each address: they go to different shards
 COMPONENT = "probe"
 PAGE = 100

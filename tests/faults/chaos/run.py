@@ -33,6 +33,7 @@ class Options:
     seed: int
     rate: int
     kinds: Sequence[Kind] = tuple(KINDS)
+    slow_seconds: float = SLOW_SECONDS
     keep: bool = False
 
 
@@ -79,7 +80,7 @@ class Result:
             "twice to a reader of the feed": self.followed.twice,
         }
         wrong = [_summary(name, items) for name, items in lists.items() if items]
-        slow = [f for f in self.faults if f.recovery >= SLOW_SECONDS]
+        slow = [f for f in self.faults if f.recovery >= self.options.slow_seconds]
         wrong += [f"slow: {f.kind} ({f.note}) took {f.recovery:.1f} s" for f in slow]
         return [*self.failures, *wrong, *self._mistakes()]
 
