@@ -10,6 +10,26 @@ const MARKUP = [
   "srcdoc",
 ];
 
+// Modules are served one after the other in one scope, and without indentation: a name at the top of
+// one must be no name of the browser, which others may mean, and a text must not go on over lines.
+const NAMED = `[id.name=/^(?:${Object.keys(globals.browser).join("|")})$/]`;
+const TOPS = ["Program", "Program > ExportNamedDeclaration"].flatMap((place) => [
+  `${place} > :matches(FunctionDeclaration, ClassDeclaration)${NAMED}`,
+  `${place} > VariableDeclaration > VariableDeclarator${NAMED}`,
+]);
+const IN_ONE_SCOPE = [
+  ...TOPS.map((selector) => ({ selector, message: "The browser has this name." })),
+  {
+    selector: ":not(TaggedTemplateExpression) > TemplateLiteral > TemplateElement[value.raw=/\\n/]",
+    message: "Write \\n: lines lose their indentation.",
+  },
+];
+
+const NO_MARKUP = MARKUP.map((name) => ({
+  selector: `TemplateElement[value.raw=/\\b${name}\\b/]`,
+  message: `${name} makes HTML of text.`,
+}));
+
 export default [
   { ignores: ["api/explorer/static/vendor/"] },
   js.configs.recommended,
@@ -33,17 +53,15 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
       "no-restricted-properties": ["error", ...MARKUP.map((property) => ({ property }))],
-      "no-restricted-syntax": [
-        "error",
-        ...MARKUP.map((name) => ({
-          selector: `TemplateElement[value.raw=/\\b${name}\\b/]`,
-          message: `${name} makes HTML of text.`,
-        })),
-      ],
+      "no-restricted-syntax": ["error", ...NO_MARKUP],
     },
   },
   {
     files: ["tests/browser/js/**/*.js"],
     rules: { "max-lines-per-function": "off" },
+  },
+  {
+    files: ["api/explorer/static/**/*.js"],
+    rules: { "no-restricted-syntax": ["error", ...IN_ONE_SCOPE, ...NO_MARKUP] },
   },
 ];

@@ -1,7 +1,8 @@
 """The files of the explorer as they are served: in one folder whose name is a hash of all of them.
 
-The folder's name changes with any file, so browsers keep the files for a year. Our own modules are
-one script (`api/explorer/bundle.py`), and our style sheets one style sheet. The names of the
+The folder's name changes with any file, so browsers keep the files for a year. Our own modules
+are few scripts (`api/explorer/bundle.py`), without comments and indentation. A style sheet that a
+module names is loaded with a part that is opened later; all others are one. The names of the
 vendored packages are replaced by relative paths, and a script that is no module gets an export.
 """
 
@@ -17,8 +18,8 @@ from api.explorer.bundle import bundled
 
 STATIC = Path(__file__).with_name("static")
 VENDOR = "vendor"
-STYLES = "styles.css"  # all style sheets in one
-SCRIPT = "app.js"  # the module that imports all others, and as it is served: all of them in one
+STYLES = "styles.css"  # all style sheets that the page needs at once, in one
+SCRIPT = "app.js"  # the module that imports all others, and as it is served: those needed at once
 
 # How the explorer's modules, and the vendored ones, name a vendored module.
 PACKAGES: Mapping[str, str] = {
@@ -31,6 +32,9 @@ _SCRIPTS = {f"{VENDOR}/uplot.js": "uPlot"}  # which variable a script defines th
 _MEDIA_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml"}
 _CSS = ".css"
 _COMMENT = re.compile(r"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*\n", re.MULTILINE)
+_INDENT = re.compile(r"\n\s*")
+_NAMED_STYLES = re.compile(r'"([\w/]+\.css)"')
+_STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CAST = re.compile(r"/\*\* @type (?:[^*]|\*(?!/))*\*/ ?")
 _SPECIFIER = re.compile(rf'\b(from|import)(\s*)"({"|".join(map(re.escape, PACKAGES))})"')
 _BASE_STYLES = ("vendor/", "styles/")  # first, so that the style sheet of a panel wins
@@ -59,8 +63,12 @@ class Assets:
 
     @property
     def modules(self) -> list[str]:
-        """Return the paths of all modules, which the page loads side by side."""
-        return [path for path in self.files if path.endswith((".js", ".mjs"))]
+        """Return the paths of the modules that the page needs at once."""
+        return [
+            path
+            for path in self.files
+            if path == SCRIPT or path.startswith(tuple(PACKAGES.values()))
+        ]
 
 
 def compressed(content: bytes) -> bytes | None:
@@ -73,10 +81,14 @@ def compressed(content: bytes) -> bytes | None:
 def _served(root: Path) -> Iterator[tuple[str, tuple[str, bytes]]]:
     found = (file for file in sorted(root.rglob("*")) if file.is_file())
     paths = {file.relative_to(root).as_posix(): file for file in found}
-    for path, text in _in_one_script(paths).items():
+    scripts = _in_few_scripts(paths)
+    for path, text in scripts.items():
         yield path, (_MEDIA_TYPES[posixpath.splitext(path)[1]], text.encode())
-    styles = [path for path, file in paths.items() if file.suffix == _CSS]
-    joined = "".join(f"/* {path} */\n{paths[path].read_text()}\n" for path in _in_order(styles))
+    styles = {path: _style(file) for path, file in paths.items() if file.suffix == _CSS}
+    later = {name for text in scripts.values() for name in _NAMED_STYLES.findall(text)}
+    for path in later:
+        yield path, ("text/css", styles[path].encode())
+    joined = "".join(styles[path] for path in _in_order(styles.keys() - later))
     yield STYLES, ("text/css", joined.encode())
 
 
@@ -85,8 +97,17 @@ def without_comments(text: str) -> str:
     return _CAST.sub("", _COMMENT.sub("", text))
 
 
-def _in_one_script(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Return the contents of files that are no style sheets, with our own modules in one."""
+def without_indentation(text: str) -> str:
+    """Return a text whose lines have no space before them; the templates of ours mean the same."""
+    return _INDENT.sub("\n", text).lstrip()
+
+
+def _style(file: Path) -> str:
+    return without_indentation(_STYLE_COMMENT.sub("", file.read_text()))
+
+
+def _in_few_scripts(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Return the contents of files that are no style sheets, with our own modules in few."""
     found = {
         path: _content(path, file.read_text())
         for path, file in paths.items()
@@ -99,8 +120,10 @@ def _in_one_script(paths: Mapping[str, Path]) -> dict[str, str]:
     }
     if SCRIPT not in own:
         return found
-    script, inside = bundled(own, SCRIPT)
-    return {path: text for path, text in found.items() if path not in inside} | {SCRIPT: script}
+    scripts, inside = bundled(own, SCRIPT)
+    return {path: text for path, text in found.items() if path not in inside} | {
+        path: without_indentation(text) for path, text in scripts.items()
+    }
 
 
 def _content(path: str, text: str) -> str:

@@ -4,12 +4,20 @@ import { html } from "./html.js";
 import { useAnswer } from "./service.js";
 import { signedIn, useSignInWanted } from "./signals.js";
 import { useView } from "./view.js";
-import { History } from "./history.js";
+import { HistoryPage } from "./history.js";
 import { Keys } from "./keys/keys.js";
-import { Operator } from "./operator/operator.js";
-import { SignIn } from "./sign_in/sign_in.js";
+import { later } from "./later.js";
 import { mustSignIn, WhoProvider } from "./sign_in/who.js";
 import { PanelTrouble } from "./trouble/panel_trouble.js";
+
+const Operator = later(
+  () => import("./operator/operator.js").then((part) => part.Operator),
+  "operator/operator.css",
+);
+const SignIn = later(
+  () => import("./sign_in/sign_in.js").then((part) => part.SignIn),
+  "sign_in/sign_in.css",
+);
 
 function App() {
   const view = useView();
@@ -21,7 +29,7 @@ function App() {
     const done = () => (again(), signedIn());
     return html`<${SignIn} signedIn=${done} hasEnded=${session.key !== null} />`;
   }
-  const page = view.page === "operator" ? Operator : History;
+  const page = view.page === "operator" ? Operator : HistoryPage;
   return html`<${WhoProvider} value=${{ session, again }}>
     <${page} view=${view} /><${Keys} />
   <//>`;

@@ -1,9 +1,14 @@
 import { html } from "./html.js";
 import { changeView } from "./view.js";
 import { Dialog } from "./dialog/dialog.js";
-import { ExportPanel } from "./export/export_panel.js";
-import { SignedIn } from "./sign_in/signed_in.js";
-import { Views } from "./views/views.js";
+import { later } from "./later.js";
+
+const ExportPanel = later(
+  () => import("./export/export_panel.js").then((part) => part.ExportPanel),
+  "export/export.css",
+);
+const SignedIn = later(() => import("./sign_in/signed_in.js").then((part) => part.SignedIn));
+const Views = later(() => import("./views/views.js").then((part) => part.Views), "views/views.css");
 
 /** @type {Record<string, [string, any]>} */
 const DIALOGS = {

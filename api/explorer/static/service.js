@@ -29,7 +29,7 @@ export class Trouble extends Error {
 }
 
 /** The folder of the API: these files stand in `explorer/<version>/` of it. */
-const ROOT = new URL("../../", import.meta.url).href;
+const SERVICE = new URL("../../", import.meta.url).href;
 
 /**
  * Return the whole address of a path such as `/events`.
@@ -38,7 +38,7 @@ const ROOT = new URL("../../", import.meta.url).href;
  */
 export function addressOf(path, params = {}) {
   const search = queryOf(params).toString();
-  return ROOT + path.replace(/^\//, "") + (search && `?${search}`);
+  return SERVICE + path.replace(/^\//, "") + (search && `?${search}`);
 }
 
 /** @param {Params} params */

@@ -1,7 +1,7 @@
 /** Instants, relative times, zones, and how they are written. Pure. */
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-const NAMES = /** @type {Record<string, string>} */ ({ m: "min", h: "h", d: "d" });
+const UNIT_NAMES = /** @type {Record<string, string>} */ ({ m: "min", h: "h", d: "d" });
 const RELATIVE = /^-(\d{1,6})([mhd])$/;
 
 /** The zone of the viewer's machine. */
@@ -63,7 +63,7 @@ export function instantOf(text, now) {
 export function rangeText({ from, to }, zone) {
   if (from === "all" && !to) return "all";
   const [, number, unit] = RELATIVE.exec(from) ?? [];
-  if (number && unit && !to) return `last ${number} ${NAMES[unit]}`;
+  if (number && unit && !to) return `last ${number} ${UNIT_NAMES[unit]}`;
   const begin = from === "all" ? "first event" : endText(from, zone);
   return `${begin} – ${to ? endText(to, zone) : "now"}`;
 }
@@ -74,7 +74,7 @@ export function rangeText({ from, to }, zone) {
  */
 function endText(text, zone) {
   const [, number, unit] = RELATIVE.exec(text) ?? [];
-  if (number && unit) return `${number} ${NAMES[unit]} ago`;
+  if (number && unit) return `${number} ${UNIT_NAMES[unit]} ago`;
   return text === "now" ? text : formatTime(text, zone, "minute");
 }
 

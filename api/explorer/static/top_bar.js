@@ -2,7 +2,7 @@ import { html } from "./html.js";
 import { changeView, linkTo } from "./view.js";
 import { act } from "./keys/actions.js";
 import { LiveButton } from "./live/live_button.js";
-import { SignedInButton } from "./sign_in/signed_in.js";
+import { SignedInButton } from "./sign_in/signed_in_button.js";
 import { Question } from "./question/question.js";
 import { TimePicker } from "./time/time_picker.js";
 

@@ -76,8 +76,8 @@ export function viewOf(search) {
 export function searchOf(view) {
   const written = new URLSearchParams();
   for (const name of NAMES) {
-    const texts = textsOf(view[name]);
-    if (texts.join("\n") === textsOf(DEFAULTS[name]).join("\n")) continue;
+    const texts = textsIn(view[name]);
+    if (texts.join("\n") === textsIn(DEFAULTS[name]).join("\n")) continue;
     for (const text of texts.length > 0 ? texts : [""]) written.append(name, text);
   }
   const search = written.toString();
@@ -112,7 +112,7 @@ function widthsOf(values) {
  * @param {View[keyof View]} value
  * @returns {string[]}
  */
-function textsOf(value) {
+function textsIn(value) {
   if (Array.isArray(value)) return value;
   if (typeof value !== "object") return [String(value)];
   return Object.entries(value).map(([name, width]) => `${name}:${Math.round(width)}`);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newerThan, withLive } from "../../../api/explorer/static/histogram/live_counts.js";
-import { barAt, modelOf, spanOf, windowOf } from "../../../api/explorer/static/histogram/model.js";
+import { newerThan, withLive } from "../../../api/explorer/static/live/live_counts.js";
+import { barAt, modelOf, spanOf, shownSpan } from "../../../api/explorer/static/histogram/model.js";
 import { added, sumOf } from "../../../api/explorer/static/histogram/statistics.js";
 
 /**
@@ -98,15 +98,15 @@ test("the bars of the period before stand under those of this one, from the righ
 test("dragging chooses round times within the window", () => {
   const model = modelOf(statsOf(BARS), null);
   const at = (/** @type {string} */ time) => Date.parse(`2026-11-28T${time}Z`) / 1000;
-  assert.deepEqual(windowOf(model, at("11:02:31"), at("12:01:00")), [
+  assert.deepEqual(shownSpan(model, at("11:02:31"), at("12:01:00")), [
     at("11:05:00"),
     at("12:00:00"),
   ]);
-  assert.deepEqual(windowOf(model, at("11:02:31"), at("11:02:32")), [
+  assert.deepEqual(shownSpan(model, at("11:02:31"), at("11:02:32")), [
     at("11:05:00"),
     at("11:10:00"),
   ]);
-  assert.deepEqual(windowOf(model, at("10:00:00"), at("14:00:00")), [model.from, model.to]);
+  assert.deepEqual(shownSpan(model, at("10:00:00"), at("14:00:00")), [model.from, model.to]);
 });
 
 test("rows that came live are counted once, in bars that go on", () => {

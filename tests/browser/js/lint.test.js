@@ -25,3 +25,14 @@ test("text that becomes HTML in a template is refused", async () => {
 test("text that becomes code is refused", async () => {
   assert.deepEqual(await faultsOf('setTimeout("alert(1)");\n'), ["no-implied-eval"]);
 });
+
+test("a name of the browser at the top of a module is refused, as others may mean the browser's", async () => {
+  const tops = ["export function open() {}\n", "export const history = 1;\n", "class Node {}\n"];
+  for (const source of tops) assert.ok((await faultsOf(source)).includes("no-restricted-syntax"));
+  assert.deepEqual(await faultsOf("export const own = (open) => open;\n"), []);
+});
+
+test("a text over several lines is refused: it would lose its indentation", async () => {
+  assert.deepEqual(await faultsOf("export const text = `a\n  b`;\n"), ["no-restricted-syntax"]);
+  assert.deepEqual(await faultsOf("export const nodes = (html) => html`<p>\n  b</p>`;\n"), []);
+});

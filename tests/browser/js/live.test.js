@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Rate } from "../../../api/explorer/static/live/rate.js";
-import { joined } from "../../../api/explorer/static/live/rows.js";
+import { joinedRows } from "../../../api/explorer/static/live/rows.js";
 import { LiveSession } from "../../../api/explorer/static/live/session.js";
 import { lagText, stateText } from "../../../api/explorer/static/live/texts.js";
 import { AT, event, frame, service } from "./event_streams.js";
 
 test("rows are sorted, each once, and the oldest are dropped and counted", () => {
-  const first = joined([], [event(1), event(3), event(2)], 3);
+  const first = joinedRows([], [event(1), event(3), event(2)], 3);
   assert.deepEqual(
     first.rows.map(({ message }) => message),
     ["é 3", "é 2", "é 1"],
   );
-  const second = joined(first.rows, [event(3), event(5), event(4)], 3);
+  const second = joinedRows(first.rows, [event(3), event(5), event(4)], 3);
   assert.deepEqual(
     second.rows.map(({ message }) => message),
     ["é 5", "é 4", "é 3"],

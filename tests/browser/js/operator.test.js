@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { accountOf } from "../../../api/explorer/static/operator/accounts.js";
 import { bodyOf, EMPTY, faultOf } from "../../../api/explorer/static/operator/key_form.js";
 import { barsOf, summaryOf } from "../../../api/explorer/static/operator/rates_model.js";
-import { known, shareText, sizeText } from "../../../api/explorer/static/operator/texts.js";
+import { known, shareText, bytesText } from "../../../api/explorer/static/operator/texts.js";
 
 const conservation = (more = {}) => ({
   balanced: true,
@@ -111,8 +111,8 @@ test("figures are written with their units, and unknown is never 0", () => {
   assert.equal(known(null), "unknown");
   assert.equal(known(undefined), "unknown");
   assert.equal(known(0), "0");
-  assert.equal(sizeText(999), "999 bytes");
-  assert.equal(sizeText(1500), "1.5 KB");
-  assert.equal(sizeText(20_000_000), "20 MB");
+  assert.equal(bytesText(999), "999 bytes");
+  assert.equal(bytesText(1500), "1.5 KB");
+  assert.equal(bytesText(20_000_000), "20 MB");
   assert.equal(shareText(0.042), "4.2 %");
 });

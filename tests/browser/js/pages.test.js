@@ -5,7 +5,7 @@ import { Trouble } from "../../../api/explorer/static/service.js";
 import {
   MOST_CHARACTERS,
   MOST_ROWS,
-  NO_ROWS,
+  NO_PAGES,
   Pages,
 } from "../../../api/explorer/static/table/pages.js";
 
@@ -56,11 +56,11 @@ test("pages follow on each other by cursor, one at a time, until there are no mo
   pages.more();
   assert.equal(asked.length, 1);
   await asked[0]?.answer({ events: events(2), next: "c1", characters: 400 });
-  assert.deepEqual(pages.held, { ...NO_ROWS, rows: events(2) });
+  assert.deepEqual(pages.held, { ...NO_PAGES, rows: events(2) });
   pages.more();
   assert.deepEqual(asked[1]?.params, { q: "paid", limit: 1000, cursor: "c1" });
   await asked[1]?.answer({ events: events(1, 2), next: null });
-  assert.deepEqual(pages.held, { ...NO_ROWS, rows: events(3), isWhole: true });
+  assert.deepEqual(pages.held, { ...NO_PAGES, rows: events(3), isWhole: true });
   pages.more();
   assert.equal(asked.length, 2);
 });
@@ -80,7 +80,7 @@ test("rows of the question before stay until the answer, and are marked", async 
   assert.equal(pages.held.rows.length, 2);
   assert.equal(asked[1]?.params.cursor, null);
   await asked[1]?.answer({ events: events(1, 5) });
-  assert.deepEqual(pages.held, { ...NO_ROWS, rows: events(1, 5), isWhole: true });
+  assert.deepEqual(pages.held, { ...NO_PAGES, rows: events(1, 5), isWhole: true });
 });
 
 test("an answer that comes after another question was asked is dropped", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-import { activityLine, curlLine, quoted } from "../../../api/explorer/static/export/shell.js";
+import { activityLine, curlLine, shellQuoted } from "../../../api/explorer/static/export/shell.js";
 
 const NASTY = [
   "",
@@ -40,7 +40,7 @@ function wordsOf(line, env = {}) {
 const formOf = (format, columns) => ({ format, columns, file: `f.${format}` });
 
 test("each text stays one word, and nothing in it is run", () => {
-  for (const text of NASTY) assert.deepEqual(wordsOf(`curl ${quoted(text)}`), [text]);
+  for (const text of NASTY) assert.deepEqual(wordsOf(`curl ${shellQuoted(text)}`), [text]);
 });
 
 test("the question reaches curl as it is, and the key only if there is one", () => {

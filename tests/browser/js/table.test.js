@@ -3,11 +3,11 @@ import { test } from "node:test";
 
 import {
   layoutOf,
-  pathsIn,
   readerOf,
   templateOf,
   widthOfAll,
 } from "../../../api/explorer/static/table/columns.js";
+import { pathsIn } from "../../../api/explorer/static/table/paths_in.js";
 import {
   fromHit,
   has,
@@ -20,7 +20,7 @@ import { withNewer } from "../../../api/explorer/static/table/newer.js";
 import {
   rowAfterKey,
   scrollToSee,
-  windowOf,
+  visibleRange,
 } from "../../../api/explorer/static/table/windowing.js";
 
 /**
@@ -36,17 +36,17 @@ const event = (fields) => ({
 });
 
 test("only rows that are seen are drawn, and a few beside", () => {
-  assert.deepEqual(windowOf({ top: 0, height: 300 }, 30, 20_000), { first: 0, end: 18 });
-  assert.deepEqual(windowOf({ top: 300_000, height: 300 }, 30, 20_000), {
+  assert.deepEqual(visibleRange({ top: 0, height: 300 }, 30, 20_000), { first: 0, end: 18 });
+  assert.deepEqual(visibleRange({ top: 300_000, height: 300 }, 30, 20_000), {
     first: 9992,
     end: 10_018,
   });
-  assert.deepEqual(windowOf({ top: 599_700, height: 300 }, 30, 20_000), {
+  assert.deepEqual(visibleRange({ top: 599_700, height: 300 }, 30, 20_000), {
     first: 19_982,
     end: 20_000,
   });
-  assert.deepEqual(windowOf({ top: 900, height: 300 }, 30, 2), { first: 2, end: 2 });
-  assert.deepEqual(windowOf({ top: -500, height: 300 }, 30, 20_000), { first: 0, end: 2 });
+  assert.deepEqual(visibleRange({ top: 900, height: 300 }, 30, 2), { first: 2, end: 2 });
+  assert.deepEqual(visibleRange({ top: -500, height: 300 }, 30, 20_000), { first: 0, end: 2 });
 });
 
 test("a row is scrolled to only as far as it must be", () => {

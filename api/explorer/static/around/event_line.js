@@ -4,7 +4,7 @@ import { formatTime } from "../times.js";
 import { changeView, linkTo } from "../view.js";
 
 /** A line shows no more of a message: it may have 250 KB. */
-const MAX_SHOWN = 300;
+const MAX_LINE = 300;
 
 /**
  * @typedef {import("../live/rows.js").EventRow} EventRow
@@ -13,11 +13,11 @@ const MAX_SHOWN = 300;
  */
 export function EventLine({ event, zone, note, marked = false, hides = "" }) {
   const message =
-    event.message.length > MAX_SHOWN ? `${event.message.slice(0, MAX_SHOWN)}…` : event.message;
+    event.message.length > MAX_LINE ? `${event.message.slice(0, MAX_LINE)}…` : event.message;
   return html`<a
     class=${marked ? "event-line marked" : "event-line"}
     href=${linkTo({ event: event.id, panel: "" })}
-    onClick=${(/** @type {MouseEvent} */ click) => open(click, event.id)}
+    onClick=${(/** @type {MouseEvent} */ click) => openEvent(click, event.id)}
     aria-current=${marked ? "true" : null}
   >
     <span class="event-line-head">
@@ -37,7 +37,7 @@ export function EventLine({ event, zone, note, marked = false, hides = "" }) {
  * @param {MouseEvent} click
  * @param {string} event
  */
-function open(click, event) {
+function openEvent(click, event) {
   if (click.ctrlKey || click.metaKey || click.shiftKey || click.button !== 0) return;
   click.preventDefault();
   changeView({ event, panel: "" });

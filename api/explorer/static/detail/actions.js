@@ -1,6 +1,6 @@
 import { Copy } from "../copy.js";
 import { writeExact } from "../exact.js";
-import { quoted } from "../export/shell.js";
+import { shellQuoted } from "../export/shell.js";
 import { html } from "../html.js";
 import { addressOf } from "../service.js";
 import { changeView, linkTo } from "../view.js";
@@ -20,7 +20,7 @@ export function Actions({ event }) {
       <span class="soft">Copy</span>
       <${Copy} label="JSON" what="the event as JSON" text=${() => jsonOf(event)} />
       <${Copy} label="curl" what="a command that gets the event" text=${() => curlOf(event)} />
-      <${Copy} label="Link" what="a link to this view" text=${() => linkOf(event)} />
+      <${Copy} label="Link" what="a link to this view" text=${() => linkToEvent(event)} />
     </span>
   </div>`;
 }
@@ -36,8 +36,8 @@ function jsonOf(event) {
 /** @param {FullEvent} event */
 function curlOf({ id }) {
   const key = '${ACTIVITY_KEY:+"-HAuthorization: Bearer $ACTIVITY_KEY"}';
-  return `curl ${key} ${quoted(addressOf(`/events/${id}`))}`;
+  return `curl ${key} ${shellQuoted(addressOf(`/events/${id}`))}`;
 }
 
 /** @param {FullEvent} event */
-const linkOf = ({ id }) => new URL(linkTo({ event: id, panel: "" }), document.baseURI).href;
+const linkToEvent = ({ id }) => new URL(linkTo({ event: id, panel: "" }), document.baseURI).href;

@@ -4,13 +4,13 @@ import { html } from "../html.js";
 import { cut, visibleLines } from "../texts.js";
 import { countText } from "../times.js";
 
-const AT_FIRST = 2000; // characters
+const TEXT_AT_FIRST = 2000; // characters
 
 /**
  * Text of an event in many lines; of a long one the beginning, until all of it is asked for.
  * @param {{text: string, atFirst?: number}} props `atFirst`: characters
  */
-export function LongText({ text, atFirst = AT_FIRST }) {
+export function LongText({ text, atFirst = TEXT_AT_FIRST }) {
   const [isWhole, setWhole] = useState(text.length <= atFirst);
   if (isWhole) return visibleLines(text);
   return html`${visibleLines(cut(text, atFirst))}…

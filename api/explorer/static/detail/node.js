@@ -24,7 +24,7 @@ const LONGEST_VALUE = 400; // of a text, at first
  * A key or an element with its value, and what is within it once it is opened.
  * @param {Props} props
  */
-export function Node(props) {
+export function TreeNode(props) {
   const { value, place, depth, view } = props;
   const opening = props.opening ?? { left: 0, depth: 0 };
   const [isOpen, setOpen] = useState(() => opens(value, depth, opening));
@@ -35,7 +35,7 @@ export function Node(props) {
         isInner(value) && sizeOf(value) > 0
           ? html`<${Toggle} ...${props} isOpen=${isOpen} toggle=${() => setOpen(!isOpen)} />`
           : html`<span class="pair"
-              ><${Label} label=${props.label} /><${Value} value=${value}
+              ><${Label} label=${props.label} /><${Scalar} value=${value}
             /></span>`
       }
       <${NodeButtons} field=${field} place=${place} value=${value} view=${view} />
@@ -84,7 +84,7 @@ function Label({ label }) {
 }
 
 /** @param {{value: Json}} props */
-function Value({ value }) {
+function Scalar({ value }) {
   if (typeof value === "string") {
     return html`<bdi class="value text"
       >"<${LongText} text=${value} atFirst=${LONGEST_VALUE} />"</bdi
@@ -111,7 +111,7 @@ export function Level({ value, place, depth, opening, view }) {
   return html`<ul>
     ${innersOf(value, place, most).map(
       (inner) =>
-        html`<${Node}
+        html`<${TreeNode}
           key=${inner.label}
           ...${inner}
           depth=${depth}

@@ -1,7 +1,7 @@
 import { parameterOf } from "../data_paths.js";
 import { html } from "../html.js";
 import { MOST_FACETS } from "../facets/adder.js";
-import { toggled } from "../table/column_menu.js";
+import { toggled } from "../table/columns.js";
 import { cut, visible } from "../texts.js";
 import { changeView } from "../view.js";
 import { ExistenceButtons, TermButtons } from "./term_buttons.js";

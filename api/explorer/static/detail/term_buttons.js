@@ -5,7 +5,7 @@ import { valueText } from "../question/written.js";
 import { changeView } from "../view.js";
 
 /** The most characters that a value may have in a question. */
-const LONGEST = 1000;
+const LONGEST_TERM = 1000;
 
 /**
  * + and −: only events with this value, and only those without it. A second press takes it back.
@@ -13,8 +13,9 @@ const LONGEST = 1000;
  *   question writes it, null if it has no name for this place; `name`: how it is called
  */
 export function TermButtons({ q, field, value, name }) {
-  const fault = faultOf(field, value);
-  if (fault || field === null) {
+  if (field === null) return null;
+  const fault = whyNot(field, value);
+  if (fault) {
     return html`<button type="button" class="plain sign" disabled title=${fault}>+</button>
       <button type="button" class="plain sign" disabled title=${fault}>−</button>`;
   }
@@ -49,12 +50,11 @@ function Sign({ sign, label, isOn, q }) {
 }
 
 /**
- * @param {string | null} field
+ * @param {string} field
  * @param {unknown} value
  */
-function faultOf(field, value) {
-  if (field === null) return "The query language has no name for what is in an array of objects";
-  if (typeof value === "string" && value.length > LONGEST) {
+function whyNot(field, value) {
+  if (typeof value === "string" && value.length > LONGEST_TERM) {
     return "The query language takes at most 1,000 characters";
   }
   const isBlank = typeof value === "string" && value.trim() === "" && !field.startsWith("data.");

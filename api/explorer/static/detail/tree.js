@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 
 import { html } from "../html.js";
-import { LEVEL, Level, Node } from "./node.js";
+import { LEVEL, Level, TreeNode } from "./node.js";
 import { ROOT, innersOf, isInner } from "./places.js";
 
 /**
@@ -45,7 +45,7 @@ export function Tree({ data, view }) {
               view=${view}
             />`
           : html`<ul>
-              <${Node} label="" place=${ROOT} value=${data} depth=${0} view=${view} />
+              <${TreeNode} label="" place=${ROOT} value=${data} depth=${0} view=${view} />
             </ul>`
       }
     </div>

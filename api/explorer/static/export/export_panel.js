@@ -4,8 +4,9 @@ import { useState } from "preact/hooks";
 import { html } from "../html.js";
 import { Commands } from "./commands.js";
 import { TYPES, columnsOf, fileName } from "./form.js";
-import { startExport, useExport } from "./job.js";
+import { startExport } from "./job.js";
 import { Progress, sizeText } from "./progress.js";
+import { useExport } from "./running.js";
 import { MAX_HELD, fileSink, heldSink, writesFiles } from "./sinks.js";
 
 /**

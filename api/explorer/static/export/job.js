@@ -1,31 +1,13 @@
 /** The export that runs: it goes on while its dialog is closed. One at a time. */
-import { useEffect, useState } from "preact/hooks";
-
 import { ask, asTrouble } from "../service.js";
 import { download } from "./download.js";
+import { changeRunning, setRunning } from "./running.js";
 import { TooLarge } from "./sinks.js";
 import { countAll } from "./total.js";
 
-/**
- * @typedef {import("../service.js").Params} Params
- * @typedef {{
- *   kind: "running" | "done" | "failed" | "cancelled", name: string, total: number | null,
- *   progress: import("./download.js").Progress, trouble: import("../service.js").Trouble | null,
- *   isTooLarge: boolean,
- * }} Job `total`: null until it is known
- */
+/** @typedef {import("../service.js").Params} Params */
 
-/** @type {Job | null} */
-let current = null;
 let control = new AbortController();
-/** @type {Set<(job: Job | null) => void>} */
-const watchers = new Set();
-
-/** @param {Partial<Job>} changes */
-function change(changes) {
-  current = current && { ...current, ...changes };
-  for (const watcher of [...watchers]) watcher(current);
-}
 
 /** @param {BeforeUnloadEvent} event */
 const holdPage = (event) => event.preventDefault();
@@ -41,22 +23,26 @@ export async function startExport(filters, form, name, sink) {
   control = new AbortController();
   const { signal } = control;
   const progress = { rows: 0, bytes: 0, waiting: "" };
-  current = { kind: "running", name, total: null, progress, trouble: null, isTooLarge: false };
+  setRunning({ kind: "running", name, total: null, progress, trouble: null, isTooLarge: false });
   addEventListener("beforeunload", holdPage);
   countAll(filters, signal).then(
-    (total) => change({ total }),
+    (total) => changeRunning({ total }),
     () => undefined,
   );
   try {
     const open = (/** @type {Params} */ params, /** @type {AbortSignal} */ stop) =>
       ask("/events/export", params, { signal: stop, cache: "no-store" });
-    const onProgress = drawn((now) => change({ progress: now }));
+    const onProgress = drawn((now) => changeRunning({ progress: now }));
     const last = await download({ ...filters, ...form }, signal, { open, sink, onProgress });
-    change({ kind: "done", progress: last });
+    changeRunning({ kind: "done", progress: last });
   } catch (error) {
-    if (signal.aborted) change({ kind: "cancelled" });
+    if (signal.aborted) changeRunning({ kind: "cancelled" });
     else
-      change({ kind: "failed", trouble: asTrouble(error), isTooLarge: error instanceof TooLarge });
+      changeRunning({
+        kind: "failed",
+        trouble: asTrouble(error),
+        isTooLarge: error instanceof TooLarge,
+      });
   } finally {
     control.abort(); // what still counts is not needed
     removeEventListener("beforeunload", holdPage);
@@ -67,22 +53,7 @@ export async function startExport(filters, form, name, sink) {
 export const cancelExport = () => control.abort();
 
 /** Forget an export that has ended. */
-export function forgetExport() {
-  if (current?.kind === "running") return;
-  current = null;
-  change({});
-}
-
-/** The export that runs or ran last, in a component. @returns {Job | null} */
-export function useExport() {
-  const [job, setJob] = useState(current);
-  useEffect(() => {
-    watchers.add(setJob);
-    setJob(current);
-    return () => void watchers.delete(setJob);
-  }, []);
-  return job;
-}
+export const forgetExport = () => setRunning(null);
 
 /**
  * Draw ten times a second at most.

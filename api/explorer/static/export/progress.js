@@ -2,11 +2,10 @@
 import { html } from "../html.js";
 import { countText } from "../times.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
-import { changeView } from "../view.js";
-import { cancelExport, forgetExport, useExport } from "./job.js";
+import { cancelExport, forgetExport } from "./job.js";
 import { MAX_HELD } from "./sinks.js";
 
-/** @typedef {import("./job.js").Job} Job */
+/** @typedef {import("./running.js").Job} Job */
 
 const MIB = 1024 * 1024;
 
@@ -57,26 +56,4 @@ export function Progress({ job }) {
       ${again}`;
   }
   return html`${trouble && html`<${PanelTrouble} trouble=${trouble} />`}${again}`;
-}
-
-/** Over the page, while the dialog is closed. @param {{view: import("../view.js").View}} props */
-export function ExportNotice({ view }) {
-  const job = useExport();
-  if (!job || view.panel === "export") return null;
-  const percent = job.total
-    ? `${Math.min(100, Math.floor((100 * job.progress.rows) / job.total))} %`
-    : "";
-  const text = {
-    running: `Export ${percent}`,
-    done: "Export is whole",
-    failed: "Export failed",
-    cancelled: "Export cancelled",
-  };
-  return html`<button
-    type="button"
-    class="export-notice"
-    onClick=${() => changeView({ panel: "export" })}
-  >
-    ${text[job.kind]}
-  </button>`;
 }

@@ -4,7 +4,7 @@
  * Quote a text for sh, bash and zsh, so that it is one word and nothing in it is run.
  * @param {string} text
  */
-export function quoted(text) {
+export function shellQuoted(text) {
   // A NUL can't be in an argument of a program.
   const clean = text.replaceAll("\0", "");
   return /^[\w/:.,=@%+-]+$/.test(clean) && !clean.startsWith("=")
@@ -31,10 +31,10 @@ const OPTIONS = {
  * @param {Params} params
  */
 export function curlLine(address, params) {
-  const parts = ["curl", "-G", quoted(address), "--fail", "--compressed", "-OJ"];
+  const parts = ["curl", "-G", shellQuoted(address), "--fail", "--compressed", "-OJ"];
   parts.push('${ACTIVITY_KEY:+"-HAuthorization: Bearer $ACTIVITY_KEY"}');
   for (const [name, value] of given(params))
-    parts.push("--data-urlencode", quoted(`${name}=${value}`));
+    parts.push("--data-urlencode", shellQuoted(`${name}=${value}`));
   return parts.join(" ");
 }
 
@@ -57,9 +57,9 @@ export function activityLine(root, params, { format, columns, file }) {
     if (OPTIONS[name]) parts.push(`${OPTIONS[name]}=${value}`);
   }
   parts.push(`--output=${file}`);
-  const words = parts.map(quoted);
+  const words = parts.map(shellQuoted);
   const question = String(params.q ?? "");
-  if (question) words.push("--", quoted(question));
+  if (question) words.push("--", shellQuoted(question));
   return words.join(" ");
 }
 

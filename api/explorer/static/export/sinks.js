@@ -33,7 +33,7 @@ export async function fileSink(name) {
 }
 
 /**
- * Hold everything, and give it to the reader as a download at the end.
+ * Hold everything, and give it to the reader as a downloadBlob at the end.
  * @param {string} name
  * @param {string} type
  * @returns {Sink}
@@ -49,7 +49,7 @@ export function heldSink(name, type) {
       parts.push(new Blob([lines]));
     },
     async close() {
-      download(new Blob(parts, { type }), name);
+      downloadBlob(new Blob(parts, { type }), name);
       parts = [];
     },
     async abort() {
@@ -62,7 +62,7 @@ export function heldSink(name, type) {
  * @param {Blob} blob
  * @param {string} name
  */
-function download(blob, name) {
+function downloadBlob(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -1,16 +1,15 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { html } from "../html.js";
-import { useAction } from "../keys/actions.js";
-import { useAnswer } from "../service.js";
-import { changeView } from "../view.js";
+import { later } from "../later.js";
+
+const FacetForm = later(() => import("./facet_form.js").then((part) => part.FacetForm));
 
 /**
  * @typedef {import("../view.js").View} View
  * @typedef {import("../service.js").Params} Params
  */
 
-const PLAIN = ["component", "environment", "email"];
 /** As many as the service counts in one request. */
 export const MOST_FACETS = 10;
 
@@ -25,61 +24,5 @@ export function Adder({ view, params }) {
     const open = () => setOpen(true);
     return html`<button type="button" class="plain add" onClick=${open}>+ Count a field</button>`;
   }
-  return html`<${Form} view=${view} params=${params} close=${() => setOpen(false)} />`;
-}
-
-/** @param {{view: View, params: Params | null, close: () => void}} props */
-function Form({ view, params, close }) {
-  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useAction("back", close);
-  useEffect(() => field.current?.focus(), []);
-  const offered = useOffered(view, params);
-  const add = (/** @type {SubmitEvent} */ event) => {
-    event.preventDefault();
-    const name = withPrefix(field.current?.value.trim() ?? "");
-    if (name && !view.facets.includes(name)) changeView({ facets: [...view.facets, name] });
-    if (name) close();
-  };
-  return html`<form class="add" onSubmit=${add}>
-    <input
-      ref=${field}
-      list="fields-to-count"
-      placeholder="data.customer.tier"
-      aria-label="field to count: email, or a path in data"
-      maxlength="500"
-      autocomplete="off"
-      onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close()}
-    />
-    <button type="submit">Add</button>
-    <datalist id="fields-to-count">
-      ${offered.map(({ name, note }) => html`<option key=${name} value=${name}>${note}</option>`)}
-    </datalist>
-  </form>`;
-}
-
-/**
- * The fields that could be counted: with the keys of the newest events.
- * @param {View} view
- * @param {Params | null} params
- */
-function useOffered(view, params) {
-  const { answer } = useAnswer(
-    "/events/facets",
-    params && { ...params, field: "data", values: 100 },
-  );
-  /** @type {{value: string, count: number}[]} */
-  const found = answer?.fields.data?.values ?? [];
-  const newest = answer?.fields.data?.newest;
-  const paths = found.map(({ value, count }) => ({
-    name: value,
-    note: `${count} of the newest ${newest}`,
-  }));
-  const plain = PLAIN.map((name) => ({ name, note: "" }));
-  return [...plain, ...paths].filter(({ name }) => !view.facets.includes(name));
-}
-
-/** @param {string} name */
-function withPrefix(name) {
-  if (name === "" || name.startsWith("data.") || PLAIN.includes(name)) return name;
-  return `data.${name}`;
+  return html`<${FacetForm} view=${view} params=${params} close=${() => setOpen(false)} />`;
 }

@@ -4,9 +4,9 @@ import { quoted } from "../question/written.js";
 
 /** @typedef {import("../question/terms.js").Term} Term */
 
-const VALUE = String.raw`(?:"(?:[^"\\]|\\[^])*"|[^\s()"]+)`;
-const VALUES = new RegExp(VALUE, "g");
-const ALTERNATIVES = new RegExp(String.raw`^\(${VALUE}(?:\s+OR\s+${VALUE})*\)$`);
+const WRITTEN_VALUE = String.raw`(?:"(?:[^"\\]|\\[^])*"|[^\s()"]+)`;
+const VALUES = new RegExp(WRITTEN_VALUE, "g");
+const ALTERNATIVES = new RegExp(String.raw`^\(${WRITTEN_VALUE}(?:\s+OR\s+${WRITTEN_VALUE})*\)$`);
 
 /**
  * @param {string} q
@@ -16,7 +16,7 @@ const ALTERNATIVES = new RegExp(String.raw`^\(${VALUE}(?:\s+OR\s+${VALUE})*\)$`)
 export function chosenOf(q, field) {
   const terms = termsOf(q).filter((term) => isAbout(term, field));
   const values = (/** @type {boolean} */ isNot) =>
-    terms.filter((term) => term.isNot === isNot).flatMap(valuesOf);
+    terms.filter((term) => term.isNot === isNot).flatMap(valuesIn);
   return { only: values(false), not: values(true) };
 }
 
@@ -27,9 +27,9 @@ export function chosenOf(q, field) {
  * @param {string} value
  */
 export function released(q, field, value) {
-  const term = termsOf(q).find((one) => isAbout(one, field) && valuesOf(one).includes(value));
+  const term = termsOf(q).find((one) => isAbout(one, field) && valuesIn(one).includes(value));
   if (!term) return q;
-  const left = valuesOf(term).filter((other) => other !== value);
+  const left = valuesIn(term).filter((other) => other !== value);
   if (left.length === 0) return withoutTerm(q, term);
   const written = left.map(quoted);
   const values = written.length > 1 ? `(${written.join(" OR ")})` : written[0];
@@ -47,7 +47,7 @@ const isAbout = (term, field) => term.field === field && term.operator === ":";
  * Return the values of `a` or `(a OR b)`; none of what says more.
  * @param {Term} term
  */
-function valuesOf({ value }) {
+function valuesIn({ value }) {
   if (value.startsWith("(") && !ALTERNATIVES.test(value)) return [];
   const all = value.match(VALUES) ?? [];
   return all.filter((one) => one !== "OR" && one !== "*").map(unquoted);

@@ -21,7 +21,7 @@ export function shownOf({ values, other, missing, distinct }, { isAll, wanted })
   const text = wanted.toLocaleLowerCase();
   const found = values.filter(({ value }) => value.toLocaleLowerCase().includes(text));
   const shown = isAll || text ? found : found.slice(0, FEW);
-  const named = sumOf(values) - sumOf(shown);
+  const named = countsOf(values) - countsOf(shown);
   return {
     values: shown,
     other: other + named,
@@ -31,7 +31,7 @@ export function shownOf({ values, other, missing, distinct }, { isAll, wanted })
 }
 
 /** @param {readonly Count[]} values */
-const sumOf = (values) => values.reduce((sum, { count }) => sum + count, 0);
+const countsOf = (values) => values.reduce((sum, { count }) => sum + count, 0);
 
 /**
  * Return whether a value in `data` is an object or an array: no term of a question finds it.

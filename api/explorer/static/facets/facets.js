@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
+import { countText } from "../times.js";
 import { changeView } from "../view.js";
 import { Adder } from "./adder.js";
 import { Counting, NOT_COUNTED } from "./counting.js";
@@ -14,8 +15,11 @@ import { Facet } from "./facet.js";
  * @typedef {import("../service.js").Params} Params
  */
 
-/** @param {{view: View, params: Params | null}} props */
-export function Facets({ view, params }) {
+/**
+ * @param {{view: View, params: Params | null, live: number}} props `live`: how many of the events
+ *   that the page counts came live, after what is counted here
+ */
+export function Facets({ view, params, live }) {
   const fields = view.facets.filter((field) => field !== "data"); // it is counted in another way
   const { counted, again } = useCounted(params, fields);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
@@ -25,6 +29,12 @@ export function Facets({ view, params }) {
   const trouble = commonTrouble(fields.map((field) => counted[field]));
   const againAll = () => again(fields);
   return html`<div class="facets-inside" ref=${box}>
+    ${
+      live > 0 &&
+      html`<p class="soft none" role="note">
+        Counted before the ${countText(live)} live ${live === 1 ? "event" : "events"}
+      </p>`
+    }
     ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${againAll} />`}
     ${
       !trouble &&

@@ -12,7 +12,7 @@ import { isWithin } from "./counts.js";
  *   question writes it; `name`: as it is counted
  */
 
-const LONGEST = 80; // characters of a value
+const LONGEST_SHOWN = 80; // characters of a value
 
 /**
  * A value with its count. A click asks for these events alone, another one for the others again.
@@ -30,7 +30,7 @@ export function Value({ field, name, q, total, value, count, isChosen }) {
       title=${`${isChosen ? "not only" : "only"} ${name} ${shown}`}
       onClick=${() => changeView({ q: only })}
     >
-      <${Text} shown=${shown} count=${count} total=${total} />
+      <${ValueText} shown=${shown} count=${count} total=${total} />
       <span class="sign" aria-hidden="true">${isChosen ? "×" : "+"}</span>
     </button>
     <button
@@ -45,7 +45,7 @@ export function Value({ field, name, q, total, value, count, isChosen }) {
 }
 
 /** @param {{shown: string, count: number, total: number}} props */
-function Text({ shown, count, total }) {
+function ValueText({ shown, count, total }) {
   const share = total > 0 ? count / total : 0;
   return html`<span class="name" dir="auto">${shown}</span>
     <span class="count">${countText(count)}</span>
@@ -58,7 +58,7 @@ function Text({ shown, count, total }) {
  */
 function Inner({ value, count, total }) {
   return html`<li class="value" title="Open an event to ask for what is in it">
-    <span class="only"><${Text} shown=${shownAs(value)} count=${count} total=${total} /></span>
+    <span class="only"><${ValueText} shown=${shownAs(value)} count=${count} total=${total} /></span>
   </li>`;
 }
 
@@ -70,7 +70,7 @@ function Inner({ value, count, total }) {
 export function Missing({ field, name, q, total, count }) {
   const others = () => changeView({ q: withExistence(q, field) });
   return html`<li class="value">
-    <span class="only soft"><${Text} shown="no value" count=${count} total=${total} /></span>
+    <span class="only soft"><${ValueText} shown="no value" count=${count} total=${total} /></span>
     <button
       type="button"
       class="not"
@@ -114,5 +114,5 @@ export function Excluded({ field, name, q, value }) {
 /** @param {string} value */
 function shownAs(value) {
   if (value === "") return "(empty)";
-  return visible(cut(value, LONGEST)) + (value.length > LONGEST ? "…" : "");
+  return visible(cut(value, LONGEST_SHOWN)) + (value.length > LONGEST_SHOWN ? "…" : "");
 }

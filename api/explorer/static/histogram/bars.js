@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { countText, formatTime } from "../times.js";
 import { drawBars } from "./chart.js";
-import { spanOf, windowOf } from "./model.js";
+import { spanOf, shownSpan } from "./model.js";
 
 /**
  * The bars, what is told of the one under the pointer, and the same by keys: arrows choose a bar,
@@ -22,7 +22,7 @@ export function Bars({ model, zone, canDrag, zoom, pick }) {
       zone,
       canDrag,
       hover: (under, at) => hover({ bar: under, left: at + plot.bbox.left / devicePixelRatio }),
-      drag: (begin, end) => zoom(windowOf(model, begin, end)),
+      drag: (begin, end) => zoom(shownSpan(model, begin, end)),
       click: (under, height) => {
         const group = groupAt(model, under, height);
         if (group) pick(group);

@@ -30,6 +30,7 @@ export function Histogram({ view, params, statistics }) {
   return html`<div class=${loading || trouble ? "histogram-inside old" : "histogram-inside"}>
     <div class="over-bars">
       ${model && html`<${Legend} view=${view} model=${model} />`}
+      ${view.by === "occurred_at" && html`<span class="quiet">bars by created_at</span>`}
       <${Grouping} view=${view} />
     </div>
     ${model && html`<${Chart} ...${{ view, model, zone }} />`}
@@ -75,7 +76,6 @@ function pick(view, { value }) {
 function Legend({ view, model }) {
   if (model.groups.length === 0) {
     return html`<p class="legend quiet">
-      ${view.by === "occurred_at" && html`<span>bars stand at created_at</span>`}
       ${model.ghost.length > 0 && html`<span><i class="ghost-line"></i>the period before</span>`}
     </p>`;
   }

@@ -127,7 +127,7 @@ export function spanOf({ starts, from, to }, bar) {
  * @param {number} end
  * @returns {[number, number]}
  */
-export function windowOf({ from, to, interval }, begin, end) {
+export function shownSpan({ from, to, interval }, begin, end) {
   const snap = SNAP_SECONDS[interval] ?? 60;
   const low = Math.max(Math.round(begin / snap) * snap, from);
   const high = Math.min(Math.max(Math.round(end / snap), Math.round(begin / snap) + 1) * snap, to);

@@ -19,7 +19,7 @@ export function Summary({ view, moment, statistics, refresh }) {
     ${live > 0 && html`<span>${countText(live)} of them live</span>`}
     ${answer && html`<span>${isCut ? "more to count" : howExact(answer, moment, zone)}</span>`}
     ${ms !== null && html`<span>${durationText(ms)}</span>`}
-    ${lag && html`<span>${lagText(lag.seconds)}</span>`}
+    ${lag && html`<span>${storedText(lag.seconds)}</span>`}
     ${
       moment &&
       html`<button type="button" class="plain" title="show what came since" onClick=${refresh}>
@@ -40,7 +40,7 @@ function howExact(answer, moment, zone) {
 }
 
 /** @param {number | null} seconds */
-function lagText(seconds) {
+function storedText(seconds) {
   if (seconds === null) return "lag unknown";
   return seconds === 0 ? "all stored" : `stored up to ${durationText(seconds * 1000)} ago`;
 }

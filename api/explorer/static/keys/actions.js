@@ -60,7 +60,7 @@ export function useAction(name, action, enabled = true) {
 export function onKeyDown(event) {
   if (event.defaultPrevented || document.querySelector("dialog:modal")) return;
   const target = /** @type {HTMLElement} */ (event.target);
-  const use = target === document.body ? "none" : useOf(elementOf(target));
+  const use = target === document.body ? "none" : useOf(pressedOf(target));
   const action = actionOf(event, use);
   if (!action) return;
   if (use === "typed") target.blur();
@@ -69,7 +69,7 @@ export function onKeyDown(event) {
 }
 
 /** @param {HTMLElement} target */
-function elementOf(target) {
+function pressedOf(target) {
   const { tagName, isContentEditable } = target;
   const type = target instanceof HTMLInputElement ? target.type : undefined;
   return { tagName, isContentEditable, type, role: target.getAttribute("role") };

@@ -5,7 +5,9 @@ import { Dialog } from "../dialog/dialog.js";
 import { html } from "../html.js";
 import { changeView, useView } from "../view.js";
 import { onKeyDown, useAction } from "./actions.js";
-import { KeysHelp } from "./keys_help.js";
+import { later } from "../later.js";
+
+const KeysHelp = later(() => import("./keys_help.js").then((part) => part.KeysHelp));
 
 /** @typedef {import("../view.js").View} View */
 

@@ -1,27 +1,27 @@
 /**
  * The one table of keys. A panel says what a key does with `useAction(name, act)`.
- * @typedef {{name: string, key: string, shown?: string, what: string, repeats?: boolean}} Action
+ * @typedef {{name: string, key: string, shown?: string, repeats?: boolean}} Action
  */
 
 /** @type {readonly Action[]} */
 export const ACTIONS = [
-  { name: "question", key: "/", what: "Go to the question" },
-  { name: "time", key: "t", what: "Choose the time" },
-  { name: "next", key: "j", what: "Next row", repeats: true },
-  { name: "previous", key: "k", what: "Previous row", repeats: true },
-  { name: "detail", key: "Enter", shown: "Enter", what: "Open the event of the row" },
-  { name: "back", key: "Escape", shown: "Esc", what: "Back: close what was opened last" },
-  { name: "around", key: "a", what: "What stands around the event" },
-  { name: "person", key: "u", what: "Timeline of the person of the event" },
-  { name: "find", key: "f", what: "Find in the rows that are loaded" },
-  { name: "facets", key: "c", what: "Go to the counts of values" },
-  { name: "live", key: "l", what: "Live: on and off" },
-  { name: "pause", key: "p", what: "Live: pause and go on" },
-  { name: "newest", key: "n", what: "Live: show the new events" },
-  { name: "export", key: "e", what: "Export these events" },
-  { name: "views", key: "v", what: "Named views" },
-  { name: "share", key: "s", what: "Copy the link to this view" },
-  { name: "keys", key: "?", what: "Show this table" },
+  { name: "question", key: "/" },
+  { name: "time", key: "t" },
+  { name: "next", key: "j", repeats: true },
+  { name: "previous", key: "k", repeats: true },
+  { name: "detail", key: "Enter", shown: "Enter" },
+  { name: "back", key: "Escape", shown: "Esc" },
+  { name: "around", key: "a" },
+  { name: "person", key: "u" },
+  { name: "find", key: "f" },
+  { name: "facets", key: "c" },
+  { name: "live", key: "l" },
+  { name: "pause", key: "p" },
+  { name: "newest", key: "n" },
+  { name: "export", key: "e" },
+  { name: "views", key: "v" },
+  { name: "share", key: "s" },
+  { name: "keys", key: "?" },
 ];
 
 /** The kinds of `<input>` that take no text. */

@@ -25,7 +25,7 @@ export function newestFirst(one, other) {
  * @param {number} [most]
  * @returns {{rows: EventRow[], dropped: number}}
  */
-export function joined(rows, added, most = MAX_ROWS) {
+export function joinedRows(rows, added, most = MAX_ROWS) {
   const all = withoutRepeats([...added, ...rows].sort(newestFirst));
   return { rows: all.slice(0, most), dropped: Math.max(0, all.length - most) };
 }

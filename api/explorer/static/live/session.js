@@ -1,6 +1,6 @@
 /** A live view: the rows that came, those that wait to be shown, and where the stream stands. */
 import { Rate } from "./rate.js";
-import { MAX_ROWS, joined } from "./rows.js";
+import { MAX_ROWS, joinedRows } from "./rows.js";
 import { Tail } from "./tail.js";
 
 /**
@@ -103,7 +103,7 @@ export class LiveSession {
   }
 
   #show() {
-    const { rows, dropped } = joined(this.held.rows, this.held.waiting, this.most);
+    const { rows, dropped } = joinedRows(this.held.rows, this.held.waiting, this.most);
     const wasFull = this.held.state.kind === "full";
     this.#set({ rows, waiting: [], dropped: this.held.dropped + dropped });
     if (wasFull) this.start();

@@ -1,8 +1,7 @@
 /** What the live view says of itself. Pure. */
 import { countText } from "../times.js";
+import { LAG_SECONDS } from "../trouble/health.js";
 
-/** From so many seconds on, what waits to be stored is worth a word. */
-export const LAG_SECONDS = 5;
 /** Fewer batches than these are read in a moment. */
 const BEHIND = 3;
 

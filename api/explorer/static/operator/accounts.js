@@ -16,9 +16,9 @@
  */
 export function accountOf(found, shards) {
   const { accounted, untrimmed } = found;
-  const stored = sumOf(shards, "stored");
-  const duplicates = sumOf(shards, "duplicates");
-  const dead = sumOf(shards, "dead");
+  const stored = sumOfRows(shards, "stored");
+  const duplicates = sumOfRows(shards, "duplicates");
+  const dead = sumOfRows(shards, "dead");
   const waiting = untrimmed === null ? null : found.backlog - untrimmed;
   const others = found.foreign + found.foreign_backlog;
   const isKnown = stored !== null && duplicates !== null && dead !== null;
@@ -26,16 +26,20 @@ export function accountOf(found, shards) {
   const rest = accounted === null || listed === null ? 0 : accounted - listed;
   const came = [
     { name: "accepted", count: found.accepted },
-    ...some("written past the service", others, "entries that another program put on the queue"),
-    ...some("came in while this was read", waiting !== null && waiting < 0 ? -waiting : 0),
+    ...amountText(
+      "written past the service",
+      others,
+      "entries that another program put on the queue",
+    ),
+    ...amountText("came in while this was read", waiting !== null && waiting < 0 ? -waiting : 0),
   ];
   const went = [
     { name: "stored", count: stored },
     { name: "duplicates", count: duplicates, hint: "PostgreSQL had them already" },
     { name: "became dead letters", count: dead, hint: "since counting began" },
-    ...some("of shards that are not listed", rest),
+    ...amountText("of shards that are not listed", rest),
     { name: "waiting", count: waiting === null ? null : Math.max(waiting, 0) },
-    ...some("unaccounted", unaccountedOf(found)),
+    ...amountText("unaccounted", unaccountedOf(found)),
   ];
   return { came, went };
 }
@@ -54,14 +58,15 @@ function unaccountedOf({ accepted, trimmed, backlog, foreign_backlog }) {
  * @param {string} [hint]
  * @returns {Row[]}
  */
-const some = (name, count, hint) => (count === 0 ? [] : [{ name, count, ...(hint && { hint }) }]);
+const amountText = (name, count, hint) =>
+  count === 0 ? [] : [{ name, count, ...(hint && { hint }) }];
 
 /**
  * @param {Shard[]} shards
  * @param {"stored" | "duplicates" | "dead"} name
  * @returns {number | null} null if one is unknown
  */
-function sumOf(shards, name) {
+function sumOfRows(shards, name) {
   let sum = 0;
   for (const shard of shards) {
     const count = shard[name];

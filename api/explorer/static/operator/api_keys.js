@@ -6,7 +6,7 @@ import { KeyActs } from "./key_acts.js";
 import { KeyTable } from "./key_table.js";
 import { useList } from "./use_list.js";
 
-const NAMES = { items: "keys", next: "next_after", after: "after" };
+const KEY_TABLES = { items: "keys", next: "next_after", after: "after" };
 
 /**
  * @typedef {{id: string, name: string, scopes: string[], status: string, components: string[],
@@ -23,7 +23,7 @@ const NAMES = { items: "keys", next: "next_after", after: "after" };
 export function ApiKeys({ zone, done }) {
   const [withEnded, setWithEnded] = useState(false);
   const [asked, setAsked] = useState(/** @type {Asked | null} */ (null));
-  const list = useList("/admin/keys", { all: withEnded }, NAMES);
+  const list = useList("/admin/keys", { all: withEnded }, KEY_TABLES);
   if (list.trouble) return html`<${PanelTrouble} trouble=${list.trouble} again=${list.again} />`;
   const changed = () => {
     list.again();

@@ -6,25 +6,29 @@ import { DataTable } from "./data_table.js";
 import { Failures } from "./failures.js";
 import { useList } from "./use_list.js";
 
-const NAMES = { items: "acts", next: "next_before", after: "before" };
-const HEADS = ["time", "who", "act", "on", "result", "details"];
+const AUDIT_NAMES = { items: "acts", next: "next_before", after: "before" };
+const AUDIT_HEADS = ["time", "who", "act", "on", "result", "details"];
 
 /**
  * Who did what: the acts of administrators, the newest first.
  * @param {{zone: string, round: number}} props another round: ask again
  */
 export function Audit({ zone, round }) {
-  return html`<${Acts} key=${round} zone=${zone} />`;
+  return html`<${ActsTable} key=${round} zone=${zone} />`;
 }
 
 /** @param {{zone: string}} props */
-function Acts({ zone }) {
-  const { items, answer, next, trouble, loading, more, again } = useList("/admin/audit", {}, NAMES);
+function ActsTable({ zone }) {
+  const { items, answer, next, trouble, loading, more, again } = useList(
+    "/admin/audit",
+    {},
+    AUDIT_NAMES,
+  );
   if (trouble) return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
   if (!items) return html`<p class="soft">Asking …</p>`;
   if (items.length === 0) return html`<p class="soft">Nobody has done anything yet.</p>`;
   return html`<${Failures} failures=${answer?.failures} what="acts" />
-    <${DataTable} caption="Acts of administrators, the newest first" heads=${HEADS}>
+    <${DataTable} caption="Acts of administrators, the newest first" heads=${AUDIT_HEADS}>
       ${items.map(
         (line) =>
           html`<tr key=${line.id}>

@@ -4,7 +4,7 @@ import { DataTable } from "./data_table.js";
 
 /** @typedef {import("./api_keys.js").Key} Key */
 
-const HEADS = [
+const KEY_HEADS = [
   "id",
   "name",
   "may",
@@ -18,7 +18,7 @@ const HEADS = [
  * @param {{keys: Key[], ask: (asked: import("./api_keys.js").Asked) => void, zone: string}} props
  */
 export function KeyTable({ keys, ask, zone }) {
-  return html`<${DataTable} caption="API keys" heads=${HEADS}>
+  return html`<${DataTable} caption="API keys" heads=${KEY_HEADS}>
     ${keys.map(
       (key) =>
         html`<tr key=${key.id}>
@@ -30,7 +30,7 @@ export function KeyTable({ keys, ask, zone }) {
             ${key.last_used_at ? formatTime(key.last_used_at, zone, "minute") : "not recorded"}
           </td>
           <td class="wide">${limitsOf(key)}</td>
-          <td class="acts"><${Acts} of=${key} ask=${ask} /></td>
+          <td class="acts"><${KeyButtons} of=${key} ask=${ask} /></td>
         </tr>`,
     )}
   <//>`;
@@ -47,7 +47,7 @@ function State({ of: { status, expires_at: expires, revoked_at: revoked }, zone 
 }
 
 /** @param {{of: Key, ask: (asked: import("./api_keys.js").Asked) => void}} props */
-function Acts({ of: key, ask }) {
+function KeyButtons({ of: key, ask }) {
   if (key.status !== "active" && key.status !== "ending") return null;
   return html`<button type="button" class="plain" onClick=${() => ask({ act: "rotate", key })}>
       Rotate …<span class="unseen"> ${key.name}</span>
@@ -60,11 +60,11 @@ function Acts({ of: key, ask }) {
 /** @param {Key} key */
 function limitsOf(key) {
   const found = [
-    ...some("components", key.components.join(" ")),
-    ...some("environments", key.environments.join(" ")),
-    ...some("", key.events_per_second && `${countText(key.events_per_second)}/s`),
-    ...some("", key.events_per_day && `${countText(key.events_per_day)}/day`),
-    ...some("origins", key.origins.join(" ")),
+    ...textOr("components", key.components.join(" ")),
+    ...textOr("environments", key.environments.join(" ")),
+    ...textOr("", key.events_per_second && `${countText(key.events_per_second)}/s`),
+    ...textOr("", key.events_per_day && `${countText(key.events_per_day)}/day`),
+    ...textOr("origins", key.origins.join(" ")),
   ];
   return found.join("; ") || "none";
 }
@@ -73,4 +73,4 @@ function limitsOf(key) {
  * @param {string} name
  * @param {string | number | null} text
  */
-const some = (name, text) => (text ? [`${name} ${text}`.trim()] : []);
+const textOr = (name, text) => (text ? [`${name} ${text}`.trim()] : []);

@@ -7,7 +7,7 @@ import { counted } from "./texts.js";
 
 /** @typedef {{id: string, result: string, reason?: string}} Result */
 
-const MOST = 1000;
+const MOST_LETTERS = 1000;
 const ACTS = {
   replay: {
     word: "Replay",
@@ -34,9 +34,9 @@ export function LetterActs({ chosen, changed }) {
     close();
     changed();
   };
-  const cannot = count === 0 || count > MOST;
+  const cannot = count === 0 || count > MOST_LETTERS;
   return html`<span class="soft">
-      ${count > MOST ? `${counted(count, "is", "are")} selected, at most 1,000 at once` : `${count} selected`}
+      ${count > MOST_LETTERS ? `${counted(count, "is", "are")} selected, at most 1,000 at once` : `${count} selected`}
     </span>
     <button type="button" disabled=${cannot} onClick=${() => setAsked("replay")}>Replay …</button>
     <button type="button" class="danger" disabled=${cannot} onClick=${() => setAsked("discard")}>

@@ -4,14 +4,14 @@ import { formatTime } from "../times.js";
 import { visible } from "../texts.js";
 import { DataTable } from "./data_table.js";
 import { Original } from "./original.js";
-import { counted, sizeText } from "./texts.js";
+import { counted, bytesText } from "./texts.js";
 
 /**
  * @typedef {{id: string, created_at: string, refused_at: string, reason: string, size: number,
  *   component: string | null, environment: string | null, message: string | null}} Letter
  */
 
-const HEADS = [
+const LETTER_HEADS = [
   "refused",
   "component",
   "message",
@@ -42,7 +42,7 @@ export function LetterTable({ letters, chosen, choose, zone }) {
   />`;
   return html`<${DataTable}
     caption="Dead letters, the newest event first"
-    heads=${[select, ...HEADS]}
+    heads=${[select, ...LETTER_HEADS]}
     numbers=${["size"]}
   >
     ${letters.map(
@@ -79,7 +79,7 @@ function LetterRow({ letter, isChosen, toggle, isOpen, open, zone }) {
       <td>${component === null ? html`<i class="soft">unreadable</i>` : visible(component)}</td>
       <td class="wide"><bdi>${visible(message ?? "")}</bdi></td>
       <td class="wide">${visible(reason)}</td>
-      <td class="number">${sizeText(size)}</td>
+      <td class="number">${bytesText(size)}</td>
       <td>
         <button type="button" class="plain" aria-expanded=${isOpen} onClick=${open}>
           ${isOpen ? "Close" : "Show"}<span class="unseen"> ${id}</span>
@@ -89,7 +89,7 @@ function LetterRow({ letter, isChosen, toggle, isOpen, open, zone }) {
     ${
       isOpen &&
       html`<tr class="opened">
-        <td colspan=${HEADS.length + 1}><${Original} id=${id} zone=${zone} /></td>
+        <td colspan=${LETTER_HEADS.length + 1}><${Original} id=${id} zone=${zone} /></td>
       </tr>`
     }`;
 }

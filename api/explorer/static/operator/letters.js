@@ -5,7 +5,7 @@ import { LetterActs } from "./letter_acts.js";
 import { LetterTable } from "./letter_table.js";
 import { useList } from "./use_list.js";
 
-const NAMES = { items: "dead_letters", next: "next_after", after: "after" };
+const LETTER_NAMES = { items: "dead_letters", next: "next_after", after: "after" };
 
 /**
  * Dead letters: found by their reason, looked at, and replayed or discarded by selection.
@@ -14,7 +14,7 @@ const NAMES = { items: "dead_letters", next: "next_after", after: "after" };
 export function Letters({ zone, done }) {
   const [reason, setReason] = useState("");
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
-  const list = useList("/admin/dead-letters", { reason }, NAMES);
+  const list = useList("/admin/dead-letters", { reason }, LETTER_NAMES);
   const changed = () => {
     setChosen(new Set());
     list.again();

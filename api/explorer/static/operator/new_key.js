@@ -30,12 +30,22 @@ export function NewKey({ made, close }) {
   };
   const shared = { form, change, trouble };
   return html`<form class="new-key" onSubmit=${submit}>
-    <${Text} ...${shared} name="name" label="Name: who uses it" required />
+    <${TextField} ...${shared} name="name" label="Name: who uses it" required />
     <${Scopes} ...${shared} />
-    <${Text} ...${shared} name="components" label="Components" hint="all, or e.g. billing pay-*" />
-    <${Text} ...${shared} name="environments" label="Environments" hint="all, or e.g. prod-*" />
-    <${Text} ...${shared} name="events_per_second" label="Events a second" hint="no limit" />
-    <${Text} ...${shared} name="events_per_day" label="Events a day" hint="no limit" />
+    <${TextField}
+      ...${shared}
+      name="components"
+      label="Components"
+      hint="all, or e.g. billing pay-*"
+    />
+    <${TextField}
+      ...${shared}
+      name="environments"
+      label="Environments"
+      hint="all, or e.g. prod-*"
+    />
+    <${TextField} ...${shared} name="events_per_second" label="Events a second" hint="no limit" />
+    <${TextField} ...${shared} name="events_per_day" label="Events a day" hint="no limit" />
     <${Life} ...${shared} />
     ${trouble && html`<p class="trouble" role="alert">${trouble.detail}</p>`}
     <div class="acts">
@@ -53,7 +63,7 @@ export function NewKey({ made, close }) {
  */
 
 /** @param {Shared & {name: import("./key_form.js").TextField, label: string, hint?: string, required?: boolean}} props */
-function Text({ form, change, trouble, name, label, hint = "", required = false }) {
+function TextField({ form, change, trouble, name, label, hint = "", required = false }) {
   const fault = faultOf(trouble, name);
   return html`<label>
     <span>${label}</span>

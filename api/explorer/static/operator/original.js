@@ -3,7 +3,7 @@ import { useAnswer } from "../service.js";
 import { formatTime } from "../times.js";
 import { visibleLines } from "../texts.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
-import { sizeText } from "./texts.js";
+import { bytesText } from "./texts.js";
 
 /**
  * A dead letter with the original bytes of its event, as text.
@@ -19,7 +19,7 @@ export function Original({ id, zone }) {
     <p><span class="mono">${id}</span>, accepted ${formatTime(createdAt, zone)}</p>
     <p>${visibleLines(reason)}</p>
     <p class="soft">
-      ${isWhole ? `All ${sizeText(size)}` : `The first 1 MiB of ${sizeText(size)}`}, ${form}:
+      ${isWhole ? `All ${bytesText(size)}` : `The first 1 MiB of ${bytesText(size)}`}, ${form}:
     </p>
     <pre tabindex="0" aria-label="original bytes">${visibleLines(original)}</pre>
   </div>`;

@@ -13,7 +13,7 @@ const WORDS = /** @type {Record<string, string>} */ ({
   not_tried: "not tried",
 });
 const DONE = ["stored", "stored_already", "discarded"];
-const MOST = 20;
+const MOST_OUTCOMES = 20;
 
 /**
  * What became of a selection: how many of each result, and why some are not done.
@@ -33,12 +33,12 @@ export function Outcome({ results, close }) {
     </p>
     <ul>
       ${left
-        .slice(0, MOST)
+        .slice(0, MOST_OUTCOMES)
         .map(
           ({ id, reason }) =>
             html`<li key=${id}><span class="mono">${id}</span>: ${visible(reason ?? "")}</li>`,
         )}
     </ul>
-    ${left.length > MOST && html`<p class="soft">and ${left.length - MOST} more like these</p>`}
+    ${left.length > MOST_OUTCOMES && html`<p class="soft">and ${left.length - MOST_OUTCOMES} more like these</p>`}
   </div>`;
 }

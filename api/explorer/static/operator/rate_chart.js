@@ -11,7 +11,7 @@ import { barsOf, summaryOf } from "./rates_model.js";
  */
 
 /**
- * The bars of one figure, drawn by uPlot, with what they say in words.
+ * The rateBars of one figure, drawn by uPlot, with what they say in words.
  * @param {Props} props
  */
 export function RateChart(props) {
@@ -99,8 +99,8 @@ function draw(place, { minutes, field, color, zone, point }) {
  * @param {string} fill
  * @returns {uPlot.Series}
  */
-const series = (fill) => ({ fill, width: 0, points: { show: false }, paths: bars });
-const bars = uPlot.paths.bars?.({ align: 1, size: [1, Infinity], gap: 1 });
+const series = (fill) => ({ fill, width: 0, points: { show: false }, paths: rateBars });
+const rateBars = uPlot.paths.bars?.({ align: 1, size: [1, Infinity], gap: 1 });
 
 /**
  * @param {number[]} starts

@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { countText } from "../times.js";
-import { known, secondsText, shareText, sizeText } from "./texts.js";
+import { known, secondsText, shareText, bytesText } from "./texts.js";
 
 /** @typedef {any} Status the answer of `/status` */
 
@@ -20,7 +20,7 @@ export function StatusFigures({ status }) {
   return html`<${Attention} attention=${status.attention} />
     <dl class="figures">
       <${Figure} name="waiting to be stored" value=${known(status.backlog)}>
-        ${known(status.backlog_bytes, sizeText)}
+        ${known(status.backlog_bytes, bytesText)}
       <//>
       <${Figure}
         name="oldest of them"

@@ -14,7 +14,7 @@ export const known = (value, write = countText) =>
  * Write a number of bytes: `512 bytes`, `1.5 KB`, `20 MB`.
  * @param {number} bytes
  */
-export function sizeText(bytes) {
+export function bytesText(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;
   const units = ["KB", "MB", "GB", "TB"];
   const power = Math.min(Math.floor(Math.log10(bytes) / 3), units.length);

@@ -17,7 +17,7 @@ const VALUE = new RegExp(
 const FIELD = /(?:^|[\s(])-?((?:[\p{L}_][^\s()":<>=]*)?)$/u;
 
 /** @type {Option[]} */
-const FIELDS = [
+const FIELD_NAMES = [
   { text: "component:", hint: "name, or pay* for names that begin so" },
   { text: "environment:", hint: "name, or prod*" },
   { text: "email:", hint: "address; email:* for any" },
@@ -64,9 +64,9 @@ export function fieldOptions(prefix, known) {
   const names = ["component", "environment"].flatMap((field) =>
     (known[field] ?? []).map(({ value, count }) => ({ field, value, count })),
   );
-  if (prefix === "") return FIELDS;
+  if (prefix === "") return FIELD_NAMES;
   return [
-    ...FIELDS.filter(fits),
+    ...FIELD_NAMES.filter(fits),
     ...paths
       .filter(({ text }) => contains(text, prefix))
       .sort((a, b) => Number(fits(b)) - Number(fits(a))),

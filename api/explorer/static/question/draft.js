@@ -1,7 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
 import { changeView } from "../view.js";
-import { placeAt } from "./completion.js";
-import { useOptions } from "./options.js";
 
 /**
  * @typedef {import("./completion.js").Option} Option
@@ -11,6 +9,9 @@ import { useOptions } from "./options.js";
  * @property {boolean} isPlaced whether the caret must still be put there
  * @property {boolean} isOpen whether completions are wanted
  * @property {number} active the chosen completion, -1 for none
+ *
+ * @typedef {{of: string, place: import("./completion.js").Place | null, options: Option[]}} Found
+ *   what may be completed: `of` which draft, as `writtenIn` says it
  */
 
 /**
@@ -25,16 +26,22 @@ const draftOf = (text) => ({
   active: -1,
 });
 
+/** @type {Found} */
+const NOT_FOUND = { of: "", place: null, options: [] };
+
+/** @param {Draft} draft */
+export const writtenIn = ({ text, caret }) => `${caret} ${text}`;
+
 /**
  * The draft of a question, its completions, and what keys do with them.
  * @param {string} q the question that is asked
- * @param {import("../service.js").Params | null} params
  */
-export function useDraft(q, params) {
+export function useDraft(q) {
   const [draft, setDraft] = useState(() => draftOf(q));
   useEffect(() => setDraft((last) => (last.text.trim() === q ? last : draftOf(q))), [q]);
-  const place = draft.isOpen ? placeAt(draft.text, draft.caret) : null;
-  const options = useOptions(place, params);
+  const [found, setFound] = useState(NOT_FOUND);
+  const isFound = draft.isOpen && found.of === writtenIn(draft);
+  const { place, options } = isFound ? found : NOT_FOUND;
   const ask = (/** @type {string} */ text) => {
     setDraft({ ...draftOf(text.trimStart()), isPlaced: true });
     changeView({ q: text.trim(), event: "" });
@@ -53,7 +60,7 @@ export function useDraft(q, params) {
     setDraft((last) => ({ ...last, active: stepped(last.active, step, options.length) }));
   const close = () => setDraft((last) => ({ ...last, isOpen: false, active: -1 }));
   const reset = () => setDraft(draftOf(q));
-  return { draft, options, ask, accept, write, choose, close, reset };
+  return { draft, options, setFound, ask, accept, write, choose, close, reset };
 }
 
 /**

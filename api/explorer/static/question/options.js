@@ -8,7 +8,7 @@ import { facetOf } from "./written.js";
  * @typedef {{fields: Record<string, {values: Value[], other?: number} | null>}} Facets
  */
 
-const MOST = 12;
+const MOST_OPTIONS = 12;
 
 /**
  * What can be chosen where the caret stands, from the values that there are in the time of the view.
@@ -31,10 +31,13 @@ export function useOptions(place, params) {
   const others = useValues(field && !isName ? time : null, { field: facetOf(field), values: 50 });
   if (!place) return [];
   if (place.kind === "field") {
-    return fieldOptions(place.prefix, { ...valuesOf(names), ...valuesOf(paths) }).slice(0, MOST);
+    return fieldOptions(place.prefix, { ...valuesOffered(names), ...valuesOffered(paths) }).slice(
+      0,
+      MOST_OPTIONS,
+    );
   }
   const known = hasMore ? more : isName ? names : others;
-  return valueOptions(place, known?.[facetOf(field)]?.values ?? []).slice(0, MOST);
+  return valueOptions(place, known?.[facetOf(field)]?.values ?? []).slice(0, MOST_OPTIONS);
 }
 
 /**
@@ -53,7 +56,7 @@ function timeOf(params) {
 }
 
 /** @param {Facets["fields"] | null} fields */
-function valuesOf(fields) {
+function valuesOffered(fields) {
   const found = Object.entries(fields ?? {});
   return Object.fromEntries(found.map(([field, each]) => [field, each?.values ?? []]));
 }

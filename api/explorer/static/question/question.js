@@ -4,7 +4,9 @@ import { useAction } from "../keys/actions.js";
 import { useDraft } from "./draft.js";
 import { FaultList, FaultMarks } from "./fault_marks.js";
 import { marksOf } from "./faults.js";
-import { OptionList } from "./option_list.js";
+import { later } from "../later.js";
+
+const Completions = later(() => import("./completions.js").then((part) => part.Completions));
 
 /**
  * The field in which questions are written: a combobox. Enter asks; arrows and Tab choose what
@@ -15,8 +17,8 @@ import { OptionList } from "./option_list.js";
 export function Question({ view: { q }, params, trouble }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const [scrolled, setScrolled] = useState(0);
-  const drafting = useDraft(q, params);
-  const { draft, options, ask, accept, close } = drafting;
+  const drafting = useDraft(q);
+  const { draft, options, ask, accept, close, setFound } = drafting;
   useAction("question", () => input.current?.select());
   useLayoutEffect(() => {
     const [field, { caret, isPlaced }] = [input.current, draft];
@@ -40,9 +42,7 @@ export function Question({ view: { q }, params, trouble }) {
     <${FaultMarks} ...${{ text: q, marks, scrolled }} />
     ${!isAsked && html`<kbd class="question-hint">Enter ↵</kbd>`}
     ${draft.text === "" && isAsked && html`<kbd class="question-hint">/</kbd>`}
-    ${
-      options.length > 0 && html`<${OptionList} ...${{ options, accept }} active=${draft.active} />`
-    }
+    ${draft.isOpen && html`<${Completions} ...${{ draft, params, accept, setFound }} />`}
     <${FaultList} ...${{ text: q, marks, ask }} />
   </div>`;
 }

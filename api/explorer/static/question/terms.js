@@ -124,7 +124,7 @@ export function withTerm(q, field, value, isLoose) {
   const same = terms.find((term) => isPositive(term, field) && SINGLE.includes(field));
   if (terms.some((term) => term.text === text)) return joined(terms);
   if (!same) return joined(terms, text);
-  const values = valuesOf(same);
+  const values = valuesWithin(same);
   if (values.includes(written)) return joined(terms);
   const either = `${field}:(${[...values, written].join(" OR ")})`;
   return joined(terms.map((term) => (term === same ? { ...term, text: either } : term)));
@@ -148,7 +148,7 @@ export function excluding(q, field, value, isLoose) {
  * @param {string} field
  */
 function isPositive(term, field) {
-  const isPlain = !term.value.startsWith("(") || valuesOf(term).every((each) => each !== "");
+  const isPlain = !term.value.startsWith("(") || valuesWithin(term).every((each) => each !== "");
   return term.field === field && !term.isNot && term.operator === ":" && isPlain;
 }
 
@@ -156,7 +156,7 @@ function isPositive(term, field) {
  * The values of `a` or `(a OR b)`; [""] for parentheses with anything else.
  * @param {Term} term
  */
-function valuesOf({ value }) {
+function valuesWithin({ value }) {
   if (!value.startsWith("(")) return [value];
   const list = String.raw`\((?:${QUOTED}|[^\s()"]+)(?:\s+OR\s+(?:${QUOTED}|[^\s()"]+))*\)`;
   if (!new RegExp(`^${list}$`).test(value)) return [""];

@@ -51,12 +51,12 @@ export function SignIn({ signedIn, hasEnded }) {
       />
       ${trouble && html`<p class="trouble" role="alert">${said(trouble)}</p>`}
       <button class="main" type="submit" disabled=${isSent}>Sign in</button>
-      <${More} />
+      <${WhyKeys} />
     </form>
   </main>`;
 }
 
-const More = () =>
+const WhyKeys = () =>
   html`<p class="quiet" id="sign-in-more">
     It needs the scope <code>read</code>. It is sent once, and no script can read what the browser
     keeps instead. An operator makes one with <code>activity keys create NAME --scope read</code>.

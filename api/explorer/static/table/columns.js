@@ -1,6 +1,5 @@
 /** The columns of the table: their names, what they show, and how wide they are. Pure. */
-import { isObject, keysOf, valueAt } from "../data_paths.js";
-import { pathOf } from "../question/written.js";
+import { keysOf, valueAt } from "../data_paths.js";
 import { writeExact } from "../exact.js";
 import { cut } from "../texts.js";
 
@@ -118,7 +117,7 @@ const leastMessage = ({ times }) => (times === "clock" ? 120 : MESSAGE_WIDTH);
 export function readerOf(name) {
   if (name === "time") return (event) => event.created_at;
   const keys = keysOf(name);
-  if (keys) return (event) => valueText(valueAt(event.data, keys));
+  if (keys) return (event) => columnText(valueAt(event.data, keys));
   return (event) => String(event[/** @type {keyof EventRow} */ (name)] ?? "");
 }
 
@@ -126,7 +125,7 @@ export function readerOf(name) {
  * Return the text of a value in `data`.
  * @param {Json | undefined} value
  */
-export function valueText(value) {
+export function columnText(value) {
   if (value === undefined) return "";
   return typeof value === "string" ? value : writeExact(value);
 }
@@ -138,31 +137,26 @@ export function valueText(value) {
 export const cellText = (text) => cut(text, CELL_TEXT);
 
 /**
- * Return the paths of values in the `data` of events, at most so many.
- * @param {readonly EventRow[]} events
- * @param {number} [most]
+ * With a column, or without it. A field is put where it usually stands; a path in `data` at the end.
+ * @param {readonly string[]} columns
+ * @param {string} name
  */
-export function pathsIn(events, most = 200) {
-  const paths = new Set();
-  for (const { data } of events) {
-    for (const keys of leavesOf(data, [])) {
-      if (paths.size < most) paths.add(pathOf(keys));
-    }
-  }
-  return [...paths].sort();
+export function toggled(columns, name) {
+  if (columns.includes(name)) return columns.filter((other) => other !== name);
+  const rank = (/** @type {string} */ one) =>
+    FIELDS.includes(one) ? FIELDS.indexOf(one) : Infinity;
+  const at = columns.findIndex((other) => rank(other) > rank(name));
+  return at < 0 ? [...columns, name] : columns.toSpliced(at, 0, name);
 }
 
-const DEEPEST = 4; // keys of a path that is offered
-
 /**
- * @param {Json | undefined} value
- * @param {string[]} keys
- * @returns {Iterable<string[]>}
+ * With a column in the place of another one; those between move up.
+ * @param {readonly string[]} columns
+ * @param {string} name
+ * @param {number} to
  */
-function* leavesOf(value, keys) {
-  if (isObject(value) && keys.length < DEEPEST) {
-    for (const key of Object.keys(value)) yield* leavesOf(value[key], [...keys, key]);
-  } else if (keys.length > 0) {
-    yield keys;
-  }
+export function movedTo(columns, name, to) {
+  const from = columns.indexOf(name);
+  if (from < 0 || to < 0 || to >= columns.length) return [...columns];
+  return columns.toSpliced(from, 1).toSpliced(to, 0, name);
 }

@@ -8,7 +8,7 @@ import { has } from "./find.js";
  */
 
 const SLICE = 2000; // rows
-const NO_ROWS = /** @type {readonly EventRow[]} */ (Object.freeze([]));
+const NO_TEXTS = /** @type {readonly EventRow[]} */ (Object.freeze([]));
 
 export class Finder {
   /**
@@ -18,7 +18,7 @@ export class Finder {
   constructor(onChange, later = (work) => void setTimeout(work)) {
     this.onChange = onChange;
     this.later = later;
-    this.rows = NO_ROWS;
+    this.rows = NO_TEXTS;
     /** @type {RegExp | null} */
     this.pattern = null;
     /** @type {Texts} */

@@ -28,13 +28,15 @@ function contentOf({ rows, isCut, view, again }) {
   if (trouble) return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
   if (isFull) return html`<${Full} rows=${rows.rows} view=${view} />`;
   if (isLoading && !isOutdated) return html`<p class="soft">Loading …</p>`;
-  return isWhole && rows.rows.length > 0 && html`<p class="soft">${endText(rows.rows.length)}</p>`;
+  return (
+    isWhole && rows.rows.length > 0 && html`<p class="soft">${endOfRows(rows.rows.length)}</p>`
+  );
 }
 
 const CUT = "So many events came that the page dropped older ones. To see them, end the live view.";
 
 /** @param {number} count */
-const endText = (count) => (count === 1 ? "The only event." : `All ${countText(count)} events.`);
+const endOfRows = (count) => (count === 1 ? "The only event." : `All ${countText(count)} events.`);
 
 /**
  * More rows than these would take too much memory.

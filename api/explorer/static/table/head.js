@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { changeView } from "../view.js";
-import { FILLING, MAX_WIDTH, MIN_WIDTH, clampWidth } from "./columns.js";
+import { FILLING, MAX_WIDTH, MIN_WIDTH, clampWidth, movedTo } from "./columns.js";
 
 /**
  * @typedef {import("./columns.js").Column} Column
@@ -8,6 +8,7 @@ import { FILLING, MAX_WIDTH, MIN_WIDTH, clampWidth } from "./columns.js";
  */
 
 const KEY_STEP = 16; // px
+const DRAGGED = "application/x-column";
 
 /**
  * The heads of the columns. A click on `time` turns the order; edges are dragged.
@@ -24,6 +25,7 @@ export function Head({ columns, view, resizing }) {
             role="columnheader"
             class="cell"
             aria-sort=${column.name === "time" ? SORTS[view.order] : undefined}
+            ...${movesBy(column.name, view)}
           >
             <${Name} name=${column.name} order=${view.order} />
             ${
@@ -42,6 +44,24 @@ export function Head({ columns, view, resizing }) {
 }
 
 const SORTS = /** @type {Record<string, string>} */ ({ desc: "descending", asc: "ascending" });
+
+/**
+ * A head is dragged onto the one whose place it takes.
+ * @param {string} name
+ * @param {View} view
+ */
+function movesBy(name, { columns }) {
+  return {
+    draggable: true,
+    onDragStart: (/** @type {DragEvent} */ event) => event.dataTransfer?.setData(DRAGGED, name),
+    onDragOver: (/** @type {DragEvent} */ event) =>
+      event.dataTransfer?.types.includes(DRAGGED) && event.preventDefault(),
+    onDrop: (/** @type {DragEvent} */ event) => {
+      const moved = event.dataTransfer?.getData(DRAGGED) ?? "";
+      changeView({ columns: movedTo(columns, moved, columns.indexOf(name)) }, { replace: true });
+    },
+  };
+}
 
 /** @param {{name: string, order: string}} props */
 function Name({ name, order }) {

@@ -18,7 +18,7 @@ export const MOST_CHARACTERS = 64 * 1024 * 1024;
 const CHARACTERS_A_PAGE = 2 * 1024 * 1024;
 
 /** @type {Readonly<Rows>} */
-export const NO_ROWS = Object.freeze({
+export const NO_PAGES = Object.freeze({
   rows: [],
   isLoading: false,
   isOutdated: false,
@@ -46,7 +46,7 @@ export class Pages {
   constructor(onChange, read = readPage) {
     this.onChange = onChange;
     this.read = read;
-    this.held = NO_ROWS;
+    this.held = NO_PAGES;
     this.control = new AbortController();
     /** @type {Params} */
     this.params = {};

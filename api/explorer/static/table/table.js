@@ -3,7 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 
 import { html } from "../html.js";
 import { countText, zoneOf } from "../times.js";
-import { Empty } from "../trouble/empty.js";
+import { later } from "../later.js";
 import { ColumnMenu } from "./column_menu.js";
 import { layoutOf } from "./columns.js";
 import { hitBeside } from "./find.js";
@@ -16,6 +16,8 @@ import { useActive } from "./use_active.js";
 import { useFind } from "./use_find.js";
 import { useRows } from "./use_rows.js";
 import { useMedia, useRoom } from "./use_seen.js";
+
+const Empty = later(() => import("../trouble/empty.js").then((part) => part.Empty));
 
 /**
  * @typedef {import("./columns.js").EventRow} EventRow

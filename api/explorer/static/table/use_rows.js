@@ -2,13 +2,13 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { queryOf } from "../service.js";
-import { NO_ROWS, Pages } from "./pages.js";
+import { NO_PAGES, Pages } from "./pages.js";
 
 /**
  * @param {import("../service.js").Params | null} params null: nothing is asked yet
  */
 export function useRows(params) {
-  const [rows, setRows] = useState(NO_ROWS);
+  const [rows, setRows] = useState(NO_PAGES);
   const pages = useRef(/** @type {Pages | null} */ (null));
   pages.current ??= new Pages(setRows);
   const held = pages.current;

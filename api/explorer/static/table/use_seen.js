@@ -1,7 +1,7 @@
 /** What of the table is on the screen, and how much room it has. */
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
-import { scrollToSee, windowOf } from "./windowing.js";
+import { scrollToSee, visibleRange } from "./windowing.js";
 
 /**
  * @typedef {import("./windowing.js").Seen} Seen
@@ -33,7 +33,7 @@ export function useWindow(see, rowHeight, count) {
   useLayoutEffect(() => {
     const look = () => {
       const seen = see();
-      const next = seen ? windowOf(seen, rowHeight, count) : drawn;
+      const next = seen ? visibleRange(seen, rowHeight, count) : drawn;
       setDrawn((last) => (last.first === next.first && last.end === next.end ? last : next));
     };
     look();

@@ -13,7 +13,7 @@ const BESIDE = 8; // rows above and below what is seen, so that scrolling shows 
  * @param {number} count
  * @returns {{first: number, end: number}} the rows to draw: from `first` until before `end`
  */
-export function windowOf({ top, height }, rowHeight, count) {
+export function visibleRange({ top, height }, rowHeight, count) {
   const first = Math.floor(top / rowHeight) - BESIDE;
   const end = Math.ceil((top + height) / rowHeight) + BESIDE;
   return { first: within(first, count), end: within(end, count) };

@@ -2,7 +2,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { rangeText, zoneOf } from "../times.js";
-import { TimeForm } from "./time_form.js";
+import { later } from "../later.js";
+
+const TimeForm = later(
+  () => import("./time_form.js").then((part) => part.TimeForm),
+  "time/time_form.css",
+);
 
 /**
  * The time of the view as a button; it opens the form that changes it.

@@ -28,7 +28,7 @@ export function useWidenings(view, moment) {
   useEffect(() => {
     const control = new AbortController();
     setState({ found: [], isDone: false, isKnown: true });
-    void count(view, moment, control.signal, setState);
+    void countOf(view, moment, control.signal, setState);
     return () => control.abort();
   }, [q, from, to, by, moment?.to]);
   return state;
@@ -40,7 +40,7 @@ export function useWidenings(view, moment) {
  * @param {AbortSignal} signal
  * @param {(state: {found: Counted[], isDone: boolean, isKnown: boolean}) => void} show
  */
-async function count(view, moment, signal, show) {
+async function countOf(view, moment, signal, show) {
   /** @type {Counted[]} */
   const found = [];
   let isKnown = true;

@@ -13,31 +13,31 @@ const views = new NamedViews(() => localStorage, KEY);
  *   change: (act: (views: NamedViews) => void) => boolean}} `change` says whether it was done
  */
 export function useViews() {
-  const [state, setState] = useState(read);
+  const [state, setState] = useState(readViews);
   useEffect(() => {
     // Another tab has changed them.
-    const onStorage = (/** @type {StorageEvent} */ { key }) => key === KEY && setState(read());
+    const onStorage = (/** @type {StorageEvent} */ { key }) => key === KEY && setState(readViews());
     addEventListener("storage", onStorage);
     return () => removeEventListener("storage", onStorage);
   }, []);
   /** @param {(views: NamedViews) => void} act */
   const change = (act) => {
-    const trouble = troubleOf(() => act(views));
-    setState(trouble ? { ...read(), trouble } : read());
+    const trouble = storeTrouble(() => act(views));
+    setState(trouble ? { ...readViews(), trouble } : readViews());
     return !trouble;
   };
   return { ...state, change };
 }
 
-function read() {
+function readViews() {
   /** @type {import("./store.js").NamedView[]} */
   let list = [];
-  const trouble = troubleOf(() => void (list = views.list()));
+  const trouble = storeTrouble(() => void (list = views.list()));
   return { list, trouble };
 }
 
 /** @param {() => void} act */
-function troubleOf(act) {
+function storeTrouble(act) {
   try {
     act();
     return "";

@@ -17,7 +17,7 @@ export function Views({ view }) {
     ${
       list.length
         ? html`<ul>
-            ${list.map((saved) => html`<${ViewLine} key=${saved.name} saved=${saved} open=${open} change=${change} />`)}
+            ${list.map((saved) => html`<${ViewLine} key=${saved.name} saved=${saved} open=${openView} change=${change} />`)}
           </ul>`
         : html`<p class="quiet">No view is saved in this browser yet.</p>`
     }
@@ -27,7 +27,7 @@ export function Views({ view }) {
 }
 
 /** @param {string} search */
-const open = (search) => changeView({ ...viewOf(search), panel: "" });
+const openView = (search) => changeView({ ...viewOf(search), panel: "" });
 
 /**
  * @param {{view: import("../view.js").View, taken: string[],

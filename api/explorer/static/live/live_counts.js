@@ -2,9 +2,9 @@
 import { offsetMs } from "../times.js";
 
 /**
- * @typedef {import("./statistics.js").Stats} Stats
- * @typedef {import("./statistics.js").Bar} Bar
- * @typedef {import("../live/rows.js").EventRow} EventRow
+ * @typedef {import("../histogram/statistics.js").Stats} Stats
+ * @typedef {import("../histogram/statistics.js").Bar} Bar
+ * @typedef {import("./rows.js").EventRow} EventRow
  */
 
 const LENGTHS = /** @type {Record<string, number>} */ ({
