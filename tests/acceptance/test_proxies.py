@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 
 from storage.settings import StorageSettings
 from testbed.service import Service, service
+from testbed.waiting import wait_until
 from tests.support.bounds import connections
 from tests.support.certificates import Authority
 from tests.support.event_streams import Stream
@@ -26,7 +27,7 @@ from tests.support.uploads import upload
 
 EVENT = {"component": "c", "environment": "e", "message": "through a proxy"}
 MIB = 1024 * 1024
-Proxy = Callable[[Path, int, Authority], AbstractContextManager[int]]
+Proxy = Callable[..., AbstractContextManager[int]]
 
 
 @pytest.fixture
@@ -41,13 +42,26 @@ def behind(settings: StorageSettings) -> Iterator[Service]:
         pytest.param(documented_caddy, marks=needs_caddy, id="caddy"),
     ]
 )
-def public(
-    request: pytest.FixtureRequest, behind: Service, tmp_path: Path
+def proxy(request: pytest.FixtureRequest) -> Proxy:
+    return request.param  # type: ignore[no-any-return]
+
+
+@contextmanager
+def published(
+    proxy: Proxy, behind: Service, folder: Path, **options: str
 ) -> Iterator[httpx.Client]:
-    proxy: Proxy = request.param
-    authority = Authority(tmp_path)
+    authority = Authority(folder)
     port = int(behind.url.rpartition(":")[2])
-    with proxy(tmp_path, port, authority) as secure, public_client(secure, authority) as client:
+    with (
+        proxy(folder, port, authority, **options) as secure,
+        public_client(secure, authority) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def public(proxy: Proxy, behind: Service, tmp_path: Path) -> Iterator[httpx.Client]:
+    with published(proxy, behind, tmp_path) as client:
         yield client
 
 
@@ -70,6 +84,30 @@ def test_the_service_is_published_below_its_prefix_and_its_figures_are_not(
             answer = ask(public, "GET", form)
             assert answer.status_code == 404, (form, answer.text)
             assert "backlog" not in answer.text
+
+
+def test_operators_have_their_page_from_their_network_and_need_a_key(
+    proxy: Proxy, behind: Service, tmp_path: Path
+) -> None:
+    with published(proxy, behind, tmp_path, operators="127.0.0.1/32") as client:
+        html = {"accept": "text/html"}
+        page = ask(client, "GET", "/activity/?page=operator", headers=html)
+        assert page.headers["content-type"].startswith("text/html")
+        for path in ("/activity/status", "/activity/api/status"):
+            assert ask(client, "GET", path).json()["backlog"] == 0
+        made = ask(
+            client,
+            "POST",
+            "/activity/admin/keys",
+            json={"name": "o", "scopes": ["admin", "observe"]},
+        )
+        assert made.status_code == 201, made.text
+        wait_until(lambda: ask(client, "GET", "/activity/status").status_code == 401, "the key")
+        key = {"authorization": f"Bearer {made.json()['token']}"}
+        for path in ("/activity/admin/dead-letters", "/activity/admin/rates"):
+            assert ask(client, "GET", path).status_code == 401
+            assert ask(client, "GET", path, headers=key).status_code == 200
+        assert ask(client, "GET", "/activity/metrics").status_code == 404
 
 
 def test_the_largest_batch_passes_and_a_larger_one_is_refused(public: httpx.Client) -> None:

@@ -17,6 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.nginx import NGINX
 
 NAME = "logs.example.com"
+OPERATORS = "10.20.0.0/16"  # from where operators come, as the page has it
 CADDY = shutil.which("caddy")
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="caddy is not installed")
 _PAGE = (Path(__file__).parents[2] / "docs/proxies.md").read_text()
@@ -29,13 +30,16 @@ def example(proxy: str) -> str:
 
 
 @contextmanager
-def documented_nginx(folder: Path, upstream: int, authority: Authority) -> Iterator[int]:
+def documented_nginx(
+    folder: Path, upstream: int, authority: Authority, operators: str = OPERATORS
+) -> Iterator[int]:
     """Run nginx with the page's configuration; yield its port for HTTPS."""
     plain, secure = _free_port(), _free_port()
     certificate, key = authority.issue("proxy", NAME)
     config = (
         re.sub(r"listen \[::\].*\n", "\n", example("nginx"))
         .replace("127.0.0.1:5000", f"127.0.0.1:{upstream}")
+        .replace(OPERATORS, operators)
         .replace("listen 80;", f"listen 127.0.0.1:{plain};")
         .replace("listen 443 ssl;", f"listen 127.0.0.1:{secure} ssl;")
         .replace("/etc/ssl/logs.example.com/fullchain.pem", str(certificate))
@@ -56,13 +60,16 @@ def documented_nginx(folder: Path, upstream: int, authority: Authority) -> Itera
 
 
 @contextmanager
-def documented_caddy(folder: Path, upstream: int, authority: Authority) -> Iterator[int]:
+def documented_caddy(
+    folder: Path, upstream: int, authority: Authority, operators: str = OPERATORS
+) -> Iterator[int]:
     """Run Caddy with the page's configuration; yield its port for HTTPS."""
     secure, plain = _free_port(), _free_port()
     certificate, key = authority.issue("proxy", NAME)
     config = (
         example("caddy")
         .replace("127.0.0.1:5000", f"127.0.0.1:{upstream}")
+        .replace(OPERATORS, operators)
         .replace(f"{NAME} {{", f"{NAME} {{\n    tls {certificate} {key}\n", 1)
     )
     (folder / "Caddyfile").write_text(
