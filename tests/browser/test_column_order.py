@@ -4,7 +4,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
-from testbed.service import Service
 from testbed.waiting import wait_until
 from tests.browser.explorer import Explorer
 
@@ -32,28 +31,3 @@ def test_a_column_is_moved_by_keys_and_by_the_pointer(explorer: Explorer) -> Non
     explorer.page.reload()
     explorer.settle()
     assert heads(explorer) == ["component", "message", "time"]
-
-
-def test_what_is_in_objects_of_an_array_has_no_buttons_and_elements_have(
-    explorer: Explorer, running: Service
-) -> None:
-    data = {"tags": ["urgent"], "items": [{"sku": "a-1"}]}
-    event = {"component": "listed", "environment": "e", "message": "an order", "data": data}
-    sent = running.http.post("/events", json=event)
-    assert sent.status_code == 202
-    explorer.page.goto(f"/?event={sent.json()['id']}")
-    tree = explorer.detail.locator(".tree")
-    tree.get_by_role("button", name="Open all").click()
-    line = tree.locator(".node").filter(has_text="a-1")
-    expect(line).to_be_visible()
-    expect(line.get_by_role("button")).to_have_count(0)
-    tree.get_by_role("button", name="only data.tags urgent").click()
-    explorer.expect_view(q="data.tags:urgent")
-
-
-def test_bars_say_that_they_are_by_created_at(explorer: Explorer) -> None:
-    for group in ("", "component"):
-        explorer.open(**{"from": "-8d", "by": "occurred_at", "group": group})
-        expect(explorer.page.get_by_text("bars by created_at")).to_be_visible()
-    explorer.open(**{"from": "-8d"})
-    expect(explorer.page.get_by_text("bars by created_at")).to_have_count(0)

@@ -119,3 +119,20 @@ def test_this_person_shows_a_timeline_of_the_email(explorer: Explorer, running: 
     expect(explorer.detail).to_contain_text("user00000@mail.example.org")
     expect(explorer.detail).to_contain_text(re.compile(r"in \d+ sessions?"))
     expect(explorer.detail).to_contain_text(str(event["message"]))
+
+
+def test_what_is_in_objects_of_an_array_has_no_buttons_and_elements_have(
+    explorer: Explorer, running: Service
+) -> None:
+    data = {"tags": ["urgent"], "items": [{"sku": "a-1"}]}
+    event = {"component": "listed", "environment": "e", "message": "an order", "data": data}
+    sent = running.http.post("/events", json=event)
+    assert sent.status_code == 202
+    explorer.page.goto(f"/?event={sent.json()['id']}")
+    tree = explorer.detail.locator(".tree")
+    tree.get_by_role("button", name="Open all").click()
+    line = tree.locator(".node").filter(has_text="a-1")
+    expect(line).to_be_visible()
+    expect(line.get_by_role("button")).to_have_count(0)
+    tree.get_by_role("button", name="only data.tags urgent").click()
+    explorer.expect_view(q="data.tags:urgent")

@@ -98,3 +98,11 @@ def test_a_time_is_chosen_relative_absolute_and_in_a_zone(explorer: Explorer) ->
     page.get_by_role("button", name=re.compile("Adelaide")).click()
     form.get_by_role("radio", name=re.compile("occurred")).check()
     explorer.expect_view(by="occurred_at")
+
+
+def test_bars_say_that_they_are_by_created_at(explorer: Explorer) -> None:
+    for group in ("", "component"):
+        explorer.open(**{"from": "-8d", "by": "occurred_at", "group": group})
+        expect(explorer.page.get_by_text("bars by created_at")).to_be_visible()
+    explorer.open(**{"from": "-8d"})
+    expect(explorer.page.get_by_text("bars by created_at")).to_have_count(0)
