@@ -47,8 +47,8 @@ def bench(servers: TestServers) -> Iterator[Bench]:
 
 
 @contextmanager
-def _service(settings: StorageSettings, **more: int) -> Iterator[Service]:
-    with service(settings, workers=0, auth="required", cache_grace_ms=0, **more) as running:
+def _service(settings: StorageSettings, session_seconds: int = 43_200) -> Iterator[Service]:
+    with service(settings, workers=0, auth="required", session_seconds=session_seconds) as running:
         yield running
 
 
