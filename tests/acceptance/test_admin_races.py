@@ -1,4 +1,4 @@
-"""Two administrators act on one dead letter at once, and what is refused only at the commit."""
+"""Dead letters that two administrators act on at once, and those whose bytes are hostile."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -115,3 +115,35 @@ def test_what_is_refused_at_the_commit_stays_a_dead_letter_with_the_reason(bench
     refuse_nothing(bench.engine)
     assert bench.act(ANN, REPLAY, one)["result"] == "stored"
     assert (bench.is_stored(one), bench.is_dead(one)) == (True, False)
+
+
+HOSTILE = {
+    "50 MB": b'{"component":"' + b"x" * (50 << 20) + b'"}',
+    "deep": b"[" * 60_000,
+    "digits": b'{"component":' + b"9" * 60_000 + b"}",
+    "surrogates": b'{"component":"a","message":"b\\ud800\\u0000"}',
+    "no UTF-8": b"\xff\x00" * 30_000,
+}
+
+
+def test_bytes_of_any_size_and_kind_are_listed_shown_in_part_and_refused(bench: Bench) -> None:
+    ids = dict(zip(HOSTILE, make_letters(bench.engine, len(HOSTILE)), strict=True))
+    with bench.engine.begin() as connection:
+        for name, raw in HOSTILE.items():
+            change = dead_letters.update().where(dead_letters.c.id == UUID(ids[name]))
+            connection.execute(change.values(event=raw, reason="x\r\nSet-Cookie: a=1"))
+    with client(bench.running, ANN) as http:
+        listed = http.get(LETTERS, params={"reason": "Set-Cookie"})
+        assert "set-cookie" not in listed.headers
+        found = {letter["id"]: letter for letter in listed.json()["dead_letters"]}
+        for name, raw in HOSTILE.items():
+            answer = http.get(f"{LETTERS}/{ids[name]}")
+            assert len(answer.content) < 2 << 20
+            assert answer.json()["is_whole"] == (len(raw) < 1 << 20)
+            assert found[ids[name]]["size"] == answer.json()["size"] == len(raw)
+        assert found[ids["surrogates"]]["message"] == "b\\ud800\x00"
+        told = act(http, REPLAY, list(ids.values()))
+        assert {one["result"] for one in told} == {"refused"}
+        assert all(bench.is_dead(one) for one in ids.values())
+        told = act(http, DISCARD, list(ids.values()))
+    assert {one["result"] for one in told} == {"discarded"}

@@ -8,13 +8,15 @@ import pytest
 
 from api.auth.access import ACCESS
 from api.auth.own_page import HEADER
+from api.explorer.assets import Assets
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from tests.support.keys import client, new_key, put_on_queue
 from tests.support.problems import problem
-from tests.support.sessions import OWN, SignedIn, sign_in
+from tests.support.raw_http import Raw, request
+from tests.support.sessions import OWN, SignedIn, cookie_of, fresh, post_key, sign_in
 
-ALL = new_key()
+ALL, OTHER_KEY = new_key(), new_key()
 EVENT = {"component": "orders", "environment": "production", "message": "shipped"}
 READS = ("GET", "HEAD", "OPTIONS")
 CHANGES = sorted((method, path) for method, path in ACCESS if method not in READS)
@@ -59,7 +61,7 @@ class Signed(NamedTuple):
 @pytest.fixture(scope="module")
 def signed(servers: TestServers) -> Iterator[Signed]:
     with servers.fresh() as settings:
-        put_on_queue(settings, ALL)
+        put_on_queue(settings, ALL, OTHER_KEY)
         with (
             service(settings, workers=0, auth="required", cache_grace_ms=0) as running,
             client(running) as http,
@@ -103,6 +105,30 @@ def test_methods_that_no_route_has_are_refused_to_other_pages_too(signed: Signed
     for method in ("PUT", "PATCH", "DELETE"):
         for path in sorted({path for _, path in ACCESS} - {"/session"}):
             assert signed.send(method, path, FOREIGN["no origin"]).status_code in (403, 404, 405)
+
+
+def test_a_session_that_somebody_else_has_set_is_neither_kept_nor_preferred(signed: Signed) -> None:
+    planted, typed = signed.session.cookie, {"key": ALL.token}
+    answer = signed.http.post("/session", headers={**OWN, "cookie": planted}, json=typed)
+    assert cookie_of(answer).cookie != planted
+    secure = {**OWN, "origin": signed.running.url.replace("http", "https", 1)}
+    guarded = cookie_of(post_key(signed.running, OTHER_KEY.token, **secure)).cookie
+    assert guarded.startswith("__Host-")
+    for both in (f"{planted}; {guarded}", f"{guarded}; {planted}"):
+        told = fresh(signed.running, "GET", "/session", {"cookie": both}).json()
+        assert told["key"]["id"] == OTHER_KEY.key.id
+
+
+def test_nothing_but_a_file_of_the_explorer_is_below_its_path(signed: Signed) -> None:
+    version = Assets().version
+    assert signed.http.get(f"/explorer/{version}/app.js").status_code == 200
+    for name in (
+        *("../app.js", "%2e%2e/page.py", "..%2f..%2fassets.py", "vendor/../app.js", "//app.js"),
+        *("vendor/HASHES", "README.md", "index.html", "app.js%00", "app.js;x", "%5capp.js"),
+    ):
+        with Raw(signed.running) as raw:  # as it is: a client would shorten the path
+            raw.send(request(b"", b"GET", f"/explorer/{version}/{name}".encode()))
+            assert raw.answer("GET").status in (400, 404), name
 
 
 def test_nothing_was_changed_and_the_own_page_is_let_in(signed: Signed) -> None:
