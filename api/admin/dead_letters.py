@@ -42,23 +42,33 @@ class DeadLetterAdmin:
     ) -> dict[str, Any]:
         """Return the newest ones; `after`: those that follow this one in the list."""
         letters = self._open(None)
-        found = await self._threads.run(lambda: letters.page(limit + 1, after, reason))
-        shown = found[:limit]
-        more = len(found) > limit
-        return {
-            "dead_letters": [_listed(letter) for letter in shown],
-            "next_after": str(shown[-1].id) if more else None,
-        }
+
+        def work() -> dict[str, Any]:
+            found = letters.page(limit + 1, after, reason)
+            shown = found[:limit]
+            more = len(found) > limit
+            # Here and not in the event loop: their bytes are many, and may be anything.
+            return {
+                "dead_letters": [_listed(letter) for letter in shown],
+                "next_after": str(shown[-1].id) if more else None,
+            }
+
+        return await self._threads.run(work)
 
     async def original(self, event_id: UUID) -> dict[str, Any]:
         """Return one with its original bytes. Raises Problem 404."""
         letters = self._open(None)
-        found = await self._threads.run(lambda: letters.original(event_id, MAX_ORIGINAL_BYTES))
-        if found is None:
+
+        def work() -> dict[str, Any] | None:
+            found = letters.original(event_id, MAX_ORIGINAL_BYTES)
+            return None if found is None else _shown(found)
+
+        shown = await self._threads.run(work)
+        if shown is None:
             raise Problem(
                 404, "No dead letter has this ID: it was replayed or discarded, or never was one."
             )
-        return _shown(found)
+        return shown
 
     async def replay(self, ids: Sequence[UUID], actor: str) -> list[dict[str, Any]]:
         """Store their events after all, and return what became of each."""

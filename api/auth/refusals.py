@@ -34,11 +34,19 @@ def keys_unknown() -> Problem:
     return unavailable("API keys can't be read right now, so nobody is let in.")
 
 
-def sessions_unknown() -> Problem:
-    """Return the 503 for a time in which control can't tell whether a session is there."""
+def sessions_unknown(is_refused: bool) -> Problem:
+    """Return the 503 for a time in which control can't tell whether a session is there.
+
+    `is_refused`: it answers, but refuses this to the service's user.
+    """
+    why = (
+        "control refuses it to the service's user, which lacks a right (see `activity doctor`)"
+        if is_refused
+        else "control does not answer"
+    )
     return unavailable(
-        "Sessions can't be read right now, because control does not answer. Requests with an API "
-        "key in the header `Authorization` need no session."
+        f"Sessions can't be read right now, because {why}. Requests with an API key in the header "
+        "`Authorization` need no session."
     )
 
 

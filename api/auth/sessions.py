@@ -12,10 +12,12 @@ from weakref import WeakValueDictionary
 from api.auth import refusals
 from api.auth.key_ring import KeyRing
 from api.auth.principal import Principal, end_of
+from api.http.problems import Problem
 from storage.access.api_key import ApiKey
 from storage.access.session_token import SessionToken, new_session_token
 from storage.errors import ControlUnavailable
 from storage.periodic import PeriodicTask
+from storage.server_errors import refusal
 
 _NO_DIGEST = bytes(32)  # of no key: nobody knows a token with this hash
 WATCH_SECONDS = 1.0  # between two looks at the sessions that are being answered
@@ -52,8 +54,8 @@ class Sessions(PeriodicTask):
         token = new_session_token(key.id, ends_at)
         try:
             await self._store.add(key.id, token.proof(key.digest), ends_at, now)
-        except ControlUnavailable:
-            raise refusals.sessions_unknown() from None
+        except ControlUnavailable as error:
+            raise _unknown(error) from None
         return token
 
     async def holder(self, token: SessionToken) -> Principal:
@@ -78,16 +80,16 @@ class Sessions(PeriodicTask):
         name = key.id, token.proof(key.digest)
         try:
             await self._store.remove(*name)
-        except ControlUnavailable:
-            raise refusals.sessions_unknown() from None
+        except ControlUnavailable as error:
+            raise _unknown(error) from None
         if (principal := self._answered.get(name)) is not None:
             principal.end()
 
     async def _is_there(self, name: tuple[str, str]) -> bool:
         try:
             [is_there] = await self._store.are_there([name])
-        except ControlUnavailable:
-            raise refusals.sessions_unknown() from None
+        except ControlUnavailable as error:
+            raise _unknown(error) from None
         return is_there
 
     async def run_once(self) -> None:
@@ -99,3 +101,7 @@ class Sessions(PeriodicTask):
         for (_, principal), is_there in zip(answered, kept, strict=True):
             if not is_there:
                 principal.end()
+
+
+def _unknown(error: ControlUnavailable) -> Problem:
+    return refusals.sessions_unknown(is_refused=refusal(error) is not None)

@@ -52,6 +52,18 @@ def _persistence(subject: Subject) -> Finding:
     return ok("control keeps nothing on disk")
 
 
+def _rights(subject: Subject) -> Finding:
+    refused = subject.control.refused_uses
+    if not refused:
+        return ok("this user has the rights that the service needs on control")
+    first = next(iter(refused.values()))
+    return fault(
+        f"this user lacks rights on control, so {'; '.join(refused)}: {first}",
+        'give it every right that docs/security.md lists for control ("The fewest rights on the '
+        'queue and on control"); nothing need be restarted',
+    )
+
+
 def _workers(subject: Subject) -> Finding:
     found = subject.control.registry
     if found.live:
@@ -86,6 +98,13 @@ CHECKS = (
         _eviction,
     ),
     Check("control-persistence", "`appendonly`, `save`", "", "not off", _persistence),
+    Check(
+        "control-rights",
+        "what this user may do with keys and channels",
+        "",
+        "a right is missing",
+        _rights,
+    ),
     Check("workers", "RQ's registry", "", "no worker lives", _workers),
     Check("refused-jobs", "dropped entries of RQ's list", "any, for an hour", "", _refused_jobs),
 )

@@ -145,3 +145,8 @@ class ControlFacts(RedisFacts):
     def registry(self) -> Registry:
         """Return the registered workers."""
         return self.ask(lambda: read_registry(self._inspection.client))
+
+    @cached_property
+    def refused_uses(self) -> Mapping[str, str]:
+        """Return what does not work because this user lacks a right, and control's refusals."""
+        return self.ask(self._inspection.refused_uses)

@@ -6,6 +6,7 @@ from typing import Any
 
 from storage.redis import keys
 from storage.redis.client import connect
+from storage.redis.control_rights import refused_uses
 
 ANSWER_SECONDS = 3.0
 
@@ -47,6 +48,11 @@ class RedisInspection:
         with self._errors():
             seconds, microseconds = self.client.time()
         return float(seconds) + float(microseconds) / 1e6
+
+    def refused_uses(self) -> Mapping[str, str]:
+        """Return what does not work because control refuses it to this user, and its refusals."""
+        with self._errors():
+            return refused_uses(self.client)
 
     def announced_shards(self) -> float | None:
         """Return the highest number of shards that an API process has announced to the queue."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -27,8 +27,11 @@ from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.access import START, homes_of, make_key
 from tests.support.event_streams import changes, tail
+from tests.support.keys import client, new_key, put_on_queue
+from tests.support.problems import problem
 from tests.support.queued import add_dead_letter, make_event
 from tests.support.scraped import scrape
+from tests.support.sessions import post_key
 from worker.key_maintenance import KeyMaintenance
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
@@ -41,11 +44,20 @@ def rights(role: str) -> list[str]:
     return re.sub(r"\\\n", " ", block).split()[2:]
 
 
-def restricted(url: str, role: str) -> str:
-    """Return the server's address for a user with only these rights."""
+# What the page did not give before there were rates and sessions.
+NEW_OF_CONTROL = {
+    *("~rates:*", "~session:*", "+hgetall", "+hsetnx"),
+    *("+zremrangebyrank", "+zremrangebyscore", "+zscore"),
+}
+
+
+def restricted(url: str, role: str, without: Set[str] = frozenset()) -> str:
+    """Return the server's address for a user with only these rights, and not those `without`."""
     password = "its password"
     with redis.Redis.from_url(url) as server:
-        words = [f">{password}" if word.startswith(">") else word for word in rights(role)]
+        assert without <= {*rights(role)}
+        given = [word for word in rights(role) if word not in without]
+        words = [f">{password}" if word.startswith(">") else word for word in given]
         server.execute_command("ACL", "SETUSER", f"activity-{role}", "reset", *words)
         server.execute_command("ACL", "LOG", "RESET")
     return f"{url}&username=activity-{role}&password={password.replace(' ', '%20')}"
@@ -165,7 +177,30 @@ def test_the_doctor_lacks_only_the_right_to_ask_for_the_settings_of_control(
         *("control-persistence", "log-size"),  # no folder
         *("keys-needed", "keys-in-clear"),  # no host
     }
+    assert found["control-rights"].verdict == Verdict.OK
     assert "config" in str(denied(settings)).lower()
+
+
+def test_with_the_rights_of_an_earlier_version_what_is_new_is_unknown_and_the_doctor_says_why(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    few_rights.control_url = restricted(settings.control_url, "control", NEW_OF_CONTROL)
+    key = new_key()
+    put_on_queue(settings, key)
+    with service(few_rights, auth="required") as running, client(running, key) as http:
+        assert http.post("/events?ack=stored", json=EVENT).status_code in (201, 202)
+        answer = http.get("/admin/rates")
+        assert answer.status_code == 200, answer.text
+        minutes = answer.json()["minutes"]
+        assert len(minutes) == 60
+        assert {minute[name] for minute in minutes for name in minute if name != "minute"} == {None}
+        assert "lacks a right" in problem(post_key(running, key.token), 503)["detail"]
+        with open_subject(few_rights) as subject:
+            found = {each.check.name: each.finding for each in examine(subject)}
+    assert found["control-rights"].verdict == Verdict.FAULT
+    assert "the rates of the last hour are unknown; nobody can sign" in found["control-rights"].text
+    with redis.Redis.from_url(settings.control_url) as server:
+        assert not server.keys("*doctor*")
 
 
 def test_limits_of_keys_are_counted_with_the_rights_of_the_page(

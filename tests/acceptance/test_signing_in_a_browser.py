@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -13,6 +14,7 @@ from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.keys import client, new_key, put_on_queue, revoked
+from tests.support.relayed import RelayedServers, relayed_servers
 from tests.support.watched_page import Watched, watched_page
 
 EVENT = {"component": "billing", "environment": "test", "message": "Invoice 1042 was paid"}
@@ -23,9 +25,14 @@ _REFUSED = "status of 401"  # what the browser itself says of an answer
 
 
 @pytest.fixture(scope="module")
-def settings(servers: TestServers) -> Iterator[StorageSettings]:
-    with servers.fresh() as fresh:
-        yield fresh
+def relayed(servers: TestServers) -> Iterator[RelayedServers]:
+    with servers.fresh() as fresh, relayed_servers(fresh) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def settings(relayed: RelayedServers) -> StorageSettings:
+    return relayed.settings
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +135,61 @@ def test_when_the_key_is_revoked_the_page_asks_for_another_one(
     expect(page.get_by_label("API key")).to_be_visible()
     type_key(watched, READER.token)
     expect(page.get_by_text("Invoice 1042 was paid").first).to_be_visible()
+
+
+def test_a_restart_of_the_service_signs_nobody_out(watched: Watched, guarded: Service) -> None:
+    watched.allowed += ["ERR_", "status of 5"]  # while no process listens
+    page = watched.page
+    sign_in(watched, READER.token)
+    guarded.http.close()
+    [api] = guarded.apis
+    api.kill()
+    api.wait(60)
+    guarded.apis.clear()
+    guarded.start_api()
+    guarded.http = httpx.Client(base_url=guarded.url, timeout=120, trust_env=False)
+    wait_until(lambda: guarded.answers("/health/ready"), "the next process")
+    page.get_by_title("show what came since").click()
+    expect(page.locator(".summary:not(.old) b")).to_have_text("1")
+    page.reload()
+    expect(page.get_by_text("Invoice 1042 was paid").first).to_be_visible()
+    expect(page.get_by_label("API key")).to_have_count(0)
+
+
+def test_without_control_the_page_says_why_and_goes_on_by_itself(
+    watched: Watched, relayed: RelayedServers
+) -> None:
+    watched.allowed += ["status of 503"]
+    page = watched.page
+    sign_in(watched, READER.token)
+    relayed.take_away("control")
+    try:
+        page.get_by_title("show what came since").click()
+        told = page.get_by_role("alert").filter(has_text="control does not answer")
+        expect(told.first).to_be_visible()
+        expect(page.get_by_text("Invoice 1042 was paid").first).to_be_visible()  # from before
+        page.reload()
+        expect(told).to_have_count(1)
+        expect(told).not_to_contain_text("filter")  # no other question would be answered
+        expect(page.get_by_label("API key")).to_have_count(0)
+    finally:
+        relayed.bring_back("control")
+    expect(page.get_by_text("Invoice 1042 was paid").first).to_be_visible()
+
+
+def test_at_the_end_of_a_session_the_page_asks_to_sign_in_and_keeps_its_view(
+    browser: Browser, guarded: Service
+) -> None:
+    with (
+        service(guarded.settings, workers=0, auth="required", session_seconds=6) as short,
+        watched_page(browser, short.url) as watched,
+    ):
+        watched.allowed += [_REFUSED, "ERR_"]
+        page = watched.page
+        page.goto("/?q=component:billing")
+        type_key(watched, READER.token)
+        expect(page.get_by_text("Your session or its key has ended.")).to_be_visible()
+        assert page.context.cookies() == []
+        type_key(watched, READER.token)
+        expect(page.get_by_text("Invoice 1042 was paid").first).to_be_visible()
+        assert page.url.endswith("/?q=component:billing")

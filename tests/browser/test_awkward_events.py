@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Dialog, expect
@@ -13,6 +14,9 @@ MARKUP = "<img src=x onerror=alert(1)>"
 RIGHT_TO_LEFT = "خدمة-الفوترة"
 DEPTH = 62
 HIDDEN = "a\u202eb\u0007c"  # turned direction, and a bell
+TURNED = "k\u202eyek"
+# Names that every object of JavaScript has a value for.
+NAMES = {"__proto__": {"polluted": "by an event"}, "constructor": "a text", "toString": 1}
 
 
 def nested(depth: int) -> Any:
@@ -30,7 +34,8 @@ def awkward(running: Service) -> dict[str, str]:
         "direction": {"component": RIGHT_TO_LEFT, "message": "הזמנה 12 שולמה (paid) بنجاح"},
         "long": {"component": "long", "message": "paragraph " * 25_000},
         "deep": {"component": "deep", "message": "deep", "data": nested(DEPTH)},
-        "hidden": {"component": "hidden", "message": HIDDEN},
+        "hidden": {"component": "hidden", "message": HIDDEN, "data": {TURNED: "turned"}},
+        "names": {"component": "names", "message": "names", "data": NAMES},
         "wide": {"component": "wide", "message": "wide", "data": {f"k{n}": n for n in range(2000)}},
     }
     found = {}
@@ -115,3 +120,45 @@ def test_characters_that_hide_are_made_visible(explorer: Explorer, awkward: dict
     shown = explorer.detail.locator(".message").inner_text()
     assert "\u202e" not in shown
     assert "\u0007" not in shown
+
+
+def test_keys_that_every_object_has_are_data_and_nothing_else(
+    explorer: Explorer, awkward: dict[str, str]
+) -> None:
+    paths = ["data.__proto__.polluted", "data.constructor", "data.hasOwnProperty"]
+    view = {"columns": ["component", *paths], "facets": ["component", *paths]}
+    explorer.open(q="environment:awkward", event=awkward["names"], order="asc", **view)
+    found = explorer.rows.filter(has_text="by an event")
+    expect(found).to_have_count(1)
+    assert found.get_by_role("gridcell").all_inner_texts()[1:4] == ["by an event", "a text", ""]
+    others = explorer.rows.filter(has_not_text="by an event").get_by_role("gridcell")
+    assert "function" not in "".join(others.all_inner_texts())
+    expect(explorer.only("data.constructor", "a text")).to_be_visible()
+    for key in NAMES:
+        expect(explorer.detail.locator("bdi.key").get_by_text(key, exact=True)).to_be_visible()
+    assert explorer.page.evaluate("() => ({}).polluted") is None
+    explorer.detail.get_by_role("button", name=re.compile("^only .*polluted")).click()
+    explorer.expect_total(1)
+
+
+def test_a_key_that_turns_the_direction_is_made_visible_where_it_names_something(
+    explorer: Explorer, awkward: dict[str, str]
+) -> None:
+    path = f'data."{TURNED}"'
+    explorer.open(q="component:hidden", columns=[path], facets=[f"data.{TURNED}"])
+    assert "k[U+202E]yek" in explorer.page.get_by_role("columnheader").first.inner_text()
+    assert "\u202e" not in explorer.page.locator("#app").inner_text()
+
+
+def test_a_link_of_an_enemy_neither_stops_the_page_nor_asks_for_much(explorer: Explorer) -> None:
+    explorer.watched.allowed += ["status of 4"]
+    many = [f"data.k{n}" for n in range(500)]
+    link = {"q": " ".join("a" * 1900), "columns": many, "facets": many, "event": "export"}
+    explorer.page.goto(f"/?{urlencode(link, doseq=True)}")
+    expect(explorer.chips).to_have_count(1900)
+    expect(explorer.detail).to_have_count(0)  # `export` is no event, but the whole history
+    asked = [urlsplit(url).path for url in explorer.watched.requested]
+    assert asked.count("/events/facets") <= 20
+    explorer.page.goto("/?to=2026-99-99&from=-999999d&zone=Nowhere/Land&group=__proto__")
+    told = explorer.page.get_by_role("alert").filter(has_text="2026-99-99")
+    expect(told.first).to_be_visible()

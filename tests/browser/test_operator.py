@@ -111,6 +111,24 @@ def test_a_selection_is_discarded_after_a_question_and_its_bytes_can_be_read_bef
     expect(letters).to_contain_text("No dead letter has this text in its reason.")
 
 
+def test_text_that_turns_and_bytes_without_end_are_shown_as_they_are_and_in_part(
+    page: Page, engine: sa.Engine
+) -> None:
+    turned, long = make_letters(engine, 2, "turned\u202e in the page")
+    originals = {turned: '{"component":"a\u202egpj.exe"}'.encode(), long: b"x" * (50 << 20)}
+    with engine.begin() as connection:
+        for one, raw in originals.items():
+            change = dead_letters.update().where(dead_letters.c.id == UUID(one))
+            connection.execute(change.values(event=raw))
+    open_letters(page, "in the page")
+    letters = panel(page, "dead letters")
+    for one, shown in ((turned, "a[U+202E]gpj.exe"), (long, "The first 1 MiB of 52 MB")):
+        letters.get_by_role("button", name=f"Show {one}").click()
+        expect(letters.locator(".original")).to_contain_text(shown)
+    assert "turned[U+202E] in the page" in (letters.text_content() or "")
+    assert "\u202e" not in (letters.text_content() or "")
+
+
 def test_a_panel_fails_alone_and_can_be_asked_again(page: Page, watched: Watched) -> None:
     watched.allowed.append("503")
     problem = {"title": "Temporarily unavailable", "status": 503, "detail": "The cache is away."}

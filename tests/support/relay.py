@@ -51,7 +51,10 @@ class Relay:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj in self._others:
-                    self._pass_on(key.fileobj)
+                    try:
+                        self._pass_on(key.fileobj)
+                    except OSError:  # one of both was killed
+                        self._hang_up(key.fileobj, self._others[key.fileobj])
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()

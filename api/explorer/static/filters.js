@@ -41,7 +41,8 @@ export function eventParams(view, moment) {
  */
 function endOfDay(text) {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return text;
-  return new Date(Date.parse(text) + 86_400_000).toISOString();
+  const end = new Date(Date.parse(text) + 86_400_000);
+  return isNaN(end.getTime()) ? text : end.toISOString(); // the service says what is wrong with it
 }
 
 /**

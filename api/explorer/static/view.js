@@ -54,6 +54,11 @@ const CHOICES = {
   order: ["desc", "asc"],
 };
 
+/** How many a link may name of each: the service counts no more fields at once. @type {Partial<Record<keyof View, number>>} */
+const MOST = { columns: 100, facets: 10 };
+/** Any other name below `/events/` is no event: `export` would be the whole history. */
+const EVENT_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
 /**
  * Return the view that a query string means. What it doesn't know stays as by default.
  * @param {string} search
@@ -90,9 +95,10 @@ export function searchOf(view) {
  */
 function read(name, values) {
   const kind = DEFAULTS[name];
-  if (Array.isArray(kind)) return [...new Set(values.filter(Boolean))];
+  if (Array.isArray(kind)) return [...new Set(values.filter(Boolean))].slice(0, MOST[name]);
   if (typeof kind === "boolean") return values[0] === "true";
   if (typeof kind === "object") return widthsOf(values);
+  if (name === "event" && !EVENT_ID.test(values[0] ?? "")) return undefined;
   const choices = CHOICES[name];
   return choices && !choices.includes(values[0] ?? "") ? undefined : values[0];
 }

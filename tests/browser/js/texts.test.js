@@ -6,6 +6,7 @@ import { cut, visible, visibleLines } from "../../../api/explorer/static/texts.j
 test("characters that can't be seen become visible", () => {
   assert.equal(visible("a\u001b[31mb\n\tc\u007f"), "a␛[31mb␊␉c␡");
   assert.equal(visible("a\u202eb\u200bc\u0085"), "a[U+202E]b[U+200B]c[U+0085]");
+  assert.equal(visible("a\u200fb\u061cc\u{e0041}"), "a[U+200F]b[U+061C]c[U+E0041]");
 });
 
 test("lines and tabs stay where there is room for lines", () => {

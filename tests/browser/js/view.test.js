@@ -32,6 +32,30 @@ test("what a link says wrongly is as by default", () => {
   assert.deepEqual(view, DEFAULTS);
 });
 
+test("a link names no more than the page can ask for, and no other thing in the place of an event", () => {
+  const many = Array.from({ length: 5000 }, (_, n) => `data.k${n}`);
+  const search = new URLSearchParams([
+    ...many.map((name) => ["facets", name]),
+    ...many.map((name) => ["columns", name]),
+    ...many.map((name) => ["widths", `${name}:90`]),
+    ["widths", "__proto__:90"],
+    ["widths", "constructor:90"],
+  ]);
+  const view = viewOf(`?${search}`);
+  assert.deepEqual([view.facets.length, view.columns.length], [10, 100]);
+  assert.equal(/** @type {any} */ ({})["constructor"], Object);
+  for (const event of ["export", "tail", "../admin/keys", "stats?q=", "%2e%2e/session", "x"]) {
+    assert.equal(viewOf(`?${new URLSearchParams({ event })}`).event, "");
+  }
+  const id = "0199a3c0-1111-7222-8333-444455556666";
+  assert.equal(viewOf(`?event=${id}`).event, id);
+});
+
+test("a day that there is not is left to the service, which says so", () => {
+  const view = { ...DEFAULTS, to: "2026-99-99" };
+  assert.equal(eventParams(view, MOMENT)?.["to_date"], "2026-99-99");
+});
+
 test("all panels ask up to the same moment, and relative times are counted from it", () => {
   assert.equal(eventParams(DEFAULTS, null), null);
   assert.deepEqual(eventParams({ ...DEFAULTS, q: "paid" }, MOMENT), {

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 
 import { html } from "../html.js";
 import { fieldOf } from "../question/written.js";
+import { visible } from "../texts.js";
 import { countText, formatTime, zoneOf } from "../times.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
 import { chosenOf } from "./chosen.js";
@@ -23,9 +24,10 @@ import { Excluded, Missing, Value } from "./value.js";
 export function Facet({ field, counted, view, again, remove }) {
   const { answer, trouble, isOutdated } = counted;
   const values = answer?.fields[field];
+  const name = visible(field);
   return html`<section class="facet" aria-label=${field} aria-busy=${isOutdated}>
     <header>
-      <h2 dir="auto" title=${field}>${field.replace(/^data\./, "")}</h2>
+      <h2 dir="auto" title=${name}>${name.replace(/^data\./, "")}</h2>
       <button type="button" class="plain" aria-label=${`remove ${field}`} onClick=${remove}>
         ×
       </button>

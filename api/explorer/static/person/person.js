@@ -2,6 +2,7 @@
 import { EventLine } from "../around/event_line.js";
 import { html } from "../html.js";
 import { useAnswer } from "../service.js";
+import { visible } from "../texts.js";
 import { countText, durationText, formatTime, zoneOf } from "../times.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
 import { changeView } from "../view.js";
@@ -13,7 +14,7 @@ export function Person({ view }) {
   const { answer, trouble, again } = useAnswer(`/events/${encodeURIComponent(view.event)}`);
   const email = answer?.email ?? null;
   return html`<header class="panel-head">
-      <h2><bdi>${email ?? "This person"}</bdi></h2>
+      <h2><bdi>${email ? visible(email) : "This person"}</bdi></h2>
       <button type="button" onClick=${() => changeView({ panel: "" })}>Detail</button>
     </header>
     ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${again} />`}

@@ -1,4 +1,5 @@
 import { html } from "../html.js";
+import { visible } from "../texts.js";
 import { changeView } from "../view.js";
 import { FILLING, MAX_WIDTH, MIN_WIDTH, clampWidth, movedTo } from "./columns.js";
 
@@ -65,7 +66,8 @@ function movesBy(name, { columns }) {
 
 /** @param {{name: string, order: string}} props */
 function Name({ name, order }) {
-  if (name !== "time") return html`<span class="name" dir="auto" title=${name}>${name}</span>`;
+  const shown = visible(name);
+  if (name !== "time") return html`<span class="name" dir="auto" title=${shown}>${shown}</span>`;
   const turn = () => changeView({ order: order === "desc" ? "asc" : "desc" });
   const now = order === "desc" ? "newest first" : "oldest first";
   return html`<button type="button" class="name order" title=${now} onClick=${turn}>

@@ -41,7 +41,7 @@ const ADVICE = {
   429: { title: "Asked too often", todo: "It goes on by itself.", retries: true },
   503: {
     title: "The service can't answer now",
-    todo: "If it stays so, choose a shorter time or add a filter.",
+    todo: "If it stays so, an operator learns more from `activity doctor`.",
     retries: true,
   },
 };

@@ -32,7 +32,7 @@ def restrict(bench: Bench, role: str, *words: str) -> None:
     server = redis.Redis.from_url(url)
     bench.stack.callback(server.close)
     bench.stack.callback(server.execute_command, "ACL", "DELUSER", "weak")
-    rights = ["reset", "on", f">{PASSWORD}", "~*", "+@all", *words]
+    rights = ["reset", "on", f">{PASSWORD}", "~*", "&*", "+@all", *words]
     server.execute_command("ACL", "SETUSER", "weak", *rights)  # type: ignore[no-untyped-call]
     bench.change(**{f"{role}_url": f"{url}&username=weak&password={PASSWORD}"})
 
