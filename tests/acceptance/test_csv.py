@@ -19,7 +19,15 @@ START = datetime(2026, 10, 25, 1, tzinfo=UTC)
 COLUMNS = ["id", "created_at", "component", "environment", "message", "email", "data"]
 COLUMNS += ["occurred_at"]
 SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-FORMULAS = ("=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1")
+FORMULAS: tuple[str, ...] = (
+    "=1+1",
+    "+1",
+    "-1+cmd|' /C calc'!A0",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+)
 FORMULAS += ("\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)")
 OTHERS = ('a "b", c', "two\r\nlines\nand one", "a;=1+1", "'=1", "é\U0001f600\u2028", " =1")
 TEXTS = (*FORMULAS, *OTHERS)
