@@ -36,6 +36,7 @@ from api.query.export.service import Exports
 from api.query.feed.service import Feed
 from api.query.freshness import Freshness
 from api.query.lag import Lag
+from api.query.pace import Pace
 from api.query.service import History
 from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
@@ -181,8 +182,9 @@ def _bulk_services(
     days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
     stack.callback(days.close)
     budget, reads = settings.statistics_budget_ms / 1000, BulkReads()
-    counts = Statistics(engine, counted_spans, days, budget)
-    facets = Facets(engine, counted_spans, days, budget)
+    rest_after = Pace().rest_after
+    counts = Statistics(engine, counted_spans, days, budget, rest_after)
+    facets = Facets(engine, counted_spans, days, budget, rest_after)
     pages = EventStore(engine, KEYS_MS)
     return (
         StatisticsService(counts, watermark_ms, reads),

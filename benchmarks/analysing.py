@@ -80,7 +80,8 @@ class _Asking:
         def table() -> float:
             start = time.perf_counter()
             with transaction(engine) as connection:
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                for limit in ("statement_timeout", "transaction_timeout"):
+                    connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
                 connection.execute(_TABLE).all()
             return (time.perf_counter() - start) * 1000
 

@@ -14,7 +14,8 @@ from benchmarks.storing import Turn, database_copy, detail, drain, drainer, rows
 from storage.postgres.engine import plain_engine
 from storage.settings import StorageSettings
 
-_TURNS = 3  # of each kind in a round
+_TURNS = 4  # of each kind in a round: many short ones, as what else runs changes all the time
+_SHARE = 3  # of the rows of a turn where storing is measured
 
 Statements = Mapping[str, str]
 """What switches to a kind, by its name: first the kind with it, then the one without."""
@@ -27,12 +28,18 @@ def compare(bench: Bench, name: str, statements: Statements, sizes: Mapping[int,
         Figure(sizes[size], ratio(*([turn.rate for turn in turns[kind]] for kind in statements)))
         for size, turns in found.items()
     ]
-    details = {
-        f"{kind}, batches of {size:,}": detail(turns[kind])
-        for size, turns in found.items()
-        for kind in statements
-    }
+    details: dict[str, dict[str, float]] = {}
+    for size, turns in found.items():
+        details |= {f"{kind}, batches of {size:,}": detail(turns[kind]) for kind in statements}
+        details[f"batches of {size:,}, CPU per event without / with"] = _cpu_ratio(turns)
     return Part(name, figures, details)
+
+
+def _cpu_ratio(turns: Mapping[str, list[Turn]]) -> dict[str, float]:
+    """Return the ratios of the CPU of worker and servers, turn by turn: they are less noisy."""
+    with_, without = ([turn.cpu_us for turn in found] for found in turns.values())
+    found = ratio(without, with_)
+    return {"median": found.median, "least": found.low, "greatest": found.high}
 
 
 def _turns(bench: Bench, size: int, statements: Statements) -> dict[str, list[Turn]]:
@@ -46,7 +53,7 @@ def _turns(bench: Bench, size: int, statements: Statements) -> dict[str, list[Tu
     ):
         for number in range(-1, bench.pace.rounds * _TURNS):  # a copied database is cold at first
             for kind in kinds if number % 2 == 0 else kinds[::-1]:
-                rows = list(rows_of(history, f"{kind}/{number}", bench.pace.stored_rows // 2))
+                rows = list(rows_of(history, f"{kind}/{number}", bench.pace.stored_rows // _SHARE))
                 _execute(settings, statements[kind])
                 turn = drain(bench, settings, process, rows)
                 if number >= 0:

@@ -92,13 +92,12 @@ class Importer:
         """
         good = [index for index in range(batch.count) if index not in batch.problems]
         events = cast(list[ImportIn], batch.good)
-        judged = Import([*map(ImportedItem, good, events, map(_id_bytes, events))])
+        judged = Import([*map(ImportedItem, good, events, _ids_bytes(events))])
         _refuse(judged, batch, _judge_among_themselves(judged))
         refused: Refused = {}
         for some in _parts(judged.items):
-            found = await self._found(some)
-            refused |= _others(found, some)
-            if found:
+            if found := await self._found(some):
+                refused |= _others(found, some)
                 judged.duplicates |= {item.number for item in some if item.id in found}
         _refuse(judged, batch, refused)
         return judged
@@ -197,8 +196,9 @@ def _stamped(items: Sequence[ImportedItem]) -> StampedBatch:
     return StampedBatch(now_ms(), raw_ids, [], [_body(item.event) for item in items])
 
 
-def _id_bytes(event: ImportIn) -> bytes:
-    return bytes.fromhex(cast(str, event.id).replace("-", ""))
+def _ids_bytes(events: Sequence[ImportIn]) -> list[bytes]:
+    joined = bytes.fromhex("".join([cast(str, event.id) for event in events]).replace("-", ""))
+    return [joined[at : at + 16] for at in range(0, len(joined), 16)]
 
 
 def _body(event: ImportIn) -> bytes:

@@ -17,7 +17,7 @@ EXPORT = (
 
 _DATA = "data"
 _encode = msgspec.json.Encoder().encode
-_is_escaped = re.compile(r"'+[=+\-@\t\r]").match
+_is_escaped = re.compile(r"'+[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]").match
 
 
 class Columns:

@@ -70,16 +70,22 @@ def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
 
 # Both arrays come as texts: the driver takes 5 us for each instant and each id, and an import asks
 # for thousands. The bounds let the planner skip partitions.
-KNOWN_IDS = " UNION ALL ".join(
-    f"""
+_KNOWN = """
     SELECT stored.id
-    FROM unnest(CAST(%(times)s AS bigint[]), CAST(%(ids)s AS uuid[])) AS wanted (ms, id)
-    JOIN {table} AS stored ON stored.id = wanted.id
-        AND stored.created_at = timestamptz 'epoch' + wanted.ms * interval '1 millisecond'
+    FROM wanted
+    JOIN {table} AS stored ON stored.id = wanted.id AND stored.created_at = wanted.created_at
     WHERE stored.created_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 millisecond'
         AND timestamptz 'epoch' + %(last)s * interval '1 millisecond'
-    """  # noqa: S608 - the names of two tables
-    for table in ("events", "dead_letters")
+"""
+
+_WANTED = """
+    WITH wanted AS MATERIALIZED (
+        SELECT timestamptz 'epoch' + ms * interval '1 millisecond' AS created_at, id
+        FROM unnest(CAST(%(times)s AS bigint[]), CAST(%(ids)s AS uuid[])) AS asked (ms, id)
+    )
+"""
+KNOWN_IDS = _WANTED + " UNION ALL ".join(
+    _KNOWN.format(table=table) for table in ("events", "dead_letters")
 )
 
 

@@ -21,6 +21,7 @@ from storage.statistics.facet_question import FacetQuestion
 from storage.statistics.facet_slices import FacetSlices
 from storage.statistics.question import without_times
 from storage.statistics.reader import Coverage
+from storage.statistics.rests import RestAfter, no_rest
 from storage.statistics.slices import Slices, Source
 from storage.statistics.value_counts import Counts, Facet, empty, fits, merge
 from storage.statistics.window import FIND_MS, Window, window_of, with_events
@@ -44,12 +45,18 @@ class Facets:
     """Counts of values, each in one snapshot. Threads may share it."""
 
     def __init__(
-        self, engine: sa.Engine, coverage: Coverage, days: DayCache, budget_seconds: float
+        self,
+        engine: sa.Engine,
+        coverage: Coverage,
+        days: DayCache,
+        budget_seconds: float,
+        rest_after: RestAfter = no_rest,
     ) -> None:
         self._engine = engine
         self._coverage = coverage
         self._days = days
         self._budget = budget_seconds
+        self._rest_after = rest_after
 
     def count(
         self,
@@ -67,7 +74,7 @@ class Facets:
         # Before the snapshot: what is kept is valid only if nothing was stored late since then.
         days = None if by_hours else self._days.open(question.digest_of_days, watermark_ms)
         with transaction(self._engine) as connection:
-            slices = Slices(connection, self._budget, is_unwanted, begun)
+            slices = Slices(connection, self._budget, is_unwanted, begun, self._rest_after)
             time_left = TimeLeft(FIND_MS)
             time_left.allow(connection)
             exact = self._coverage(connection)

@@ -20,6 +20,7 @@ from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
 from storage.statistics.marks import Mark
 from storage.statistics.question import Question, without_times
+from storage.statistics.rests import RestAfter, no_rest
 from storage.statistics.slices import Slices
 from storage.statistics.tally import Tally
 from storage.statistics.window import FIND_MS, Window, window_of, with_events
@@ -65,12 +66,18 @@ class Statistics:
     """Counts of the history, each in one snapshot. Threads may share it."""
 
     def __init__(
-        self, engine: sa.Engine, coverage: Coverage, days: DayCache, budget_seconds: float
+        self,
+        engine: sa.Engine,
+        coverage: Coverage,
+        days: DayCache,
+        budget_seconds: float,
+        rest_after: RestAfter = no_rest,
     ) -> None:
         self._engine = engine
         self._coverage = coverage
         self._days = days
         self._budget = budget_seconds
+        self._rest_after = rest_after
         self._many = ManyValued()
 
     def count(
@@ -107,7 +114,7 @@ class Statistics:
         is_unwanted: Callable[[], bool],
     ) -> Counted:
         with transaction(self._engine) as connection:
-            slices = Slices(connection, self._budget, is_unwanted)
+            slices = Slices(connection, self._budget, is_unwanted, rest_after=self._rest_after)
             time_left = TimeLeft(FIND_MS)
             time_left.allow(connection)
             exact = self._coverage(connection)

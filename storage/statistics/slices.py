@@ -3,7 +3,8 @@
 Nobody knows beforehand how long a slice takes. So PostgreSQL cancels each one at a time limit. A
 slice that was cancelled is tried again, much narrower. After a quick slice, a wider one follows. At
 least one slice is read, or the last attempt fails with QueryTooSlow: once the budget is used up, or
-FIRST_SECONDS if that is longer.
+FIRST_SECONDS if that is longer. Between two slices the reader rests as long as it is told to: then
+slices are as short as the work that is allowed, and the budget has room for fewer.
 """
 
 import time
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from storage.errors import QueryTooSlow
 from storage.postgres.engine import READ_LIMIT_MS
 from storage.server_errors import is_cancelled
+from storage.statistics.rests import RestAfter, Rests, no_rest
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -64,12 +66,14 @@ class Slices:
         seconds: float,
         is_unwanted: Callable[[], bool],
         begun: float | None = None,
+        rest_after: RestAfter = no_rest,
     ) -> None:
         self._connection = connection
         self._budget = seconds
         self._first_budget = max(seconds, FIRST_SECONDS)
         self._begun = time.monotonic() if begun is None else begun
         self._is_unwanted = is_unwanted
+        self._rests = Rests(rest_after, is_unwanted)
         self._has_progress = False
 
     def anew(self, share: float = 1.0) -> "Slices":
@@ -80,6 +84,7 @@ class Slices:
         seconds = self._budget * share
         again = Slices(self._connection, seconds, self._is_unwanted, self._begun)
         again._first_budget = self._first_budget * share
+        again._rests = self._rests
         return again
 
     @property
@@ -98,19 +103,23 @@ class Slices:
         """
         width, tries = None, 0
         while end > start and self._may_go_on():
-            width = width or self._first_width(start, end, source)
-            at = _start_of(start, end, width, source)
-            begun = time.monotonic()
-            found = self._try(at, end, source, self._limit(tries))
+            with self._rests.work():
+                width = width or self._first_width(start, end, source)
+                at = _start_of(start, end, width, source)
+                begun = time.monotonic()
+                found = self._try(at, end, source, self._limit(tries))
+                seconds = time.monotonic() - begun
             if found is None:
                 width, tries = self._narrowed(end - at, start, end, source), tries + 1
                 continue
             self._has_progress = True
             yield at, found[0]
-            width, tries = (end - at) * self._growth(time.monotonic() - begun), 0
+            width, tries = (end - at) * self._growth(seconds), 0
             end = at
 
     def _may_go_on(self) -> bool:
+        if self._has_progress:
+            self._rests.rest(self._begun + self._budget)
         if self._is_unwanted():
             return False
         if not self._has_progress:
@@ -130,7 +139,9 @@ class Slices:
         return min(share * 2.0**tries, max(self._left(self._first_budget), _MIN_SECONDS))
 
     def _growth(self, seconds: float) -> float:
-        return min(_GROWTH, max(1 / _GROWTH, self._budget / _AIM / max(seconds, 1e-6)))
+        aim = self._budget / _AIM
+        aim = max(aim * self._rests.share, min(aim, _MIN_SECONDS))
+        return min(_GROWTH, max(1 / _GROWTH, aim / max(seconds, 1e-6)))
 
     def _first_width(self, start: datetime, end: datetime, source: Source[T]) -> timedelta:
         found = self._within(_WIDTH_SECONDS, lambda: source.width(self._connection, start, end))

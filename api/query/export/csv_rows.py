@@ -1,11 +1,11 @@
 """Write events as CSV (RFC 4180). The one place that does. Pure.
 
-A spreadsheet takes a cell for a formula if it begins with one of `= + - @`, a tab or a carriage
-return. Whoever posts events could so run formulas on an analyst's machine. So such a text gets an
-apostrophe before it, and so does one that begins with apostrophes and then such a character: a
-reader can take exactly one off (`cli.send.csv_columns` does). All texts are in quotes, so that a
-semicolon in one parts no cells, whatever the spreadsheet is told. A number of JSON is no formula,
-and stays as it is.
+A spreadsheet takes a cell for a formula if it begins with one of `= + - @`, also as a full-width
+character, with a tab or with the end of a line. Whoever posts events could so run formulas on an
+analyst's machine. So such a text gets an apostrophe before it, and so does one that begins with
+apostrophes and then such a character: a reader can take exactly one off (`cli.send.csv_columns`
+does). All texts are in quotes, so that a semicolon in one parts no cells, whatever the spreadsheet
+is told. A number of JSON is no formula, and stays as it is.
 """
 
 import re
@@ -23,7 +23,7 @@ DATA_PATH = "data."
 MEDIA_TYPE = "text/csv"
 _END = "\r\n"
 
-_is_formula = re.compile(r"'*[=+\-@\t\r]").match
+_is_formula = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]").match
 _is_number = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 _is_plain = re.compile(r"[A-Za-z][A-Za-z0-9_.]*").fullmatch
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

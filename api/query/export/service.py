@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from api.http.problems import unavailable
 from api.query.bounded_threads import BoundedThreads
 from api.query.export.csv_rows import COLUMNS
-from api.query.export.pace import Pace
 from api.query.export.params import ExportQuestion
 from api.query.export.reads import CancellableReads
 from api.query.export.writer import CsvLines, NdjsonLines, Writer
+from api.query.pace import Pace
 from storage.errors import QueryTooSlow, StorageError
 from storage.events.export import Export, ExportPage
 from storage.metrics.instruments import exported_events, exports

@@ -1,5 +1,7 @@
 """Slices of time that take too long, or hold too much, with PostgreSQL's own time limits."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from storage.statistics.slices import Slices, TooMuch
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+SPAN = START, START + 100 * HOUR
 
 
 class Sleepy:
@@ -144,3 +147,40 @@ def test_only_the_queries_of_a_slice_have_its_time_limit(settings: StorageSettin
     assert source.tries > len(starts)
     assert len(limits) > source.tries
     assert set(limits) == set(limits[:1])
+
+
+def test_a_rest_ends_with_the_budget(settings: StorageSettings) -> None:
+    asked: list[float] = []
+
+    def rest_after(worked: float) -> float:
+        asked.append(worked)
+        return 60.0
+
+    with connected(settings) as connection:
+        begun = time.monotonic()
+        slices_ = Slices(connection, 0.5, lambda: False, rest_after=rest_after)
+        found = list(slices_.read(*SPAN, Sleepy(0.001, most=10 * HOUR)))
+        assert time.monotonic() - begun >= 0.5
+    assert len(found) == len(asked) == 1
+    assert asked[0] > 0
+
+
+def test_a_whole_count_needs_no_rest_at_its_end(settings: StorageSettings) -> None:
+    def rest_after(worked: float) -> float:
+        raise AssertionError(worked)
+
+    with connected(settings) as connection:
+        found = Slices(connection, 60, lambda: False, rest_after=rest_after)
+        assert [at for at, _ in found.read(*SPAN, Sleepy(0))] == [START]
+
+
+def test_who_leaves_ends_a_rest(settings: StorageSettings) -> None:
+    left = threading.Event()
+
+    def rest_after(_: float) -> float:
+        left.set()
+        return 60.0
+
+    with connected(settings) as connection:
+        found = Slices(connection, 60, left.is_set, rest_after=rest_after)
+        assert len(list(found.read(*SPAN, Sleepy(0, most=50 * HOUR)))) == 1

@@ -21,7 +21,16 @@ def test_the_header_of_an_export_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "text"),
-    [("'=1", "=1"), ("''=1", "'=1"), ("'\t", "\t"), ("'\r", "\r"), ("'a", "'a"), ("''", "''")],
+    [
+        ("'=1", "=1"),
+        ("''=1", "'=1"),
+        ("'\t", "\t"),
+        ("'\r", "\r"),
+        ("'\n", "\n"),
+        ("'\uff1d1", "\uff1d1"),
+        ("'a", "'a"),
+        ("''", "''"),
+    ],
 )
 def test_one_apostrophe_is_taken_off_the_texts_of_an_export(cell: str, text: str) -> None:
     assert field(cell, from_export=True) == field(cell, None, EXPORT) == text
