@@ -5,6 +5,7 @@ The tests run in the order of this file, and each needs those before it.
 
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,6 +199,32 @@ def public(stack: Stack, tmp_path: Path) -> Iterator[tuple[int, Path, Authority]
         yield port, tmp_path / "nginx.conf", authority
 
 
+def replace_api(
+    stack: Stack, config: Path, check: bool = True, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the documented command, for another port and the nginx of the test."""
+    *_, documented = section("Upgrade with compose")
+    script, *_ = documented.split()
+    nginx = f"nginx -e {config.parent}/errors -p {config.parent} -c {config}"
+    words = (script, config, f"127.0.0.1:{stack.port + 1}")
+    return stack.engine.run(*words, cwd=stack.folder, check=check, NGINX=nginx, **more)
+
+
+@needs_nginx
+def test_a_version_that_does_not_start_replaces_nothing(
+    stack: Stack, public: tuple[int, Path, Authority]
+) -> None:
+    _, config, _ = public
+    before = (stack.containers("api"), config.read_text(), (stack.folder / ".env").read_text())
+    refused = replace_api(stack, config, check=False, ACTIVITY_SHARDS="none")
+    assert refused.returncode == 1
+    assert "the container before keeps serving" in refused.stderr
+    after = (stack.containers("api"), config.read_text(), (stack.folder / ".env").read_text())
+    assert after == before
+    with stack.client() as client:
+        assert client.get("/health/ready").status_code == 200
+
+
 @needs_nginx
 def test_the_documented_upgrade_refuses_no_request(
     stack: Stack, report: Report, public: tuple[int, Path, Authority]
@@ -216,16 +243,13 @@ def test_the_documented_upgrade_refuses_no_request(
         found.headers.update(headers)
         return found
 
-    *compose, replace = section("Upgrade with compose")
-    script, *_ = replace.split()
+    *compose, _ = section("Upgrade with compose")
     start = time.monotonic()
     with Load("upgraded", client, "/activity/events") as load:
         load.wait_for(20)
         for line in compose:
             stack.run_line(line)
-        nginx = f"nginx -e {config.parent}/errors -p {config.parent} -c {config}"
-        new = f"127.0.0.1:{stack.port + 1}"
-        print(stack.engine.run(script, config, new, cwd=stack.folder, NGINX=nginx).stdout)
+        replace_api(stack, config)
         load.wait_for(50)
     assert not load.refused
     for role in ROLES:
