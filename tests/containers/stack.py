@@ -68,7 +68,19 @@ class Stack:
 
     def compose(self, *words: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `docker compose` in the project's folder."""
-        return self.engine.run("docker", "compose", *words, cwd=self.folder, check=check)
+        ran = self.engine.run("docker", "compose", *words, cwd=self.folder, check=False)
+        if check and ran.returncode:
+            raise AssertionError(f"{words}: {ran.stderr[-3000:]}{self._states()}")
+        return ran
+
+    def _states(self) -> str:
+        """Return what each container says of its health, and its last lines."""
+        told = ""
+        for container in self.compose("ps", "-aq", check=False).stdout.split():
+            state = self.inspect(container)
+            logs = self.engine.run("docker", "logs", "--tail", "15", container, check=False)
+            told += f"\n{state['Name']}: {state['State']}\n{logs.stdout}{logs.stderr}"
+        return told
 
     def containers(self, service: str) -> list[str]:
         """Return the ids of a service's containers, also of those that have ended."""
