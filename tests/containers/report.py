@@ -14,7 +14,8 @@ Written by `make test-containers` ([containers.md](containers.md#the-container-t
 {engine}. The base of the images is Debian's Python. In the place of the official images of
 PostgreSQL and Valkey there are stand-ins of the same version, user and paths. The engine leaves the
 packet filter alone, so what `internal: true` keeps out is not tested. The machine has two cores and
-was busy with other work, so the times are those of a slow machine.
+was busy with other work, so the times are those of a slow machine, and the health checks of API and
+workers had more time than in `compose.yaml`.
 
 | | |
 |---|---|

@@ -16,6 +16,16 @@ from tests.containers.engine import Engine
 from tests.containers.images import BASE, POSTGRES, VALKEY
 
 PROJECT = Path(__file__).parents[2]
+# The engine makes no network that leads outside, so builds use the machine's. A health check has
+# more time than in compose.yaml, because other programs may keep the machine busy.
+_OVERRIDE = """
+x-ours: &ours
+  build: {network: host}
+  healthcheck: {start_period: 120s, timeout: 30s}
+services:
+  api: *ours
+  worker: *ours
+"""
 SECRETS = ("postgres-password", "queue-password", "control-password")
 
 
@@ -57,10 +67,7 @@ class Stack:
         }
         with (self.folder / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
-        # The engine makes no network that leads outside, so builds use the machine's.
-        (self.folder / "compose.override.yaml").write_text(
-            "services:\n  api: {build: {network: host}}\n  worker: {build: {network: host}}\n"
-        )
+        (self.folder / "compose.override.yaml").write_text(_OVERRIDE)
 
     def run_line(self, line: str) -> str:
         """Run a line of shell of a page in the project's folder; return what it prints."""
