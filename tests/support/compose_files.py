@@ -24,14 +24,11 @@ PROJECTS = {"pyproject.toml", "setup.py", "README.md"}
 OURS = ("api", "worker", "migrate")
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^{}]*))?(:\?[^{}]*)?\}")
-REQUIRED = "${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env}"
-PASSWORDS = {
-    "postgres": REQUIRED,
-    "queue": f"${{QUEUE_PASSWORD:-{REQUIRED}}}",
-    "control": f"${{CONTROL_PASSWORD:-{REQUIRED}}}",
-}
+PASSWORD_FILES = {server: f"{server}-password" for server in ("postgres", "queue", "control")}
 URLS = {"ACTIVITY_QUEUE_URL", "ACTIVITY_CONTROL_URL", "ACTIVITY_DATABASE_URL"}
-SECRETS = {"ACTIVITY_QUEUE_PASSWORD", "ACTIVITY_CONTROL_PASSWORD", "PGPASSWORD"}
+_PASSWORDS = {f"ACTIVITY_{server}_PASSWORD" for server in ("QUEUE", "CONTROL", "DATABASE")}
+SECRETS = {*_PASSWORDS, "PGPASSWORD"}
+FILES = {f"{name}_FILE" for name in _PASSWORDS}
 
 
 def server_options(service: str) -> dict[str, str]:

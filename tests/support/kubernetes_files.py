@@ -11,7 +11,10 @@ from tests.support.compose_files import PROJECT
 
 FOLDER = PROJECT / "deploy/kubernetes"
 _CORE = "cloudcoil.models.kubernetes"
-_KEDA = "cloudcoil.models.keda"
+_OPERATORS = {
+    "keda.sh": "cloudcoil.models.keda",
+    "monitoring.coreos.com": "cloudcoil.models.prometheus_operator",
+}
 
 Document = dict[str, Any]
 
@@ -27,14 +30,14 @@ def read(name: str) -> list[Document]:
 
 
 def kustomization(name: str) -> Document:
-    """Return the kustomization of `base` or `keda`."""
+    """Return the kustomization of `base`, of an overlay or of a component."""
     (found,) = read(f"{name}/kustomization.yaml")
     return found
 
 
 def manifests() -> list[Document]:
-    """Return every object of both folders, without the kustomizations."""
-    files = sorted(FOLDER.glob("*/*.yaml"))
+    """Return every object of all folders, without the kustomizations."""
+    files = sorted(FOLDER.rglob("*.yaml"))
     return [
         found
         for file in files
@@ -72,7 +75,7 @@ def literals() -> dict[str, str]:
 def problems(document: Document) -> list[str]:
     """Return what is wrong with an object: by its schema, and fields that the schema lacks.
 
-    The models are made from the OpenAPI document of Kubernetes and from KEDA's CRDs. They ignore
+    The models are made from the OpenAPI document of Kubernetes and the operators' CRDs. They ignore
     unknown fields, as a cluster does that does not validate strictly.
     """
     model = getattr(_module(document["apiVersion"]), document["kind"], None)
@@ -87,8 +90,8 @@ def problems(document: Document) -> list[str]:
 
 def _module(version: str) -> Any:
     group, _, number = version.rpartition("/")
-    if group == "keda.sh":
-        return importlib.import_module(f"{_KEDA}.{number}")
+    if group in _OPERATORS:
+        return importlib.import_module(f"{_OPERATORS[group]}.{number}")
     name = re.sub(r"\..*", "", group) or "core"
     return importlib.import_module(f"{_CORE}.{name}.{number}")
 

@@ -18,6 +18,18 @@ def programs() -> set[str]:
     return {words[0] for words in _lines()}
 
 
+def section(heading: str) -> list[str]:
+    """Return the lines of the blocks of shell commands below a heading, until the next one."""
+    (found,) = re.findall(
+        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [line for block in _blocks(found) for line in block.splitlines()]
+
+
 def _lines() -> Iterator[list[str]]:
-    for block in re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-        yield from map(shlex.split, block.splitlines())
+    for block in _blocks(PAGE.read_text()):
+        yield from (words for line in block.splitlines() if (words := shlex.split(line, True)))
+
+
+def _blocks(text: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)

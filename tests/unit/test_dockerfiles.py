@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.compose_files import (
+    COMPOSE,
     DOCKERFILES,
+    EXTERNAL,
     PACKAGES,
     PROJECT,
     PROJECTS,
@@ -18,6 +20,8 @@ from tests.support.compose_files import (
     instructions,
     last,
 )
+
+TITLE = "org.opencontainers.image.title"
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
@@ -62,10 +66,33 @@ def test_an_image_listens_for_other_machines_and_so_needs_keys() -> None:
 def test_both_images_are_built_by_the_same_steps() -> None:
     """Share the layers; a fix to one image then applies to the other."""
     api, worker = (
-        [step for step in instructions(name) if step[0] not in ("EXPOSE", "HEALTHCHECK", "CMD")]
+        [
+            step
+            for step in instructions(name)
+            if step[0] not in ("EXPOSE", "HEALTHCHECK", "CMD") and TITLE not in step[1]
+        ]
         for name in DOCKERFILES
     )
     assert api == worker
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_an_image_says_what_it_is_and_from_which_base(dockerfile: str) -> None:
+    labels = " ".join(words for name, words in instructions(dockerfile) if name == "LABEL")
+    assert f'{TITLE}="activity-{dockerfile.partition(".")[2]}"' in labels
+    for name, value in {
+        "licenses": "MIT",
+        "version": "${VERSION}",
+        "revision": "${REVISION}",
+        "base.name": "${BASE_IMAGE}",
+    }.items():
+        assert f'org.opencontainers.image.{name}="{value}"' in labels
+    for compose in (COMPOSE, EXTERNAL):
+        arguments = compose["services"][dockerfile.partition(".")[2]]["build"]["args"]
+        given = {
+            words.partition("=")[0] for name, words in instructions(dockerfile) if name == "ARG"
+        }
+        assert arguments.keys() == given
 
 
 def test_the_build_sees_the_packages_and_nothing_else() -> None:

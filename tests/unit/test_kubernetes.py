@@ -3,6 +3,7 @@
 import copy
 import shutil
 import subprocess
+import sys
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,9 @@ from tests.support.kubernetes_files import (
     literals,
     pod,
     problems,
+    read,
 )
+from tests.support.prometheus import RULES
 from worker.settings import WorkerSettings
 
 MANIFESTS = kubernetes_files.manifests()
@@ -60,6 +63,7 @@ BAD = {
     "a fallback without a number": (
         "ScaledObject", "activity-worker", {"fallback": {"failureThreshold": 3}},
     ),
+    "a misspelled field of the Prometheus Operator": ("PodMonitor", "activity", {"jobLabels": "a"}),
 }  # fmt: skip
 
 
@@ -71,16 +75,25 @@ def test_a_bad_object_is_refused(name: str) -> None:
     assert problems(document) != []
 
 
-@pytest.mark.parametrize("folder", ["base", "keda"])
+OVERLAYS = ["keda", "monitoring", "external-servers"]
+
+
+@pytest.mark.parametrize("folder", ["base", *(f"components/{name}" for name in OVERLAYS)])
 def test_each_kustomization_names_every_file_beside_it(folder: str) -> None:
     files = {file.name for file in (FOLDER / folder).glob("*.yaml")} - {"kustomization.yaml"}
-    named = set(kustomization(folder)["resources"])
-    assert named - {"../base"} == files
+    assert set(kustomization(folder)["resources"]) == files
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_each_overlay_is_the_base_with_its_component(name: str) -> None:
+    """So that an overlay of one's own can combine components."""
+    overlay = kustomization(name)
+    assert (overlay["resources"], overlay["components"]) == (["../base"], [f"../components/{name}"])
     namespace = find("Namespace", "activity")["metadata"]["name"]
-    assert kustomization(folder)["namespace"] == namespace
+    assert overlay["namespace"] == kustomization("base")["namespace"] == namespace
 
 
-@pytest.mark.parametrize("folder", ["base", "keda"])
+@pytest.mark.parametrize("folder", ["base", *OVERLAYS])
 def test_kustomize_builds_valid_objects(folder: str) -> None:
     kubectl = shutil.which("kubectl")
     if not kubectl:
@@ -92,7 +105,55 @@ def test_kustomize_builds_valid_objects(folder: str) -> None:
     assert [problem for one in found for problem in problems(one)] == []
     (workers,) = [one for one in found if one["metadata"]["name"] == "activity-worker"
                   and one["kind"] == "Deployment"]  # fmt: skip
-    assert ("replicas" in workers["spec"]) is (folder == "base"), "KEDA sets the number"
+    assert ("replicas" in workers["spec"]) is (folder != "keda"), "KEDA sets the number"
+    assert {one["metadata"].get("namespace") for one in found} == {"activity", None}
+
+
+def policies() -> list[dict[str, Any]]:
+    """Return the network policies of the base."""
+    return [one for one in read("base/networkpolicy.yaml") if one["kind"] == "NetworkPolicy"]
+
+
+def chosen_by(policy: dict[str, Any], workload: dict[str, Any]) -> bool:
+    """Return whether a policy is for the pods of a workload."""
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    selector = policy["spec"]["podSelector"]
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels[each["key"]] in each["values"] for each in selector.get("matchExpressions", [])
+    )
+
+
+def ports(workload: dict[str, Any], direction: str) -> set[Any]:
+    """Return the ports that the policies of the base admit for a workload."""
+    rules = [rule for policy in policies() if chosen_by(policy, workload)
+             for rule in policy["spec"].get(direction, [])]  # fmt: skip
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_every_pod_may_connect_only_to_what_it_needs() -> None:
+    for workload in (API, WORKER, MIGRATE):
+        isolated = {kind for one in policies() if chosen_by(one, workload)
+                    for kind in one["spec"]["policyTypes"]}  # fmt: skip
+        assert isolated == {"Ingress", "Egress"}
+    assert ports(API, "egress") == ports(WORKER, "egress") == {53, 5432, 6379, 6380}
+    assert ports(MIGRATE, "egress") == {53, 5432}
+    assert ports(API, "ingress") == {"http"}
+    assert ports(WORKER, "ingress") == ports(MIGRATE, "ingress") == set()
+
+
+def test_prometheus_may_ask_the_workers_and_has_every_alert() -> None:
+    (policy,) = read("components/monitoring/networkpolicy.yaml")
+    assert chosen_by(policy, WORKER)
+    assert not chosen_by(policy, API)
+    (monitor,) = read("components/monitoring/podmonitor.yaml")
+    asked = {one["port"] for one in monitor["spec"]["podMetricsEndpoints"]}
+    assert asked == {one["name"] for each in (API, WORKER) for one in container(each)["ports"]}
+    assert {one["path"] for one in monitor["spec"]["podMetricsEndpoints"]} == {"/metrics"}
+    (found,) = read("components/monitoring/rules.yaml")
+    assert found["spec"] == RULES
+    made = [sys.executable, str(FOLDER / "alert_rules.py")]
+    printed = subprocess.run(made, capture_output=True, text=True, check=True).stdout
+    assert printed == (FOLDER / "components/monitoring/rules.yaml").read_text()
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)

@@ -1,9 +1,10 @@
-"""Passwords of queue and control may be given beside their addresses, as they are."""
+"""Passwords may be given beside the addresses of the servers, as they are."""
 
 from typing import Any
 
 import pytest
 import redis
+import sqlalchemy as sa
 
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
@@ -57,4 +58,29 @@ def test_a_password_is_not_shown(role: str) -> None:
     given = {f"{role}_url": "redis://u@host", f"{role}_password": "secret"}
     shown = settings(**given, database_url="postgresql+psycopg2://u:secret@host/db")
     assert "secret" in getattr(shown, f"{role}_url")
+    assert "secret" not in f"{shown} {shown!r}"
+
+
+@pytest.mark.parametrize("user", ["activity@", "activity:@", ""])
+def test_the_password_of_the_database_needs_no_encoding(user: str) -> None:
+    given = f"postgresql+psycopg2://{user}[::1]:5433/activity?connect_timeout=3"
+    url = sa.make_url(settings(database_url=given, database_password=AWKWARD).database_url)
+    dialect = url.get_dialect()()
+    options = dialect.create_connect_args(url)[1]
+    told = {"host": "::1", "port": 5433, "dbname": "activity", "password": AWKWARD}
+    assert options == {
+        **told, "connect_timeout": "3", **({"user": "activity"} if user else {}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:own@host/db", "postgresql+psycopg2://u@host/db?password=own"]
+)
+def test_an_address_of_the_database_with_a_password_stays_as_it_is(url: str) -> None:
+    assert settings(database_url=url, database_password="x").database_url == url
+
+
+def test_the_password_of_the_database_is_not_shown() -> None:
+    shown = settings(database_url="postgresql://u@host/db", database_password="secret")
+    assert "secret" in shown.database_url
     assert "secret" not in f"{shown} {shown!r}"

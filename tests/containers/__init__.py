@@ -1,0 +1,1 @@
+"""Build both images and run compose.yaml in a real Docker Engine: `make test-containers`."""
