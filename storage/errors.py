@@ -25,6 +25,7 @@ StorageError
 │   └── UnreadableKey      a home has something else in the place of a key's record
 ├── FeedReplaced           the position is one in another feed, as of before a restore
 ├── Held                   a legal hold keeps events that would be removed
+├── RetentionStopped       retention needs an operator: too much is due, or nothing may be removed
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -128,6 +129,10 @@ class FeedReplaced(StorageError):
 
 class Held(StorageError):
     """A legal hold keeps events that would be removed; the message names the holds."""
+
+
+class RetentionStopped(StorageError):
+    """Retention does not do what the settings ask; the message says why, and what to do."""
 
 
 class PartitionNameTaken(StorageError):
