@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, str] = {
     "get": "cli.commands.get",
     "sql": "cli.commands.sql",
     "dead-letters": "cli.commands.dead_letters",
+    "retention": "cli.commands.retention",
+    "holds": "cli.commands.holds",
     "keys": "cli.commands.keys",
     "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",

@@ -8,11 +8,12 @@ from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
 from worker.key_maintenance import KeyMaintenance
 from worker.maintenance import Maintenance
+from worker.retention import Retention, policy_of
 from worker.settings import WorkerSettings
 
 
 class Background:
-    """The sweeper, the maintenance of tables and that of API keys, in a thread each."""
+    """The sweeper, the maintenance of tables and that of API keys, and retention: a thread each."""
 
     def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
         """Check the servers. Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
@@ -25,15 +26,23 @@ class Background:
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
         self._keys = KeyMaintenance(connect(storage.queue_url), plain_engine(storage.database_url))
+        self._retention = Retention(
+            plain_engine(storage.database_url, pool=2),
+            connect(storage.control_url),
+            policy_of(settings),
+        )
 
     def start(self) -> None:
         """Start the threads."""
         self._keys.start()
         self._maintenance.start()
+        self._retention.start()
         self._sweeper.start()
 
     def stop(self) -> None:
         """Stop the threads after their current rounds."""
         self._sweeper.stop()
+        self._retention.request_stop()
         self._maintenance.stop()
+        self._retention.stop()
         self._keys.stop()

@@ -1,6 +1,6 @@
 """The settings of drains and of what runs beside the workers."""
 
-from pydantic import Field
+from pydantic import ByteSize, Field
 
 from storage.settings import Settings
 
@@ -47,4 +47,16 @@ class WorkerSettings(Settings):
         le=366,
         description="Days ahead for which partitions are made "
         "(at most 1 if `ACTIVITY_PARTITION_BY` is `hour`).",
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=2,
+        le=36_500,
+        description="Days that events are kept; without it they are kept for good.",
+    )
+    disk_budget: ByteSize | None = Field(
+        None,
+        gt=0,
+        description="Bytes that the database may have on disk, as `500GiB`: beyond that the oldest "
+        "partitions are removed.",
     )

@@ -6,7 +6,7 @@ What a server did not tell is None here, and then the metric has no value.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.events.figures import HistoryFigures
+from storage.events.figures import HistoryFigures, RetentionFigures
 from storage.events.ledger import Account
 from storage.metrics import catalogue
 from storage.metrics.catalogue import Metric
@@ -91,6 +91,21 @@ def _of_history(history: HistoryFigures | None, shards: Sequence[ShardState]) ->
         _single(catalogue.PARTITIONS_AHEAD, history.partitions_ahead_seconds),
         _single(catalogue.OLDEST_EVENT, history.oldest_event),
         _single(catalogue.DATABASE_BYTES, history.database_bytes),
+        *_of_retention(history.retention),
+    ]
+
+
+def _of_retention(found: RetentionFigures) -> list[Sampled]:
+    return [
+        _single(catalogue.REMOVED_PARTITIONS, found.partitions_removed),
+        _single(catalogue.REMOVED_EVENTS, found.rows_removed),
+        _single(catalogue.HORIZON, found.horizon),
+        _single(catalogue.RETENTION_RUN, found.ran),
+        _single(catalogue.RETENTION_DUE, found.due),
+        _single(catalogue.RETENTION_HELD, found.held),
+        _single(catalogue.RETENTION_BRAKED, int(found.is_braked)),
+        _single(catalogue.DISK_BUDGET, found.disk_budget),
+        _single(catalogue.DISK_EXCESS, found.excess_bytes),
     ]
 
 

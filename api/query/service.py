@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -136,6 +137,13 @@ class History:
     async def stored_states(self, event_ids: Sequence[UUID]) -> dict[UUID, StoredState]:
         """Return the state of those that have left the queue. Raises DatabaseUnavailable."""
         return await self.in_thread(lambda: self._store.stored_states(event_ids))
+
+    async def horizon(self) -> datetime | None:
+        """Return the instant before which retention has removed events; None if it never has.
+
+        Raises DatabaseUnavailable.
+        """
+        return await self.in_thread(self._store.horizon)
 
     async def ping(self) -> None:
         """Raise DatabaseUnavailable if the history can't be read."""

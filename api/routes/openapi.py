@@ -306,7 +306,7 @@ GET_EVENT: dict[str, Any] = {
     "tags": ["events"],
     "response_model": EventWithReceipt,
     "responses": {
-        404: problem("No such event was accepted."),
+        404: problem("No such event was accepted, or it is not kept any more."),
         405: problem("`batch` is no id: batches are posted.", Allow=header("The method.")),
         422: problem("`fresh` is neither `true` nor `false`, or there is another parameter."),
         503: AWAY,

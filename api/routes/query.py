@@ -1,5 +1,6 @@
 """The routes that read, for FastAPI and the OpenAPI document."""
 
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from api.routes.openapi_around import GET_AROUND
 from api.routes.openapi_statistics import GET_FACETS, GET_STATS
 from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
-from storage.model.event import encode_event
+from storage.model.event import encode_event, id_ms, time_text, to_ms
 
 
 class _EventId(StringConvertor):
@@ -127,8 +128,18 @@ async def _found(request: Request, wanted: UUID) -> EventReceipt:
             "This event was accepted, but its bytes can't be read: see `activity dead-letters`.",
         )
     if found is None:
-        raise Problem(404, "No event with this ID was accepted.")
+        raise Problem(404, _not_found(wanted, await history.horizon()))
     return EventReceipt.of(*found)
+
+
+def _not_found(wanted: UUID, horizon: datetime | None) -> str:
+    """Say why there is no such event; whether one was removed, nobody knows."""
+    if horizon is None or id_ms(wanted) >= to_ms(horizon):
+        return "No event with this ID was accepted."
+    return (
+        "There is no event with this ID. Events that were created before "
+        f"{time_text(to_ms(horizon))} are not kept any more."
+    )
 
 
 def _if_none_match(request: Request) -> bytes:

@@ -8,6 +8,7 @@ from cli.doctor import (
     key_checks,
     machine_checks,
     queue_checks,
+    retention_checks,
     schema_checks,
     shared_checks,
 )
@@ -16,7 +17,7 @@ from cli.doctor.check import Check
 OF_SERVER: Mapping[str, Sequence[Check]] = {
     "queue": queue_checks.CHECKS,
     "control": control_checks.CHECKS,
-    "database": (*database_checks.CHECKS, *schema_checks.CHECKS),
+    "database": (*database_checks.CHECKS, *schema_checks.CHECKS, *retention_checks.CHECKS),
 }
 """The checks that ask one server only. Each server has a thread of its own."""
 

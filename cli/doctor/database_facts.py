@@ -12,6 +12,7 @@ from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
 from storage.events.hour_counts import read_differing
 from storage.events.ledger import Ledger, read_ledger
+from storage.postgres.engine import transaction
 from storage.postgres.inspection import (
     Connections,
     DatabaseInspection,
@@ -20,6 +21,7 @@ from storage.postgres.inspection import (
     LongTransactions,
 )
 from storage.postgres.partitions import Span
+from storage.retention.state import RetentionState, read_state
 from storage.settings import StorageSettings
 
 
@@ -109,6 +111,16 @@ class DatabaseFacts(Server):
     def keys(self) -> KeyRecords:
         """Return the API keys that this home has."""
         return self.ask(lambda: KeyTable(self._inspection.engine).load())
+
+    @cached_property
+    def retention(self) -> RetentionState:
+        """Return what runs of retention have found and removed."""
+
+        def read() -> RetentionState:
+            with transaction(self._inspection.engine) as connection:
+                return read_state(connection)
+
+        return self.ask(read)
 
     @cached_property
     def ledger(self) -> Ledger:

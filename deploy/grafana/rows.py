@@ -179,8 +179,24 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             "Size of the database",
             "bytes",
-            [(gauge("activity_database_bytes"), "database")],
-            "Rows, indexes and everything else in the database.",
+            [
+                (gauge("activity_database_bytes"), "database"),
+                (gauge("activity_disk_budget_bytes"), "budget"),
+                (gauge("activity_disk_excess_bytes"), "over the budget, not removable"),
+            ],
+            "Rows, indexes and everything else in the database, and its budget.",
+        ),
+        Panel(
+            "Removed by retention",
+            "short",
+            [
+                (gauge("activity_removed_partitions_total"), "partitions, removed"),
+                (gauge("activity_removed_events_total"), "events, removed (estimate)"),
+                (gauge("activity_retention_due_partitions"), "partitions, due and still there"),
+                (gauge("activity_retention_held_partitions"), "partitions, under a legal hold"),
+                (gauge("activity_retention_braked"), "1: waits for a confirmation"),
+            ],
+            "What retention has removed until now, and what it has left.",
         ),
         Panel(
             "Partitions ahead",
@@ -191,8 +207,12 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             "Oldest event",
             "dateTimeAsIso",
-            [(f"1000 * min(activity_oldest_event_timestamp_seconds{{{JOB}}})", "oldest")],
-            "The time of the first event in the history.",
+            [
+                (f"1000 * min(activity_oldest_event_timestamp_seconds{{{JOB}}})", "oldest"),
+                (f"1000 * max(activity_retention_horizon_timestamp_seconds{{{JOB}}})", "horizon"),
+                (f"1000 * max(activity_retention_run_timestamp_seconds{{{JOB}}})", "last run"),
+            ],
+            "The first event in the history, where retention has cut it off, and its last run.",
         ),
     ),
     "Reading": (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from time import perf_counter_ns
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.receipt import StoredState
 from storage.postgres.engine import READ_LIMIT_MS, TimeLeft, transaction
-from storage.postgres.tables import dead_letters, events
+from storage.postgres.tables import dead_letters, events, retention_state
 from storage.tracing import span
 
 # OpenTelemetry's names for a query of a database.
@@ -115,6 +116,15 @@ class EventStore:
             found: dict[UUID, StoredState] = dict.fromkeys(dead, "dead")
             stored = connection.scalars(find_query(events, event_ids, [events.c.id]))
             found.update(dict.fromkeys(stored, "stored"))
+        return found
+
+    def horizon(self) -> datetime | None:
+        """Return the instant before which retention has removed events; None if it never has.
+
+        Raises DatabaseUnavailable.
+        """
+        with transaction(self._engine) as connection:
+            found: datetime | None = connection.scalar(sa.select(retention_state.c.horizon))
         return found
 
     def ping(self) -> None:

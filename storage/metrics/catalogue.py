@@ -315,6 +315,56 @@ OLDEST_EVENT = _of_service(
     "seconds",
 )
 DATABASE_BYTES = _of_service("database_bytes", "gauge", "Bytes of the database on disk.", "bytes")
+REMOVED_PARTITIONS = _of_service(
+    "removed_partitions_total", "counter", "Partitions that retention has removed.", "partitions"
+)
+REMOVED_EVENTS = _of_service(
+    "removed_events_total",
+    "counter",
+    "Events that retention has removed, about: PostgreSQL's estimate of their partitions.",
+    "events",
+)
+HORIZON = _of_service(
+    "retention_horizon_timestamp_seconds",
+    "gauge",
+    "Unix time before which retention has removed events; absent if it never has.",
+    "seconds",
+)
+RETENTION_RUN = _of_service(
+    "retention_run_timestamp_seconds",
+    "gauge",
+    "Unix time of the last run of retention; absent before the first.",
+    "seconds",
+)
+RETENTION_DUE = _of_service(
+    "retention_due_partitions",
+    "gauge",
+    "Partitions that the last run of retention has left although they are due.",
+    "partitions",
+)
+RETENTION_HELD = _of_service(
+    "retention_held_partitions",
+    "gauge",
+    "Partitions that are due and stay for a legal hold.",
+    "partitions",
+)
+RETENTION_BRAKED = _of_service(
+    "retention_braked",
+    "gauge",
+    "1 if so much is due that an operator must confirm it, else 0.",
+)
+DISK_BUDGET = _of_service(
+    "disk_budget_bytes",
+    "gauge",
+    "Bytes that the database may have (ACTIVITY_DISK_BUDGET); absent without a budget.",
+    "bytes",
+)
+DISK_EXCESS = _of_service(
+    "disk_excess_bytes",
+    "gauge",
+    "Bytes over ACTIVITY_DISK_BUDGET although nothing more may be removed; 0 if there is none.",
+    "bytes",
+)
 KEY_EXPIRY = _of_service(
     "key_expiry_seconds",
     "gauge",
@@ -343,6 +393,15 @@ CATALOGUE = (
     PARTITIONS_AHEAD,
     OLDEST_EVENT,
     DATABASE_BYTES,
+    REMOVED_PARTITIONS,
+    REMOVED_EVENTS,
+    HORIZON,
+    RETENTION_RUN,
+    RETENTION_DUE,
+    RETENTION_HELD,
+    RETENTION_BRAKED,
+    DISK_BUDGET,
+    DISK_EXCESS,
     KEY_EXPIRY,
     *COUNTED,
     PROCESS_RESIDENT,

@@ -24,7 +24,7 @@ _LACKING = """
         format('%I', left(c.relname, 50) || substr(:index, 7)) AS name
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'events'::regclass AND to_regclass(:index) IS NOT NULL
-        AND NOT EXISTS (
+        AND NOT i.inhdetachpending AND NOT EXISTS (
             SELECT FROM pg_inherits a JOIN pg_index y ON y.indexrelid = a.inhrelid
             WHERE a.inhparent = to_regclass(:index) AND y.indrelid = c.oid
         )

@@ -48,7 +48,7 @@ def idempotency_expiry(shard: int) -> str:
 
 
 def pending_tags(writer: int | str) -> str:
-    """Control: set of the cache tags that a shard's drain, or a replay, is about to change."""
+    """Control: set of the cache tags that a drain, a replay or retention is about to change."""
     return f"cache:pending_tags:{writer}"
 
 

@@ -39,6 +39,10 @@ TICKETS = {
     "ActivityServerDown",
     "ActivityDiskFills",
     "ActivityKeyExpires",
+    "ActivityRetentionStopped",
+    "ActivityRetentionLate",
+    "ActivityRetentionNotRunning",
+    "ActivityOverDiskBudget",
 }
 
 

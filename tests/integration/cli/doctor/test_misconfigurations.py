@@ -177,6 +177,20 @@ def database_setting(name: str, value: str) -> Plant:
     return lambda bench: bench.alter_system(name, value)
 
 
+def retention(kept: str = "", budget: str = "", **state: Any) -> Plant:
+    """Plant what the last run has found, just now unless `state` says otherwise."""
+    limits = {"days": kept or "NULL", "disk_budget": budget or "NULL"}
+    state = {"ran_at": "now()", **limits, **state}
+    values = ", ".join(f"{name} = {value}" for name, value in state.items())
+
+    def plant(bench: Bench) -> None:
+        bench.environment |= {"ACTIVITY_RETENTION_DAYS": kept} if kept else {}
+        bench.environment |= {"ACTIVITY_DISK_BUDGET": budget} if budget else {}
+        bench.sql(f"UPDATE retention_state SET {values}")
+
+    return plant
+
+
 DISPOSABLE = {"appendonly": "no", "maxmemory_policy": "volatile-lru"}
 CASES: list[tuple[str, Verdict, str, Plant]] = [
     ("queue-aof", FAULT, "appendonly no", own("queue", appendonly="no")),
@@ -236,6 +250,27 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
         WARNING,
         "3 entries of RQ's list",
         lambda bench: bench.control.set(keys.REFUSED_JOBS, 3),
+    ),
+    ("retention", WARNING, "retention has never run", retention("7", ran_at="NULL")),
+    (
+        "retention",
+        WARNING,
+        "retention has not run for 20 min",
+        retention("7", ran_at="now() - interval '20 min'"),
+    ),
+    ("retention", WARNING, "under other settings than these", retention("7", days="90")),
+    ("retention", WARNING, "1 partition is due and still there", retention("7", due="1")),
+    (
+        "retention",
+        WARNING,
+        "5 partitions are due, and so much",
+        retention("7", due="5", is_braked="true"),
+    ),
+    (
+        "disk-budget",
+        FAULT,
+        "1.0 GiB over its budget of 1.0 GiB",
+        retention("", str(2**30), excess_bytes=str(2**30)),
     ),
     (
         "database-answers",

@@ -23,6 +23,7 @@ from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.pgbouncer import pgbouncer, program
 from tests.support.queued import add_dead_letter, make_event
+from tests.support.retention import history
 
 EVENT = {"component": "c", "environment": "e", "message": "needle"}
 
@@ -153,3 +154,13 @@ def test_through_a_pooler_in_session_mode_replays_take_turns(pooled: StorageSett
             == 0
         )
     engine.dispose()
+
+
+def test_retention_works_through_a_pooler_in_session_mode(pooled: StorageSettings) -> None:
+    """Its lock, and what it detaches, belong to a session."""
+    with history(pooled, 5) as world:
+        run = world.run(days=2)
+        assert run is not None
+        assert len(run.removed) == 2
+        assert world.stored() == list(world.days[2:])
+        assert world.end_state()["unfinished"] == []
