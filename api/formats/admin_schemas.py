@@ -162,6 +162,9 @@ class MinuteAnswer(BaseModel):
     stored: int | None = Field(description="Rows that PostgreSQL has inserted.")
     duplicates: int | None = Field(description="Events that PostgreSQL already had.")
     dead: int | None = Field(description="Events that became dead letters.")
+    erased: int | None = Field(
+        description="Events that were dropped because their person was erased."
+    )
     rejected: int | None = Field(description="Events that were refused, for any reason.")
 
 

@@ -1,7 +1,8 @@
 /** Where the accepted events are: rows that add up to what was accepted. Pure. */
 
 /**
- * @typedef {{stored?: number | null, duplicates?: number | null, dead?: number | null}} Shard
+ * @typedef {{stored?: number | null, duplicates?: number | null, dead?: number | null,
+ *   erased?: number | null}} Shard
  * @typedef {{balanced: boolean | null, accepted: number, trimmed: number, backlog: number,
  *   foreign: number, foreign_backlog: number, queue_unaccounted: number,
  *   accounted: number | null, untrimmed: number | null, since: string | null}} Conservation
@@ -19,10 +20,11 @@ export function accountOf(found, shards) {
   const stored = sumOf(shards, "stored");
   const duplicates = sumOf(shards, "duplicates");
   const dead = sumOf(shards, "dead");
+  const erased = sumOf(shards, "erased") ?? 0; // a service of an earlier version has no such count
   const waiting = untrimmed === null ? null : found.backlog - untrimmed;
   const others = found.foreign + found.foreign_backlog;
   const isKnown = stored !== null && duplicates !== null && dead !== null;
-  const listed = isKnown ? stored + duplicates + dead : null;
+  const listed = isKnown ? stored + duplicates + dead + erased : null;
   const rest = accounted === null || listed === null ? 0 : accounted - listed;
   const came = [
     { name: "accepted", count: found.accepted },
@@ -33,6 +35,7 @@ export function accountOf(found, shards) {
     { name: "stored", count: stored },
     { name: "duplicates", count: duplicates, hint: "PostgreSQL had them already" },
     { name: "became dead letters", count: dead, hint: "since counting began" },
+    ...some("erased", erased, "dropped because their person was erased"),
     ...some("of shards that are not listed", rest),
     { name: "waiting", count: waiting === null ? null : Math.max(waiting, 0) },
     ...some("unaccounted", unaccountedOf(found)),
@@ -58,7 +61,7 @@ const some = (name, count, hint) => (count === 0 ? [] : [{ name, count, ...(hint
 
 /**
  * @param {Shard[]} shards
- * @param {"stored" | "duplicates" | "dead"} name
+ * @param {"stored" | "duplicates" | "dead" | "erased"} name
  * @returns {number | null} null if one is unknown
  */
 function sumOf(shards, name) {
