@@ -15,6 +15,7 @@ from storage.model.name_limits import NameLimits
 
 TAGS = 1024  # for each filter: bounds the number of counters whatever values come in
 ALL = "all"
+CLOSED = "closed"  # the generation of all closed pages and days
 
 _TAGGED = sorted(
     (declared.tag_rank, name, attrgetter(name), declared.normalize_text)
@@ -30,6 +31,11 @@ def of_events(events: Sequence[Event]) -> set[str]:
         values = set(map(field_of, events)) - {None}
         tags |= _tags(name, map(normalize, values))
     return tags
+
+
+def every() -> set[str]:
+    """Return every tag that a page may have, closed pages and days included."""
+    return {ALL, CLOSED} | {f"{name}:{n}" for _, name, _, _ in _TAGGED for n in range(TAGS)}
 
 
 def of_page(filters: Filters) -> list[str]:
