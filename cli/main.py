@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, str] = {
     "get": "cli.commands.get",
     "sql": "cli.commands.sql",
     "dead-letters": "cli.commands.dead_letters",
+    "erase": "cli.commands.erase",
     "keys": "cli.commands.keys",
     "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",

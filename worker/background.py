@@ -6,13 +6,14 @@ from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
+from worker.erasures import open_erasures
 from worker.key_maintenance import KeyMaintenance
 from worker.maintenance import Maintenance
 from worker.settings import WorkerSettings
 
 
 class Background:
-    """The sweeper, the maintenance of tables and that of API keys, in a thread each."""
+    """The sweeper, the maintenance of tables and that of API keys, and erasures: a thread each."""
 
     def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
         """Check the servers. Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
@@ -24,16 +25,19 @@ class Background:
         )
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
+        self._erasures = open_erasures(storage)
         self._keys = KeyMaintenance(connect(storage.queue_url), plain_engine(storage.database_url))
 
     def start(self) -> None:
         """Start the threads."""
         self._keys.start()
         self._maintenance.start()
+        self._erasures.start()
         self._sweeper.start()
 
     def stop(self) -> None:
         """Stop the threads after their current rounds."""
         self._sweeper.stop()
         self._maintenance.stop()
+        self._erasures.stop()
         self._keys.stop()

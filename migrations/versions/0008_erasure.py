@@ -31,7 +31,6 @@ CREATE TABLE erasures (
     deleted bigint NOT NULL DEFAULT 0,
     redacted bigint NOT NULL DEFAULT 0,
     letters bigint NOT NULL DEFAULT 0,
-    dropped bigint NOT NULL DEFAULT 0,
     waits_for text,
     remains text[] NOT NULL DEFAULT '{}'
 );

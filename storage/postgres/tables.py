@@ -199,14 +199,13 @@ erasures = Table(
     Column("deleted", BigInteger, nullable=False, server_default=text("0")),
     Column("redacted", BigInteger, nullable=False, server_default=text("0")),
     Column("letters", BigInteger, nullable=False, server_default=text("0")),
-    Column("dropped", BigInteger, nullable=False, server_default=text("0")),
     Column("waits_for", Text),
     Column("remains", ARRAY(Text), nullable=False, server_default=text("'{}'")),
 )
 """Requests to erase a person (`storage.erasure`). Never the address: `digest` is its hash with
 `key`. It concerns what was created before `before`. `step`, and `place_at` and `place_id` in a scan
-of the events: how far it came. `dropped`: events that drains dropped; `letters`: dead letters that
-were deleted or redacted. `remains`: what could not be done, in words."""
+of the events: how far it came. `letters`: dead letters that were deleted or redacted. `waits_for`
+and `remains`: what it waits for, and what could not be done, in words."""
 
 erasure_hours = Table(
     "erasure_hours",

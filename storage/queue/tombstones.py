@@ -56,6 +56,11 @@ class QueueTombstones:
         with queue_errors():
             return int(run(self._client, "queue/entomb", shard_keys, args))
 
+    def fence(self, shard: int) -> int:
+        """Return the shard's fence: that of the present drain, or of the next one's predecessor."""
+        with queue_errors():
+            return int(self._client.hget(keys.state(shard), "fence") or 0)
+
     def find(self, erasure: UUID) -> dict[int, Tombstone]:
         """Return the tombstone of an erasure, by the shards that have it."""
         name = str(erasure).encode()

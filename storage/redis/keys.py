@@ -72,6 +72,9 @@ def day(digest: str, day: int) -> str:
     return f"cache:day:{digest}:{day}"
 
 
+EVERY_DAY = "cache:day:*"  # control: pattern of all of them
+
+
 def limit(key_id: str) -> str:
     """Control: hash, see access/lua/grant.lua; with a TTL unless the key has a limit of a day."""
     return f"limit:{key_id}"
