@@ -24,6 +24,7 @@ StorageError
 │   ├── TooManyAuditLines  the queue keeps no more audit lines: PostgreSQL must be reachable first
 │   └── UnreadableKey      a home has something else in the place of a key's record
 ├── FeedReplaced           the position is one in another feed, as of before a restore
+├── Held                   a legal hold keeps events that would be removed
 ├── PartitionNameTaken     a table that is not a partition has the name of one
 ├── LeaseLost              another drain has taken this shard over
 └── RefusedShare           PostgreSQL refuses too much of a batch: poison can't be the reason
@@ -123,6 +124,10 @@ class UnreadableKey(AccessError):
 
 class FeedReplaced(StorageError):
     """The position belongs to another feed: the database was restored since, or it is another."""
+
+
+class Held(StorageError):
+    """A legal hold keeps events that would be removed; the message names the holds."""
 
 
 class PartitionNameTaken(StorageError):

@@ -5,8 +5,11 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+_LOCK_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(hashtext(:name))")
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
 _TRY_LOCK_FOR_SESSION = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
+_TRY_SHARED_FOR_SESSION = sa.text("SELECT pg_try_advisory_lock_shared(hashtext(:name))")
+_UNLOCK_SHARED = sa.text("SELECT pg_advisory_unlock_shared(hashtext(:name))")
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
@@ -21,11 +24,18 @@ class Lock(StrEnum):
     NGRAM_RECORDS = "activity message n-grams"
     ERASURE = "activity erasure"
     PARTITION_INDEXES = "activity partition indexes"
+    LEGAL_HOLDS = "activity legal holds"
+    RETENTION = "activity retention"
 
 
 def acquire(connection: sa.Connection, lock: Lock) -> None:
     """Wait for the lock, and hold it until the transaction ends."""
     connection.execute(_LOCK, {"name": str(lock)})
+
+
+def acquire_shared(connection: sa.Connection, lock: Lock) -> None:
+    """Wait for the lock, and hold it with others until the transaction ends."""
+    connection.execute(_LOCK_SHARED, {"name": str(lock)})
 
 
 def try_acquire(connection: sa.Connection, lock: Lock) -> bool:
@@ -41,3 +51,13 @@ def try_acquire_for_session(connection: sa.Connection, lock: Lock) -> bool:
 def release_for_session(connection: sa.Connection, lock: Lock) -> None:
     """Release what `try_acquire_for_session` has taken. The end of the session does it too."""
     connection.execute(_UNLOCK, {"name": str(lock)})
+
+
+def try_acquire_shared_for_session(connection: sa.Connection, lock: Lock) -> bool:
+    """Take the lock with others until `release_shared_for_session`; False if one has it alone."""
+    return bool(connection.scalar(_TRY_SHARED_FOR_SESSION, {"name": str(lock)}))
+
+
+def release_shared_for_session(connection: sa.Connection, lock: Lock) -> None:
+    """Release what `try_acquire_shared_for_session` has taken."""
+    connection.execute(_UNLOCK_SHARED, {"name": str(lock)})

@@ -272,3 +272,56 @@ audit_log = Table(
 """Who did what, when, to what, with which result: every administrative act."""
 
 Index("audit_log_at", audit_log.c.at.desc(), audit_log.c.id.desc())
+
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("start_at", TIMESTAMP(timezone=True)),
+    Column("end_at", TIMESTAMP(timezone=True)),
+    Column("email", Text),
+    Column("added_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("added_by", Text, nullable=False),
+    CheckConstraint("num_nonnulls(start_at, end_at, email) > 0", "legal_holds_something"),
+    CheckConstraint("start_at < end_at", "legal_holds_order"),
+)
+"""What must neither be removed by retention nor erased: events from `start_at` until before
+`end_at` (NULL: no bound), only those of `email` where it is given, ASCII letters in lower case."""
+
+removed_partitions = Table(
+    "removed_partitions",
+    metadata,
+    Column("partition", OID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("start_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("end_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("begun_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("detached_at", TIMESTAMP(timezone=True)),
+    Column("removed_at", TIMESTAMP(timezone=True)),
+)
+"""Partitions that retention removes, or has removed once `removed_at` is set. A row is committed
+before its partition is detached, so that a later run can go on. `rows` is an estimate."""
+
+retention_state = Table(
+    "retention_state",
+    metadata,
+    Column("one_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("days", Integer),
+    Column("disk_budget", BigInteger),
+    Column("ran_at", TIMESTAMP(timezone=True)),
+    Column("is_settled", Boolean, nullable=False, server_default=text("false")),
+    Column("is_braked", Boolean, nullable=False, server_default=text("false")),
+    Column("due", Integer, nullable=False, server_default=text("0")),
+    Column("held", Integer, nullable=False, server_default=text("0")),
+    Column("excess_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("horizon", TIMESTAMP(timezone=True)),
+    Column("partitions_removed", BigInteger, nullable=False, server_default=text("0")),
+    Column("rows_removed", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("one_row", "retention_state_one_row_check"),
+)
+"""One row: what the last run found under its settings (`days`, `disk_budget`), and what all runs
+have removed. `horizon`: the end of the latest partition that was removed, NULL if none was."""
