@@ -122,3 +122,4 @@ LIST_ACTS = _read(
 LIST_ERASURES = _read(ErasuresAnswer, _limit(ERASURES, MAX_ERASURES))
 GET_ERASURE = _read(ErasureAnswer, responses={404: problem("No erasure has this ID.")})
 ERASE = _act(EraseBody, ErasureAnswer, 202)
+ERASE["responses"][409] = problem("A legal hold keeps events of this email.")

@@ -8,6 +8,7 @@ what the files of both servers still hold is cleaned up.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,12 +21,15 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.cache.renewal import CacheRenewal
 from storage.erasure import files, forgetting, letters, mentions, owned, records, rewriting
 from storage.erasure.records import BEGUN, DONE, Erasure
+from storage.errors import ControlUnavailable, Held, QueueUnavailable, StorageError
 from storage.model.erasing import Address, Tombstone
 from storage.model.event import to_datetime
 from storage.postgres.engine import transaction
 from storage.postgres.tables import drain_ledger
 from storage.queue.producer import MAX_AGE_MS
 from storage.queue.tombstones import QueueTombstones
+from storage.retention import holds
+from storage.server_errors import refusal
 
 WRITER = "erasure"
 """The name under which erasures renew the cache."""
@@ -89,9 +93,13 @@ class Eraser:
         """
         try:
             more = self._steps[record.step](record)
-        except Waits as wait:
+        except (Waits, Held) as wait:
             self._wait(record, str(wait))
             return False
+        except StorageError as error:
+            with suppress(StorageError):
+                self._wait(record, str(error))
+            raise
         if not more:
             with transaction(self._engine) as connection:
                 fresh = records.get(connection, record.id)
@@ -189,15 +197,22 @@ class Eraser:
         """Forget n-grams and cached pages, and at last the address itself."""
         forgetting.forget_ngrams(self._engine, record)
         self._renewal.end()
-        forgetting.forget_pages(self._control)
+        try:
+            forgetting.forget_pages(self._control)
+        except ControlUnavailable as error:
+            if not (why := refusal(error)):
+                raise
+            self._leave(record, f"cached pages until they expire, which are never served: {why}")
         self._stones.remove(record.id)
         return False
 
     def _rewrite_log(self, record: Erasure) -> bool:
         try:
-            is_done = self._log.is_done()
-        except redis.ResponseError as error:
-            return self._leave(record, f"the queue's append-only file: {error}")
+            is_done = self._log.is_done(record.id)
+        except QueueUnavailable as error:
+            if why := refusal(error):  # some hosts do not allow it
+                return self._leave(record, f"the queue's append-only file: {why}")
+            raise
         if not is_done:
             raise Waits("the queue to rewrite its append-only file")
         return False
@@ -235,11 +250,12 @@ class Eraser:
         """Record an erasure of what was created before now, and put its tombstones on the queue.
 
         Another one of the same person that has lost its address ends with this one. Raises
-        QueueUnavailable, DatabaseUnavailable: then nothing may be left of it, or it goes on.
+        Held, QueueUnavailable, DatabaseUnavailable: then nothing is left of it, or it goes on.
         """
         before_ms = self._stones.now_ms() + 1
         erasure = uuid4()
         with transaction(self._engine) as connection:
+            holds.require_none(connection, address.text)
             record = records.new_record(
                 connection, erasure, address, actor, rewrite, to_datetime(before_ms)
             )
@@ -250,6 +266,13 @@ class Eraser:
             for each in earlier:
                 self._supersede(connection, each, erasure)
         return record
+
+    def repeat(self, record: Erasure, address: Address) -> None:
+        """Begin a recorded erasure again, with its own instant."""
+        self.entomb(Tombstone(record.id, address, record.before_ms))
+        with transaction(self._engine) as connection:
+            records.go_to(connection, record, "fence")
+            records.change(connection, record.id, finished_at=None)
 
     def _supersede(self, connection: sa.Connection, earlier: Erasure, erasure: UUID) -> None:
         if earlier.id != erasure and earlier.waits_for == _LOST:

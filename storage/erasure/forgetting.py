@@ -1,5 +1,7 @@
 """Forget what the queue and control still hold: n-grams, cached pages, and the queue's log."""
 
+from uuid import UUID
+
 import redis
 import sqlalchemy as sa
 
@@ -43,13 +45,10 @@ class LogRewrite:
 
     def __init__(self, queue: redis.Redis) -> None:
         self._queue = queue
-        self._has_begun = False
+        self._begun: set[UUID] = set()
 
-    def is_done(self) -> bool:
-        """Begin it, or return whether it is done.
-
-        Raises QueueUnavailable, and redis.ResponseError if the server can't or must not.
-        """
+    def is_done(self, erasure: UUID) -> bool:
+        """Begin one for this erasure, or return whether it is done. Raises QueueUnavailable."""
         with queue_errors():
             found = self._queue.info(_PERSISTENCE)
             assert isinstance(found, dict)
@@ -57,9 +56,10 @@ class LogRewrite:
                 return True
             if found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]:
                 return False
-            if self._has_begun and found["aof_last_bgrewrite_status"] == "ok":
+            if erasure in self._begun and found["aof_last_bgrewrite_status"] == "ok":
+                self._begun.discard(erasure)
                 return True
             # One that was under way before may have read the dataset before the trimming.
             self._queue.bgrewriteaof()
-            self._has_begun = True
+            self._begun.add(erasure)
         return False

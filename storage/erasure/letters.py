@@ -11,6 +11,7 @@ from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import Erasure
 from storage.model.erasing import Address, email_of
 from storage.postgres.tables import dead_letters, erasures
+from storage.retention import holds
 
 BATCH = 100
 _FIRST = datetime(1, 1, 1, tzinfo=UTC), UUID(int=0)
@@ -33,11 +34,12 @@ def erase_some(engine: sa.Engine, record: Erasure, address: Address) -> bool:
     """Erase in the next dead letters; return whether more may be left. The record has the place.
 
     A replay that has read a letter before does not store it: it looks at the bytes again. Raises
-    DatabaseUnavailable.
+    DatabaseUnavailable, Held.
     """
     at, last_id = (record.place_at, record.place_id) if record.place_at else _FIRST
     place = {"at": at, "id": last_id, "before": record.before, "rows": BATCH}
     with knowing(engine, address) as connection:
+        holds.require_none(connection, address.text)
         rows = connection.execute(_NEXT, place).all()
         changed = sum(_erase(connection, address, row) for row in rows)
         if rows:

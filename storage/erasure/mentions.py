@@ -4,6 +4,7 @@ The trigram index finds messages within moments. It knows no `data`, so a scan o
 follows, a bounded number of rows at a time. `storage.model.erasing` tells what to change.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,8 +16,10 @@ from storage.erasure import records, touched
 from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import Erasure
 from storage.erasure.touched import Touched
+from storage.errors import Held
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures
+from storage.retention import holds
 
 FOUND_AT_ONCE = 500
 WALKED_AT_ONCE = 20_000
@@ -71,7 +74,7 @@ def redact_some(
 ) -> bool:
     """Redact the next events of the walk; return whether it goes on. The record has the place.
 
-    Raises DatabaseUnavailable, ControlUnavailable: then nothing is changed.
+    Raises DatabaseUnavailable, ControlUnavailable, Held: then nothing is changed.
     """
     at, last_id = (record.place_at, record.place_id) if record.place_at else _FIRST
     place = {"at": at, "id": last_id, "before": record.before, "rows": walk.rows}
@@ -80,6 +83,7 @@ def redact_some(
         rows = connection.execute(walk.query, place).all()
         changed = [one for row in rows if (one := _change(connection, address, row))]
         if changed:
+            _require_no_holds(connection, changed)
             touched.record(connection, record.id, changed)
         goes_on = bool(rows) and rows[-1].is_last
         if rows:
@@ -91,6 +95,18 @@ def redact_some(
     if changed:
         renewal.end()
     return goes_on
+
+
+def _require_no_holds(connection: sa.Connection, changed: Sequence[Touched]) -> None:
+    """Check that no hold of a time has one of these events. Raises Held."""
+    holds.keep_unchanged(connection)
+    for hold in holds.listed(connection):
+        if hold.email is None and any(
+            (hold.start is None or hold.start <= one.created_at)
+            and (hold.end is None or one.created_at < hold.end)
+            for one in changed
+        ):
+            raise Held(f"a legal hold keeps events that name this email: {hold.id} ({hold.reason})")
 
 
 def count(connection: sa.Connection) -> int:

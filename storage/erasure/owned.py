@@ -9,6 +9,7 @@ from storage.erasure.records import Erasure
 from storage.erasure.touched import Touched
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures, events, lower_email
+from storage.retention import holds
 
 BATCH = 500
 
@@ -21,9 +22,10 @@ def delete_some(
 ) -> bool:
     """Delete the oldest events of the person; return whether more may be left.
 
-    Raises DatabaseUnavailable, ControlUnavailable: then nothing is deleted.
+    Raises DatabaseUnavailable, ControlUnavailable, Held: then nothing is deleted.
     """
     with knowing(engine, address) as connection:
+        holds.require_none(connection, address.text)
         found = _delete(connection, record)
         if not found:
             return False

@@ -120,6 +120,8 @@ def notices(position: Position, head: Position) -> tuple[int, int]:
 
 def told(position: Position, batch: int) -> Position:
     """Return the position of a reader that knows the notices up to this batch of erasures."""
+    if batch == position.batches.get(ERASURES, 0):
+        return position
     within = position.within
     if within is not None:
         within = replace(within, to={**within.to, ERASURES: batch})

@@ -117,7 +117,7 @@ class FeedReader:
             is_finished = all(map(page.take, _bounded(connection, parts(position, to))))
             erased, batch = _notices(connection, position, head, page.filters)
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
-        following = told(following, batch) if batch else following
+        following = told(following, batch)
         behind = batches_behind(following, head)
         return FeedPage(page.events, following, behind, page.keys, to, erased)
 

@@ -15,6 +15,7 @@ from storage.erasure.runner import run_pending
 from storage.postgres.engine import plain_engine, short_engine
 from storage.postgres.tables import audit_log
 from storage.redis.client import connect
+from storage.retention.holds import LegalHolds
 from storage.settings import StorageSettings
 from testbed.servers import environment
 from testbed.service import Service
@@ -114,6 +115,22 @@ def test_a_person_is_erased_over_http(running: Service) -> None:
 def test_what_is_no_request_is_refused(running: Service, body: object, pointer: str) -> None:
     found = problem(running.http.post(PATH, json=body), 422)
     assert [error["pointer"] for error in found["errors"]] == [pointer]
+
+
+def test_a_legal_hold_is_409_and_nothing_is_erased(running: Service) -> None:
+    mine, _ = post_person(running, "kim@b.example")
+    with short_engine(running.settings.database_url) as engine:
+        hold = LegalHolds(engine).add("a lawsuit", email="Kim@b.example")
+        found = problem(running.http.post(PATH, json={"email": "kim@B.example"}), 409)
+        assert (found["type"], str(hold.id) in found["detail"]) == (
+            "urn:activity:problem:held",
+            True,
+        )
+        LegalHolds(engine).remove(hold.id)
+    assert running.http.get(f"/events/{mine}").json()["email"] == "kim@b.example"
+    with supervised(running.settings):
+        finish(running, begin(running, "kim@b.example")["id"])
+    assert running.http.get(f"/events/{mine}").status_code == 404
 
 
 @pytest.mark.parametrize("name", [str(uuid4()), "none"])

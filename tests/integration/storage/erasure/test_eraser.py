@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import redis
 import sqlalchemy as sa
 
 from storage.cache.renewal import CacheRenewal
@@ -19,6 +20,7 @@ from storage.postgres.engine import outside_transaction, transaction
 from storage.postgres.locks import Lock
 from storage.postgres.tables import audit_log
 from storage.redis import keys
+from storage.retention.holds import LegalHolds
 from tests.support import erasing as support
 from tests.support.drain_bench import Killed
 from tests.support.erasing import (
@@ -26,6 +28,7 @@ from tests.support.erasing import (
     JO,
     ErasureBench,
     assert_history_is_erased,
+    files_with,
     history,
     names_jo,
 )
@@ -240,6 +243,42 @@ def test_the_audit_log_has_the_hash_and_never_the_address(erasing: ErasureBench)
     assert not any(names_jo(str(line).encode()) for line in lines)
     assert begun.is_of(Address.of(JO.upper()))
     assert not begun.is_of(Address.of("another@example.com"))
+
+
+def test_a_queue_that_does_not_rewrite_its_log_is_told(
+    erasing: ErasureBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise redis.ResponseError("unknown command 'BGREWRITEAOF'")
+
+    monkeypatch.setattr(erasing.queue, "bgrewriteaof", refuse)
+    begun = erasing.begin()
+    erasing.finish()
+    found = erasing.record(begun)
+    assert found.step == "done"
+    assert "BGREWRITEAOF" in found.remains[0]
+
+
+def test_each_erasure_has_a_rewrite_of_the_log_that_began_after_it(erasing: ErasureBench) -> None:
+    eraser = erasing.eraser()
+    for email in ("a@b.example", "c@d.example"):
+        erasing.begin(email)
+        erasing.finish(eraser)
+        left = files_with(erasing.settings, erasing.engine, email.encode())
+        assert not [name for name in left if name.startswith("queue/")]
+
+
+def test_a_hold_that_comes_later_stops_an_erasure(erasing: ErasureBench) -> None:
+    erasing.store(history(1))
+    begun = erasing.begin()
+    holds = LegalHolds(erasing.engine, "somebody@host")
+    hold = holds.add("a lawsuit", start=to_datetime(0))
+    assert run_pending(erasing.engine, erasing.eraser())
+    assert "a lawsuit" in str(erasing.record(begun).waits_for)
+    assert erasing.rows("SELECT count(*) FROM events") == [(5,)]
+    holds.remove(hold.id)
+    erasing.finish()
+    assert_history_is_erased(erasing, 1)
 
 
 def test_an_event_that_is_inserted_by_hand_is_no_obstacle(erasing: ErasureBench) -> None:
