@@ -54,8 +54,10 @@ class Delivery:
         """Return the outcome of the chunk or part that starts there, if it is done."""
         with self._lock:
             result = self._done.pop(offset, None)
+            if result is None:  # a chunk of an earlier run stays settled until it is delivered
+                return None
             self._earlier.pop(offset, None)
-        return result.outcome if result else None
+        return result.outcome
 
     def settled(self) -> list[SettledChunk]:
         """Return the chunks that are done while an earlier one is not."""
