@@ -21,7 +21,13 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.cache.renewal import CacheRenewal
 from storage.erasure import files, forgetting, letters, mentions, owned, records, rewriting
 from storage.erasure.records import BEGUN, DONE, Erasure
-from storage.errors import ControlUnavailable, Held, QueueUnavailable, StorageError
+from storage.errors import (
+    ControlUnavailable,
+    DatabaseUnavailable,
+    Held,
+    QueueUnavailable,
+    StorageError,
+)
 from storage.model.erasing import Address, Tombstone
 from storage.model.event import to_datetime
 from storage.postgres.engine import transaction
@@ -262,9 +268,14 @@ class Eraser:
             earlier = [each for each in records.unfinished(connection) if each.is_of(address)]
         self.entomb(Tombstone(erasure, address, before_ms))
         with transaction(self._engine) as connection:
-            records.go_to(connection, record, "fence")
+            fresh = records.get(connection, erasure)
+            if fresh is not None and fresh.step == BEGUN:  # else another process was faster
+                records.go_to(connection, fresh, "fence")
             for each in earlier:
                 self._supersede(connection, each, erasure)
+        if fresh is None:
+            self._stones.remove(erasure)
+            raise DatabaseUnavailable("the erasure took too long to begin: ask for it again")
         return record
 
     def repeat(self, record: Erasure, address: Address) -> None:

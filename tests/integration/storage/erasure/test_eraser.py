@@ -10,6 +10,7 @@ from storage.cache.renewal import CacheRenewal
 from storage.erasure import files, forgetting, letters, mentions, owned, records, rewriting
 from storage.erasure.eraser import WRITER, Eraser
 from storage.erasure.runner import run_pending
+from storage.errors import DatabaseUnavailable
 from storage.events.hour_counts import read_differing
 from storage.events.insertion import insert_event
 from storage.events.ngram_builder import record_next
@@ -141,6 +142,23 @@ def test_two_erasures_of_one_person_and_one_of_another_at_once(erasing: ErasureB
     assert messages == []
     assert [erasing.record(one).step for one in both] == ["done"] * 3
     assert len({one.digest for one in both}) == 2
+
+
+def test_one_that_begins_too_slowly_leaves_no_tombstone(
+    erasing: ErasureBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eraser = erasing.eraser()
+    original = eraser.entomb
+
+    def slowly(stone: Any) -> None:
+        original(stone)
+        with transaction(erasing.engine) as connection:
+            connection.execute(sa.text("DELETE FROM erasures"))
+
+    monkeypatch.setattr(eraser, "entomb", slowly)
+    with pytest.raises(DatabaseUnavailable, match="too long"):
+        eraser.begin(Address.of(JO), "somebody@host", rewrite=False)
+    assert erasing.queue.keys("*erasing*") == []
 
 
 def test_one_process_at_a_time_works_on_erasures(erasing: ErasureBench) -> None:
