@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, str] = {
     "dead-letters": "cli.commands.dead_letters",
     "retention": "cli.commands.retention",
     "holds": "cli.commands.holds",
+    "erase": "cli.commands.erase",
     "keys": "cli.commands.keys",
     "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",

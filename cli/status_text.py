@@ -91,7 +91,7 @@ def _in_postgresql(accounts: Service) -> str:
     accounted = accounts.get("accounted")
     if accounted is None:
         return UNKNOWN
-    text = f"{counted(accounted, 'event')}: stored, duplicates and dead letters"
+    text = f"{counted(accounted, 'event')}: stored, duplicates, dead letters and erased"
     untrimmed = accounts.get("untrimmed")
     if untrimmed == 0:
         return text

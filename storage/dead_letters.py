@@ -209,8 +209,12 @@ def _letters() -> sa.Select[tuple[UUID, datetime, bytes, str, datetime]]:
 
 
 def _holds(connection: sa.Connection, letter: DeadLetter) -> bool:
-    """Return whether it is still a dead letter, and keep others from discarding it meanwhile."""
-    found = sa.select(dead_letters.c.id).where(_is(letter.id)).with_for_update()
+    """Return whether it is still a dead letter, and keep others from changing it meanwhile.
+
+    An erasure may have changed its bytes since they were read.
+    """
+    is_same = _is(letter.id) & (dead_letters.c.event == letter.event)
+    found = sa.select(dead_letters.c.id).where(is_same).with_for_update()
     return connection.execute(found).first() is not None
 
 

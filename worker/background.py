@@ -6,6 +6,7 @@ from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
+from worker.erasures import open_erasures
 from worker.key_maintenance import KeyMaintenance
 from worker.maintenance import Maintenance
 from worker.retention import Retention, policy_of
@@ -13,7 +14,7 @@ from worker.settings import WorkerSettings
 
 
 class Background:
-    """The sweeper, the maintenance of tables and that of API keys, and retention: a thread each."""
+    """The sweeper, the maintenance of tables and that of API keys, retention, and erasures."""
 
     def __init__(self, storage: StorageSettings, settings: WorkerSettings | None = None) -> None:
         """Check the servers. Raises DatabaseUnsuitable, QueueUnsuitable, ControlUnsuitable."""
@@ -25,6 +26,7 @@ class Background:
         )
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
+        self._erasures = open_erasures(storage)
         self._keys = KeyMaintenance(connect(storage.queue_url), plain_engine(storage.database_url))
         self._retention = Retention(
             plain_engine(storage.database_url, pool=2),
@@ -37,6 +39,7 @@ class Background:
         self._keys.start()
         self._maintenance.start()
         self._retention.start()
+        self._erasures.start()
         self._sweeper.start()
 
     def stop(self) -> None:
@@ -45,4 +48,5 @@ class Background:
         self._retention.request_stop()
         self._maintenance.stop()
         self._retention.stop()
+        self._erasures.stop()
         self._keys.stop()

@@ -17,6 +17,7 @@ from storage.events.writer import Outcome
 from storage.failures import log_failure, reason
 from storage.metrics.instruments import drain_batch_events
 from storage.model.entries import EntryBatch
+from storage.model.erasing import erase_unreadable
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
@@ -154,7 +155,8 @@ class Drain:
         batch, fence, invalidator = prepared.batch, self._lease.fence, self._context.invalidator
         oldest_ms, tags = prepared.oldest_ms, prepared.tags
         if batch.unreadable:
-            batch = self._lease.identify(batch)
+            batch = erase_unreadable(self._lease.identify(batch), self._lease.tombstones)
+        is_change = bool(batch.events or batch.erased)  # a killed drain may have stored erased ones
         with database_wait.waiting(storing(self._shard)):
             self._context.writer.ensure_partitions(batch.events)
             with self._context.writer.batch(self._shard, fence, oldest_ms) as transaction:
@@ -163,11 +165,11 @@ class Drain:
                 dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)
                 transaction.record_counts(batch, outcome.stored, dead)
                 clock.ends("insert")
-                if batch.events:
+                if is_change:
                     invalidator.begin_write(self._shard, oldest_ms, tags, fence)
                     clock.ends("begin_write")
         clock.ends("commit")
-        if batch.events:
+        if is_change:
             invalidator.end_write(self._shard, oldest_ms, tags, fence)
             clock.ends("end_write")
         self._lease.acknowledge(batch, self._context.meter.pace)

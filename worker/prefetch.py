@@ -8,6 +8,7 @@ from types import TracebackType
 from storage.cache.tags import of_events
 from storage.events.copy_format import copy_text
 from storage.model.entries import EntryBatch
+from storage.model.erasing import erase
 from storage.queue.lease import ShardLease
 from worker.batch_size import BatchSize
 
@@ -73,6 +74,8 @@ class Prefetcher:
         if batch is None:
             return None
         self._size.learn(len(batch.entries), batch.bytes)
+        if self._lease.tombstones:
+            batch = erase(batch, self._lease.tombstones)
         return PreparedBatch(
             batch,
             text=copy_text(batch.events),

@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from api.formats.json_document import Path, pointer
+from api.formats.schemas import Email
 from api.formats.validation_problem import validation_problem
 from api.http.error_detail import ErrorDetail
 from api.http.media_type import media_type
@@ -76,6 +77,15 @@ class Selection(_Body):
     def chosen(self) -> list[UUID]:
         """Return the ids, each once, in order."""
         return list(dict.fromkeys(map(UUID, self.ids)))
+
+
+class EraseBody(_Body):
+    """A person to erase."""
+
+    email: Email = Field(description="The address: ASCII letters in any case.")
+    rewrite: bool = Field(
+        False, description="Rewrite the files of PostgreSQL that may still hold the bytes, too."
+    )
 
 
 class NewKeyBody(_Body):

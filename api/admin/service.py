@@ -5,11 +5,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from api.admin.dead_letters import DeadLetterAdmin
+from api.admin.erasures import ErasureAdmin
 from api.admin.keys import KeyAdmin
 from api.admin.threads import AdminThreads
 from storage.access.homes import KeyHomes
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
+from storage.erasure.eraser import Servers
 from storage.postgres.engine import admin_engine
 from storage.redis.client import connect
 from storage.settings import StorageSettings
@@ -24,6 +26,7 @@ class Admin:
     threads: AdminThreads
     dead_letters: DeadLetterAdmin
     keys: KeyAdmin
+    erasures: ErasureAdmin
 
     def end(self) -> None:
         """End acts of many steps after the step that runs."""
@@ -48,6 +51,7 @@ def open_admin(stack: AsyncExitStack, storage: StorageSettings) -> Admin:
         threads,
         DeadLetterAdmin(threads, dead_letters),
         KeyAdmin(threads, KeyHomes(queue, engine)),
+        ErasureAdmin(threads, Servers(engine, queue, control, storage.shards)),
     )
     abandoned = asyncio.create_task(admin.dead_letters.end_abandoned_replay())
     stack.push_async_callback(asyncio.wait, [abandoned])

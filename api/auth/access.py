@@ -38,6 +38,9 @@ ACCESS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/admin/keys/{key_id}/rotate"): Scope.ADMIN,
     ("POST", "/admin/keys/{key_id}/revoke"): Scope.ADMIN,
     ("GET", "/admin/audit"): Scope.ADMIN,
+    ("GET", "/admin/erasures"): Scope.ADMIN,
+    ("POST", "/admin/erasures"): Scope.ADMIN,
+    ("GET", "/admin/erasures/{erasure_id}"): Scope.ADMIN,
     ("POST", "/session"): None,  # it takes a key, and these tell nothing without one
     ("GET", "/session"): None,
     ("DELETE", "/session"): None,

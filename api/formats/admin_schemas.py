@@ -154,6 +154,30 @@ class ActsAnswer(BaseModel):
     failures: dict[str, str] = Field(description=f"{_FAILURES} Acts may be missing then.")
 
 
+class ErasureAnswer(BaseModel):
+    """An erasure and how far it is. It never has the address."""
+
+    id: UUID
+    digest: str = Field(description="A keyed hash of the address.")
+    before: datetime = Field(description="It erases what was created before this instant.")
+    actor: str
+    rewrite: bool
+    step: str = Field(description="What it does now; `done` at its end.")
+    waits_for: str | None = Field(description="What this step waits for; null: it goes on.")
+    started_at: datetime
+    finished_at: datetime | None = Field(description="null: it goes on.")
+    deleted: int = Field(description="Stored events of the person that were deleted.")
+    redacted: int = Field(description="Stored events in which the address was written over.")
+    letters: int = Field(description="Dead letters that were deleted or written over.")
+    remains: list[str] = Field(description="What it could not do, in words.")
+
+
+class ErasuresAnswer(BaseModel):
+    """The latest erasures, the latest first."""
+
+    erasures: list[ErasureAnswer]
+
+
 class MinuteAnswer(BaseModel):
     """What happened in one minute. null: it is not known."""
 
@@ -162,6 +186,9 @@ class MinuteAnswer(BaseModel):
     stored: int | None = Field(description="Rows that PostgreSQL has inserted.")
     duplicates: int | None = Field(description="Events that PostgreSQL already had.")
     dead: int | None = Field(description="Events that became dead letters.")
+    erased: int | None = Field(
+        description="Events that were dropped because their person was erased."
+    )
     rejected: int | None = Field(description="Events that were refused, for any reason.")
 
 

@@ -254,6 +254,9 @@ class ShardStatus(BaseModel):
     stored: int | None = Field(None, description="Rows that PostgreSQL inserted.")
     duplicates: int | None = Field(None, description="Events that PostgreSQL already had.")
     dead: int | None = Field(None, description="Events that PostgreSQL refused: dead letters.")
+    erased: int | None = Field(
+        None, description="Events that drains dropped because their person was erased."
+    )
     foreign: int = Field(
         description="Entries that this service did not append: rows or dead letters now."
     )
@@ -265,7 +268,7 @@ class ShardStatus(BaseModel):
 
 
 class Conservation(BaseModel):
-    """Whether every accepted event is stored, queued, a duplicate or a dead letter."""
+    """Whether every accepted event is stored, queued, a duplicate, a dead letter or erased."""
 
     balanced: bool | None = Field(description="null: PostgreSQL or the queue does not answer.")
     accepted: int
@@ -278,7 +281,9 @@ class Conservation(BaseModel):
     queue_unaccounted: int = Field(
         description="accepted - trimmed - (backlog - foreign_backlog): should be 0."
     )
-    accounted: int | None = Field(None, description="stored + duplicates + dead in PostgreSQL.")
+    accounted: int | None = Field(
+        None, description="stored + duplicates + dead + erased in PostgreSQL."
+    )
     untrimmed: int | None = Field(
         None, description="Committed, but still in the queue: accounted - trimmed - foreign."
     )

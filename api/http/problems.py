@@ -17,6 +17,7 @@ from storage.errors import (
     DatabaseUnsuitable,
     FeedNotReady,
     FeedReplaced,
+    Held,
     KeyReused,
     KeysFull,
     QueryTooSlow,
@@ -150,6 +151,9 @@ def of_storage(error: StorageError) -> Problem:
             "A repeated key must come with the same body, and the same items of it must be valid."
         )
         return Problem(422, detail, [fault])
+    if isinstance(error, Held):
+        held = {"type": "urn:activity:problem:held", "title": "A legal hold keeps it"}
+        return Problem(409, f"Nothing was done: {error}.", more=held)
     if isinstance(error, FeedReplaced):
         return Problem(410, FEED_REPLACED)
     if isinstance(error, DatabaseUnsuitable):

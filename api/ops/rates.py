@@ -25,7 +25,7 @@ from storage.server_errors import refusal
 MINUTES = 60
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
-_QUEUE, _LEDGER, _REJECTED = "queue", "ledger", "rejected:"
+_QUEUE, _LEDGER, _ERASED, _REJECTED = "queue", "ledger", "erased", "rejected:"
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class RateSampler(PeriodicTask):
                 sum(one.duplicates for one in ledger),
                 sum(one.dead for one in ledger),
             )
+            found[_ERASED] = (sum(one.erased for one in ledger),)
         return found
 
 
@@ -103,6 +104,7 @@ def minute_of(number: int, start: Sample, end: Sample) -> dict[str, Any]:
     """Return what happened between both samples; null where it is unknown. Pure."""
     accepted = _growth(start.get(_QUEUE), end.get(_QUEUE), 1)
     stored = _growth(start.get(_LEDGER), end.get(_LEDGER), 3)
+    erased = _growth(start.get(_ERASED), end.get(_ERASED), 1)
     begin = datetime.fromtimestamp(number * MINUTE_SECONDS, UTC)
     return {
         "minute": begin.isoformat(),
@@ -110,6 +112,7 @@ def minute_of(number: int, start: Sample, end: Sample) -> dict[str, Any]:
         "stored": stored[0],
         "duplicates": stored[1],
         "dead": stored[2],
+        "erased": erased[0],
         "rejected": _rejected_between(start, end),
     }
 

@@ -87,6 +87,7 @@ def _of_history(history: HistoryFigures | None, shards: Sequence[ShardState]) ->
         _by_shard(catalogue.STORED_EVENTS, stored),
         _single(catalogue.DUPLICATE_EVENTS, sum(one.duplicates for one in accounts)),
         _single(catalogue.DEAD_EVENTS, sum(one.dead for one in accounts)),
+        _single(catalogue.ERASED_EVENTS, sum(one.erased for one in accounts)),
         _single(catalogue.DEAD_LETTERS, history.ledger.dead_letters),
         _single(catalogue.PARTITIONS_AHEAD, history.partitions_ahead_seconds),
         _single(catalogue.OLDEST_EVENT, history.oldest_event),

@@ -178,6 +178,7 @@ def _shard(shard: ShardState, ledger: Ledger | None) -> ShardStatus:
         stored=account.stored if account else uncounted,
         duplicates=account.duplicates if account else uncounted,
         dead=account.dead if account else uncounted,
+        erased=account.erased if account else uncounted,
         foreign=shard.foreign,
         last_error=shard.last_error or None,
     )

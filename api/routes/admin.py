@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from api.admin import bodies
 from api.admin.actor import actor_of
-from api.admin.bodies import NewKeyBody, RevokeBody, RotateBody, Selection
+from api.admin.bodies import EraseBody, NewKeyBody, RevokeBody, RotateBody, Selection
 from api.admin.params import Params
 from api.admin.service import Admin
 from api.http.problem_response import json_answer
@@ -97,6 +97,31 @@ async def list_acts(request: Request) -> Response:
     limit, before = asked.limit(document.ACTS, document.MAX_ACTS), asked.place("before")
     asked.end()
     return _answer(await _admin(request).keys.acts(limit, before))
+
+
+@router.get("/admin/erasures", **document.LIST_ERASURES)
+async def list_erasures(request: Request) -> Response:
+    """List the latest erasures of persons, the latest first, and how far they are."""
+    asked = Params(request.scope["query_string"], ("limit",))
+    limit = asked.limit(document.ERASURES, document.MAX_ERASURES)
+    asked.end()
+    return _answer(await _admin(request).erasures.newest(limit))
+
+
+@router.get("/admin/erasures/{erasure_id}", **document.GET_ERASURE)
+async def get_erasure(request: Request, erasure_id: str) -> Response:
+    """Tell how far an erasure is."""
+    require_known(request.scope["query_string"], [])
+    if not is_uuid(erasure_id):
+        raise Problem(404, f"{erasure_id[:40]!r} is not the ID of an erasure (expected a UUID).")
+    return _answer(await _admin(request).erasures.find(UUID(erasure_id)))
+
+
+@router.post("/admin/erasures", **document.ERASE)
+async def erase_person(request: Request) -> Response:
+    """Begin to erase a person from everything that was created before now."""
+    body = await _body(request, EraseBody)
+    return _answer(await _admin(request).erasures.begin(body, _actor(request)), 202)
 
 
 async def _selection(request: Request) -> tuple[list[UUID], str]:

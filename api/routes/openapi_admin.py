@@ -4,11 +4,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.admin.bodies import JSON, NewKeyBody, RevokeBody, RotateBody, Selection
+from api.admin.bodies import JSON, EraseBody, NewKeyBody, RevokeBody, RotateBody, Selection
 from api.formats.admin_schemas import (
     ActsAnswer,
     DeadLettersAnswer,
     DiscardAnswer,
+    ErasureAnswer,
+    ErasuresAnswer,
     KeysAnswer,
     NewKeyAnswer,
     OriginalAnswer,
@@ -21,6 +23,7 @@ from api.routes.openapi import AWAY, header, parameter, problem
 LETTERS, MAX_LETTERS = 50, 200
 KEYS, MAX_KEYS = 200, 1_000
 ACTS, MAX_ACTS = 50, 500
+ERASURES, MAX_ERASURES = 50, 500
 MAX_REASON = 500
 
 _NOT_KEPT = {"Cache-Control": header("Not to be kept.", const="no-store")}
@@ -116,3 +119,7 @@ LIST_ACTS = _read(
         {"type": "string", "maxLength": 100},
     ),
 )
+LIST_ERASURES = _read(ErasuresAnswer, _limit(ERASURES, MAX_ERASURES))
+GET_ERASURE = _read(ErasureAnswer, responses={404: problem("No erasure has this ID.")})
+ERASE = _act(EraseBody, ErasureAnswer, 202)
+ERASE["responses"][409] = problem("A legal hold keeps events of this email.")

@@ -1,6 +1,7 @@
 """The OpenAPI document of the feed."""
 
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 from fastapi import Response
 from pydantic import BaseModel, Field
@@ -13,10 +14,22 @@ from api.routes.openapi import AWAY, header, parameter, problem, query_parameter
 from storage.model.filters import MAX_LIMIT
 
 
+class ErasedAnswer(BaseModel):
+    """What an erasure did to a stored event. The reader need not have seen it."""
+
+    id: UUID
+    act: Literal["deleted", "redacted"] = Field(
+        description="`redacted`: `[erased]` is written over an address in it; read it again."
+    )
+
+
 class ChangesAnswer(BaseModel):
     """Events in the order in which they were stored."""
 
     events: list[EventAnswer]
+    erased: list[ErasedAnswer] = Field(
+        description="Stored events that an erasure deleted or redacted since: do so with a copy."
+    )
     next: str = Field(description="The token for the next request.")
     behind: int = Field(description="Stored batches that may have more; 0: there is no more now.")
 

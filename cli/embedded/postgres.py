@@ -51,6 +51,9 @@ SETTINGS = {
     "synchronous_commit": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Statements, and the details of errors, have the values of events.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

@@ -132,7 +132,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             "Events unaccounted",
             "short",
             [(gauge("activity_unaccounted_events"), "events")],
-            "Accepted, and neither waiting nor stored, duplicate or dead. Always 0.",
+            "Accepted, and neither waiting nor stored, duplicate, dead or erased. Always 0.",
         ),
     ),
     "Storing": (
@@ -143,6 +143,7 @@ ROWS: dict[str, Sequence[Panel]] = {
                 (service_rate("activity_stored_events_total"), "stored"),
                 (service_rate("activity_duplicate_events_total"), "duplicates"),
                 (service_rate("activity_dead_events_total"), "dead letters"),
+                (service_rate("activity_erased_events_total"), "erased"),
             ],
             "What became of the entries of the queue, by the ledger in PostgreSQL.",
         ),

@@ -14,6 +14,9 @@ _BITS = 48
 REPLAY = 1 << 14
 """The row of replays of dead letters. Rows before it are shards, rows behind it of any program."""
 
+ERASURES = (1 << 15) - 1
+"""The row of erasures, whose batches are notices and no events."""
+
 SET_NUMBER = f"set_config('activity.feed', ((shard::bigint << {_BITS}) | batches)::text, true)"
 """SQL that makes the number of a row's `batches` the one of the events of this transaction."""
 

@@ -19,11 +19,12 @@ class Account:
     duplicates: int
     dead: int
     since: datetime
+    erased: int = 0
 
     @property
     def total(self) -> int:
         """Count the events that are accounted for."""
-        return self.stored + self.duplicates + self.dead
+        return self.stored + self.duplicates + self.dead + self.erased
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ def ledger_in(connection: sa.Connection) -> Ledger:
 
 def _accounts_in(connection: sa.Connection) -> dict[int, Account]:
     entries = drain_ledger.c
-    columns = (entries.shard, entries.stored, entries.duplicates, entries.dead, entries.since)
+    columns = (
+        *(entries.shard, entries.stored, entries.duplicates, entries.dead, entries.since),
+        entries.erased,
+    )
     shards = sa.select(*columns).where(entries.shard < feed_numbers.REPLAY)
     rows = connection.execute(shards).all()
     return {row.shard: Account(*row) for row in rows}

@@ -17,6 +17,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.model.event import Event, hours_of
+from storage.postgres import locks
+from storage.postgres.locks import Lock
 from storage.postgres.partitions import Span
 
 Range = tuple[datetime | None, datetime | None]
@@ -34,6 +36,14 @@ _FLAG_LATE = sa.text("""
     WHERE start_at > hour - interval '24 hours' AND start_at < hour + interval '1 hour'
     AND hour < end_at AND late IS NULL
 """)
+# A late span is recorded again after an hour.
+_DUE_NOW = sa.text("""
+    UPDATE message_spans SET late = now() - interval '2 hours'
+    FROM unnest(CAST(:hours AS timestamptz[])) AS hour
+    WHERE start_at > hour - interval '24 hours' AND start_at < hour + interval '1 hour'
+    AND hour < end_at AND late IS NOT NULL RETURNING start_at
+""")
+_FORGET = sa.text("DELETE FROM message_grams WHERE span = :start")
 # Of each part only the longest recorded n-grams count: they say all that shorter ones would.
 _WITHOUT = sa.text(f"""
     WITH part AS MATERIALIZED (
@@ -59,7 +69,19 @@ _WITHOUT = sa.text(f"""
 
 def flag_late_spans(connection: sa.Connection, events: Iterable[Event]) -> None:
     """Flag the spans of these events as late, in the transaction that has inserted them."""
-    connection.execute(_FLAG_LATE, {"hours": hours_of(events)})
+    flag_late_hours(connection, hours_of(events))
+
+
+def flag_late_hours(connection: sa.Connection, hours: Sequence[datetime]) -> None:
+    """Flag the spans of these hours as late, after a change of messages in this transaction."""
+    connection.execute(_FLAG_LATE, {"hours": list(hours)})
+
+
+def forget_late_spans(connection: sa.Connection, hours: Sequence[datetime]) -> None:
+    """Delete the n-grams of these hours that are late, and let their spans be recorded soon."""
+    locks.acquire(connection, Lock.NGRAM_RECORDS)  # no span is being recorded meanwhile
+    for start in connection.scalars(_DUE_NOW, {"hours": list(hours)}).all():
+        connection.execute(_FORGET, {"start": start})
 
 
 def without(connection: sa.Connection, parts: Sequence[str]) -> list[Span]:

@@ -13,7 +13,7 @@ from storage.errors import DatabaseUnavailable, LeaseLost
 from storage.events.feed_numbers import SET_NUMBER
 from storage.events.insertion import FindForeign, Refusal, insert_events
 from storage.events.refusals import RefusalWindow
-from storage.model.entries import EntryBatch, Unreadable
+from storage.model.entries import EntryBatch, Erased, Unreadable
 from storage.model.event import (
     MAX_DATETIME_MS,
     Event,
@@ -62,6 +62,14 @@ _CLAIM += SET_NUMBER  # the number in the feed of all that the transaction store
 _RECORD_COUNTS = """
     UPDATE drain_ledger SET entry = %(entry)s, stored = stored + %(stored)s,
     dead = dead + %(dead)s, duplicates = duplicates + %(duplicates)s WHERE shard = %(shard)s
+"""
+_RECORD_ERASED = """
+    UPDATE drain_ledger SET erased = erased + %(erased)s WHERE shard = %(shard)s
+"""
+_RECORD_HOURS = """
+    INSERT INTO erasure_hours (hour, erasure)
+    SELECT CAST(hour || ':00Z' AS timestamptz), CAST(erasure AS uuid)
+    FROM unnest(%(hours)s, %(erasures)s) AS touched (hour, erasure) ON CONFLICT DO NOTHING
 """
 
 
@@ -189,17 +197,29 @@ class BatchTransaction:
 
         `stored` and `dead` entries are new to `events` and to `dead_letters`.
         """
+        if batch.erased and batch.erased.hours:
+            self._record_hours(batch.erased)
         fresh = batch.count_behind(self._position)
         if not fresh:
             return
+        erased = batch.count_erased_behind(self._position)
         counts = {
             "shard": self._shard,
             "entry": batch.entries[-1].decode(),
             "stored": stored,
             "dead": dead,
-            "duplicates": fresh - stored - dead,
+            "duplicates": fresh - stored - dead - erased,
+            "erased": erased,
         }
         self._connection.exec_driver_sql(_RECORD_COUNTS, counts)
+        if erased:
+            self._connection.exec_driver_sql(_RECORD_ERASED, counts)
+
+    def _record_hours(self, erased: Erased) -> None:
+        """Record what an erasure touches: a killed drain may have left the bytes in these files."""
+        erasures, hours = zip(*erased.hours, strict=True)
+        touched = {"hours": list(hours), "erasures": list(map(str, erasures))}
+        self._connection.exec_driver_sql(_RECORD_HOURS, touched)
 
     def _add_refused(self, refusal: Refusal) -> int:
         event = refusal.event

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from storage.events.feed_numbers import number_of, writer_and_batch
+from storage.events.feed_numbers import ERASURES, number_of, writer_and_batch
 
 
 class Key(NamedTuple):
@@ -95,7 +95,7 @@ def parts(position: Position, to: Mapping[int, int]) -> Iterator[Part]:
     if last and last.feed == 0:
         yield Part(-1, 0, last)
         last = None
-    for writer in sorted(to):
+    for writer in sorted(to.keys() - {ERASURES}):  # its batches have no events
         low, high = (number_of(writer, of.get(writer, 0)) for of in (position.batches, to))
         if low < high and (last is None or last.feed <= high):
             yield Part(low, high, last if last and last.feed > low else None)
@@ -110,6 +110,22 @@ def is_ahead(position: Position, head: Position) -> bool:
 def stopped(position: Position, last: Key, to: Mapping[int, int]) -> Position:
     """Return the position of a read that stopped behind `last`."""
     return Position(position.feed_id, position.batches, Within(last, to))
+
+
+def notices(position: Position, head: Position) -> tuple[int, int]:
+    """Return the numbers behind which and up to which notices of erasures are left to read."""
+    low, high = (number_of(ERASURES, of.batches.get(ERASURES, 0)) for of in (position, head))
+    return low, high
+
+
+def told(position: Position, batch: int) -> Position:
+    """Return the position of a reader that knows the notices up to this batch of erasures."""
+    if batch == position.batches.get(ERASURES, 0):
+        return position
+    within = position.within
+    if within is not None:
+        within = replace(within, to={**within.to, ERASURES: batch})
+    return replace(position, batches={**position.batches, ERASURES: batch}, within=within)
 
 
 def finished(position: Position, to: Mapping[int, int]) -> Position:

@@ -14,7 +14,7 @@ from storage.events.conditions import IN_ORDER, in_order, matching
 from storage.events.queries import EVENT_COLUMNS
 from storage.feed.position import Part
 from storage.model.filters import Filters
-from storage.postgres.tables import drain_ledger, events, feed_identity
+from storage.postgres.tables import drain_ledger, erased_events, events, feed_identity
 
 HEAD = sa.select(
     feed_identity.c.feed_id,
@@ -29,6 +29,10 @@ RECENT = sa.select(
     drain_ledger.c.shard, drain_ledger.c.recent_after, drain_ledger.c.recent_from
 ).where(drain_ledger.c.recent_from.is_not(None))
 
+NOTICE_BATCHES = 4
+"""Transactions of erasures whose notices one read tells."""
+
+_OF_NOTICES = ("component", "environment", "within_component", "within_environment")
 _WHOLE = [column.name for column in EVENT_COLUMNS if column.name != "data"]
 
 
@@ -55,6 +59,25 @@ def part_query(part: Part, filters: Filters, rows: int, limit: int) -> sa.Select
         .order_by(*_order(part, walked.c))
         .limit(limit)
     )
+
+
+def notices_query(low: int, high: int, filters: Filters) -> sa.Select[Any]:
+    """Return the SELECT of notices of erasures, whole transactions of them, in their order.
+
+    Only the filters by component and environment are asked: the limits of a client are among them.
+    """
+    of = erased_events.c
+    numbers = (
+        sa.select(of.feed)
+        .where(of.feed > low, of.feed <= high)
+        .distinct()
+        .order_by(of.feed)
+        .limit(NOTICE_BATCHES)
+    )
+    kept = [IN_ORDER[name](filters, of) for name in _OF_NOTICES if getattr(filters, name)]
+    shown = sa.and_(sa.true(), *kept).label("is_shown")
+    query = sa.select(of.feed, of.id, of.is_deleted, shown)
+    return query.where(of.feed.in_(numbers)).order_by(of.feed, of.id)
 
 
 def count_query(part: Part, filters: Filters) -> sa.Select[int]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from storage.errors import FeedNotReady, FeedReplaced
-from storage.events.feed_numbers import number_of, writer_and_batch
+from storage.events.feed_numbers import ERASURES, number_of, writer_and_batch
 from storage.events.page_rows import PAGE_BYTES, event_of, read_rows
 from storage.feed.position import (
     FIRST,
@@ -21,12 +21,21 @@ from storage.feed.position import (
     finished,
     is_ahead,
     later,
+    notices,
     parts,
     reach,
     skipped_parts,
     stopped,
+    told,
 )
-from storage.feed.queries import HEAD, RECENT, count_query, part_query
+from storage.feed.queries import (
+    HEAD,
+    NOTICE_BATCHES,
+    RECENT,
+    count_query,
+    notices_query,
+    part_query,
+)
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.postgres.engine import TimeLeft, transaction
@@ -36,13 +45,21 @@ WALK = 10_000
 """Rows that one read looks at, at most, whether they match or not."""
 
 
+class Notice(NamedTuple):
+    """An erasure has deleted a stored event, or else written over an address in it."""
+
+    id: str
+    is_deleted: bool
+
+
 @dataclass(frozen=True, slots=True)
 class FeedPage:
     """Events in the feed's order, and the position behind them.
 
     `keys`: the place of each event; `to`: the batches to which the read goes on. `behind`:
     committed batches of which events may be left to read; 0 if the reader is up to date. A page may
-    have no events and still be behind: then its read saw none that match.
+    have no events and still be behind: then its read saw none that match. `erased`: stored events
+    that were deleted or redacted since; the reader may have seen some of them.
     """
 
     events: list[Event]
@@ -50,6 +67,7 @@ class FeedPage:
     behind: int
     keys: Sequence[Key] = ()
     to: Mapping[int, int] = field(default_factory=dict)
+    erased: Sequence[Notice] = ()
 
 
 class Skipped(NamedTuple):
@@ -97,9 +115,11 @@ class FeedReader:
             to = reach(position, head)
             page = _Page(connection, filters, limit, self._walk)
             is_finished = all(map(page.take, _bounded(connection, parts(position, to))))
+            erased, batch = _notices(connection, position, head, page.filters)
         following = finished(position, to) if is_finished else stopped(position, page.last, to)
+        following = told(following, batch)
         behind = batches_behind(following, head)
-        return FeedPage(page.events, following, behind, page.keys, to)
+        return FeedPage(page.events, following, behind, page.keys, to, erased)
 
     def skip(self, position: Position, filters: Filters) -> Skipped:
         """Return how many events that match come after the position, and the position behind them.
@@ -113,7 +133,9 @@ class FeedReader:
                 time_left.allow(connection)
                 missed += connection.scalar(count_query(part, wanted)) or 0
         to = later(reach(position, head), head.batches)
-        return Skipped(missed, finished(position, to))
+        # What was erased is told all the same: the reader may have it.
+        batch = position.batches.get(ERASURES, 0)
+        return Skipped(missed, told(finished(position, to), batch))
 
     def _usable(
         self, connection: sa.Connection, position: Position, head: Position | None
@@ -141,7 +163,7 @@ class _Page:
 
     def __init__(self, connection: sa.Connection, filters: Filters, limit: int, walk: int) -> None:
         self._connection = connection
-        self._filters = replace(filters, cursor=None)
+        self.filters = replace(filters, cursor=None)
         self._limit = limit
         self._walk = walk
         self._time_left = TimeLeft()
@@ -153,7 +175,7 @@ class _Page:
     def take(self, part: Part) -> bool:
         """Take the events of the part. Return whether all of it was looked at."""
         room = self._limit - len(self.events)
-        query = part_query(part, self._filters, self._walk, room + 1)
+        query = part_query(part, self.filters, self._walk, room + 1)
         with closing(read_rows(self._connection, query, self._time_left)) as rows:
             return all(map(self._add, rows))
 
@@ -183,6 +205,20 @@ def _bounded(connection: sa.Connection, some: Iterator[Part]) -> Iterator[Part]:
         yield recent[writer].bound(part) if writer in recent and part.high else part
 
 
+def _notices(
+    connection: sa.Connection, position: Position, head: Position, filters: Filters
+) -> tuple[list[Notice], int]:
+    """Return the next notices of erasures, and up to which batch they are read."""
+    low, high = notices(position, head)
+    if low >= high:
+        return [], writer_and_batch(low)[1]
+    rows = connection.execute(notices_query(low, high, filters)).all()
+    last = rows[-1].feed if rows else high
+    is_whole = len({row.feed for row in rows}) < NOTICE_BATCHES
+    found = [Notice(str(row.id), row.is_deleted) for row in rows if row.is_shown]
+    return found, writer_and_batch(high if is_whole else last)[1]
+
+
 class _Head(NamedTuple):
     position: Position
     start: Position
@@ -194,7 +230,9 @@ def _head(connection: sa.Connection) -> _Head:
     first = rows[0]
     batches = {row.shard: row.batches for row in rows if row.shard is not None}
     position = Position(str(first.feed_id), batches)
-    start = Position(str(first.feed_id), {})
+    # Whoever begins has nothing that was erased.
+    told = {each: batch for each, batch in batches.items() if each == ERASURES}
+    start = Position(str(first.feed_id), told)
     if first.last_unnumbered is not None:
         start = replace(start, within=Within(FIRST, batches))
     return _Head(position, start, first.is_standby)

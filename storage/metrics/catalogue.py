@@ -244,6 +244,9 @@ DEAD_EVENTS = _of_service(
     "Events that PostgreSQL has refused, or that could not be read.",
     "events",
 )
+ERASED_EVENTS = _of_service(
+    "erased_events_total", "counter", "Events dropped: their person was erased.", "events"
+)
 DEAD_LETTERS = _of_service(
     "dead_letters", "gauge", "Dead letters that wait for a decision.", "events"
 )
@@ -378,6 +381,7 @@ CATALOGUE = (
     STORED_EVENTS,
     DUPLICATE_EVENTS,
     DEAD_EVENTS,
+    ERASED_EVENTS,
     DEAD_LETTERS,
     BACKLOG_EVENTS,
     BACKLOG_BYTES,

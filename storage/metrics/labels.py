@@ -26,6 +26,8 @@ ROUTES = (
     "/admin/keys/{key_id}/rotate",
     "/admin/keys/{key_id}/revoke",
     "/admin/audit",
+    "/admin/erasures",
+    "/admin/erasures/{erasure_id}",
     "/admin/rates",
     "/metrics",
     "/health",

@@ -2,14 +2,16 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from uuid import UUID
 
 from storage.model.event import Event, decode_event, derived_id, readable_ids
 from storage.model.occurred_at import require_occurred_texts
 
 Entry = tuple[bytes, dict[bytes, bytes]]
+Name = bytes  # of an entry
 EventIds = dict[bytes, bytes]  # entry -> id bytes
 
 _FIELD = b"e"
@@ -43,10 +45,22 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased of a batch: dropped entries, and the hours of changed events by erasure.
+
+    An hour is the beginning of `created_at`, as `2026-11-28T12`.
+    """
+
+    entries: Set[bytes] = frozenset()
+    hours: Set[tuple[UUID, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class EntryBatch:
     """Entries read from a shard, in the stream's order.
 
-    `ids` are those under which the index may know them. `bytes` is the size of all entries.
+    `ids` are those under which the index may know them, those of `events` first. `bytes` is the
+    size of all entries. `erased`: what is not among the events any more.
     """
 
     events: list[Event]
@@ -54,10 +68,23 @@ class EntryBatch:
     entries: list[bytes]
     bytes: int
     unreadable: list[Unreadable] = field(default_factory=list)
+    erased: Erased | None = None
 
     def count_behind(self, position: str) -> int:
         """How many of its entries come after that one of the stream (`0-0`: all)."""
         return len(self.entries) - bisect_right(self.entries, order(position.encode()), key=order)
+
+    def count_erased_behind(self, position: str) -> int:
+        """How many of the dropped entries come after that one of the stream."""
+        start = order(position.encode())
+        return sum(order(entry) > start for entry in self.erased.entries) if self.erased else 0
+
+    def entries_of_events(self) -> list[Name]:
+        """Return the entry of each event, in their order."""
+        others = {unreadable.entry for unreadable in self.unreadable}
+        if self.erased:
+            others |= self.erased.entries
+        return [entry for entry in self.entries if entry not in others]
 
     def identified(self, accepted: EventIds) -> "EntryBatch":
         """Return the batch with the ids of those unreadable entries that were accepted."""

@@ -22,6 +22,7 @@ class Lock(StrEnum):
     API_KEYS = "activity api keys"
     EVENT_COUNTS = "activity event counts"
     NGRAM_RECORDS = "activity message n-grams"
+    ERASURE = "activity erasure"
     PARTITION_INDEXES = "activity partition indexes"
     LEGAL_HOLDS = "activity legal holds"
     RETENTION = "activity retention"

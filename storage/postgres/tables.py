@@ -105,6 +105,7 @@ drain_ledger = Table(
     Column("batches", BigInteger, nullable=False, server_default=text("0")),
     Column("recent_after", BigInteger, nullable=False, server_default=text("0")),
     Column("recent_from", TIMESTAMP(timezone=True)),
+    Column("erased", BigInteger, nullable=False, server_default=text("0")),
 )
 """For each shard, counts of what became of its entries up to `entry`, each counted once, and the
 highest fence that has written for it: a drain with a lower one can't commit. Other writers of
@@ -179,6 +180,53 @@ counted_partitions = Table(
 )
 """Partitions whose hours from `counted_from` on are counted exactly in `event_hours`, as long as
 the partition and the triggers are in this `state`."""
+
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("before", TIMESTAMP(timezone=True, precision=3), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("rewrite", Boolean, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("started_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("finished_at", TIMESTAMP(timezone=True)),
+    Column("place_at", TIMESTAMP(timezone=True)),
+    Column("place_id", UUID(as_uuid=True)),
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    Column("redacted", BigInteger, nullable=False, server_default=text("0")),
+    Column("letters", BigInteger, nullable=False, server_default=text("0")),
+    Column("waits_for", Text),
+    Column("remains", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+)
+"""Requests to erase a person (`storage.erasure`). Never the address: `digest` is its hash with
+`key`. It concerns what was created before `before`. `step`, and `place_at` and `place_id` in a scan
+of the events: how far it came. `letters`: dead letters that were deleted or redacted. `waits_for`
+and `remains`: what it waits for, and what could not be done, in words."""
+
+erasure_hours = Table(
+    "erasure_hours",
+    metadata,
+    Column("hour", TIMESTAMP(timezone=True), primary_key=True),
+    Column("erasure", UUID(as_uuid=True), primary_key=True),
+)
+"""Hours of which an erasure has changed events: the files of their partitions may still hold the
+bytes, until the partitions are rewritten."""
+
+erased_events = Table(
+    "erased_events",
+    metadata,
+    Column("feed", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("component", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("is_deleted", Boolean, nullable=False),
+)
+"""Which stored events an erasure deleted (else it redacted them), for readers of the feed. `feed`:
+the number of the transaction that did it."""
 
 
 def _storable(column: str) -> str:

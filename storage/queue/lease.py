@@ -7,8 +7,10 @@ import redis
 
 from storage.errors import LeaseLost
 from storage.model.entries import END, Entry, EntryBatch, next_entry, read_batch, size_of
+from storage.model.erasing import Tombstone
 from storage.queue.pace import Pace
 from storage.queue.producer import QUEUED_TTL_MS
+from storage.queue.tombstones import read_tombstones
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.server_errors import queue_errors
@@ -28,15 +30,20 @@ class ShardLease:
         self.fence = 0
         self.took_over = False
         self.last_id: bytes | None = None
+        self.tombstones: Sequence[Tombstone] = ()
 
     def acquire(self, fence_seen: int) -> bool:
         """Take the lease with a fence above `fence_seen`; return False if a live drain holds it.
 
         Sets `took_over`: whether the previous drain ended without releasing the lease; and
-        `last_id`: the last id of the stream, None if it can't be read.
+        `last_id`: the last id of the stream, None if it can't be read; and `tombstones`: who is
+        being erased. A tombstone that is written later makes this lease void.
         """
-        shard_keys = [keys.stream(self._shard)]
-        fence, taken_over, last = self._run("acquire", shard_keys, [self._lease_ms, fence_seen])
+        shard_keys = [keys.stream(self._shard), keys.tombstones(self._shard)]
+        fence, taken_over, last, stones = self._run(
+            "acquire", shard_keys, [self._lease_ms, fence_seen]
+        )
+        self.tombstones = read_tombstones(stones)
         self.fence, self.took_over = int(fence), bool(taken_over)
         self.last_id = last or None
         return self.fence > 0
@@ -77,8 +84,7 @@ class ShardLease:
 
         Nobody has accepted them: somebody else has written them onto the stream.
         """
-        unreadable = {unreadable.entry for unreadable in batch.unreadable}
-        entries = [entry for entry in batch.entries if entry not in unreadable]
+        entries = batch.entries_of_events()
         ids = batch.ids[: len(entries)]
         known: list[bytes | None] = []
         with queue_errors():

@@ -37,6 +37,11 @@ def ids(shard: int) -> str:
     return f"events:{{{shard}}}:ids"
 
 
+def tombstones(shard: int) -> str:
+    """Queue: hash, ID of an erasure -> whose events of this shard are being erased, as JSON."""
+    return f"events:{{{shard}}}:erasing"
+
+
 def idempotency_record(shard: int, key: bytes) -> str:
     """Queue: string with a TTL: fingerprint of an idempotency key's request, then its stamp."""
     return f"events:{{{shard}}}:once:{key.hex()}"
@@ -65,6 +70,9 @@ def page_lock(digest: str) -> str:
 def day(digest: str, day: int) -> str:
     """Control: hash with a TTL: `generations` and `body` of a closed day, numbered from 1970."""
     return f"cache:day:{digest}:{day}"
+
+
+EVERY_DAY = "cache:day:*"  # control: pattern of all of them
 
 
 def limit(key_id: str) -> str:

@@ -67,7 +67,7 @@ def test_a_minute_is_sampled_once_and_what_came_since_the_one_before_is_told_als
 
         # The next minute begins within 60 s.
         sample = wait_until(
-            lambda: found if len(found := on_control(settings, read)) == 4 else None,
+            lambda: found if len(found := on_control(settings, read)) == 5 else None,
             "a sample of each process",
             120,
         )

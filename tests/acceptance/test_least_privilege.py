@@ -20,8 +20,13 @@ from storage.access.session_store import SessionStore
 from storage.cache.day_cache import DayCache
 from storage.cache.invalidation import CacheInvalidator
 from storage.dead_letters import DeadLetters
-from storage.postgres.engine import plain_engine
-from storage.redis.client import connect_async
+from storage.erasure import records
+from storage.erasure.eraser import Eraser, Servers
+from storage.erasure.runner import run_pending
+from storage.model.erasing import Address
+from storage.postgres.engine import plain_engine, transaction
+from storage.redis import keys
+from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -234,6 +239,25 @@ def test_sessions_are_kept_with_the_rights_of_the_page(
             await store.close()
 
     assert asyncio.run(use()) == [True, False, False]
+    assert denied(settings) == []
+
+
+def test_a_person_is_erased_with_the_rights_of_the_page(
+    settings: StorageSettings, few_rights: StorageSettings
+) -> None:
+    engine = plain_engine(few_rights.database_url, pool=2)
+    with connect(few_rights.queue_url) as queue, connect(few_rights.control_url) as control:
+        control.hset(keys.page("digest"), "body", "a page")
+        servers = Servers(engine, queue, control, few_rights.shards)
+        eraser = Eraser(servers, in_flight_ms=0)
+        begun = eraser.begin(Address.of("jo@example.com"), "somebody@host", rewrite=True)
+        wait_until(lambda: run_pending(engine, eraser) is False, "the erasure to be done")
+        assert not control.exists(keys.page("digest"))
+    with transaction(engine) as connection:
+        done = records.get(connection, begun.id)
+    engine.dispose()
+    assert done is not None
+    assert (done.step, list(done.remains)) == ("done", [])
     assert denied(settings) == []
 
 

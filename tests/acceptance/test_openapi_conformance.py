@@ -190,6 +190,10 @@ def test_each_operation_was_called_with_valid_and_with_invalid_requests() -> Non
         ("POST /admin/keys", 422),
         ("POST /admin/keys/{key_id}/revoke", 404),
         ("GET /admin/audit", 200),
+        ("GET /admin/erasures", 200),
+        ("POST /admin/erasures", 202),
+        ("POST /admin/erasures", 422),
+        ("GET /admin/erasures/{erasure_id}", 404),
         ("GET /admin/rates", 200),
     }
     if not _seen:

@@ -121,7 +121,7 @@ def changes(http: httpx.Client, **asked: Any) -> dict[str, Any]:
     assert answer.headers["activity-lag"]
     assert "etag" not in answer.headers
     found: dict[str, Any] = answer.json()
-    assert set(found) == {"events", "next", "behind"}
+    assert set(found) == {"events", "erased", "next", "behind"}
     return found
 
 

@@ -1,6 +1,7 @@
 """Turn what was read of the feed into bytes, once for all readers that share it. Pure."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -35,10 +36,18 @@ class Changes(NamedTuple):
     next: Position
 
 
+class ErasedEvent(msgspec.Struct):
+    """What an erasure did to a stored event: delete or redact it."""
+
+    id: str
+    act: Literal["deleted", "redacted"]
+
+
 class ChangesBody(msgspec.Struct):
     """An answer to a poll in its JSON form."""
 
     events: list[Event]
+    erased: list[ErasedEvent]
     next: str
     behind: int
 
@@ -67,6 +76,8 @@ def chunk_of(page: FeedPage, start: Position) -> Chunk:
             break
     count = len(frames)
     if count == len(page.events):
+        if page.erased:
+            frames.append(_erased_frame(page))
         return Chunk(b"".join(frames), count, page.next, page.behind)
     following = stopped(start, page.keys[count - 1], page.to)
     return Chunk(b"".join(frames), count, following, max(page.behind, 1), is_cut=True)
@@ -74,8 +85,8 @@ def chunk_of(page: FeedPage, start: Position) -> Chunk:
 
 def changes_of(page: FeedPage) -> Changes:
     """Return the answer to a poll."""
-    body = _body(page.events, page.next, page.behind)
-    return Changes(body, len(page.events), page.next)
+    body = _body(page.events, page.next, page.behind, _erased(page))
+    return Changes(body, len(page.events) + len(page.erased), page.next)
 
 
 def no_changes(position: Position) -> bytes:
@@ -83,5 +94,17 @@ def no_changes(position: Position) -> bytes:
     return _body([], position, 0)
 
 
-def _body(events: list[Event], position: Position, behind: int) -> bytes:
-    return msgspec.json.encode(ChangesBody(events, token_of(position).decode(), behind)) + b"\n"
+def _erased(page: FeedPage) -> list[ErasedEvent]:
+    return [ErasedEvent(one.id, "deleted" if one.is_deleted else "redacted") for one in page.erased]
+
+
+def _erased_frame(page: FeedPage) -> bytes:
+    data = msgspec.json.encode({"events": _erased(page)})
+    return sse.named(sse.ERASED, data, token_of(page.next))
+
+
+def _body(
+    events: list[Event], position: Position, behind: int, erased: Sequence[ErasedEvent] = ()
+) -> bytes:
+    body = ChangesBody(events, list(erased), token_of(position).decode(), behind)
+    return msgspec.json.encode(body) + b"\n"

@@ -11,6 +11,7 @@ RETRY = b"retry: 1000\n\n"
 AT = b"at"
 SKIPPED = b"skipped"
 GONE = b"gone"
+ERASED = b"erased"
 
 # Only strings of JSON have them.
 _LINE_ENDS = [(end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]

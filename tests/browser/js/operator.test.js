@@ -52,6 +52,14 @@ test("what is missing is unaccounted, and what is not known is null", () => {
   assert.deepEqual([stored, waiting], [null, null]);
 });
 
+test("what was erased is a row of its own", () => {
+  const found = conservation({ accepted: 103, trimmed: 83, accounted: 88 });
+  const erased = shards.map((shard, n) => ({ ...shard, erased: n + 1 }));
+  const { came, went } = accountOf(found, erased);
+  assert.equal(byName(went)["erased"], 3);
+  assert.equal(sum(came), sum(went));
+});
+
 /** @param {(number | null)[]} counts */
 const minutes = (counts) =>
   counts.map((accepted, n) => ({
@@ -60,6 +68,7 @@ const minutes = (counts) =>
     stored: null,
     duplicates: null,
     dead: null,
+    erased: null,
     rejected: null,
   }));
 

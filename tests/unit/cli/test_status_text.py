@@ -43,8 +43,8 @@ def test_the_verdict_comes_first_and_figures_are_readable() -> None:
         "Workers        2",
         "Dead letters   0",
         "Accepted       1,234,567 events since 2026-11-01 00:00:00 UTC",
-        "In PostgreSQL  1,222,322 events: stored, duplicates and dead letters; 100 of them not yet "
-        "removed from the queue",
+        "In PostgreSQL  1,222,322 events: stored, duplicates, dead letters and erased; 100 of them "
+        "not yet removed from the queue",
         "Balance        every event is accounted for",
         "",
         "Processes",
@@ -82,6 +82,6 @@ def test_one_event_is_not_told_in_the_plural() -> None:
         "Workers        2",
         "Dead letters   0",
         "Accepted       1 event since 2026-11-01 00:00:00 UTC",
-        "In PostgreSQL  1 event: stored, duplicates and dead letters",
+        "In PostgreSQL  1 event: stored, duplicates, dead letters and erased",
     ]
     assert said(attention=["no worker runs"])[0] == "ATTENTION: 1 thing to look at"

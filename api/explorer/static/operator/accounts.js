@@ -1,7 +1,8 @@
 /** Where the accepted events are: rows that add up to what was accepted. Pure. */
 
 /**
- * @typedef {{stored?: number | null, duplicates?: number | null, dead?: number | null}} Shard
+ * @typedef {{stored?: number | null, duplicates?: number | null, dead?: number | null,
+ *   erased?: number | null}} Shard
  * @typedef {{balanced: boolean | null, accepted: number, trimmed: number, backlog: number,
  *   foreign: number, foreign_backlog: number, queue_unaccounted: number,
  *   accounted: number | null, untrimmed: number | null, since: string | null}} Conservation
@@ -19,10 +20,11 @@ export function accountOf(found, shards) {
   const stored = sumOfRows(shards, "stored");
   const duplicates = sumOfRows(shards, "duplicates");
   const dead = sumOfRows(shards, "dead");
+  const erased = sumOfRows(shards, "erased") ?? 0; // a service of an earlier version has no such count
   const waiting = untrimmed === null ? null : found.backlog - untrimmed;
   const others = found.foreign + found.foreign_backlog;
   const isKnown = stored !== null && duplicates !== null && dead !== null;
-  const listed = isKnown ? stored + duplicates + dead : null;
+  const listed = isKnown ? stored + duplicates + dead + erased : null;
   const rest = accounted === null || listed === null ? 0 : accounted - listed;
   const came = [
     { name: "accepted", count: found.accepted },
@@ -37,6 +39,7 @@ export function accountOf(found, shards) {
     { name: "stored", count: stored },
     { name: "duplicates", count: duplicates, hint: "PostgreSQL had them already" },
     { name: "became dead letters", count: dead, hint: "since counting began" },
+    ...amountText("erased", erased, "dropped because their person was erased"),
     ...amountText("of shards that are not listed", rest),
     { name: "waiting", count: waiting === null ? null : Math.max(waiting, 0) },
     ...amountText("unaccounted", unaccountedOf(found)),
@@ -63,7 +66,7 @@ const amountText = (name, count, hint) =>
 
 /**
  * @param {Shard[]} shards
- * @param {"stored" | "duplicates" | "dead"} name
+ * @param {"stored" | "duplicates" | "dead" | "erased"} name
  * @returns {number | null} null if one is unknown
  */
 function sumOfRows(shards, name) {

@@ -4,7 +4,8 @@ import { known } from "./texts.js";
 
 /**
  * @typedef {{minute: string, accepted: number | null, stored: number | null,
- *   duplicates: number | null, dead: number | null, rejected: number | null}} Minute
+ *   duplicates: number | null, dead: number | null, erased: number | null,
+ *   rejected: number | null}} Minute
  * @typedef {"accepted" | "stored" | "rejected"} Field
  */
 
@@ -45,6 +46,6 @@ export function summaryOf(minutes, field) {
  * Say what happened in one minute.
  * @param {Minute} minute
  */
-export const minuteText = ({ accepted, stored, duplicates, dead, rejected }) =>
+export const minuteText = ({ accepted, stored, duplicates, dead, erased, rejected }) =>
   `accepted ${known(accepted)}, stored ${known(stored)}, duplicates ${known(duplicates)}, ` +
-  `dead letters ${known(dead)}, rejected ${known(rejected)}`;
+  `dead letters ${known(dead)}, erased ${known(erased)}, rejected ${known(rejected)}`;

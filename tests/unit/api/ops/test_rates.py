@@ -94,7 +94,7 @@ def test_a_counter_that_can_not_be_read_is_left_out() -> None:
     control, counters = Control(START * 60 + 0.4), Counters()
     counters.accepted, counters.stored = QueueUnavailable("away"), 5
     asyncio.run(sampler(control, counters).run_once())
-    assert control.kept[START].keys() == {"ledger", f"rejected:{own.identity:x}"}
+    assert control.kept[START].keys() == {"ledger", "erased", f"rejected:{own.identity:x}"}
     control, counters = Control(START * 60 + 0.4), Counters()
     counters.stored = DatabaseUnavailable("away")
     asyncio.run(sampler(control, counters).run_once())
@@ -126,12 +126,13 @@ def between(start: Sample, end: Sample) -> dict[str, Any]:
 def test_a_minute_is_the_difference_of_two_readings() -> None:
     start = {"queue": (100,), "ledger": (80, 3, 0), "rejected:a": (5,), "rejected:b": (0,)}
     end = {"queue": (160,), "ledger": (130, 3, 1), "rejected:a": (5,), "rejected:b": (2,)}
-    told = {"accepted": 60, "stored": 50, "duplicates": 0, "dead": 1, "rejected": 2}
+    start, end = {**start, "erased": (4,)}, {**end, "erased": (7,)}
+    told = {"accepted": 60, "stored": 50, "duplicates": 0, "dead": 1, "erased": 3, "rejected": 2}
     assert between(start, end) == told
     assert set(between(start, start).values()) == {0}
 
 
-UNKNOWN = dict.fromkeys(("accepted", "stored", "duplicates", "dead", "rejected"))
+UNKNOWN = dict.fromkeys(("accepted", "stored", "duplicates", "dead", "erased", "rejected"))
 
 
 @pytest.mark.parametrize(

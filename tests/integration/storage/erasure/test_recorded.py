@@ -1,0 +1,64 @@
+"""Recorded erasures are applied again to what was restored from a backup."""
+
+import pytest
+
+from storage.erasure.recorded import apply_recorded_erasures, candidates, exported, imported
+from storage.postgres.tables import erasures
+from tests.support import erasing as support
+from tests.support.erasing import JO, ErasureBench, assert_history_is_erased, history
+from tests.support.queued import add_dead_letter, dead_ids, make_event
+
+erasing = support.erasing
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jo.do@example.com",
+        "mail to <JO.DO@example.com>, please",
+        "export_jo.do@example.com.csv",
+        "x=jo.do@example.com-1",
+        "a line\\njo.do@example.com",
+        "%3Cjo.do@example.com",
+        '{"to": "jo\\u002edo\\u0040example.com"}',
+    ],
+)
+def test_every_place_where_an_address_is_erased_is_looked_at(text: str) -> None:
+    assert JO in set(candidates(text))
+
+
+@pytest.mark.parametrize("text", ["banjo.do@example.com", "jo.do@example.community", "jo.do"])
+def test_another_address_is_none(text: str) -> None:
+    assert JO not in set(candidates(text))
+
+
+def test_a_restored_database_is_erased_again(erasing: ErasureBench) -> None:
+    first = erasing.begin()
+    erasing.finish()
+    kept = exported(erasing.engine)
+    assert JO not in repr(kept)
+    events = [each for each in history() if each.created_at < first.before.isoformat()]
+    erasing.store(events)
+    add_dead_letter(erasing.engine, make_event("of Jo", ms=first.before_ms - 1, email=JO))
+    with erasing.engine.begin() as connection:
+        connection.execute(erasures.delete())
+    assert apply_recorded_erasures(erasing.servers) == 0
+    imported(erasing.engine, kept)
+    imported(erasing.engine, kept)
+    assert apply_recorded_erasures(erasing.servers) == 1
+    erasing.finish()
+    assert_history_is_erased(erasing)
+    assert dead_ids(erasing.engine) == {}
+    assert apply_recorded_erasures(erasing.servers) == 0
+
+
+def test_only_the_address_in_a_text_is_found_too(erasing: ErasureBench) -> None:
+    begun = erasing.begin()
+    erasing.finish()
+    old = make_event(f"names {JO}", ms=begun.before_ms - 5, data=b'{"k": ["JO.do@example.com"]}')
+    new = make_event(f"later names {JO}", ms=begun.before_ms + 5)
+    erasing.store([old, new])
+    assert apply_recorded_erasures(erasing.servers) == 1
+    erasing.finish()
+    found = erasing.rows("SELECT message, data::text FROM events ORDER BY created_at")
+    assert found == [("names [erased]", '{"k": ["[erased]"]}'), (f"later names {JO}", None)]
