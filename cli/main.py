@@ -51,6 +51,9 @@ COMMANDS: Mapping[str, str] = {
     "sql": "cli.commands.sql",
     "dead-letters": "cli.commands.dead_letters",
     "keys": "cli.commands.keys",
+    "backup": "cli.commands.backup",
+    "restore": "cli.commands.restore",
+    "upgrade": "cli.commands.upgrade",
     "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",
 }
