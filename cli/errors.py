@@ -21,10 +21,17 @@ CliError                    exit 1: an action failed
 │   ├── UnknownEvent        there is no event with this ID
 │   └── CannotFollow        the place in the feed is of another history
 ├── CannotExport            the file of a place in the feed and the output do not fit together
+├── BackupError             a backup can't be made or used
+│   ├── BackupFailed        it is not finished; the message says why
+│   └── BackupUnusable      it is not whole, was changed, or is of another version
+├── RestoreError            the servers or the folder can't take what is restored
+├── UpgradeFailed           PostgreSQL's data could not be upgraded; they are as they were
 └── EmbeddedError           the embedded PostgreSQL or Valkey can't run
     ├── NotInstalled        the wheels with their programs are missing
     ├── FolderError         the data folder can't be created
-    │   └── UnsafeFolder    another user owns the data folder or could replace it
+    │   ├── UnsafeFolder    another user owns the data folder or could replace it
+    │   └── UnfinishedFolder  a restore or an upgrade of the data folder was interrupted
+    ├── OtherMajor          the data are of another major version of PostgreSQL
     ├── Unreachable         the unprivileged user can't reach the data folder
     ├── DataFolderInUse     another run still holds the data folder
     └── ServerFailed        a server ended or did not become ready; shows the end of its log
@@ -130,6 +137,26 @@ class CannotExport(CliError):
     """The file of a place in the feed and the output do not fit together, or both are in use."""
 
 
+class BackupError(CliError):
+    """A backup can't be made or used."""
+
+
+class BackupFailed(BackupError):
+    """The backup is not finished, and is no backup; the message says why."""
+
+
+class BackupUnusable(BackupError):
+    """The backup is not whole, was changed since, or is of another version."""
+
+
+class RestoreError(CliError):
+    """The servers or the folder can't take what is restored; nothing was changed."""
+
+
+class UpgradeFailed(CliError):
+    """PostgreSQL's data could not be upgraded; they are as they were."""
+
+
 class EmbeddedError(CliError):
     """The embedded servers can't run."""
 
@@ -144,6 +171,14 @@ class FolderError(EmbeddedError):
 
 class UnsafeFolder(FolderError):
     """Another user owns the data folder, or could replace it or a file in it."""
+
+
+class UnfinishedFolder(FolderError):
+    """A restore or an upgrade of the data folder was interrupted."""
+
+
+class OtherMajor(EmbeddedError):
+    """The data are of a major version of PostgreSQL that is not installed."""
 
 
 class Unreachable(EmbeddedError):

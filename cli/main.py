@@ -54,6 +54,9 @@ COMMANDS: Mapping[str, str] = {
     "holds": "cli.commands.holds",
     "erase": "cli.commands.erase",
     "keys": "cli.commands.keys",
+    "backup": "cli.commands.backup",
+    "restore": "cli.commands.restore",
+    "upgrade": "cli.commands.upgrade",
     "audit": "cli.commands.audit",
     "completion": "cli.commands.completion",
 }

@@ -17,7 +17,8 @@ StorageError
 ├── SettingsError          a setting is not valid
 ├── KeyReused              an idempotency key was used for another request before
 ├── DatabaseMismatch       tables or rights are not those that this version needs: migrate
-│   └── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+│   ├── DatabaseUnsuitable too old, or behind a pooler that shares sessions
+│   └── SchemaTooNew       its tables need later workers than these
 ├── AccessError            an API key can't be made, changed or used
 │   ├── NoHome             neither the queue nor PostgreSQL does it
 │   ├── TooManyKeys        no more keys can be made
@@ -101,6 +102,10 @@ class DatabaseMismatch(StorageError):
 
 class DatabaseUnsuitable(DatabaseMismatch):
     """PostgreSQL is too old, or behind a pooler that shares sessions; the message has a remedy."""
+
+
+class SchemaTooNew(DatabaseMismatch):
+    """A later version has migrated the database, and these workers do not know its tables."""
 
 
 class AccessError(StorageError):

@@ -2,6 +2,7 @@
 
 IDLE = "idle"
 WAITING = "waiting for control"
+NEWER_SCHEMA = "refuses the database's tables, which are of a later version"
 REFUSED = "refused by control"  # a wrong password or a missing right
 
 

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from storage.errors import LeaseLost, StorageError
+from storage.errors import LeaseLost, SchemaTooNew, StorageError
 from storage.events.writer import Outcome
 from storage.failures import log_failure, reason
 from storage.metrics.instruments import drain_batch_events
@@ -40,23 +40,27 @@ def drain(shard: int) -> str:
     """Drain a shard for a slice of time, as RQ's job.
 
     Returns how it ended: `done`, `busy` (another drain has the lease), `lost` (another drain has
-    taken over) or `paused` (any failure: it is recorded with the shard, and the sweeper tries
-    again).
+    taken over), `refused` (the tables are of a later version) or `paused` (any other failure). A
+    failure is recorded with the shard, and the sweeper tries again.
     """
     context = lease = None
     try:
         context = resources()
         lease = ShardLease(context.queue, shard, context.settings.lease_ms)
-        return _drain(context, lease, shard)
+        return drain_shard(context, lease, shard)
     except LeaseLost as error:
         log.warning("%s", error)
         return "lost"
+    except SchemaTooNew as error:
+        _pause(context, lease, shard, error)
+        return "refused"
     except Exception as error:  # noqa: BLE001 - the reason must be recorded, whatever it is
         _pause(context, lease, shard, error)
         return "paused"
 
 
-def _drain(context: Resources, lease: ShardLease, shard: int) -> str:
+def drain_shard(context: Resources, lease: ShardLease, shard: int) -> str:
+    """Drain a shard like `drain`, but raise what ends it early."""
     with database_wait.waiting(storing(shard)):
         last_fence = context.writer.last_fence(shard)
     if not lease.acquire(last_fence):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.events import hour_counter, ngram_builder
 from storage.periodic import STOP_SECONDS, PeriodicThread
-from storage.postgres import partition_indexes, partitions
+from storage.postgres import partition_indexes, partitions, schema
 from storage.postgres.engine import transaction
 
 PERIOD_SECONDS = 60
@@ -32,10 +32,11 @@ class Maintenance(PeriodicThread):
     def run_once(self) -> None:
         """Make missing partitions, counts and indexes, and the next missing record of n-grams.
 
-        Raises DatabaseUnavailable, and PartitionNameTaken after all else is done.
+        Raises DatabaseUnavailable, SchemaTooNew, and PartitionNameTaken after all else is done.
         """
         wanted = partitions.ahead(datetime.now(UTC), self._days_ahead, self._partition_by)
         with transaction(self._engine) as connection:
+            schema.require_known_in(connection)
             spans = partitions.ensure(connection, wanted, self._partition_by)
         hour_counter.count_missing(self._engine, self._stopping.is_set)
         ngram_builder.record_next(self._engine)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import redis
 from rq import SimpleWorker, worker_registration
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.timeouts import JobTimeoutException
@@ -29,6 +30,7 @@ from worker.admission import DrainQueue, drain_queue
 from worker.drain import drain
 from worker.progress import database_wait, report
 from worker.resources import resources
+from worker.schema_check import wait_for_known_schema
 from worker.wait_for_redis import UNREACHABLE, activity_after, wait_for
 
 WORKER_TTL = 20  # seconds without a heartbeat after which RQ forgets a worker
@@ -65,15 +67,18 @@ class DrainWorker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the drain. RQ need not know its result: the lease says who drains."""
         (shard,) = job.args
+        refused = False
         self.set_state(WorkerStatus.BUSY)
         self.heartbeat(WORKER_TTL)
         try:
             with self.death_penalty_class(JOB_SECONDS, JobTimeoutException, job_id=job.id):
-                drain(shard)
+                refused = drain(shard) == "refused"
         except Exception:
             log.exception("the drain of shard %d failed", shard)
         self.connection.delete(job.key)
         self.set_state(WorkerStatus.IDLE)
+        if refused:  # its supervisor starts it again, and it waits until it may work
+            raise StopRequested
 
     def run_maintenance_tasks(self) -> None:
         """Remove workers from RQ's registry that ended without unregistering."""
@@ -125,6 +130,7 @@ def run(arguments: list[str] | None = None) -> None:
         end_process(error)
     control = connect(settings.control_url, answer_seconds=WORKER_TTL)
     try:
+        wait_for_known_schema(settings)
         wait_for(control)
         worker = DrainWorker(
             [drain_queue(control)],

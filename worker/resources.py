@@ -36,6 +36,11 @@ class Resources:
     failures: FailureLog = field(default_factory=FailureLog)
     meter: PaceMeter = field(default_factory=PaceMeter)
 
+    def close(self) -> None:
+        """Close the connections to the queue and to PostgreSQL."""
+        self.writer.close()
+        self.queue.close()
+
 
 def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resources:
     """Make the resources. Each of them connects at its first use."""

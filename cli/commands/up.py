@@ -14,6 +14,7 @@ from cli.data_dir import data_folder
 from cli.embedded import Servers, prepare_folder, running_servers
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
+from cli.embedded.unfinished import refuse_unfinished
 from cli.errors import NotStarted, StopRequested
 from cli.health.supervisor_folder import supervisor_folder
 from cli.health.worker_states import supervises
@@ -114,6 +115,7 @@ def _serve(
     with ExitStack() as stack:
         # Take the lock before the port: a run that is ending holds both.
         lock_fd = stack.enter_context(_lock(layout, signals))
+        refuse_unfinished(layout)
         logs = stack.enter_context(process_logs(layout))
         _log_to(logs.descriptors("supervisor"))
         # Take the port before starting the servers: it is the most likely to fail.

@@ -106,13 +106,19 @@ def _copy(source: Programs, folder: Path, target: Path) -> None:
 
 
 def _copy_programs(source: Programs, folder: Path) -> None:
-    package = source.postgres.parents[2]
+    copy_postgres(source.postgres.parents[2], folder)
     with open_umask():
+        _copy_file(source.valkey, folder / "valkey-server")
+
+
+def copy_postgres(package: Path, folder: Path) -> None:
+    """Copy the programs of PostgreSQL of a wheel's package, so that every user can run them."""
+    with open_umask():
+        folder.mkdir(exist_ok=True, mode=0o755)
         _copy_tree(package / "pginstall", folder / _POSTGRES / "pginstall")
         libraries = package.parent / _POSTGRES_LIBRARIES
         if libraries.exists():  # macOS wheels keep them inside the package
             _copy_tree(libraries, folder / _POSTGRES_LIBRARIES)
-        _copy_file(source.valkey, folder / "valkey-server")
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -71,6 +71,11 @@ def buffers_mib(memory: int) -> int:
     return max(_MIN_BUFFERS_MIB, min(memory // _SHARE_OF_MEMORY, _MAX_BUFFERS_MIB))
 
 
+def initdb_options(cluster: Path) -> list[str]:
+    """Return the options of `initdb` for a new cluster in this folder."""
+    return [*_INITDB_OPTIONS, "-U", NAME, "-D", str(cluster)]
+
+
 class Postgres(Server):
     """The PostgreSQL server of a run."""
 
@@ -103,8 +108,7 @@ class Postgres(Server):
             shutil.rmtree(incomplete)
         private_folder(incomplete, self._context.account)
         with initdb_program(self._context.programs) as initdb:
-            options = [*_INITDB_OPTIONS, "-U", NAME, "-D", str(incomplete)]
-            self._run_to_end([str(initdb), *options], incomplete)
+            self._run_to_end([str(initdb), *initdb_options(incomplete)], incomplete)
         self._create_database(incomplete)
         incomplete.rename(self.folder)
         sync_folder(self.folder.parent)

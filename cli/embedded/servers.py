@@ -11,8 +11,10 @@ from cli.embedded.binaries import Programs, copied_programs, installed_programs
 from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout, create, fresh_run_folder, remove_run_folder
 from cli.embedded.lock import Pause, folder_lock
+from cli.embedded.major import require_same_major
 from cli.embedded.postgres import Postgres
 from cli.embedded.server import Server, ServerContext
+from cli.embedded.unfinished import refuse_unfinished
 from cli.embedded.valkey import Queue, Valkey, control_server
 from cli.process.spawn import Account
 from cli.urls import Urls
@@ -60,11 +62,10 @@ def embedded_servers(
     `EmbeddedError`, `OSError`.
     """
     layout, account = prepare_folder(data_dir)
-    with (
-        folder_lock(layout.lock, pause=pause) as lock_fd,
-        running_servers(layout, account, lock_fd, queue_maxmemory, pause) as servers,
-    ):
-        yield servers
+    with folder_lock(layout.lock, pause=pause) as lock_fd:
+        refuse_unfinished(layout)
+        with running_servers(layout, account, lock_fd, queue_maxmemory, pause) as servers:
+            yield servers
 
 
 def prepare_folder(data_dir: Path) -> tuple[Layout, Account | None]:
@@ -88,9 +89,13 @@ def running_servers(
     queue_maxmemory: str = QUEUE_MAXMEMORY,
     pause: Pause = time.sleep,
 ) -> Iterator[Servers]:
-    """Run the servers like `embedded_servers`, for a caller that holds the lock of the folder."""
+    """Run the servers like `embedded_servers`, for a caller that holds the lock of the folder.
+
+    Raises `OtherMajor`, before it changes anything.
+    """
     with ExitStack() as stack:
-        programs = _programs(layout, account)
+        programs = programs_for(layout, account)
+        require_same_major(layout.cluster, programs.postgres)
         stack.callback(remove_run_folder, layout)
         run = fresh_run_folder(layout, account)
         context = ServerContext(layout, run, programs, account, lock_fd)
@@ -118,5 +123,6 @@ def _start(servers: Servers, pause: Pause) -> None:
         server.wait_ready(pause)
 
 
-def _programs(layout: Layout, account: Account | None) -> Programs:
+def programs_for(layout: Layout, account: Account | None) -> Programs:
+    """Return the programs of the installed wheels, where the servers' user can run them."""
     return copied_programs(layout.programs) if account else installed_programs()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cli.quantities import counted, duration
 from storage.metrics.slot import STARTING, SlotReading
-from worker.activities import REFUSED
+from worker.activities import NEWER_SCHEMA, REFUSED
 
 STILL_SECONDS = 120.0  # without progress for this time, a worker is stuck
 _SUPERVISES = "supervises workers: "
@@ -79,6 +79,8 @@ def _problem(activity: str, moved: float, now: float) -> str | None:
         return "has not started yet"
     if activity == REFUSED:
         return "is refused by control: a wrong password or a missing right"
+    if activity == NEWER_SCHEMA:
+        return f"{activity}: its log says more"
     still = now - moved
     if still > STILL_SECONDS:
         return f"has made no progress for {duration(still)} ({activity})"

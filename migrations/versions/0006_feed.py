@@ -14,6 +14,7 @@ revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+oldest_workers = "0005"
 
 _LEDGER = """
 ALTER TABLE drain_ledger ADD COLUMN batches bigint NOT NULL DEFAULT 0,

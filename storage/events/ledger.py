@@ -47,6 +47,16 @@ def read_accounts(engine: sa.Engine) -> dict[int, Account]:
         return _accounts_in(connection)
 
 
+def read_positions(engine: sa.Engine) -> dict[int, str]:
+    """Read the last entry that each account has counted. Raises DatabaseUnavailable."""
+    entries = drain_ledger.c
+    with transaction(engine) as connection:
+        rows = connection.execute(
+            sa.select(entries.shard, entries.entry).where(entries.shard < feed_numbers.REPLAY)
+        )
+        return {row.shard: row.entry for row in rows}
+
+
 def ledger_in(connection: sa.Connection) -> Ledger:
     """Read the accounts, and count the dead letters, in a transaction that runs already."""
     letters = connection.scalar(sa.select(sa.func.count()).select_from(dead_letters))

@@ -22,11 +22,12 @@ from storage.model.event import (
     id_ms,
     to_datetime,
 )
-from storage.postgres import partitions
+from storage.postgres import partitions, schema
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
 
-_LAST_FENCE = "SELECT fence FROM drain_ledger WHERE shard = %(shard)s"
+_LAST_FENCE = "SELECT (SELECT fence FROM drain_ledger WHERE shard = %(shard)s), "
+_LAST_FENCE += schema.COMMENT
 _TERMINATE_STALE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(session)s
     AND datname = current_database() AND pid <> pg_backend_pid();
@@ -95,10 +96,19 @@ class BatchWriter:
         self._spans: list[partitions.Span] = []
         self._window = RefusalWindow()
 
+    def close(self) -> None:
+        """Close the session."""
+        self._engine.dispose()
+
     def last_fence(self, shard: int) -> int:
-        """Return the highest fence that has written for the shard, 0 if none has."""
+        """Return the highest fence that has written for the shard, 0 if none has.
+
+        Raises SchemaTooNew if the tables are those of a later version.
+        """
         with transaction(self._engine) as connection:
-            return connection.exec_driver_sql(_LAST_FENCE, {"shard": shard}).scalar() or 0
+            fence, comment = connection.exec_driver_sql(_LAST_FENCE, {"shard": shard}).one()
+        schema.require_known(comment)
+        return int(fence or 0)
 
     def terminate_stale_sessions(
         self, shard: int, fence: int = 0, last_id: bytes | None = None

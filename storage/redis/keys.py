@@ -22,6 +22,13 @@ STORED_CHANNEL = "feed:stored"  # control: pub/sub channel, which writer has sto
 REFUSED_JOBS = "rq:refused:drain"  # control: string, TTL: dropped entries of RQ's list
 
 
+IDEMPOTENCY_RECORDS = "events:{*}:once:*"
+"""The pattern of all `idempotency_record` names."""
+
+IDEMPOTENCY_EXPIRIES = "events:{*}:once"
+"""The pattern of all `idempotency_expiry` names."""
+
+
 def stream(shard: int) -> str:
     """Queue: stream of the shard's events; each entry's field `e` is an event's JSON."""
     return f"events:{{{shard}}}"

@@ -122,9 +122,10 @@ def test_each_server_can_be_killed_and_started_again(seeded: Path) -> None:
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(seeded: Path) -> None:
-    (seeded / "postgres" / "PG_VERSION").write_text("9\n")
+    with (seeded / "postgres" / "postgresql.auto.conf").open("a") as settings:
+        settings.write("no_such_setting = on\n")
     with (
-        pytest.raises(ServerFailed, match=r"(?s)postgres ended with status 1.*not compatible"),
+        pytest.raises(ServerFailed, match=r"(?s)postgres ended with status 1.*no_such_setting"),
         embedded_servers(seeded),
     ):
         pass

@@ -1,0 +1,1 @@
+"""Back up the embedded service, restore it, and upgrade its PostgreSQL."""
