@@ -26,13 +26,13 @@ def faulty() -> Iterator[str]:
 
 
 def without_its_tool() -> Iterator[str]:
+    yield from ()
     raise PROGRAM["Missing"]("hadolint")
-    yield ""
 
 
 def without_a_tool_of_the_machine() -> Iterator[str]:
+    yield from ()
     raise PROGRAM["Missing"]("kubectl", is_expected=True)
-    yield ""
 
 
 def test_a_fault_ends_the_check(
