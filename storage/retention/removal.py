@@ -96,10 +96,14 @@ class Remover:
         found = [Removal(row[0], row[1], (row[2], row[3]), *row[4:7]) for row in rows]
         if any(row.detached_at is None for row in rows) or self._renewal.has_begun():
             self._renewal.end()
+        begun = []
         for one in found:
             if self._place(one) is Place.ATTACHED:
                 self._forget(one)
-        return [one for one in found if self._place(one) is not Place.ATTACHED]
+            else:
+                self._record_detached(one)
+                begun.append(one)
+        return begun
 
     def announce(self, due: Due) -> Removal:
         """Record that a partition is going to be removed."""
@@ -164,8 +168,13 @@ class Remover:
             if not self._session.invalidated:  # a session that is gone has no locks
                 locks.release_shared_for_session(self._session, Lock.LEGAL_HOLDS)
         if self._place(removal) is not Place.ATTACHED:
-            with transaction(self._engine) as connection:
-                connection.execute(_update(removal).values(detached_at=sa.func.now()))
+            self._record_detached(removal)
+
+    def _record_detached(self, removal: Removal) -> None:
+        """Record that no cache has it any more: a later run need not renew the cache again."""
+        detached = _update(removal).where(_columns.detached_at.is_(None))
+        with transaction(self._engine) as connection:
+            connection.execute(detached.values(detached_at=sa.func.now()))
 
     def _drop(self, removal: Removal) -> bool:
         """Drop the table with its counts, in one transaction; return False if others use them."""

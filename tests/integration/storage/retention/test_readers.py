@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from storage.errors import DatabaseUnavailable
 from storage.model.event import now_ms
+from storage.model.filters import Filters
 from storage.postgres import partitions
 from storage.postgres.engine import plain_engine, transaction
 from storage.postgres.partitions import name_of
@@ -24,7 +25,7 @@ from storage.retention.plan import Policy
 from storage.retention.run import run_retention
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
-from tests.support.reading import made, store
+from tests.support.reading import made, reader, store
 from tests.support.retention import DAY, History, history
 
 WAITING = """
@@ -128,7 +129,7 @@ def test_nobody_waits_for_a_reader_and_he_still_sees_what_he_saw(
 ) -> None:
     monkeypatch.setattr(removal, "LIMIT_SECONDS", 600.0)
     waits: list[tuple[int, list[int]]] = []
-    with closing(connect(world.settings.control_url)) as control, reading(world) as reader:
+    with closing(connect(world.settings.control_url)) as control, reading(world) as slow:
         engine = plain_engine(world.settings.database_url, pool=2)
         running = threading.Thread(
             target=run_retention,
@@ -143,18 +144,18 @@ def test_nobody_waits_for_a_reader_and_he_still_sees_what_he_saw(
             for _ in range(3):
                 others.all_go_on()
                 waits += [(row.pid, list(row.blockers)) for row in world.rows(WAITING)]
-            for_reader = {waiting for waiting, blockers in waits if pid(reader) in blockers}
+            for_reader = {waiting for waiting, blockers in waits if pid(slow) in blockers}
             of_retention = world.rows(
                 "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid::int4 "
                 "= hashtext('activity retention')"
             )
             assert for_reader <= {row.pid for row in of_retention}
             assert first in world.tables()
-            count = reader.exec_driver_sql(
+            count = slow.exec_driver_sql(
                 "SELECT count(*) FROM events WHERE created_at < '" + str(world.days[1]) + "'"
             ).scalar()
             assert count == 3
-            reader.commit()
+            slow.commit()
             running.join(120)
             assert not running.is_alive()
             assert others.failures == []
@@ -239,3 +240,17 @@ def test_a_run_whose_session_is_ended_lets_the_next_one_go_on(
     again = world.run(days=3)
     assert again is not None
     assert world.stored() == list(world.days[1:])
+
+
+def test_a_partition_that_is_left_costs_the_cache_only_once(
+    world: History, settings: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "LIMIT_SECONDS", 0.0)
+    with reading(world), reader(settings) as read:
+        world.run(days=3)
+        world.execute("UPDATE removed_partitions SET detached_at = NULL")  # killed before that
+        assert read.served(Filters()).verdict == "MISS"
+        world.run(days=3)
+        assert read.served(Filters()).verdict == "MISS"
+        world.run(days=3)
+        assert read.served(Filters()).verdict == "HIT"
