@@ -14,7 +14,8 @@ from cli.safe_files import open_file, read_small, replace_file
 NAME = "backup.json"
 QUEUE = "queue"
 POSTGRES = "postgres"
-POSTGRES_MANIFEST = "backup_manifest"  # pg_basebackup's, with a hash of each file
+POSTGRES_MANIFEST = "backup_manifest"  # pg_basebackup's, with a hash of each file but WAL
+WAL = "pg_wal"
 _FORM = 1
 _PIECE_BYTES = 1024 * 1024
 
@@ -35,7 +36,8 @@ class Manifest:
     `complete_until`: every event that was acknowledged before this instant (ISO 8601) is there.
     `accepted`: how many events each shard had accepted then. `ledger`: how many each shard's
     account had at least when the copy of PostgreSQL began. `migration`: that of the database.
-    `postgres_manifest`: the SHA-256 of the file that has the hash of every file of PostgreSQL.
+    `postgres_manifest`: the SHA-256 of the file that has the hash of every file of PostgreSQL but
+    of `wal_files`.
     """
 
     complete_until: str
@@ -49,6 +51,7 @@ class Manifest:
     ledger: Mapping[str, int]
     queue_files: Sequence[CopiedFile]
     postgres_manifest: str
+    wal_files: Sequence[CopiedFile]
 
     def summary(self) -> dict[str, Any]:
         """Return what a command says of the backup as JSON."""
@@ -86,8 +89,11 @@ def _manifest(document: Any, path: Path) -> Manifest:
     if not isinstance(document, dict) or document.pop("form", None) != _FORM:
         raise BackupUnusable(f"{path} has another form: a later version has written this backup")
     try:
-        files = [CopiedFile(**each) for each in document.pop("queue_files")]
-        return Manifest(queue_files=files, **document)
+        queue, wal = (
+            [CopiedFile(**each) for each in document.pop(name)]
+            for name in ("queue_files", "wal_files")
+        )
+        return Manifest(queue_files=queue, wal_files=wal, **document)
     except (KeyError, TypeError):
         raise BackupUnusable(f"{path} is damaged: fields are missing, or unknown") from None
 
@@ -100,6 +106,11 @@ def hash_of(path: Path) -> CopiedFile:
             digest.update(piece)
             size += len(piece)
     return CopiedFile(path.name, size, digest.hexdigest())
+
+
+def hashes_in(folder: Path) -> list[CopiedFile]:
+    """Return the hash of each file in a folder, by name. Raises `NotAFile`, `OSError`."""
+    return [hash_of(path) for path in sorted(folder.iterdir()) if not path.is_dir()]
 
 
 def require_unchanged(path: Path, expected: CopiedFile) -> None:

@@ -19,6 +19,7 @@ from cli.backup.manifest import (
     POSTGRES,
     POSTGRES_MANIFEST,
     QUEUE,
+    WAL,
     Manifest,
     hash_of,
     read,
@@ -74,6 +75,8 @@ def checked_backup(folder: Path) -> Manifest:
     postgres = folder / POSTGRES / POSTGRES_MANIFEST
     if not postgres.exists() or hash_of(postgres).sha256 != manifest.postgres_manifest:
         raise BackupUnusable(f"the backup is not whole, or was changed: see {postgres}")
+    for each in manifest.wal_files:
+        require_unchanged(folder / POSTGRES / WAL / Path(each.name).name, each)
     require_whole_cluster(folder / POSTGRES)
     return manifest
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cli.backup.aof_copy import open_files
 from cli.backup.cluster_copy import copy_cluster, require_whole_cluster
-from cli.backup.manifest import POSTGRES, QUEUE, CopiedFile, Manifest, write
+from cli.backup.manifest import POSTGRES, QUEUE, WAL, CopiedFile, Manifest, hashes_in, write
 from cli.backup.room import require_room, size_of
 from cli.embedded.aof_folder import AofFolder
 from cli.embedded.layout import Layout
@@ -106,6 +106,7 @@ def _manifest(
         ledger=ledger,
         queue_files=copied,
         postgres_manifest=postgres_manifest,
+        wal_files=hashes_in(folder / POSTGRES / WAL),
     )
 
 
