@@ -10,6 +10,7 @@ from migrations.locking import lock
 
 revision = "0008"
 down_revision = "0007"
+oldest_workers = "0006"
 branch_labels = None
 depends_on = None
 
