@@ -47,7 +47,10 @@ def test_ids_go_on_behind_entries_that_wait(queue: redis.Redis) -> None:
     assert counters._parts(given.decode()) > counters._parts(position)
 
 
-@pytest.mark.parametrize("position", ["0-0", "5-1", now_id(10**9), "18446744073709551615-1"])
+@pytest.mark.parametrize(
+    "position",
+    ["0-0", "5-1", pytest.param(now_id(10**9), id="in 11 days"), "18446744073709551615-1"],
+)
 def test_a_position_of_the_past_or_far_ahead_changes_no_id(
     queue: redis.Redis, position: str
 ) -> None:
