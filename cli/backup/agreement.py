@@ -4,7 +4,7 @@ A copy of the queue and one of PostgreSQL are of two moments. The order of the s
 repeated after a kill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 class Agreement:
     """What was done: `stored` entries of the queue, and why others still `waiting`, by shard.
 
-    `forgotten`: records of idempotency keys. `accounted`: for each shard, what the ledger accounts
-    for and what waits, together.
+    `erased`: recorded erasures that found something to erase again. `forgotten`: records of
+    idempotency keys. `accounted`: for each shard, what the ledger accounts for and what waits,
+    together.
     """
 
     stored: int
     waiting: Mapping[int, str]
+    erased: int
     forgotten: int
     accounted: Mapping[int, int]
 
@@ -35,16 +37,23 @@ class Agreement:
         return {
             "stored": self.stored,
             "waiting": {str(shard): reason for shard, reason in self.waiting.items()},
+            "erasures_again": self.erased,
             "forgotten_idempotency_keys": self.forgotten,
         }
 
 
-def agree(settings: "StorageSettings") -> Agreement:
-    """Migrate, drain, begin another feed, and set the queue's counters. Nothing else may run.
+Erasures = Sequence[Mapping[str, Any]]
+"""Records of erasures, as `storage.erasure.recorded.exported` returns them."""
 
-    Raises `StorageError`.
+
+def agree(settings: "StorageSettings", erasures: Erasures = ()) -> Agreement:
+    """Migrate, drain, begin another feed, erase again, and set the queue's counters.
+
+    `erasures`: those of later than the backup; it has the earlier ones itself. Nothing else may
+    run. Raises `StorageError`.
     """
     # Imported here: `--help` should not wait for them.
+    from storage.erasure import recorded
     from storage.feed import identity
     from storage.postgres.engine import short_engine, transaction
     from storage.postgres.migrate import upgrade
@@ -56,13 +65,15 @@ def agree(settings: "StorageSettings") -> Agreement:
     with short_engine(settings.database_url) as engine, connect(settings.queue_url) as queue:
         with transaction(engine) as connection:
             identity.renew(connection)
+        recorded.imported(engine, erasures)
         shards = _continue_ids(engine, queue, settings.shards)
         before = sum(counters.backlog(queue, shard) for shard in range(shards))
         waiting = empty_shards(settings, shards)
+        erased = _erase_again(settings, shards)
         forgotten = counters.forget_idempotency_keys(queue)
         accounted = _set_counters(engine, queue, shards)
         left = sum(counters.backlog(queue, shard) for shard in range(shards))
-    return Agreement(before - left, waiting, forgotten, accounted)
+    return Agreement(before - left, waiting, erased, forgotten, accounted)
 
 
 def require_alone(settings: "StorageSettings") -> None:
@@ -98,6 +109,20 @@ def _continue_ids(engine: "sa.Engine", queue: "redis.Redis", configured: int) ->
     for shard, position in positions.items():
         counters.continue_ids(queue, shard, position)
     return shards
+
+
+def _erase_again(settings: "StorageSettings", shards: int) -> int:
+    from storage.erasure.eraser import Servers
+    from storage.erasure.recorded import apply_recorded_erasures
+    from storage.postgres.engine import plain_engine
+    from storage.redis.client import connect
+
+    engine = plain_engine(settings.database_url, pool=2)
+    with connect(settings.queue_url) as queue, connect(settings.control_url) as control:
+        try:
+            return apply_recorded_erasures(Servers(engine, queue, control, shards))
+        finally:
+            engine.dispose()
 
 
 def _set_counters(engine: "sa.Engine", queue: "redis.Redis", shards: int) -> dict[int, int]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.backup.agreement import Agreement, agree
+from cli.backup.agreement import Agreement, Erasures, agree
 from cli.backup.cluster_copy import require_whole_cluster
 from cli.backup.copying import copy_tree
 from cli.backup.manifest import (
@@ -81,10 +81,11 @@ def checked_backup(folder: Path) -> Manifest:
     return manifest
 
 
-def restore_backup(backup: Path, data_dir: Path) -> Restored:
+def restore_backup(backup: Path, data_dir: Path, erasures: Erasures = ()) -> Restored:
     """Restore a backup into a data folder that is missing or empty. Main thread only.
 
-    Raises `BackupUnusable`, `RestoreError`, `EmbeddedError`, `StorageError`, `OSError`.
+    `erasures`: those of later than the backup, which are done again. Raises `BackupUnusable`,
+    `RestoreError`, `EmbeddedError`, `StorageError`, `OSError`.
     """
     source = backup.expanduser().resolve()
     root = checked_folder(data_dir)
@@ -98,14 +99,14 @@ def restore_backup(backup: Path, data_dir: Path) -> Restored:
         with unfinished(layout, COMMAND):
             _clear(layout)
             _copy(source, layout, account)
-            agreement = _agree(layout, account, lock_fd)
+            agreement = _agree(layout, account, lock_fd, erasures)
     return Restored(root, manifest, agreement)
 
 
-def _agree(layout: Layout, account: Account | None, lock_fd: int) -> Agreement:
+def _agree(layout: Layout, account: Account | None, lock_fd: int, erasures: Erasures) -> Agreement:
     forget_libpq_variables()
     with running_servers(layout, account, lock_fd, pause=time.sleep) as servers:
-        return agree(storage_settings(servers.urls))
+        return agree(storage_settings(servers.urls), erasures)
 
 
 def _require_fit(manifest: Manifest) -> None:

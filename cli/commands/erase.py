@@ -24,6 +24,7 @@ EXAMPLES = (
     "activity erase --email jo@example.com --dry-run",
     "activity erase --email jo@example.com --rewrite --data-dir .data",
     "activity erase --list --json",
+    "activity erase --records >erasures.json  # for `activity restore --erasures`",
 )
 
 _PAUSE_SECONDS = 1.0
@@ -41,6 +42,11 @@ def add(parser: ArgumentParser) -> None:
     which.add_argument(
         "--list", action="store_true", help=f"list the latest {_MAX_LISTED} erasures"
     )
+    which.add_argument(
+        "--records",
+        action="store_true",
+        help="print every erasure as JSON, to keep beside backups; no address is in it",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only count what would be erased")
     parser.add_argument(
         "--rewrite",
@@ -57,6 +63,9 @@ def run(options: Namespace) -> int:
     if options.list:
         with _opened(options.data_dir) as servers:
             return _list(servers, options.json)
+    if options.records:
+        with _opened(options.data_dir) as servers:
+            return _print_records(servers)
     address = _address(options.email)
     with _opened(options.data_dir) as servers:
         if options.dry_run:
@@ -106,6 +115,13 @@ def _list(servers: "Servers", as_json: bool) -> int:
         print(f"{one['id']}  {one['started_at'][:19]}  {one['digest']}  {_progress(one)}")
     if not found:
         print("nobody was erased", file=sys.stderr)
+    return 0
+
+
+def _print_records(servers: "Servers") -> int:
+    from storage.erasure.recorded import exported
+
+    print(json.dumps(exported(servers.engine)))
     return 0
 
 

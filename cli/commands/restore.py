@@ -15,11 +15,12 @@ from cli.settings import load_settings
 from cli.urls import storage_settings
 
 if TYPE_CHECKING:
-    from cli.backup.agreement import Agreement
+    from cli.backup.agreement import Agreement, Erasures
 
 HELP = "restore a backup into a new data folder for `activity up`"
 EXAMPLES = (
     "activity restore /var/backups/activity/2026-11-29 --data-dir restored",
+    "activity restore /var/backups/activity/2026-11-29 --erasures erasures.json",
     "activity restore --own-servers  # queue and PostgreSQL were restored by other means",
 )
 
@@ -32,6 +33,11 @@ def add(parser: ArgumentParser) -> None:
         action="store_true",
         help="copy nothing: bring the servers of ACTIVITY_*_URL, which were restored by other "
         "means, into agreement; neither API nor worker may run",
+    )
+    parser.add_argument(
+        "--erasures",
+        metavar="FILE",
+        help="what `activity erase --records` printed after the backup: erases these persons again",
     )
     add_data_dir(parser, "data folder, new or empty (ACTIVITY_DATA_DIR, default .data)")
     add_json(parser)
@@ -49,7 +55,7 @@ def _backup(options: Namespace) -> int:
     from cli.backup.restore import restore_backup
 
     folder = data_folder(load_settings({"data_dir": options.data_dir}))
-    restored = restore_backup(Path(options.folder), folder)
+    restored = restore_backup(Path(options.folder), folder, _erasures(options.erasures))
     manifest, missing = restored.manifest, restored.missing
     if options.json:
         document = {"folder": str(restored.folder), "missing": missing, **manifest.summary()}
@@ -76,16 +82,33 @@ def _own_servers(options: Namespace) -> int:
     from cli.backup.agreement import agree, require_alone
     from cli.service_choice import require_fit_servers
 
+    erasures = _erasures(options.erasures)
     settings = storage_settings(None)
     require_fit_servers(None)
     require_alone(settings)
-    agreement = agree(settings)
+    agreement = agree(settings, erasures)
     if options.json:
         print(json.dumps(agreement.summary()))
     else:
         print("queue and PostgreSQL agree: API processes and workers may start")
         _tell(agreement)
     return DONE
+
+
+def _erasures(file: str | None) -> "Erasures":
+    """Return the records in a file. Raises UsageError."""
+    # Imported here: `--help` should not wait for SQLAlchemy.
+    from storage.erasure.recorded import read_rows
+
+    if file is None:
+        return ()
+    try:
+        return read_rows(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--erasures: {file} is not what `activity erase --records` prints: {error}. Nothing "
+            "was changed"
+        ) from None
 
 
 def _tell(agreement: "Agreement") -> None:
@@ -95,6 +118,8 @@ def _tell(agreement: "Agreement") -> None:
         f"{counted(agreement.forgotten, 'idempotency key')} forgotten; readers of the feed must "
         "begin anew (410)"
     )
+    if agreement.erased:
+        print(f"{counted(agreement.erased, 'person')} erased again")
     for shard, reason in agreement.waiting.items():
         print(f"activity: events still wait on shard {shard}: {reason}", file=sys.stderr)
     print("revoke again the API keys that were revoked since (activity keys)")

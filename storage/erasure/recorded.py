@@ -5,6 +5,7 @@ within messages and data, in dead letters, and on the queue. Whoever matches is 
 what was created before the recorded instant.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -66,25 +67,36 @@ def exported(engine: sa.Engine) -> list[dict[str, Any]]:
     ]
 
 
+def read_rows(text: str) -> list[dict[str, Any]]:
+    """Return what `exported` returned, from its JSON. Raises ValueError."""
+    rows = json.loads(text)
+    try:
+        for row in rows:
+            _values_of(row)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no list of erasures: {error!r}") from None
+    return list(rows)
+
+
 def imported(engine: sa.Engine, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add the records that the database does not have, as finished. Raises DatabaseUnavailable."""
-    values = [
-        {
-            "id": UUID(row["id"]),
-            "key": bytes.fromhex(row["key"]),
-            "digest": bytes.fromhex(row["digest"]),
-            "before": datetime.fromisoformat(row["before"]),
-            "actor": row["actor"],
-            "rewrite": False,
-            "step": records.DONE,
-            "started_at": datetime.fromisoformat(row["started_at"]),
-            "finished_at": datetime.fromisoformat(row["started_at"]),
-        }
-        for row in rows
-    ]
-    if values:
+    if values := [_values_of(row) for row in rows]:
         with transaction(engine) as connection:
             connection.execute(insert(erasures).on_conflict_do_nothing(), values)
+
+
+def _values_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": UUID(row["id"]),
+        "key": bytes.fromhex(row["key"]),
+        "digest": bytes.fromhex(row["digest"]),
+        "before": datetime.fromisoformat(row["before"]),
+        "actor": str(row["actor"]),
+        "rewrite": False,
+        "step": records.DONE,
+        "started_at": datetime.fromisoformat(row["started_at"]),
+        "finished_at": datetime.fromisoformat(row["started_at"]),
+    }
 
 
 def apply_recorded_erasures(servers: Servers) -> int:

@@ -194,3 +194,32 @@ def test_the_commands_of_the_page_for_operators_back_up_and_restore(folders: Pat
             assert "every event that was acknowledged before" in ended.stdout
     with up(folders / "restored") as (_, client):
         assert client.get(f"/events/{event}").status_code == 200
+
+
+def test_who_was_erased_after_a_backup_is_erased_again_by_its_restore(folders: Path) -> None:
+    source, backup, restored = folders / "source", folders / "backup", folders / "restored"
+    kept = folders / "erasures.json"
+    with up(source) as (_, client):
+        for email in ("jo@example.com", "ann@example.com"):
+            client.post(
+                "/events", json={**EVENT, "email": email}, headers={"Prefer": "wait=60"}
+            ).raise_for_status()
+        told = {**EVENT, "message": "mail to Jo@Example.com"}
+        client.post("/events", json=told, headers={"Prefer": "wait=60"}).raise_for_status()
+        document("backup", backup, "--data-dir", source)
+        document("erase", "--email", "JO@example.com", "--data-dir", source)
+        kept.write_text(activity("erase", "--records", "--data-dir", source).stdout)
+    assert "jo@" not in kept.read_text().lower()
+    faulty = folders / "faulty.json"
+    faulty.write_text('[{"id": 5}]')
+    refused = activity("restore", backup, "--data-dir", restored, "--erasures", faulty)
+    assert refused.returncode == 2
+    assert "Nothing was changed" in refused.stderr
+    assert not restored.exists()
+    done = document("restore", backup, "--data-dir", restored, "--erasures", kept)
+    assert (done["missing"], done["erasures_again"]) == (0, 1)
+    with up(restored) as (_, client):
+        events = client.get("/events", params={"fresh": "true"}).json()["events"]
+        assert sorted(event["message"] for event in events) == ["mail to [erased]", "paid"]
+        assert [event["email"] for event in events if event.get("email")] == ["ann@example.com"]
+        assert status(restored)["service"]["conservation"]["balanced"] is True  # type: ignore[index]
