@@ -22,6 +22,7 @@ READS = ("GET", "HEAD", "OPTIONS")
 CHANGES = sorted((method, path) for method, path in ACCESS if method not in READS)
 PLACES = {
     "event_id": "0199a3c0-1111-7222-8333-444455556666",
+    "erasure_id": "0199a3c0-1111-7222-8333-444455556677",
     "key_id": "0aZ9bY8x",
     "version": "0123456789abcdef",
     "name": "app.js",
