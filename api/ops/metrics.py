@@ -11,9 +11,9 @@ from api.ops.exposition import Exposition, expose, of_instance
 from api.ops.server_calls import ServerCalls
 from api.ops.service_metrics import samples_of
 from api.ops.shared_call import SharedCall
-from storage.metrics.catalogue import KEY_EXPIRY
 from storage.metrics.process import own
 from storage.metrics.samples import Sampled, Values
+from storage.metrics.service_catalogue import KEY_EXPIRY
 
 
 class Metrics:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from storage.events.figures import HistoryFigures, RetentionFigures
 from storage.events.ledger import Account
-from storage.metrics import catalogue
-from storage.metrics.catalogue import Metric
+from storage.metrics import service_catalogue
+from storage.metrics.metric import Metric
 from storage.metrics.samples import UNLABELLED, Labels, Sampled
 from storage.queue.inspector import QueueServer, ShardState
 from storage.queue.scheduler import Crew
@@ -34,13 +34,13 @@ def samples_of(reading: ServiceReading, backlog_limit: int) -> list[Sampled]:
     return [
         *_of_shards(reading.shards),
         *_of_history(reading.history, reading.shards or ()),
-        _single(catalogue.BACKLOG_LIMIT, backlog_limit),
-        _single(catalogue.UNACCOUNTED_EVENTS, reading.unaccounted),
-        _single(catalogue.WORKERS, reading.crew.workers if reading.crew else None),
-        _single(catalogue.WORKERS_WANTED, reading.workers_wanted),
-        _single(catalogue.QUEUE_AOF_OK, queue.aof_ok if queue else None),
-        _single(catalogue.QUEUE_MEMORY, queue.memory_ratio if queue else None),
-        Sampled(catalogue.SERVER_UP, {(name,): int(up) for name, up in reading.up.items()}),
+        _single(service_catalogue.BACKLOG_LIMIT, backlog_limit),
+        _single(service_catalogue.UNACCOUNTED_EVENTS, reading.unaccounted),
+        _single(service_catalogue.WORKERS, reading.crew.workers if reading.crew else None),
+        _single(service_catalogue.WORKERS_WANTED, reading.workers_wanted),
+        _single(service_catalogue.QUEUE_AOF_OK, queue.aof_ok if queue else None),
+        _single(service_catalogue.QUEUE_MEMORY, queue.memory_ratio if queue else None),
+        Sampled(service_catalogue.SERVER_UP, {(name,): int(up) for name, up in reading.up.items()}),
     ]
 
 
@@ -66,12 +66,14 @@ def unaccounted(
 def _of_shards(shards: Sequence[ShardState] | None) -> list[Sampled]:
     found = shards or ()
     return [
-        _by_shard(catalogue.ACCEPTED_EVENTS, {one.shard: one.accepted for one in found}),
-        _by_shard(catalogue.BACKLOG_EVENTS, {one.shard: one.backlog for one in found}),
-        _by_shard(catalogue.LAG, {one.shard: one.lag_seconds for one in found}),
-        _by_shard(catalogue.SHARD_PAUSED, {one.shard: int(bool(one.last_error)) for one in found}),
+        _by_shard(service_catalogue.ACCEPTED_EVENTS, {one.shard: one.accepted for one in found}),
+        _by_shard(service_catalogue.BACKLOG_EVENTS, {one.shard: one.backlog for one in found}),
+        _by_shard(service_catalogue.LAG, {one.shard: one.lag_seconds for one in found}),
+        _by_shard(
+            service_catalogue.SHARD_PAUSED, {one.shard: int(bool(one.last_error)) for one in found}
+        ),
         _single(
-            catalogue.BACKLOG_BYTES,
+            service_catalogue.BACKLOG_BYTES,
             None if shards is None else sum(one.bytes for one in found),
         ),
     ]
@@ -84,29 +86,29 @@ def _of_history(history: HistoryFigures | None, shards: Sequence[ShardState]) ->
     stored = dict.fromkeys((one.shard for one in shards), 0)  # a shard without an account
     stored |= {one.shard: one.stored for one in accounts}
     return [
-        _by_shard(catalogue.STORED_EVENTS, stored),
-        _single(catalogue.DUPLICATE_EVENTS, sum(one.duplicates for one in accounts)),
-        _single(catalogue.DEAD_EVENTS, sum(one.dead for one in accounts)),
-        _single(catalogue.ERASED_EVENTS, sum(one.erased for one in accounts)),
-        _single(catalogue.DEAD_LETTERS, history.ledger.dead_letters),
-        _single(catalogue.PARTITIONS_AHEAD, history.partitions_ahead_seconds),
-        _single(catalogue.OLDEST_EVENT, history.oldest_event),
-        _single(catalogue.DATABASE_BYTES, history.database_bytes),
+        _by_shard(service_catalogue.STORED_EVENTS, stored),
+        _single(service_catalogue.DUPLICATE_EVENTS, sum(one.duplicates for one in accounts)),
+        _single(service_catalogue.DEAD_EVENTS, sum(one.dead for one in accounts)),
+        _single(service_catalogue.ERASED_EVENTS, sum(one.erased for one in accounts)),
+        _single(service_catalogue.DEAD_LETTERS, history.ledger.dead_letters),
+        _single(service_catalogue.PARTITIONS_AHEAD, history.partitions_ahead_seconds),
+        _single(service_catalogue.OLDEST_EVENT, history.oldest_event),
+        _single(service_catalogue.DATABASE_BYTES, history.database_bytes),
         *_of_retention(history.retention),
     ]
 
 
 def _of_retention(found: RetentionFigures) -> list[Sampled]:
     return [
-        _single(catalogue.REMOVED_PARTITIONS, found.partitions_removed),
-        _single(catalogue.REMOVED_EVENTS, found.rows_removed),
-        _single(catalogue.HORIZON, found.horizon),
-        _single(catalogue.RETENTION_RUN, found.ran),
-        _single(catalogue.RETENTION_DUE, found.due),
-        _single(catalogue.RETENTION_HELD, found.held),
-        _single(catalogue.RETENTION_BRAKED, int(found.is_braked)),
-        _single(catalogue.DISK_BUDGET, found.disk_budget),
-        _single(catalogue.DISK_EXCESS, found.excess_bytes),
+        _single(service_catalogue.REMOVED_PARTITIONS, found.partitions_removed),
+        _single(service_catalogue.REMOVED_EVENTS, found.rows_removed),
+        _single(service_catalogue.HORIZON, found.horizon),
+        _single(service_catalogue.RETENTION_RUN, found.ran),
+        _single(service_catalogue.RETENTION_DUE, found.due),
+        _single(service_catalogue.RETENTION_HELD, found.held),
+        _single(service_catalogue.RETENTION_BRAKED, int(found.is_braked)),
+        _single(service_catalogue.DISK_BUDGET, found.disk_budget),
+        _single(service_catalogue.DISK_EXCESS, found.excess_bytes),
     ]
 
 

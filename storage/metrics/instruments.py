@@ -7,8 +7,8 @@ from bisect import bisect_left
 from time import perf_counter_ns
 
 from storage.metrics import catalogue
-from storage.metrics.catalogue import Metric
 from storage.metrics.layout import combinations, offset, scale, width
+from storage.metrics.metric import Metric
 from storage.metrics.process import own
 
 

@@ -9,7 +9,8 @@ import zlib
 from itertools import accumulate, product
 from math import prod
 
-from storage.metrics.catalogue import COUNTED, Metric
+from storage.metrics.catalogue import COUNTED
+from storage.metrics.metric import Metric
 
 _VERSION = 1  # of what is not derived from the catalogue: cells of a slot, header
 NANOSECONDS = 1_000_000_000

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from storage.metrics import catalogue
-from storage.metrics.catalogue import COUNTED, Metric
+from storage.metrics.catalogue import COUNTED
 from storage.metrics.layout import CELLS, combinations, offset, scale, width
+from storage.metrics.metric import Metric
 from storage.metrics.slot import SlotReading, process_start
 
 Labels = tuple[str, ...]

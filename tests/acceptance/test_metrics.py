@@ -10,8 +10,8 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 
-from storage.metrics.catalogue import (
-    CATALOGUE,
+from storage.metrics.catalogue import CATALOGUE
+from storage.metrics.service_catalogue import (
     DISK_BUDGET,
     HORIZON,
     KEY_EXPIRY,

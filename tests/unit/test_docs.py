@@ -26,7 +26,8 @@ from api.settings import ApiSettings
 from cli.unknown_variables import CLASSES, known_variables
 from storage.access.api_key import Scope
 from storage.events.export import PAGE_BYTES, PAGE_ROWS
-from storage.metrics.catalogue import CATALOGUE, Metric
+from storage.metrics.catalogue import CATALOGUE
+from storage.metrics.metric import Metric
 from storage.model.filters import PARAMETERS
 from storage.postgres.engine import COUNTING_CONNECTIONS
 from storage.postgres.tables import metadata

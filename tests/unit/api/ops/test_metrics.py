@@ -28,9 +28,9 @@ from api.routes import (
 )
 from storage.errors import KeysFull, QueueUnavailable, ShardFull
 from storage.events.ledger import Account
-from storage.metrics.catalogue import WORKERS_WANTED
 from storage.metrics.labels import CODES, REASONS, ROUTES
 from storage.metrics.samples import UNLABELLED
+from storage.metrics.service_catalogue import WORKERS_WANTED
 from storage.queue.inspector import ShardState
 from tests.support.scraped import parse
 

@@ -10,8 +10,9 @@ from api.server.access_log import access_log
 from api.server.known_heads import MAX_HEAD_BYTES, MAX_HEADS
 from api.server.unread_answers import LARGE_BYTES
 from storage.errors import ControlUnavailable
-from storage.metrics.catalogue import CACHE_REQUESTS, HTTP_REQUESTS, Metric
+from storage.metrics.catalogue import CACHE_REQUESTS, HTTP_REQUESTS
 from storage.metrics.layout import combinations, offset
+from storage.metrics.metric import Metric
 from storage.metrics.process import own
 from storage.model.cached_page import CachedPage
 from tests.support import fast_path_posts

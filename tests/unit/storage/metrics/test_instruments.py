@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from storage.metrics import catalogue, instruments, labels, process
-from storage.metrics.catalogue import HTTP_REQUEST_DURATION, HTTP_REQUESTS, Metric
+from storage.metrics.catalogue import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 from storage.metrics.http_requests import count_answer, row_of
+from storage.metrics.metric import Metric
 from storage.metrics.process import ProcessSlot, place_of
 from storage.metrics.samples import Distribution, Labels, counted, resident_bytes
 from storage.metrics.slot_file import SlotFile
