@@ -14,7 +14,7 @@ from storage.queue.producer import MAX_AGE_MS
 
 SKEW_SECONDS = 1.0
 _MAX_SKEW_SECONDS = MAX_AGE_MS / 1000 / 2
-_MAINTENANCE = 4  # connections of the process that supervises workers
+_MAINTENANCE = 6  # connections of the process that supervises workers, while a person is erased
 _FEW = 5  # free connections; a person needs one, too
 
 

@@ -107,6 +107,8 @@ def test_a_role_without_rights_gets_no_verdict_on_what_it_can_t_see(weak_role: B
         "database-migration",
         "database-transactions",
         "database-disk",
+        "retention",
+        "disk-budget",
         "keys-expiry",
         "keys-needed",
     }

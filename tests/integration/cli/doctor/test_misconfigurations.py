@@ -305,7 +305,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     (
         "database-connections",
         FAULT,
-        "need up to 110",
+        "need up to 114",
         lambda bench: bench.change(database_pool=100),
     ),
     (
