@@ -171,6 +171,7 @@ def test_a_folder_that_is_not_empty_or_in_use_takes_no_restore_and_no_backup(
         assert (used.returncode, "is not empty" in used.stderr) == (1, True)
         assert client.get("/health/ready").status_code == 200
     assert sorted(backup.rglob("*")) == image
+    wait_until(lambda: not is_held(source / "lock"), "the last process to be gone")
     stopped = activity("backup", folders / "other", "--data-dir", source)
     assert (stopped.returncode, "nothing runs" in stopped.stderr) == (1, True)
     assert not (folders / "other").exists()
