@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from playwright.sync_api import Locator, expect
 
 from testbed.service import Service
+from testbed.waiting import wait_until
 from tests.browser.explorer import Explorer
 
 WEEK = {"from": "-7d"}
@@ -17,7 +18,8 @@ def bars(explorer: Explorer) -> Locator:
 
 def drag(explorer: Explorer, begin: float, end: float) -> None:
     """Drag from one part of the bars' width to another."""
-    box = explorer.page.locator(".histogram .u-over").bounding_box()
+    bars = explorer.page.locator(".histogram .u-over")
+    box = wait_until(bars.bounding_box, "the bars, which are made anew with each answer")
     assert box is not None
     middle = box["y"] + box["height"] / 2
     mouse = explorer.page.mouse
