@@ -54,6 +54,7 @@ def agree(settings: "StorageSettings", erasures: Erasures = ()) -> Agreement:
     """
     # Imported here: `--help` should not wait for them.
     from storage.erasure import recorded
+    from storage.erasure.eraser import lent_servers
     from storage.feed import identity
     from storage.postgres.engine import short_engine, transaction
     from storage.postgres.migrate import upgrade
@@ -69,7 +70,8 @@ def agree(settings: "StorageSettings", erasures: Erasures = ()) -> Agreement:
         shards = _continue_ids(engine, queue, settings.shards)
         before = sum(counters.backlog(queue, shard) for shard in range(shards))
         waiting = empty_shards(settings, shards)
-        erased = _erase_again(settings, shards)
+        with lent_servers(settings, shards) as servers:
+            erased = recorded.apply_recorded_erasures(servers)
         forgotten = counters.forget_idempotency_keys(queue)
         accounted = _set_counters(engine, queue, shards)
         left = sum(counters.backlog(queue, shard) for shard in range(shards))
@@ -109,20 +111,6 @@ def _continue_ids(engine: "sa.Engine", queue: "redis.Redis", configured: int) ->
     for shard, position in positions.items():
         counters.continue_ids(queue, shard, position)
     return shards
-
-
-def _erase_again(settings: "StorageSettings", shards: int) -> int:
-    from storage.erasure.eraser import Servers
-    from storage.erasure.recorded import apply_recorded_erasures
-    from storage.postgres.engine import plain_engine
-    from storage.redis.client import connect
-
-    engine = plain_engine(settings.database_url, pool=2)
-    with connect(settings.queue_url) as queue, connect(settings.control_url) as control:
-        try:
-            return apply_recorded_erasures(Servers(engine, queue, control, shards))
-        finally:
-            engine.dispose()
 
 
 def _set_counters(engine: "sa.Engine", queue: "redis.Redis", shards: int) -> dict[int, int]:

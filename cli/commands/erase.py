@@ -86,20 +86,14 @@ def _address(email: str) -> "Address":
 @contextmanager
 def _opened(data_dir: str | None) -> Iterator["Servers"]:
     # Imported here: `--help` should not wait for SQLAlchemy and redis.
-    from storage.erasure.eraser import Servers
-    from storage.postgres.engine import plain_engine
-    from storage.redis.client import connect
+    from storage.erasure.eraser import lent_servers
 
     urls = urls_of_run(data_dir)
     with advising(urls, "database_url", "queue_url", "control_url"):
         require_fit_servers(urls)
     settings = storage_settings(urls)
-    engine = plain_engine(settings.database_url, pool=2)
-    with connect(settings.queue_url) as queue, connect(settings.control_url) as control:
-        try:
-            yield Servers(engine, queue, control, settings.shards)
-        finally:
-            engine.dispose()
+    with lent_servers(settings, settings.shards) as servers:
+        yield servers
 
 
 def _list(servers: "Servers", as_json: bool) -> int:

@@ -7,8 +7,8 @@ again once the queue has nothing from before. Only then the address is removed f
 what the files of both servers still hold is cleaned up.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,12 +30,14 @@ from storage.errors import (
 )
 from storage.model.erasing import Address, Tombstone
 from storage.model.event import to_datetime
-from storage.postgres.engine import transaction
+from storage.postgres.engine import short_engine, transaction
 from storage.postgres.tables import drain_ledger
 from storage.queue.producer import MAX_AGE_MS
 from storage.queue.tombstones import QueueTombstones
+from storage.redis.client import connect
 from storage.retention import holds
 from storage.server_errors import refusal
+from storage.settings import StorageSettings
 
 WRITER = "erasure"
 """The name under which erasures renew the cache."""
@@ -57,6 +59,17 @@ class Servers:
     queue: redis.Redis
     control: redis.Redis
     shards: int
+
+
+@contextmanager
+def lent_servers(settings: StorageSettings, shards: int) -> Iterator[Servers]:
+    """Lend the connections of an eraser, and close them after the block."""
+    with (
+        short_engine(settings.database_url, pool=2) as engine,
+        connect(settings.queue_url) as queue,
+        connect(settings.control_url) as control,
+    ):
+        yield Servers(engine, queue, control, shards)
 
 
 Step = Callable[[Erasure], bool]

@@ -135,9 +135,9 @@ def admin_engine(url: str) -> sa.Engine:
 
 
 @contextmanager
-def short_engine(url: str) -> Iterator[sa.Engine]:
-    """Lend a `plain_engine`, and close its connection after the block."""
-    engine = plain_engine(url)
+def short_engine(url: str, pool: int = 1) -> Iterator[sa.Engine]:
+    """Lend a `plain_engine`, and close its connections after the block."""
+    engine = plain_engine(url, pool)
     try:
         yield engine
     finally:

@@ -1,7 +1,6 @@
 """Producers that post without a pause, and an account of what became of each event."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -57,11 +56,10 @@ class Load(AbstractContextManager["Load"]):
 
     def _produce(self) -> None:
         with self._client() as client:
-            while not self._ends.is_set():
+            while not self._ends.wait(_PAUSE):
                 outcome = self._post(client)
                 if outcome:
                     self.refused[outcome] += 1
-                time.sleep(_PAUSE)
 
     def _post(self, client: httpx.Client) -> str | None:
         event = {"component": self.component, "environment": "containers", "message": "posted"}
