@@ -11,7 +11,8 @@ import { facetOf } from "./written.js";
 const MOST_OPTIONS = 12;
 
 /**
- * What can be chosen where the caret stands, from the values that there are in the time of the view.
+ * What can be chosen where the caret stands: values that there are in the time of the view, and paths
+ * in the `data` of the events it shows.
  * @param {import("./completion.js").Place | null} place null asks nothing
  * @param {Params | null} params
  * @returns {import("./completion.js").Option[]}
@@ -21,7 +22,7 @@ export function useOptions(place, params) {
   const field = place?.kind === "value" ? place.field : "";
   const isName = field === "component" || field === "environment";
   const names = useValues(time, { field: ["component", "environment"], values: 100 });
-  const paths = useValues(time, { field: "data", values: 100 });
+  const paths = useValues(place && params, { field: "data", values: 100 });
   const hasMore = isName && (names?.[field]?.other ?? 0) > 0 && place?.prefix;
   const more = useValues(hasMore ? time : null, {
     field,
