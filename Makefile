@@ -34,7 +34,7 @@ test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: abo
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
 
-test-containers: $(VENV)/.dev  ## Build the images and run compose.yaml in an engine; renews docs/containers-run.md
+test-containers: $(VENV)/.dev  ## Run compose.yaml in an engine, and the units in systemd; renews docs/containers-run.md
 	CONTAINERS_REPORT=docs/containers-run.md $(BIN)/python -m pytest tests/containers -m containers -x $(ARGS)
 
 explore: $(VENV)/.dev  ## Run the property tests with new random examples, for example each night

@@ -14,10 +14,12 @@ from tests.containers.stack import Stack, copy_project, two_free_ports
 
 
 @pytest.fixture(scope="session")
-def report() -> Iterator[Report]:
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Collect what the page of a run says; write it if every test passed."""
     report = Report()
     yield report
-    report.write()
+    if not request.session.testsfailed:
+        report.write()
 
 
 @pytest.fixture(scope="session")

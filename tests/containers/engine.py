@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 # Kept between runs: making it takes 5 minutes, and 3 GB.
 CACHE = Path(os.environ.get("CONTAINERS_CACHE", "/var/tmp/activity-containers"))
 _PROGRAMS = ("debootstrap", "unshare", "nsenter", "chroot", "setpriv")
-_ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 _CLIENT = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -84,7 +84,7 @@ def engine(folder: Path) -> Iterator[Engine]:
     """Run an engine whose socket and log are in a folder below /tmp. Raises NoEngine."""
     with (folder / "dockerd.log").open("wb") as log:
         process = subprocess.Popen(
-            [*_ENDS_WITH_US, HERE / "run-engine", CACHE / "engine", folder / "socket"],
+            [*ENDS_WITH_US, HERE / "run-engine", CACHE / "engine", folder / "socket"],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     running = Engine(process, folder)

@@ -17,7 +17,7 @@ BUILD = ("docker", "build", "--network", "host")
 def make_base_images(running: Engine, folder: Path) -> None:
     """Make the base of our images, and the stand-ins of the servers."""
     _load(running, "plain", "check/plain:trixie")
-    _trust_as_this_machine(CACHE / "base")
+    trust_as_this_machine(CACHE / "base")
     _load(running, "base", "check/debian-python")
     _without_lock(running, folder / "base")
     _build_postgres(running, folder / "postgres")
@@ -36,7 +36,7 @@ def _load(running: Engine, root: str, name: str) -> None:
         )
 
 
-def _trust_as_this_machine(root: Path) -> None:
+def trust_as_this_machine(root: Path) -> None:
     """Let pip in an image reach the package index that this machine uses."""
     certificates = Path("/etc/ssl/certs/ca-certificates.crt")
     if certificates.exists():

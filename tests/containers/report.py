@@ -13,9 +13,9 @@ Written by `make test-containers` ([containers.md](containers.md#the-container-t
 
 {engine}. The base of the images is Debian's Python. In the place of the official images of
 PostgreSQL and Valkey there are stand-ins of the same version, user and paths. The engine leaves the
-packet filter alone, so what `internal: true` keeps out is not tested. The machine has two cores and
-was busy with other work, so the times are those of a slow machine, and the health checks of API and
-workers had more time than in `compose.yaml`.
+packet filter alone, so what `internal: true` keeps out is not tested. systemd is PID 1 of
+namespaces of its own, with the network of the machine; `MemoryMax` is not tested. The machine has
+two cores and was busy with other work, so the times are those of a slow machine.
 
 | | |
 |---|---|
@@ -47,8 +47,8 @@ class Report:
         self.add(what, f"{time.monotonic() - start:.1f} s")
 
     def write(self) -> None:
-        """Write the page to the file that CONTAINERS_REPORT names, if it does."""
+        """Write the page to the file that CONTAINERS_REPORT names, unless there is no row."""
         path = os.environ.get("CONTAINERS_REPORT")
-        if path:
+        if path and self._rows:
             rows = "".join(f"| {what} | {result} |\n" for what, result in self._rows)
             Path(path).write_text(_HEAD.format(engine=self._engine) + rows)
