@@ -25,7 +25,7 @@ def delete_some(
     Raises DatabaseUnavailable, ControlUnavailable, Held: then nothing is deleted.
     """
     with knowing(engine, address) as connection:
-        holds.require_none(connection, address.text)
+        holds.require_none(connection, address.text, ADDRESS)
         found = _delete(connection, record)
         if not found:
             return False
