@@ -17,6 +17,15 @@ POSTGRES = "postgres"
 POSTGRES_MANIFEST = "backup_manifest"  # pg_basebackup's, with a hash of each file but WAL
 WAL = "pg_wal"
 _FORM = 1
+_TEXTS = (
+    "complete_until",
+    "finished_at",
+    "activity",
+    "postgres_version",
+    "queue_version",
+    "migration",
+    "postgres_manifest",
+)
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -80,7 +89,7 @@ def read(folder: Path) -> Manifest:
         raise BackupUnusable(
             f"{folder} is no backup, or one that was not finished: it has no {NAME}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BackupUnusable(f"{folder / NAME} is damaged: it is not JSON") from None
     return _manifest(document, folder / NAME)
 
@@ -93,9 +102,32 @@ def _manifest(document: Any, path: Path) -> Manifest:
             [CopiedFile(**each) for each in document.pop(name)]
             for name in ("queue_files", "wal_files")
         )
-        return Manifest(queue_files=queue, wal_files=wal, **document)
-    except (KeyError, TypeError):
+        manifest = Manifest(queue_files=queue, wal_files=wal, **document)
+    except (KeyError, TypeError, AttributeError):
         raise BackupUnusable(f"{path} is damaged: fields are missing, or unknown") from None
+    if not _is_plausible(manifest):
+        raise BackupUnusable(f"{path} is damaged: a field has a value that it never has")
+    return manifest
+
+
+def _is_plausible(manifest: Manifest) -> bool:
+    """Return whether each value is of its type, and each file has the name of a file."""
+    files = [*manifest.queue_files, *manifest.wal_files]
+    counts = [manifest.accepted, manifest.ledger]
+    return (
+        all(isinstance(getattr(manifest, each), str) for each in _TEXTS)
+        and isinstance(manifest.postgres, int)
+        and all(_is_file_name(each.name) and isinstance(each.sha256, str) for each in files)
+        and all(isinstance(each, dict) for each in counts)
+        and all(shard.isdecimal() for each in counts for shard in each)
+        and all(isinstance(count, int) for each in counts for count in each.values())
+    )
+
+
+def _is_file_name(name: object) -> bool:
+    if not isinstance(name, str) or not name.isprintable() or name in ("", ".."):
+        return False
+    return Path(name).name == name
 
 
 def hash_of(path: Path) -> CopiedFile:

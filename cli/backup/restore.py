@@ -7,7 +7,7 @@ it is whole, so `activity up` refuses it, and the next `activity restore` begins
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,7 @@ def checked_backup(folder: Path) -> Manifest:
     queue = folder / QUEUE / FOLDER
     for each in manifest.queue_files:
         require_unchanged(queue / Path(each.name).name, each)
+    _require_nothing_else(queue, {each.name for each in manifest.queue_files})
     postgres = folder / POSTGRES / POSTGRES_MANIFEST
     if not postgres.exists() or hash_of(postgres).sha256 != manifest.postgres_manifest:
         raise BackupUnusable(f"the backup is not whole, or was changed: see {postgres}")
@@ -79,6 +80,13 @@ def checked_backup(folder: Path) -> Manifest:
         require_unchanged(folder / POSTGRES / WAL / Path(each.name).name, each)
     require_whole_cluster(folder / POSTGRES)
     return manifest
+
+
+def _require_nothing_else(folder: Path, names: Collection[str]) -> None:
+    """Raise `BackupUnusable` if the folder has a file that the backup did not write."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in names:
+            raise BackupUnusable(f"the backup was changed: {entry} was not in it")
 
 
 def restore_backup(backup: Path, data_dir: Path, erasures: Erasures = ()) -> Restored:

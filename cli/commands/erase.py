@@ -23,6 +23,7 @@ HELP = "erase a person: every event of an email, and the address in the events o
 EXAMPLES = (
     "activity erase --email jo@example.com --dry-run",
     "activity erase --email jo@example.com --rewrite --data-dir .data",
+    "activity erase --email - --rewrite <address.txt",
     "activity erase --list --json",
     "activity erase --records >erasures.json  # for `activity restore --erasures`",
 )
@@ -38,7 +39,12 @@ _REMAINS = (
 def add(parser: ArgumentParser) -> None:
     """Describe the options."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--email", metavar="EMAIL", help="the person's address, in any case")
+    which.add_argument(
+        "--email",
+        metavar="EMAIL",
+        help="the person's address, in any case; - reads it from standard input, since others "
+        "on this machine can see what a command was given",
+    )
     which.add_argument(
         "--list", action="store_true", help=f"list the latest {_MAX_LISTED} erasures"
     )
@@ -78,6 +84,8 @@ def _address(email: str) -> "Address":
     from api.formats.schemas import EMAIL_CHARACTERS, is_email
     from storage.model.erasing import Address
 
+    if email == "-":
+        email = sys.stdin.readline().strip()
     if len(email) > EMAIL_CHARACTERS or not is_email(email):
         raise UsageError("--email: it is not an e-mail address, such as jo@example.com")
     return Address.of(email)
@@ -134,6 +142,9 @@ def _preview(servers: "Servers", address: "Address", as_json: bool) -> int:
         f"or in data\n{counted(found.letters, 'dead letter')} and "
         f"{counted(found.waiting, 'waiting event')} are of the person or name the address"
     )
+    if found.holds:
+        named = ", ".join(found.holds)
+        print(f"but it would be refused: a legal hold keeps events of this email: {named}")
     return 0
 
 

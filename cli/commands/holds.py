@@ -83,7 +83,7 @@ def run(options: Namespace) -> int:
 
 
 def _require_something(start: datetime | None, end: datetime | None, email: str | None) -> None:
-    usage = "activity holds add REASON [--from DATE] [--to DATE] [--email EMAIL]"
+    usage = "usage: activity holds add REASON [--from DATE] [--to DATE] [--email EMAIL]\n"
     if not (start or end or email):
         raise BadArguments("a hold needs --from, --to or --email: it would hold nothing", usage)
     if start and end and start >= end:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.commands.options import add_data_dir, add_json
 from cli.data_dir import data_folder
-from cli.errors import UsageError
+from cli.errors import UsageError, plain_words
 from cli.exit_status import DONE, FAILED
 from cli.quantities import counted
 from cli.settings import load_settings
@@ -104,7 +104,10 @@ def _erasures(file: str | None) -> "Erasures":
         return ()
     try:
         return read_rows(Path(file).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        why = plain_words(error)
+        raise UsageError(f"--erasures can't be read: {why}. Nothing was changed") from None
+    except ValueError as error:
         raise UsageError(
             f"--erasures: {file} is not what `activity erase --records` prints: {error}. Nothing "
             "was changed"

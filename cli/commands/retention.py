@@ -56,9 +56,13 @@ def run(options: Namespace) -> int:
     policy = policy_of(WorkerSettings())
     with _opened(options.data_dir) as (engine, control):
         if options.action == "run" and not options.dry_run:
+            with transaction(engine) as connection:
+                policy = read_state(connection).policy_for(policy)
             return _run(engine, control, policy, options)
         with transaction(engine) as connection:
-            state, plan = read_state(connection), make_plan(connection, policy)
+            state = read_state(connection)
+            policy = state.policy_for(policy)
+            plan = make_plan(connection, policy)
     document = report.of_plan(policy, state, plan)
     print(json.dumps(document) if options.json else report.text(document))
     return DONE

@@ -10,7 +10,8 @@ _LATE_SECONDS = 600.0  # workers run it each minute
 
 
 def _retention(subject: Subject) -> Finding:
-    policy, state = policy_of(subject.worker), subject.database.retention
+    state = subject.database.retention
+    policy = state.policy_for(policy_of(subject.worker))
     if state.is_braked:
         return warning(
             f"{counted(state.due, 'partition')} {noun(state.due, 'is', 'are')} due, and so much is "
@@ -44,7 +45,8 @@ def _retention(subject: Subject) -> Finding:
 
 
 def _budget(subject: Subject) -> Finding:
-    budget, state = subject.worker.disk_budget, subject.database.retention
+    state = subject.database.retention
+    budget = state.policy_for(policy_of(subject.worker)).disk_budget
     if budget is None:
         return ok("the database has no budget: ACTIVITY_DISK_BUDGET is not set")
     if not state.excess_bytes:

@@ -22,6 +22,7 @@ def of_plan(policy: Policy, state: RetentionState, plan: Plan) -> dict[str, Any]
         "excess_bytes": plan.excess_bytes,
         "horizon": state.horizon.isoformat() if state.horizon else None,
         "last_run": state.ran_at.isoformat() if state.ran_at else None,
+        "last_run_had_other_settings": state.ran_at is not None and state.policy != policy,
         "partitions_removed": state.partitions_removed,
         "due_partitions": len(plan.due),
         "due_rows": plan.rows,
@@ -65,6 +66,8 @@ def text(document: dict[str, Any]) -> str:
         f"due      {counted(document['due_partitions'], 'partition')}, about "
         f"{counted(document['due_rows'], 'row')}",
     ]
+    if document["last_run_had_other_settings"]:
+        lines[3] += ", under other settings: the workers may have these"
     if document["needs_yes"]:
         lines.append("         so much is removed only by `activity retention run --yes`")
     if document["excess_bytes"]:

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.cache.renewal import CacheRenewal
 from storage.erasure import files, forgetting, letters, mentions, owned, records, rewriting
+from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import BEGUN, DONE, Erasure
 from storage.erasure.waiting import Waits
 from storage.errors import (
@@ -270,8 +271,8 @@ class Eraser:
         """
         before_ms = self._stones.now_ms() + 1
         erasure = uuid4()
-        with transaction(self._engine) as connection:
-            holds.require_none(connection, address.text)
+        with knowing(self._engine, address) as connection:
+            holds.require_none(connection, address.text, ADDRESS)
             record = records.new_record(
                 connection, erasure, address, actor, rewrite, to_datetime(before_ms)
             )

@@ -1,5 +1,6 @@
 """Delete the dead letters of a person, and write over the address in the others."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,11 @@ import sqlalchemy as sa
 from storage.erasure import records
 from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import Erasure
+from storage.errors import Held
 from storage.model.erasing import Address, email_of
 from storage.postgres.tables import dead_letters, erasures
 from storage.retention import holds
+from storage.retention.belongings import is_held
 
 BATCH = 100
 _FIRST = datetime(1, 1, 1, tzinfo=UTC), UUID(int=0)
@@ -39,11 +42,12 @@ def erase_some(engine: sa.Engine, record: Erasure, address: Address) -> bool:
     at, last_id = (record.place_at, record.place_id) if record.place_at else _FIRST
     place = {"at": at, "id": last_id, "before": record.before, "rows": BATCH}
     with knowing(engine, address) as connection:
-        holds.require_none(connection, address.text)
+        holds.require_none(connection, address.text, ADDRESS)
         rows = connection.execute(_NEXT, place).all()
-        changed = sum(_erase(connection, address, row) for row in rows)
+        changed = [row for row in rows if _erase(connection, address, row)]
+        _require_no_holds(connection, changed)
         if rows:
-            letters = erasures.c.letters + changed
+            letters = erasures.c.letters + len(changed)
             where = {"place_at": rows[-1].created_at, "place_id": rows[-1].id}
             records.change(connection, record.id, letters=letters, **where)
     return len(rows) == BATCH
@@ -55,6 +59,15 @@ def count(connection: sa.Connection, address: Address) -> int:
     In a transaction that knows the address.
     """
     return sum(_erased(address, row) is not row for row in connection.execute(_COUNT))
+
+
+def _require_no_holds(connection: sa.Connection, changed: Sequence[Any]) -> None:
+    """Check that no hold touches one of these dead letters. Raises Held."""
+    for hold in holds.listed(connection):
+        if any(is_held(row, hold) for row in changed):
+            raise Held(
+                f"a legal hold keeps dead letters that name this email: {hold.id} ({hold.reason})"
+            )
 
 
 def _erase(connection: sa.Connection, address: Address, row: Any) -> bool:

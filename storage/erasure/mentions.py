@@ -24,6 +24,7 @@ from storage.retention import holds
 
 FOUND_AT_ONCE = 500
 WALKED_AT_ONCE = 20_000
+_COUNTED_AT_ONCE = 1_000
 _FIRST = datetime(1, 1, 1, tzinfo=UTC), UUID(int=0)
 
 # LIKE's own characters are escaped in the pattern.
@@ -33,11 +34,11 @@ _NAMES_IT = f"""
     OR strpos(lower(CAST(data AS text) COLLATE "C"), {ADDRESS}) > 0
 """
 _BEHIND = "created_at >= :at AND (created_at, id) > (:at, :id) AND created_at < :before"
-_COLUMNS = "created_at, id, component, environment, message, CAST(data AS text) AS data"
+_COLUMNS = "created_at, id, component, environment, email, message, CAST(data AS text) AS data"
 # Without the CTE PostgreSQL might walk over all events in the order of their keys.
 _INDEXED = sa.text(f"""
     WITH found AS MATERIALIZED (
-        SELECT created_at, id, component, environment, message, data FROM events
+        SELECT created_at, id, component, environment, email, message, data FROM events
         WHERE message ILIKE {_PATTERN} AND {_BEHIND}
     )
     SELECT {_COLUMNS}, row_number() OVER (ORDER BY created_at, id) = :rows AS is_last
@@ -53,7 +54,10 @@ _CHANGE = sa.text("""
     UPDATE events SET message = :message, data = CAST(:data AS jsonb)
     WHERE created_at = :at AND id = :id
 """)
-_COUNT = sa.text(f"SELECT count(*) FROM events WHERE {_NAMES_IT}")
+_OF_OTHERS = sa.text(f"""
+    SELECT message, CAST(data AS text) AS data FROM events
+    WHERE ({_NAMES_IT}) AND lower(email COLLATE "C") IS DISTINCT FROM {ADDRESS}
+""")
 
 
 class Walk(NamedTuple):
@@ -83,10 +87,10 @@ def redact_some(
         require_partitions(connection)
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
         rows = connection.execute(walk.query, place).all()
-        changed = [one for row in rows if (one := _change(connection, address, row))]
+        changed = [row for row in rows if _change(connection, address, row)]
         if changed:
             _require_no_holds(connection, changed)
-            touched.record(connection, record.id, changed)
+            touched.record(connection, record.id, list(map(_touched, changed)))
         goes_on = bool(rows) and rows[-1].is_last
         if rows:
             redacted = erasures.c.redacted + len(changed)
@@ -99,31 +103,38 @@ def redact_some(
     return goes_on
 
 
-def _require_no_holds(connection: sa.Connection, changed: Sequence[Touched]) -> None:
-    """Check that no hold of a time has one of these events. Raises Held."""
+def _require_no_holds(connection: sa.Connection, changed: Sequence[Any]) -> None:
+    """Check that no hold keeps one of these events as it is. Raises Held."""
     holds.keep_unchanged(connection)
     for hold in holds.listed(connection):
-        if hold.email is None and any(
-            (hold.start is None or hold.start <= one.created_at)
-            and (hold.end is None or one.created_at < hold.end)
-            for one in changed
-        ):
+        if any(hold.keeps(row.created_at, row.email) for row in changed):
             raise Held(f"a legal hold keeps events that name this email: {hold.id} ({hold.reason})")
 
 
-def count(connection: sa.Connection) -> int:
-    """Return how many events name the address, by a scan of all of them.
+def count(connection: sa.Connection, address: Address) -> int:
+    """Return how many events of others name the address, by a scan of all of them.
 
     In a transaction that knows the address.
     """
-    return connection.scalar(_COUNT) or 0
+    rows = connection.execute(_OF_OTHERS, execution_options={"yield_per": _COUNTED_AT_ONCE})
+    return sum(_redacted(address, row) is not None for row in rows)
 
 
-def _change(connection: sa.Connection, address: Address, row: Any) -> Touched | None:
+def _change(connection: sa.Connection, address: Address, row: Any) -> bool:
+    redacted = _redacted(address, row)
+    if redacted is None:
+        return False
+    place = {"at": row.created_at, "id": row.id}
+    connection.execute(_CHANGE, {**place, "message": redacted[0], "data": redacted[1]})
+    return True
+
+
+def _redacted(address: Address, row: Any) -> tuple[str, str | None] | None:
+    """Return the message and the data without the address; None if they do not name it."""
     message = address.redact(row.message)
     data = None if row.data is None else address.redact_json(row.data.encode()).decode()
-    if message == row.message and data == row.data:
-        return None
-    place = {"at": row.created_at, "id": row.id}
-    connection.execute(_CHANGE, {**place, "message": message, "data": data})
+    return None if (message, data) == (row.message, row.data) else (message, data)
+
+
+def _touched(row: Any) -> Touched:
     return Touched(row.created_at, row.id, row.component, row.environment, False)

@@ -27,7 +27,7 @@ def delete_some(
     """
     with knowing(engine, address) as connection:
         require_partitions(connection)
-        holds.require_none(connection, address.text)
+        holds.require_none(connection, address.text, ADDRESS)
         found = _delete(connection, record)
         if not found:
             return False

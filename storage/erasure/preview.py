@@ -6,12 +6,13 @@ from typing import cast
 import redis
 
 from storage.erasure import letters, mentions, owned
-from storage.erasure.address_table import knowing
+from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.eraser import Servers
 from storage.model.entries import Entry, next_entry, read_batch
 from storage.model.erasing import Address, redacted
 from storage.queue.tombstones import QueueTombstones
 from storage.redis import keys
+from storage.retention import holds
 from storage.server_errors import queue_errors
 
 _READ_AT_ONCE = 1_000
@@ -21,13 +22,15 @@ _READ_AT_ONCE = 1_000
 class Preview:
     """Stored events of the person, those of others that name it, dead letters, waiting events.
 
-    `waiting`: events on the queue of the person, or that name it.
+    `waiting`: events on the queue of the person, or that name it. `holds`: IDs of legal holds for
+    which the erasure would be refused.
     """
 
     owned: int
     named: int
     letters: int
     waiting: int
+    holds: tuple[str, ...]
 
 
 def preview(servers: Servers, address: Address) -> Preview:
@@ -38,11 +41,13 @@ def preview(servers: Servers, address: Address) -> Preview:
     with knowing(servers.engine, address) as connection:
         found = (
             owned.count(connection),
-            mentions.count(connection),
+            mentions.count(connection, address),
             letters.count(connection, address),
         )
+        held = tuple(str(hold.id) for hold in holds.of_email(connection, address.text, ADDRESS))
     shards = QueueTombstones(servers.queue, servers.shards).shards()
-    return Preview(*found, sum(_waiting(servers.queue, shard, address) for shard in shards))
+    waiting = sum(_waiting(servers.queue, shard, address) for shard in shards)
+    return Preview(*found, waiting, held)
 
 
 def _waiting(queue: redis.Redis, shard: int, address: Address) -> int:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from string import ascii_letters, digits
 from typing import Any, cast
 from uuid import UUID
 
@@ -30,8 +31,10 @@ from storage.redis import keys
 from storage.server_errors import queue_errors
 
 _ROWS = 10_000
-_LOCAL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]"
-_addresses = re.compile(rf"(\\?)({_LOCAL}+)@([A-Za-z0-9.-]+)").finditer
+_MAX_SEEN = 1_000_000  # texts may be full of at signs
+_MAX_ADDRESS = 254  # characters, RFC 5321
+_LOCAL = ascii_letters + digits + ".!#$%&'*+/=?^_`{|}~-"
+_domain = re.compile(r"\A[A-Za-z0-9.-]*").findall
 _json_escape = re.compile(r"\\u00([2-7][0-9A-Fa-f])|\\/").sub
 # An address may begin and end here: see `storage.model.erasing`.
 _starts = re.compile(r"(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})").finditer
@@ -86,9 +89,11 @@ def imported(engine: sa.Engine, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _values_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    key = bytes.fromhex(row["key"])
+    records.digest_of(Address(""), key)  # raises ValueError for a key of another length
     return {
         "id": UUID(row["id"]),
-        "key": bytes.fromhex(row["key"]),
+        "key": key,
         "digest": bytes.fromhex(row["digest"]),
         "before": datetime.fromisoformat(row["before"]),
         "actor": str(row["actor"]),
@@ -163,6 +168,8 @@ def _entries(queue: redis.Redis, shard: int) -> Iterator[str]:
 def _new(seen: set[str], texts: Iterable[str]) -> Iterator[str]:
     """Yield what may be an address in the texts, and was not seen before."""
     for text in texts:
+        if len(seen) > _MAX_SEEN:
+            seen.clear()
         for found in candidates(text):
             if found not in seen:
                 seen.add(found)
@@ -172,13 +179,21 @@ def _new(seen: set[str], texts: Iterable[str]) -> Iterator[str]:
 def candidates(text: str) -> Iterator[str]:
     """Yield all that an erasure may have written over in a text, or in JSON, in lower case."""
     plain = _json_escape(lambda match: chr(int(match[1], 16)) if match[1] else "/", text)
-    for match in _addresses(plain):
-        escape, local, domain = match.groups()
-        firsts = {one.start() for one in _starts(local)}
-        if escape:
-            firsts |= {1, 5}  # behind an escape: \n, or \u with four digits
-        lasts = [one.start() for one in _ends(domain)]
-        for first in sorted(firsts):
-            for last in lasts:
-                if local[first:] and domain[:last]:
-                    yield lower_ascii(f"{local[first:]}@{domain[:last]}")
+    for match in re.finditer("@", plain):
+        yield from _candidates_at(plain, match.start())
+
+
+def _candidates_at(text: str, at: int) -> Iterator[str]:
+    """Yield those around an at sign. No address is longer than `_MAX_ADDRESS`."""
+    before = text[max(0, at - _MAX_ADDRESS) : at]
+    outside = before.rstrip(_LOCAL)
+    local = before[len(outside) :]
+    domain = "".join(_domain(text[at + 1 : at + 1 + _MAX_ADDRESS]))
+    firsts = {one.start() for one in _starts(local)}
+    if outside.endswith("\\"):
+        firsts |= {1, 5}  # behind an escape: \n, or \u with four digits
+    lasts = [one.start() for one in _ends(domain) if domain[: one.start()][-1:].isalnum()]
+    for first in sorted(firsts):
+        for last in lasts:
+            if local[first:] and len(local) - first + 1 + last <= _MAX_ADDRESS:
+                yield lower_ascii(f"{local[first:]}@{domain[:last]}")

@@ -83,13 +83,18 @@ def ahead(now: datetime, days: int, unit: str) -> list[datetime]:
 
 def existing(connection: sa.Connection) -> list[Span]:
     """Return the spans of the existing partitions, in order."""
-    found = map(parse_bounds, connection.scalars(_LIST))
-    return sorted(span for span in found if span)
+    found = connection.scalars(_LIST).all()
+    if None in found:  # one was dropped, or a copy took its place: a later snapshot has that
+        found = connection.scalars(_LIST).all()
+    return sorted(span for span in map(parse_bounds, found) if span)
 
 
-def parse_bounds(text: str) -> Span | None:
-    """Return the span of a partition, as PostgreSQL writes it; None if an end of it is open."""
-    match = _BOUNDS.search(text)
+def parse_bounds(text: str | None) -> Span | None:
+    """Return the span of a partition, as PostgreSQL writes it; None if an end of it is open.
+
+    PostgreSQL writes NULL for a partition of the snapshot that was dropped since: it has no span.
+    """
+    match = _BOUNDS.search(text or "")
     return (_instant(match[1]), _instant(match[2])) if match else None
 
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from storage.events.hour_counts import whole_hours
 from storage.model.entries import read_event
-from storage.model.normal_form import lower_ascii
 from storage.postgres import locks, partitions
 from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
@@ -93,26 +92,22 @@ def forget_dead_letters(engine: sa.Engine, end: datetime) -> int:
 
 
 def _forget(connection: sa.Connection, rows: Sequence[Any], holds: Sequence[LegalHold]) -> int:
-    old = [row for row in rows if not any(_is_held(row, hold) for hold in holds)]
+    old = [row for row in rows if not any(is_held(row, hold) for hold in holds)]
     if not old:
         return 0
     keys = {"times": [row.created_at for row in old], "ids": [str(row.id) for row in old]}
     return connection.execute(_FORGET_LETTERS, keys).rowcount
 
 
-def _is_held(row: Any, hold: LegalHold) -> bool:
+def is_held(row: Any, hold: LegalHold) -> bool:
     """Return whether the hold touches the dead letter; it does if nobody knows whose it is."""
-    if hold.start is not None and row.created_at < hold.start:
-        return False
-    if hold.end is not None and row.created_at >= hold.end:
-        return False
-    if hold.email is None:
-        return True
+    if hold.email is None or not hold.covers(row.created_at):
+        return hold.covers(row.created_at)
     try:
         email = read_event(bytes(row.event)).email
     except ValueError:
         return True
-    return email is not None and lower_ascii(email) == hold.email
+    return hold.keeps(row.created_at, email)
 
 
 def _free(existing: Sequence[Span], span: Span) -> list[Span]:

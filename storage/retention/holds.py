@@ -53,6 +53,17 @@ class LegalHold:
             self.end is None or span[0] < self.end
         )
 
+    def covers(self, instant: datetime) -> bool:
+        """Return whether the instant is in the time of the hold. Says nothing of the email."""
+        return (self.start is None or self.start <= instant) and (
+            self.end is None or instant < self.end
+        )
+
+    def keeps(self, created_at: datetime, email: str | None) -> bool:
+        """Return whether it keeps an event that was created then, of this email."""
+        is_meant = self.email is None or (email is not None and lower_ascii(email) == self.email)
+        return is_meant and self.covers(created_at)
+
 
 class LegalHolds:
     """What an administrator can do with holds. Every call raises DatabaseUnavailable.
@@ -122,23 +133,29 @@ def listed(connection: sa.Connection) -> Sequence[LegalHold]:
     return [_hold(row) for row in connection.execute(sa.select(legal_holds).order_by(*latest))]
 
 
-def of_email(connection: sa.Connection, email: str) -> Sequence[LegalHold]:
-    """Return the holds that keep events of this email: its own, and those of a time with any."""
+def of_email(
+    connection: sa.Connection, email: str, named: str | None = None
+) -> Sequence[LegalHold]:
+    """Return the holds that keep events of this email: its own, and those of a time with any.
+
+    `named`: SQL of the email in lower case, for who must not write it into a statement.
+    """
     wanted = lower_ascii(email)
+    asked = sa.literal(wanted) if named is None else sa.text(named)
     found = []
     for hold in listed(connection):
-        if hold.email == wanted or (hold.email is None and _has_any(connection, hold, wanted)):
+        if hold.email == wanted or (hold.email is None and _has_any(connection, hold, asked)):
             found.append(hold)
     return found
 
 
-def require_none(connection: sa.Connection, email: str) -> None:
+def require_none(connection: sa.Connection, email: str, named: str | None = None) -> None:
     """Check that no hold keeps events of this email from now to the end of the transaction.
 
-    Raises Held.
+    `named`: see `of_email`. Raises Held.
     """
     keep_unchanged(connection)
-    if found := of_email(connection, email):
+    if found := of_email(connection, email, named):
         named = ", ".join(f"{hold.id} ({hold.reason})" for hold in found[:_NAMED])
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise Held(f"a legal hold keeps events of this email: {named}{more}")
@@ -156,7 +173,7 @@ def touched_by(connection: sa.Connection, span: Span, table: str) -> Sequence[Le
     ]
 
 
-def _has_any(connection: sa.Connection, hold: LegalHold, email: str) -> bool:
+def _has_any(connection: sa.Connection, hold: LegalHold, email: Any) -> bool:
     """Return whether events of the email are in the time of the hold, or may still come there."""
     if hold.end is None or hold.end > datetime.now(UTC):
         return True

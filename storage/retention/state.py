@@ -36,6 +36,10 @@ class RetentionState:
         """Return the settings of the last run."""
         return Policy(self.days, self.disk_budget)
 
+    def policy_for(self, given: Policy) -> Policy:
+        """Return the settings of who asks; without any, those of the last run: the workers'."""
+        return self.policy if given.is_off else given
+
 
 _COLUMNS = [retention_state.c[name] for name in RetentionState.__dataclass_fields__]
 _READ = sa.select(*_COLUMNS)

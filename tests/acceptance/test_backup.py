@@ -171,6 +171,10 @@ def test_a_folder_that_is_not_empty_or_in_use_takes_no_restore_and_no_backup(
         assert (used.returncode, "is not empty" in used.stderr) == (1, True)
         assert client.get("/health/ready").status_code == 200
     assert sorted(backup.rglob("*")) == image
+    (backup / "queue/appendonlydir/more").symlink_to("/etc/passwd")
+    changed = activity("restore", backup, "--data-dir", folders / "new")
+    assert (changed.returncode, "more was not in it" in changed.stderr) == (1, True)
+    assert not (folders / "new").exists()
     wait_until(lambda: not is_held(source / "lock"), "the last process to be gone")
     stopped = activity("backup", folders / "other", "--data-dir", source)
     assert (stopped.returncode, "nothing runs" in stopped.stderr) == (1, True)
@@ -216,6 +220,9 @@ def test_who_was_erased_after_a_backup_is_erased_again_by_its_restore(folders: P
     refused = activity("restore", backup, "--data-dir", restored, "--erasures", faulty)
     assert refused.returncode == 2
     assert "Nothing was changed" in refused.stderr
+    missing = activity("restore", backup, "--data-dir", restored, "--erasures", "no such file")
+    assert missing.returncode == 2
+    assert "--erasures can't be read: no such file: No such file" in missing.stderr
     assert not restored.exists()
     done = document("restore", backup, "--data-dir", restored, "--erasures", kept)
     assert (done["missing"], done["erasures_again"]) == (0, 1)

@@ -134,8 +134,10 @@ def test_the_command_counts_erases_and_lists(running: Service) -> None:
     counted = json.loads(
         command.lines("erase", "--email", "EVE@b.example", "--dry-run", "--json")[0]
     )
-    assert counted == {"owned": 1, "named": 1, "letters": 0, "waiting": 0}
+    assert counted == {"owned": 1, "named": 1, "letters": 0, "waiting": 0, "holds": []}
     assert running.http.get(f"/events/{mine}").status_code == 200
+    unseen = command.lines("erase", "--email", "-", "--dry-run", "--json", input="Eve@b.example\n")
+    assert json.loads(unseen[0]) == counted
     done = json.loads(command.lines("erase", "--email", "eve@b.example", "--rewrite", "--json")[0])
     assert (done["step"], done["deleted"], done["redacted"]) == ("done", 1, 1)
     assert any("write-ahead log" in text for text in done["remains"])

@@ -116,8 +116,31 @@ def test_the_commands_show_stop_and_remove(
     assert said("run") == "nothing was removed\n"
     after = json.loads(said("show", "--json"))
     assert (after["horizon"], after["needs_yes"]) == (world.days[3].isoformat(), False)
+    assert "under other settings" not in said("show")
+    monkeypatch.setenv("ACTIVITY_RETENTION_DAYS", str(AGE + 1))
+    assert "under other settings" in said("show")
+
+
+def test_a_terminal_without_the_settings_has_those_of_the_workers(
+    world: History, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.run(AGE, is_confirmed=False)  # as a worker runs it
+    assert run is not None
+    assert run.is_braked
     monkeypatch.delenv("ACTIVITY_RETENTION_DAYS")
-    assert "no limit (ACTIVITY_RETENTION_DAYS)" in said("show")
+    assert main(["retention", "show", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["retention_days"], shown["due_partitions"], shown["needs_yes"]) == (AGE, 3, True)
+    assert main(["retention", "run", "--yes"]) == 0
+    assert world.stored() == list(world.days[3:])
+
+
+def test_without_any_settings_nothing_is_due(
+    world: History, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ACTIVITY_RETENTION_DAYS")
+    assert main(["retention", "show"]) == 0
+    assert "no limit (ACTIVITY_RETENTION_DAYS)" in capsys.readouterr().out
 
 
 def test_the_commands_for_holds_keep_and_release(
@@ -133,6 +156,10 @@ def test_the_commands_for_holds_keep_and_release(
     assert of_person["email"] == "jo@example.com"
     assert said("list")["holds"] == [of_person, of_time]
     assert said("add", "nothing", status=2)["error"]["type"] == "BadArguments"
+    assert main(["holds", "add", "nothing"]) == 2
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: activity holds add REASON ")
+    assert error.startswith("activity: error: a hold needs ")
     assert main(["holds", "list"]) == 0
     assert "case 17" in capsys.readouterr().out
     assert main(["retention", "run", "--yes"]) == 0

@@ -268,6 +268,12 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
         retention("7", ran_at="now() - interval '20 min'"),
     ),
     ("retention", WARNING, "under other settings than these", retention("7", days="90")),
+    (
+        "retention",
+        WARNING,
+        "retention has not run for 20 min",
+        retention(days="7", ran_at="now() - interval '20 min'"),
+    ),
     ("retention", WARNING, "1 partition is due and still there", retention("7", due="1")),
     (
         "retention",

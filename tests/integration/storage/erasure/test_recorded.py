@@ -27,6 +27,14 @@ def test_every_place_where_an_address_is_erased_is_looked_at(text: str) -> None:
     assert JO in set(candidates(text))
 
 
+def test_text_with_many_signs_of_an_address_is_read_in_bounded_time() -> None:
+    long = "A" * 100_000
+    assert set(candidates(f"{long} {JO} {long}")) >= {JO}
+    assert set(candidates(f"x@{JO}")) >= {JO, "x@jo.do"}
+    found = set(candidates("a." * 2_000 + "@" + "b." * 2_000))
+    assert max(map(len, found)) == 254
+
+
 @pytest.mark.parametrize("text", ["banjo.do@example.com", "jo.do@example.community", "jo.do"])
 def test_another_address_is_none(text: str) -> None:
     assert JO not in set(candidates(text))
