@@ -4,17 +4,26 @@ No message contains an address, because there may be a password in it. The drive
 where they are needed: `activity send` knows these settings, and must not wait for the drivers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from storage import host_list
 
 REDIS_FORMS = (
     "redis://[USER:PASSWORD@]HOST:PORT/DB, rediss:// with TLS, "
     "or unix://[USER:PASSWORD@]/PATH?db=DB"
 )
 DATABASE_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT/DATABASE"
+HOSTS_FORM = (
+    "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT,HOST:PORT/DATABASE"
+    "?target_session_attrs=read-write"
+)
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 _DATABASE_DRIVERS = ("postgresql", "postgresql+psycopg2")
 _ESCAPES = "in a password write %40 for @, %2F for /, %3A for : and %25 for %"
+
+T = TypeVar("T")
 
 
 def redis_address(url: str) -> str:
@@ -46,10 +55,14 @@ def redis_address(url: str) -> str:
 
 
 def database_address(url: str) -> str:
-    """Return the address if psycopg2 can use it. Raises ValueError with the reason."""
+    """Return the address if psycopg2 can use it. Raises ValueError with the reason.
+
+    One with several hosts is returned in the form of `storage.host_list`.
+    """
     import psycopg2.extensions
     import sqlalchemy as sa
 
+    url = _with_list(host_list.in_query, url)
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -58,12 +71,13 @@ def database_address(url: str) -> str:
         raise _wrong(f"begins with {_printable_scheme(parsed.drivername, url)}", DATABASE_FORM)
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise _wrong("has a port that is not from 1 to 65535", DATABASE_FORM)
+    listed = _with_list(host_list.in_one_form, parsed)
     try:
         dialect = parsed.get_dialect()()
-        psycopg2.extensions.make_dsn(**dialect.create_connect_args(parsed)[1])
+        psycopg2.extensions.make_dsn(**dialect.create_connect_args(listed)[1])
     except (sa.exc.ArgumentError, psycopg2.Error, ValueError, TypeError):
         raise _wrong("has an option that PostgreSQL does not support", DATABASE_FORM) from None
-    return url
+    return url if listed is parsed else listed.render_as_string(hide_password=False)
 
 
 def with_password(url: str, password: str) -> str:
@@ -91,6 +105,13 @@ def secrets_of(url: str) -> Iterator[str]:
 
         yield str(sa.make_url(url).password or "")
     yield from parse_qs(parts.query).get("password", [])
+
+
+def _with_list(bring: Callable[[T], T], address: T) -> T:
+    try:
+        return bring(address)
+    except ValueError as error:
+        raise _wrong(str(error), HOSTS_FORM) from None
 
 
 def _is_database(path: str) -> bool:

@@ -142,7 +142,7 @@ class StorageSettings(Settings):
     database_url: DatabaseAddress = Field(
         "postgresql+psycopg2://localhost/activity",
         repr=False,
-        description="PostgreSQL 17 or newer, as an SQLAlchemy URL.",
+        description="PostgreSQL 17 or newer, as an SQLAlchemy URL; it may list several hosts.",
     )
     database_password: Password = Field(
         None,

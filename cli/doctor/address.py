@@ -19,8 +19,13 @@ def is_local_redis(url: str) -> bool:
 
 def is_local_database(url: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether the address is a socket of this machine (libpq's default), or loopback."""
-    host = _host(url) or environment.get("PGHOST", "") or environment.get("PGHOSTADDR", "")
-    return not host or host.startswith("/") or host in _LOOPBACK
+    hosts = _host(url) or environment.get("PGHOST", "") or environment.get("PGHOSTADDR", "")
+    return all(not host or host[0] == "/" or host in _LOOPBACK for host in hosts.split(","))
+
+
+def names_several_hosts(url: str) -> bool:
+    """Return whether the address of the database has a list of hosts."""
+    return "," in _host(url)
 
 
 def redis_command(url: str, *words: str) -> str:
@@ -45,11 +50,16 @@ def psql_command(url: str, statement: str) -> str:
     """Return the command line that runs a statement in this database."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
+    database = unquote(parts.path.removeprefix("/"))
+    target = next(iter(query.get("target_session_attrs", [])), "")
+    if names_several_hosts(url):  # psql has no option for it; a standby can't run every statement
+        name = database.replace("\\", r"\\").replace("'", r"\'")
+        database = f"dbname='{name}' target_session_attrs={target}"
     values = {
         "-h": _host(url),
         "-p": str(parts.port or next(iter(query.get("port", [])), "")),
         "-U": unquote(parts.username or "") or next(iter(query.get("user", [])), ""),
-        "-d": unquote(parts.path.removeprefix("/")),
+        "-d": database,
     }
     options = [word for name, value in values.items() if value for word in (name, value)]
     return shlex.join(["psql", *options, "-c", statement])

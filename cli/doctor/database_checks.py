@@ -39,6 +39,33 @@ def _durability(subject: Subject) -> Finding:
     return ok("PostgreSQL has fsync, full_page_writes and synchronous_commit on")
 
 
+def _standbys(subject: Subject) -> Finding:
+    database = subject.database
+    names = database.setting("synchronous_standby_names")
+    if not database.has_several_hosts:
+        return ok("ACTIVITY_DATABASE_URL names one host")
+    if not names:
+        return warning(
+            "ACTIVITY_DATABASE_URL names several hosts, and PostgreSQL has no "
+            "synchronous_standby_names: a failover loses committed events, which the queue has "
+            "forgotten",
+            _alter(database, "synchronous_standby_names", "'*'") + " (Patroni: synchronous_mode)",
+        )
+    found = database.standbys
+    look = database.command("SELECT application_name, state, sync_state FROM pg_stat_replication")
+    if found.synchronous:
+        return ok(f"commits wait for {counted(found.synchronous, 'synchronous standby')}")
+    if found.hidden:
+        return unknown(
+            f"PostgreSQL hides the state of {counted(found.hidden, 'standby')} from this user",
+            "GRANT pg_read_all_stats TO this user",
+        )
+    return fault(
+        "PostgreSQL waits for a synchronous standby, and none is connected: no event is stored",
+        f"start a standby that synchronous_standby_names names, and look at {look}",
+    )
+
+
 def _transactions(subject: Subject) -> Finding:
     found = subject.database.long_transactions(LONG_SECONDS)
     if found.found:
@@ -136,6 +163,13 @@ CHECKS = (
         "`synchronous_commit` off",
         "one of the others off",
         _durability,
+    ),
+    Check(
+        "database-standbys",
+        "`synchronous_standby_names`, connected standbys; with several hosts in the address",
+        "no name",
+        "names, and no such standby is connected",
+        _standbys,
     ),
     Check(
         "database-transactions",

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from cli.doctor.address import is_local_database, psql_command
+from cli.doctor.address import is_local_database, names_several_hosts, psql_command
 from cli.doctor.errors import NotKnown
 from cli.doctor.server import Server
 from storage.access.key_records import KeyRecords
@@ -21,6 +21,7 @@ from storage.postgres.inspection import (
     DeadRows,
     InvalidIndex,
     LongTransactions,
+    Standbys,
 )
 from storage.postgres.partitions import Span
 from storage.retention.state import RetentionState, read_state
@@ -103,6 +104,16 @@ class DatabaseFacts(Server):
     def dead_rows(self) -> Sequence[DeadRows]:
         """Return the dead rows of each of our tables, the most first."""
         return self.ask(self._inspection.dead_rows)
+
+    @property
+    def has_several_hosts(self) -> bool:
+        """Return whether the address names more than one server."""
+        return names_several_hosts(self._url)
+
+    @cached_property
+    def standbys(self) -> Standbys:
+        """Return the numbers of standbys that are connected."""
+        return self.ask(self._inspection.standbys)
 
     @cached_property
     def frozen_age(self) -> int:

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
 from storage.errors import DatabaseUnavailable
+from storage.postgres.connector import CONNECT_SECONDS, Connector, patience
 from storage.postgres.session import SessionStart
 from storage.server_errors import database_errors, sqlstate
 
-CONNECT_SECONDS = 3
 WAIT_FOR_CONNECTION_SECONDS = 3
 ANSWER_SECONDS = 12.0  # the API waits so long: longer than the server lets a query run
 READ_LIMIT_MS = 10_000  # longer than any page should take
@@ -212,8 +212,9 @@ def bound_waiting(seconds: float) -> None:
     def wait(connection: Any) -> None:
         ready = {POLL_READ: ([connection], []), POLL_WRITE: ([], [connection])}
         while (state := connection.poll()) != POLL_OK:
-            if not any(select.select(*ready[state], [], seconds)):
-                raise psycopg2.OperationalError(f"no answer within {seconds:g} s")
+            allowed = patience(seconds)
+            if not any(select.select(*ready[state], [], allowed)):
+                raise psycopg2.OperationalError(f"no answer within {allowed:g} s")
 
     set_wait_callback(wait)
 
@@ -247,15 +248,17 @@ def _engine(url: str, pool: int, name: str, **settings: str | int) -> sa.Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
     }
+    address = _with_driver(url)
+    connect = Connector(address, options).connect
     engine = sa.create_engine(
-        _with_driver(url),
+        address,
         pool_size=pool,
         max_overflow=0,
         hide_parameters=True,  # they are events, which must not be logged
         pool_timeout=WAIT_FOR_CONNECTION_SECONDS,
-        connect_args=options,
+        creator=connect,
     )
-    start = SessionStart({"timezone": "UTC", **settings}, lambda: _connect(engine, options))
+    start = SessionStart({"timezone": "UTC", **settings}, connect)
     sa.event.listen(engine, "connect", lambda driver, _: start.prepare(driver), insert=True)
     sa.event.listen(engine, "checkout", _replace_if_lost)
     return engine
@@ -267,12 +270,6 @@ def _with_driver(url: str) -> sa.URL:
     if parsed.drivername == "postgresql":
         return parsed.set(drivername="postgresql+psycopg2")
     return parsed
-
-
-def _connect(engine: sa.Engine, options: dict[str, Any]) -> Any:
-    """Open a session beside the engine's pool."""
-    arguments, more = engine.dialect.create_connect_args(engine.url)
-    return engine.dialect.connect(*arguments, **{**more, **options})
 
 
 def _replace_if_lost(driver: Any, record: Any, _: object) -> None:

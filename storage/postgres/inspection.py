@@ -58,6 +58,12 @@ _DEAD_ROWS = sa.text("""
     SELECT relid::regclass::text AS name, n_live_tup AS live, n_dead_tup AS dead
     FROM pg_stat_all_tables WHERE relid::bigint = ANY(:tables) ORDER BY n_dead_tup DESC
 """)
+# Without pg_read_all_stats the state of every standby is null.
+_STANDBYS = sa.text("""
+    SELECT count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')),
+        count(*) FILTER (WHERE sync_state IS NULL)
+    FROM pg_stat_replication
+""")
 _AGE = sa.text("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()")
 
 
@@ -108,6 +114,14 @@ class DeadRows:
     table: str
     live: int
     dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standbys:
+    """Connected standbys that commits wait for; `hidden`: those that this user may not look at."""
+
+    synchronous: int
+    hidden: int
 
 
 class DatabaseInspection:
@@ -180,6 +194,11 @@ class DatabaseInspection:
         with transaction(self.engine) as connection:
             rows = connection.execute(_DEAD_ROWS, _tables(connection)).all()
         return [DeadRows(*row) for row in rows]
+
+    def standbys(self) -> Standbys:
+        """Count the standbys that are connected."""
+        with transaction(self.engine) as connection:
+            return Standbys(*connection.execute(_STANDBYS).one())
 
     def frozen_age(self) -> int:
         """Return how many transactions ago the oldest rows of the database were written."""

@@ -1,10 +1,12 @@
 """An address that can't work is refused with the form that would, and never repeated."""
 
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from storage.errors import SettingsError
 from storage.settings import StorageSettings
@@ -42,6 +44,27 @@ GOOD_DATABASE = [
     f"postgresql://user:{SECRET}@host.example:5432/activity?sslmode=require",
     "postgresql+psycopg2://activity@/activity?host=/tmp/run",
 ]
+LISTS = [
+    (f"postgresql://user:{SECRET}@h1:5432,h2:5433/a", "h1,h2", "5432,5433", "read-write"),
+    ("postgresql://h1,h2:5433/a?target_session_attrs=primary", "h1,h2", ",5433", "primary"),
+    ("postgresql://[::1]:1,[::2]/a", "::1,::2", "1,", "read-write"),
+    ("postgresql://me@%2Frun%2Fa:1,%2Frun%2Fb:1/a", "/run/a,/run/b", "1,1", "read-write"),
+    ("postgresql+psycopg2://me@/a?host=/b,h&port=7", "/b,h", "7,7", "read-write"),
+    ("postgresql+psycopg2://me@/a?host=h1:1&host=[::2]:2", "h1,::2", "1,2", "read-write"),
+]
+_AT = f"postgresql://user:{SECRET}@"
+BAD_LISTS = [
+    (f"{_AT}h1:1,,h2:1/a", "an empty place"),
+    (f"{_AT}h1:1,h2:x/a", "a port that is not from 1 to 65535"),
+    (f"{_AT}h1:1,::2/a", "a host that is not HOST:PORT or [IPV6]:PORT"),
+    (f"{_AT}/a?host=h1,h2&port=1,2,3", "2 hosts and 3 ports"),
+    (f"{_AT}h3/a?host=h1,h2", "hosts in two places"),
+    (f"{_AT}h1,h2/a?host=h3", "hosts in two places"),
+    (f"{_AT}/a?host=h1:1&host=h2&port=1", "ports in two places"),
+    (f"{_AT}h1,h2/a?hostaddr=192.0.2.1", "write these addresses as hosts"),
+    *((f"{_AT}h1,h2/a?target_session_attrs={each}", "neither read-write nor primary")
+      for each in ("any", "standby", "prefer-standby", "read-only", "nonsense")),
+]  # fmt: skip
 BAD_DATABASE = [
     "",
     "localhost/activity",
@@ -51,6 +74,8 @@ BAD_DATABASE = [
     f"postgresql://user:{SECRET}@host:port/activity",
     f"postgresql://user:{SECRET}@host:99999/activity",
     f"postgresql://user:{SECRET}@host/activity?nosuch=1",
+    f"postgresql://user:{SECRET}@h1,h2/activity?nosuch=1",
+    f"mysql://user:{SECRET}@h1,h2/activity",
 ]
 CASES = [
     *[(name, url) for name in ("queue_url", "control_url") for url in BAD_REDIS],
@@ -70,6 +95,33 @@ def test_an_address_of_redis_is_taken(url: str) -> None:
 @pytest.mark.parametrize("url", GOOD_DATABASE)
 def test_an_address_of_postgresql_is_taken(url: str) -> None:
     assert settings(database_url=url).database_url == url
+
+
+@pytest.mark.parametrize(("url", "host", "port", "target"), LISTS)
+def test_a_list_of_hosts_of_postgresql_is_taken(
+    url: str, host: str, port: str, target: str
+) -> None:
+    taken = settings(database_url=url, database_password="p@,x").database_url
+    found = sa.make_url(taken)
+    options = found.get_dialect()().create_connect_args(found)[1]
+    told = (options["host"], options["port"], options["target_session_attrs"])
+    assert (told, options["dbname"]) == ((host, port, target), "a")
+    assert options["password"] == (SECRET if SECRET in url else "p@,x")
+    assert settings(database_url=taken).database_url == taken  # other processes read it again
+
+
+@pytest.mark.parametrize("password", ["p,w", "p,w/x?", ",", "h1:1,h2:2/a?host"])
+def test_a_comma_in_a_password_makes_no_list(password: str) -> None:
+    url = f"postgresql://user:{password}@host/activity"
+    assert settings(database_url=url).database_url == url
+
+
+@pytest.mark.parametrize(("url", "reason"), BAD_LISTS)
+def test_a_wrong_list_of_hosts_is_refused_with_the_form_of_a_list(url: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(reason)) as raised:
+        settings(database_url=url)
+    assert "HOST:PORT,HOST:PORT/DATABASE?target_session_attrs=read-write" in str(raised.value)
+    assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize(("name", "url"), CASES)

@@ -32,6 +32,16 @@ DATABASE = [
         True,
     ),
     ("postgresql:///activity", "psql -d activity", True),
+    (
+        "postgresql://me:secret@/a?host=h1%2C%2Frun&port=1%2C2&target_session_attrs=primary",
+        """psql -h h1,/run -p 1,2 -U me -d 'dbname='"'"'a'"'"' target_session_attrs=primary'""",
+        False,
+    ),
+    (
+        "postgresql:///a?host=localhost%2C%2Frun&port=%2C&target_session_attrs=read-write",
+        """psql -h localhost,/run -p , -d 'dbname='"'"'a'"'"' target_session_attrs=read-write'""",
+        True,
+    ),
 ]
 
 
