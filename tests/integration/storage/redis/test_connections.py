@@ -96,7 +96,7 @@ def test_the_answer_to_a_cancelled_command_reaches_nobody_else(url: str, steps: 
     async def scenario() -> None:
         async with connect_async(url, 1, retries=0) as client:
             await assert_echoes(client, "before")
-            cancelled = asyncio.create_task(client.echo("cancelled"))
+            cancelled = asyncio.ensure_future(client.echo("cancelled"))
             for _ in range(steps):
                 await asyncio.sleep(0)
             cancelled.cancel()
