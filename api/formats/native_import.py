@@ -38,7 +38,11 @@ _VERSION = 7
 
 
 class ImportIn(EventIn, forbid_unknown_fields=True):
-    """An event of an import. Once it is read, `id` and `created_at` are in their final form."""
+    """An event of an import.
+
+    Once it is read, `id` and `created_at` are in their final form, and `import_id` is gone: its
+    JSON is that of the event.
+    """
 
     created_at: str | msgspec.UnsetType | None = _UNSET
     id: _Id | msgspec.UnsetType | None = _UNSET
@@ -93,13 +97,21 @@ def _complete(event: ImportIn) -> None:
     given = _given_id(event)
     ms = _created_ms(event, given)
     raw_id = derived_id(ms, _bits(event)) if given is None else given.bytes
-    event.id, event.created_at = id_text(raw_id), _time_text(ms)
+    event.id, event.created_at, event.import_id = id_text(raw_id), _time_text(ms), _UNSET
 
 
 def _bits(event: ImportIn) -> bytes:
     if event.import_id:
         return bits_of_import_id(event.import_id)
-    return bits_of_content(content_of(event))
+    content = canonical_content(
+        event.component,
+        event.environment,
+        event.message,
+        event.email,
+        bytes(event.data),
+        event.occurred_at or None,
+    )
+    return bits_of_content(content)
 
 
 def _complete_all(events: list[ImportIn]) -> bool:
@@ -119,7 +131,7 @@ def _complete_all(events: list[ImportIn]) -> bool:
         return False
     raw_ids = derived_ids(instants, list(map(_bits, events)))
     for event, time, event_id in zip(events, times, id_texts(raw_ids), strict=True):
-        event.id = event_id.decode()
+        event.id, event.import_id = event_id.decode(), _UNSET
         event.created_at = time if len(time) == _WITH_MS else f"{time[:19]}.000Z"
     return True
 
@@ -128,18 +140,6 @@ _is_usual = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z"
 ).fullmatch
 _WITH_MS = len("2026-11-24T05:28:53.120Z")
-
-
-def content_of(event: EventIn) -> bytes:
-    """Return the canonical content of an event that has been read."""
-    return canonical_content(
-        event.component,
-        event.environment,
-        event.message,
-        event.email,
-        bytes(event.data),
-        event.occurred_at or None,
-    )
 
 
 def _given_id(event: ImportIn) -> UUID | None:

@@ -4,7 +4,6 @@ Built from bytes, because most of it is the same few words for each item.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import msgspec
 
@@ -31,10 +30,9 @@ def imported_body(batch: ParsedBatch, judged: Import, receipts: Sequence[Receipt
     told = [b""] * len(judged.items) if receipts is None else map(_receipt, receipts)
     duplicates = judged.duplicates
     good = [
-        b'{"id":"%b","created_at":"%b"%b%b}'
+        b"%b%b%b}"
         % (
-            cast(str, item.event.id).encode(),
-            cast(str, item.event.created_at).encode(),
+            f'{{"id":"{item.event.id}","created_at":"{item.event.created_at}"'.encode(),
             _DUPLICATE if item.number in duplicates else b"",
             receipt,
         )

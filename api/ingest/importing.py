@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from api.formats.native_import import ImportIn, content_of
+import msgspec
+
+from api.formats.native_import import ImportIn
 from api.http.problems import Problem
 from api.ingest.ack import AckWaiter
 from api.ingest.batch_reader import ParsedBatch
@@ -19,8 +21,8 @@ from api.ingest.service import Accepted, Ingest
 from api.ingest.stamping import StampedBatch
 from storage.access.api_key import ApiKey
 from storage.errors import DatabaseUnavailable, StorageError
-from storage.model import imported_id
-from storage.model.event import Event, encode_event, now_ms
+from storage.model.event import Event, decode_event, encode_event, now_ms
+from storage.model.imported_id import content_of
 from storage.model.receipt import Receipt
 
 Found = Mapping[bytes, tuple[Event, Receipt]]
@@ -41,8 +43,8 @@ _ACCEPTED = (
 )
 
 
-class ImportedItem(NamedTuple):
-    """A valid item: its position in the batch, its event as it was read, and its 16 id bytes."""
+class ImportedItem(msgspec.Struct, frozen=True, gc=False):
+    """A valid item: its position in the batch, its event in its final form, and its 16 id bytes."""
 
     number: int
     event: ImportIn
@@ -163,7 +165,7 @@ def _judge_among_themselves(judged: Import) -> Refused:
         earlier = first.setdefault(item.id, item)
         if earlier is item:
             continue
-        if content_of(earlier.event) == content_of(item.event):
+        if _content_of(earlier.event) == _content_of(item.event):
             judged.duplicates.add(item.number)
         else:
             refused[item.number] = _IN_BATCH.format(earlier.number)
@@ -176,7 +178,7 @@ def _others(found: Found, items: Sequence[ImportedItem]) -> Refused:
         item.number: _ACCEPTED.format(item.event.id)
         for item in items
         if (known := found.get(item.id)) is not None
-        and imported_id.content_of(known[0]) != content_of(item.event)
+        and content_of(known[0]) != _content_of(item.event)
     }
 
 
@@ -193,24 +195,13 @@ def _refuse(judged: Import, batch: ParsedBatch, refused: Refused) -> None:
 def _stamped(items: Sequence[ImportedItem]) -> StampedBatch:
     """Return the events as they are queued. They are accepted now, whenever they were created."""
     raw_ids = [item.id for item in items]
-    return StampedBatch(now_ms(), raw_ids, [], [_body(item.event) for item in items])
+    return StampedBatch(now_ms(), raw_ids, [], [encode_event(item.event) for item in items])
 
 
 def _ids_bytes(events: Sequence[ImportIn]) -> list[bytes]:
-    joined = bytes.fromhex("".join([cast(str, event.id) for event in events]).replace("-", ""))
+    joined = bytes.fromhex("".join([f"{event.id}" for event in events]).replace("-", ""))
     return [joined[at : at + 16] for at in range(0, len(joined), 16)]
 
 
-def _body(event: ImportIn) -> bytes:
-    return encode_event(
-        Event(
-            cast(str, event.id),
-            cast(str, event.created_at),
-            event.component,
-            event.environment,
-            event.message,
-            event.email,
-            event.data,
-            event.occurred_at,
-        )
-    )
+def _content_of(event: ImportIn) -> bytes:
+    return content_of(decode_event(encode_event(event)))

@@ -10,6 +10,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     NewConnectionError,
+    ReadTimeoutError,
     TimeoutError,
 )
 from urllib3.util import Timeout
@@ -43,14 +44,22 @@ class Answer(NamedTuple):
 class NotNow(Exception):
     """There is no answer yet, or it broke off.
 
-    `seconds`: what the service asks to wait. `unconnected`: no connection came about.
+    `seconds`: what the service asks to wait. `unconnected`: no connection came about. `silent`:
+    nothing came for too long.
     """
 
-    def __init__(self, reason: str, seconds: float = 0.0, unconnected: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        seconds: float = 0.0,
+        unconnected: bool = False,
+        silent: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.seconds = seconds
         self.unconnected = unconnected
+        self.silent = silent
 
 
 class Stream(NamedTuple):
@@ -66,7 +75,7 @@ class ServiceReader:
     def __init__(self, service: Service, patience: Patience) -> None:
         self._service = service
         self._patience = patience
-        self._has_answered = False
+        self._has_answered = self._has_progressed = False
         self._pool = urllib3.PoolManager(retries=False, ssl_context=service.tls)
 
     def get(self, path: str, parameters: Parameters = ()) -> Answer:
@@ -74,7 +83,7 @@ class ServiceReader:
         backoff = Backoff(MAX_PAUSE)
         while True:
             try:
-                answer = Answer(self._body(self._ask(path, parameters, _ANSWER_SECONDS)))
+                answer = Answer(self._body(self._ask(path, parameters)))
             except NotNow as why:
                 self.wait(backoff, why)
             else:
@@ -85,25 +94,35 @@ class ServiceReader:
     def stream(self, path: str, parameters: Parameters) -> Stream:
         """Return the answer to a GET that may be endless, tried once.
 
-        The caller says when it `progressed`. Raises `NotNow`, `ReadError`, `BadQuestion`.
+        It begins soon, but may pause for _QUIET_SECONDS. The caller says when it `progressed`.
+        Raises `NotNow`, `ReadError`, `BadQuestion`.
         """
-        response = self._ask(path, parameters, _QUIET_SECONDS)
+        response = self._ask(path, parameters)
         if response.headers.get("Transfer-Encoding", "").lower() != "chunked":
             response.close()
             raise ReadRefused(
                 f"{self._service.url}: the answer does not tell where it ends, so that a part of "
                 "it could pass for the whole; is a proxy of HTTP/1.0 in between?"
             )
-        self._has_answered = True
+        _let_pause(response)
+        self._has_answered, self._has_progressed = True, False
         self._patience.reached()
         return Stream(response.headers, self._excused(self._pieces(response)))
 
     def _excused(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        begun = time.monotonic()
+        """Yield the pieces, and leave out their time unless nothing came of it but silence."""
+        begun, excused = time.monotonic(), True
         try:
             yield from pieces
+        except NotNow as why:
+            excused = self._has_progressed or not why.silent
+            if not excused:
+                seconds = time.monotonic() - begun
+                raise NotNow(f"the service sent nothing for {seconds:.0f} s") from None
+            raise
         finally:
-            self._patience.excuse(time.monotonic() - begun)
+            if excused:
+                self._patience.excuse(time.monotonic() - begun)
 
     def wait(self, backoff: Backoff, why: NotNow) -> None:
         """Wait before the next try. Raises `NoAnswer` if that would be too long."""
@@ -111,11 +130,10 @@ class ServiceReader:
 
     def progressed(self) -> None:
         """Note that something came of an answer: from now on the patience is new."""
+        self._has_progressed = True
         self._patience.answered()
 
-    def _ask(
-        self, path: str, parameters: Parameters, quiet_seconds: float
-    ) -> urllib3.BaseHTTPResponse:
+    def _ask(self, path: str, parameters: Parameters) -> urllib3.BaseHTTPResponse:
         """Return a good answer, of which only the head is read."""
         query = urlencode(parameters)
         headers = {"Accept": JSON, **self._service.credentials.headers()}
@@ -126,7 +144,7 @@ class ServiceReader:
                 headers=headers,
                 redirect=False,
                 preload_content=False,
-                timeout=Timeout(connect=_CONNECT_SECONDS, read=quiet_seconds),
+                timeout=Timeout(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS),
             )
         except (HTTPError, OSError) as error:
             raise self._not_now(error) from None
@@ -141,7 +159,7 @@ class ServiceReader:
         reason = _reason(error)
         if not self._has_answered:
             reason = f"{reason}; {waiting_for(self._service.url, reason)}"
-        return NotNow(reason, unconnected=unconnected)
+        return NotNow(reason, 0.0, unconnected, isinstance(error, ReadTimeoutError))
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         pieces, size = [], 0
@@ -168,6 +186,13 @@ class ServiceReader:
         if asked or status in _PASSING or (status >= 500 and self._patience.is_lasting):
             return NotNow(told(status, body), retry_after(later))
         return refusal(self._service.url, status, body)
+
+
+def _let_pause(response: urllib3.BaseHTTPResponse) -> None:
+    """Wait longer for the rest of the answer than for its beginning."""
+    sock = getattr(response.connection, "sock", None)  # None: it closes the connection
+    if sock is not None:
+        sock.settimeout(_QUIET_SECONDS)
 
 
 def _reason(error: Exception) -> str:

@@ -111,7 +111,7 @@ def read(path: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        raise CannotResume(f"{path} is not a checkpoint of `activity send`") from None
+        raise CannotResume(f"{path} is not a checkpoint of a run") from None
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

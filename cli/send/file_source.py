@@ -169,5 +169,5 @@ def _show_growth(shown: Progress, plan: Plan, file: BinaryIO) -> None:
     if growth > 0:
         shown.show_line(
             f"the file has grown by {counted(growth, 'byte')} since the run began; run the same "
-            "command again to send the new lines"
+            "command again for the new lines"
         )

@@ -31,7 +31,7 @@ def _acquire(path: Path) -> int:
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         if not try_lock(descriptor):
             os.close(descriptor)
-            raise AlreadySending(f"another `activity send` is sending this file (it holds {path})")
+            raise AlreadySending(f"another run works on this file (it holds {path})")
         if _is_at(path, descriptor):
             return descriptor
         os.close(descriptor)  # the previous holder removed the file just before

@@ -40,8 +40,8 @@ def refuse_to_overwrite(path: Path | None, written: Written) -> None:
     found = path.stat()
     if found.st_size and (found.st_size, found.st_mtime_ns) != (written.lines, written.at):
         raise SendError(
-            f"{path} is not empty, and its lines may have been corrected: send that file first, or "
-            "choose another with --rejected"
+            f"{path} is not empty, and its lines may have been corrected: run the command for that "
+            "file first, or choose another with --rejected"
         )
 
 

@@ -49,6 +49,8 @@ def remedy(value: msgspec.Raw) -> str | None:
     parts = _is_instant(found)
     if parts and not parts["offset"]:
         return "--created-at utc reads a time without an offset as one of UTC"
+    if (read := _of_text(found, "rfc3339")) and read.upper() != found.upper():
+        return "--created-at utc also reads times as PostgreSQL writes them"
     return None
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cli.send import lock
 from cli.send.unpacking import zstd
 from testbed.service import Service
 from testbed.waiting import wait_until
@@ -268,6 +269,30 @@ def test_what_psql_copies_is_imported_and_other_times_name_the_option(
     file.write_text(f"{head}{times[1]},copied,live,m\n")
     assert importing.run(file, "--created-at", "utc", "--restart").returncode == 0
     assert stored(running, "copied", 2)[1]["created_at"] == "2018-06-01T00:01:59.000Z"
+    lines = tmp_path / "copied.ndjson"
+    lines.write_bytes(ndjson([{**rows("copied", 1)[0], "created_at": "2018-06-01 00:02:00.5+00"}]))
+    refused = importing.run(lines)
+    assert "--created-at utc also reads times as PostgreSQL writes them" in refused.stderr
+    assert importing.run(lines, "--created-at", "utc").returncode == 0
+    assert stored(running, "copied", 3)[2]["created_at"] == "2018-06-01T00:02:00.500Z"
+
+
+def test_an_import_that_can_not_begin_does_not_speak_of_sending(
+    importing: ImportCommand, tmp_path: Path
+) -> None:
+    file, rejected, checkpoint = (tmp_path / name for name in ("new", "rejected", "checkpoint"))
+    file.write_bytes(ndjson(rows("unsaid", 1)))
+    rejected.write_text("a corrected line\n")
+    first = importing.run(file, "--rejected", rejected)
+    with lock.held(lock.path_of(checkpoint)):
+        second = importing.run(file, "--checkpoint", checkpoint)
+    checkpoint.write_text("no checkpoint")
+    third = importing.run(file, "--checkpoint", checkpoint)
+    said = [ran.stderr.replace(str(tmp_path), "") for ran in (first, second, third)]
+    assert "run the command for that file first" in said[0]
+    assert "another run works on this file" in said[1]
+    assert "is not a checkpoint" in said[2]
+    assert not [text for text in said if "sen" in text], said
 
 
 def test_a_header_that_makes_no_events_is_refused_before_anything_is_sent(

@@ -130,7 +130,7 @@ def test_a_file_of_rejected_lines_that_was_mended_is_not_overwritten(
     assert send.run(file, "--rejected", rejected).returncode == 1  # as it was left: written anew
     events(rejected, ["mended"])
     ran = send.run(file, "--rejected", rejected)
-    assert "may have been corrected: send that file first" in ran.stderr
+    assert "may have been corrected: run the command for that file first" in ran.stderr
     with file.open() as lines:
         assert (
             "may have been corrected" in send.run("-", "--rejected", rejected, stdin=lines).stderr

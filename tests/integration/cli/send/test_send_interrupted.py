@@ -144,7 +144,7 @@ def test_two_runs_on_one_file_at_once_are_one_too_many(
     wait_until(lambda: stub.requests, "the first")
     second = send.run(file)
     assert second.returncode == 1
-    assert "another `activity send` is sending this file" in second.stderr
+    assert "another run works on this file" in second.stderr
     process.terminate()
     assert ended(process)[0] == 130
 
