@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, Page
 
-from api.explorer.assets import VENDOR, Assets
+from api.explorer.assets import ICON, STYLES, VENDOR, Assets
+from api.explorer.page import Pages
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure, Part
 from benchmarks.history import FIRST_DAY
@@ -41,10 +42,15 @@ _CHANGE = """async (button) => {
 
 def measure(bench: Bench) -> Part:
     """Measure all figures of this part; those of the browser only where there is one."""
-    sizes = _sizes()
+    sizes, whole = _sizes()
     path = chromium_path()
     if path is None:
-        return Part("exploring", sizes, {}, dict.fromkeys(_BROWSER, f"no Chromium: {INSTALL}"))
+        return Part(
+            "exploring",
+            sizes,
+            {"all files of ours": whole},
+            dict.fromkeys(_BROWSER, f"no Chromium: {INSTALL}"),
+        )
     settings = bench.history(bench.pace.read)
     bench.empty_queue()
     with service(settings, workers=0) as ours, chromium(path) as browser:
@@ -62,19 +68,28 @@ def measure(bench: Bench) -> Part:
         "first rows": _details(first),
         "filter change": _details(page_ms),
         "its request for rows": _details(api_ms),
+        "all files of ours": whole,
     }
     return Part("exploring", figures, details)
 
 
-def _sizes() -> list[Figure]:
-    """Return the sizes of what the browser loads, as it is sent: libraries, and all others."""
-    sent = {path: asset.gzipped or asset.content for path, asset in Assets().files.items()}
-    libraries = sum(len(body) for path, body in sent.items() if path.startswith(f"{VENDOR}/"))
-    ours = sum(map(len, sent.values())) - libraries
-    return [
-        Figure("explore_libraries", spread([libraries / 1024])),
-        Figure("explore_files", spread([ours / 1024])),
-    ]
+def _sizes() -> tuple[list[Figure], dict[str, float]]:
+    """Return the KiB that the browser gets: of libraries, of ours for a cold load; of all ours."""
+    assets = Assets()
+    page = Pages(assets, "1.0").below("")
+    sent = {path: len(asset.gzipped or asset.content) for path, asset in assets.files.items()}
+    libraries = {path for path in sent if path.startswith(f"{VENDOR}/")}
+    cold = {*assets.modules, STYLES, ICON} - libraries
+    kib = {
+        name: (begun + sum(sent[path] for path in paths)) / 1024
+        for name, begun, paths in (
+            ("explore_libraries", 0, libraries),
+            ("explore_files", len(page.gzipped or page.content), cold),
+            ("all", len(page.gzipped or page.content), sent.keys() - libraries),
+        )
+    }
+    whole = {"compressed_kib": kib.pop("all")}
+    return [Figure(key, spread([one])) for key, one in kib.items()], whole
 
 
 def _first_rows(browser: Browser, url: str) -> float:

@@ -108,7 +108,9 @@ WANTED = (
     Wanted("explore_first_rows", "explorer, cold load until the first rows", 1500, "at most", "ms"),
     Wanted("explore_filter", "explorer, change of a filter, p50", 300, "at most", "ms"),
     Wanted("explore_libraries", "explorer's libraries, compressed", 40, "at most", "KiB"),
-    Wanted("explore_files", "explorer's own files, compressed", 40, "at most", "KiB"),
+    Wanted(
+        "explore_files", "explorer's own files of a cold load, compressed", 40, "at most", "KiB"
+    ),
     Wanted("lag_p50", "lag at half load, p50", 100, "at most", "ms"),
     Wanted("lag_p99", "lag at half load, p99", 1000, "at most", "ms"),
     Wanted("api_memory", "resident memory of an API process at full load", 120, "at most", "MiB"),

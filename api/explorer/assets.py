@@ -19,6 +19,7 @@ from api.explorer.bundle import bundled
 STATIC = Path(__file__).with_name("static")
 VENDOR = "vendor"
 STYLES = "styles.css"  # all style sheets that the page needs at once, in one
+ICON = "icon.svg"
 SCRIPT = "app.js"  # the module that imports all others, and as it is served: those needed at once
 
 # How the explorer's modules, and the vendored ones, name a vendored module.
