@@ -198,7 +198,7 @@ def test_the_file_of_rejected_lines_is_mended_and_sent(
     send = SendCommand(running.url, tmp_path / "state")
     assert send.summary(file, "--rejected", rejected)["rejected"] == 3
     mend(rejected, "mesage", "message")
-    assert "send that file first" in send.run(file, "--rejected", rejected).stderr
+    assert "run the command for that file first" in send.run(file, "--rejected", rejected).stderr
     assert send.summary(rejected)["accepted"] == 3
     assert_each_once([f"m{number}" for number in range(1_000)], queue, engine, settings)
 
