@@ -6,7 +6,7 @@ from storage.queue.sweeper import Sweeper
 from storage.redis.client import connect
 from storage.redis.server_check import require_fit_servers
 from storage.settings import StorageSettings
-from worker.erasures import open_erasures
+from worker.erasures import Erasures
 from worker.key_maintenance import KeyMaintenance
 from worker.maintenance import Maintenance
 from worker.retention import Retention, policy_of
@@ -26,7 +26,7 @@ class Background:
         )
         engine = plain_engine(storage.database_url)
         self._maintenance = Maintenance(engine, storage.partition_by, settings.partitions_ahead)
-        self._erasures = open_erasures(storage)
+        self._erasures = Erasures(storage)
         self._keys = KeyMaintenance(connect(storage.queue_url), plain_engine(storage.database_url))
         self._retention = Retention(
             plain_engine(storage.database_url, pool=2),

@@ -95,6 +95,7 @@ def _of_history(history: HistoryFigures | None, shards: Sequence[ShardState]) ->
         _single(service_catalogue.OLDEST_EVENT, history.oldest_event),
         _single(service_catalogue.DATABASE_BYTES, history.database_bytes),
         *_of_retention(history.retention),
+        _single(service_catalogue.ERASURE_AGE, history.erasure_age),
     ]
 
 

@@ -84,7 +84,7 @@ def _run(engine: Any, control: Any, policy: Any, options: Namespace) -> int:
 
     done = run_retention(engine, control, policy, is_confirmed=options.yes)
     if done is None:
-        raise CliError("another process runs retention now: try again in a moment")
+        raise CliError("another process runs retention now, or erases a person: try again")
     document = report.of_run(done)
     print(json.dumps(document) if options.json else report.run_text(document))
     if not done.left:

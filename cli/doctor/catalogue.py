@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from cli.doctor import (
     control_checks,
     database_checks,
+    erasure_checks,
     key_checks,
     machine_checks,
     queue_checks,
@@ -17,7 +18,12 @@ from cli.doctor.check import Check
 OF_SERVER: Mapping[str, Sequence[Check]] = {
     "queue": queue_checks.CHECKS,
     "control": control_checks.CHECKS,
-    "database": (*database_checks.CHECKS, *schema_checks.CHECKS, *retention_checks.CHECKS),
+    "database": (
+        *database_checks.CHECKS,
+        *schema_checks.CHECKS,
+        *retention_checks.CHECKS,
+        *erasure_checks.CHECKS,
+    ),
 }
 """The checks that ask one server only. Each server has a thread of its own."""
 

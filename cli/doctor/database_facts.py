@@ -10,6 +10,8 @@ from cli.doctor.errors import NotKnown
 from cli.doctor.server import Server
 from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
+from storage.erasure import records
+from storage.erasure.records import Erasure
 from storage.events.hour_counts import read_differing
 from storage.events.ledger import Ledger, read_ledger
 from storage.postgres.engine import transaction
@@ -119,6 +121,16 @@ class DatabaseFacts(Server):
         def read() -> RetentionState:
             with transaction(self._inspection.engine) as connection:
                 return read_state(connection)
+
+        return self.ask(read)
+
+    @cached_property
+    def erasures(self) -> Sequence[Erasure]:
+        """Return the erasures that are not done, the oldest first."""
+
+        def read() -> Sequence[Erasure]:
+            with transaction(self._inspection.engine) as connection:
+                return records.unfinished(connection)
 
         return self.ask(read)
 

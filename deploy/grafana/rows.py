@@ -200,6 +200,12 @@ ROWS: dict[str, Sequence[Panel]] = {
             "What retention has removed until now, and what it has left.",
         ),
         Panel(
+            "Erasing persons",
+            "s",
+            [(gauge("activity_erasure_age_seconds"), "oldest that is not done")],
+            "For how long an erasure is under way.",
+        ),
+        Panel(
             "Partitions ahead",
             "s",
             [(f"min(activity_partitions_ahead_seconds{{{JOB}}})", "ahead")],

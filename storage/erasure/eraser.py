@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.cache.renewal import CacheRenewal
 from storage.erasure import files, forgetting, letters, mentions, owned, records, rewriting
 from storage.erasure.records import BEGUN, DONE, Erasure
+from storage.erasure.waiting import Waits
 from storage.errors import (
     ControlUnavailable,
     DatabaseUnavailable,
@@ -45,10 +46,6 @@ WRITER = "erasure"
 _GIVEN_UP = timedelta(minutes=1)  # after which a beginning of which nothing is known is forgotten
 _MARGIN_MS = 1_000
 _LOST = "the queue does not have the address any more: erase it again"
-
-
-class Waits(Exception):
-    """A step can't go on now; the text says what it waits for."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from storage.erasure import touched
 from storage.erasure.records import Erasure
 from storage.postgres.engine import outside_transaction, transaction
 from storage.postgres.partitions import Span, parse_bounds
+from storage.server_errors import sqlstate
 
 _PARTITIONS = sa.text("""
     SELECT c.oid, CAST(c.oid::regclass AS text) AS name,
@@ -18,6 +19,7 @@ _PARTITIONS = sa.text("""
     WHERE i.inhparent = 'events'::regclass ORDER BY c.relname
 """)
 STATISTICS = "pg_catalog.pg_statistic"
+_NO_TABLE = "42P01"
 _MAY = sa.text("SELECT has_table_privilege(:name, 'MAINTAIN')")
 
 
@@ -63,12 +65,21 @@ def clean(engine: sa.Engine, record: Erasure) -> list[str]:
         statistics = may_maintain(connection, STATISTICS)
     with outside_transaction(engine) as connection:
         for name in names:
-            connection.exec_driver_sql(f"VACUUM {name}".replace("%", "%%"))
+            _vacuum(connection, name)
         connection.exec_driver_sql("ANALYZE events")
         connection.exec_driver_sql("VACUUM (ANALYZE) dead_letters")
         if statistics:
             connection.exec_driver_sql(f"VACUUM {STATISTICS}")
     return [] if statistics else [NO_STATISTICS]
+
+
+def _vacuum(connection: sa.Connection, partition: str) -> None:
+    """Vacuum a partition, unless retention has removed it meanwhile."""
+    try:
+        connection.exec_driver_sql(f"VACUUM {partition}".replace("%", "%%"))
+    except sa.exc.DBAPIError as error:
+        if sqlstate(error) != _NO_TABLE:
+            raise
 
 
 NO_STATISTICS = (

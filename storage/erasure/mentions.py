@@ -16,6 +16,7 @@ from storage.erasure import records, touched
 from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import Erasure
 from storage.erasure.touched import Touched
+from storage.erasure.waiting import require_partitions
 from storage.errors import Held
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures
@@ -74,11 +75,12 @@ def redact_some(
 ) -> bool:
     """Redact the next events of the walk; return whether it goes on. The record has the place.
 
-    Raises DatabaseUnavailable, ControlUnavailable, Held: then nothing is changed.
+    Raises DatabaseUnavailable, ControlUnavailable, Held, Waits: then nothing is changed.
     """
     at, last_id = (record.place_at, record.place_id) if record.place_at else _FIRST
     place = {"at": at, "id": last_id, "before": record.before, "rows": walk.rows}
     with knowing(engine, address) as connection:
+        require_partitions(connection)
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
         rows = connection.execute(walk.query, place).all()
         changed = [one for row in rows if (one := _change(connection, address, row))]

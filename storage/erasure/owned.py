@@ -7,6 +7,7 @@ from storage.erasure import records, touched
 from storage.erasure.address_table import ADDRESS, knowing
 from storage.erasure.records import Erasure
 from storage.erasure.touched import Touched
+from storage.erasure.waiting import require_partitions
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures, events, lower_email
 from storage.retention import holds
@@ -22,9 +23,10 @@ def delete_some(
 ) -> bool:
     """Delete the oldest events of the person; return whether more may be left.
 
-    Raises DatabaseUnavailable, ControlUnavailable, Held: then nothing is deleted.
+    Raises DatabaseUnavailable, ControlUnavailable, Held, Waits: then nothing is deleted.
     """
     with knowing(engine, address) as connection:
+        require_partitions(connection)
         holds.require_none(connection, address.text)
         found = _delete(connection, record)
         if not found:

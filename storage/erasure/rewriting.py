@@ -14,6 +14,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.erasure.files import STATISTICS, Partition, may_maintain, of_hours, partitions
+from storage.erasure.waiting import require_partitions
+from storage.errors import DatabaseMismatch
 from storage.events.feed_numbers import number_of
 from storage.events.hour_counts import ATTACHED
 from storage.postgres import locks
@@ -46,10 +48,21 @@ _COUNTED = sa.text(f"""
         ON attached.partition = counted.partition AND attached.state = counted.state
     WHERE counted.partition = :oid
 """)
-_ATTACHED = sa.text(
-    "SELECT FROM pg_inherits WHERE inhrelid = :oid AND inhparent = 'events'::regclass"
-)
+_ATTACHED = sa.text("""
+    SELECT FROM pg_inherits WHERE inhrelid = :oid AND inhparent = 'events'::regclass
+    AND NOT inhdetachpending
+    AND NOT EXISTS (SELECT FROM removed_partitions WHERE partition = :oid AND removed_at IS NULL)
+""")
+_LEFT_BEHIND = sa.text(r"""
+    SELECT relname FROM pg_class WHERE relname ~ '^events_rewritten_\d+$' AND NOT relispartition
+    AND relkind = 'r' AND relnamespace = (
+        SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass
+    )
+""")
 _BYTES = sa.text("SELECT pg_total_relation_size(CAST(:name AS regclass))")
+
+_TAKEN = (Lock.RETENTION, Lock.PARTITIONS)
+"""Nobody takes a partition away, or makes one, while one is swapped."""
 
 Batches = Mapping[int, int]
 
@@ -61,9 +74,13 @@ class RowsChanged(Exception):
 def next_partition(engine: sa.Engine) -> Partition | None:
     """Return a partition that some erasure has touched, None if there is none any more.
 
-    Hours whose partition is gone are forgotten. Raises DatabaseUnavailable.
+    Hours whose partition is gone are forgotten, and copies that were left behind are dropped.
+    Raises DatabaseUnavailable, Waits.
     """
     with transaction(engine) as connection:
+        require_partitions(connection)
+        for copy in connection.scalars(_LEFT_BEHIND).all():
+            connection.exec_driver_sql(f"DROP TABLE {copy}")
         hours = list(connection.scalars(sa.select(erasure_hours.c.hour).distinct()))
         found = list(of_hours(partitions(connection), hours))
         if not found:
@@ -75,9 +92,19 @@ def next_partition(engine: sa.Engine) -> Partition | None:
 def rewrite(engine: sa.Engine, partition: Partition) -> bool:
     """Copy the partition and swap the copy in; return False if it is in use: try again later.
 
-    Raises DatabaseUnavailable, RowsChanged. A copy that is left behind is dropped by the next try.
+    Retention may remove the partition meanwhile: then nothing is left to do. Raises
+    DatabaseUnavailable, RowsChanged.
     """
-    copy = _copy_name(partition)
+    try:
+        return _rewrite(engine, partition, _copy_name(partition))
+    except DatabaseMismatch:
+        with transaction(engine) as connection:
+            if connection.execute(_ATTACHED, {"oid": partition.oid}).all():
+                raise
+        return True
+
+
+def _rewrite(engine: sa.Engine, partition: Partition, copy: str) -> bool:
     seen = _copy(engine, partition, copy)
     for _ in range(_TRIES):
         seen = _catch_up(engine, partition, copy, seen)
@@ -117,7 +144,6 @@ def _copy(engine: sa.Engine, partition: Partition, copy: str) -> Batches:
     with _snapshot(engine) as connection:
         run = connection.exec_driver_sql
         run("SET LOCAL synchronize_seqscans = off")
-        run(f"DROP TABLE IF EXISTS {copy}")
         run(f"CREATE TABLE {copy} (LIKE events INCLUDING ALL EXCLUDING INDEXES)")
         run(
             f"ALTER TABLE {copy} ADD CONSTRAINT events_within "
@@ -176,11 +202,11 @@ def _swap(engine: sa.Engine, partition: Partition, copy: str, seen: Batches) -> 
     """Let the copy take the partition's place; return False if somebody uses the events now."""
     try:
         with transaction(engine) as connection:
-            if not locks.try_acquire(connection, Lock.PARTITIONS):
+            if not all(locks.try_acquire(connection, each) for each in _TAKEN):
                 return False
             _lock(connection, "ONLY events")
             if not connection.execute(_ATTACHED, {"oid": partition.oid}).all():
-                connection.exec_driver_sql(f"DROP TABLE {copy}")  # retention was faster
+                connection.exec_driver_sql(f"DROP TABLE {copy}")  # retention is faster
                 return True
             _lock(connection, partition.name)
             _copy_later(connection, partition, copy, seen)

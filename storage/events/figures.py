@@ -9,9 +9,12 @@ import sqlalchemy as sa
 from storage.events.ledger import Ledger, ledger_in
 from storage.postgres import partitions
 from storage.postgres.engine import transaction
-from storage.postgres.tables import events, retention_state
+from storage.postgres.tables import erasures, events, retention_state
 
 _SIZE = sa.text("SELECT pg_database_size(current_database())")
+_OLDEST_ERASURE = sa.select(
+    sa.func.extract("epoch", sa.func.now() - sa.func.min(erasures.c.started_at))
+).where(erasures.c.finished_at.is_(None))
 # In the order of the partitions, so it ends in the first one that has a row.
 _OLDEST = sa.select(events.c.created_at).order_by(events.c.created_at).limit(1)
 
@@ -36,13 +39,17 @@ class RetentionFigures:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFigures:
-    """What PostgreSQL tells. `oldest_event`: Unix time, None without any event."""
+    """What PostgreSQL tells. `oldest_event`: Unix time, None without any event.
+
+    `erasure_age`: seconds since the oldest erasure began that is not done; 0 if all are done.
+    """
 
     ledger: Ledger
     database_bytes: int
     oldest_event: float | None
     partitions_ahead_seconds: float
     retention: RetentionFigures
+    erasure_age: float
 
 
 def read_figures(engine: sa.Engine) -> HistoryFigures:
@@ -54,6 +61,7 @@ def read_figures(engine: sa.Engine) -> HistoryFigures:
         spans = partitions.existing(connection)
         size = connection.scalar(_SIZE)
         retention = _retention(connection.execute(sa.select(retention_state)).one())
+        erasure_age = float(connection.scalar(_OLDEST_ERASURE) or 0)
     ahead = partitions.end_of_cover(spans, now) - now
     return HistoryFigures(
         ledger,
@@ -61,6 +69,7 @@ def read_figures(engine: sa.Engine) -> HistoryFigures:
         oldest.timestamp() if oldest else None,
         ahead.total_seconds(),
         retention,
+        erasure_age,
     )
 
 

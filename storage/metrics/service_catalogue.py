@@ -160,6 +160,12 @@ DISK_EXCESS = _of_service(
     "Bytes over ACTIVITY_DISK_BUDGET although nothing more may be removed; 0 if there is none.",
     "bytes",
 )
+ERASURE_AGE = _of_service(
+    "erasure_age_seconds",
+    "gauge",
+    "Seconds since the oldest erasure that is not done was asked for; 0 if all are done.",
+    "seconds",
+)
 KEY_EXPIRY = _of_service(
     "key_expiry_seconds",
     "gauge",
@@ -198,5 +204,6 @@ OF_SERVICE = (
     RETENTION_BRAKED,
     DISK_BUDGET,
     DISK_EXCESS,
+    ERASURE_AGE,
     KEY_EXPIRY,
 )

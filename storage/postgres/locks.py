@@ -4,12 +4,16 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from storage.server_errors import sqlstate
+
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _LOCK_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(hashtext(:name))")
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
+_LOCK_FOR_SESSION = sa.text("SELECT pg_advisory_lock(hashtext(:name))")
 _TRY_LOCK_FOR_SESSION = sa.text("SELECT pg_try_advisory_lock(hashtext(:name))")
 _TRY_SHARED_FOR_SESSION = sa.text("SELECT pg_try_advisory_lock_shared(hashtext(:name))")
 _UNLOCK_SHARED = sa.text("SELECT pg_advisory_unlock_shared(hashtext(:name))")
+_NOT_IN_TIME = ("55P03", "40P01")  # a time limit, a deadlock
 _UNLOCK = sa.text("SELECT pg_advisory_unlock(hashtext(:name))")
 
 
@@ -48,8 +52,26 @@ def try_acquire_for_session(connection: sa.Connection, lock: Lock) -> bool:
     return bool(connection.scalar(_TRY_LOCK_FOR_SESSION, {"name": str(lock)}))
 
 
+def acquire_for_session(connection: sa.Connection, lock: Lock, wait_ms: int) -> bool:
+    """Take the lock until `release_for_session`; return False if it is not free in time.
+
+    Who waits comes before those who only try. Call it outside of a transaction.
+    """
+    connection.exec_driver_sql(f"SET lock_timeout = {wait_ms}")
+    try:
+        connection.execute(_LOCK_FOR_SESSION, {"name": str(lock)})
+    except sa.exc.DBAPIError as error:
+        if sqlstate(error) not in _NOT_IN_TIME:
+            raise
+        return False
+    finally:
+        if not connection.invalidated:
+            connection.exec_driver_sql("RESET lock_timeout")
+    return True
+
+
 def release_for_session(connection: sa.Connection, lock: Lock) -> None:
-    """Release what `try_acquire_for_session` has taken. The end of the session does it too."""
+    """Release what was taken for the session. The end of the session does it too."""
     connection.execute(_UNLOCK, {"name": str(lock)})
 
 

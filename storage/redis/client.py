@@ -51,6 +51,33 @@ class _Packed:
         return packed
 
 
+class _Prompt:
+    """Mixin that hands a command to the transport at once, where redis-py makes a task for it.
+
+    That task only bounds the wait until a server reads that has stopped reading. A command that
+    the transport has room for does not wait. All else is left to redis-py.
+    """
+
+    _reader: Any
+    _writer: Any
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if type(command) is list and self._has_room(sum(map(len, command))):
+            self._writer.writelines(command)
+        else:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+
+    def _has_room(self, size: int) -> bool:
+        """Return whether the connection is sound, and the transport keeps `size` bytes more."""
+        if self._writer is None or self._reader.exception() is not None:
+            return False
+        transport = self._writer.transport
+        return (
+            not transport.is_closing()
+            and transport.get_write_buffer_size() + size <= transport.get_write_buffer_limits()[1]
+        )
+
+
 class _Reset:
     """Mixin that raises redis-py's error when uvloop reports a connection reset by the server."""
 
@@ -61,15 +88,15 @@ class _Reset:
             raise ConnectionError(str(error)) from error
 
 
-class _Plain(_Packed, _Reset, redis.asyncio.Connection):
+class _Plain(_Packed, _Reset, _Prompt, redis.asyncio.Connection):
     pass
 
 
-class _Encrypted(_Packed, _Reset, redis.asyncio.SSLConnection):
+class _Encrypted(_Packed, _Reset, _Prompt, redis.asyncio.SSLConnection):
     pass
 
 
-class _Local(_Packed, redis.asyncio.UnixDomainSocketConnection):  # never reset
+class _Local(_Packed, _Prompt, redis.asyncio.UnixDomainSocketConnection):  # never reset
     pass
 
 
@@ -80,12 +107,53 @@ _CONNECTIONS: dict[Any, Any] = {
 }
 
 
+class _Pool(redis.asyncio.BlockingConnectionPool):
+    """A pool that lends a sound idle connection at once, and takes it back at once.
+
+    redis-py takes two locks and sets a timer for that, with each command. It still decides where a
+    caller may have to wait, and what to do with a connection that is not sound.
+    """
+
+    _asking = 0  # callers that redis-py serves: they wait to be told of a connection
+
+    async def get_connection(self, *keys: Any, **options: Any) -> Any:
+        idle = self._available_connections
+        if (
+            idle
+            and not self._asking
+            and await self._is_sound(connection := idle[-1])
+            and idle[-1:] == [connection]
+        ):
+            return self.get_available_connection()  # type: ignore[no-untyped-call]
+        self._asking += 1
+        try:
+            return await super().get_connection()  # type: ignore[no-untyped-call]
+        finally:
+            self._asking -= 1
+
+    async def release(self, connection: Any) -> None:
+        if self._asking or self._in_maintenance or connection.should_reconnect():
+            await super().release(connection)
+        else:
+            self._in_use_connections.remove(connection)
+            self._available_connections.append(connection)
+
+    async def _is_sound(self, connection: Any) -> bool:
+        """Return whether the server has neither closed it nor sent what nobody asked for."""
+        if self._in_maintenance or not connection.is_connected:
+            return False
+        try:
+            return not await connection.can_read()
+        except ConnectionError:
+            return False
+
+
 def connect_async(url: str, connections: int = 16, retries: int = 1) -> redis.asyncio.Redis:
     """Return a client for the event loop; if its pool is used up, callers wait for a connection.
 
     `retries`: 0 for commands that must not run twice when an answer is lost.
     """
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
+    pool = _Pool.from_url(
         url,
         max_connections=connections,
         timeout=ANSWER_SECONDS,

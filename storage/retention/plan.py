@@ -20,6 +20,7 @@ MAX_SHARE = 0.1
 Cause = Literal["age", "budget"]
 
 _NOW = sa.text("SELECT clock_timestamp()")
+_COPIES = sa.text("SELECT EXISTS (SELECT FROM erasures WHERE step = 'files')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,16 @@ def make_plan(connection: sa.Connection, policy: Policy, now: datetime | None = 
     """Return what a run under this policy would do.
 
     `now`: by default the earlier of the clocks of this machine and of PostgreSQL. A clock that is
-    ahead would remove what must stay.
+    ahead would remove what must stay. The budget waits while an erasure copies partitions: for room
+    that is free again in a moment, nothing may be removed.
     """
     now = now or min(datetime.now(UTC), connection.scalars(_NOW).one())
+    has_copies = connection.scalar(_COPIES)
     found, size = attached(connection), database_bytes(connection)
+    has_copies = has_copies or connection.scalar(_COPIES)
     due: list[Due] = []
     kept: list[Kept] = []
-    excess = 0 if policy.disk_budget is None else size - policy.disk_budget
+    excess = 0 if policy.disk_budget is None or has_copies else size - policy.disk_budget
     for partition, is_old in _candidates(found, policy, now):
         if not is_old and excess <= 0:
             break

@@ -45,8 +45,20 @@ LIMIT_SECONDS = 60.0
 _POLL_SECONDS = 1.0
 _STEP_LIMITS = "SET LOCAL lock_timeout = '200ms'"
 _columns = removed_partitions.c
+_unfinished = _columns.removed_at.is_(None)
 
 log = logging.getLogger(__name__)
+
+
+def keep_partitions(connection: sa.Connection) -> bool:
+    """Let nobody take a partition away until the transaction ends.
+
+    Returns False if retention does so now, or is not done with one: no query sees that partition,
+    and it may come back for a legal hold.
+    """
+    if not locks.try_acquire(connection, Lock.RETENTION):
+        return False
+    return not connection.execute(sa.select(_columns.partition).where(_unfinished)).first()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ class Remover:
         From here on the cache serves again, wherever such a run was killed.
         """
         with transaction(self._engine) as connection:
-            rows = connection.execute(_select().where(_columns.removed_at.is_(None))).all()
+            rows = connection.execute(_select().where(_unfinished)).all()
         found = [Removal(row[0], row[1], (row[2], row[3]), *row[4:7]) for row in rows]
         if any(row.detached_at is None for row in rows) or self._renewal.has_begun():
             self._renewal.end()

@@ -1,6 +1,9 @@
 """One run of retention: finish what an earlier one has left, then remove what is due.
 
 One process at a time runs it, under an advisory lock of its session, which ends with the process.
+Erasures hold the same lock while they look at events, and while they swap a partition. So a run
+waits a moment for it: a part of an erasure is short, and the next one finds the lock taken.
+
 The lock's session also detaches: whoever has lost the lock can't detach any more. The other steps
 may be done twice. No transaction of a run makes partitions.
 """
@@ -25,6 +28,8 @@ from storage.retention.state import read_state, record_run, stops
 
 WRITER = "retention"
 """The writer's name of its cache writes."""
+
+_TURN_MS = 3_000
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ def run_retention(
     `is_confirmed`: however much is due. Raises DatabaseUnavailable, ControlUnavailable.
     """
     with outside_transaction(engine) as session:
-        if not locks.try_acquire_for_session(session, Lock.RETENTION):
+        if not locks.acquire_for_session(session, Lock.RETENTION, _TURN_MS):
             return None
         try:
             session.exec_driver_sql(LIMITS)

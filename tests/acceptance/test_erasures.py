@@ -1,52 +1,25 @@
 """Erasing a person over HTTP and at the terminal, and what the feed tells of it."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from storage.erasure.eraser import Eraser, Servers
-from storage.erasure.runner import run_pending
-from storage.postgres.engine import plain_engine, short_engine
+from storage.postgres.engine import short_engine
 from storage.postgres.tables import audit_log
-from storage.redis.client import connect
 from storage.retention.holds import LegalHolds
 from storage.settings import StorageSettings
 from testbed.servers import environment
 from testbed.service import Service
 from testbed.waiting import wait_until
 from tests.support.activity_command import ActivityCommand
+from tests.support.erasing import supervised
 from tests.support.event_streams import changes, tail
 from tests.support.problems import problem
 
 PATH = "/admin/erasures"
 EVENT = {"component": "c", "environment": "e"}
-
-
-@contextmanager
-def supervised(settings: StorageSettings) -> Iterator[None]:
-    """Go through the steps of erasures for the block, as a supervisor of workers does."""
-    stop = threading.Event()
-    engine = plain_engine(settings.database_url, pool=2)
-    with connect(settings.queue_url) as queue, connect(settings.control_url) as control:
-        eraser = Eraser(Servers(engine, queue, control, settings.shards), in_flight_ms=100)
-
-        def run() -> None:
-            while not stop.wait(0.1):
-                run_pending(engine, eraser, stop.is_set)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join(60)
-            engine.dispose()
 
 
 def begin(running: Service, email: str, **more: Any) -> dict[str, Any]:

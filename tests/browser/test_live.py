@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, expect
 from testbed.service import Service
 from testbed.waiting import wait_until
 from tests.browser.explorer import Explorer
+from tests.support.erasing import supervised
 
 Q = "component:pouring"
 BATCH = 25  # events, each 0.05 s at most: some hundred in a second
@@ -174,3 +175,28 @@ def test_a_pause_keeps_the_rows_and_tells_what_waits(explorer: Explorer, running
     live.get_by_role("button", name="Go on").click()
     live.get_by_role("button", name="End").click()
     expect(live).to_have_count(0)
+
+
+def test_what_is_erased_leaves_the_page_whether_it_came_live_or_not(
+    explorer: Explorer, running: Service
+) -> None:
+    email = "erased.live@example.com"
+    event = {"component": "erased", "environment": "e"}
+    running.wait_stored(running.post(**event, message="of the person, before", email=email)["id"])
+    explorer.open(**{"from": "-1h", "q": "component:erased", "live": "true"})
+    expect(explorer.page.get_by_role("group", name="Live")).to_contain_text("live")
+    running.post(**event, message="of the person, live", email=email)
+    running.post(**event, message=f"a mail to {email}")
+    running.post(**event, message="of another")
+    expect(explorer.rows).to_have_count(4)
+    with supervised(running.settings):
+        begun = running.http.post("/admin/erasures", json={"email": email}).json()
+        expect(explorer.rows).to_have_count(2, timeout=120_000)
+        expect(explorer.rows.nth(0)).to_contain_text("of another")
+        expect(explorer.rows.nth(1)).to_contain_text("a mail to [erased]", timeout=120_000)
+        explorer.expect_total(2)
+        wait_until(
+            lambda: running.http.get(f"/admin/erasures/{begun['id']}").json()["finished_at"],
+            "the end of the erasure",
+            300,
+        )

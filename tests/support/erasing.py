@@ -1,7 +1,9 @@
 """A history with a person in it, an eraser of it, and what is left of the person afterwards."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +14,7 @@ import redis
 import sqlalchemy as sa
 
 from storage.erasure import records
-from storage.erasure.eraser import Eraser, Servers
+from storage.erasure.eraser import Eraser, Servers, lent_servers
 from storage.erasure.records import Erasure
 from storage.erasure.runner import run_pending
 from storage.events.writer import BatchWriter
@@ -91,6 +93,26 @@ def erasing(settings: StorageSettings) -> Iterator[ErasureBench]:
         yield ErasureBench(settings, servers, BatchWriter(writing, "day"))
     for used in (engine, writing):
         used.dispose()
+
+
+@contextmanager
+def supervised(settings: StorageSettings) -> Iterator[None]:
+    """Go through the steps of erasures for the block, as a supervisor of workers does."""
+    stop = threading.Event()
+    with lent_servers(settings, settings.shards) as servers:
+        eraser = Eraser(servers, in_flight_ms=100)
+
+        def run() -> None:
+            while not stop.wait(0.1):
+                run_pending(servers.engine, eraser, stop.is_set)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(60)
 
 
 def history(days: int = 3) -> list[Event]:

@@ -79,6 +79,20 @@ test("a skip says how much was left out, and begins the rows anew", async () => 
   session.stop();
 });
 
+test("what is erased leaves the rows and what waits, and pages are read again", async () => {
+  const erased = JSON.stringify({ events: [event(1), event(3)].map(({ id }) => ({ id })) });
+  const text = `${AT}${frame(1)}${frame(2)}${frame(3)}event: erased\ndata: ${erased}\n\n`;
+  const { open } = service([{ text, stays: true }]);
+  const session = new LiveSession({ open, onChange: () => undefined });
+  session.start();
+  await until(session, () => session.held.begun === 2);
+  assert.deepEqual(
+    [...session.held.rows, ...session.held.waiting].map(({ message }) => message),
+    ["é 2"],
+  );
+  session.stop();
+});
+
 test("the rate is of the last ten seconds, and unknown at first", () => {
   const rate = new Rate(0);
   rate.add(50, 500);

@@ -26,6 +26,7 @@ async function follow(answers) {
       onEvents: (some) => events.push(...some),
       onAt: () => undefined,
       onSkipped: (missed) => skipped.push(missed),
+      onErased: () => undefined,
       onState: (state) => {
         states.push(state);
         if (state.kind === "gone" || state.kind === "stopped") resolve(undefined);
@@ -101,6 +102,7 @@ test("a silent stream is left, and followed again behind its last event", async 
       onEvents: () => undefined,
       onAt: () => undefined,
       onSkipped: () => undefined,
+      onErased: () => undefined,
       onState: () => undefined,
       sleep: async () => undefined,
       silentMs: 50,

@@ -43,6 +43,7 @@ TICKETS = {
     "ActivityRetentionLate",
     "ActivityRetentionNotRunning",
     "ActivityOverDiskBudget",
+    "ActivityErasureLate",
 }
 
 

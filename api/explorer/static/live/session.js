@@ -13,6 +13,7 @@ import { Tail } from "./tail.js";
  *   perSecond: number | null,
  * }} Snapshot
  * `begun`: grows each time when all events from then on come; a page read after that leaves no gap.
+ *   It grows too when events were erased, since pages that were read before may have them.
  * `shown`: grows each time when the reader asks for what waits.
  * `dropped`: rows that were the oldest; pages are older still, so they don't follow on the rows.
  */
@@ -58,6 +59,7 @@ export class LiveSession {
       onEvents: (events) => this.#take(events),
       onAt: (at) => this.#at(at),
       onSkipped: (missed) => this.#skipped(missed),
+      onErased: (ids) => this.#erased(ids),
       onState: (state) => this.#set({ state }),
       ...this.options,
     });
@@ -141,6 +143,14 @@ export class LiveSession {
   #skipped(missed) {
     const begun = this.held.begun + 1;
     this.#set({ rows: [], waiting: [], dropped: 0, skipped: missed, begun });
+  }
+
+  /** Take out what was deleted or written over: the page has the latter. @param {string[]} ids */
+  #erased(ids) {
+    const gone = new Set(ids);
+    const left = (/** @type {EventRow[]} */ rows) => rows.filter(({ id }) => !gone.has(id));
+    const { rows, waiting, begun } = this.held;
+    this.#set({ rows: left(rows), waiting: left(waiting), begun: begun + 1 });
   }
 
   /** @param {Partial<Snapshot>} changes */

@@ -23,6 +23,7 @@ const MAX_WAIT_SECONDS = 10;
  *   onEvents: (events: EventRow[]) => void,
  *   onAt: (at: At) => void,
  *   onSkipped: (missed: number | null) => void,
+ *   onErased: (ids: string[]) => void,
  *   onState: (state: State) => void,
  *   sleep?: (seconds: number, signal: AbortSignal) => Promise<void>,
  *   silentMs?: number,
@@ -118,6 +119,7 @@ export class Tail {
       if (event === "message") events.push(value);
       else if (event === "at") this.#at(value);
       else if (event === "skipped") this.#skipped(value);
+      else if (event === "erased") this.#erased(value, events.splice(0));
       if (id !== null) this.token = id;
     }
     if (events.length) this.needs.onEvents(events);
@@ -134,6 +136,12 @@ export class Tail {
   #skipped({ missed }) {
     this.skip = false;
     this.needs.onSkipped(missed);
+  }
+
+  /** @param {{events: {id: string}[]}} erased @param {EventRow[]} before */
+  #erased(erased, before) {
+    if (before.length) this.needs.onEvents(before);
+    this.needs.onErased(erased.events.map(({ id }) => id));
   }
 
   /** @param {State} state */

@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import redis
 
 from cli.backup import aof_copy
 from cli.backup.aof_copy import open_files
+from cli.backup.manifest import CopiedFile
 from cli.embedded import Servers, embedded_servers
 from cli.embedded.aof_folder import FOLDER, MANIFEST, AofFolder
 from cli.errors import BackupFailed
@@ -70,6 +72,56 @@ def test_a_rewrite_in_the_middle_of_the_copy_takes_nothing_away(parent: Path) ->
             assert not any((servers.queue.folder / FOLDER / name).exists() for name in names)
             copied = files.copy_to(copy)
         assert {each.name for each in copied} == {*names, MANIFEST}
+    with (
+        servers_with(copy, parent / "other") as servers,
+        client(servers.urls.queue_url) as queue,
+    ):
+        assert queue.mget("first", "second") == ["1", "2"]
+
+
+def test_each_file_is_copied_whole_though_a_rewrite_comes_before_its_turn(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure lets the queue rewrite its files at any moment of a backup."""
+    data, copy = parent / "data", parent / "copy"
+    turns: list[str] = []
+    one_by_one = aof_copy._copy
+    with embedded_servers(data) as servers, client(servers.urls.queue_url) as queue:
+        queue.set("first", "1")
+        rewrite(queue)
+        queue.set("second", "2")
+
+        def after_a_rewrite(source: BinaryIO, target: Path) -> CopiedFile:
+            queue.set(f"later {len(turns)}", "3")
+            rewrite(queue)
+            turns.append(target.name)
+            return one_by_one(source, target)
+
+        monkeypatch.setattr(aof_copy, "_copy", after_a_rewrite)
+        with open_files(aof(servers)) as files:
+            files.copy_to(copy)
+    assert len(turns) == 2  # what the rewrite made, and what came since
+    with (
+        servers_with(copy, parent / "other") as servers,
+        client(servers.urls.queue_url) as queue,
+    ):
+        assert queue.mget("first", "second") == ["1", "2"]
+
+
+def test_a_copy_that_begins_while_a_rewrite_is_under_way_has_everything(parent: Path) -> None:
+    data, copy = parent / "data", parent / "copy"
+    with embedded_servers(data) as servers, client(servers.urls.queue_url) as queue:
+        queue.set("first", "1")
+        queue.config_set("rdb-key-save-delay", 600_000_000)  # microseconds for each key
+        queue.bgrewriteaof()
+        wait_until(
+            lambda: queue.info("persistence")["aof_rewrite_in_progress"], "the rewrite to begin", 60
+        )
+        queue.set("second", "2")
+        with open_files(aof(servers)) as files:
+            files.copy_to(copy)
+        assert queue.info("persistence")["aof_rewrite_in_progress"]
+        assert len(files.files) == 2  # of before the rewrite, and of since
     with (
         servers_with(copy, parent / "other") as servers,
         client(servers.urls.queue_url) as queue,

@@ -109,6 +109,7 @@ def test_a_role_without_rights_gets_no_verdict_on_what_it_can_t_see(weak_role: B
         "database-disk",
         "retention",
         "disk-budget",
+        "erasures",
         "keys-expiry",
         "keys-needed",
     }

@@ -191,6 +191,15 @@ def retention(kept: str = "", budget: str = "", **state: Any) -> Plant:
     return plant
 
 
+def late_erasure(bench: Bench) -> None:
+    bench.sql(
+        "INSERT INTO erasures "
+        "(id, key, digest, before, actor, rewrite, step, started_at, waits_for) "
+        "VALUES (gen_random_uuid(), '', '', now(), 'somebody', true, 'files', "
+        "now() - interval '2 hours', 'a moment')"
+    )
+
+
 DISPOSABLE = {"appendonly": "no", "maxmemory_policy": "volatile-lru"}
 CASES: list[tuple[str, Verdict, str, Plant]] = [
     ("queue-aof", FAULT, "appendonly no", own("queue", appendonly="no")),
@@ -272,6 +281,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
         "1.0 GiB over its budget of 1.0 GiB",
         retention("", str(2**30), excess_bytes=str(2**30)),
     ),
+    ("erasures", WARNING, "not done after 2 h 0 min: files, waits for a moment", late_erasure),
     (
         "database-answers",
         FAULT,

@@ -11,6 +11,7 @@ from storage.erasure import files, forgetting, letters, mentions, owned, records
 from storage.erasure.eraser import WRITER, Eraser
 from storage.erasure.runner import run_pending
 from storage.errors import DatabaseUnavailable
+from storage.events.figures import read_figures
 from storage.events.hour_counts import read_differing
 from storage.events.insertion import insert_event
 from storage.events.ngram_builder import record_next
@@ -128,6 +129,17 @@ def test_an_erasure_that_is_killed_at_any_step_ends_the_same(
     assert erasing.queue.keys("*erasing*") == []
     assert not CacheRenewal(erasing.control, WRITER).has_begun()
     assert erasing.rows("SELECT count(*) FROM erasure_hours") == [(0,)]
+
+
+def test_the_figures_tell_for_how_long_an_erasure_is_under_way(erasing: ErasureBench) -> None:
+    begun = erasing.begin()
+    with transaction(erasing.engine) as connection:
+        earlier = sa.text("UPDATE erasures SET started_at = started_at - interval '2 hours'")
+        connection.execute(earlier)
+    assert 7_200 <= read_figures(erasing.engine).erasure_age < 14_400
+    erasing.finish()
+    assert erasing.record(begun).finished_at is not None
+    assert read_figures(erasing.engine).erasure_age == 0
 
 
 def test_two_erasures_of_one_person_and_one_of_another_at_once(erasing: ErasureBench) -> None:

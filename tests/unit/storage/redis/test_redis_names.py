@@ -1,0 +1,26 @@
+"""Every private name of redis-py that `storage/redis/client.py` uses.
+
+`pyproject.toml` holds redis-py to the minor version that has them. Before another one is allowed,
+this test says what is missing there.
+"""
+
+import asyncio
+
+import pytest
+
+from storage.redis.client import connect_async
+
+OF_A_POOL = "_available_connections _in_use_connections _in_maintenance get_available_connection"
+OF_A_CONNECTION = "_reader _writer can_read encoder is_connected should_reconnect"
+URLS = ["redis://localhost/0", "rediss://localhost/0", "unix:///nowhere"]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_redis_py_has_every_name_that_we_use_of_it(url: str) -> None:
+    async def missing() -> list[str]:
+        pool = connect_async(url).connection_pool
+        connection = pool.make_connection()  # type: ignore[no-untyped-call]
+        of_pool = [name for name in OF_A_POOL.split() if not hasattr(pool, name)]
+        return of_pool + [name for name in OF_A_CONNECTION.split() if not hasattr(connection, name)]
+
+    assert asyncio.run(missing()) == []
