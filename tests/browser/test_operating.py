@@ -45,6 +45,7 @@ def panel(page: Page, name: str) -> Locator:
 def test_a_key_is_traded_for_a_session_that_acts_as_the_key(watched: Watched) -> None:
     page = watched.page
     page.goto("/?from=-8d")
+    assert_in_the_middle(page, page.get_by_role("main").locator("form"))
     sign_in(page, READER)
     rows = page.locator("[role=grid][aria-busy=false] [aria-selected]")
     expect(rows.first).to_be_visible()
@@ -58,9 +59,20 @@ def test_a_key_is_traded_for_a_session_that_acts_as_the_key(watched: Watched) ->
     page.reload()
     expect(rows.first).to_be_visible()
     page.get_by_title("who is signed in").click()
+    expect(page.get_by_role("dialog").locator("dl")).to_have_css("display", "grid")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
     assert page.context.cookies() == []
+
+
+def assert_in_the_middle(page: Page, form: Locator) -> None:
+    expect(form).to_be_visible()
+    [box, whole] = form.bounding_box(), page.viewport_size
+    assert box
+    assert whole
+    assert box["width"] > 400
+    assert abs(box["x"] + box["width"] / 2 - whole["width"] / 2) < 10
+    assert abs(box["y"] + box["height"] / 2 - whole["height"] / 2) < 10
 
 
 def test_a_wrong_key_is_refused_and_told(watched: Watched) -> None:
