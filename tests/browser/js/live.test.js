@@ -112,7 +112,10 @@ test("the view says when it lags, and why nothing comes", () => {
   const live = { state: { kind: "open" }, at: { lag_seconds: 0, behind: 0, trouble }, begun: 1 };
   assert.deepEqual(stateText(live), { tone: "bad", text: trouble });
   const errors = [{ detail: "q has a relative date" }];
-  live.state = { kind: "stopped", trouble: new Trouble(422, { detail: "Not understood.", errors }) };
+  live.state = {
+    kind: "stopped",
+    trouble: new Trouble(422, { detail: "Not understood.", errors }),
+  };
   assert.deepEqual(stateText(live), { tone: "bad", text: "q has a relative date" });
 });
 
