@@ -179,7 +179,7 @@ def test_a_pause_keeps_the_rows_and_tells_what_waits(explorer: Explorer, running
 
 def test_a_question_that_cannot_be_followed_is_told_with_its_fault(explorer: Explorer) -> None:
     explorer.watched.allowed += ["status of 422"]
-    explorer.open(**{"q": "occurred_at>-24h"})
+    explorer.open(q="occurred_at>-24h")
     grey = dot(explorer)
     explorer.page.get_by_role("button", name="Live").click()
     live = explorer.page.get_by_role("group", name="Live")

@@ -39,7 +39,7 @@ def test_a_figure_of_one_question_never_stands_beside_another(explorer: Explorer
     explorer.watched.allowed += ["status of 503"]
     explorer.open(**{"from": "-8d"})
     held: list[Route] = []
-    explorer.page.route(re.compile(r"/events/stats\?"), held.append)
+    explorer.page.route(re.compile(r"/events/stats\?"), lambda route: held.append(route))
     explorer.question.fill("component:billing")
     explorer.question.press("Enter")
     expect(explorer.summary).to_contain_text("asking …")
