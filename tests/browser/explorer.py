@@ -1,5 +1,6 @@
 """The explorer's page, as a person sees it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class Explorer:
         """Return the number of events that are counted, while it is not out of date."""
         return self.page.locator(".summary:not(.old) b")
 
+    @property
+    def summary(self) -> Locator:
+        """Return the line of figures, whether it is out of date or not."""
+        return self.page.locator(".summary")
+
     def open(self, **view: object) -> None:
         """Open a view, and wait for its rows."""
         self.page.goto(f"/?{urlencode(view, doseq=True)}")
@@ -98,6 +104,12 @@ class Explorer:
     def expect_total(self, count: int) -> None:
         """Wait until the page tells this number of events."""
         expect(self.total).to_have_text(f"{count:,}")
+
+    def expect_no_figures(self) -> None:
+        """Wait until the page tells no number, and says nothing of one."""
+        expect(self.summary.locator("b")).to_have_count(0)
+        expect(self.summary).not_to_contain_text(re.compile("exact|stored|event"))
+        expect(self.page.locator(".histogram canvas")).to_have_count(0)
 
     @contextmanager
     def answer(self, path: str) -> Iterator[list[Any]]:

@@ -91,8 +91,13 @@ def test_a_message_of_250_kb_is_one_line_and_opens_as_a_whole(
     assert box["height"] < 40
     explorer.rows.first.click()
     more = explorer.detail.get_by_role("button", name=re.compile("Show all 250,000"))
+    heading = explorer.detail.locator(".message p").bounding_box()
+    assert heading is not None
+    assert heading["height"] < 250
     more.click()
     expect(more).to_have_count(0)
+    root = explorer.page.locator("html")
+    assert root.evaluate("(root) => root.scrollHeight <= root.clientHeight")
     assert len(explorer.detail.locator(".message").inner_text()) > 249_000
 
 

@@ -177,6 +177,27 @@ def test_a_pause_keeps_the_rows_and_tells_what_waits(explorer: Explorer, running
     expect(live).to_have_count(0)
 
 
+def test_a_question_that_cannot_be_followed_is_told_with_its_fault(explorer: Explorer) -> None:
+    explorer.watched.allowed += ["status of 422"]
+    explorer.open(q="occurred_at>-24h")
+    grey = dot(explorer)
+    explorer.page.get_by_role("button", name="Live").click()
+    live = explorer.page.get_by_role("group", name="Live")
+    expect(live.locator(".live-state.bad")).to_contain_text("has a relative date")
+    expect(live.get_by_role("button", name="Begin anew")).to_have_count(0)
+    assert dot(explorer) == grey
+    explorer.question.fill("component:paused")
+    explorer.question.press("Enter")
+    expect(live.locator(".live-state.good")).to_be_visible()
+    assert dot(explorer) != grey
+
+
+def dot(explorer: Explorer) -> str:
+    """Return the colour of the button's dot."""
+    dot = explorer.page.locator(".live-dot")
+    return str(dot.evaluate("(dot) => getComputedStyle(dot).backgroundColor"))
+
+
 def test_what_is_erased_leaves_the_page_whether_it_came_live_or_not(
     explorer: Explorer, running: Service
 ) -> None:

@@ -16,12 +16,13 @@ from tests.support.watched_page import Watched, watched_page
 
 ADMIN = new_key(Scope.READ, Scope.OBSERVE, Scope.ADMIN)
 READER = new_key(Scope.READ, components=("billing",))
+WRITER = new_key(Scope.WRITE)
 
 
 @pytest.fixture(scope="module")
 def guarded(running: Service) -> Iterator[Service]:
     """Run one more API process of the service, which asks for keys."""
-    put_on_queue(running.settings, ADMIN, READER)
+    put_on_queue(running.settings, ADMIN, READER, WRITER)
     with service(running.settings, workers=0, auth="required", cache_grace_ms=0) as started:
         yield started
 
@@ -45,6 +46,7 @@ def panel(page: Page, name: str) -> Locator:
 def test_a_key_is_traded_for_a_session_that_acts_as_the_key(watched: Watched) -> None:
     page = watched.page
     page.goto("/?from=-8d")
+    assert_in_the_middle(page, page.get_by_role("main").locator("form"))
     sign_in(page, READER)
     rows = page.locator("[role=grid][aria-busy=false] [aria-selected]")
     expect(rows.first).to_be_visible()
@@ -58,15 +60,48 @@ def test_a_key_is_traded_for_a_session_that_acts_as_the_key(watched: Watched) ->
     page.reload()
     expect(rows.first).to_be_visible()
     page.get_by_title("who is signed in").click()
+    expect(page.get_by_role("dialog").locator("dl")).to_have_css("display", "grid")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
     assert page.context.cookies() == []
+
+
+def assert_in_the_middle(page: Page, form: Locator) -> None:
+    expect(form).to_be_visible()
+    [box, whole] = form.bounding_box(), page.viewport_size
+    assert box
+    assert whole
+    assert box["width"] > 400
+    assert abs(box["x"] + box["width"] / 2 - whole["width"] / 2) < 10
+    assert abs(box["y"] + box["height"] / 2 - whole["height"] / 2) < 10
 
 
 def test_a_wrong_key_is_refused_and_told(watched: Watched) -> None:
     watched.page.goto("/")
     sign_in(watched.page, new_key())
     expect(watched.page.get_by_role("alert")).to_be_visible()
+
+
+def test_who_signs_in_is_signed_in_in_another_tab_too(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/?from=-8d")
+    expect(page.get_by_label("API key")).to_be_visible()
+    other = page.context.new_page()
+    other.goto("/?from=-8d")
+    sign_in(other, READER)
+    expect(other.get_by_title("who is signed in")).to_be_visible()
+    other.close()
+    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_title("who is signed in")).to_be_visible()
+
+
+def test_a_key_that_may_not_read_is_told_so_and_nothing_is_counted(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    sign_in(page, WRITER)
+    expect(page.get_by_role("alert").locator("code")).to_have_text("read")
+    expect(page.get_by_text("Counting …")).to_have_count(0)
+    expect(page.get_by_label("group by")).to_have_count(0)
 
 
 def test_a_reader_is_told_what_the_operators_page_needs(watched: Watched) -> None:

@@ -93,6 +93,25 @@ def test_a_selection_is_replayed_after_a_question_and_nothing_else(
     )
 
 
+def test_dead_letters_that_come_later_are_listed_unless_one_is_selected(
+    page: Page, engine: sa.Engine
+) -> None:
+    page.goto("/?page=operator")
+    letters = panel(page, "dead letters")
+    expect(letters).to_contain_text("There are no dead letters.")
+    count = panel(page, "status").locator("div").filter(has_text="dead letters").locator("dd")
+    expect(count).to_have_text("0")
+    make_letters(engine, 2, "came later")
+    rows = letters.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    rows.first.get_by_role("checkbox").check()
+    make_letters(engine, 1, "came last")
+    expect(count).to_have_text("3")
+    expect(rows).to_have_count(2)
+    rows.first.get_by_role("checkbox").uncheck()
+    expect(rows).to_have_count(3)
+
+
 def test_a_selection_is_discarded_after_a_question_and_its_bytes_can_be_read_before(
     page: Page, engine: sa.Engine
 ) -> None:

@@ -46,7 +46,6 @@ def test_a_question_is_completed_by_names_that_exist(explorer: Explorer) -> None
     explorer.question.press_sequentially("notif")
     expect(options).to_have_count(1)
     expect(options.first).to_contain_text("notifications")
-    explorer.question.press("ArrowDown")
     explorer.question.press("Tab")
     explorer.expect_view(q="component:notifications")
     expect(explorer.cell(0, 1)).to_have_text("notifications")
@@ -75,10 +74,12 @@ def test_a_path_in_data_is_completed(explorer: Explorer, running: Service) -> No
 def test_a_fault_is_marked_at_its_character(explorer: Explorer) -> None:
     explorer.watched.allowed += ["status of 422"]
     explorer.open(**WEEK)
+    explorer.ask("component:billing")
     explorer.question.fill("component:billing componnt:x")
     explorer.question.press("Enter")
     expect(explorer.question).to_have_attribute("aria-invalid", "true")
     expect(explorer.page.locator(".fault-marks mark")).to_have_text("componnt")
+    explorer.expect_no_figures()
     faults = explorer.page.locator("#question-faults")
     expect(faults).to_contain_text("character 19")
     faults.get_by_role("button", name="component").click()

@@ -88,6 +88,10 @@ def test_a_time_is_chosen_relative_absolute_and_in_a_zone(explorer: Explorer) ->
     picker = page.get_by_role("button", name=re.compile("last 24 h"))
     picker.click()
     form = page.get_by_role("dialog", name="time")
+    expect(form).to_be_visible()
+    page.get_by_role("button", name="Live").focus()
+    expect(form).to_have_count(0)
+    picker.click()
     form.get_by_role("button", name="last 2 d", exact=True).click()
     explorer.expect_view(**{"from": "-2d"})
     page.get_by_role("button", name=re.compile("last 2 d")).click()
@@ -102,9 +106,11 @@ def test_a_time_is_chosen_relative_absolute_and_in_a_zone(explorer: Explorer) ->
     explorer.expect_view(by="occurred_at")
 
 
-def test_bars_say_that_they_are_by_created_at(explorer: Explorer) -> None:
+def test_bars_and_rows_say_that_they_are_by_created_at(explorer: Explorer) -> None:
     for group in ("", "component"):
         explorer.open(**{"from": "-8d", "by": "occurred_at", "group": group})
         expect(explorer.page.get_by_text("bars by created_at")).to_be_visible()
+        expect(explorer.page.get_by_role("columnheader", name="accepted")).to_be_visible()
     explorer.open(**{"from": "-8d"})
     expect(explorer.page.get_by_text("bars by created_at")).to_have_count(0)
+    expect(explorer.page.get_by_role("columnheader", name="time")).to_be_visible()

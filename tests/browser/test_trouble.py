@@ -35,6 +35,27 @@ def test_a_panel_fails_alone_and_goes_on_when_asked_again(explorer: Explorer) ->
     expect(explorer.only("component", "checkout")).to_be_visible()
 
 
+def test_a_figure_of_one_question_never_stands_beside_another(explorer: Explorer) -> None:
+    explorer.watched.allowed += ["status of 503"]
+    explorer.open(**{"from": "-8d"})
+    held: list[Route] = []
+    explorer.page.route(re.compile(r"/events/stats\?"), lambda route: held.append(route))
+    explorer.question.fill("component:billing")
+    explorer.question.press("Enter")
+    expect(explorer.summary).to_contain_text("asking …")
+    explorer.expect_no_figures()
+    explorer.page.unroute_all()
+    for route in held:
+        route.continue_()
+    explorer.settle()
+    expect(explorer.summary).not_to_contain_text("asking")
+    fail(explorer.page, "/events/stats")
+    explorer.question.fill("component:auth")
+    explorer.question.press("Enter")
+    expect(explorer.page.get_by_role("region", name="histogram")).to_contain_text("read now")
+    explorer.expect_no_figures()
+
+
 def test_a_lag_is_told_by_a_banner(explorer: Explorer, running: Service) -> None:
     explorer.open(**{"from": "-8d"})
     [worker] = running.workers

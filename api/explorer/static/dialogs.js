@@ -7,7 +7,10 @@ const ExportPanel = later(
   () => import("./export/export_panel.js").then((part) => part.ExportPanel),
   "export/export.css",
 );
-const SignedIn = later(() => import("./sign_in/signed_in.js").then((part) => part.SignedIn));
+const SignedIn = later(
+  () => import("./sign_in/signed_in.js").then((part) => part.SignedIn),
+  "sign_in/sign_in.css",
+);
 const Views = later(() => import("./views/views.js").then((part) => part.Views), "views/views.css");
 
 /** @type {Record<string, [string, any]>} */

@@ -63,8 +63,13 @@ export function HistoryPage({ view }) {
         <//>
         <${ExportNotice} view=${view} />
       </div>
-      ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`}
-      <${Panel} name="histogram"><${Histogram} ...${shared} statistics=${statistics} /><//>
+      ${
+        trouble
+          ? html`<${PanelTrouble} trouble=${trouble} again=${refresh} />`
+          : html`<${Panel} name="histogram">
+              <${Histogram} ...${shared} statistics=${statistics} />
+            <//>`
+      }
       <${Panel} name="facets">
         <button type="button" class="plain only-narrow close" onClick=${toTable}>Done</button>
         <${Facets} ...${shared} live=${statistics.live} />

@@ -5,6 +5,7 @@ import { Rate } from "../../../api/explorer/static/live/rate.js";
 import { joinedRows } from "../../../api/explorer/static/live/rows.js";
 import { LiveSession } from "../../../api/explorer/static/live/session.js";
 import { lagText, stateText } from "../../../api/explorer/static/live/texts.js";
+import { Trouble } from "../../../api/explorer/static/service.js";
 import { AT, event, frame, service } from "./event_streams.js";
 
 test("rows are sorted, each once, and the oldest are dropped and counted", () => {
@@ -110,6 +111,12 @@ test("the view says when it lags, and why nothing comes", () => {
   /** @type {any} */
   const live = { state: { kind: "open" }, at: { lag_seconds: 0, behind: 0, trouble }, begun: 1 };
   assert.deepEqual(stateText(live), { tone: "bad", text: trouble });
+  const errors = [{ detail: "q has a relative date" }];
+  live.state = {
+    kind: "stopped",
+    trouble: new Trouble(422, { detail: "Not understood.", errors }),
+  };
+  assert.deepEqual(stateText(live), { tone: "bad", text: "q has a relative date" });
 });
 
 test("a view that begins anew forgets its place and its rows, and takes a new moment", async () => {

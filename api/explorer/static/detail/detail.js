@@ -1,14 +1,21 @@
 /** The selected event: its fields, where it is stored, and what is in its `data`. */
+import { useState } from "preact/hooks";
+
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
+import { cut, visibleLines } from "../texts.js";
+import { countText } from "../times.js";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
 import { changeView } from "../view.js";
 import { Actions } from "./actions.js";
 import { Fields } from "./fields.js";
-import { LongText } from "./long_text.js";
 import { TermButtons } from "./term_buttons.js";
 import { Tree } from "./tree.js";
 import { useEvent } from "./use_event.js";
+
+const LINES = 8; // of a message that is folded, as in detail.css
+const FOLDED = 400; // characters; of more it is folded
+const MESSAGE_AT_FIRST = 2000; // characters; more are not seen in so few lines
 
 /** @param {{view: import("../view.js").View}} props */
 export function Detail({ view }) {
@@ -34,10 +41,25 @@ export function Detail({ view }) {
   </div>`;
 }
 
-/** @param {{message: string, q: string}} props */
+/**
+ * A long message is folded, so that what else the event has is in sight.
+ * @param {{message: string, q: string}} props
+ */
 function Message({ message, q }) {
+  const isLong = message.length > FOLDED || message.split("\n", LINES + 1).length > LINES;
+  const [isFolded, setFolded] = useState(isLong);
   return html`<div class="message">
-    <p dir="auto"><${LongText} text=${message} /></p>
+    <div>
+      <p dir="auto" class=${isFolded ? "folded" : ""}>
+        ${visibleLines(isFolded ? cut(message, MESSAGE_AT_FIRST) : message)}
+      </p>
+      ${
+        isFolded &&
+        html`<button type="button" class="plain" onClick=${() => setFolded(false)}>
+          Show all ${countText(message.length)} characters
+        </button>`
+      }
+    </div>
     <span class="signs">
       <${TermButtons} q=${q} field="message" value=${message} name="this message" />
     </span>

@@ -37,6 +37,7 @@ export function Facets({ view, params, live }) {
     }
     ${trouble && html`<${PanelTrouble} trouble=${trouble} again=${againAll} />`}
     ${
+      params &&
       !trouble &&
       fields.map(
         (field) =>

@@ -17,7 +17,7 @@ import { useCounts } from "./statistics.js";
 export function Histogram({ view, params, statistics }) {
   const { answer, trouble, loading, again } = statistics;
   const zone = zoneOf(view);
-  const before = answer?.complete && !loading && !trouble ? periodBefore(params) : null;
+  const before = answer?.complete && !loading ? periodBefore(params) : null;
   const ghost = useCounts(before && { ...before, interval: answer?.interval, tz: zone });
   const isGhost = before !== null && !ghost.loading && ghost.answer?.complete === true;
   const model = useMemo(
@@ -27,13 +27,13 @@ export function Histogram({ view, params, statistics }) {
   if (trouble && trouble.status !== 422) {
     return html`<${PanelTrouble} trouble=${trouble} again=${again} />`;
   }
-  return html`<div class=${loading || trouble ? "histogram-inside old" : "histogram-inside"}>
+  return html`<div class=${loading ? "histogram-inside old" : "histogram-inside"}>
     <div class="over-bars">
       ${model && html`<${Legend} view=${view} model=${model} />`}
       ${view.by === "occurred_at" && html`<span class="quiet">bars by created_at</span>`}
-      <${Grouping} view=${view} />
+      ${!trouble && html`<${Grouping} view=${view} />`}
     </div>
-    ${model && html`<${Chart} ...${{ view, model, zone }} />`}
+    ${model ? html`<${Chart} ...${{ view, model, zone }} />` : html`<div class="chart"></div>`}
   </div>`;
 }
 

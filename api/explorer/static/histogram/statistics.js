@@ -21,19 +21,23 @@ import { zoneOf } from "../times.js";
  */
 export function useStatistics(view, params) {
   const own = { interval: view.interval, group_by: view.group, tz: zoneOf(view) };
-  return useCounts(params && { ...params, ...own });
+  const { q, from, to, by } = view;
+  return useCounts(params && { ...params, ...own }, [q, from, to, by].join("\n"));
 }
 
 /**
  * @param {Params | null} params
+ * @param {string} [of] the question: what is known stays while the same one is asked again, as at
+ *   another moment, and is no answer to another one
  * @returns {Statistics}
  */
-export function useCounts(params) {
+export function useCounts(params, of = "") {
   const [round, setRound] = useState(0);
-  const key = params ? `${round} ${queryOf(params)}` : "";
+  const key = params ? `${round} ${queryOf(params)} ${of}` : "";
   const [state, setState] = useState(
-    /** @type {Omit<Statistics, "again" | "loading"> & {key: string}} */ ({
+    /** @type {Omit<Statistics, "again" | "loading"> & {key: string, of: string}} */ ({
       key: "",
+      of,
       answer: null,
       trouble: null,
       ms: null,
@@ -43,15 +47,16 @@ export function useCounts(params) {
     if (!params) return;
     const control = new AbortController();
     const show = (/** @type {Stats} */ answer, /** @type {number} */ ms) =>
-      setState({ key, answer, trouble: null, ms });
+      setState({ key, of, answer, trouble: null, ms });
     count(params, control.signal, show).catch((error) => {
       if (control.signal.aborted) return;
-      setState((last) => ({ ...last, key, trouble: asTrouble(error) }));
+      setState({ key, of, answer: null, trouble: asTrouble(error), ms: null });
     });
     return () => control.abort();
   }, [key]);
   const again = () => setRound((last) => last + 1);
-  return { ...state, loading: key !== "" && state.key !== key, again };
+  const known = state.of === of ? state : { answer: null, trouble: null, ms: null };
+  return { ...known, loading: key !== "" && state.key !== key, again };
 }
 
 /**

@@ -4,22 +4,25 @@ import { countText, durationText, formatTime, zoneOf } from "../times.js";
 
 /**
  * The line of figures: how many events, whether that is exact, how long it took, how fresh it is.
- * What is not known is left out.
+ * What is not known is left out: without an answer to this question there are no figures.
  * @param {{view: import("../view.js").View, moment: import("../filters.js").Moment | null,
  *   statistics: import("./statistics.js").Statistics & {live: number, isCut: boolean}, refresh: () => void}} props
  *   `live`: how many of the events came live; `isCut`: others came too, which are not counted yet
  */
 export function Summary({ view, moment, statistics, refresh }) {
-  const { answer, ms, loading, trouble, live, isCut } = statistics;
+  const { answer, ms, loading, live, isCut } = statistics;
   const lag = useLag();
   const zone = zoneOf(view);
-  const isOld = loading || trouble !== null;
-  return html`<p class=${isOld ? "summary old" : "summary"} role="status">
-    ${answer && html`<span><b>${countText(answer.total)}</b> events</span>`}
-    ${live > 0 && html`<span>${countText(live)} of them live</span>`}
-    ${answer && html`<span>${isCut ? "more to count" : howExact(answer, moment, zone)}</span>`}
-    ${ms !== null && html`<span>${durationText(ms)}</span>`}
-    ${lag && html`<span>${storedText(lag.seconds)}</span>`}
+  return html`<p class=${loading ? "summary old" : "summary"} role="status">
+    ${
+      answer
+        ? html`<span><b>${countText(answer.total)}</b> events</span>
+            ${live > 0 && html`<span>${countText(live)} of them live</span>`}
+            <span>${isCut ? "more to count" : howExact(answer, moment, zone)}</span>
+            <span>${durationText(ms ?? 0)}</span>
+            ${lag && html`<span>${storedText(lag.seconds)}</span>`}`
+        : loading && html`<span class="asking">asking …</span>`
+    }
     ${
       moment &&
       html`<button type="button" class="plain" title="show what came since" onClick=${refresh}>

@@ -38,5 +38,8 @@ export function KeysHelp() {
         )}
       </tbody>
     </table>
-    <p class="quiet">In a field the keys are text, and Esc leaves it.</p>`;
+    <p class="quiet">
+      In a field the keys are text, and Esc leaves it. In the question Tab takes the completion that
+      the arrows marked, or the only one.
+    </p>`;
 }

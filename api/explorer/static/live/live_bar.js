@@ -38,11 +38,12 @@ function remarks({ dropped, skipped }) {
 
 /** What can be done about it. @param {import("./use_live.js").Live} live */
 function ways(live) {
-  const { kind } = live.state;
+  const { state } = live;
+  const { kind } = state;
   const isBehind = (live.at?.behind ?? 0) > 1 || kind === "full";
   return html`${kind === "waiting" && html`<button type="button" onClick=${live.retry}>Try now</button>`}
   ${
-    (kind === "gone" || kind === "stopped") &&
+    (kind === "gone" || (kind === "stopped" && state.trouble.status !== 422)) &&
     html`<button type="button" onClick=${live.startAnew}>Begin anew</button>`
   }
   ${isBehind && html`<button type="button" onClick=${live.skip}>Skip to now</button>`}`;

@@ -15,6 +15,6 @@ export function LiveButton({ view }) {
     title="Follow new events (l)"
     onClick=${toggle}
   >
-    <span class=${view.live ? "live-dot on" : "live-dot"} aria-hidden="true"></span>Live
+    <span class="live-dot" aria-hidden="true"></span>Live
   </button>`;
 }

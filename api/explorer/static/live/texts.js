@@ -1,5 +1,6 @@
 /** What the live view says of itself. Pure. */
 import { countText } from "../times.js";
+import { faultsOf } from "../trouble/advice.js";
 import { LAG_SECONDS } from "../trouble/health.js";
 
 /** Fewer batches than these are read in a moment. */
@@ -24,7 +25,7 @@ export function stateText({ state, paused, at, begun }) {
     case "gone":
       return { tone: "bad", text: "the history was restored from a backup: begin anew" };
     case "stopped":
-      return { tone: "bad", text: state.trouble?.detail ?? "the stream was refused" };
+      return { tone: "bad", text: faultsOf(state.trouble).join(" ") };
   }
 }
 

@@ -1,5 +1,5 @@
 import { html } from "../html.js";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { PanelTrouble } from "../trouble/panel_trouble.js";
 import { LetterActs } from "./letter_acts.js";
 import { LetterTable } from "./letter_table.js";
@@ -9,12 +9,14 @@ const LETTER_NAMES = { items: "dead_letters", next: "next_after", after: "after"
 
 /**
  * Dead letters: found by their reason, looked at, and replayed or discarded by selection.
- * @param {{zone: string, done: () => void}} props `done`: something has changed
+ * @param {{zone: string, done: () => void, count: number | null | undefined}} props
+ *   `done`: something has changed; `count`: how many there are as the status says, if it is known
  */
-export function Letters({ zone, done }) {
+export function Letters({ zone, done, count }) {
   const [reason, setReason] = useState("");
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const list = useList("/admin/dead-letters", { reason }, LETTER_NAMES);
+  useRecount(list, count, chosen.size === 0);
   const changed = () => {
     setChosen(new Set());
     list.again();
@@ -31,6 +33,22 @@ export function Letters({ zone, done }) {
       <${LetterActs} chosen=${chosen} changed=${changed} />
     </div>
     <${Found} list=${list} reason=${reason} chosen=${chosen} choose=${setChosen} zone=${zone} />`;
+}
+
+/**
+ * Ask for the list again when there are more or fewer, once nothing is selected in it.
+ * @param {import("./use_list.js").List<any>} list
+ * @param {number | null | undefined} count
+ * @param {boolean} isFree
+ */
+function useRecount(list, count, isFree) {
+  const last = useRef(count);
+  useEffect(() => {
+    if (!isFree || typeof count !== "number" || count === last.current) return;
+    const isFirst = typeof last.current !== "number";
+    last.current = count;
+    if (!isFirst) list.again();
+  }, [count, isFree]);
 }
 
 /** @param {{search: (text: string) => void}} props */

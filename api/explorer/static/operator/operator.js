@@ -46,7 +46,9 @@ export function Operator({ view }) {
       <${OfStatus} title="Shards" status=${status}>
         ${(/** @type {any} */ answer) => html`<${Shards} shards=${answer.shards} />`}
       <//>
-      <${Titled} title="Dead letters"><${Letters} zone=${zone} done=${done} /><//>
+      <${Titled} title="Dead letters">
+        <${Letters} zone=${zone} done=${done} count=${status.answer?.dead_letters} />
+      <//>
       <${Titled} title="Keys"><${ApiKeys} zone=${zone} done=${done} /><//>
       <${Titled} title="Audit log"><${Audit} zone=${zone} round=${round} /><//>
     </main>`;

@@ -9,8 +9,8 @@ import { later } from "../later.js";
 const Completions = later(() => import("./completions.js").then((part) => part.Completions));
 
 /**
- * The field in which questions are written: a combobox. Enter asks; arrows and Tab choose what
- * completes; a fault of the last question is marked where it is.
+ * The field in which questions are written: a combobox. Enter asks; arrows choose what completes;
+ * Enter and Tab take it, Tab also the only one; a fault of the last question is marked where it is.
  * @param {{view: import("../view.js").View, params: import("../service.js").Params | null,
  *   trouble: import("../service.js").Trouble | null}} props
  */
@@ -56,11 +56,12 @@ export function Question({ view: { q }, params, trouble }) {
 function press(event, { draft, options, ask, accept, choose, close, reset }, isAsked, write) {
   if (event.isComposing) return;
   const { key } = event;
-  const option = options[draft.active];
+  const isTaken = key === "Enter" || (key === "Tab" && !event.shiftKey);
+  const option = options[key === "Tab" && options.length === 1 ? 0 : draft.active];
   const step = key === "ArrowDown" ? 1 : key === "ArrowUp" ? -1 : 0;
   if (step && options.length > 0) choose(step);
   else if (step === 1) write();
-  else if (option && (key === "Enter" || key === "Tab")) accept(option);
+  else if (option && isTaken) accept(option);
   else if (key === "Enter") ask(draft.text);
   else if (key === "Escape" && options.length > 0) close();
   else if (key === "Escape" && !isAsked) reset();

@@ -1,7 +1,8 @@
 /** The form that trades a key for a session. The key is in no URL and no storage, and not kept here. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
-import { asTrouble, sendJson } from "../service.js";
+import { asTrouble, getJson, sendJson } from "../service.js";
+import { mustSignIn } from "./who.js";
 
 /** @typedef {import("../service.js").Trouble} Trouble */
 
@@ -13,6 +14,7 @@ export function SignIn({ signedIn, hasEnded }) {
   const [trouble, setTrouble] = useState(/** @type {Trouble | null} */ (null));
   const [isSent, setSent] = useState(false);
   useEffect(() => field.current?.focus(), []);
+  useEffect(() => onReturn(() => void resume(signedIn)), []);
 
   /** @param {Event} event */
   async function send(event) {
@@ -55,6 +57,24 @@ export function SignIn({ signedIn, hasEnded }) {
     </form>
   </main>`;
 }
+
+/**
+ * Call `act` each time when the page can be seen again.
+ * @param {() => void} act
+ * @returns {() => void} ends that
+ */
+function onReturn(act) {
+  const changed = () => document.hidden || act();
+  document.addEventListener("visibilitychange", changed);
+  return () => document.removeEventListener("visibilitychange", changed);
+}
+
+/** Go on if there is a session again, of another tab. @param {() => void} signedIn */
+const resume = (signedIn) =>
+  getJson("/session").then(
+    ({ body }) => mustSignIn(body) || signedIn(),
+    () => undefined, // who signs in is told why that fails
+  );
 
 const WhyKeys = () =>
   html`<p class="quiet" id="sign-in-more">

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { later } from "../later.js";
+import { useOutside } from "../outside.js";
 
 const ColumnChoices = later(() => import("./column_choices.js").then((part) => part.ColumnChoices));
 
@@ -19,13 +20,7 @@ export function ColumnMenu(props) {
     if (box.current?.contains(document.activeElement)) button.current?.focus();
   };
   useAction("back", close, isOpen);
-  useEffect(() => {
-    if (!isOpen) return undefined;
-    const outside = (/** @type {PointerEvent} */ event) =>
-      box.current?.contains(/** @type {Node} */ (event.target)) || setOpen(false);
-    document.addEventListener("pointerdown", outside);
-    return () => document.removeEventListener("pointerdown", outside);
-  }, [isOpen]);
+  useOutside(box, isOpen, () => setOpen(false));
   return html`<div class="column-menu" ref=${box}>
     <button
       ref=${button}

@@ -28,7 +28,7 @@ export function Head({ columns, view, resizing }) {
             aria-sort=${column.name === "time" ? SORTS[view.order] : undefined}
             ...${movesBy(column.name, view)}
           >
-            <${Name} name=${column.name} order=${view.order} />
+            <${Name} name=${column.name} view=${view} />
             ${
               at !== filling &&
               html`<${Edge}
@@ -64,14 +64,18 @@ function movesBy(name, { columns }) {
   };
 }
 
-/** @param {{name: string, order: string}} props */
-function Name({ name, order }) {
+/**
+ * The times of the rows are `created_at`, whichever time the view is by.
+ * @param {{name: string, view: View}} props
+ */
+function Name({ name, view: { order, by } }) {
   const shown = visible(name);
   if (name !== "time") return html`<span class="name" dir="auto" title=${shown}>${shown}</span>`;
   const turn = () => changeView({ order: order === "desc" ? "asc" : "desc" });
   const now = order === "desc" ? "newest first" : "oldest first";
   return html`<button type="button" class="name order" title=${now} onClick=${turn}>
-    time <span aria-hidden="true">${order === "desc" ? "↓" : "↑"}</span>
+    ${by === "occurred_at" ? "accepted" : "time"}${" "}
+    <span aria-hidden="true">${order === "desc" ? "↓" : "↑"}</span>
   </button>`;
 }
 

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { useAction } from "../keys/actions.js";
 import { rangeText, zoneOf } from "../times.js";
 import { later } from "../later.js";
+import { useOutside } from "../outside.js";
 
 const TimeForm = later(
   () => import("./time_form.js").then((part) => part.TimeForm),
@@ -21,14 +22,7 @@ export function TimePicker({ view, moment }) {
   const close = () => (setOpen(false), button.current?.focus());
   useAction("time", () => setOpen(true));
   useAction("back", close, isOpen);
-  useEffect(() => {
-    if (!isOpen) return;
-    const pressed = (/** @type {Event} */ event) => {
-      if (!box.current?.contains(/** @type {Node} */ (event.target))) setOpen(false);
-    };
-    document.addEventListener("pointerdown", pressed);
-    return () => document.removeEventListener("pointerdown", pressed);
-  }, [isOpen]);
+  useOutside(box, isOpen, () => setOpen(false));
   const leave = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Escape" || !isOpen) return;
     event.preventDefault();

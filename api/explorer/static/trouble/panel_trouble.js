@@ -16,9 +16,10 @@ export function PanelTrouble({ trouble, again }) {
   const isFault = trouble.status >= 500;
   return html`<div class="trouble" role="alert">
     <strong>${title}</strong>
-    ${faultsOf(trouble).map((fault) => html`<p key=${fault}>${fault}</p>`)}
+    ${faultsOf(trouble).map((fault) => html`<p key=${fault}>${withCode(fault)}</p>`)}
     <p class="quiet">
-      ${todo} ${isFault && trouble.requestId && html`Request id: <code>${trouble.requestId}</code>`}
+      ${withCode(todo)}
+      ${isFault && trouble.requestId && html`Request id: <code>${trouble.requestId}</code>`}
     </p>
     ${
       again &&
@@ -30,6 +31,10 @@ export function PanelTrouble({ trouble, again }) {
     }
   </div>`;
 }
+
+/** Names and commands, which the service writes between backticks. @param {string} text */
+const withCode = (text) =>
+  text.split(/`([^`]+)`/).map((part, n) => (n % 2 ? html`<code>${part}</code>` : part));
 
 /**
  * Ask again when the service said, or at growing distances, as long as the trouble stays.

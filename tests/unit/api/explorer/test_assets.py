@@ -15,7 +15,7 @@ from testbed.vendored import FOLDER, HASHES, sha256_of, vendored
 KIB = 1024
 LIBRARY_BYTES = 40 * KIB  # compressed
 COLD_BYTES = 40 * KIB  # compressed: the page, and what it loads before anything is opened
-OWN_BYTES = 82 * KIB  # compressed: all of ours
+OWN_BYTES = 83 * KIB  # compressed: all of ours
 MAX_LINES = {".js": 200, ".css": 350}  # of one of our own files
 OWN = [
     file
