@@ -44,9 +44,9 @@ def test_a_figure_of_one_question_never_stands_beside_another(explorer: Explorer
     explorer.question.press("Enter")
     expect(explorer.summary).to_contain_text("asking …")
     explorer.expect_no_figures()
-    explorer.page.unroute_all()
     for route in held:
         route.continue_()
+    explorer.page.unroute_all()
     explorer.settle()
     expect(explorer.summary).not_to_contain_text("asking")
     fail(explorer.page, "/events/stats")
