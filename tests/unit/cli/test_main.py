@@ -39,7 +39,8 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     "example", [line for name in COMMANDS for line in subcommand(name).EXAMPLES]
 )
 def test_every_example_of_a_help_text_is_accepted(example: str) -> None:
-    line = example.replace('eval "$(', "").replace(')"', "").partition(">")[0]
+    line = example.replace('eval "$(', "").replace(')"', "")
+    line = re.split("[<>]", line)[0]
     words = shlex.split(line, comments=True)
     assert words[words.index("activity") + 1 :]
     parser().parse(words[words.index("activity") + 1 :])

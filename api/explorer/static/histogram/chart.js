@@ -162,7 +162,10 @@ function hooksOf(model, looks) {
   };
   return {
     ready: [(plot) => plot.over.addEventListener("click", () => clicked(plot))],
-    setCursor: [(plot) => looks.hover(barUnder(plot), plot.cursor.left ?? 0)],
+    setCursor: [
+      // Without an event the plot is new, and keys may have chosen a bar.
+      (plot) => plot.cursor.event && looks.hover(barUnder(plot), plot.cursor.left ?? 0),
+    ],
     setSelect: [
       (plot) => {
         const { left, width } = plot.select;
