@@ -53,10 +53,11 @@ chaos: $(VENV)/.dev  ## Break everything under load: SECONDS=600 SEED=7 RATE=105
 
 BENCH_DIR ?= .bench
 
-bench: $(VENV)/.dev  ## Measure everything in ten minutes, and half an hour more the first time
+bench: $(VENV)/.dev  ## Measure everything in twenty minutes, and half an hour more the first time
 	$(BIN)/python -m benchmarks --data-dir $(BENCH_DIR) $(ARGS)
+	$(BIN)/python -m benchmarks.sizing
 
-bench-quick: $(VENV)/.dev  ## Measure in one minute, with fewer rows and less precision
+bench-quick: $(VENV)/.dev  ## Measure in a few minutes, with fewer rows and less precision
 	$(BIN)/python -m benchmarks --quick --data-dir $(BENCH_DIR) $(ARGS)
 
 bench-peers: $(VENV)/.dev  ## Measure the service beside three others, installed below BENCH_DIR

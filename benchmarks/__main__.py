@@ -12,6 +12,7 @@ from benchmarks import (
     analysing,
     caching,
     counting,
+    disk,
     exploring,
     exporting,
     feeding,
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[Bench], Part]] = {
     "counting": counting.measure,
     "feeding": feeding.measure,
     "reading": reading.measure,
+    "disk": disk.measure,
     "caching": caching.measure,
     "analysing": analysing.measure,
     "following": following.measure,
@@ -73,7 +75,7 @@ _UNMEASURED = dict.fromkeys(_PEERS, "peers are measured by `make bench-peers`")
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one minute instead of ten")
+    parser.add_argument("--quick", action="store_true", help="a few minutes instead of twenty")
     parser.add_argument("--only", type=_parts, default=list(PARTS), metavar="PART,PART")
     parser.add_argument(
         "--data-dir", default=".bench", help="where databases full of events are kept (.bench)"

@@ -97,7 +97,7 @@ def measure(bench: Bench) -> Part:
         batches = _takes_batches(ours)
         if batches:
             for size in (100, 1000):
-                run_.add(f"batch_{size}", ours.url, _batches(bench.folder, size), 8, size)
+                run_.add(f"batch_{size}", ours.url, batches_of(size, bench.folder), 8, size)
         turns = alternate(run_.measures, bench.pace.rounds)
         memory = peak_resident_mib(ours.apis[0].pid)
     return _part(turns, memory, batches)
@@ -135,7 +135,8 @@ def singles(folder: Path) -> Path:
     )
 
 
-def _batches(folder: Path, size: int) -> Path:
+def batches_of(size: int, folder: Path) -> Path:
+    """Write requests with batches of this size, as lines of JSON."""
     events = iter(EventMaker(f"batches of {size}"))
     bodies = (b"\n".join(one.body() for one in islice(events, size)) for _ in range(40))
     kind = "application/x-ndjson"

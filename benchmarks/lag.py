@@ -13,25 +13,22 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import redis
-
-from benchmarks.bench import Bench, pids_of
+from benchmarks.accepting import batches_of
+from benchmarks.bench import Bench
 from benchmarks.events import EventMaker
 from benchmarks.figures import Figure, Part
+from benchmarks.full_load import CONNECTIONS, full_load, wait_drained
 from benchmarks.load import Request, Wrk, run, write_requests
-from benchmarks.processes import cpu_seconds, peak_resident_mib, resident_mib
 from benchmarks.rounds import percentile, spread
-from storage.redis import keys
-from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 
+BATCH = 1000
 SHARES = {"quarter": 0.25, "half": 0.5, "nine tenths": 0.9}
-_CONNECTIONS = 64
+_BATCH_CONNECTIONS = 8
 _PROBES = 2
 _POLL_SECONDS = 0.005
 _GIVE_UP_SECONDS = 20.0
-_DRAIN_SECONDS = 300
 
 
 class Probe(threading.Thread):
@@ -89,56 +86,34 @@ def _answer(
 
 
 def measure(bench: Bench) -> Part:
-    """Measure full load first, then parts of it."""
+    """Measure full load of single posts and of batches, then parts of that of single posts."""
     posts = write_requests(
         bench.folder / "lag",
         (Request("POST", "/events", one.body()) for one in islice(EventMaker("lag"), 4_000)),
     )
     with bench.servers.fresh() as settings, service(settings, workers=2) as ours:
         wait_until(lambda: ours.answers("/health/ready?for=query"), "history to be readable")
-        run(ours.url, posts, _CONNECTIONS, 1)
-        _wait_drained(settings)
-        full = _full_load(bench, settings, ours, posts)
+        run(ours.url, posts, CONNECTIONS, 1)
+        wait_drained(settings)
+        full = full_load(bench, settings, ours, posts)
+        batches = batches_of(BATCH, bench.folder)
+        in_batches = full_load(bench, settings, ours, batches, _BATCH_CONNECTIONS, BATCH)
         lags = {}
         for name, share in SHARES.items():
             lags[name] = _lag_at(bench, ours, posts, full["accepted_per_second"] * share)
-            _wait_drained(settings)
+            wait_drained(settings)
     figures = [
         Figure("lag_p50", spread([lags["half"]["p50_ms"]])),
         Figure("lag_p99", spread([lags["half"]["p99_ms"]])),
         Figure("cpu_us_per_event", spread([full["cpu_us_per_event"]])),
     ]
-    return Part(
-        "whole", figures, {"full load": full, **{f"lag at {n}": v for n, v in lags.items()}}
-    )
-
-
-def _full_load(
-    bench: Bench, settings: StorageSettings, ours: Service, posts: Path
-) -> dict[str, float]:
-    roles = {**pids_of(ours), **{role: [pid] for role, pid in bench.pids().items()}}
-    before = {role: cpu_seconds(pids) for role, pids in roles.items()}
-    start = time.monotonic()
-    load = run(ours.url, posts, _CONNECTIONS, bench.pace.seconds * 2)
-    left = _backlog(settings)
-    memory = {f"{role}_mib": max(map(resident_mib, pids)) for role, pids in roles.items()}
-    _wait_drained(settings)
-    seconds = time.monotonic() - start
-    used = {role: cpu_seconds(pids) - before[role] for role, pids in roles.items()}
-    return {
-        "accepted_per_second": load.rate,
-        "stored_per_second": load.requests / seconds,
-        "left_at_the_end": left,
-        "cpu_us_per_event": sum(used.values()) / load.requests * 1e6,
-        **{f"{role}_cpu_us": one / load.requests * 1e6 for role, one in used.items()},
-        **memory,
-        "api_greatest_mib": max(map(peak_resident_mib, roles["api"])),
-    }
+    loads = {"full load": full, f"full load, batches of {BATCH:,}": in_batches}
+    return Part("whole", figures, loads | {f"lag at {n}": v for n, v in lags.items()})
 
 
 def _lag_at(bench: Bench, ours: Service, posts: Path, rate: float) -> dict[str, float]:
     seconds = 4 if bench.pace.quick else 15
-    wrk = Wrk(ours.url, posts, _CONNECTIONS, seconds, rate)
+    wrk = Wrk(ours.url, posts, CONNECTIONS, seconds, rate)
     time.sleep(0.5)  # let the load reach its rate
     probes = [Probe(ours.url, f"{rate:.0f}-{number}") for number in range(_PROBES)]
     for probe in probes:
@@ -155,12 +130,3 @@ def _percentiles(lags: Sequence[float]) -> dict[str, float]:
         "max_ms": max(lags),
         "samples": len(lags),
     }
-
-
-def _backlog(settings: StorageSettings) -> int:
-    with redis.Redis.from_url(settings.queue_url) as client:
-        return sum(int(client.xlen(keys.stream(n))) for n in range(settings.shards))
-
-
-def _wait_drained(settings: StorageSettings) -> None:
-    wait_until(lambda: _backlog(settings) == 0, "the backlog to be stored", _DRAIN_SECONDS)

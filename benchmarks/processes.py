@@ -25,6 +25,17 @@ def peak_resident_mib(pid: int) -> float:
     return _status(pid, "VmHWM:") / 1024
 
 
+def written_bytes(pid: int) -> int:
+    """Return the bytes that one process has made the system write to disk (`write_bytes`).
+
+    Raises OSError when the process is gone.
+    """
+    for line in (_PROC / str(pid) / "io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise OSError(f"process {pid} has no write_bytes in its io")
+
+
 def _status(pid: int, name: str) -> int:
     for line in (_PROC / str(pid) / "status").read_text().splitlines():
         if line.startswith(name):

@@ -33,7 +33,7 @@ def table(
     """
     rows = [_row(one, results, last, peers) for one in wanted]
     head = ["what", "wanted", "measured", "range", "met"] + (["last"] if last else [])
-    return _markdown(head, [row[: len(head)] for row in rows])
+    return markdown(head, [row[: len(head)] for row in rows])
 
 
 def changes(results: Results, last: Results | None) -> str:
@@ -53,7 +53,7 @@ def details(name: str, rows: Mapping[str, Mapping[str, float]]) -> str:
         [what, *(number(row[column]) if column in row else "" for column in columns)]
         for what, row in rows.items()
     ]
-    return f"### {name}\n\n" + _markdown(["", *(c.replace("_", " ") for c in columns)], body)
+    return f"### {name}\n\n" + markdown(["", *(c.replace("_", " ") for c in columns)], body)
 
 
 def number(value: float) -> str:
@@ -110,6 +110,7 @@ def _unit(wanted: Wanted) -> str:
     return f" {wanted.unit}" if wanted.unit else ""
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
