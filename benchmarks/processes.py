@@ -17,12 +17,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def resident_mib(pid: int) -> float:
     """Return the resident memory of one process now (VmRSS). Raises OSError when it is gone."""
-    return _status(pid, "VmRSS:") / 1024
+    return _value(pid, "status", "VmRSS:") / 1024
 
 
 def peak_resident_mib(pid: int) -> float:
     """Return the peak of resident memory (VmHWM). Raises OSError when the process is gone."""
-    return _status(pid, "VmHWM:") / 1024
+    return _value(pid, "status", "VmHWM:") / 1024
 
 
 def written_bytes(pid: int) -> int:
@@ -30,17 +30,14 @@ def written_bytes(pid: int) -> int:
 
     Raises OSError when the process is gone.
     """
-    for line in (_PROC / str(pid) / "io").read_text().splitlines():
-        if line.startswith("write_bytes:"):
-            return int(line.split()[1])
-    raise OSError(f"process {pid} has no write_bytes in its io")
+    return _value(pid, "io", "write_bytes:")
 
 
-def _status(pid: int, name: str) -> int:
-    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+def _value(pid: int, file: str, name: str) -> int:
+    for line in (_PROC / str(pid) / file).read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1])
-    raise OSError(f"process {pid} has no {name} in its status")
+    raise OSError(f"process {pid} has no {name} in its {file}")
 
 
 def _stats() -> dict[int, tuple[int, int]]:

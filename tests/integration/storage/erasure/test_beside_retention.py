@@ -160,20 +160,27 @@ def test_retention_removes_a_partition_while_it_is_copied(
     assert_all_is_well(erasing)
 
 
+@contextmanager
+def killed_at(monkeypatch: pytest.MonkeyPatch, owner: Any, step: str) -> Iterator[None]:
+    """Let the block die when it comes to a step of its owner."""
+
+    def die(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, step, die)
+        with pytest.raises(Killed):
+            yield
+
+
 def test_the_copy_of_a_killed_eraser_goes_though_its_partition_is_gone(
     erasing: ErasureBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(erasing)
     to_the_files(erasing, monkeypatch)
     analyse(erasing)
-    with monkeypatch.context() as patched:
-
-        def die(*_: Any) -> None:
-            raise Killed
-
-        patched.setattr(rewriting, "_catch_up", die)
-        with pytest.raises(Killed):
-            rewriting.rewrite(erasing.engine, oldest(erasing))
+    with killed_at(monkeypatch, rewriting, "_catch_up"):
+        rewriting.rewrite(erasing.engine, oldest(erasing))
     assert erasing.rows("SELECT FROM pg_class WHERE relname ~ '^events_rewritten_[0-9]+$'")
     retain(erasing)
     erasing.finish()
@@ -186,14 +193,8 @@ def test_what_a_killed_run_has_only_announced_is_not_swapped(
     prepare(erasing)
     to_the_files(erasing, monkeypatch)
     analyse(erasing)
-    with monkeypatch.context() as patched:
-
-        def die(*_: Any) -> None:
-            raise Killed
-
-        patched.setattr(Remover, "remove", die)
-        with pytest.raises(Killed):
-            retain(erasing)
+    with killed_at(monkeypatch, Remover, "remove"):
+        retain(erasing)
     before = oldest(erasing)
     assert rewriting.rewrite(erasing.engine, before)
     assert oldest(erasing) == before
