@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         end_process(error)
     access_log.start(settings.access_log_every)
     settings.connections = possible_connections(settings.connections)
-    malloc.use_one_arena()
+    malloc.bound_free_memory()
     bound_waiting(ANSWER_SECONDS)
     app = _application(options, listener, storage, settings)
 

@@ -16,6 +16,7 @@ from api.http.problems import Problem
 from api.query.id_params import is_uuid
 from api.query.known_params import require_known
 from api.routes import openapi_admin as document
+from api.routes.path_ids import ErasureId, EventId, KeyId
 from api.routes.protected_route import protected_router, still_valid
 from api.services import services_of
 
@@ -35,7 +36,7 @@ async def list_dead_letters(request: Request) -> Response:
 
 
 @router.get("/admin/dead-letters/{event_id}", **document.GET_LETTER)
-async def get_dead_letter(request: Request, event_id: str) -> Response:
+async def get_dead_letter(request: Request, event_id: EventId) -> Response:
     """Show a dead letter and the original bytes of its event."""
     require_known(request.scope["query_string"], [])
     if not is_uuid(event_id):
@@ -77,14 +78,14 @@ async def create_key(request: Request) -> Response:
 
 
 @router.post("/admin/keys/{key_id}/rotate", **document.ROTATE_KEY)
-async def rotate_key(request: Request, key_id: str) -> Response:
+async def rotate_key(request: Request, key_id: KeyId) -> Response:
     """Make a key with the same grants, and revoke the old one after an overlap."""
     body = await _body(request, RotateBody)
     return _answer(await _admin(request).keys.rotate(key_id, body, _actor(request)), 201)
 
 
 @router.post("/admin/keys/{key_id}/revoke", **document.REVOKE_KEY)
-async def revoke_key(request: Request, key_id: str) -> Response:
+async def revoke_key(request: Request, key_id: KeyId) -> Response:
     """End a key for good, now or later."""
     body = await _body(request, RevokeBody)
     return _answer(await _admin(request).keys.revoke(key_id, body, _actor(request)))
@@ -109,7 +110,7 @@ async def list_erasures(request: Request) -> Response:
 
 
 @router.get("/admin/erasures/{erasure_id}", **document.GET_ERASURE)
-async def get_erasure(request: Request, erasure_id: str) -> Response:
+async def get_erasure(request: Request, erasure_id: ErasureId) -> Response:
     """Tell how far an erasure is."""
     require_known(request.scope["query_string"], [])
     if not is_uuid(erasure_id):

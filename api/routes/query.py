@@ -29,6 +29,7 @@ from api.routes import openapi
 from api.routes.fresh_read import wait_until_fresh
 from api.routes.openapi_around import GET_AROUND
 from api.routes.openapi_statistics import GET_FACETS, GET_STATS
+from api.routes.path_ids import EventId
 from api.routes.protected_route import principal_of, protected_router
 from api.services import services_of
 from storage.model.event import encode_event, id_ms, time_text, to_ms
@@ -96,7 +97,7 @@ async def get_facets(request: Request) -> Response:
 
 
 @router.get("/events/{event_id:event_id}", **openapi.GET_EVENT)
-async def get_event(request: Request, event_id: str) -> Response:
+async def get_event(request: Request, event_id: EventId) -> Response:
     """One event and its receipt, from the moment it was accepted."""
     wanted = _event_id(event_id)
     if parse_fresh(request.scope["query_string"]):
@@ -105,7 +106,7 @@ async def get_event(request: Request, event_id: str) -> Response:
 
 
 @router.get("/events/{event_id:event_id}/around", **GET_AROUND)
-async def get_around(request: Request, event_id: str) -> Response:
+async def get_around(request: Request, event_id: EventId) -> Response:
     """One event, and the stored events before and after it, in the order of time."""
     wanted = _event_id(event_id)
     question = parse_around(request.scope["query_string"])

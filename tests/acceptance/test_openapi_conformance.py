@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import schemathesis
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -85,6 +85,7 @@ def test_every_operation_answers_as_documented(
     @fuzz(50)
     @given(case=operation.as_strategy(generation_mode=mode))
     def answers(case: schemathesis.Case[Any]) -> None:
+        assume(not _is_another_path(case))
         response = case.call(base_url=running.url, timeout=20)
         _seen[case.operation.label, response.status_code] += 1
         case.validate_response(response, excluded_checks=list(_excluded(case, response)))
@@ -93,6 +94,14 @@ def test_every_operation_answers_as_documented(
         answers()
     except (Unsatisfiable, SkipTest):
         assert mode is GenerationMode.NEGATIVE  # no input of it can be wrong
+
+
+def _is_another_path(case: schemathesis.Case[Any]) -> bool:
+    """Return whether the id makes the path that of another operation, as `facets` does.
+
+    Paths without parameters are matched first (OpenAPI 3.1, "Path Templating Matching").
+    """
+    return bool(case.path_parameters) and urlsplit(case.formatted_path).path in DOCUMENT["paths"]
 
 
 def _key_was_reused(case: schemathesis.Case[Any], response: schemathesis.Response) -> bool:
@@ -138,6 +147,8 @@ def _excluded(
     case: schemathesis.Case[Any], response: schemathesis.Response
 ) -> Iterator[CheckFunction]:
     """Skip what schemathesis expects of a query and can't know better."""
+    if response.status_code == 413:  # a refusal, of which schemathesis does not know
+        yield negative_data_rejection
     if _is_import(response):  # only the text says what an import needs besides
         yield positive_data_acceptance
     if _is_in_words(case, response):
