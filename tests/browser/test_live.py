@@ -18,6 +18,7 @@ from tests.support.erasing import supervised
 Q = "component:pouring"
 BATCH = 25  # events, each 0.05 s at most: some hundred in a second
 READINGS = 6
+_PARTLY = re.compile("still counting|so far, back to")  # where the machine is busy
 
 
 @contextmanager
@@ -102,6 +103,7 @@ def window(explorer: Explorer) -> dict[str, str]:
 def assert_agreement(explorer: Explorer, running: Service) -> int:
     """Assert that all figures are those of the events that the API has up to the same instant."""
     expect(explorer.page.locator("[aria-busy=true], .old, .outdated")).to_have_count(0)
+    expect(explorer.page.get_by_text(_PARTLY)).to_have_count(0)
     count = number(explorer.total.inner_text())
     bars = sum(
         number(each.get_attribute("title"))
@@ -113,7 +115,8 @@ def assert_agreement(explorer: Explorer, running: Service) -> int:
     ]
     asked = {**window(explorer), "format": "ndjson"}
     stored = running.http.get("/events/export", params=asked).text.count("\n")
-    assert [all_rows(explorer), bars, *facets, stored] == [count] * 5
+    told = explorer.page.locator(".facets-inside, .summary").all_inner_texts()
+    assert [all_rows(explorer), bars, *facets, stored] == [count] * 5, told
     return count
 
 
