@@ -10,6 +10,7 @@ is stored, the next one is read.
 import logging
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from storage.errors import LeaseLost, SchemaTooNew, StorageError
@@ -17,12 +18,12 @@ from storage.events.writer import Outcome
 from storage.failures import log_failure, reason
 from storage.metrics.instruments import drain_batch_events
 from storage.model.entries import EntryBatch
-from storage.model.erasing import erase_unreadable
 from storage.queue.lease import ShardLease
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from storage.tracing import span
 from worker.activities import draining, storing
+from worker.erased_batch import without_persons
 from worker.heartbeat import Heartbeat
 from worker.prefetch import Prefetcher, PreparedBatch
 from worker.progress import database_wait, report
@@ -156,14 +157,18 @@ class Drain:
             measured.set_attribute("activity.batch.stored", outcome.stored)
 
     def _store_batch(self, prepared: PreparedBatch, clock: StepClock) -> Outcome:
-        batch, fence, invalidator = prepared.batch, self._lease.fence, self._context.invalidator
-        oldest_ms, tags = prepared.oldest_ms, prepared.tags
-        if batch.unreadable:
-            batch = erase_unreadable(self._lease.identify(batch), self._lease.tombstones)
-        is_change = bool(batch.events or batch.erased)  # a killed drain may have stored erased ones
+        fence, oldest_ms = self._lease.fence, prepared.oldest_ms
+        invalidator = self._context.invalidator
+        if prepared.batch.unreadable:
+            prepared = replace(prepared, batch=self._lease.identify(prepared.batch))
         with database_wait.waiting(storing(self._shard)):
-            self._context.writer.ensure_partitions(batch.events)
+            self._context.writer.ensure_partitions(prepared.batch.events)
             with self._context.writer.batch(self._shard, fence, oldest_ms) as transaction:
+                if stones := self._lease.tombstones:
+                    prepared = without_persons(prepared, stones, transaction, self._shard)
+                batch, tags = prepared.batch, prepared.tags
+                # A killed drain may have stored what this one erases.
+                is_change = bool(batch.events or batch.erased)
                 find_foreign = partial(self._lease.find_foreign, batch)
                 outcome = transaction.insert(batch.events, prepared.text, find_foreign)
                 dead = outcome.dead + transaction.add_dead_letters(batch.unreadable)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from storage.cache.tags import of_events
 from storage.events.copy_format import copy_text
 from storage.model.entries import EntryBatch
-from storage.model.erasing import erase
 from storage.queue.lease import ShardLease
 from worker.batch_size import BatchSize
 
@@ -27,6 +26,11 @@ class PreparedBatch:
     tags: set[str]
     oldest_ms: int
     full: bool
+
+    def changed(self, batch: EntryBatch) -> "PreparedBatch":
+        """Return it with other events of the same entries."""
+        text, tags = copy_text(batch.events), of_events(batch.events)
+        return replace(self, batch=batch, text=text, tags=tags)
 
 
 class Prefetcher:
@@ -74,8 +78,6 @@ class Prefetcher:
         if batch is None:
             return None
         self._size.learn(len(batch.entries), batch.bytes)
-        if self._lease.tombstones:
-            batch = erase(batch, self._lease.tombstones)
         return PreparedBatch(
             batch,
             text=copy_text(batch.events),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import redis
     import sqlalchemy as sa
 
+    from storage.erasure.recorded import AppliedAgain
     from storage.settings import StorageSettings
 
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 class Agreement:
     """What was done: `stored` entries of the queue, and why others still `waiting`, by shard.
 
-    `erased`: recorded erasures that found something to erase again. `forgotten`: records of
+    `again`: recorded erasures that found something to erase again. `forgotten`: records of
     idempotency keys. `accounted`: for each shard, what the ledger accounts for and what waits,
     together.
     """
 
     stored: int
     waiting: Mapping[int, str]
-    erased: int
+    again: "AppliedAgain"
     forgotten: int
     accounted: Mapping[int, int]
 
@@ -37,7 +38,8 @@ class Agreement:
         return {
             "stored": self.stored,
             "waiting": {str(shard): reason for shard, reason in self.waiting.items()},
-            "erasures_again": self.erased,
+            "erasures_again": self.again.erased,
+            "erasures_waiting": {str(one): why for one, why in self.again.waiting.items()},
             "forgotten_idempotency_keys": self.forgotten,
         }
 
@@ -71,11 +73,11 @@ def agree(settings: "StorageSettings", erasures: Erasures = ()) -> Agreement:
         before = sum(counters.backlog(queue, shard) for shard in range(shards))
         waiting = empty_shards(settings, shards)
         with lent_servers(settings, shards) as servers:
-            erased = recorded.apply_recorded_erasures(servers)
+            again = recorded.apply_recorded_erasures(servers)
         forgotten = counters.forget_idempotency_keys(queue)
         accounted = _set_counters(engine, queue, shards)
         left = sum(counters.backlog(queue, shard) for shard in range(shards))
-    return Agreement(before - left, waiting, erased, forgotten, accounted)
+    return Agreement(before - left, waiting, again, forgotten, accounted)
 
 
 def require_alone(settings: "StorageSettings") -> None:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from cli.commands.options import add_data_dir, add_json
 from cli.data_dir import data_folder
 from cli.errors import UsageError, plain_words
 from cli.exit_status import DONE, FAILED
-from cli.quantities import counted
+from cli.parser import Parser
+from cli.quantities import counted, noun
 from cli.settings import load_settings
 from cli.urls import storage_settings
 
@@ -25,7 +27,7 @@ EXAMPLES = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     parser.add_argument("folder", metavar="DIR", nargs="?", help="folder of the backup")
     parser.add_argument(
@@ -41,6 +43,7 @@ def add(parser: ArgumentParser) -> None:
     )
     add_data_dir(parser, "data folder, new or empty (ACTIVITY_DATA_DIR, default .data)")
     add_json(parser)
+    parser.exclude("--data-dir", "--own-servers")
 
 
 def run(options: Namespace) -> int:
@@ -121,8 +124,14 @@ def _tell(agreement: "Agreement") -> None:
         f"{counted(agreement.forgotten, 'idempotency key')} forgotten; readers of the feed must "
         "begin anew (410)"
     )
-    if agreement.erased:
-        print(f"{counted(agreement.erased, 'person')} erased again")
+    if agreement.again.erased:
+        print(f"{counted(agreement.again.erased, 'person')} erased again")
     for shard, reason in agreement.waiting.items():
         print(f"activity: events still wait on shard {shard}: {reason}", file=sys.stderr)
+    for reason, count in Counter(agreement.again.waiting.values()).items():
+        who = f"{counted(count, 'person')} {noun(count, 'is', 'are')}"
+        print(
+            f"activity: {who} not erased again yet; workers go on once this is over: {reason}",
+            file=sys.stderr,
+        )
     print("revoke again the API keys that were revoked since (activity keys)")

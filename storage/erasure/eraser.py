@@ -2,9 +2,10 @@
 
 The order matters. Tombstones come first, and make void what drains have begun without them. Dead
 letters come before events, because a replay turns one into the other. What a producer has in flight
-arrives within 30 s, and a worker of an earlier version may store it: so the events are looked at
-again once the queue has nothing from before. Only then the address is removed from the queue, and
-what the files of both servers still hold is cleaned up.
+arrives within 30 s. A worker of an earlier version may store it, and so does one that finds a legal
+hold: so everything is looked at again once the queue has nothing from before. The scan of all
+events comes only then. At last the address is removed from the queue, and what the files of both
+servers still hold is cleaned up.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -85,18 +86,16 @@ class Eraser:
         self._renewal = CacheRenewal(servers.control, WRITER)
         self._log = forgetting.LogRewrite(servers.queue)
         self._in_flight_ms = in_flight_ms
-        messages = partial(self._redact, mentions.INDEXED)
         self._steps: Mapping[str, Step] = {
             BEGUN: self._begin,
             "fence": self._fence,
             "dead letters": self._letters,
             "events": self._events,
-            "messages": messages,
-            "data": partial(self._redact, mentions.EVERY),
+            "messages": partial(self._redact, mentions.INDEXED),
             "queue": self._wait_for_queue,
             "late dead letters": self._letters,
             "late events": self._events,
-            "late messages": messages,
+            "data": partial(self._redact, mentions.EVERY),
             "cache": self._forget,
             "log": self._rewrite_log,
             "statistics": self._clean,

@@ -7,7 +7,8 @@ what was created before the recorded instant.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from string import ascii_letters, digits
 from typing import Any, cast
@@ -31,6 +32,7 @@ from storage.redis import keys
 from storage.server_errors import queue_errors
 
 _ROWS = 10_000
+_ITS_TURN = "its turn"
 _MAX_SEEN = 1_000_000  # texts may be full of at signs
 _MAX_ADDRESS = 254  # characters, RFC 5321
 _LOCAL = ascii_letters + digits + ".!#$%&'*+/=?^_`{|}~-"
@@ -48,6 +50,18 @@ _TEXTS = sa.text("""
 _LETTERS = sa.text("SELECT encode(event, 'escape') || ' ' || reason FROM dead_letters")
 
 Matches = Mapping[Address, Sequence[Erasure]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedAgain:
+    """Recorded erasures that found something to erase again: how many are through with it.
+
+    `waiting`: what each of the others waits for, such as a legal hold, by its ID. Those go on by
+    themselves once the service runs.
+    """
+
+    erased: int = 0
+    waiting: Mapping[UUID, str] = field(default_factory=dict)
 
 
 def exported(engine: sa.Engine) -> list[dict[str, Any]]:
@@ -104,8 +118,8 @@ def _values_of(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def apply_recorded_erasures(servers: Servers) -> int:
-    """Erase again whom the records name; return how many erasures found something to erase.
+def apply_recorded_erasures(servers: Servers) -> AppliedAgain:
+    """Erase again whom the records name.
 
     What waits on the queue is erased once workers drain it: then the rest of the steps is theirs.
     While no API process runs, so nothing is on its way to the queue. Raises DatabaseUnavailable,
@@ -122,7 +136,20 @@ def apply_recorded_erasures(servers: Servers) -> int:
     for record, address in again:
         eraser.repeat(record, address)
     run_pending(servers.engine, eraser)
-    return len(again)
+    waiting = _waiting(servers, {record.id for record, _ in again})
+    return AppliedAgain(len(again) - len(waiting), waiting)
+
+
+def _waiting(servers: Servers, again: Set[UUID]) -> Mapping[UUID, str]:
+    """Return which of these erasures need the address still: tables may have it, too."""
+    stones = QueueTombstones(servers.queue, servers.shards)
+    with transaction(servers.engine) as connection:
+        unfinished = records.unfinished(connection)
+    return {
+        record.id: record.waits_for or _ITS_TURN
+        for record in unfinished
+        if record.id in again and stones.find(record.id)
+    }
 
 
 def _matches(known: Sequence[Erasure], found: Iterable[str]) -> Matches:

@@ -14,14 +14,7 @@ from storage.events.feed_numbers import SET_NUMBER
 from storage.events.insertion import FindForeign, Refusal, insert_events
 from storage.events.refusals import RefusalWindow
 from storage.model.entries import EntryBatch, Erased, Unreadable
-from storage.model.event import (
-    MAX_DATETIME_MS,
-    Event,
-    encode_event,
-    hours_of,
-    id_ms,
-    to_datetime,
-)
+from storage.model.event import MAX_DATETIME_MS, Event, encode_event, hours_of, to_datetime
 from storage.postgres import partitions, schema
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
@@ -168,6 +161,11 @@ class BatchTransaction:
         self._window = window
         self.events = self.refused = 0  # accepted ones only
 
+    @property
+    def connection(self) -> sa.Connection:
+        """Return the connection, for what must be asked in this transaction."""
+        return self._connection
+
     def insert(
         self,
         events: Sequence[Event],
@@ -240,7 +238,7 @@ class BatchTransaction:
 
     def _add_unreadable(self, entry: Unreadable) -> int:
         letter_id = UUID(bytes=entry.letter_id(self._shard))
-        created_at = to_datetime(min(id_ms(letter_id), MAX_DATETIME_MS))
+        created_at = entry.letter_time(self._shard)
         reason = f"{entry.reason} (shard {self._shard}, entry {entry.entry.decode()})"
         return self._add_dead_letter(created_at, letter_id, entry.raw, reason)
 

@@ -4,10 +4,19 @@ import json
 from bisect import bisect_right
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
-from storage.model.event import Event, decode_event, derived_id, readable_ids
+from storage.model.event import (
+    MAX_DATETIME_MS,
+    Event,
+    decode_event,
+    derived_id,
+    id_ms,
+    readable_ids,
+    to_datetime,
+)
 from storage.model.occurred_at import require_occurred_texts
 
 Entry = tuple[bytes, dict[bytes, bytes]]
@@ -42,6 +51,11 @@ class Unreadable:
         ms = min(order(self.entry)[0], _LAST_MS)
         place = b"%d %b " % (shard, self.entry)
         return derived_id(ms, blake2b(place + self.raw, digest_size=10).digest())
+
+    def letter_time(self, shard: int) -> datetime:
+        """Return the `created_at` of its dead letter, which the id has too."""
+        ms = id_ms(UUID(bytes=self.letter_id(shard)))
+        return to_datetime(min(ms, MAX_DATETIME_MS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ address too.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from uuid import UUID
@@ -72,32 +72,47 @@ class Tombstone:
         return cls(UUID(erasure.decode()), Address.of(text), int(before_ms))
 
 
-def erase(batch: EntryBatch, tombstones: Sequence[Tombstone]) -> EntryBatch:
+def nothing_is_kept(_: Event | Unreadable) -> bool:
+    """Tell that no legal hold keeps it."""
+    return False
+
+
+def erase(
+    batch: EntryBatch,
+    tombstones: Sequence[Tombstone],
+    keeps: Callable[[Event], bool] = nothing_is_kept,
+) -> EntryBatch:
     """Return the batch without the events of these persons, and without their addresses.
 
-    Its entries that can't be read are left for `erase_unreadable`.
+    `keeps`: whether an event that would be erased must stay as it is. Entries that can't be read
+    are left for `erase_unreadable`.
     """
-    found = _Found()
+    found = _Found(keeps)
     for stone in tombstones:
         batch = _erase_one(batch, stone, found)
     return _with(batch, found)
 
 
-def erase_unreadable(batch: EntryBatch, tombstones: Sequence[Tombstone]) -> EntryBatch:
+def erase_unreadable(
+    batch: EntryBatch,
+    tombstones: Sequence[Tombstone],
+    keeps: Callable[[Unreadable], bool] = nothing_is_kept,
+) -> EntryBatch:
     """Return the batch without the entries that can't be read and are of these persons.
 
-    Identify the entries first: the queue's index must forget those that are dropped, too.
+    `keeps`: whether an entry that would be erased must stay as it is. Identify the entries first:
+    the queue's index must forget those that are dropped, too.
     """
-    found, kept = _Found(), []
+    found, left = _Found(), []
     for entry in batch.unreadable:
-        for stone in tombstones:
-            if order(entry.entry)[0] < stone.before_ms and _is_of(stone.address, entry.raw):
-                found.entries.add(entry.entry)
-                break
-            entry = _redacted_entry(entry, stone)
+        erased = _erased_entry(entry, tombstones)
+        if erased != entry and keeps(entry):
+            left.append(entry)
+        elif erased is None:
+            found.entries.add(entry.entry)
         else:
-            kept.append(entry)
-    return _with(replace(batch, unreadable=kept), found)
+            left.append(erased)
+    return _with(replace(batch, unreadable=left), found)
 
 
 def redacted(event: Event, address: Address) -> Event:
@@ -110,9 +125,13 @@ def redacted(event: Event, address: Address) -> Event:
 
 
 class _Found:
-    """What was dropped, and which hours were touched for which erasure."""
+    """What was dropped, and which hours were touched for which erasure.
 
-    def __init__(self) -> None:
+    `keeps`: see `erase`.
+    """
+
+    def __init__(self, keeps: Callable[[Event], bool] = nothing_is_kept) -> None:
+        self.keeps = keeps
         self.entries: set[bytes] = set()
         self.hours: set[tuple[UUID, str]] = set()
 
@@ -121,7 +140,7 @@ class _Found:
 
 
 def _erase_one(batch: EntryBatch, stone: Tombstone, found: _Found) -> EntryBatch:
-    owned = _owned(batch.events, stone)
+    owned = _owned(batch.events, stone, found)
     events = batch.events
     if _may_name(events, stone.address):
         events = [_redacted_before(event, stone, found) for event in events]
@@ -132,15 +151,17 @@ def _erase_one(batch: EntryBatch, stone: Tombstone, found: _Found) -> EntryBatch
     return _without(replace(batch, events=events), owned, found)
 
 
-def _owned(events: Sequence[Event], stone: Tombstone) -> set[int]:
-    """Return the places of the person's events; one search shows that a batch has none."""
+def _owned(events: Sequence[Event], stone: Tombstone, found: _Found) -> set[int]:
+    """Return the places of the events to drop; one search shows that a batch has none."""
     address = stone.address
     if address.text not in "\n".join([event.email or "" for event in events]).lower():
         return set()
     return {
         place
         for place, event in enumerate(events)
-        if address.is_that_of(event.email) and created_ms(event) < stone.before_ms
+        if address.is_that_of(event.email)
+        and created_ms(event) < stone.before_ms
+        and not found.keeps(event)
     }
 
 
@@ -163,8 +184,9 @@ def _redacted_before(event: Event, stone: Tombstone, found: _Found) -> Event:
     if created_ms(event) >= stone.before_ms or not _may_name([event], stone.address):
         return event
     changed = redacted(event, stone.address)
-    if changed is not event:
-        found.add(stone, event)
+    if changed is event or found.keeps(event):
+        return event
+    found.add(stone, event)
     return changed
 
 
@@ -175,6 +197,15 @@ def _may_name(events: Sequence[Event], address: Address) -> bool:
         return True
     data = b"\n".join([event.data for event in events])
     return needle.encode() in data.lower() or _may_hide_ascii(data) is not None
+
+
+def _erased_entry(entry: Unreadable, tombstones: Sequence[Tombstone]) -> Unreadable | None:
+    """Return the entry without the addresses of these persons, None if it is of one of them."""
+    for stone in tombstones:
+        if order(entry.entry)[0] < stone.before_ms and _is_of(stone.address, entry.raw):
+            return None
+        entry = _redacted_entry(entry, stone)
+    return entry
 
 
 def _redacted_entry(entry: Unreadable, stone: Tombstone) -> Unreadable:

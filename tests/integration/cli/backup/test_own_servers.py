@@ -8,13 +8,18 @@ import redis
 import sqlalchemy as sa
 
 from cli.main import main
+from storage.erasure.eraser import Eraser, lent_servers
+from storage.erasure.runner import run_pending
 from storage.events.ledger import read_ledger
+from storage.model.erasing import Address
 from storage.postgres.engine import short_engine, writing_engine
 from storage.redis import keys
 from storage.redis.client import connect
+from storage.retention.holds import LegalHolds
 from storage.settings import StorageSettings
+from testbed.waiting import wait_until
 from tests.integration.storage.queue.test_counters import balanced
-from tests.support.queued import append, make_events
+from tests.support.queued import append, make_event, make_events
 from worker.emptying import empty_shards
 
 RESTORE = ["restore", "--own-servers", "--json"]
@@ -64,6 +69,7 @@ def test_a_queue_that_is_older_than_postgresql_balances_and_doubles_nothing(
         "stored": 3,
         "waiting": {},
         "erasures_again": 0,
+        "erasures_waiting": {},
         "forgotten_idempotency_keys": 0,
     }
     assert stored(settings) == 12
@@ -92,6 +98,7 @@ def test_a_postgresql_that_is_older_than_the_queue_balances(
         "stored": 3,
         "waiting": {},
         "erasures_again": 0,
+        "erasures_waiting": {},
         "forgotten_idempotency_keys": 1,
     }
     assert (stored(settings), balanced(settings)) == (3, True)
@@ -140,6 +147,28 @@ def test_events_that_postgresql_refuses_still_wait_and_balance(
     assert answer["stored"] == 0
     assert list(answer["waiting"])
     assert balanced(settings)
+
+
+def test_it_says_how_many_persons_wait_to_be_erased_again_and_for_which_hold(
+    settings: StorageSettings, queue: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lent_servers(settings, settings.shards) as servers:
+        eraser = Eraser(servers, in_flight_ms=0)
+        begun = eraser.begin(Address.of("jo@example.com"), "somebody@host", rewrite=False)
+        wait_until(lambda: run_pending(servers.engine, eraser) is False, "the erasure", 120)
+        hold = LegalHolds(servers.engine).add("a lawsuit", email="jo@example.com")
+        servers.control.flushall()
+    append(settings, [make_event("of Jo", begun.before_ms - 1, email="jo@example.com")])
+    assert main([*RESTORE[:-1]]) == 0
+    told = capsys.readouterr()
+    assert "erased again" not in told.out
+    assert "activity: 1 person is not erased again yet; workers go on" in told.err
+    assert f"{hold.id} (a lawsuit)" in told.err
+    with connect(settings.control_url) as control:
+        control.flushall()
+    assert main(RESTORE) == 0
+    answer = said(capsys)
+    assert (answer["erasures_again"], list(answer["erasures_waiting"])) == (0, [str(begun.id)])
 
 
 @pytest.mark.parametrize("words", [["restore"], ["restore", "folder", "--own-servers"]])
