@@ -38,6 +38,7 @@ CliError                    exit 1: an action failed
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from storage.logs.redaction import redact
@@ -202,8 +203,13 @@ def message(error: Exception) -> str:
     return plain_words(error) if isinstance(error, OSError) else str(error)
 
 
-def plain_words(error: OSError) -> str:
-    """Return the file and the reason, without the number that Python puts first."""
+def plain_words(error: OSError, told: Path | None = None) -> str:
+    """Return the file and the reason, without the number that Python puts first.
+
+    Without the file if it is `told`, which the message names already.
+    """
     reason = error.strerror or str(error) or type(error).__name__
-    named = isinstance(error.filename, str | bytes)
-    return f"{os.fsdecode(error.filename)}: {reason}" if named else reason
+    if not isinstance(error.filename, str | bytes):
+        return reason
+    name = os.fsdecode(error.filename)
+    return reason if name == str(told) else f"{name}: {reason}"

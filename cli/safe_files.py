@@ -63,17 +63,22 @@ def read_small(path: Path) -> bytes:
 def replace_file(path: Path, text: str, *, sync: bool = False) -> None:
     """Replace the file atomically; it gets mode 0600.
 
-    If `sync`, the new content is on disk when this returns. Raises `OSError`.
+    If `sync`, the new content is on disk when this returns. Raises `OSError`, and then leaves
+    nothing beside the file.
     """
     writing = path.with_name(path.name + ".writing")
     writing.unlink(missing_ok=True)  # a killed run may have left it; of a link, removes the link
     descriptor = os.open(writing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    writing.replace(path)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        writing.replace(path)
+    except BaseException:
+        writing.unlink(missing_ok=True)
+        raise
     if sync:
         sync_folder(path.parent)
 

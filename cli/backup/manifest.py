@@ -85,7 +85,7 @@ def read(folder: Path) -> Manifest:
     """Return the manifest of a backup. Raises `BackupUnusable`, `NotAFile`, `OSError`."""
     try:
         document = json.loads(read_small(folder / NAME))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BackupUnusable(
             f"{folder} is no backup, or one that was not finished: it has no {NAME}"
         ) from None

@@ -7,7 +7,8 @@ it is whole, so `activity up` refuses it, and the next `activity restore` begins
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,8 @@ from cli.embedded.folder import checked_folder
 from cli.embedded.layout import Layout
 from cli.embedded.lock import folder_lock
 from cli.embedded.major import major_of_program
-from cli.embedded.unfinished import mark_of, unfinished
-from cli.errors import BackupUnusable, RestoreError
+from cli.embedded.unfinished import mark_of, remove_mark, unfinished
+from cli.errors import BackupUnusable, RestoreError, plain_words
 from cli.process.spawn import Account
 from cli.settings import forget_libpq_variables
 from cli.urls import storage_settings
@@ -106,7 +107,8 @@ def restore_backup(backup: Path, data_dir: Path, erasures: Erasures = ()) -> Res
         _require_free(root, source)  # another run may have had the folder since
         with unfinished(layout, COMMAND):
             _clear(layout)
-            _copy(source, layout, account)
+            with _removed_on_failure(layout):
+                _copy(source, layout, account)
             agreement = _agree(layout, account, lock_fd, erasures)
     return Restored(root, manifest, agreement)
 
@@ -142,8 +144,6 @@ def _require_free(root: Path, source: Path) -> None:
         raise RestoreError(f"{root} and the backup {source} contain one another")
     if not os.path.lexists(root) or mark_of(root) == COMMAND:
         return
-    if not root.is_dir():
-        raise RestoreError(f"{root} is not a folder. Nothing was changed")
     others = sorted(entry.name for entry in root.iterdir() if entry.name not in _KEPT)
     if others:
         raise RestoreError(
@@ -170,6 +170,23 @@ def _clear(layout: Layout) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+
+
+@contextmanager
+def _removed_on_failure(layout: Layout) -> Iterator[None]:
+    """Remove what was copied if the block raises: it may have filled the disk."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):
+            _clear(layout)
+            remove_mark(layout)
+        if isinstance(error, OSError):
+            raise RestoreError(
+                f"nothing was restored to {layout.root}: {plain_words(error)}; what was written is "
+                "removed"
+            ) from error
+        raise
 
 
 def _copy(source: Path, layout: Layout, account: Account | None) -> None:

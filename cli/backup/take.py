@@ -7,7 +7,7 @@ copy of PostgreSQL ends. In the other order it would be in neither.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cli.backup.aof_copy import open_files
 from cli.backup.cluster_copy import copy_cluster, require_whole_cluster
-from cli.backup.manifest import POSTGRES, QUEUE, WAL, CopiedFile, Manifest, hashes_in, write
+from cli.backup.manifest import NAME, POSTGRES, QUEUE, WAL, CopiedFile, Manifest, hashes_in, write
 from cli.backup.room import require_room, size_of
 from cli.embedded.aof_folder import AofFolder
 from cli.embedded.layout import Layout
@@ -41,13 +41,15 @@ class Before:
 def take_backup(layout: Layout, urls: Urls, target: Path) -> Manifest:
     """Back the service up into `target`, a new or empty folder. Main thread only.
 
-    Raises `BackupFailed`, `NotInstalled`, `StorageError`: then what it had written is removed. A
+    Raises `BackupFailed`, `NotInstalled`, `StorageError`: then what it had made is removed. A
     kill leaves a folder without a manifest, which nothing takes for a backup.
     """
-    folder = _usable(target, layout)
-    require_room(folder, size_of(layout.cluster, layout.valkey(QUEUE)), BackupFailed)
+    folder = target.expanduser().resolve()
+    if folder == layout.root or layout.root in folder.parents or folder in layout.root.parents:
+        raise BackupFailed(f"{folder} and the data folder {layout.root} contain one another")
     settings = storage_settings(urls)
-    with _removed_on_failure(folder):
+    with _made(folder), _removed_on_failure(folder):
+        require_room(folder, size_of(layout.cluster, layout.valkey(QUEUE)), BackupFailed)
         before = _ask_queue(settings)
         with open_files(AofFolder(layout.valkey(QUEUE))) as files:
             copied = files.copy_to(folder / QUEUE)
@@ -110,25 +112,40 @@ def _manifest(
     )
 
 
-def _usable(target: Path, layout: Layout) -> Path:
-    """Return the folder of the backup, made if it is missing. Raises `BackupFailed`."""
-    folder = target.expanduser().resolve()
-    if folder == layout.root or layout.root in folder.parents or folder in layout.root.parents:
-        raise BackupFailed(f"{folder} and the data folder {layout.root} contain one another")
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make the folder of the backup if it is missing, and remove what was made if the block raises.
+
+    Raises `BackupFailed`.
+    """
+    missing: list[Path] = []
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise BackupFailed(
-                f"{folder} is not empty: give each backup a folder of its own. (What an "
-                "interrupted backup has left may be removed: it is no backup.)"
-            )
-        if folder.stat().st_uid != os.geteuid():
-            raise BackupFailed(f"{folder} belongs to another user")
-        folder.chmod(0o700)
-        sync_folder(folder.parent)
-    except OSError as error:
-        raise BackupFailed(f"{folder} can't be used: {plain_words(error)}") from None
-    return folder
+        try:
+            missing += [part for part in (folder, *folder.parents) if not part.exists()]
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _require_usable(folder)
+            sync_folder(folder.parent)
+        except OSError as error:
+            why = plain_words(error, folder)
+            raise BackupFailed(f"{folder} can't be used: {why}") from None
+        yield
+    except BaseException:
+        for part in missing:
+            with suppress(OSError):
+                part.rmdir()
+        raise
+
+
+def _require_usable(folder: Path) -> None:
+    """Raise `BackupFailed` unless the folder is empty and this user's; close it to others."""
+    if any(folder.iterdir()):
+        raise BackupFailed(
+            f"{folder} is not empty: give each backup a folder of its own. (What an "
+            "interrupted backup has left may be removed: it is no backup.)"
+        )
+    if folder.stat().st_uid != os.geteuid():
+        raise BackupFailed(f"{folder} belongs to another user")
+    folder.chmod(0o700)
 
 
 @contextmanager
@@ -137,6 +154,7 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        (folder / NAME).unlink(missing_ok=True)
         for part in (QUEUE, POSTGRES):
             shutil.rmtree(folder / part, ignore_errors=True)
         if isinstance(error, OSError):

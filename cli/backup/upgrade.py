@@ -15,6 +15,7 @@ from cli.backup.programs import run_to_end
 from cli.backup.room import require_room, size_of
 from cli.embedded import prepare_folder
 from cli.embedded.binaries import Programs
+from cli.embedded.folder import checked_folder
 from cli.embedded.layout import (
     Layout,
     fresh_run_folder,
@@ -26,7 +27,7 @@ from cli.embedded.lock import folder_lock
 from cli.embedded.major import major_of_data, major_of_program
 from cli.embedded.postgres import NAME, initdb_options
 from cli.embedded.servers import programs_for
-from cli.embedded.unfinished import mark_of, unfinished
+from cli.embedded.unfinished import mark_of, remove_mark, unfinished
 from cli.errors import UnfinishedFolder, UpgradeFailed
 from cli.process.spawn import Account
 from cli.safe_files import sync_folder
@@ -58,6 +59,7 @@ def upgrade_cluster(data_dir: Path, programs: Path) -> Upgraded:
     """
     if not data_dir.exists():
         raise UpgradeFailed(f"there is no data folder {data_dir}")
+    _require_data(Layout(checked_folder(data_dir)))
     layout, account = prepare_folder(data_dir)
     with folder_lock(layout.lock, _LOCK_SECONDS) as lock_fd:
         mark = mark_of(layout.root)
@@ -67,6 +69,17 @@ def upgrade_cluster(data_dir: Path, programs: Path) -> Upgraded:
         return _Upgrade(layout, account, lock_fd, new).run(programs)
 
 
+def _require_data(layout: Layout) -> None:
+    """Raise `UpgradeFailed` if the folder is not ours: then nothing should be made in it."""
+    if not layout.cluster.exists() and not _made(layout).exists():
+        raise UpgradeFailed(f"there are no data of PostgreSQL in {layout.cluster}")
+
+
+def _made(layout: Layout) -> Path:
+    """Return where the new data are made."""
+    return layout.root / "postgres.upgraded"
+
+
 class _Upgrade:
     """The steps, for the holder of the folder's lock."""
 
@@ -74,7 +87,7 @@ class _Upgrade:
         self, layout: Layout, account: Account | None, lock_fd: int, new: Programs
     ) -> None:
         self._layout, self._account, self._lock_fd, self._new = layout, account, lock_fd, new
-        self._made = layout.root / "postgres.upgraded"
+        self._made = _made(layout)
         self._to = major_of_program(new.postgres)
 
     def run(self, programs: Path) -> Upgraded:
@@ -88,20 +101,25 @@ class _Upgrade:
             with unfinished(self._layout, COMMAND):  # an interrupted run may have left its mark
                 pass
             return Upgraded(before, self._to, None)
-        with old_programs(programs, before, self._layout, self._account) as old:
-            require_room(self._layout.root, size_of(self._layout.cluster), UpgradeFailed)
-            with unfinished(self._layout, COMMAND):
-                return self._upgrade(before, old)
-
-    def _upgrade(self, before: int, old: Path) -> Upgraded:
         kept = self._layout.root / f"postgres.{before}"
         if kept.exists():
             raise UpgradeFailed(f"{kept} exists, from an earlier upgrade: move it away")
+        with old_programs(programs, before, self._layout, self._account) as old:
+            self._require_plain_paths(old)
+            require_room(self._layout.root, size_of(self._layout.cluster), UpgradeFailed)
+            with unfinished(self._layout, COMMAND):
+                return self._upgrade(before, old, kept)
+
+    def _upgrade(self, before: int, old: Path, kept: Path) -> Upgraded:
         try:
             run = fresh_run_folder(self._layout, self._account)
             self._recover(old)
             self._make_new(old)
             self._pg_upgrade(old, run)
+        except BaseException:  # the release of before can go on with its data
+            shutil.rmtree(self._made, ignore_errors=True)
+            remove_mark(self._layout)
+            raise
         finally:
             remove_run_folder(self._layout)
         self._layout.cluster.rename(kept)
@@ -137,24 +155,25 @@ class _Upgrade:
         private_folder(self._made, self._account)
         self._run([str(self._new.initdb), *initdb_options(self._made), *more])
 
-    def _pg_upgrade(self, old: Path, run: Path) -> None:
-        new = self._new.postgres.parent
-        for each in (old, new, self._layout.root):
+    def _require_plain_paths(self, old: Path) -> None:
+        for each in (old, self._new.postgres.parent, self._layout.root):
             if not is_plain(each):
                 raise UpgradeFailed(
                     f"pg_upgrade does not take the path {each}: move it to one without quotes, $ "
                     "and other characters with a meaning in a shell"
                 )
+
+    def _pg_upgrade(self, old: Path, run: Path) -> None:
         options = {
             "--old-bindir": old,
-            "--new-bindir": new,
+            "--new-bindir": self._new.postgres.parent,
             "--old-datadir": self._layout.cluster,
             "--new-datadir": self._made,
             "--username": NAME,
             "--socketdir": run,
         }
         arguments = [f"{name}={value}" for name, value in options.items()]
-        self._run([str(new / "pg_upgrade"), *arguments], cwd=run)
+        self._run([str(self._new.postgres.with_name("pg_upgrade")), *arguments], cwd=run)
 
     def _take_place(self) -> None:
         self._made.rename(self._layout.cluster)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from cli.embedded.trust import owner_name, weak_part
-from cli.errors import FolderError, UnsafeFolder
+from cli.errors import FolderError, UnsafeFolder, plain_words
 
 # PostgreSQL's limit is 1,024 bytes; the longest path inside the folder needs some of them.
 MAX_PATH = 800
@@ -24,9 +24,13 @@ def checked_folder(data_dir: Path) -> Path:
     check_trust(named)
     try:
         root = named.resolve()
-    except (RuntimeError, OSError) as error:  # a loop of links, for example
-        raise FolderError(f"the data folder {named} can't be found: {error}") from None
+    except RuntimeError:
+        raise FolderError(f"the data folder {named} can't be found: links form a loop") from None
+    except OSError as error:
+        why = plain_words(error, named)
+        raise FolderError(f"the data folder {named} can't be found: {why}") from None
     _check_name(root)
+    _check_kind(root)
     return root
 
 
@@ -74,6 +78,12 @@ def _check_name(root: Path) -> None:
             f"the path of the data folder has {len(name):,} bytes, and PostgreSQL does not accept "
             f"more than {MAX_PATH}: choose another with --data-dir"
         )
+
+
+def _check_kind(root: Path) -> None:
+    found = next(part for part in (root, *root.parents) if os.path.lexists(part))
+    if not found.is_dir():
+        raise FolderError(f"{found} is not a folder: choose another data folder with --data-dir")
 
 
 def _check_owner(named: Path) -> None:

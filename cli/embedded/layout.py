@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli.embedded.folder import check_trust, refuse_links
 from cli.embedded.trust import weak_part
-from cli.errors import FolderError
+from cli.errors import FolderError, plain_words
 from cli.process.spawn import Account
 from cli.safe_files import open_folder
 
@@ -74,8 +74,8 @@ def create(root: Path, account: Account | None) -> Layout:
         (root / "log").mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise FolderError(
-            f"the data folder {root} can't be created: {error.strerror} ({error.filename}); choose "
-            "another with --data-dir"
+            f"the data folder {root} can't be created: {plain_words(error, root)}; choose another "
+            "with --data-dir"
         ) from None
     # Another user may have created the folder or its content just now.
     check_trust(root)

@@ -4,7 +4,6 @@ A restore and an upgrade take many steps. If one is killed, the folder must not 
 working one: `activity up` would start an empty history beside an old queue.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,10 +39,17 @@ def refuse_unfinished(layout: Layout) -> None:
 def unfinished(layout: Layout, command: str) -> Iterator[None]:
     """Mark the folder for the block. If the block raises, or is killed, the mark stays.
 
+    A block that has taken back what it did removes the mark itself, before it raises.
+
     The caller holds the lock of the folder, and what the block has written must be on disk when it
     ends. Raises `OSError`.
     """
     replace_file(layout.root / _NAME, f"{command}\n", sync=True)
     yield
-    os.unlink(layout.root / _NAME)
+    remove_mark(layout)
+
+
+def remove_mark(layout: Layout) -> None:
+    """Remove the mark: the folder is whole, or as it was before. Raises `OSError`."""
+    (layout.root / _NAME).unlink(missing_ok=True)
     sync_folder(layout.root)

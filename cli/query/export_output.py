@@ -52,7 +52,9 @@ class _File:
 def opened(name: str | None, tokens: TokenFile) -> Iterator[tuple[Output, str]]:
     """Open the output where the kept place says, and lend it with the token to go on with.
 
-    Raises `CannotExport` if they do not fit, `NotAFile`, `OSError`.
+    If the block fails before anything is written, it leaves nothing that was not there before: a
+    first run with a wrong address does not bind the file of `--since` to this output. Raises
+    `CannotExport` if they do not fit, `NotAFile`, `OSError`.
     """
     kept = tokens.read()
     if name is None:
@@ -61,12 +63,25 @@ def opened(name: str | None, tokens: TokenFile) -> Iterator[tuple[Output, str]]:
         yield _Standard(), place.token
         return
     path = Path(name).absolute()
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-    descriptor = open_file(path, flags)
+    was_there = path.exists()
+    descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
-        yield _continued(path, descriptor, kept, tokens)
+        output, token = _continued(path, descriptor, kept, tokens)
+        first = tokens.read()
+        try:
+            yield output, token
+        except Exception:
+            if kept is None and first == tokens.read() and _has_length(descriptor, first):
+                tokens.forget()
+                if not was_there:
+                    path.unlink()
+            raise
     finally:
         os.close(descriptor)
+
+
+def _has_length(descriptor: int, place: Place | None) -> bool:
+    return place is not None and os.fstat(descriptor).st_size == place.length
 
 
 def _continued(

@@ -51,6 +51,10 @@ class TokenFile:
         """Keep the place; it is on disk when this returns. Raises `OSError`."""
         replace_file(self._path, json.dumps(asdict(place)) + "\n", sync=True)
 
+    def forget(self) -> None:
+        """Remove the place. Raises `OSError`."""
+        self._path.unlink()
+
 
 def _is_sound(place: Place) -> bool:
     return (

@@ -116,7 +116,7 @@ REMOVED_PARTITIONS = _of_service(
 REMOVED_EVENTS = _of_service(
     "removed_events_total",
     "counter",
-    "Events that retention has removed, about: PostgreSQL's estimate of their partitions.",
+    "Events that retention has removed, about: an estimate for each of their partitions.",
     "events",
 )
 HORIZON = _of_service(

@@ -209,9 +209,16 @@ class Remover:
         return True
 
     def _attach_again(self, removal: Removal) -> None:
-        with transaction(self._engine) as connection:
-            locks.acquire(connection, Lock.PARTITIONS)
-            attach_again(connection, removal.sql, removal.span)
+        """Try to attach it, unless others use the table, or make partitions, for longer."""
+        try:
+            with transaction(self._engine) as connection:
+                connection.exec_driver_sql(_STEP_LIMITS)
+                locks.acquire(connection, Lock.PARTITIONS)
+                attach_again(connection, removal.sql, removal.span)
+        except DatabaseUnavailable as error:
+            if not is_busy(error):
+                raise
+            return
         log.warning("the partition %s was attached again: a legal hold touches it", removal.name)
 
     def _is_held(self, removal: Removal) -> bool:

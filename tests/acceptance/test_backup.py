@@ -177,11 +177,17 @@ def test_a_folder_that_is_not_empty_or_in_use_takes_no_restore_and_no_backup(
         assert (again.returncode, "is not empty" in again.stderr) == (1, True)
         inside = activity("backup", source / "backup", "--data-dir", source)
         assert (inside.returncode, "contain one another" in inside.stderr) == (1, True)
+        (folders / "file").touch()
+        for taken in (folders / "file", folders / "file/below"):
+            refused = activity("backup", taken, "--data-dir", source)
+            assert (refused.returncode, refused.stderr.count(str(taken))) == (1, 1)
         used = activity("restore", backup, "--data-dir", source)
         assert (used.returncode, "is not empty" in used.stderr) == (1, True)
         assert client.get("/health/ready").status_code == 200
     assert sorted(backup.rglob("*")) == image
     (backup / "queue/appendonlydir/more").symlink_to("/etc/passwd")
+    no_backup = activity("restore", folders / "file", "--data-dir", folders / "new")
+    assert (no_backup.returncode, "file is no backup" in no_backup.stderr) == (1, True)
     changed = activity("restore", backup, "--data-dir", folders / "new")
     assert (changed.returncode, "more was not in it" in changed.stderr) == (1, True)
     assert not (folders / "new").exists()

@@ -305,6 +305,24 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(running: Service, tmp_
         assert token.read_text() == content
 
 
+def test_a_first_run_that_fails_leaves_nothing_that_a_later_one_minds(
+    running: Service, tmp_path: Path
+) -> None:
+    token, output, kept = (tmp_path / name for name in ("token", "out", "kept"))
+    post(running, 0)
+    stored(running, 1)
+    wrong = ActivityCommand("http://127.0.0.1:1")
+    assert "Connection refused" in refused(wrong, "--since", token, "--output", output)
+    assert not token.exists()
+    assert not output.exists()
+    kept.write_text("{}\n")
+    assert "Connection refused" in refused(wrong, "--since", token, "--output", kept)
+    assert kept.read_text() == "{}\n"
+    command = ActivityCommand(running.url)
+    command.lines("query", "--since", token, "--output", tmp_path / "another")
+    assert numbers((tmp_path / "another").read_text().splitlines()) == [0]
+
+
 def test_two_runs_with_one_token_are_refused(running: Service, tmp_path: Path) -> None:
     command, token = ActivityCommand(running.url), tmp_path / "token"
     post(running, 0)

@@ -70,6 +70,9 @@ def test_pages_statistics_and_the_feed_are_right_at_once_after_it(
     assert ids(after["closed"]["events"]) <= ids(left)
     for name in ("bars", "filtered bars"):
         assert (counted(before[name]), counted(after[name])) == (len(world.events), len(left))
+    for answers, events in ((before, world.events), (after, left)):
+        found = answers["facets"]["fields"]["component"]["values"]
+        assert sum(one["count"] for one in found) == len(events)
     assert list(read_on(running.http, "start")) == [one.id for one in left]
     assert set(read_on(running.http, half["next"])) == ids(left)
     new = running.post(component="c", environment="e", message="after it")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -196,30 +197,51 @@ def test_a_backup_of_another_version_is_refused_with_the_remedy(
     assert not (folders / "never").exists()
 
 
+def without_look_ahead(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as if the disk had been filled by others after it had looked for room."""
+    code = (
+        "import sys; from cli.backup import restore, take; "
+        "take.require_room = restore.require_room = lambda *_: None; "
+        "from cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir(mode=0o711)
+    options = "size=12m,mode=0711"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system")
+def test_a_full_disk_ends_the_restore_and_is_free_again(folders: Path, backup: Path) -> None:
+    with small_disk(folders / "for the restore") as small:
+        full = without_look_ahead("restore", backup, "--data-dir", small / "data")
+        assert (full.returncode, "No space left on device" in full.stderr) == (1, True)
+        left = sorted(path.name for path in (small / "data").iterdir())
+        assert left == ["lock", "log"], "what was written is removed"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system")
 def test_a_full_disk_ends_the_backup_and_says_so(folders: Path, source: Path) -> None:
-    small = folders / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", small], check=True)
-    try:
-        early = activity("backup", small / "early", "--data-dir", source)
-        assert "has too little room" in early.stderr
-        # Without the look ahead: as if the disk had been filled by others meanwhile.
-        code = (
-            "import sys; from cli.backup import take; take.require_room = lambda *_: None; "
-            "from cli.main import main; sys.exit(main(sys.argv[1:]))"
-        )
-        command = ["backup", str(small / "late"), "--data-dir", str(source)]
-        late = subprocess.run(
-            [sys.executable, "-c", code, *command],
-            cwd=ROOT,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert (late.returncode, "No space left on device" in late.stderr) == (1, True)
-        assert not list((small / "late").iterdir()), "what was written is removed"
-    finally:
-        subprocess.run(["umount", small], check=True)
+    with small_disk(folders / "small") as small:
+        (small / "mine").mkdir()
+        for target in (small / "new/early", small / "mine"):
+            early = activity("backup", target, "--data-dir", source)
+            assert "has too little room" in early.stderr
+            late = without_look_ahead("backup", target, "--data-dir", source)
+            assert (late.returncode, "No space left on device" in late.stderr) == (1, True)
+        assert list(small.rglob("*")) == [small / "mine"], "what was made is removed"
     assert status(source)["service"]["status"] == "ok"  # type: ignore[index]

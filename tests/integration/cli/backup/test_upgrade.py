@@ -24,6 +24,7 @@ from cli.embedded.major import major_of_data, major_of_program
 from cli.errors import OtherMajor, UnfinishedFolder, UpgradeFailed
 from cli.process.inspection import alive
 from testbed.waiting import wait_until
+from tests.support.activity_command import ActivityCommand
 from tests.support.data_folders import CHECKOUT, reachable_folder
 from tests.support.embedded_runs import sql
 from tests.support.postgres15 import PROGRAMS
@@ -126,6 +127,8 @@ def test_a_start_refuses_the_data_of_an_older_version_and_names_the_command(data
     assert "are of PostgreSQL 15" in str(refused.value)
     assert sorted(path for path in (data / "postgres").rglob("*")) == before
     assert not (data / "queue").exists()
+    command = ActivityCommand().run("up", "--port", 0, "--data-dir", data)
+    assert (command.returncode, "activity upgrade --data-dir" in command.stderr) == (1, True)
 
 
 def test_a_start_refuses_the_data_of_a_later_version(data: Path) -> None:
@@ -143,8 +146,8 @@ def test_an_upgrade_keeps_all_and_the_data_of_before(data: Path) -> None:
     with embedded_servers(data) as servers:
         assert sql(servers, "SELECT what FROM kept") == [("row",)]
         assert sql(servers, "SHOW server_version_num")[0][0].startswith(str(present()))
-    again = upgrade_cluster(data, PROGRAMS)
-    assert (again.before, again.after, again.kept) == (present(), present(), None)
+    again = ActivityCommand().lines("upgrade", "--old-programs", PROGRAMS, "--data-dir", data)
+    assert again == [f"nothing to do: the data are of PostgreSQL {present()} already"]
 
 
 def test_the_programs_of_another_version_are_refused(data: Path) -> None:
@@ -162,6 +165,31 @@ def test_a_copy_is_made_of_programs_that_the_servers_user_cannot_reach(data: Pat
     with old_programs(package.parent, present(), Layout(data), account) as found:
         assert major_of_program(found / "postgres") == present()
     assert not (data / "programs.old").exists()
+
+
+def test_an_upgrade_that_fails_leaves_the_folder_as_it_was(data: Path) -> None:
+    with older_server(data) as (server, connection):
+        change(connection, "CREATE TABLE refused (what aclitem)")  # pg_upgrade refuses this type
+        connection.close()
+        server.terminate()
+        assert server.wait(60) == 0
+    with pytest.raises(UpgradeFailed, match="pg_upgrade failed"):
+        upgrade_cluster(data, PROGRAMS)
+    assert sorted(path.name for path in data.iterdir()) == ["lock", "log", "postgres", "programs"]
+    with pytest.raises(OtherMajor), embedded_servers(data):
+        pass
+    with older_server(data) as (_, connection):
+        change(connection, "DROP TABLE refused")
+        connection.close()
+    assert upgrade_cluster(data, PROGRAMS).before == 15
+
+
+def test_a_folder_of_something_else_is_left_alone(data: Path) -> None:
+    other = data.parent / "other"
+    other.mkdir()
+    with pytest.raises(UpgradeFailed, match="no data of PostgreSQL"):
+        upgrade_cluster(other, PROGRAMS)
+    assert list(other.iterdir()) == []
 
 
 @pytest.mark.parametrize("step", ["_recover", "_make_new", "_pg_upgrade", "_take_place"])

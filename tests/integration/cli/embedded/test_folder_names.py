@@ -75,6 +75,25 @@ def test_a_name_that_postgresql_does_not_take_is_refused_before_anything_is_made
     assert list(parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_is_a_file_is_refused_and_named_once(name: str, parent: Path) -> None:
+    file = parent / "file"
+    file.touch(mode=0o755)
+    with pytest.raises(FolderError) as refused, embedded_servers(parent / name):
+        pass
+    assert str(refused.value) == (
+        f"{file} is not a folder: choose another data folder with --data-dir"
+    )
+
+
+def test_a_loop_of_links_is_named_once(parent: Path) -> None:
+    loop = parent / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(FolderError) as refused, embedded_servers(loop):
+        pass
+    assert str(refused.value).count(str(loop)) == 1
+
+
 def test_programs_below_a_folder_that_means_something_to_a_shell_are_run_from_elsewhere(
     parent: Path,
 ) -> None:

@@ -4,9 +4,11 @@ No seconds are judged: all others have a limit for their waits for locks, and wh
 reads, nobody but retention waits for him.
 """
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ from storage.postgres import partitions
 from storage.postgres.engine import plain_engine, transaction
 from storage.postgres.partitions import name_of
 from storage.redis.client import connect
-from storage.retention import removal
+from storage.retention import belongings, removal
 from storage.retention.detaching import Place, place_of
 from storage.retention.holds import LegalHolds
 from storage.retention.plan import Policy
@@ -196,6 +198,62 @@ def test_a_hold_that_comes_while_a_partition_is_leaving_brings_it_back(
     assert world.end_state()["unfinished"] == []
     plans = world.rows("SELECT indexrelid FROM pg_index WHERE NOT indisvalid")
     assert plans == []
+
+
+def test_a_hold_brings_a_partition_back_that_is_read_and_nobody_waits_for_that(
+    world: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while `pg_dump` reads a table that is no partition any more."""
+
+    def killed(*_: object) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(belongings, "forget_ngrams", killed)
+        with pytest.raises(InterruptedError):
+            world.run(days=3)
+    name = name_of((world.days[0], world.days[1]))
+    assert name in world.tables()
+    assert world.days[0] not in world.partitions()
+    LegalHolds(world.engine).add("case", world.days[0], world.days[1])
+    monkeypatch.setattr(removal, "LIMIT_SECONDS", 0.0)
+    with reading(world, f"SELECT count(*) FROM {name}"), Others(world) as others:
+        running = threading.Thread(target=world.run, args=(3,))
+        running.start()
+        running.join(120)
+        assert not running.is_alive(), "the run waits for the reader, and others for the run"
+        others.all_go_on()
+    world.run(days=3)
+    assert world.stored() == list(world.days)
+    assert world.end_state()["unfinished"] == []
+
+
+def test_each_statement_that_may_wait_for_a_reader_waits_for_a_moment_only(
+    world: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes later waits behind it: so that is how long anybody waits at most."""
+    limits: dict[str, str] = {}
+
+    def note(connection: Any, _: Any, statement: str, *__: Any) -> None:
+        change = re.search("CONCURRENTLY|FINALIZE|ATTACH PARTITION|DROP TABLE", statement)
+        if change:
+            with connection.connection.cursor() as cursor:
+                cursor.execute("SHOW lock_timeout")
+                limits[change[0]] = cursor.fetchone()[0]
+
+    monkeypatch.setattr(removal, "LIMIT_SECONDS", 0.0)
+    sa.event.listen(world.engine, "before_cursor_execute", note)
+    with reading(world):
+        world.run(days=3)
+        world.run(days=3)
+    hold = LegalHolds(world.engine).add("case", world.days[0], world.days[1])
+    monkeypatch.setattr(removal, "LIMIT_SECONDS", 60.0)
+    world.run(days=3)
+    LegalHolds(world.engine).remove(hold.id)
+    world.run(days=3)
+    assert limits == dict.fromkeys(
+        ("CONCURRENTLY", "FINALIZE", "ATTACH PARTITION", "DROP TABLE"), "200ms"
+    )
 
 
 def test_a_late_event_waits_while_its_partition_is_leaving_and_is_stored_then(
