@@ -22,9 +22,11 @@ from storage.model.event import (
     id_ms,
     to_datetime,
 )
+from storage.model.wal_position import WalPosition
 from storage.postgres import partitions, schema
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
+from storage.postgres.wal import written_if_known
 
 _LAST_FENCE = "SELECT (SELECT fence FROM drain_ledger WHERE shard = %(shard)s), "
 _LAST_FENCE += schema.COMMENT
@@ -154,6 +156,10 @@ class BatchWriter:
         except DatabaseUnavailable:
             self._spans = []  # a partition may have been dropped: ask for the spans again
             raise
+
+    def written_wal(self) -> WalPosition | None:
+        """Return a place in the WAL behind all that is committed; None if it can't be read."""
+        return written_if_known(self._engine)
 
 
 class BatchTransaction:
