@@ -38,6 +38,7 @@ from api.query.freshness import Freshness
 from api.query.lag import Lag
 from api.query.pace import Pace
 from api.query.service import History
+from api.query.standbys import Standbys
 from api.query.statistics.facet_service import FacetService
 from api.query.statistics.service import StatisticsService
 from api.query.watermark import watermark_or_zero
@@ -113,7 +114,9 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         engine = reading_engine(storage.database_url, storage.database_pool)
-        store = EventStore(engine)
+        standbys = _standbys(stack, storage, settings)
+        router = standbys.router(engine, partial(reading_engine, pool=storage.database_pool))
+        store = EventStore(engine, router=router)
         stack.callback(store.close)
         cache = _page_cache(storage, settings)
         stack.push_async_callback(cache.close)
@@ -129,7 +132,7 @@ async def open_services(
         read = DatabaseReads(history.in_thread, engine)
         probes = _probes(stack, producer, cache, history)
         calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
-        metrics = _metrics(stack, calls, settings, keys)
+        metrics = _metrics(stack, calls, settings, keys, standbys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         ack_waiter = AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds)
         sweeper.start()
@@ -143,16 +146,25 @@ async def open_services(
             ack_waiter,
             Importer(history.known, history.find, ingest, ack_waiter),
             history,
-            *_bulk_services(stack, storage, settings, partial(watermark_or_zero, producer)),
+            *_bulk_services(
+                stack, storage, settings, partial(watermark_or_zero, producer), standbys
+            ),
             _feed(stack, storage, lag),
             lag,
             freshness,
-            Status(inspector, read.ledger, wakeups.crew, monitor),
+            Status(inspector, read.ledger, wakeups.crew, monitor, standbys.views),
             metrics,
             probes,
             _rates(stack, storage, inspector, read),
             open_admin(stack, storage),
         )
+
+
+def _standbys(stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings) -> Standbys:
+    standbys = Standbys(storage, settings.cache_grace_ms)
+    stack.callback(standbys.close)
+    standbys.start()
+    return standbys
 
 
 def _probes(
@@ -176,20 +188,22 @@ def _bulk_services(
     storage: StorageSettings,
     settings: ApiSettings,
     watermark_ms: Callable[[], Awaitable[int]],
+    standbys: Standbys,
 ) -> tuple[StatisticsService, FacetService, Exports]:
     engine = counting_engine(storage.database_url)
-    stack.callback(engine.dispose)
+    router = standbys.router(engine, counting_engine)
+    stack.callback(router.close)
     days = DayCache(storage.control_url, settings.cache_day_seconds, settings.cache_grace_ms)
     stack.callback(days.close)
     budget, reads = settings.statistics_budget_ms / 1000, BulkReads()
     rest_after = Pace().rest_after
-    counts = Statistics(engine, counted_spans, days, budget, rest_after)
-    facets = Facets(engine, counted_spans, days, budget, rest_after)
-    pages = EventStore(engine, KEYS_MS)
+    counts = Statistics(router, counted_spans, days, budget, rest_after)
+    facets = Facets(router, counted_spans, days, budget, rest_after)
+    pages = EventStore(engine, KEYS_MS, router)
     return (
         StatisticsService(counts, watermark_ms, reads),
-        FacetService(facets, pages.page, watermark_ms, reads),
-        Exports(engine, reads.threads),
+        FacetService(facets, pages.routed_page, watermark_ms, reads),
+        Exports(router, reads.threads),
     )
 
 
@@ -247,9 +261,14 @@ def _watch_backlog(
 
 
 def _metrics(
-    stack: AsyncExitStack, calls: ServerCalls, settings: ApiSettings, keys: KeyRing
+    stack: AsyncExitStack,
+    calls: ServerCalls,
+    settings: ApiSettings,
+    keys: KeyRing,
+    standbys: Standbys,
 ) -> Metrics:
-    metrics = Metrics(calls, settings.backlog_events, partial(_key_expiry, keys))
+    expiry = partial(_key_expiry, keys)
+    metrics = Metrics(calls, settings.backlog_events, expiry, standbys.views)
     stack.push_async_callback(metrics.close)
     return metrics
 

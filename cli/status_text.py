@@ -58,6 +58,8 @@ def _figures(service: Service) -> Iterator[tuple[str, str]]:
     rate = service.get("stored_per_second")
     yield "Storing", UNKNOWN if rate is None else f"{counted(rate, 'event')} a second"
     yield "Workers", _workers(service)
+    for standby in service.get("standbys", ()):
+        yield "Standby", _standby(standby)
     yield "Dead letters", number(service.get("dead_letters"))
     yield "Accepted", _accepted(accounts)
     yield "In PostgreSQL", _in_postgresql(accounts)
@@ -79,6 +81,16 @@ def _workers(service: Service) -> str:
     if "workers_wanted" not in service:  # a service of an earlier version
         return workers
     return f"{workers} (wanted: {number(service['workers_wanted'])})"
+
+
+def _standby(standby: Service) -> str:
+    name, state = standby["name"], standby["state"]
+    if state == "away":
+        return f"{name}: can't be used, readers use the primary"
+    if state == "unknown":
+        return f"{name}: readers use the primary: it is unknown which commits it must have"
+    lag = f"{size(standby.get('lag_bytes'))} ({duration(standby.get('lag_seconds'))}) behind"
+    return f"{name}: {'readers use it' if state == 'reading' else 'readers use the primary'}, {lag}"
 
 
 def _accepted(accounts: Service) -> str:

@@ -4,7 +4,7 @@ No message contains an address, because there may be a password in it. The drive
 where they are needed: `activity send` knows these settings, and must not wait for the drivers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,10 +15,8 @@ REDIS_FORMS = (
     "or unix://[USER:PASSWORD@]/PATH?db=DB"
 )
 DATABASE_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT/DATABASE"
-HOSTS_FORM = (
-    "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT,HOST:PORT/DATABASE"
-    "?target_session_attrs=read-write"
-)
+STANDBYS_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT,HOST:PORT/DATABASE"
+HOSTS_FORM = f"{STANDBYS_FORM}?target_session_attrs=read-write"
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 _DATABASE_DRIVERS = ("postgresql", "postgresql+psycopg2")
 _ESCAPES = "in a password write %40 for @, %2F for /, %3A for : and %25 for %"
@@ -54,15 +52,21 @@ def redis_address(url: str) -> str:
     return url
 
 
-def database_address(url: str) -> str:
+def read_address(url: str) -> str:
+    """Return the address of standbys like `database_address`; blank stays blank: there is none."""
+    return database_address(url, host_list.ANY) if url.strip() else ""
+
+
+def database_address(url: str, targets: Sequence[str] = host_list.WRITABLE) -> str:
     """Return the address if psycopg2 can use it. Raises ValueError with the reason.
 
-    One with several hosts is returned in the form of `storage.host_list`.
+    One with several hosts is returned in the form of `storage.host_list`, with one of `targets`.
     """
     import psycopg2.extensions
     import sqlalchemy as sa
 
-    url = _with_list(host_list.in_query, url)
+    form = HOSTS_FORM if targets == host_list.WRITABLE else STANDBYS_FORM
+    url = _with_list(host_list.in_query, url, form)
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -71,7 +75,7 @@ def database_address(url: str) -> str:
         raise _wrong(f"begins with {_printable_scheme(parsed.drivername, url)}", DATABASE_FORM)
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise _wrong("has a port that is not from 1 to 65535", DATABASE_FORM)
-    listed = _with_list(host_list.in_one_form, parsed)
+    listed = _with_list(lambda address: host_list.in_one_form(address, targets), parsed, form)
     try:
         dialect = parsed.get_dialect()()
         psycopg2.extensions.make_dsn(**dialect.create_connect_args(listed)[1])
@@ -107,11 +111,11 @@ def secrets_of(url: str) -> Iterator[str]:
     yield from parse_qs(parts.query).get("password", [])
 
 
-def _with_list(bring: Callable[[T], T], address: T) -> T:
+def _with_list(bring: Callable[[T], T], address: T, form: str) -> T:
     try:
         return bring(address)
     except ValueError as error:
-        raise _wrong(str(error), HOSTS_FORM) from None
+        raise _wrong(str(error), form) from None
 
 
 def _is_database(path: str) -> bool:

@@ -21,6 +21,7 @@ from storage.postgres import locks
 from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
 from storage.postgres.tables import dead_letters
+from storage.postgres.wal import written, written_if_known
 
 _MAX_LISTED_BYTES = 65_536
 
@@ -169,7 +170,8 @@ class DeadLetters:
                 connection.execute(_delete(letter.id))
                 self._invalidator.begin_write(_WRITER, oldest_ms, changed, fence)
         # This also clears the pending tags of an earlier replay that was killed before this line.
-        self._invalidator.end_write(_WRITER, oldest_ms, changed, fence)
+        wal = written_if_known(self._engine)
+        self._invalidator.end_write(_WRITER, oldest_ms, changed, fence, wal)
         if reason is not None:
             return Replay("refused", reason)
         return Replay("stored" if is_new else "stored_already")
@@ -185,7 +187,8 @@ class DeadLetters:
         with transaction(self._engine) as connection:
             locks.acquire(connection, Lock.REPLAY)
             # Time 0 invalidates every closed page: it is unknown which event the replay stored.
-            self._invalidator.end_write(_WRITER, 0, (), self._invalidator.next_fence(_WRITER))
+            fence, wal = self._invalidator.next_fence(_WRITER), written(connection)
+            self._invalidator.end_write(_WRITER, 0, (), fence, wal)
 
     def discard(self, event_id: UUID) -> bool:
         """Delete one for good. Return False if there is none with this ID."""

@@ -5,6 +5,7 @@ imported where they are needed, as in `storage.addresses`.
 """
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 WRITABLE = ("read-write", "primary")
 """What `target_session_attrs` may be beside several hosts: a standby is behind."""
+
+ANY = ("any",)
+"""What it may be in a list of standbys: each of them is asked by itself."""
 
 _TARGET = "target_session_attrs"
 _MAX_PORT = 65535
@@ -41,8 +45,10 @@ def in_query(url: str) -> str:
     return rest.update_query_dict(options).render_as_string(hide_password=False)
 
 
-def in_one_form(address: "sa.URL") -> "sa.URL":
+def in_one_form(address: "sa.URL", targets: Sequence[str] = WRITABLE) -> "sa.URL":
     """Return an address with several hosts in the one form; any other as it is.
+
+    `targets`: what `target_session_attrs` may be; the first one is the default.
 
     Raises ValueError with the reason, without the address.
     """
@@ -63,14 +69,41 @@ def in_one_form(address: "sa.URL") -> "sa.URL":
         )
     if not all(port == "" or _is_port(port) for port in ports):
         raise ValueError("has a port that is not from 1 to 65535")
-    target = _text(address, _TARGET) or WRITABLE[0]
-    if target not in WRITABLE:
-        raise ValueError(
-            f"has several hosts, and {_TARGET} is neither {' nor '.join(WRITABLE)}: the service "
-            "reads and writes the primary only"
-        )
+    target = _text(address, _TARGET) or targets[0]
+    if target not in targets:
+        raise ValueError(_wrong_target(targets))
     options = {"host": ",".join(hosts), "port": ",".join(ports), _TARGET: target}
     return address.update_query_dict(options)
+
+
+def each_host(url: str) -> list[tuple[str, str]]:
+    """Return the name and the address of each host of an address in the one form."""
+    import sqlalchemy as sa
+
+    address = sa.make_url(url)
+    hosts, ports = _named(address)
+    if len(hosts) < 2:
+        host, port = address.host or hosts[0], str(address.port or ports[0])
+        return [(f"{host}:{port}".strip(":"), url)]
+    rest = address.difference_update_query(["port"])
+    return [
+        (
+            f"{host}:{port}".removesuffix(":"),
+            rest.update_query_dict(
+                {"host": host, **({"port": port} if port else {})}
+            ).render_as_string(hide_password=False),
+        )
+        for host, port in zip(hosts, ports, strict=True)
+    ]
+
+
+def _wrong_target(targets: Sequence[str]) -> str:
+    if targets == ANY:
+        return f"has several standbys, and {_TARGET} is not any: each of them is asked by itself"
+    return (
+        f"has several hosts, and {_TARGET} is neither {' nor '.join(targets)}: the service "
+        "reads and writes the primary only"
+    )
 
 
 def _named(address: "sa.URL") -> tuple[list[str], list[str]]:

@@ -88,6 +88,7 @@ _MEANINGS = {
     "XX": Meaning.REFUSAL,
 }
 _QUERY_CANCELED = "57014"
+_CONFLICTS = ("40001", "40P01")
 _CHECK_VIOLATION = "23514"
 _PARTITION_SEARCH = "ExecFindPartition"  # the server's function, since PostgreSQL 11
 _PARTITIONED = "events"
@@ -157,6 +158,18 @@ def refusal(error: StorageError) -> str | None:
 def is_cancelled(error: sql_errors.DBAPIError) -> bool:
     """Return whether PostgreSQL cancelled the statement, at its time limit or for an operator."""
     return sqlstate(error) == _QUERY_CANCELED
+
+
+def is_recovery_conflict(error: Exception) -> bool:
+    """Return whether a standby has cancelled a read to replay what the primary did meanwhile.
+
+    In a snapshot that only reads, nothing else ends with these codes.
+    """
+    cause = error.__cause__ if isinstance(error, StorageError) else error
+    if not isinstance(cause, sql_errors.DBAPIError):
+        return False
+    state = sqlstate(cause)
+    return state in _CONFLICTS or "conflict with recovery" in first_line(cause)
 
 
 def sqlstate(error: sql_errors.DBAPIError) -> str | None:

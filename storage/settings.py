@@ -19,7 +19,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from storage.addresses import database_address, redis_address, secrets_of, with_password
+from storage.addresses import (
+    database_address,
+    read_address,
+    redis_address,
+    secrets_of,
+    with_password,
+)
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
@@ -31,6 +37,7 @@ _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 
 RedisAddress = Annotated[str, AfterValidator(redis_address), FROM_FILE]
 DatabaseAddress = Annotated[str, AfterValidator(database_address), FROM_FILE]
+ReadAddress = Annotated[str, AfterValidator(read_address), FROM_FILE]
 Password = Annotated[SecretStr | None, FROM_FILE]
 
 
@@ -146,7 +153,15 @@ class StorageSettings(Settings):
     )
     database_password: Password = Field(
         None,
-        description="Password for an `ACTIVITY_DATABASE_URL` that has none, not percent-encoded.",
+        description="Password for an `ACTIVITY_DATABASE_URL` and an `ACTIVITY_READ_URL` that have "
+        "none, not percent-encoded.",
+    )
+    read_url: ReadAddress = Field(
+        "",
+        repr=False,
+        description="Standbys of PostgreSQL that readers may use: an address like "
+        "`ACTIVITY_DATABASE_URL`, which may list several hosts. Set it for API processes and for "
+        "workers.",
     )
     shards: int = Field(
         4,
@@ -180,13 +195,17 @@ class StorageSettings(Settings):
             if complete != url:  # assigning a default would make it count as set
                 setattr(self, f"{role}_url", complete)
         if self.database_password:
-            database = with_password(self.database_url, self.database_password.get_secret_value())
-            self.database_url = database
+            password = self.database_password.get_secret_value()
+            self.database_url = with_password(self.database_url, password)
+            if self.read_url:
+                self.read_url = with_password(self.read_url, password)
         return self
 
     @model_validator(mode="after")
     def _kept_out_of_logs(self) -> Self:
-        for url in (self.queue_url, self.control_url, self.database_url):
+        for url in filter(
+            None, (self.queue_url, self.control_url, self.database_url, self.read_url)
+        ):
             learn(*secrets_of(url))
         for password in (self.queue_password, self.control_password, self.database_password):
             learn(password.get_secret_value() if password else "")

@@ -179,7 +179,8 @@ class Drain:
                     clock.ends("begin_write")
         clock.ends("commit")
         if is_change:
-            invalidator.end_write(self._shard, oldest_ms, tags, fence)
+            wal = self._context.writer.written_wal() if self._context.tells_wal else None
+            invalidator.end_write(self._shard, oldest_ms, tags, fence, wal)
             clock.ends("end_write")
         self._lease.acknowledge(batch, self._context.meter.pace)
         clock.ends("acknowledge")

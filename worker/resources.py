@@ -32,6 +32,7 @@ class Resources:
     scheduler: DrainScheduler
     settings: WorkerSettings
     size: BatchSize
+    tells_wal: bool = False  # readers use standbys, and must know what these must have replayed
     stopping: threading.Event = field(default_factory=threading.Event)
     failures: FailureLog = field(default_factory=FailureLog)
     meter: PaceMeter = field(default_factory=PaceMeter)
@@ -51,6 +52,7 @@ def open_resources(storage: StorageSettings, settings: WorkerSettings) -> Resour
         scheduler=DrainScheduler(storage.queue_url, storage.control_url, storage.shards),
         settings=settings,
         size=BatchSize(settings.batch_events, settings.batch_bytes),
+        tells_wal=bool(storage.read_url),
     )
 
 

@@ -304,6 +304,25 @@ class QueueStatus(BaseModel):
     )
 
 
+class StandbyStatus(BaseModel):
+    """A standby of `ACTIVITY_READ_URL`, as the API process that answers knows it."""
+
+    name: str = Field(description="Its host and port.")
+    state: Literal["reading", "behind", "away", "unknown"] = Field(
+        description="`reading`: readers use it. Otherwise they use the primary: `behind`, it lacks "
+        "commits that a reader may know of; `away`, it can't be used; `unknown`, nobody knows "
+        "which commits it must have, as after control has lost its data."
+    )
+    lag_bytes: int | None = Field(
+        description="Bytes of WAL that it must replay to have every commit that a reader may know "
+        "of. null: unknown."
+    )
+    lag_seconds: float | None = Field(
+        description="Age of the last commit that it has replayed; 0 if `lag_bytes` is. null: "
+        "unknown."
+    )
+
+
 class StatusAnswer(BaseModel):
     """The state of the service. Unknown values are null, and `attention` says why."""
 
@@ -333,5 +352,8 @@ class StatusAnswer(BaseModel):
     dead_letters: int | None
     conservation: Conservation | None
     shards: list[ShardStatus] | None
+    standbys: list[StandbyStatus] = Field(
+        description="The standbys that readers may use; none: they use the primary."
+    )
     version: str = Field(description="The version of the service.")
     uptime_seconds: float = Field(description="The uptime of the API process that answers.")

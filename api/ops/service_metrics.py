@@ -3,7 +3,7 @@
 What a server did not tell is None here, and then the metric has no value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.events.figures import HistoryFigures, RetentionFigures
@@ -11,6 +11,7 @@ from storage.events.ledger import Account
 from storage.metrics import service_catalogue
 from storage.metrics.metric import Metric
 from storage.metrics.samples import UNLABELLED, Labels, Sampled
+from storage.postgres.standby import StandbyView
 from storage.queue.inspector import QueueServer, ShardState
 from storage.queue.scheduler import Crew
 
@@ -61,6 +62,22 @@ def unaccounted(
         found += abs(shard.unaccounted) + max(low.get(shard.shard, 0) - total, 0)
         found += max(total - high, 0)
     return found
+
+
+def of_standbys(views: Sequence[StandbyView]) -> list[Sampled]:
+    """Return the samples of the standbys that readers may use."""
+
+    def sampled(metric: Metric, value: Callable[[StandbyView], float | None]) -> Sampled:
+        known: dict[Labels, float] = {
+            (view.name,): found for view in views if (found := value(view)) is not None
+        }
+        return Sampled(metric, known)
+
+    return [
+        sampled(service_catalogue.STANDBY_USABLE, lambda view: int(view.state == "reading")),
+        sampled(service_catalogue.STANDBY_LAG_BYTES, lambda view: view.lag_bytes),
+        sampled(service_catalogue.STANDBY_LAG, lambda view: view.lag_seconds),
+    ]
 
 
 def _of_shards(shards: Sequence[ShardState] | None) -> list[Sampled]:

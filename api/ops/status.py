@@ -7,10 +7,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TypeVar
 
-from api.formats.schemas import Conservation, QueueStatus, ShardStatus, StatusAnswer
+from api.formats.schemas import (
+    Conservation,
+    QueueStatus,
+    ShardStatus,
+    StandbyStatus,
+    StatusAnswer,
+)
 from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
+from storage.postgres.standby import StandbyView
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import LAST_ID, Inspector, ShardState, greatest_lag
 from storage.queue.scheduler import Crew
@@ -30,11 +37,14 @@ class Status:
         ledger: Callable[[], Awaitable[Ledger]],
         crew: Callable[[], Awaitable[Crew]],
         monitor: BacklogMonitor,
+        standbys: Callable[[], Sequence[StandbyView]] = tuple,
     ) -> None:
+        """`standbys` tells what is known of the standbys that readers may use, at once."""
         self._inspector = inspector
         self._ledger = ledger
         self._crew = crew
         self._monitor = monitor
+        self._standbys = standbys
         self._version = version("activity-service")
         self._started = time.monotonic()
 
@@ -56,6 +66,12 @@ class Status:
         conservation = _conservation(before, after, ledger) if before else None
         if conservation and conservation.balanced is False:
             attention.append("events are not accounted for: see conservation")
+        standbys = self._standbys()
+        attention += [
+            f"readers can't use the standby {one.name}: {one.problem}"
+            for one in standbys
+            if one.problem
+        ]
         return StatusAnswer(
             status="attention" if attention else "ok",
             attention=list(dict.fromkeys(attention)),
@@ -74,6 +90,7 @@ class Status:
             dead_letters=ledger.dead_letters if ledger else None,
             conservation=conservation,
             shards=[_shard(shard, ledger) for shard in before] if before else None,
+            standbys=list(map(_standby, standbys)),
             version=self._version,
             uptime_seconds=round(time.monotonic() - self._started, 1),
         )
@@ -152,6 +169,13 @@ def _conservation(
         accounted=accounted,
         untrimmed=None if accounted is None else accounted - trimmed - foreign,
         since=datetime.fromtimestamp(first / 1000, UTC) if first else None,
+    )
+
+
+def _standby(view: StandbyView) -> StandbyStatus:
+    seconds = None if view.lag_seconds is None else round(view.lag_seconds, 3)
+    return StandbyStatus(
+        name=view.name, state=view.state, lag_bytes=view.lag_bytes, lag_seconds=seconds
     )
 
 

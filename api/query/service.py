@@ -25,6 +25,7 @@ from storage.model.event import Event, id_ms, to_ms
 from storage.model.filters import Filters
 from storage.model.name_limits import NameLimits
 from storage.model.receipt import Receipt, StoredState
+from storage.model.wal_position import WalPosition
 from storage.postgres.engine import ANSWER_SECONDS
 from storage.queue.producer import QueueProducer
 
@@ -104,7 +105,8 @@ class History:
         except QueueUnavailable as error:
             unavailable = error
         if rest := [event_id for event_id in event_ids if event_id not in found]:
-            stored = await self.in_thread(lambda: self._store.find(rest))
+            admits = limits.admits if limits else _everything
+            stored = await self.in_thread(lambda: self._store.find(rest, admits))
             found.update(_within(limits, stored))
         if unavailable and len(found) < len(event_ids):
             raise unavailable
@@ -167,7 +169,7 @@ class History:
 
     async def _lead(self, filters: Filters, name: str, miss: Miss) -> Served:
         try:
-            page, body = await self.in_thread(lambda: self._read(filters))
+            page, body = await self.in_thread(lambda: self._read(filters, miss.wal))
         except BaseException:
             await _quietly(self._cache.leave(name))
             raise
@@ -178,11 +180,11 @@ class History:
         return Served(body, "MISS")
 
     async def _bypass(self, question: PageQuestion) -> Served:
-        _, body = await self.in_thread(lambda: self._read(question.filters))
+        _, body = await self.in_thread(lambda: self._read(question.filters, None))
         return Served(body, "BYPASS")
 
-    def _read(self, filters: Filters) -> tuple[Page, CachedPage]:
-        page = self._store.page(filters)
+    def _read(self, filters: Filters, wal: WalPosition | None) -> tuple[Page, CachedPage]:
+        page = self._store.page(filters, wal)
         return page, render(page)
 
     async def _watermark(self, filters: Filters) -> int:
@@ -200,6 +202,10 @@ class History:
                 return await self._threads.run(work)
         except TimeoutError:
             raise DatabaseUnavailable("PostgreSQL did not answer in time") from None
+
+
+def _everything(_: Event) -> bool:
+    return True
 
 
 def _within(

@@ -66,6 +66,20 @@ def _standbys(subject: Subject) -> Finding:
     )
 
 
+def _read_standbys(subject: Subject) -> Finding:
+    found = subject.database.read_standbys
+    problems = [f"{name}: {problem}" for name, problem in found.items() if problem]
+    if not found:
+        return ok("ACTIVITY_READ_URL names no standby: readers use the primary")
+    if not problems:
+        return ok(f"readers may use {counted(len(found), 'standby')}")
+    return warning(
+        f"readers use the primary in place of {counted(len(problems), 'standby')}; "
+        + "; ".join(problems),
+        "start these servers as standbys of ACTIVITY_DATABASE_URL, or correct ACTIVITY_READ_URL",
+    )
+
+
 def _transactions(subject: Subject) -> Finding:
     found = subject.database.long_transactions(LONG_SECONDS)
     if found.found:
@@ -170,6 +184,13 @@ CHECKS = (
         "no name",
         "names, and no such standby is connected",
         _standbys,
+    ),
+    Check(
+        "database-read-standbys",
+        "each host of `ACTIVITY_READ_URL`: `system_identifier`, timeline, `pg_is_in_recovery()`",
+        "no answer, a primary, another system or timeline",
+        "",
+        _read_standbys,
     ),
     Check(
         "database-transactions",

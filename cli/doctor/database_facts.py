@@ -1,6 +1,6 @@
 """What PostgreSQL tells of itself; each fact is read once, when it is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from storage.erasure import records
 from storage.erasure.records import Erasure
 from storage.events.hour_counts import read_differing
 from storage.events.ledger import Ledger, read_ledger
+from storage.host_list import each_host
 from storage.postgres.engine import transaction
 from storage.postgres.inspection import (
     Connections,
@@ -24,6 +25,8 @@ from storage.postgres.inspection import (
     Standbys,
 )
 from storage.postgres.partitions import Span
+from storage.postgres.standby import problem_of
+from storage.postgres.wal import written_if_known
 from storage.retention.state import RetentionState, read_state
 from storage.settings import StorageSettings
 
@@ -34,6 +37,7 @@ class DatabaseFacts(Server):
     def __init__(self, settings: StorageSettings) -> None:
         super().__init__("PostgreSQL")
         self._url = settings.database_url
+        self._read_url = settings.read_url
         self._inspection = DatabaseInspection(settings.database_url)
 
     def ping(self) -> None:
@@ -114,6 +118,17 @@ class DatabaseFacts(Server):
     def standbys(self) -> Standbys:
         """Return the numbers of standbys that are connected."""
         return self.ask(self._inspection.standbys)
+
+    @cached_property
+    def read_standbys(self) -> Mapping[str, str | None]:
+        """Return what keeps readers from each standby of `ACTIVITY_READ_URL`; None: nothing."""
+        self.ping()
+        if not self._read_url:
+            return {}
+        primary = written_if_known(self._inspection.engine)
+        if primary is None:
+            raise NotKnown("PostgreSQL does not tell how far its log is written")
+        return {name: problem_of(url, primary) for name, url in each_host(self._read_url)}
 
     @cached_property
     def frozen_age(self) -> int:

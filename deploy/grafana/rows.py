@@ -245,6 +245,27 @@ ROWS: dict[str, Sequence[Panel]] = {
             "Of counting in PostgreSQL, without the wait for a connection.",
         ),
         Panel(
+            "Reads on standbys",
+            "reqps",
+            [
+                (rate("activity_standby_reads_total", "outcome"), "{{outcome}}"),
+                (gauge("activity_standby_usable", "standby"), "{{standby}} usable"),
+            ],
+            "By outcome: a standby answered, or why the primary did. Only with ACTIVITY_READ_URL.",
+        ),
+        Panel(
+            "Bytes behind of standbys",
+            "bytes",
+            [(gauge("activity_standby_lag_bytes", "standby"), "{{standby}}")],
+            "Of the log that a standby must replay to have all that readers may know of.",
+        ),
+        Panel(
+            "Lag of standbys",
+            "s",
+            [(gauge("activity_standby_lag_seconds", "standby"), "{{standby}}")],
+            "Age of the last commit that a standby has replayed; 0 if it has all.",
+        ),
+        Panel(
             "Exported events",
             "eps",
             [(rate("activity_exported_events_total"), "events/s")],

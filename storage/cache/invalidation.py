@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import redis
 
+from storage.model.wal_position import WalPosition
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.server_errors import control_errors
@@ -41,20 +42,34 @@ class CacheInvalidator:
         """
         self._run("begin_write", writer, fence, oldest_ms, tags)
 
-    def end_write(self, writer: int | str, oldest_ms: int, tags: Iterable[str], fence: int) -> None:
+    def end_write(
+        self,
+        writer: int | str,
+        oldest_ms: int,
+        tags: Iterable[str],
+        fence: int,
+        wal: WalPosition | None = None,
+    ) -> None:
         """Raise the tags' generations after the commit: pages read before it are invalid.
 
-        Raises ControlUnavailable.
+        `wal`: a place behind the commit, which was read after it. Without it nothing is read from
+        standbys until a later write tells one. Raises ControlUnavailable.
         """
-        self._run("end_write", writer, fence, oldest_ms, tags)
+        self._run("end_write", writer, fence, oldest_ms, tags, [wal.text if wal else ""])
 
     def _run(
-        self, script: str, writer: int | str, fence: int, oldest_ms: int, tags: Iterable[str]
+        self,
+        script: str,
+        writer: int | str,
+        fence: int,
+        oldest_ms: int,
+        tags: Iterable[str],
+        more: Iterable[str] = (),
     ) -> None:
         with control_errors():
             run(
                 self._client,
                 f"cache/{script}",
                 [keys.GENERATIONS, keys.PENDING_WRITERS, keys.pending_tags(writer)],
-                [writer, fence, oldest_ms, *sorted(tags)],
+                [writer, fence, oldest_ms, *more, *sorted(tags)],
             )

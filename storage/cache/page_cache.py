@@ -23,6 +23,7 @@ from storage.cache.local_pages import LocalPageCache
 from storage.cache.validator import PageValidator
 from storage.errors import ControlUnavailable
 from storage.model.cached_page import CachedPage
+from storage.model.wal_position import WalPosition
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.server_errors import control_errors
@@ -40,12 +41,13 @@ class Miss:
     """No page may be served: run the query, and keep the page under these generations.
 
     If the page's window ends at `watermark_ms` (ms since the epoch) or before, keep it under
-    `closed` instead.
+    `closed` instead. A standby may run the query that has replayed `wal`; None: the primary must.
     """
 
     generations: bytes
     closed: bytes
     watermark_ms: int
+    wal: WalPosition | None
 
 
 class Wait:
@@ -169,8 +171,8 @@ class PageCache:
                 page = CachedPage(body, etag)
                 self._local.put(digest, page)
                 return page
-            case [b"miss", generations, closed, watermark_ms]:
-                return Miss(generations, closed, watermark_ms)
+            case [b"miss", generations, closed, watermark_ms, wal]:
+                return Miss(generations, closed, watermark_ms, WalPosition.of_text(wal))
         return Wait()
 
 

@@ -10,6 +10,7 @@ import redis
 
 from storage.cache import tags
 from storage.cache.invalidation import CacheInvalidator
+from storage.model.wal_position import WalPosition
 
 _TIME_0 = 0  # before everything, so no window counts as closed meanwhile
 
@@ -32,13 +33,13 @@ class CacheRenewal:
         fence = self._invalidator.next_fence(self._writer)
         self._invalidator.begin_write(self._writer, _TIME_0, tags.every(), fence)
 
-    def end(self) -> None:
+    def end(self, wal: WalPosition | None = None) -> None:
         """Make all that was read until now unusable, and serve again. Raises ControlUnavailable.
 
-        It does so without a `begin` too.
+        It does so without a `begin` too. `wal`: a place behind the commit, as for `end_write`.
         """
         fence = self._invalidator.next_fence(self._writer)
-        self._invalidator.end_write(self._writer, _TIME_0, tags.every(), fence)
+        self._invalidator.end_write(self._writer, _TIME_0, tags.every(), fence, wal)
 
     def has_begun(self) -> bool:
         """Return whether nothing is served because of this writer. Raises ControlUnavailable."""

@@ -35,6 +35,7 @@ from storage.model.erasing import Address, Tombstone
 from storage.model.event import to_datetime
 from storage.postgres.engine import short_engine, transaction
 from storage.postgres.tables import drain_ledger
+from storage.postgres.wal import written_if_known
 from storage.queue.producer import MAX_AGE_MS
 from storage.queue.tombstones import QueueTombstones
 from storage.redis.client import connect
@@ -192,7 +193,7 @@ class Eraser:
     def _end_abandoned_write(self) -> None:
         """Serve from the cache again, if an eraser was killed around its commit."""
         if self._renewal.has_begun():
-            self._renewal.end()
+            self._renewal.end(written_if_known(self._engine))
 
     def _wait_for_queue(self, record: Erasure) -> bool:
         """Wait until nothing from before is on the queue, or on its way there."""
@@ -212,7 +213,7 @@ class Eraser:
     def _forget(self, record: Erasure) -> bool:
         """Forget n-grams and cached pages, and at last the address itself."""
         forgetting.forget_ngrams(self._engine, record)
-        self._renewal.end()
+        self._renewal.end(written_if_known(self._engine))
         try:
             forgetting.forget_pages(self._control)
         except ControlUnavailable as error:

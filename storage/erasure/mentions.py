@@ -20,6 +20,7 @@ from storage.erasure.waiting import require_partitions
 from storage.errors import Held
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures
+from storage.postgres.wal import written_if_known
 from storage.retention import holds
 
 FOUND_AT_ONCE = 500
@@ -99,7 +100,7 @@ def redact_some(
         if changed:
             renewal.begin()
     if changed:
-        renewal.end()
+        renewal.end(written_if_known(engine))
     return goes_on
 
 

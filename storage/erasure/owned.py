@@ -10,6 +10,7 @@ from storage.erasure.touched import Touched
 from storage.erasure.waiting import require_partitions
 from storage.model.erasing import Address
 from storage.postgres.tables import erasures, events, lower_email
+from storage.postgres.wal import written_if_known
 from storage.retention import holds
 
 BATCH = 500
@@ -35,7 +36,7 @@ def delete_some(
         deleted = erasures.c.deleted + len(found)
         records.change(connection, record.id, deleted=deleted)
         renewal.begin()
-    renewal.end()
+    renewal.end(written_if_known(engine))
     return len(found) == BATCH
 
 

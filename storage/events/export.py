@@ -7,6 +7,7 @@ still ahead.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,8 +20,8 @@ from storage.events.conditions import row_by_row
 from storage.events.export_lines import Key, between, edge_query, key_query, lines_query
 from storage.model.event import created_at_of_id, decode_event
 from storage.model.filters import Filters
-from storage.postgres.engine import transaction
 from storage.postgres.interrupt import Interrupt
+from storage.postgres.read_router import ReadRouter, T
 
 PAGE_ROWS = 2_000
 PAGE_BYTES = 4 * 1024 * 1024  # a page ends early past this
@@ -51,13 +52,13 @@ class Export:
     """
 
     def __init__(
-        self, engine: sa.Engine, filters: Filters, interrupt: Interrupt, rows: int = PAGE_ROWS
+        self, router: ReadRouter, filters: Filters, interrupt: Interrupt, rows: int = PAGE_ROWS
     ) -> None:
         """Set the filters: of them, `limit` and `order` say nothing here.
 
         `cursor` is the id of the last event that the client has, `rows` of a page the maximum.
         """
-        self._engine = engine
+        self._router = router
         self._after = _place_of(filters.cursor)
         self._filters = replace(filters, cursor=None)
         self._query = lines_query(self._filters, rows)
@@ -68,16 +69,27 @@ class Export:
 
     def begin(self) -> None:
         """Fix the end: the newest event that is stored now, whatever the filters but their time."""
-        with transaction(self._engine) as connection, self._interrupt.watching(connection):
-            _limit(connection)
-            first = connection.execute(edge_query(self._filters, self._after, False)).one_or_none()
-            last = connection.execute(edge_query(self._filters, self._after, True)).one_or_none()
-            if first is None or last is None:
-                return
-            self._after = self._after or Key.ahead(first[0])
-            if row_by_row(self._filters):
-                self._width = self._first_width(connection, self._after)
-        self._end = Key(*last)
+        self._end = self._run(self._find_end)
+
+    def _find_end(self, connection: sa.Connection) -> Key | None:
+        first = connection.execute(edge_query(self._filters, self._after, False)).one_or_none()
+        last = connection.execute(edge_query(self._filters, self._after, True)).one_or_none()
+        if first is None or last is None:
+            return None
+        self._after = self._after or Key.ahead(first[0])
+        if row_by_row(self._filters):
+            self._width = self._first_width(connection, self._after)
+        return Key(*last)
+
+    def _run(self, read: Callable[[sa.Connection], T]) -> T:
+        """Read in a transaction of its own, which `interrupt` may end."""
+
+        def watched(connection: sa.Connection) -> T:
+            with self._interrupt.watching(connection):
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {PAGE_MS}")
+                return read(connection)
+
+        return self._router.read(watched)
 
     def next(self) -> ExportPage:
         """Return the next page, in the order of time. Nothing follows one with `is_last`."""
@@ -100,21 +112,20 @@ class Export:
         return end if self._width is None else min(end, Key.behind(after.created_at + self._width))
 
     def _read(self, after: Key, until: Key) -> list[str]:
+        return self._run(lambda connection: self._lines(connection, after, until))
+
+    def _lines(self, connection: sa.Connection, after: Key, until: Key) -> list[str]:
         lines: list[str] = []
         size = 0
-        with transaction(self._engine) as connection, self._interrupt.watching(connection):
-            _limit(connection)
-            found = connection.execute(
-                self._query, between(after, until), execution_options=_OPTIONS
-            )
-            with found as rows:
-                for some in rows.scalars().partitions():
-                    lines += some
-                    size += sum(map(len, some))
-                    if self._interrupt.is_set:
-                        raise QueryTooSlow("nobody wants the export any more")
-                    if size > PAGE_BYTES:
-                        break
+        found = connection.execute(self._query, between(after, until), execution_options=_OPTIONS)
+        with found as rows:
+            for some in rows.scalars().partitions():
+                lines += some
+                size += sum(map(len, some))
+                if self._interrupt.is_set:
+                    raise QueryTooSlow("nobody wants the export any more")
+                if size > PAGE_BYTES:
+                    break
         return lines
 
     def _narrow(self, after: Key) -> None:
@@ -122,9 +133,7 @@ class Export:
         if self._interrupt.is_set or (self._width or _WIDEST) <= _NARROWEST:
             raise QueryTooSlow("a millisecond of an export was not read in time")
         if self._width is None:
-            with transaction(self._engine) as connection, self._interrupt.watching(connection):
-                _limit(connection)
-                self._width = self._first_width(connection, after) or _WIDEST
+            self._width = self._run(lambda on: self._first_width(on, after)) or _WIDEST
         else:
             self._width = max(self._width / _CHANGE, _NARROWEST)
 
@@ -132,10 +141,6 @@ class Export:
         """Return how far the next _FIRST_ROWS rows reach, None if there are fewer."""
         row = connection.scalar(key_query(self._filters, after, _FIRST_ROWS))
         return None if row is None else max(row - after.created_at, _NARROWEST)
-
-
-def _limit(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {PAGE_MS}")
 
 
 def _place_of(cursor: UUID | None) -> Key | None:

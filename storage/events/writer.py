@@ -15,9 +15,11 @@ from storage.events.insertion import FindForeign, Refusal, insert_events
 from storage.events.refusals import RefusalWindow
 from storage.model.entries import EntryBatch, Erased, Unreadable
 from storage.model.event import MAX_DATETIME_MS, Event, encode_event, hours_of, to_datetime
+from storage.model.wal_position import WalPosition
 from storage.postgres import partitions, schema
 from storage.postgres.engine import transaction
 from storage.postgres.tables import dead_letters
+from storage.postgres.wal import written_if_known
 
 _LAST_FENCE = "SELECT (SELECT fence FROM drain_ledger WHERE shard = %(shard)s), "
 _LAST_FENCE += schema.COMMENT
@@ -147,6 +149,10 @@ class BatchWriter:
         except DatabaseUnavailable:
             self._spans = []  # a partition may have been dropped: ask for the spans again
             raise
+
+    def written_wal(self) -> WalPosition | None:
+        """Return a place in the WAL behind all that is committed; None if it can't be read."""
+        return written_if_known(self._engine)
 
 
 class BatchTransaction:

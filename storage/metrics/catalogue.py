@@ -15,6 +15,7 @@ from storage.metrics.labels import (
     REASONS,
     ROLES,
     ROUTES,
+    STANDBY_OUTCOMES,
     VERDICTS,
 )
 from storage.metrics.metric import Metric
@@ -153,6 +154,16 @@ EXPORTED_EVENTS = Metric(
     "Events read for exports; a client that has gone may not have got the last of them.",
     "events",
 )
+STANDBY_READS = Metric(
+    "activity_standby_reads_total",
+    "counter",
+    "instance",
+    "Reads that a standby may answer: it did (standby), or the primary did, because the standby "
+    "was behind, nobody knew which commits it must have (unknown), none could be used (away), or "
+    "the read failed there.",
+    "reads",
+    (("outcome", STANDBY_OUTCOMES),),
+)
 
 # In the order of their cells in a slot: `storage.metrics.layout`.
 COUNTED = (
@@ -171,6 +182,7 @@ COUNTED = (
     FEED_EVENTS,
     EXPORTS,
     EXPORTED_EVENTS,
+    STANDBY_READS,
 )
 
 

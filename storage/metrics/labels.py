@@ -60,6 +60,7 @@ REASONS = (
     "internal",
 )
 VERDICTS = ("hit", "miss", "bypass")
+STANDBY_OUTCOMES = ("standby", "behind", "unknown", "away", "failed")
 DRAIN_STEPS = ("read", "insert", "begin_write", "commit", "end_write", "acknowledge")
 FEED_KINDS = ("changes", "tail")
 EXPORT_ENDS = ("complete", "client_gone", "failed", "stopped", "revoked", "refused")

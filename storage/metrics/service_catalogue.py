@@ -173,6 +173,28 @@ KEY_EXPIRY = _of_service(
     "seconds",
     "id",
 )
+STANDBY_USABLE = _of_service(
+    "standby_usable",
+    "gauge",
+    "1 if the API process that answers may read from the standby, else 0; by host and port.",
+    label="standby",
+)
+STANDBY_LAG_BYTES = _of_service(
+    "standby_lag_bytes",
+    "gauge",
+    "Bytes of WAL that the standby must replay to have every commit that readers may know of; "
+    "absent if unknown.",
+    "bytes",
+    "standby",
+)
+STANDBY_LAG = _of_service(
+    "standby_lag_seconds",
+    "gauge",
+    "Age of the last commit that the standby has replayed, 0 if it has all that readers may know "
+    "of; absent if unknown.",
+    "seconds",
+    "standby",
+)
 
 OF_SERVICE = (
     ACCEPTED_EVENTS,
@@ -206,4 +228,7 @@ OF_SERVICE = (
     DISK_EXCESS,
     ERASURE_AGE,
     KEY_EXPIRY,
+    STANDBY_USABLE,
+    STANDBY_LAG_BYTES,
+    STANDBY_LAG,
 )

@@ -5,8 +5,10 @@ may block: never in a process with `storage.postgres.engine.bound_waiting`. Ther
 would keep the service from the next one.
 """
 
+import select
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 CONNECT_SECONDS = 3
 """How long an attempt to connect to one of several hosts may wait for an answer."""
 
+_LOOK_SECONDS = 0.25
 _waiting = threading.local()
 
 
@@ -25,12 +28,32 @@ def patience(seconds: float) -> float:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    _waiting.seconds = CONNECT_SECONDS
+def impatient(seconds: float, is_hopeless: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Let this thread wait for each answer for `seconds` only, in the block.
+
+    `is_hopeless`: asked now and then while it waits; it ends the wait. All of it has an effect only
+    in a process with `bound_waiting`.
+    """
+    before = dict(_waiting.__dict__)
+    _waiting.__dict__.update(seconds=seconds, is_hopeless=is_hopeless)
     try:
         yield
     finally:
-        del _waiting.seconds
+        _waiting.__dict__.clear()
+        _waiting.__dict__.update(before)
+
+
+def is_answered(reads: Sequence[Any], writes: Sequence[Any], seconds: float) -> bool:
+    """Wait until one of these connections can be read or written; False if that is in vain."""
+    is_hopeless = getattr(_waiting, "is_hopeless", None)
+    if is_hopeless is None:
+        return any(select.select(reads, writes, [], seconds))
+    end = time.monotonic() + seconds
+    while not any(select.select(reads, writes, [], min(seconds, _LOOK_SECONDS))):
+        seconds = end - time.monotonic()
+        if seconds <= 0 or is_hopeless():
+            return False
+    return True
 
 
 class Connector:
@@ -55,7 +78,7 @@ class Connector:
         order = [*range(self._first, len(self._hosts)), *range(self._first)]
         for place in order:
             try:
-                with _impatient():
+                with impatient(CONNECT_SECONDS):
                     session = psycopg2.connect(**self._hosts[place])
             except psycopg2.OperationalError as error:
                 reasons.append(_reason(self._hosts[place], error))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
 from storage.errors import DatabaseUnavailable
-from storage.postgres.connector import CONNECT_SECONDS, Connector, patience
+from storage.postgres.connector import CONNECT_SECONDS, Connector, is_answered, patience
 from storage.postgres.session import SessionStart
 from storage.server_errors import database_errors, sqlstate
 
@@ -105,12 +105,12 @@ def plain_engine(url: str, pool: int = 1) -> sa.Engine:
     return _engine(url, pool, "activity-maintenance")
 
 
-def inspecting_engine(url: str) -> sa.Engine:
+def inspecting_engine(url: str, name: str = "activity-doctor") -> sa.Engine:
     """Make an engine for one reader that asks about the server, each answer within a time limit."""
     return _engine(
         url,
         1,
-        "activity-doctor",
+        name,
         statement_timeout=INSPECTION_LIMIT_MS,
         default_transaction_read_only="on",
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
@@ -213,7 +213,7 @@ def bound_waiting(seconds: float) -> None:
         ready = {POLL_READ: ([connection], []), POLL_WRITE: ([], [connection])}
         while (state := connection.poll()) != POLL_OK:
             allowed = patience(seconds)
-            if not any(select.select(*ready[state], [], allowed)):
+            if not is_answered(*ready[state], allowed):
                 raise psycopg2.OperationalError(f"no answer within {allowed:g} s")
 
     set_wait_callback(wait)

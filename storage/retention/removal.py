@@ -26,6 +26,7 @@ from storage.postgres.engine import transaction
 from storage.postgres.locks import Lock
 from storage.postgres.partitions import Span
 from storage.postgres.tables import removed_partitions
+from storage.postgres.wal import written_if_known
 from storage.retention import belongings
 from storage.retention.detaching import (
     Place,
@@ -107,7 +108,7 @@ class Remover:
             rows = connection.execute(_select().where(_unfinished)).all()
         found = [Removal(row[0], row[1], (row[2], row[3]), *row[4:7]) for row in rows]
         if any(row.detached_at is None for row in rows) or self._renewal.has_begun():
-            self._renewal.end()
+            self._renewal.end(written_if_known(self._engine))
         begun = []
         for one in found:
             if self._place(one) is Place.ATTACHED:
@@ -175,7 +176,7 @@ class Remover:
             try:
                 begin_detaching(self._session, removal.sql)
             finally:
-                self._renewal.end()
+                self._renewal.end(written_if_known(self._engine))
         finally:
             if not self._session.invalidated:  # a session that is gone has no locks
                 locks.release_shared_for_session(self._session, Lock.LEGAL_HOLDS)

@@ -10,9 +10,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage.cache.day_cache import DayCache
+from storage.cache.day_cache import DayCache, Days
 from storage.model.filters import Filters
-from storage.postgres.engine import TimeLeft, transaction
+from storage.postgres.engine import TimeLeft
+from storage.postgres.read_router import ReadRouter
 from storage.statistics.counts import Bars
 from storage.statistics.coverage import Span
 from storage.statistics.day_walk import DayWalk, Found
@@ -46,13 +47,13 @@ class Facets:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        router: ReadRouter,
         coverage: Coverage,
         days: DayCache,
         budget_seconds: float,
         rest_after: RestAfter = no_rest,
     ) -> None:
-        self._engine = engine
+        self._router = router
         self._coverage = coverage
         self._days = days
         self._budget = budget_seconds
@@ -73,25 +74,37 @@ class Facets:
         by_hours = question.is_of_hours
         # Before the snapshot: what is kept is valid only if nothing was stored late since then.
         days = None if by_hours else self._days.open(question.digest_of_days, watermark_ms)
-        with transaction(self._engine) as connection:
-            slices = Slices(connection, self._budget, is_unwanted, begun, self._rest_after)
-            time_left = TimeLeft(FIND_MS)
-            time_left.allow(connection)
-            exact = self._coverage(connection)
-
-            def window_for(filters: Filters) -> Window:
-                return window_of(connection, filters, exact, time_left)
-
-            window = window_for(question.filters)
-            inner = with_events(window, lambda: window_for(without_times(question.filters)))
-            walk = _Walk(question, slices, inner)
-            done = walk.hours(exact) if days is None else walk.days(days)
+        window, walk, done = self._router.read(
+            lambda connection: self._walk(connection, question, days, is_unwanted, begun)
+        )
         if days is not None:
             days.flush()
         since = window.start if done else walk.since
         found = dict(zip(question.counted, walk.total, strict=True))
         facets = [found[field].facet(question.values, done) for field in question.fields]
         return CountedFacets(window, since, facets)
+
+    def _walk(
+        self,
+        connection: sa.Connection,
+        question: FacetQuestion,
+        days: Days | None,
+        is_unwanted: Callable[[], bool],
+        begun: float | None,
+    ) -> tuple[Window, "_Walk", bool]:
+        """Return the window, what was counted of it, and whether that is all."""
+        slices = Slices(connection, self._budget, is_unwanted, begun, self._rest_after)
+        time_left = TimeLeft(FIND_MS)
+        time_left.allow(connection)
+        exact = self._coverage(connection)
+
+        def window_for(filters: Filters) -> Window:
+            return window_of(connection, filters, exact, time_left)
+
+        window = window_for(question.filters)
+        inner = with_events(window, lambda: window_for(without_times(question.filters)))
+        walk = _Walk(question, slices, inner)
+        return window, walk, walk.hours(exact) if days is None else walk.days(days)
 
 
 class _Walk(DayWalk):

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from storage.cache.day_cache import DayCache, Days
 from storage.metrics.instruments import statistics
 from storage.model.filters import Filters
-from storage.postgres.engine import TimeLeft, transaction
+from storage.postgres.engine import TimeLeft
+from storage.postgres.read_router import ReadRouter
 from storage.statistics import bars as calendar
 from storage.statistics.bar_count import BarCount, ManyValued
 from storage.statistics.bars import Interval
@@ -67,13 +68,13 @@ class Statistics:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        router: ReadRouter,
         coverage: Coverage,
         days: DayCache,
         budget_seconds: float,
         rest_after: RestAfter = no_rest,
     ) -> None:
-        self._engine = engine
+        self._router = router
         self._coverage = coverage
         self._days = days
         self._budget = budget_seconds
@@ -96,16 +97,16 @@ class Statistics:
         start = perf_counter_ns()
         try:
             if question.is_of_hours:
-                return self._count(question, scale, place, None, is_unwanted)
+                return self._routed(question, scale, place, None, is_unwanted)
             # Before the snapshot: what is kept is valid only if nothing was stored late since then.
             days = self._days.open(question.digest_of_days, watermark_ms)
-            counted = self._count(question, scale, place, days, is_unwanted)
+            counted = self._routed(question, scale, place, days, is_unwanted)
             days.flush()
             return counted
         finally:
             statistics.observe_since(start)
 
-    def _count(
+    def _routed(
         self,
         question: Question,
         scale: Scale,
@@ -113,27 +114,39 @@ class Statistics:
         days: Days | None,
         is_unwanted: Callable[[], bool],
     ) -> Counted:
-        with transaction(self._engine) as connection:
-            slices = Slices(connection, self._budget, is_unwanted, rest_after=self._rest_after)
-            time_left = TimeLeft(FIND_MS)
-            time_left.allow(connection)
-            exact = self._coverage(connection)
+        return self._router.read(
+            lambda connection: self._count(connection, question, scale, place, days, is_unwanted)
+        )
 
-            def window_for(filters: Filters) -> Window:
-                return window_of(connection, filters, exact, time_left)
+    def _count(
+        self,
+        connection: sa.Connection,
+        question: Question,
+        scale: Scale,
+        place: Place | None,
+        days: Days | None,
+        is_unwanted: Callable[[], bool],
+    ) -> Counted:
+        slices = Slices(connection, self._budget, is_unwanted, rest_after=self._rest_after)
+        time_left = TimeLeft(FIND_MS)
+        time_left.allow(connection)
+        exact = self._coverage(connection)
 
-            window = place.window if place else window_for(question.filters)
-            interval = scale.interval
-            if interval == "auto":
-                interval = calendar.choose(*window)
-            starts = calendar.starts(*window, interval, scale.zone)
-            until = place.until if place else window.end
-            inner = Window(window.start, until)
-            if days is not None:
-                inner = with_events(inner, lambda: window_for(without_times(question.filters)))
-            named = place.named if place else ()
-            count = BarCount(question, slices, inner, Bars(starts), window.end, named)
-            tally, since = count.hours(exact) if days is None else count.days(days, self._many)
+        def window_for(filters: Filters) -> Window:
+            return window_of(connection, filters, exact, time_left)
+
+        window = place.window if place else window_for(question.filters)
+        interval = scale.interval
+        if interval == "auto":
+            interval = calendar.choose(*window)
+        starts = calendar.starts(*window, interval, scale.zone)
+        until = place.until if place else window.end
+        inner = Window(window.start, until)
+        if days is not None:
+            inner = with_events(inner, lambda: window_for(without_times(question.filters)))
+        named = place.named if place else ()
+        count = BarCount(question, slices, inner, Bars(starts), window.end, named)
+        tally, since = count.hours(exact) if days is None else count.days(days, self._many)
         if since <= inner.start:
             since = window.start
         named = tuple(tally.settle())

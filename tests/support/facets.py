@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from storage.cache.day_cache import DayCache
 from storage.model.filters import Filters
 from storage.postgres.engine import short_engine
+from storage.postgres.read_router import ReadRouter
 from storage.settings import StorageSettings
 from storage.statistics.coverage import Span
 from storage.statistics.facet_question import FacetQuestion
@@ -40,7 +41,7 @@ def facets(
     engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, grace_ms)
     try:
-        yield Facets(engine, lambda connection: exact, days, seconds)
+        yield Facets(ReadRouter(engine), lambda connection: exact, days, seconds)
     finally:
         days.close()
         engine.dispose()

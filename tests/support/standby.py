@@ -18,6 +18,7 @@ from cli.process.spawn import kill, spawn
 from cli.settings import server_environment
 from testbed.waiting import wait_until
 from tests.support.data_folders import reachable_folder
+from tests.support.freezing import frozen
 
 SETTINGS = {
     "listen_addresses": "",
@@ -85,6 +86,28 @@ class Member:
             kill(self._process)
             self._process = None
 
+    def start_again(self) -> None:
+        """Start after a kill, with its own data."""
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)  # it says that it is ready
+        self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze all of its processes for the block."""
+        assert self._process
+        with frozen(self._process.pid):
+            yield
+
+    def replay(self, *, delay: str = "0", is_paused: bool = False) -> None:
+        """Let a standby replay at once, late, or not at all."""
+        self.sql(f"ALTER SYSTEM SET recovery_min_apply_delay = '{delay}'")
+        self.sql("SELECT pg_reload_conf()")
+        self.sql(f"SELECT pg_wal_replay_{'pause' if is_paused else 'resume'}()")
+        state = [("paused" if is_paused else "not paused",)]
+        wait_until(
+            lambda: self.sql("SELECT pg_get_wal_replay_pause_state()") == state, "the replay"
+        )
+
     def promote(self) -> None:
         """Make a primary of a standby."""
         self._run("pg_ctl", "promote", "-D", str(self.folder))
@@ -107,17 +130,18 @@ class Member:
 
 
 @contextmanager
-def two_servers() -> Iterator[tuple[Member, Member]]:
-    """Yield a primary and its standby, for which each commit waits."""
+def two_servers(*, waits_for_standby: bool = True) -> Iterator[tuple[Member, Member]]:
+    """Yield a primary and its standby, for which each commit waits, unless told otherwise."""
     with reachable_folder() as folder:
         members = Member(folder / "a"), Member(folder / "b")
         primary, standby = members
         try:
             primary.make()
             standby.follow(primary)
-            primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            primary.sql("SELECT pg_reload_conf()")
-            wait_until(lambda: is_synchronous(primary), "a synchronous standby")
+            if waits_for_standby:
+                primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                primary.sql("SELECT pg_reload_conf()")
+                wait_until(lambda: is_synchronous(primary), "a synchronous standby")
             yield members
         finally:
             for member in members:
@@ -127,6 +151,11 @@ def two_servers() -> Iterator[tuple[Member, Member]]:
 def is_synchronous(primary: Member) -> bool:
     """Return whether commits wait for a connected standby."""
     return ("sync",) in primary.sql("SELECT sync_state FROM pg_stat_replication")
+
+
+def address_of_one(member: Member) -> str:
+    """Return the address of one server."""
+    return f"postgresql://{NAME}@/{NAME}?host={member.socket}&port={PORT}"
 
 
 def address_of(*members: Member) -> str:

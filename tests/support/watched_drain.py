@@ -15,6 +15,7 @@ from storage.events.reader import EventStore
 from storage.events.writer import BatchTransaction, BatchWriter
 from storage.model.event import Event
 from storage.model.filters import Filters
+from storage.model.wal_position import WalPosition
 from storage.postgres.engine import writing_engine
 from storage.redis.client import connect
 from storage.settings import StorageSettings
@@ -77,10 +78,10 @@ class WatchedStore(EventStore):
     after: Callable[[], None] = staticmethod(lambda: None)
     on_query: Callable[[], None] = staticmethod(lambda: None)
 
-    def page(self, filters: Filters) -> Page:
+    def page(self, filters: Filters, wal: WalPosition | None = None) -> Page:
         self.before()
         self.on_query()
-        found = super().page(filters)
+        found = super().page(filters, wal)
         self.after()
         return found
 

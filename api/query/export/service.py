@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from api.http.problems import unavailable
 from api.query.bounded_threads import BoundedThreads
@@ -18,6 +18,7 @@ from api.query.pace import Pace
 from storage.errors import QueryTooSlow, StorageError
 from storage.events.export import Export, ExportPage
 from storage.metrics.instruments import exported_events, exports
+from storage.postgres.read_router import ReadRouter
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class Exports:
     connection, however slow their clients are.
     """
 
-    def __init__(self, engine: Any, threads: BoundedThreads) -> None:
-        self._engine = engine
+    def __init__(self, router: ReadRouter, threads: BoundedThreads) -> None:
+        self._router = router
         self._threads = threads
         self._pace = Pace()
         self._running = 0
@@ -68,7 +69,7 @@ class Exports:
     def open(self, question: ExportQuestion, is_gzip: bool) -> "RunningExport":
         """Return an export that has not begun."""
         reads = CancellableReads(self._threads)
-        export = Export(self._engine, question.filters, reads.interrupt)
+        export = Export(self._router, question.filters, reads.interrupt)
         return RunningExport(export, Writer(_lines(question), is_gzip), reads, self._pace)
 
 

@@ -6,6 +6,10 @@
 --                 counted as closed (a clock went back)
 --   closed_until  the latest end (ms) of a window that counts as closed, or may soon
 --   f:<writer>    the latest fence that has begun a write: calls with an older one change nothing
+--   b:<writer>    when the writer's latest write has begun (us)
+--   wal           a place in PostgreSQL's WAL behind the commit of each write that has ended, as
+--                 `system/timeline/lsn` (storage/model/wal_position.py); absent if it is not known
+--   wal_lost      when a write has ended without telling its place (us)
 -- A writer is a drain, under the number of its shard, or `replay`. The sorted set
 -- `cache:pending_writers` has the writers between begin_write.lua and end_write.lua; for each of
 -- them, no page of the tags in `cache:pending_tags:<writer>` is served.
@@ -19,6 +23,26 @@ local function late(generations, oldest_ms)
 end
 local function overtaken(generations, shard, fence)
   return tonumber(redis.call('HGET', generations, 'f:' .. shard) or '0') > tonumber(fence)
+end
+-- Keep the place that a write tells with its end, if it is behind the one that is known. While none
+-- is known, only a write tells it that has begun after the last one that did not: its commit, and so
+-- its place, is behind the others' commits.
+local function keep_wal(generations, writer, told)
+  if told == '' then
+    redis.call('HSET', generations, 'wal_lost', string.format('%.0f', now_us()))
+    redis.call('HDEL', generations, 'wal')
+    return
+  end
+  local found = redis.call('HMGET', generations, 'wal', 'wal_lost', 'b:' .. writer)
+  if found[1] then
+    local system, timeline, lsn = string.match(found[1], '(%d+)/(%d+)/(%d+)')
+    local of, on, at = string.match(told, '(%d+)/(%d+)/(%d+)')
+    timeline, lsn, on, at = tonumber(timeline), tonumber(lsn), tonumber(on), tonumber(at)
+    if of == system and (on < timeline or (on == timeline and at <= lsn)) then return end
+  elseif tonumber(found[3] or '0') <= tonumber(found[2] or '0') then
+    return
+  end
+  redis.call('HSET', generations, 'wal', told)
 end
 local function is_pending(shards, tags)
   for _, shard in ipairs(shards) do

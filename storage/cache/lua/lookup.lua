@@ -5,8 +5,9 @@
 -- ARGV 1 grace_us after the epoch began  2 lock_ttl_ms, 0: don't take the lock
 --      3 token of the caller  4 watermark_ms, 0: unknown  then the page's tags
 -- Returns {'hit', body, etag} | {'wait'}: another process runs the query |
---         {'miss', generations, closed, watermark_ms}: run it, then store the page under these
---         generations, or under `closed` if its window ends at this watermark or before.
+--         {'miss', generations, closed, watermark_ms, wal}: run it, then store the page under these
+--         generations, or under `closed` if its window ends at this watermark or before. A standby
+--         may run it that has replayed the place `wal`; '': none may.
 local now = now_us()
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
@@ -24,7 +25,8 @@ else
     return {'hit', page[2], page[3]}
   end
 end
-if ARGV[2] == '0' then return {'miss', open, closed, 0} end
+if ARGV[2] == '0' then return {'miss', open, closed, 0, ''} end
 local holder = redis.call('SET', KEYS[4], ARGV[3], 'NX', 'GET', 'PX', ARGV[2])
 if holder and holder ~= ARGV[3] then return {'wait'} end
-return {'miss', open, closed, record_watermark(KEYS[1], KEYS[2], ARGV[4])}
+local wal = open ~= 'none' and not pending and redis.call('HGET', KEYS[1], 'wal')
+return {'miss', open, closed, record_watermark(KEYS[1], KEYS[2], ARGV[4]), wal or ''}

@@ -72,6 +72,21 @@ def test_a_figure_that_can_not_be_asked_for_is_unknown_and_never_zero() -> None:
     assert text.count("unknown") == 9
 
 
+def test_each_standby_has_a_row_that_says_where_readers_go() -> None:
+    states = {
+        "reading": "Standby        db:1: readers use it, 0 bytes (0.0 s) behind",
+        "behind": "Standby        db:1: readers use the primary, 2.0 KiB (5.0 s) behind",
+        "away": "Standby        db:1: can't be used, readers use the primary",
+        "unknown": "Standby        db:1: readers use the primary: it is unknown which commits it "
+        "must have",
+    }
+    lags = {"reading": (0, 0.0), "behind": (2048, 5.0)}
+    for state, row in states.items():
+        behind, seconds = lags.get(state, (None, None))
+        one = {"name": "db:1", "state": state, "lag_bytes": behind, "lag_seconds": seconds}
+        assert said(standbys=[one])[6] == row
+
+
 def test_one_event_is_not_told_in_the_plural() -> None:
     accounts = {**SERVICE["conservation"], "accepted": 1, "accounted": 1, "untrimmed": 0}
     lines = said(backlog=1, backlog_bytes=1, lag_seconds=1, stored_per_second=1.2,

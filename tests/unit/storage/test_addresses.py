@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from storage import host_list
 from storage.errors import SettingsError
 from storage.settings import StorageSettings
 from testbed.servers import environment
@@ -108,6 +109,40 @@ def test_a_list_of_hosts_of_postgresql_is_taken(
     assert (told, options["dbname"]) == ((host, port, target), "a")
     assert options["password"] == (SECRET if SECRET in url else "p@,x")
     assert settings(database_url=taken).database_url == taken  # other processes read it again
+
+
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("", []),
+        (f"postgresql://user:{SECRET}@h1:5432/a", ["h1:5432"]),
+        ("postgresql://h1/a?target_session_attrs=standby", ["h1"]),
+        ("postgresql://me@/a?host=/run/a&port=5433", ["/run/a:5433"]),
+        (f"postgresql://user:{SECRET}@h1:5432,h2/a", ["h1:5432", "h2"]),
+        ("postgresql://me@/a?host=/run/a,h2&port=7", ["/run/a:7", "h2:7"]),
+    ],
+)
+def test_each_standby_of_an_address_is_one_host(url: str, names: list[str]) -> None:
+    taken = settings(read_url=url, database_password="p@,x").read_url
+    hosts = host_list.each_host(taken) if taken else []
+    assert [name for name, _ in hosts] == names
+    for name, each in hosts:
+        found = sa.make_url(each)
+        options = found.get_dialect()().create_connect_args(found)[1]
+        host, _, port = name.partition(":")
+        assert (options["host"], str(options.get("port", ""))) == (host, port)
+        assert options["password"] == (SECRET if SECRET in url else "p@,x")
+    assert settings(read_url=taken).read_url == taken
+
+
+@pytest.mark.parametrize("target", ["read-write", "standby"])
+def test_a_list_of_standbys_has_no_other_target_than_any(target: str) -> None:
+    with pytest.raises(
+        SettingsError, match="is not any: each of them is asked by itself"
+    ) as raised:
+        settings(read_url=f"{_AT}h1,h2/a?target_session_attrs={target}")
+    assert "read-write;" not in str(raised.value)
+    assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize("password", ["p,w", "p,w/x?", ",", "h1:1,h2:2/a?host"])

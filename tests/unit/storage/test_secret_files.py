@@ -16,11 +16,13 @@ VARIABLES = [
     "ACTIVITY_CONTROL_PASSWORD_FILE",
     "ACTIVITY_DATABASE_URL_FILE",
     "ACTIVITY_DATABASE_PASSWORD_FILE",
+    "ACTIVITY_READ_URL_FILE",
 ]
 TEXTS = {
     "queue_url": "redis://u@queue:1/0",
     "control_url": "redis://u@control:2/0",
     "database_url": "postgresql+psycopg2://u:p@db/activity",
+    "read_url": "postgresql+psycopg2://u:p@db2/activity",
 }
 
 
@@ -54,6 +56,7 @@ def test_every_address_and_password_may_be_in_a_file(monkeypatch: pytest.MonkeyP
     assert found.queue_url == "redis://u:p%40ss%20word@queue:1/0"
     assert found.control_url == TEXTS["control_url"]
     assert found.database_url == TEXTS["database_url"]
+    assert found.read_url == TEXTS["read_url"]
     assert "queue_url" in found.model_fields_set
 
 

@@ -11,6 +11,7 @@ from storage.events.page_rows import Page
 from storage.events.reader import EventStore
 from storage.model.event import now_ms, to_datetime
 from storage.model.filters import Filters
+from storage.model.wal_position import WalPosition
 from storage.settings import StorageSettings
 from tests.support.reading import Reader, reader
 
@@ -25,10 +26,10 @@ class SlowStore(EventStore):
     started = threading.Semaphore(0)
     may_end = threading.Event()
 
-    def page(self, filters: Filters) -> Page:
+    def page(self, filters: Filters, wal: WalPosition | None = None) -> Page:
         self.started.release()
         assert self.may_end.wait(60)
-        return super().page(filters)
+        return super().page(filters, wal)
 
 
 @pytest.fixture

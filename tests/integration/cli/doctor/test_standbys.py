@@ -43,3 +43,25 @@ def test_a_synchronous_standby_that_is_away_is_a_fault(listed: Bench) -> None:
     assert finding.verdict is Verdict.FAULT
     assert "no event is stored" in finding.text
     assert "pg_stat_replication" in finding.remedy
+
+
+def test_without_standbys_for_readers_they_use_the_primary(bench: Bench) -> None:
+    finding = bench.examine()["database-read-standbys"]
+    assert finding.verdict is Verdict.OK
+    assert "readers use the primary" in finding.text
+
+
+def test_a_primary_in_the_place_of_a_standby_is_a_warning(bench: Bench) -> None:
+    bench.change(read_url=bench.settings.database_url)
+    finding = bench.examine()["database-read-standbys"]
+    assert finding.verdict is Verdict.WARNING
+    assert "it is no standby, but a primary" in finding.text
+    assert "ACTIVITY_READ_URL" in finding.remedy
+
+
+def test_a_standby_that_does_not_answer_is_a_warning(bench: Bench) -> None:
+    given = "postgresql://activity@127.0.0.1:1,127.0.0.1:2/activity"
+    bench.change(read_url=StorageSettings(read_url=given, _env_file=None).read_url)
+    finding = bench.examine()["database-read-standbys"]
+    assert finding.verdict is Verdict.WARNING
+    assert "in place of 2 standbys; 127.0.0.1:1: " in finding.text

@@ -19,6 +19,7 @@ from storage.model.filters import Filters
 from storage.postgres.engine import counting_engine, short_engine
 from storage.postgres.interrupt import Interrupt
 from storage.postgres.partitions import name_of
+from storage.postgres.read_router import ReadRouter
 from storage.settings import StorageSettings
 from tests.support.reading import made, make_days, store
 
@@ -35,7 +36,7 @@ def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
 
 def lines_of(engine: sa.Engine, rows: int = 100, **filters: Any) -> list[str]:
     """Return the lines of a whole export with pages of so many rows."""
-    export = Export(engine, Filters(**filters), Interrupt(), rows)
+    export = Export(ReadRouter(engine), Filters(**filters), Interrupt(), rows)
     export.begin()
     lines: list[str] = []
     for _ in range(10_000):
@@ -94,7 +95,7 @@ def test_pages_of_any_size_have_each_event_once(
 def test_the_end_is_that_of_the_begin(settings: StorageSettings, engine: sa.Engine) -> None:
     events = [made(FIRST_MS + number) for number in range(10)]
     store(settings, events)
-    export = Export(engine, Filters(), Interrupt(), rows=5)
+    export = Export(ReadRouter(engine), Filters(), Interrupt(), rows=5)
     export.begin()
     store(settings, [made(FIRST_MS + 20)])
     assert ids_of([*export.next().lines, *export.next().lines]) == [event.id for event in events]
@@ -144,7 +145,7 @@ def test_an_interrupt_cancels_the_query_that_runs(
         interrupt.cancel()  # between two statements: without effect
         assert connection.scalar(sa.text("SELECT 1")) == 1
     assert interrupt.is_set
-    export = Export(engine, Filters(), interrupt)
+    export = Export(ReadRouter(engine), Filters(), interrupt)
     export.begin()
     with pytest.raises(QueryTooSlow):
         export.next()
@@ -156,7 +157,7 @@ def test_a_page_ends_early_past_its_bytes(
     events = [made(FIRST_MS + number, message="x" * 900) for number in range(1200)]
     store(settings, events)
     monkeypatch.setattr(exporting, "PAGE_BYTES", 300_000)
-    export = Export(engine, Filters(), Interrupt())
+    export = Export(ReadRouter(engine), Filters(), Interrupt())
     export.begin()
     pages = [export.next().lines for _ in range(4)]
     assert [len(lines) for lines in pages[:2]] == [500, 500]
@@ -169,7 +170,7 @@ def test_partitions_that_are_dropped_meanwhile_end_nothing(
     days = [made(FIRST_MS + day * 24 * 60 * MINUTE) for day in range(4)]
     make_days(settings, (to_datetime(created_ms(event)) for event in days))
     store(settings, days)
-    export = Export(engine, Filters(), Interrupt(), rows=1)
+    export = Export(ReadRouter(engine), Filters(), Interrupt(), rows=1)
     export.begin()
     found = ids_of(export.next().lines)
     with short_engine(settings.database_url) as writing, writing.begin() as connection:

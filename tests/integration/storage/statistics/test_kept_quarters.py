@@ -14,6 +14,7 @@ from storage.cache.day_cache import DayCache
 from storage.model.event import Event, now_ms, to_datetime
 from storage.model.filters import Filters
 from storage.model.name_limits import NameLimits
+from storage.postgres.read_router import ReadRouter
 from storage.settings import StorageSettings
 from storage.statistics import table_counts
 from storage.statistics.bars import INTERVALS, MAX_BARS, Interval
@@ -51,7 +52,7 @@ def statistics(settings: StorageSettings, seconds: float = 30) -> Iterator[Stati
     engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, 0)
     try:
-        yield Statistics(engine, lambda _: (), days, seconds)
+        yield Statistics(ReadRouter(engine), lambda _: (), days, seconds)
     finally:
         days.close()
         engine.dispose()

@@ -14,6 +14,7 @@ from storage.cache.day_cache import DayCache
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.where import Name, Not, Or
+from storage.postgres.read_router import ReadRouter
 from storage.settings import StorageSettings
 from storage.statistics.bars import INTERVALS, Interval
 from storage.statistics.coverage import Span
@@ -62,7 +63,7 @@ def statistics(
     engine = unhurried_engine(settings)
     days = DayCache(settings.control_url, 3_600, 0)
     try:
-        yield Statistics(engine, lambda _: exact, days, seconds)
+        yield Statistics(ReadRouter(engine), lambda _: exact, days, seconds)
     finally:
         days.close()
         engine.dispose()
