@@ -1,13 +1,12 @@
 """The services of an API process, which are opened and closed in a fixed order."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
+from sqlalchemy import Engine
 from starlette.requests import Request
 
 from api.admin.service import Admin, open_admin
@@ -30,6 +29,7 @@ from api.ops.health import PROBE_SECONDS, Probes
 from api.ops.metrics import Metrics
 from api.ops.rates import Rates, RateSampler
 from api.ops.server_calls import ServerCalls
+from api.ops.start_check import check_servers
 from api.ops.status import Status
 from api.query.bounded_threads import BoundedThreads
 from api.query.bulk_reads import BulkReads
@@ -49,7 +49,6 @@ from storage.access.rate_limits import RateLimits
 from storage.access.session_store import SessionStore
 from storage.cache.day_cache import DayCache
 from storage.cache.page_cache import PageCache
-from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.events.hour_counts import counted_spans
 from storage.events.reader import EventStore
 from storage.feed.hints import FeedHints
@@ -70,8 +69,6 @@ from storage.settings import StorageSettings
 from storage.statistics.facets import Facets
 from storage.statistics.newest_keys import KEYS_MS
 from storage.statistics.reader import Statistics
-
-log = logging.getLogger(__name__)
 
 EXPIRY_SHOWN_SECONDS = 30 * 86_400
 
@@ -118,18 +115,11 @@ async def open_services(
     async with AsyncExitStack() as stack:
         engine = reading_engine(storage.database_url, storage.database_pool)
         standbys = _standbys(stack, storage, settings)
-        router = standbys.router(engine, partial(reading_engine, pool=storage.database_pool))
-        store = EventStore(engine, router=router)
-        stack.callback(store.close)
-        cache = _page_cache(storage, settings)
-        stack.push_async_callback(cache.close)
-        queue = connect_async(storage.queue_url)
-        limits, replicas = _backlog_limits(settings), replicated_runner(storage)
-        producer = QueueProducer(queue, storage.shards, limits, replicas)
-        stack.push_async_callback(producer.close)
-        inspector = Inspector.of(queue, storage)
+        store = _event_store(stack, storage, engine, standbys)
+        cache = _page_cache(stack, storage, settings)
+        producer, inspector = _queue(stack, storage, settings)
         history = History(store, cache, producer, storage.database_pool)
-        await _check(producer, inspector, history)
+        await check_servers(producer, inspector, history)
         sweeper, wakeups = _drain_wakers(stack, storage)
         await _watch_keys(stack, storage, engine, keys)
         monitor, lag, freshness = _watch_backlog(stack, inspector)
@@ -152,9 +142,7 @@ async def open_services(
             ack_waiter,
             Importer(history.known, history.find, ingest, ack_waiter),
             history,
-            *_bulk_services(
-                stack, storage, settings, partial(watermark_or_zero, producer), standbys
-            ),
+            *_bulk_services(stack, storage, settings, producer, standbys),
             _feed(stack, storage, lag),
             lag,
             freshness,
@@ -193,9 +181,10 @@ def _bulk_services(
     stack: AsyncExitStack,
     storage: StorageSettings,
     settings: ApiSettings,
-    watermark_ms: Callable[[], Awaitable[int]],
+    producer: QueueProducer,
     standbys: Standbys,
 ) -> tuple[StatisticsService, FacetService, Exports]:
+    watermark_ms = partial(watermark_or_zero, producer)
     engine = counting_engine(storage.database_url)
     router = standbys.router(engine, counting_engine)
     stack.callback(router.close)
@@ -223,17 +212,38 @@ def _feed(stack: AsyncExitStack, storage: StorageSettings, lag: Lag) -> Feed:
     return feed
 
 
-def _backlog_limits(settings: ApiSettings) -> BacklogLimits:
-    return BacklogLimits(settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys)
+def _event_store(
+    stack: AsyncExitStack, storage: StorageSettings, engine: Engine, standbys: Standbys
+) -> EventStore:
+    pool = storage.database_pool
+    store = EventStore(engine, router=standbys.router(engine, partial(reading_engine, pool=pool)))
+    stack.callback(store.close)
+    return store
 
 
-def _page_cache(storage: StorageSettings, settings: ApiSettings) -> PageCache:
+def _page_cache(
+    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
+) -> PageCache:
     control = connect_async(storage.control_url)
-    return PageCache(control, settings.cache_seconds * 1000, settings.cache_grace_ms)
+    cache = PageCache(control, settings.cache_seconds * 1000, settings.cache_grace_ms)
+    stack.push_async_callback(cache.close)
+    return cache
+
+
+def _queue(
+    stack: AsyncExitStack, storage: StorageSettings, settings: ApiSettings
+) -> tuple[QueueProducer, Inspector]:
+    queue = connect_async(storage.queue_url)
+    limits = BacklogLimits(
+        settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys
+    )
+    producer = QueueProducer(queue, storage.shards, limits, replicated_runner(storage))
+    stack.push_async_callback(producer.close)
+    return producer, Inspector.of(queue, storage)
 
 
 async def _watch_keys(
-    stack: AsyncExitStack, storage: StorageSettings, engine: Any, keys: KeyRing
+    stack: AsyncExitStack, storage: StorageSettings, engine: Engine, keys: KeyRing
 ) -> None:
     client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
     stack.callback(client.close)
@@ -334,34 +344,3 @@ def _ingest(
 def services_of(request: Request) -> Services:
     """Return the services of the application that received this request."""
     return cast(Services, request.app.state.services)
-
-
-async def _check(producer: QueueProducer, inspector: Inspector, history: History) -> None:
-    await _announce(producer, inspector)
-    await _check_history(history)
-
-
-async def _announce(producer: QueueProducer, inspector: Inspector) -> None:
-    """Announce this process to the queue, and log an error if the queue is not durable."""
-    try:
-        await producer.announce()
-        found = await inspector.server()
-        for problem in found.problems:
-            log.error("ACKNOWLEDGED EVENTS MAY BE LOST: %s", problem)
-        if found.durability == "stated":
-            log.warning(
-                "the durability of the queue is stated (ACTIVITY_QUEUE_DURABILITY=trusted) and not "
-                "checked"
-            )
-    except StorageError as error:
-        log.warning("starting without the queue: %s", error)
-
-
-async def _check_history(history: History) -> None:
-    """Log an error if this PostgreSQL can't store events; they are accepted regardless."""
-    with suppress(DatabaseUnavailable, TimeoutError):
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                await history.ping()
-        except DatabaseMismatch as error:
-            log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)

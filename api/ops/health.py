@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Literal
 
-from api.formats.schemas import Dependency, Readiness
+from api.formats.status_schemas import Dependency, Readiness
 from api.http.problems import of_storage
 from api.ops.bounded_call import BoundedCall
 from api.ops.shared_call import SharedCall

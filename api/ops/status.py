@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TypeVar
 
-from api.formats.schemas import (
+from api.formats.status_schemas import (
     Conservation,
     QueueStatus,
     ShardStatus,

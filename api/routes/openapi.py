@@ -15,9 +15,9 @@ from api.formats.schemas import (
     EventWithReceipt,
     PageAnswer,
     ProblemAnswer,
-    Readiness,
     ReceiptsAnswer,
 )
+from api.formats.status_schemas import Readiness
 from api.query.fresh import FRESH
 from api.query.id_params import ID
 from api.query.language.parser import MAX_QUESTION

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from api.formats.schemas import Liveness, Readiness, StatusAnswer
+from api.formats.status_schemas import Liveness, Readiness, StatusAnswer
 from api.http.problem_response import JsonResponse
 from api.ops.health import Purpose
 from api.query.known_params import require_known

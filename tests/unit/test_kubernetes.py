@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.app import create_app
-from api.formats.schemas import StatusAnswer
+from api.formats.status_schemas import StatusAnswer
 from api.http.hosts import Hosts
 from api.settings import ApiSettings
 from cli.main import COMMANDS

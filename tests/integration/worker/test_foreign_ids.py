@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 
-from api.formats.schemas import StatusAnswer
+from api.formats.status_schemas import StatusAnswer
 from storage.events.ledger import read_ledger
 from storage.queue.inspector import LAST_ID
 from storage.redis import keys
