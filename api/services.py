@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Engine
 from starlette.requests import Request
 
 from api.admin.service import Admin, open_admin
@@ -119,7 +118,7 @@ async def open_services(
         cache = _page_cache(stack, storage, settings)
         producer, inspector = _queue(stack, storage, settings)
         history = History(store, cache, producer, storage.database_pool)
-        await check_servers(producer, inspector, history)
+        await check_servers(producer, inspector, history.ping)
         sweeper, wakeups = _drain_wakers(stack, storage)
         await _watch_keys(stack, storage, engine, keys)
         monitor, lag, freshness = _watch_backlog(stack, inspector)
@@ -213,7 +212,7 @@ def _feed(stack: AsyncExitStack, storage: StorageSettings, lag: Lag) -> Feed:
 
 
 def _event_store(
-    stack: AsyncExitStack, storage: StorageSettings, engine: Engine, standbys: Standbys
+    stack: AsyncExitStack, storage: StorageSettings, engine: Any, standbys: Standbys
 ) -> EventStore:
     pool = storage.database_pool
     store = EventStore(engine, router=standbys.router(engine, partial(reading_engine, pool=pool)))
@@ -243,7 +242,7 @@ def _queue(
 
 
 async def _watch_keys(
-    stack: AsyncExitStack, storage: StorageSettings, engine: Engine, keys: KeyRing
+    stack: AsyncExitStack, storage: StorageSettings, engine: Any, keys: KeyRing
 ) -> None:
     client = connect(storage.queue_url, KEY_ANSWER_SECONDS)
     stack.callback(client.close)

@@ -31,6 +31,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse every argument. Raises `BadArguments`."""
+        options: argparse.Namespace
         options, unknown = self.parse_known_args(arguments)
         if unknown and PASSED_ON in options:
             # They stand before the first argument without a dash, with which the rest begins.

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from api.ops.health import PROBE_SECONDS
-from api.query.service import History
 from storage.errors import DatabaseMismatch, DatabaseUnavailable, StorageError
 from storage.queue.inspector import Inspector
 from storage.queue.producer import QueueProducer
@@ -13,10 +13,12 @@ from storage.queue.producer import QueueProducer
 log = logging.getLogger(__name__)
 
 
-async def check_servers(producer: QueueProducer, inspector: Inspector, history: History) -> None:
+async def check_servers(
+    producer: QueueProducer, inspector: Inspector, ping: Callable[[], Awaitable[None]]
+) -> None:
     """Announce the process to the queue, and log what keeps events from being kept."""
     await _announce(producer, inspector)
-    await _check_history(history)
+    await _check_database(ping)
 
 
 async def _announce(producer: QueueProducer, inspector: Inspector) -> None:
@@ -35,11 +37,11 @@ async def _announce(producer: QueueProducer, inspector: Inspector) -> None:
         log.warning("starting without the queue: %s", error)
 
 
-async def _check_history(history: History) -> None:
+async def _check_database(ping: Callable[[], Awaitable[None]]) -> None:
     """Log an error if this PostgreSQL can't store events; they are accepted regardless."""
     with suppress(DatabaseUnavailable, TimeoutError):
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await history.ping()
+                await ping()
         except DatabaseMismatch as error:
             log.error("EVENTS ARE ACCEPTED BUT NOT STORED: %s", error)

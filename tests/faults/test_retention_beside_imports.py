@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
@@ -111,6 +112,10 @@ def run(settings: StorageSettings, step: str | None = None) -> subprocess.Comple
     )
 
 
+def is_killed(settings: StorageSettings, step: str) -> bool:
+    return run(settings, step).returncode == -SIGKILL
+
+
 def count(engine: sa.Engine, statement: str) -> int:
     with transaction(engine) as connection:
         return int(connection.exec_driver_sql(statement).scalar_one())
@@ -133,9 +138,8 @@ def test_imports_beside_runs_that_are_killed_at_each_step_lose_and_double_nothin
                 importing.more()
                 # A partition that an earlier run has left is finished by the run of the worker.
                 wait_until(lambda: count(engine, old) > 0, "something to be due", 120)
-                wait_until(
-                    lambda s=step: run(settings, s).returncode == -SIGKILL, "to be killed", 120
-                )
+                killed = partial(is_killed, settings, step)
+                wait_until(killed, f"to be killed at {step}", 120)
                 assert running.http.get("/events?limit=10").status_code == 200
             importing.more()
         wait_until(lambda: run(settings).returncode == 0, "retention to be done", 120)
