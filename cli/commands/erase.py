@@ -1,6 +1,7 @@
 """`activity erase`: erase a person from everything that the service keeps."""
 
 import json
+import shlex
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -16,7 +17,7 @@ from cli.service_choice import advising, require_fit_servers, urls_of_run
 from cli.urls import storage_settings
 
 if TYPE_CHECKING:
-    from storage.erasure.eraser import Servers
+    from storage.erasure.eraser import Eraser, Servers
     from storage.model.erasing import Address
 
 HELP = "erase a person: every event of an email, and the address in the events of others"
@@ -76,7 +77,8 @@ def run(options: Namespace) -> int:
     with _opened(options.data_dir) as servers:
         if options.dry_run:
             return _preview(servers, address, options.json)
-        return _erase(servers, address, options.rewrite, options.json)
+        found = _erase(servers, address, options.rewrite, options.data_dir)
+    return _tell(found, options.json)
 
 
 def _address(email: str) -> "Address":
@@ -152,21 +154,48 @@ def _have(count: int) -> str:
     return "has" if count == 1 else "have"
 
 
-def _erase(servers: "Servers", address: "Address", rewrite: bool, as_json: bool) -> int:
+def _erase(
+    servers: "Servers", address: "Address", rewrite: bool, data_dir: str | None
+) -> dict[str, Any]:
+    """Return the erasure once it is done. If it is interrupted, say how it goes on."""
     from storage.access.actor import actor
     from storage.erasure.eraser import Eraser
 
     eraser = Eraser(servers)
-    begun = eraser.begin(address, actor(), rewrite)
+    erasure: UUID | None = None
+    try:
+        erasure = eraser.begin(address, actor(), rewrite).id
+        return _follow(servers, eraser, erasure)
+    except KeyboardInterrupt:
+        print(_interrupted(erasure, data_dir), file=sys.stderr)
+        raise
+
+
+def _interrupted(erasure: UUID | None, data_dir: str | None) -> str:
+    where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
+    follow = f"`activity erase --list{where}`"
+    if erasure is None:
+        return f"activity: interrupted as the erasure began: it goes on if {follow} shows it"
+    return (
+        f"activity: interrupted; the erasure {erasure} is recorded in PostgreSQL and goes on while "
+        f"`activity up` or `activity worker` runs. {follow} shows how far it is"
+    )
+
+
+def _follow(servers: "Servers", eraser: "Eraser", erasure: UUID) -> dict[str, Any]:
+    """Go on with the erasure until it is done, and say what it waits for."""
     told = ""
     while True:
-        found = _advance(servers, eraser, begun.id)
+        found = _advance(servers, eraser, erasure)
         if found["finished_at"] is not None:
-            break
+            return found
         if (text := _progress(found)) != told:
             told = text
             print(text, file=sys.stderr)
         time.sleep(_PAUSE_SECONDS)
+
+
+def _tell(found: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print(json.dumps({**found, "remains": [*found["remains"], *_REMAINS]}))
         return 0
@@ -176,7 +205,7 @@ def _erase(servers: "Servers", address: "Address", rewrite: bool, as_json: bool)
     return 0
 
 
-def _advance(servers: "Servers", eraser: Any, erasure: UUID) -> dict[str, Any]:
+def _advance(servers: "Servers", eraser: "Eraser", erasure: UUID) -> dict[str, Any]:
     """Do what can be done now; another process may do it instead."""
     from storage.erasure import records
     from storage.erasure.runner import run_pending

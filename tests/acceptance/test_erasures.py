@@ -1,6 +1,8 @@
 """Erasing a person over HTTP and at the terminal, and what the feed tells of it."""
 
 import json
+import re
+import signal
 from typing import Any
 
 import pytest
@@ -148,6 +150,28 @@ def test_the_command_counts_erases_and_lists(running: Service) -> None:
     refused = command.run("erase", "--email", "eve")
     assert refused.returncode == 2
     assert "e-mail address" in refused.stderr
+
+
+def test_an_erasure_that_is_interrupted_says_how_it_goes_on(running: Service) -> None:
+    mine, _ = post_person(running, "sue@b.example")
+    command = ActivityCommand(**_servers(running.settings))
+    erasing = command.start("erase", "--email", "sue@b.example")
+    assert erasing.stderr is not None
+    told: list[str] = []
+    while not told or " waits for " not in told[-1]:
+        told.append(erasing.stderr.readline())
+        assert told[-1], told
+    erasing.send_signal(signal.SIGINT)
+    _, said = erasing.communicate(timeout=60)
+    assert erasing.returncode == 130
+    (interrupted,) = [line for line in said.splitlines() if "interrupted" in line]
+    assert "goes on while `activity up` or `activity worker` runs" in interrupted
+    assert "`activity erase --list` shows how far it is" in interrupted
+    (erasure,) = re.findall(r"the erasure ([0-9a-f-]{36}) is recorded", interrupted)
+    assert command.lines("erase", "--list")[0].startswith(erasure)
+    with supervised(running.settings):
+        assert finish(running, erasure)["step"] == "done"
+    assert running.http.get(f"/events/{mine}").status_code == 404
 
 
 def _servers(settings: StorageSettings) -> dict[str, str]:
