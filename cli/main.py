@@ -27,7 +27,7 @@ class Subcommand(Protocol):
     HELP: str
     EXAMPLES: Sequence[str]
 
-    def add(self, parser: argparse.ArgumentParser) -> None:
+    def add(self, parser: Parser) -> None:
         """Describe the options."""
 
     def run(self, options: argparse.Namespace) -> int:

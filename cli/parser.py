@@ -27,9 +27,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
         # `--from -24h`: a value, as a negative number is, and no option.
         self._negative_number_matcher = _NEGATIVE
+        self._exclusions: list[tuple[str, str]] = []
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse every argument. Raises `BadArguments`."""
+        options: argparse.Namespace
         options, unknown = self.parse_known_args(arguments)
         if unknown and PASSED_ON in options:
             # They stand before the first argument without a dash, with which the rest begins.
@@ -41,6 +43,30 @@ class Parser(argparse.ArgumentParser):
             hint = _hint(unknown[0], known)
             parsers[-1].error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return options
+
+    def exclude(self, name: str, *others: str) -> None:
+        """Refuse an option beside any of the others, where it would have no effect.
+
+        A name may also be a word that an argument can be, such as `worker`.
+        """
+        self._exclusions += [(name, other) for other in others]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is known. Raises `BadArguments`, also for options that exclude each other."""
+        options, unknown = super().parse_known_args(args, namespace)
+        for name, other in self._exclusions:
+            if self._is_given(name, options) and self._is_given(other, options):
+                self.error(f"{name} and {other} exclude each other")
+        return options, unknown
+
+    def _is_given(self, name: str, options: argparse.Namespace) -> bool:
+        for action in self._actions:
+            value = getattr(options, action.dest, action.default)
+            if name in action.option_strings:
+                return value is not action.default
+            if not action.option_strings and name in (action.choices or ()):
+                return bool(value == name)
+        raise AssertionError(f"{self.prog} has no {name}")
 
     def actions(self) -> Iterator[argparse.Action]:
         """Return every option and argument, of all subcommands too."""

@@ -1,11 +1,12 @@
 """`activity api`: run API processes with servers that already run."""
 
 import socket
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from cli.commands.options import add_address, add_insecure, add_run, add_tls
 from cli.errors import UsageError
+from cli.parser import Parser
 from cli.process import listener as listening
 from cli.process import unix_listener
 from cli.process.commands import API_STOP_SECONDS, api_processes, insecure
@@ -29,7 +30,7 @@ EXAMPLES = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     add_address(parser)
     parser.add_argument(
@@ -43,6 +44,7 @@ def add(parser: ArgumentParser) -> None:
     add_insecure(parser)
     add_tls(parser)
     add_run(parser)
+    parser.exclude("--uds", "--host", "--port")
 
 
 def run(options: Namespace) -> int:
@@ -79,8 +81,6 @@ def run(options: Namespace) -> int:
 def _listener(options: Namespace, settings: CliSettings) -> socket.socket:
     if options.uds is None:
         return listening.listen(settings.host, settings.port)
-    if options.host or options.port:
-        raise UsageError("give either --uds, or --host and --port")
     if settings.tls_cert:
         raise UsageError("a Unix socket has no TLS: give either --uds or --tls-cert")
     return unix_listener.listen(Path(options.uds))

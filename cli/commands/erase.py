@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cli.commands.options import add_json, add_run
 from cli.errors import CliError, UsageError
+from cli.parser import Parser
 from cli.quantities import counted
 from cli.service_choice import advising, require_fit_servers, urls_of_run
 from cli.urls import storage_settings
@@ -37,7 +38,7 @@ _REMAINS = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
@@ -61,6 +62,8 @@ def add(parser: ArgumentParser) -> None:
         help="also rewrite the files of PostgreSQL that may still hold the bytes; it needs room "
         "for a copy of the largest partition",
     )
+    parser.exclude("--dry-run", "--list", "--records")
+    parser.exclude("--rewrite", "--list", "--records", "--dry-run")
     add_json(parser)
     add_run(parser)
 

@@ -1,7 +1,7 @@
 """`activity health`: check one process, cheaply enough for a probe every few seconds."""
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from cli.errors import NothingRuns, UsageError
 from cli.health import probes
 from cli.health.probe_settings import setting
 from cli.health.worker_states import Health
+from cli.parser import Parser
 
 HELP = "check one process; exit 0 if it is healthy, else exit 1 and say why in one line"
 EXAMPLES = (
@@ -23,7 +24,7 @@ _PATHS = {"api": "/health/ready", "query": "/health/ready?for=query"}
 _LIVE = "/health"
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     parser.add_argument(
         "what",
@@ -46,6 +47,8 @@ def add(parser: ArgumentParser) -> None:
     )
     add_tls_ca(parser)
     add_json(parser)
+    parser.exclude("worker", "--host", "--port", "--tls-ca")
+    parser.exclude("--data-dir", "--host", "--port")
 
 
 def run(options: Namespace) -> int:

@@ -1,8 +1,9 @@
 """`activity import`: import events of the past from files or standard input."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from cli.commands.send import add_input, add_service
+from cli.parser import Parser
 from cli.settings import load_settings
 
 HELP = "import events of the past from files of NDJSON or CSV, also packed"
@@ -14,7 +15,7 @@ EXAMPLES = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     parser.add_argument(
         "files",

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from cli.access import grants, terms
 from cli.commands.options import add_json, add_run, whole_number
+from cli.parser import Parser
 from storage.access.api_key import Scope
 
 HELP = "make, list, show, rotate or revoke API keys"
@@ -21,7 +22,7 @@ _OVERLAP = timedelta(hours=24)
 _MAX_DAILY = 10**15
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the actions."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_create(actions.add_parser("create", help="make a key, and print its token once"))
@@ -56,7 +57,7 @@ def add(parser: ArgumentParser) -> None:
         add_run(action)
 
 
-def _add_create(parser: ArgumentParser) -> None:
+def _add_create(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", type=grants.name, help="who uses the key")
     parser.add_argument(
         "--scope",
@@ -114,8 +115,9 @@ def _add_expires(parser: ArgumentParser, default: str) -> None:
     )
 
 
-def _add_quiet(parser: ArgumentParser) -> None:
+def _add_quiet(parser: Parser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print the token and nothing else")
+    parser.exclude("--quiet", "--json")
 
 
 def run(options: Namespace) -> int:

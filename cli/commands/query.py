@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cli.commands.options import add_data_dir, add_tls_ca, seconds, whole_number
 from cli.errors import UsageError
 from cli.exit_status import DONE
+from cli.parser import Parser
 from cli.query.question import add_filters, parameters
 from cli.settings import option_name
 from storage.statistics.bars import INTERVALS
@@ -52,13 +53,17 @@ _ONLY_FOR = {
 }
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     add_filters(parser)
     _add_listing(parser)
     _add_counting(parser)
     _add_following(parser)
     add_service(parser)
+    parser.exclude("--stats", "--facets", "--follow", "--since")
+    parser.exclude("--facets", "--follow", "--since")
+    parser.exclude("--all", "--limit")
+    parser.exclude("--json", "--csv")
 
 
 def _add_listing(parser: ArgumentParser) -> None:
@@ -192,18 +197,14 @@ def run(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> None:
-    """Raise `UsageError` for options that exclude each other."""
+    """Raise `UsageError` for options that do not fit the way to ask."""
     ways = [way for way in _WAYS if getattr(options, way)]
-    if len(ways) > 1 and ways != ["follow", "since"]:
-        raise UsageError(f"{option_name(ways[0])} and {option_name(ways[1])} exclude each other")
     way = ways[-1] if ways else ""
     for name, fitting in _ONLY_FOR.items():
         if getattr(options, name) not in (None, False) and way not in fitting:
             raise UsageError(f"{option_name(name)} {_misfit(way, fitting)}")
     if options.limit == 0 and way != "follow":
         raise UsageError("--limit 0 is for --follow")
-    if options.all and options.limit is not None:
-        raise UsageError("--all and --limit exclude each other")
     if options.output and not (options.since or options.csv or options.json):
         raise UsageError("--output needs --since, --csv or --json")
     _check_columns(options)
@@ -211,8 +212,6 @@ def _check(options: Namespace) -> None:
 
 def _check_columns(options: Namespace) -> None:
     """Raise `UsageError` for columns that the form does not have."""
-    if options.json and options.csv:
-        raise UsageError("--json and --csv exclude each other")
     if options.json and options.columns:
         raise UsageError("--columns is for the table and --csv; --json prints whole events")
     if options.columns:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from cli.commands.options import add_data_dir, add_json
 from cli.data_dir import data_folder
 from cli.errors import UsageError, plain_words
 from cli.exit_status import DONE, FAILED
+from cli.parser import Parser
 from cli.quantities import counted, noun
 from cli.settings import load_settings
 from cli.urls import storage_settings
@@ -26,7 +27,7 @@ EXAMPLES = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     parser.add_argument("folder", metavar="DIR", nargs="?", help="folder of the backup")
     parser.add_argument(
@@ -42,6 +43,7 @@ def add(parser: ArgumentParser) -> None:
     )
     add_data_dir(parser, "data folder, new or empty (ACTIVITY_DATA_DIR, default .data)")
     add_json(parser)
+    parser.exclude("--data-dir", "--own-servers")
 
 
 def run(options: Namespace) -> int:

@@ -1,7 +1,7 @@
 """`activity retention`: remove events past their age, or show what would be removed."""
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cli.commands.options import add_json, add_run
 from cli.errors import CliError
 from cli.exit_status import DONE, FAILED
+from cli.parser import Parser
 from cli.service_choice import urls_of_run
 from cli.urls import storage_settings
 
@@ -24,7 +25,7 @@ EXAMPLES = (
 )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the actions."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     actions.add_parser("show", help="show the settings, what is kept, and what a run would remove")
@@ -35,6 +36,7 @@ def add(parser: ArgumentParser) -> None:
         action="store_true",
         help="remove it also if more than 3 partitions or 10%% of the rows are due",
     )
+    run.exclude("--yes", "--dry-run")
     for action in actions.choices.values():
         add_json(action)
         add_run(action)

@@ -4,6 +4,7 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, Namespace,
 
 from cli.commands.options import add_json, add_tls_ca, delimiter, seconds, whole_number
 from cli.errors import UsageError
+from cli.parser import Parser
 from cli.settings import load_settings, option_name
 
 HELP = "send one event, or files with one JSON event on each line or of CSV"
@@ -25,7 +26,7 @@ _REQUIRED = 3  # the first fields of an event
 _MAX_BATCH_LINES, _MAX_CONNECTIONS, _MAX_SKIPPED_LINES = 10_000, 64, 10**18
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     parser.add_argument(
         "files",
@@ -67,7 +68,7 @@ def _add_event(parser: ArgumentParser) -> None:
     )
 
 
-def add_input(parser: ArgumentParser, verb: str) -> None:
+def add_input(parser: Parser, verb: str) -> None:
     """Describe the options for files and standard input; `verb` is the name of the command."""
     group = parser.add_argument_group(
         "files or standard input",
@@ -102,6 +103,7 @@ def add_input(parser: ArgumentParser, verb: str) -> None:
     )
     _add_speed(group)
     _add_progress(group, verb)
+    parser.exclude("--continue-anyway", "--restart")
 
 
 def _add_speed(group: _ArgumentGroup) -> None:
