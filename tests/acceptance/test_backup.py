@@ -15,11 +15,15 @@ import pytest
 import sqlalchemy as sa
 
 from cli.embedded.lock import is_held
+from storage.redis import keys
+from storage.redis.client import connect
 from testbed.servers import data_folder
 from testbed.waiting import wait_until
 from tests.acceptance.test_up import ACTIVITY, ROOT, environment, status, up
+from tests.support.erasing import tables_with
 from tests.support.runbook import commands
 
+JO = "jo@example.com"
 EVENT = {"component": "order", "environment": "production", "message": "paid"}
 
 
@@ -87,13 +91,24 @@ def load(url: object) -> Iterator[Load]:
             thread.join()
 
 
-def stored_ids(data: Path) -> list[str]:
-    url = json.loads((data / "state.json").read_text())["database_url"]
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        found = [str(each) for each in connection.scalars(sa.text("SELECT id FROM events"))]
+@contextmanager
+def engine_of(data: Path) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(json.loads((data / "state.json").read_text())["database_url"])
+    yield engine
     engine.dispose()
-    return found
+
+
+@contextmanager
+def nothing_is_stored(data: Path) -> Iterator[None]:
+    """Keep every worker from storing: what is posted in the block waits on the queue."""
+    with engine_of(data) as engine, engine.connect() as blocking:
+        blocking.execute(sa.text("LOCK TABLE drain_ledger IN SHARE MODE"))
+        yield
+
+
+def stored_ids(data: Path) -> list[str]:
+    with engine_of(data) as engine, engine.connect() as connection:
+        return [str(each) for each in connection.scalars(sa.text("SELECT id FROM events"))]
 
 
 def position(client: httpx.Client) -> str:
@@ -136,17 +151,12 @@ def test_a_backup_under_load_has_every_event_that_was_acknowledged_before_it(
 def test_what_waits_on_the_queue_is_in_a_backup_and_stored_by_the_restore(folders: Path) -> None:
     """No worker could store anything: everything that was acknowledged is on the queue alone."""
     source, backup, restored = folders / "source", folders / "backup", folders / "restored"
-    with up(source) as (_, client):
-        url = json.loads((source / "state.json").read_text())["database_url"]
-        engine = sa.create_engine(url)
-        with engine.connect() as blocking:
-            blocking.execute(sa.text("LOCK TABLE drain_ledger IN SHARE MODE"))
-            key = {"Idempotency-Key": "once"}
-            ids = [client.post("/events", json=EVENT).json()["id"] for _ in range(5)]
-            ids.append(client.post("/events", json=EVENT, headers=key).json()["id"])
-            document("backup", backup, "--data-dir", source)
-            assert stored_ids(source) == []
-        engine.dispose()
+    with up(source) as (_, client), nothing_is_stored(source):
+        key = {"Idempotency-Key": "once"}
+        ids = [client.post("/events", json=EVENT).json()["id"] for _ in range(5)]
+        ids.append(client.post("/events", json=EVENT, headers=key).json()["id"])
+        document("backup", backup, "--data-dir", source)
+        assert stored_ids(source) == []
     done = document("restore", backup, "--data-dir", restored)
     assert (done["missing"], done["waiting"], done["stored"]) == (0, {}, 6)
     assert done["forgotten_idempotency_keys"] == 1
@@ -201,17 +211,31 @@ def test_the_commands_of_the_page_for_operators_back_up_and_restore(folders: Pat
         assert client.get(f"/events/{event}").status_code == 200
 
 
+def add_no_event(data: Path, raw: bytes) -> None:
+    """Put an entry on the queue that becomes a dead letter."""
+    url = json.loads((data / "state.json").read_text())["queue_url"]
+    with connect(url) as queue:
+        queue.xadd(keys.stream(0), {"e": raw})
+
+
 def test_who_was_erased_after_a_backup_is_erased_again_by_its_restore(folders: Path) -> None:
     source, backup, restored = folders / "source", folders / "backup", folders / "restored"
     kept = folders / "erasures.json"
     with up(source) as (_, client):
-        for email in ("jo@example.com", "ann@example.com"):
+        for email in (JO, "ann@example.com"):
             client.post(
                 "/events", json={**EVENT, "email": email}, headers={"Prefer": "wait=60"}
             ).raise_for_status()
         told = {**EVENT, "message": "mail to Jo@Example.com"}
         client.post("/events", json=told, headers={"Prefer": "wait=60"}).raise_for_status()
-        document("backup", backup, "--data-dir", source)
+        with nothing_is_stored(source):
+            for waiting in ({"email": JO}, {"message": f"waits, to {JO}", "data": {"to": [JO]}}):
+                client.post("/events", json={**EVENT, **waiting}).raise_for_status()
+            add_no_event(source, f"no event, of {JO}".encode())
+            document("backup", backup, "--data-dir", source)
+        with engine_of(source) as engine:
+            everywhere = ["dead_letters", "events"]
+            wait_until(lambda: sorted(tables_with(engine, JO)) == everywhere, "all of Jo", 120)
         document("erase", "--email", "JO@example.com", "--data-dir", source)
         kept.write_text(activity("erase", "--records", "--data-dir", source).stdout)
     assert "jo@" not in kept.read_text().lower()
@@ -225,9 +249,13 @@ def test_who_was_erased_after_a_backup_is_erased_again_by_its_restore(folders: P
     assert "--erasures can't be read: no such file: No such file" in missing.stderr
     assert not restored.exists()
     done = document("restore", backup, "--data-dir", restored, "--erasures", kept)
-    assert (done["missing"], done["erasures_again"]) == (0, 1)
+    assert (done["missing"], done["erasures_again"], done["erasures_waiting"]) == (0, 1, {})
     with up(restored) as (_, client):
+        with engine_of(restored) as engine:
+            assert tables_with(engine, JO) == []
+            assert tables_with(engine, "no event, of [erased]") == ["dead_letters"]
         events = client.get("/events", params={"fresh": "true"}).json()["events"]
-        assert sorted(event["message"] for event in events) == ["mail to [erased]", "paid"]
+        messages = sorted(event["message"] for event in events)
+        assert messages == ["mail to [erased]", "paid", "waits, to [erased]"]
         assert [event["email"] for event in events if event.get("email")] == ["ann@example.com"]
         assert status(restored)["service"]["conservation"]["balanced"] is True  # type: ignore[index]

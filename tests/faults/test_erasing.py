@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from storage.erasure.runner import run_pending
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support import erasing as support
-from tests.support.erasing import ErasureBench, files_with, keys_with
+from tests.support.erasing import ErasureBench, files_with, keys_with, kinds_of_relations
 from tests.support.event_streams import changes
 
 erasing = support.erasing
@@ -95,16 +96,35 @@ def kill_workers(running: Service) -> None:
     running.workers.clear()
 
 
-def test_a_person_is_erased_while_workers_are_killed(erasing: ErasureBench) -> None:
-    with service(erasing.settings, workers=2, cache_grace_ms=0) as running:
+def assert_the_search_finds_bytes(erasing: ErasureBench, running: Service) -> None:
+    """Check that what is to be gone is found before: in tables, indexes, AOF, and cached pages."""
+
+    def is_cached() -> bool:
+        running.events(email=EMAIL)
+        return any("cache:page:" in name for name in keys_with(erasing.control, NEEDLE))
+
+    wait_until(is_cached, "a cached page", 60)
+    found = files_with(erasing.settings, erasing.engine, NEEDLE)
+    assert kinds_of_relations(erasing.engine, found) >= {"r", "i"}, found
+    assert [name for name in found if name.startswith("queue/appendonlydir/")], found
+
+
+def test_a_person_is_erased_while_workers_are_killed(erasing: ErasureBench, tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    with (
+        log.open("wb") as to,
+        service(erasing.settings, workers=2, cache_grace_ms=0, log_to=to) as running,
+    ):
         mine, others = post(running, 0, 1_500, with_jo=True)
         wait_until(lambda: running.http.get("/status").json()["backlog"] == 0, "all to be stored")
         assert len(running.events(email=EMAIL)) == 100
+        assert_the_search_finds_bytes(erasing, running)
         token = changes(running.http)["next"]
         kill_workers(running)
         for first in range(1_500, 4_500, 500):
             some = post(running, first, 500, with_jo=True)
             mine, others = mine | some[0], others | some[1]
+        assert any("events:" in name for name in keys_with(erasing.queue, NEEDLE))
         posting = Posting(running)
         body = {"email": EMAIL.upper(), "rewrite": True}
         begun = running.http.post("/admin/erasures", json=body)
@@ -129,6 +149,7 @@ def test_a_person_is_erased_while_workers_are_killed(erasing: ErasureBench) -> N
         again, _ = post(running, 0, 1, with_jo=True)
         wait_until(lambda: running.events(email=EMAIL), "a new event of the person", 60)
         assert [one["id"] for one in running.events(email=EMAIL)] == list(again)
+    assert NEEDLE not in log.read_bytes().lower()
 
 
 def assert_balanced(running: Service) -> None:

@@ -26,6 +26,7 @@ from storage.postgres.engine import (
     transaction,
     writing_engine,
 )
+from storage.postgres.tables import metadata
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.waiting import wait_until
@@ -163,6 +164,33 @@ def files_with(settings: StorageSettings, engine: sa.Engine, needle: bytes) -> l
     folders = (data / "postgres/base" / str(database), data / "queue", data / "log")
     paths = [path for each in folders for path in each.rglob("*")]
     return sorted(str(path.relative_to(data)) for path in paths if _has(path, needle))
+
+
+def kinds_of_relations(engine: sa.Engine, files: Sequence[str]) -> set[str]:
+    """Return of which kinds the relations in these files are (`files_with`): r table, i index."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text("SELECT CAST(relkind AS text), pg_relation_filepath(oid) FROM pg_class")
+        ).all()
+    return {kind for kind, path in rows if f"postgres/{path}" in files}
+
+
+def tables_with(engine: sa.Engine, needle: str) -> list[str]:
+    """Return which tables have a row with this text, in lower case, in any of their columns."""
+    found = []
+    with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            texts = [
+                f"encode({column.name}, 'escape')"
+                if isinstance(column.type, sa.LargeBinary)
+                else f"CAST({column.name} AS text)"
+                for column in table.columns
+            ]
+            row = f"lower(concat_ws(' ', {', '.join(texts)}))"
+            query = f"SELECT count(*) FROM {table.name} WHERE strpos({row}, :needle) > 0"
+            if connection.scalar(sa.text(query), {"needle": needle}):
+                found.append(table.name)
+    return found
 
 
 def _has(path: Path, needle: bytes) -> bool:
