@@ -164,7 +164,8 @@ def _erase(
     from storage.access.actor import actor
     from storage.erasure.eraser import Eraser
 
-    eraser, erasure = Eraser(servers), None
+    eraser = Eraser(servers)
+    erasure: UUID | None = None
     try:
         erasure = eraser.begin(address, actor(), rewrite).id
         return _follow(servers, eraser, erasure)
