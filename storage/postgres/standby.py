@@ -19,6 +19,8 @@ ANSWER_SECONDS = 1.0
 PAUSE_SECONDS = 5.0
 """For which no reader asks a standby that has failed one."""
 
+UNKNOWN_LOOKS = 5
+
 _NO_STANDBY = "it is no standby, but a primary"
 
 StandbyState = Literal["reading", "behind", "away", "unknown"]
@@ -48,6 +50,7 @@ class Standby:
         self._paused_until = 0.0
         self._found: Replayed | None = None
         self._required: WalPosition | None = None
+        self._unknown_looks = 0
 
     @property
     def is_askable(self) -> bool:
@@ -63,8 +66,15 @@ class Standby:
         self._paused_until = time.monotonic() + PAUSE_SECONDS
 
     def tell(self, found: Replayed, required: WalPosition | None) -> None:
-        """Record how far it has come, and which place readers must find there."""
-        self._required, self._found, self._problem = required, found, _mismatch(found, required)
+        """Record how far it has come, and which place readers must find there.
+
+        Under load a writer is often pending just now. So the place counts as unknown only after
+        UNKNOWN_LOOKS in a row.
+        """
+        self._unknown_looks = 0 if required else self._unknown_looks + 1
+        if required or self._unknown_looks >= UNKNOWN_LOOKS:
+            self._required = required
+        self._found, self._problem = found, _mismatch(found, self._required)
         if required and found.position.includes(required):
             self.is_late = False
 

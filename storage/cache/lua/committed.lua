@@ -10,5 +10,5 @@ if not epoch then
   redis.call('HSET', KEYS[1], 'epoch', epoch)
 end
 if now - tonumber(epoch) < tonumber(ARGV[1]) then return '' end -- pending tags may be lost
-if redis.call('ZCARD', KEYS[2]) > 0 then return '' end
+if redis.call('ZRANGE', KEYS[2], 0, 0)[1] then return '' end
 return redis.call('HGET', KEYS[1], 'wal') or ''

@@ -10,7 +10,12 @@ import sqlalchemy as sa
 from storage.errors import QueryTooSlow
 from storage.model.wal_position import WalPosition
 from storage.postgres import read_router
-from storage.postgres.engine import plain_engine, reading_engine, transaction
+from storage.postgres.engine import (
+    plain_engine,
+    reading_engine,
+    transaction,
+    waiting_at_most,
+)
 from storage.postgres.read_router import ReadRouter
 from storage.postgres.standby import Standby, StandbyWatch, problem_of
 from storage.postgres.wal import written
@@ -118,13 +123,15 @@ def test_a_read_that_recovery_cancels_is_repeated_on_the_primary(bench: Bench) -
     asked: list[bool] = []
 
     def remove() -> None:
-        wait_until(lambda: sessions(standby, "active"), "the read to be in a statement")
+        wait_until(lambda: sessions(standby, "query = 'SELECT pg_sleep(600)'"), "the long query")
         bench.pair.primary.sql("TRUNCATE numbers")
 
     def read(connection: sa.Connection) -> int:
         is_standby, found = numbers(connection)
         asked.append(is_standby)
         if is_standby:
+            for limit in ("statement_timeout", "transaction_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
             connection.exec_driver_sql("SELECT pg_sleep(600)")
         return found
 
@@ -145,7 +152,7 @@ def test_a_session_that_recovery_ends_is_replaced_by_the_primary(bench: Bench) -
         asked.append(is_standby)
         if is_standby:
             bench.pair.primary.sql("TRUNCATE numbers")
-            wait_until(lambda: not sessions(standby, "idle in transaction"), "its end")
+            wait_until(lambda: not sessions(standby, "state = 'idle in transaction'"), "its end")
             connection.exec_driver_sql("SELECT 1")
         return found
 
@@ -153,10 +160,9 @@ def test_a_session_that_recovery_ends_is_replaced_by_the_primary(bench: Bench) -
     assert asked == [True, False]
 
 
-def sessions(server: Member, state: str) -> list[tuple[object, ...]]:
+def sessions(server: Member, condition: str) -> list[tuple[object, ...]]:
     return server.sql(
-        "SELECT pid FROM pg_stat_activity "
-        f"WHERE application_name = 'activity-api' AND state = '{state}'"
+        f"SELECT pid FROM pg_stat_activity WHERE application_name = 'activity-api' AND {condition}"
     )
 
 
@@ -187,6 +193,20 @@ def test_a_read_that_fails_on_the_standby_keeps_others_from_it_for_a_while(bench
     assert bench.router.read_from(place, numbers) == (False, 1)
     bench.state._paused_until = 0
     assert bench.router.read_from(place, numbers) == (True, 1)
+
+
+def test_a_read_ends_once_its_standby_does_not_answer_any_more(bench: Bench) -> None:
+    place = bench.pair.write()
+
+    def read(connection: sa.Connection) -> bool:
+        is_standby, _ = numbers(connection)
+        if is_standby:
+            bench.state.fail("it hangs")
+            connection.exec_driver_sql("SELECT pg_sleep(600)")
+        return is_standby
+
+    with waiting_at_most(300):
+        assert not bench.router.read_from(place, read)
 
 
 def pid(connection: sa.Connection) -> int:
