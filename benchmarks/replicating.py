@@ -7,7 +7,6 @@ replica in both cases, and no worker runs.
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from benchmarks.bench import QUICK, Bench, bench
 from benchmarks.load import LoadFailed, require_wrk, run
 from benchmarks.rounds import alternate, ratio, spread
 from cli.embedded.binaries import installed_programs
+from testbed.servers import data_folder
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 
@@ -37,9 +37,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     with (
-        tempfile.TemporaryDirectory() as folder,
-        bench(Path(folder), QUICK) as running,
-        replica(running, Path(folder)),
+        data_folder() as folder,
+        bench(folder, QUICK) as running,
+        replica(running),
         service(running.servers.settings(), workers=0) as plain,
         service(running.servers.settings(queue_replicas=1), workers=0) as waiting,
     ):
@@ -61,18 +61,17 @@ def main() -> int:
 
 
 @contextmanager
-def replica(running: Bench, folder: Path) -> Iterator[None]:
+def replica(running: Bench) -> Iterator[None]:
     """Let a replica follow the queue during the block."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = str(found.getsockname()[1])
-    server = folder / "replica"
+    server = running.folder / "replica"
     server.mkdir()
     with redis.Redis.from_url(running.servers.servers.urls.queue_url) as queue:
         queue.config_set("port", port)
         command = [str(installed_programs().valkey), "--port", "0", "--dir", str(server)]
-        process = subprocess.Popen(
-            [*command, *_DURABLE, "--replicaof", "127.0.0.1", port], stdout=subprocess.DEVNULL
-        )
+        options = ["--unixsocket", str(server / "sock"), "--replicaof", "127.0.0.1", port]
+        process = subprocess.Popen([*command, *_DURABLE, *options], stdout=subprocess.DEVNULL)
         try:
             wait_until(lambda: queue.wait(1, 1_000) == 1, "the replica to follow")
             yield

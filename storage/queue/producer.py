@@ -208,8 +208,15 @@ class QueueProducer:
         finally:
             queue_append.observe_since(start)
         if not isinstance(answer, int):
-            self.witness.hear(shard, known, *_counts(answer))
+            self._witness_answer(shard, known, answer)
         return answer
+
+    def _witness_answer(self, shard: int, known: int, answer: Any) -> None:
+        count = answer[1]
+        if isinstance(answer[0], bytes):  # a duplicate: nothing was appended or confirmed
+            self.witness.see(shard, known, count)
+        else:
+            self.witness.hear(shard, known, count - answer[4], count)
 
     def _bounds(self, oldest_ms: int) -> list[int]:
         return [
@@ -312,12 +319,6 @@ def _duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition)
     if known[: len(record.fingerprint)] != record.fingerprint:
         raise KeyReused("this idempotency key was used for another request")
     return Duplicate(known[len(record.fingerprint) :], position)
-
-
-def _counts(answer: Any) -> tuple[int, int]:
-    """Return how many events the shard had accepted before a call, and has after it."""
-    after = answer[1]
-    return (after if isinstance(answer[0], bytes) else after - answer[4]), after
 
 
 def _appended(shard: int, answer: Any) -> Appended:

@@ -58,23 +58,27 @@ class Witness:
         return self._accepted.get(shard, 0)
 
     def hear(self, shard: int, known: int, before: int, after: int) -> None:
-        """Take the count that a call was told: `before` what it appended itself, and `after` that.
+        """Take the count that an acknowledged append was told, `before` and `after` its events.
 
         `known`: what `known` returned when the call began.
         """
-        if before < known:
-            # What was trimmed was stored first: it is not lost.
-            begin = max(before, self._trimmed.get(shard, 0))
-            if begin < known:
-                self._gaps.append(Gap(shard, begin, known))
-            self._accepted[shard] = after
-        elif after > self._accepted.get(shard, 0):
-            self._accepted[shard] = after
+        self.see(shard, known, before)
+        self._accepted[shard] = max(after, self._accepted.get(shard, 0))
+
+    def see(self, shard: int, known: int, count: int) -> None:
+        """Take the count that another call was told: replicas may not have confirmed it."""
+        if count >= known:
+            return
+        # What was trimmed was stored first: it is not lost.
+        begin = max(count, self._trimmed.get(shard, 0))
+        if begin < known:
+            self._gaps.append(Gap(shard, begin, known))
+        self._accepted[shard] = count
 
     def read(self, known: Mapping[int, int], shards: Iterable[ShardState]) -> None:
         """Take a reading of the shards. `known`: the `accepted` of `evidence` when it began."""
         for each in shards:
-            self.hear(each.shard, known.get(each.shard, 0), each.accepted, each.accepted)
+            self.see(each.shard, known.get(each.shard, 0), each.accepted)
             if each.trimmed > self._trimmed.get(each.shard, 0):
                 self._trimmed[each.shard] = each.trimmed
 

@@ -61,6 +61,13 @@ def test_a_reading_that_began_before_an_append_is_no_loss() -> None:
     assert lost(witness, 150) == 0
 
 
+def test_what_no_append_has_acknowledged_is_not_lost() -> None:
+    witness = told(100)
+    witness.read({0: 100}, [shard(180)])
+    witness.see(0, 100, 170)
+    assert lost(witness, 100) == 0
+
+
 def test_an_event_that_was_appended_before_its_answer_was_lost_is_no_loss() -> None:
     witness = told(100)
     witness.hear(0, 100, 101, 101)
