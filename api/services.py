@@ -31,6 +31,7 @@ from api.ops.metrics import Metrics
 from api.ops.rates import Rates, RateSampler
 from api.ops.server_calls import ServerCalls
 from api.ops.status import Status
+from api.query.bounded_threads import BoundedThreads
 from api.query.bulk_reads import BulkReads
 from api.query.export.service import Exports
 from api.query.feed.service import Feed
@@ -55,12 +56,14 @@ from storage.feed.reader import FeedReader
 from storage.metrics.instruments import rate_limited_events
 from storage.metrics.samples import Values, labelled
 from storage.minute_samples import MinuteSamples
-from storage.postgres.engine import counting_engine, feed_engine, reading_engine
+from storage.postgres.engine import counting_engine, feed_engine, reading_engine, witness_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
+from storage.queue.replicas import replicated_runner
 from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
+from storage.queue.witness_record import WitnessRecorder
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from storage.statistics.facets import Facets
@@ -118,9 +121,10 @@ async def open_services(
         cache = _page_cache(storage, settings)
         stack.push_async_callback(cache.close)
         queue = connect_async(storage.queue_url)
-        producer = QueueProducer(queue, storage.shards, _backlog_limits(settings))
+        limits, replicas = _backlog_limits(settings), replicated_runner(storage)
+        producer = QueueProducer(queue, storage.shards, limits, replicas)
         stack.push_async_callback(producer.close)
-        inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
+        inspector = Inspector.of(queue, storage)
         history = History(store, cache, producer, storage.database_pool)
         await _check(producer, inspector, history)
         sweeper, wakeups = _drain_wakers(stack, storage)
@@ -128,7 +132,9 @@ async def open_services(
         monitor, lag, freshness = _watch_backlog(stack, inspector)
         read = DatabaseReads(history.in_thread, engine)
         probes = _probes(stack, producer, cache, history)
-        calls = ServerCalls(inspector, monitor, wakeups.crew, read.figures, read.accounts, probes)
+        witness = _witness(stack, storage, producer, inspector)
+        reads = read.figures, read.accounts, witness.evidence
+        calls = ServerCalls(inspector, monitor, wakeups.crew, *reads, probes)
         metrics = _metrics(stack, calls, settings, keys)
         ingest, commit_waiter = _ingest(stack, storage, settings, producer, wakeups, monitor)
         ack_waiter = AckWaiter(commit_waiter, history.stored_states, settings.ack_seconds)
@@ -147,7 +153,7 @@ async def open_services(
             _feed(stack, storage, lag),
             lag,
             freshness,
-            Status(inspector, read.ledger, wakeups.crew, monitor),
+            Status(inspector, read.ledger, wakeups.crew, monitor, witness.evidence),
             metrics,
             probes,
             _rates(stack, storage, inspector, read),
@@ -158,7 +164,7 @@ async def open_services(
 def _probes(
     stack: AsyncExitStack, producer: QueueProducer, cache: PageCache, history: History
 ) -> Probes:
-    probes = Probes({"queue": producer.announce, "control": cache.ping, "database": history.ping})
+    probes = Probes({"queue": producer.check, "control": cache.ping, "database": history.ping})
     stack.push_async_callback(probes.close)
     return probes
 
@@ -244,6 +250,17 @@ def _watch_backlog(
     freshness = Freshness(inspector.shards, lag)
     stack.push_async_callback(freshness.close)
     return monitor, lag, freshness
+
+
+def _witness(
+    stack: AsyncExitStack, storage: StorageSettings, producer: QueueProducer, inspector: Inspector
+) -> WitnessRecorder:
+    engine = witness_engine(storage.database_url)
+    stack.callback(engine.dispose)
+    recorder = WitnessRecorder(producer.witness, inspector, engine, BoundedThreads(1).run)
+    stack.push_async_callback(recorder.stop)
+    recorder.start()
+    return recorder
 
 
 def _metrics(

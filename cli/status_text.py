@@ -105,4 +105,7 @@ def _balance(accounts: Service) -> str:
     if balanced:
         return "every event is accounted for"
     missing = counted(accounts.get("queue_unaccounted"), "event")
-    return f"not every event is accounted for; {missing} unaccounted for in the queue"
+    text = f"not every event is accounted for; {missing} unaccounted for in the queue"
+    if lost := accounts.get("lost"):
+        return f"{text}; {counted(lost, 'acknowledged event')} may be lost"
+    return text

@@ -8,6 +8,7 @@ StorageError
 │   │   │   └── ShardFull  other shards may have room
 │   │   ├── ShardPaused    its last drain failed: try other shards first
 │   │   ├── ShardUnusable  its keys can't be written: try other shards
+│   │   ├── NotReplicated  the events may be queued, and too few replicas have them
 │   │   └── KeysFull
 │   ├── ControlUnavailable
 │   │   └── ControlUnsuitable  like QueueUnsuitable
@@ -70,6 +71,10 @@ class ShardPaused(QueueUnavailable):
 
 class ShardUnusable(QueueUnavailable):
     """A shard's keys can't be written (wrong type, no ID left); another shard may take events."""
+
+
+class NotReplicated(QueueUnavailable):
+    """Too few replicas of the queue have confirmed a write in time; they may have it later."""
 
 
 class KeysFull(QueueUnavailable):

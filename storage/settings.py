@@ -26,6 +26,7 @@ from storage.logs.redaction import learn
 from storage.secret_files import FROM_FILE, SecretFiles
 
 MAX_SHARDS = 64
+MAX_REPLICAS = 8
 _OF_LIBPQ = "PGPASSWORD"  # for an address of the database that has none
 _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -164,12 +165,21 @@ class StorageSettings(Settings):
         ge=1,
         le=100,
         description="Maximum number of PostgreSQL connections of an API process, beside two for "
-        "statistics, three for readers of the feed and two for administrators.",
+        "statistics, three for readers of the feed, two for administrators and one for the counts "
+        "that it was told of the queue.",
     )
     queue_durability: Literal["checked", "trusted"] = Field(
         "checked",
         description="`checked`: the service checks that the queue keeps acknowledged events. "
         "`trusted`: you state that it does, also through a failover; nothing is checked.",
+    )
+
+    queue_replicas: int = Field(
+        0,
+        ge=0,
+        le=MAX_REPLICAS,
+        description="Replicas of the queue that must have events on their disk before they are "
+        "acknowledged.",
     )
 
     @model_validator(mode="after")

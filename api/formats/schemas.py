@@ -272,6 +272,15 @@ class Conservation(BaseModel):
 
     balanced: bool | None = Field(description="null: PostgreSQL or the queue does not answer.")
     accepted: int
+    witnessed: int | None = Field(
+        None,
+        description="accepted + lost: what API processes know the queue to have accepted.",
+    )
+    lost: int | None = Field(
+        None,
+        description="Accepted events that the queue counted once and does not know any more, as "
+        "after a failover, except those that it had trimmed; null: unknown.",
+    )
     trimmed: int
     backlog: int
     foreign: int = Field(
@@ -299,8 +308,12 @@ class QueueStatus(BaseModel):
         "ACTIVITY_QUEUE_DURABILITY=trusted."
     )
     replicas: int | None = Field(
-        description="Replicas of the queue: a failover loses what they have not received. "
-        "null: the queue does not tell."
+        description="Replicas of the queue: without `replicas_awaited` a failover loses what they "
+        "have not received. null: the queue does not tell."
+    )
+    replicas_awaited: int = Field(
+        description="Replicas that must have events on their disk before these are acknowledged "
+        "(ACTIVITY_QUEUE_REPLICAS)."
     )
 
 

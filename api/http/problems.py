@@ -20,6 +20,7 @@ from storage.errors import (
     Held,
     KeyReused,
     KeysFull,
+    NotReplicated,
     QueryTooSlow,
     QueueFull,
     QueueUnavailable,
@@ -124,6 +125,12 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
         KeysFull,
         "The limit of remembered Idempotency-Keys is reached; each is kept for 24 hours. Nothing "
         "was accepted. Without a key it would be; the operator of the service can raise the limit.",
+    ),
+    (
+        NotReplicated,
+        "Too few replicas of the queue have confirmed a write in time. The event was not "
+        "acknowledged, but may be stored. Send it again with the same Idempotency-Key, and it is "
+        "stored once.",
     ),
     (
         QueueUnavailable,

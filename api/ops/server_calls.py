@@ -12,6 +12,7 @@ from storage.events.ledger import Account
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.scheduler import Crew
+from storage.queue.witness import Evidence
 
 ANSWER_SECONDS = 1.0
 
@@ -28,11 +29,13 @@ class ServerCalls:
         crew: Callable[[], Awaitable[Crew]],
         figures: Callable[[], Awaitable[HistoryFigures]],
         accounts: Callable[[], Awaitable[Accounts]],
+        evidence: Callable[[], Awaitable[Evidence]],
         probes: Probes,
     ) -> None:
         self._inspector = inspector
         self._monitor = monitor
         self._read_accounts = accounts
+        self._read_evidence = evidence
         self._shards = BoundedCall(inspector.shards)
         self._queue = BoundedCall(inspector.server)
         self._crew = BoundedCall(crew)
@@ -66,9 +69,10 @@ class ServerCalls:
         )
 
     async def _count_missing(self) -> int:
-        """Read the queue, then PostgreSQL, then the queue: see `unaccounted`."""
+        """Read the queue, then PostgreSQL, then the queue: see `unaccounted`, `Evidence.lost`."""
         before = self._monitor.shards
         if before is None:
             raise QueueUnavailable("the queue was not read yet")
-        accounts = await self._read_accounts()
-        return unaccounted(before, accounts, await self._inspector.shards())
+        accounts, evidence = await asyncio.gather(self._read_accounts(), self._read_evidence())
+        after = await self._inspector.shards()
+        return unaccounted(before, accounts, after) + evidence.lost(after)

@@ -12,8 +12,9 @@ from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
 from storage.queue.backlog_monitor import BacklogMonitor
-from storage.queue.inspector import LAST_ID, Inspector, ShardState, greatest_lag
+from storage.queue.inspector import LAST_ID, Inspector, QueueServer, ShardState, greatest_lag
 from storage.queue.scheduler import Crew
+from storage.queue.witness import Evidence
 
 ANSWER_SECONDS = 3.0
 _WRONG_TYPE = "WRONGTYPE"  # another program has written to one of our keys
@@ -30,11 +31,14 @@ class Status:
         ledger: Callable[[], Awaitable[Ledger]],
         crew: Callable[[], Awaitable[Crew]],
         monitor: BacklogMonitor,
+        evidence: Callable[[], Awaitable[Evidence]],
     ) -> None:
+        """`evidence`: returns what API processes know of the queue's counts, outside of it."""
         self._inspector = inspector
         self._ledger = ledger
         self._crew = crew
         self._monitor = monitor
+        self._evidence = evidence
         self._version = version("activity-service")
         self._started = time.monotonic()
 
@@ -42,9 +46,10 @@ class Status:
         """Return the status; what can't be asked is null, and named in `attention`."""
         attention: list[str] = []
         before = await _ask("queue", self._inspector.shards(), attention)
-        ledger, crew = await asyncio.gather(
+        ledger, crew, evidence = await asyncio.gather(
             _ask("database", self._ledger(), attention),
             _ask("control", self._crew(), attention),
+            _ask("database", self._evidence(), attention),
         )
         # Read again: PostgreSQL may know of events that came after the first reading.
         after = await _ask("queue", self._inspector.shards(), attention) if before else None
@@ -53,9 +58,9 @@ class Status:
         attention += _shard_errors(before or [], ledger, crew)
         if before and (crew is None or crew.workers):
             attention += self._stalled(before)
-        conservation = _conservation(before, after, ledger) if before else None
-        if conservation and conservation.balanced is False:
-            attention.append("events are not accounted for: see conservation")
+        conservation = _conservation(before, after, ledger, evidence) if before else None
+        if conservation:
+            attention += _not_accounted_for(conservation)
         return StatusAnswer(
             status="attention" if attention else "ok",
             attention=list(dict.fromkeys(attention)),
@@ -63,9 +68,7 @@ class Status:
             backlog_bytes=sum(shard.bytes for shard in before) if before else None,
             lag_seconds=greatest_lag(before or []),
             stored_per_second=self._stored_per_second() if before else None,
-            queue=QueueStatus(durability=queue.durability, replicas=queue.replicas)
-            if queue
-            else None,
+            queue=_queue(queue) if queue else None,
             queue_memory_ratio=_rounded(queue.memory_ratio) if queue else None,
             workers=crew.workers if crew else None,
             # Without control no drain starts: more workers would only wait.
@@ -102,6 +105,14 @@ async def _ask(server: str, question: Awaitable[T], attention: list[str]) -> T |
         return None
 
 
+def _queue(server: QueueServer) -> QueueStatus:
+    return QueueStatus(
+        durability=server.durability,
+        replicas=server.replicas,
+        replicas_awaited=server.replicas_awaited,
+    )
+
+
 def _rounded(ratio: float | None) -> float | None:
     return None if ratio is None else round(ratio, 4)
 
@@ -132,18 +143,38 @@ def _shard_errors(
     return found
 
 
+def _not_accounted_for(found: Conservation) -> list[str]:
+    texts = []
+    if found.lost:
+        texts.append(
+            f"API processes know of at least {found.witnessed} accepted events, and the queue "
+            f"counts {found.accepted}: {found.lost} acknowledged events may be lost"
+        )
+    if found.balanced is False:
+        texts.append("events are not accounted for: see conservation")
+    return texts
+
+
 def _conservation(
-    before: Sequence[ShardState], after: Sequence[ShardState] | None, ledger: Ledger | None
+    before: Sequence[ShardState],
+    after: Sequence[ShardState] | None,
+    ledger: Ledger | None,
+    evidence: Evidence | None,
 ) -> Conservation:
-    """Compare the queue's counters, read before and after the ledger, with the ledger."""
+    """Compare the queue's counters, read before and after both, with the ledger and the witness."""
     accounts = ledger.accounts if ledger else {}
     accounted = sum(account.total for account in accounts.values()) if ledger else None
     trimmed = sum(shard.trimmed for shard in before)
     foreign = sum(shard.foreign for shard in before)
+    accepted = sum(shard.accepted for shard in before)
+    lost = evidence.lost(after) if evidence and after else None
+    balanced = is_balanced(before, after, ledger) if ledger and after else None
     first = min((shard.since_ms for shard in before if shard.since_ms), default=None)
     return Conservation(
-        balanced=is_balanced(before, after, ledger) if ledger and after else None,
-        accepted=sum(shard.accepted for shard in before),
+        balanced=False if lost else balanced,
+        accepted=accepted,
+        witnessed=None if lost is None else accepted + lost,
+        lost=lost,
         trimmed=trimmed,
         backlog=sum(shard.backlog for shard in before),
         foreign=foreign,

@@ -116,12 +116,14 @@ def _continue_ids(engine: "sa.Engine", queue: "redis.Redis", configured: int) ->
 def _set_counters(engine: "sa.Engine", queue: "redis.Redis", shards: int) -> dict[int, int]:
     from storage.events.ledger import read_accounts, read_positions
     from storage.queue import counters
+    from storage.queue.witness_record import forget_evidence
 
     accounts, positions = read_accounts(engine), read_positions(engine)
     for shard in range(shards):
         total = accounts[shard].total if shard in accounts else 0
         position = positions.get(shard, counters.FIRST_ID)
         counters.agree_with_ledger(queue, shard, total, position)
+    forget_evidence(engine)
     return {
         shard: count for shard, count in counters.accepted_counts(queue, shards).items() if count
     }

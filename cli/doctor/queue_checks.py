@@ -7,6 +7,7 @@ from cli.doctor.server_checks import answers, version
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number, size
 from storage.queue.durability import PROMISED
+from storage.queue.inspector import failover_loss
 from storage.queue.shard_count import shard_count_problem
 
 _LASTS = "and set it in the configuration of the queue, so that it lasts"
@@ -62,13 +63,36 @@ def _probe(subject: Subject) -> Finding:
         if _has_other_settings(subject.queue):
             return unknown("not tried: queue-aof, queue-fsync or queue-eviction says why")
         return fault(text, subject.queue.command("INFO", "persistence"))
-    if text:
-        return warning(
-            text,
-            "let no failover be automatic; or, if yours loses nothing, set "
-            "ACTIVITY_QUEUE_DURABILITY=trusted",
-        )
     return ok("the queue has written a test value, and fsynced it if it can tell (WAITAOF)")
+
+
+def _replicas(subject: Subject) -> Finding:
+    queue, awaited = subject.queue, subject.settings.queue_replicas
+    found = int(queue.told("connected_slaves"))
+    have = f"the queue has {counted(found, 'replica')}"
+    if awaited > found:
+        return fault(
+            f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}: no event is accepted",
+            f"connect more replicas ({queue.command('INFO', 'replication')}); or set "
+            f"ACTIVITY_QUEUE_REPLICAS={found}, and restart the API",
+        )
+    if not found:
+        return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is 0")
+    if queue.server.shortage:
+        return fault(
+            queue.server.shortage,
+            "set `appendonly yes` and `appendfsync always` on each replica, and see whether they "
+            f"follow: {queue.command('INFO', 'replication')}",
+        )
+    if awaited:
+        return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}")
+    if queue.server.durability == "stated":
+        return unknown(f"{have}; ACTIVITY_QUEUE_DURABILITY=trusted states that no failover loses")
+    return warning(
+        failover_loss(found, queue.info),
+        "set ACTIVITY_QUEUE_REPLICAS=1, and restart the API; or let no failover be automatic; or, "
+        "if yours loses nothing, set ACTIVITY_QUEUE_DURABILITY=trusted",
+    )
 
 
 def _has_other_settings(queue: RedisFacts) -> bool:
@@ -192,10 +216,17 @@ CHECKS = (
     Check("queue-eviction", "`maxmemory-policy`", "", "not `noeviction`", _eviction),
     Check(
         "queue-probe",
-        "a test write and its fsync (`WAITAOF`), replicas",
-        "replicas, which a failover may promote too early",
+        "a test write and its fsync (`WAITAOF`)",
+        "",
         "not fsynced",
         _probe,
+    ),
+    Check(
+        "queue-replicas",
+        "replicas of the queue, and `ACTIVITY_QUEUE_REPLICAS`",
+        "replicas that nobody waits for",
+        "fewer replicas confirm a test write",
+        _replicas,
     ),
     Check(
         "queue-writes",

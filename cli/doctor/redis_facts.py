@@ -122,10 +122,9 @@ class QueueFacts(RedisFacts):
 
     async def _answer(self, question: Callable[[Inspector], Awaitable[T]]) -> T:
         client = connect_async(self._settings.queue_url, connections=2)
-        trusted = self._settings.queue_durability == "trusted"
         try:
             async with asyncio.timeout(2 * ANSWER_SECONDS):
-                return await question(Inspector(client, self._settings.shards, trusted))
+                return await question(Inspector.of(client, self._settings))
         except TimeoutError:
             raise QueueUnavailable(
                 f"the queue did not answer within {2 * ANSWER_SECONDS:g} s"

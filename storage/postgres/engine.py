@@ -51,7 +51,10 @@ FEED_CONNECTIONS = 3
 ADMIN_CONNECTIONS = 2
 """Connections of an API process for the acts of administrators."""
 
-BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS + ADMIN_CONNECTIONS
+WITNESS_CONNECTIONS = 1
+"""Connections of an API process for what it witnesses of the queue."""
+
+BESIDE_POOL = COUNTING_CONNECTIONS + FEED_CONNECTIONS + ADMIN_CONNECTIONS + WITNESS_CONNECTIONS
 """Connections of an API process beside those of `ACTIVITY_DATABASE_POOL`."""
 
 
@@ -123,10 +126,19 @@ def admin_engine(url: str) -> sa.Engine:
 
     A commit is on disk.
     """
+    return _recording_engine(url, ADMIN_CONNECTIONS, "activity-admin")
+
+
+def witness_engine(url: str) -> sa.Engine:
+    """Make an engine like that of administrators, for what a process witnesses of the queue."""
+    return _recording_engine(url, WITNESS_CONNECTIONS, "activity-witness")
+
+
+def _recording_engine(url: str, pool: int, name: str) -> sa.Engine:
     return _engine(
         url,
-        ADMIN_CONNECTIONS,
-        "activity-admin",
+        pool,
+        name,
         statement_timeout=READ_LIMIT_MS,
         idle_in_transaction_session_timeout=IDLE_LIMIT_MS,
         synchronous_commit="on",

@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB, OID, TIMESTAMP, UUID
 
 from storage.postgres.instants import FIRST, LAST
 
@@ -111,6 +111,17 @@ drain_ledger = Table(
 highest fence that has written for it: a drain with a lower one can't commit. Other writers of
 events have rows behind the shards. `batches`: the writer's transactions that were committed. The
 events of batches above `recent_after` were created at `recent_from` or later; NULL if unknown."""
+
+queue_witness = Table(
+    "queue_witness",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("trimmed", BigInteger, nullable=False),
+    Column("gaps", INT8MULTIRANGE, nullable=False, server_default="{}"),
+)
+"""For each shard, the highest counts that API processes were told by the queue, and the `gaps`: the
+events, by their place in the count of accepted ones, that the queue knew and knows no more."""
 
 feed_identity = Table(
     "feed_identity",

@@ -1,21 +1,26 @@
 """The queue as an operator sees it: the figures of each shard, and the server's durability."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import redis.asyncio
 from redis.exceptions import ResponseError
 
+from storage.errors import NotReplicated
 from storage.queue.durability import Durability, durability
 from storage.queue.pace import RecordedPace
+from storage.queue.replicas import confirm
 from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import RedisServer
 from storage.server_errors import queue_errors
+from storage.settings import StorageSettings
 
 LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended after it
+_follower = re.compile("slave[0-9]+").fullmatch  # the name of a replica's line in INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class QueueServer:
     be lost. `oddities`: other things that an operator should look at. `aof_ok`: whether what it
     acknowledges is fsynced and its last write to the AOF succeeded, None if unknown.
     `memory_ratio`: the share of its memory limit in use, None without a limit or if unknown.
+    `replicas_awaited`: how many must have events before these are acknowledged; `shortage`: why
+    none is acknowledged, because too few confirm; empty if enough do.
     """
 
     durability: Durability
@@ -73,6 +80,8 @@ class QueueServer:
     oddities: list[str] = field(default_factory=list)
     aof_ok: bool | None = None
     memory_ratio: float | None = None
+    replicas_awaited: int = 0
+    shortage: str = ""
 
 
 def greatest_lag(shards: Sequence[ShardState]) -> float | None:
@@ -84,11 +93,23 @@ def greatest_lag(shards: Sequence[ShardState]) -> float | None:
 class Inspector:
     """Reads the queue; writes only the probe key. Safe for many tasks of one event loop."""
 
-    def __init__(self, client: redis.asyncio.Redis, shards: int, trusted: bool = False) -> None:
-        """Inspect the server of `client`; `trusted`: its operator states that it is durable."""
+    def __init__(
+        self, client: redis.asyncio.Redis, shards: int, trusted: bool = False, awaited: int = 0
+    ) -> None:
+        """Inspect the server of `client`; `trusted`: its operator states that it is durable.
+
+        `awaited`: how many replicas must have what is acknowledged.
+        """
         self._client = client
         self._shards = shards
         self._trusted = trusted
+        self._awaited = awaited
+
+    @classmethod
+    def of(cls, client: redis.asyncio.Redis, settings: StorageSettings) -> Self:
+        """Return the inspector of this queue for a process with these settings."""
+        trusted = settings.queue_durability == "trusted"
+        return cls(client, settings.shards, trusted, settings.queue_replicas)
 
     @property
     def configured_shards(self) -> int:
@@ -113,20 +134,43 @@ class Inspector:
                 info = await self._client.info()
             except ResponseError:  # some hosts refuse INFO
                 info = {}
-            replicas = RedisServer.of(info).replicas if info else None
             problem = shard_count_problem(await self._client.zscore(keys.SHARD_COUNT, "count"))
             level, problems = await self._durability()
-        if replicas and not self._trusted:
-            problems.append(
-                f"the queue has {replicas} replicas: a failover loses acknowledged events that "
-                "they have not received yet"
-            )
-        oddities = [problem] if problem else []
+            shortage = await self._shortage()
+        replicas = RedisServer.of(info).replicas if info else None
+        if replicas and not self._awaited and not self._trusted:
+            problems.append(failover_loss(replicas, info))
+        oddities = [text for text in (problem, shortage) if text]
         aof_ok, memory_ratio = _aof_ok(level, info), _memory_ratio(info)
-        return QueueServer(level, replicas, problems, oddities, aof_ok, memory_ratio)
+        judged = level, replicas, problems, oddities, aof_ok, memory_ratio
+        return QueueServer(*judged, self._awaited, shortage)
+
+    async def _shortage(self) -> str:
+        """Return why no event is acknowledged: too few replicas confirm; empty if enough do."""
+        if not self._awaited:
+            return ""
+        try:
+            await confirm(self._client, self._awaited)
+        except (NotReplicated, ResponseError) as error:  # or WAIT or WAITAOF is refused
+            return f"no event is acknowledged: {error}"
+        return ""
 
     async def _durability(self) -> tuple[Durability, list[str]]:
         return ("stated", []) if self._trusted else await durability(self._client)
+
+
+def failover_loss(replicas: int, info: Mapping[str, Any]) -> str:
+    """Return what a failover loses while nobody waits for replicas. `info`: what INFO tells."""
+    written = info.get("master_repl_offset", 0)
+    followers = [each for name, each in info.items() if _follower(name) and "offset" in each]
+    behind = max((written - each["offset"] for each in followers), default=None)
+    now = "" if behind is None else f" (now up to {behind} bytes)"
+    one = replicas == 1
+    return (
+        f"the queue has {replicas} {'replica' if one else 'replicas'}, and ACTIVITY_QUEUE_REPLICAS "
+        f"is 0: a failover loses the acknowledged events that the new primary has not received"
+        f"{now}"
+    )
 
 
 def _aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -9,7 +10,9 @@ import redis.asyncio
 
 from storage.errors import KeyReused, KeysFull, QueueUnavailable, ShardFull, ShardPaused
 from storage.metrics.instruments import queue_append
+from storage.queue.replicas import ReplicatedRunner, confirm
 from storage.queue.shard_count import shard_count
+from storage.queue.witness import Witness
 from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import require_fit_queue
@@ -80,9 +83,17 @@ class QueueProducer:
     """
 
     def __init__(
-        self, client: redis.asyncio.Redis, shards: int, limits: BacklogLimits | None = None
+        self,
+        client: redis.asyncio.Redis,
+        shards: int,
+        limits: BacklogLimits | None = None,
+        replicas: ReplicatedRunner | None = None,
     ) -> None:
+        """`replicas`: must confirm what is appended; without them the queue's own disk suffices."""
         self._client = client
+        self._replicas = replicas
+        self._run = replicas.run if replicas else partial(run, client)
+        self.witness = Witness()
         self._shards = self._max_shards = shards
         self.shard_limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
@@ -104,6 +115,13 @@ class QueueProducer:
                 raise written
         self._announced = True
 
+    async def check(self) -> None:
+        """Raise as `announce` does, and NotReplicated if too few replicas confirm a write."""
+        await self.announce()
+        if self._replicas:
+            with queue_errors():
+                await confirm(self._client, self._replicas.count)
+
     async def append(
         self,
         shard: int,
@@ -119,14 +137,14 @@ class QueueProducer:
         accepted. Events that are `imported` may be queued on the shard already, in any order.
 
         Raises QueueUnavailable (if only the answer was lost, the events are queued all the same),
-        QueueFull, ShardFull, ShardUnusable; and ShardPaused if the shard's last drain failed,
-        unless `even_paused`.
+        NotReplicated (likewise), QueueFull, ShardFull, ShardUnusable; and ShardPaused if the
+        shard's last drain failed, unless `even_paused`.
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
         flags = even_paused + 2 * imported
         args: list[bytes | int] = [*self._bounds(oldest_ms), flags, *items]
-        return _appended(shard, await self._call("queue/append", _keys(shard), args))
+        return _appended(shard, await self._call("queue/append", shard, args))
 
     async def append_idempotent(
         self, record: IdempotencyRecord, oldest_ms: int, items: Sequence[bytes]
@@ -151,9 +169,10 @@ class QueueProducer:
             *items,
         ]
         script = "queue/append_idempotent"
-        answer = await self._call(script, [*_keys(shard), *record_keys], args)
+        answer = await self._call(script, shard, args, record_keys)
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
+        await self._confirm()
         known, end = answer
         return _duplicate(record, known, QueuePosition(shard, end))
 
@@ -168,16 +187,36 @@ class QueueProducer:
                 pipe.get(keys.idempotency_record(shard, record.key))
                 pipe.hget(keys.state(shard), "accepted")
                 known, end = await pipe.execute()
+        if known:
+            await self._confirm()
         return known and _duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
-    async def _call(self, script: str, names: list[str], args: Sequence[bytes | int]) -> Any:
+    async def _confirm(self) -> None:
+        """Return once replicas have what was just read: its first request may not have waited."""
+        if self._replicas:
+            with queue_errors():
+                await self._replicas.confirm()
+
+    async def _call(
+        self, script: str, shard: int, args: Sequence[bytes | int], more: Sequence[str] = ()
+    ) -> Any:
         """Run an appending script, and observe how long it takes, also if it fails."""
-        start = perf_counter_ns()
+        start, known = perf_counter_ns(), self.witness.known(shard)
         try:
             with queue_errors():
-                return await run(self._client, script, names, args)
+                answer = await self._run(script, [*_keys(shard), *more], args)
         finally:
             queue_append.observe_since(start)
+        if not isinstance(answer, int):
+            self._witness_answer(shard, known, answer)
+        return answer
+
+    def _witness_answer(self, shard: int, known: int, answer: Any) -> None:
+        count = answer[1]
+        if isinstance(answer[0], bytes):  # a duplicate: nothing was appended or confirmed
+            self.witness.see(shard, known, count)
+        else:
+            self.witness.hear(shard, known, count - answer[4], count)
 
     def _bounds(self, oldest_ms: int) -> list[int]:
         return [
@@ -215,7 +254,10 @@ class QueueProducer:
                 *answers, complete = await self._with_shard_count(pipe)
         if not complete:
             return await self.known(raw_ids)
-        return {raw_ids[position] for positions in answers for position in positions}
+        found = {raw_ids[position] for positions in answers for position in positions}
+        if found:
+            await self._confirm()
+        return found
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
         """Return how many events have left each of these shards, each after its commit."""
@@ -254,6 +296,8 @@ class QueueProducer:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        if self._replicas:
+            await self._replicas.close()
 
 
 _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
@@ -281,5 +325,5 @@ def _appended(shard: int, answer: Any) -> Appended:
     """Convert the answer of an appending script; raise the error for a refusal."""
     if isinstance(answer, int):
         raise _REFUSALS[answer]()
-    generation, end, events, size = answer
+    generation, end, events, size, _ = answer
     return Appended(generation, QueuePosition(shard, end), events, size)

@@ -44,6 +44,11 @@ def run(
     return _script(name)(keys, args, client)
 
 
+def digest(name: str) -> str:
+    """Return the digest of a script, for a pipeline whose answers must come in one round trip."""
+    return _asyncio_script(name).sha
+
+
 @cache
 def source(name: str) -> str:
     """Return the text of a script, with its folder's `common.lua` inserted after the first line.

@@ -6,9 +6,9 @@
 --      the shard's backlog  6 sum of 1: even if the last drain failed, 2: imported events, whose ids
 --      may be known in any order  then id, event, id, event ...
 -- Returns {generation of the drain to enqueue, 0 if one is queued or running; events ever appended;
--- events and bytes of the backlog}, or a refusal (nothing is appended): -1 older than the max age, so
--- the watermark holds; -2 full; -4 the last drain of this shard failed. An error SHARD: a command
--- failed, and nothing is appended.
+-- events and bytes of the backlog; events added now}, or a refusal (nothing is appended): -1 older
+-- than the max age, so the watermark holds; -2 full; -4 the last drain of this shard failed. An error
+-- SHARD: a command failed, and nothing is appended.
 return all_or_nothing(function(undo)
   local flags = tonumber(ARGV[6])
   if flags % 2 == 0 and redis.call('HEXISTS', KEYS[2], 'last_error') == 1 then return -4 end

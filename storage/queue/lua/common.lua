@@ -95,7 +95,7 @@ end
 -- An id that is known, or comes twice, is a retry whose first answer was lost: it is not added again.
 -- Puts a function into `undo` for each step (see all_or_nothing).
 -- Returns {generation to enqueue or 0; events ever appended (these are stored once so many are trimmed);
--- events and bytes of the backlog}.
+-- events and bytes of the backlog; events added now}.
 local function append(undo, stream, state, ids, first, imported)
   local skip, entries, added, size = known(ids, first, imported), {}, 0, 0
   undo[1] = function() take_back(stream, ids, entries) end
@@ -119,7 +119,7 @@ local function append(undo, stream, state, ids, first, imported)
   -- An expired state is left to the sweeper: it can check whether the job is still in RQ's list.
   local generation = 0
   if redis.call('HEXISTS', state, 'st') == 0 then generation = queued(state, ARGV[1]) end
-  return {generation, accepted, redis.call('XLEN', stream), bytes}
+  return {generation, accepted, redis.call('XLEN', stream), bytes, added}
 end
 -- Returns the bytes of those entries before `keep` (`+`: of all) whose ids are ARGV[first] ...
 local function appended_bytes(stream, ids, keep, first)

@@ -21,6 +21,7 @@ TOLD_BY_INFO = {
     "queue-eviction",
     "queue-memory",
     "queue-overcommit",
+    "queue-replicas",
     "queue-writes",
     "servers-apart",
 }

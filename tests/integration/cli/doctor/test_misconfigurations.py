@@ -58,6 +58,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
         "deletes acknowledged events",
         own("queue", maxmemory_policy="allkeys-lru"),
     ),
+    ("queue-replicas", FAULT, "no event is accepted", lambda b: b.change(queue_replicas=1)),
     ("queue-writes", FAULT, "the last rewrite of the append-only file failed", failed_rewrite),
     ("queue-memory", WARNING, "no maxmemory", own("queue", "0")),
     ("queue-memory", FAULT, ": it refuses events", full_queue),
@@ -163,7 +164,7 @@ CASES: list[tuple[str, Verdict, str, Plant]] = [
     (
         "database-connections",
         FAULT,
-        "need up to 114",
+        "need up to 115",
         lambda bench: bench.change(database_pool=100),
     ),
     (

@@ -121,13 +121,19 @@ def test_replicas_are_told_and_ask_for_attention_unless_the_queue_is_trusted(
         wait_until(lambda: server.info()["connected_slaves"] == 1, "the replica to follow", 60)
     told = settings.model_copy(update={"queue_url": primary.url})
     with service(told, workers=0) as running:
-        assert status_queue(running) == {"durability": "checked", "replicas": 1}
-        assert "1 replicas: a failover loses" in str(
-            running.http.get("/status").json()["attention"]
-        )
+        assert status_queue(running) == {
+            "durability": "checked",
+            "replicas": 1,
+            "replicas_awaited": 0,
+        }
+        assert "is 0: a failover loses" in str(running.http.get("/status").json()["attention"])
     trusted = told.model_copy(update={"queue_durability": "trusted"})
     with service(trusted, workers=0) as running:
-        assert status_queue(running) == {"durability": "stated", "replicas": 1}
+        assert status_queue(running) == {
+            "durability": "stated",
+            "replicas": 1,
+            "replicas_awaited": 0,
+        }
         assert "replica" not in str(running.http.get("/status").json()["attention"])
 
 
@@ -147,7 +153,11 @@ def test_a_queue_that_does_not_tell_asks_for_attention_until_its_operator_states
 ) -> None:
     with service(silent) as running:
         running.wait_stored(running.post(**EVENT)["id"])
-        assert status_queue(running) == {"durability": "unknown", "replicas": None}
+        assert status_queue(running) == {
+            "durability": "unknown",
+            "replicas": None,
+            "replicas_awaited": 0,
+        }
         assert running.http.get("/status").json()["status"] == "attention"
     assert "ACKNOWLEDGED EVENTS MAY BE LOST" in capfd.readouterr().err
     trusted = silent.model_copy(update={"queue_durability": "trusted"})
@@ -155,7 +165,7 @@ def test_a_queue_that_does_not_tell_asks_for_attention_until_its_operator_states
         running.wait_stored(running.post(**EVENT)["id"])
         found = running.http.get("/status").json()
         assert (found["status"], found["attention"]) == ("ok", [])
-        assert found["queue"] == {"durability": "stated", "replicas": None}
+        assert found["queue"] == {"durability": "stated", "replicas": None, "replicas_awaited": 0}
     said = capfd.readouterr().err
     assert "MAY BE LOST" not in said
     assert "is stated (ACTIVITY_QUEUE_DURABILITY=trusted) and not checked" in said

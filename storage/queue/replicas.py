@@ -1,0 +1,118 @@
+"""Replicas of the queue: an append counts once they have it on their disk too.
+
+WAIT and WAITAOF wait for the writes of their own connection. WAITAOF alone would ask a replica
+before it has fsynced the write, and hear of the fsync with its next report, a second later.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import NoScriptError
+
+from storage.errors import NotReplicated
+from storage.redis import keys
+from storage.redis.client import connect_async
+from storage.redis.script_runner import Argument, digest, source
+from storage.settings import StorageSettings
+
+WAIT_MS = 1_000  # for the memory of replicas, and then for their disk; redis-py waits for 5 s
+CHECK_MS = 300  # the same for probes, which are asked for an answer within a second
+
+
+class ReplicatedRunner:
+    """Runs appending scripts. What they return counts once replicas have the writes on disk.
+
+    After an append that too few replicas have confirmed, nothing is appended until they confirm
+    again: producers repeat what was refused, and the queue would fill with the repetitions.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, count: int) -> None:
+        """Lend the client to nobody else: its connections wait for `count` replicas."""
+        self._client = client
+        self.count = count
+        self._are_behind = False
+
+    async def run(self, script: str, names: Sequence[str], args: Iterable[Argument]) -> Any:
+        """Run a script as `script_runner.run` does. Raises NotReplicated, and redis-py's errors.
+
+        The events may be queued all the same; not if replicas were behind before.
+        """
+        if self._are_behind:
+            await self.confirm()
+        answer, *waited = await _run_and_wait(
+            self._client, script, names, args, self.count, WAIT_MS
+        )
+        if isinstance(answer, Exception):
+            raise answer
+        if not isinstance(answer, int):  # an int is a refusal: nothing was written
+            self._judge(waited)
+        return answer
+
+    async def confirm(self) -> None:
+        """Return once the replicas have all that was written before, by whomever.
+
+        Raises NotReplicated, and redis-py's errors.
+        """
+        written, *waited = await _run_and_wait(
+            self._client, "queue/probe", [keys.PROBE], [], self.count, WAIT_MS
+        )
+        self._judge([written, *waited])
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _judge(self, answers: Sequence[Any]) -> None:
+        self._are_behind = True
+        _require(answers, self.count)
+        self._are_behind = False
+
+
+def replicated_runner(settings: StorageSettings) -> ReplicatedRunner | None:
+    """Return a runner with a client of its own; None if no replica is awaited."""
+    if not settings.queue_replicas:
+        return None
+    return ReplicatedRunner(connect_async(settings.queue_url), settings.queue_replicas)
+
+
+async def confirm(client: redis.asyncio.Redis, replicas: int) -> None:
+    """Return once so many replicas have all that was written before, within twice CHECK_MS.
+
+    Raises NotReplicated, and redis-py's errors.
+    """
+    answers = await _run_and_wait(client, "queue/probe", [keys.PROBE], [], replicas, CHECK_MS)
+    _require(answers, replicas)
+
+
+async def _run_and_wait(
+    client: redis.asyncio.Redis,
+    script: str,
+    names: Sequence[str],
+    args: Iterable[Argument],
+    replicas: int,
+    wait_ms: int,
+) -> list[Any]:
+    """Return the answers to the script, to WAIT and to WAITAOF; each may be an error."""
+    for is_last in (False, True):
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.evalsha(digest(script), len(names), *names, *args)
+            pipe.wait(replicas, wait_ms)
+            pipe.waitaof(1, replicas, wait_ms)
+            answers: list[Any] = await pipe.execute(raise_on_error=False)
+        if not isinstance(answers[0], NoScriptError) or is_last:
+            break
+        await client.script_load(source(script))
+    return answers
+
+
+def _require(answers: Sequence[Any], replicas: int) -> None:
+    """Raise the first error among the answers, or NotReplicated by that to WAITAOF, the last."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    on_disk = answers[-1][1]
+    if on_disk < replicas:
+        raise NotReplicated(
+            f"{on_disk} of {replicas} replicas (ACTIVITY_QUEUE_REPLICAS) have the writes on disk"
+        )

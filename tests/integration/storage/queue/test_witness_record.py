@@ -1,0 +1,42 @@
+"""PostgreSQL unites what processes witness of the queue, and a restore begins anew."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from cli.backup import agreement
+from storage.postgres.engine import witness_engine
+from storage.queue.witness import Evidence, Gap
+from storage.queue.witness_record import read_evidence, record_evidence
+from storage.redis.client import connect
+from storage.settings import StorageSettings
+from tests.support.queued import append, make_events
+
+
+@pytest.fixture
+def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
+    found = witness_engine(settings.database_url)
+    yield found
+    found.dispose()
+
+
+def test_counts_are_the_highest_and_gaps_are_united_in_any_order(engine: sa.Engine) -> None:
+    first = Evidence({0: 100, 1: 7}, {0: 60}, [Gap(0, 70, 100), Gap(2, 0, 3)])
+    second = Evidence({0: 120}, {0: 50, 1: 2}, [Gap(0, 75, 120), Gap(0, 200, 201)])
+    for some in (first, second, first):
+        record_evidence(engine, some)
+    found = read_evidence(engine)
+    assert found.accepted == {0: 120, 1: 7, 2: 0}
+    assert found.trimmed == {0: 60, 1: 2, 2: 0}
+    assert sorted(found.gaps) == [Gap(0, 70, 120), Gap(0, 200, 201), Gap(2, 0, 3)]
+
+
+def test_a_restore_forgets_what_was_known_of_the_queue_of_before(
+    settings: StorageSettings, engine: sa.Engine
+) -> None:
+    append(settings, make_events(3))
+    record_evidence(engine, Evidence({0: 1_000}, {0: 10}, [Gap(0, 20, 30)]))
+    with connect(settings.queue_url) as queue:
+        agreement._set_counters(engine, queue, 1)
+    assert read_evidence(engine) == Evidence({}, {}, [])
