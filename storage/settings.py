@@ -19,7 +19,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from storage.addresses import database_address, redis_address, secrets_of, with_password
+from storage.addresses import (
+    database_address,
+    queue_address,
+    redis_address,
+    secrets_of,
+    with_password,
+)
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
@@ -29,6 +35,7 @@ MAX_SHARDS = 64
 _OF_LIBPQ = "PGPASSWORD"  # for an address of the database that has none
 _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
+QueueAddress = Annotated[str, AfterValidator(queue_address), FROM_FILE]
 RedisAddress = Annotated[str, AfterValidator(redis_address), FROM_FILE]
 DatabaseAddress = Annotated[str, AfterValidator(database_address), FROM_FILE]
 Password = Annotated[SecretStr | None, FROM_FILE]
@@ -122,10 +129,11 @@ class SpanSettings(NamedTuple):
 class StorageSettings(Settings):
     """Settings of every process, from `ACTIVITY_*` environment variables or `.env`."""
 
-    queue_url: RedisAddress = Field(
+    queue_url: QueueAddress = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="The queue: Redis or Valkey with `appendfsync always` and `noeviction`.",
+        description="The queue: Redis or Valkey with `appendfsync always` and `noeviction`; one "
+        "server, or a primary that Sentinels watch.",
     )
     control_url: RedisAddress = Field(
         "redis://localhost:6380/0",

@@ -3,7 +3,7 @@
 from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
 from cli.doctor.errors import NotKnown
 from cli.doctor.redis_facts import RedisFacts
-from cli.doctor.server_checks import answers, version
+from cli.doctor.server_checks import answers, of_each_server, version
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number, size
 from storage.queue.durability import PROMISED
@@ -14,8 +14,7 @@ _FULL = 0.95
 _NEARLY_FULL = 0.8
 
 
-def _aof(subject: Subject) -> Finding:
-    queue = subject.queue
+def _aof(_: Subject, queue: RedisFacts) -> Finding:
     if queue.told("aof_enabled"):
         return ok("the queue has appendonly yes")
     return fault(
@@ -24,8 +23,7 @@ def _aof(subject: Subject) -> Finding:
     )
 
 
-def _fsync(subject: Subject) -> Finding:
-    queue = subject.queue
+def _fsync(_: Subject, queue: RedisFacts) -> Finding:
     names = ("appendfsync", "no-appendfsync-on-rewrite")
     found = {name: queue.setting(name) for name in names}
     wrong = [name for name in names if found[name] != PROMISED[name]]
@@ -38,8 +36,8 @@ def _fsync(subject: Subject) -> Finding:
     )
 
 
-def _eviction(subject: Subject) -> Finding:
-    queue, wanted = subject.queue, PROMISED["maxmemory-policy"]
+def _eviction(_: Subject, queue: RedisFacts) -> Finding:
+    wanted = PROMISED["maxmemory-policy"]
     policy = queue.told("maxmemory_policy")
     if policy == wanted:
         return ok(f"the queue has maxmemory-policy {policy}")
@@ -59,7 +57,7 @@ def _probe(subject: Subject) -> Finding:
     if server.durability == "unknown":
         return unknown(text)
     if server.durability == "weak":
-        if _has_other_settings(subject.queue):
+        if any(map(_has_other_settings, subject.queue.servers)):
             return unknown("not tried: queue-aof, queue-fsync or queue-eviction says why")
         return fault(text, subject.queue.command("INFO", "persistence"))
     if text:
@@ -76,8 +74,7 @@ def _has_other_settings(queue: RedisFacts) -> bool:
     return any(queue.setting(name) != value for name, value in PROMISED.items())
 
 
-def _writes(subject: Subject) -> Finding:
-    queue = subject.queue
+def _writes(_: Subject, queue: RedisFacts) -> Finding:
     found = {
         "write": queue.told("aof_last_write_status"),
         "rewrite": queue.told("aof_last_bgrewrite_status"),
@@ -92,8 +89,7 @@ def _writes(subject: Subject) -> Finding:
     )
 
 
-def _memory(subject: Subject) -> Finding:
-    queue = subject.queue
+def _memory(subject: Subject, queue: RedisFacts) -> Finding:
     limit = int(queue.told("maxmemory"))
     used = int(queue.told("used_memory")) - int(queue.info.get("mem_not_counted_for_evict", 0))
     if not limit:
@@ -114,8 +110,8 @@ def _memory(subject: Subject) -> Finding:
     return ok(text)
 
 
-def _overcommit(subject: Subject) -> Finding:
-    queue, machine = subject.queue, subject.machine
+def _overcommit(subject: Subject, queue: RedisFacts) -> Finding:
+    machine = subject.machine
     if not queue.is_here:
         raise NotKnown("the queue runs on another machine, or in a container")
     mode, memory = machine.overcommit(), machine.memory_bytes()
@@ -181,15 +177,17 @@ def _set(server: RedisFacts, name: str, value: str) -> str:
 CHECKS = (
     answers("queue"),
     version("queue"),
-    Check("queue-aof", "`appendonly`", "", "not `yes`", _aof),
+    Check("queue-aof", "`appendonly`", "", "not `yes`", of_each_server(_aof)),
     Check(
         "queue-fsync",
         "`appendfsync`, `no-appendfsync-on-rewrite`",
         "",
         "not `always`, or not `no`",
-        _fsync,
+        of_each_server(_fsync),
     ),
-    Check("queue-eviction", "`maxmemory-policy`", "", "not `noeviction`", _eviction),
+    Check(
+        "queue-eviction", "`maxmemory-policy`", "", "not `noeviction`", of_each_server(_eviction)
+    ),
     Check(
         "queue-probe",
         "a test write and its fsync (`WAITAOF`), replicas",
@@ -202,21 +200,21 @@ CHECKS = (
         "the last write and rewrite of the append-only file",
         "",
         "one failed",
-        _writes,
+        of_each_server(_writes),
     ),
     Check(
         "queue-memory",
         "used memory and `maxmemory`",
         f"from {_NEARLY_FULL:.0%}, or no limit",
         f"from {_FULL:.0%}",
-        _memory,
+        of_each_server(_memory),
     ),
     Check(
         "queue-overcommit",
         "`vm.overcommit_memory` of this machine",
         "not 1, unless it is 0 and a copy of the queue fits into memory",
         "",
-        _overcommit,
+        of_each_server(_overcommit),
     ),
     Check(
         "queue-shards",

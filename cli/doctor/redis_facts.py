@@ -1,7 +1,7 @@
 """What the queue and control tell of themselves; each fact is read once, when it is needed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from storage.errors import QueueUnavailable
 from storage.queue.inspector import Inspector, QueueServer, ShardState
 from storage.queue.registry import Registry, read_registry
 from storage.redis.client import connect_async
-from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.redis.inspection import ANSWER_SECONDS, RedisInspection, primary_addresses
 from storage.server_errors import control_errors, queue_errors
 from storage.settings import StorageSettings
 
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 class RedisFacts(Server):
     """Facts of one Redis server. Every fact raises `NotKnown`."""
+
+    has_failover = False  # whether something promotes a replica of this server
 
     def __init__(self, name: str, url: str, inspection: RedisInspection, machine: Machine) -> None:
         super().__init__(name)
@@ -92,6 +94,32 @@ class QueueFacts(RedisFacts):
         url = settings.queue_url
         super().__init__("the queue", url, RedisInspection(url, queue_errors), machine)
         self._settings = settings
+
+    @cached_property
+    def servers(self) -> Sequence[RedisFacts]:
+        """Return the facts of each server that takes events: this one, or the primary now."""
+        addresses = self.ask(lambda: primary_addresses(self._url))
+        if addresses == [self._url]:
+            return [self]
+        return [self._server(address) for address in addresses]
+
+    def command(self, *words: str) -> str:
+        """Return the command line that sends these words to a server that takes events."""
+        first = self.servers[0]
+        return super().command(*words) if first is self else first.command(*words)
+
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        for server in self.__dict__.get("servers", ()):
+            if server is not self and not server.away:
+                server.close()
+
+    def _server(self, address: str) -> RedisFacts:
+        inspection = RedisInspection(address, queue_errors)
+        server = RedisFacts(self.name, address, inspection, self._machine)
+        server.has_failover = True
+        return server
 
     @cached_property
     def announced_shards(self) -> float | None:

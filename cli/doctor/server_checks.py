@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 
-from cli.doctor.check import Check, Finding, fault, ok
+from cli.doctor.check import Check, Finding, Verdict, fault, ok
 from cli.doctor.redis_facts import RedisFacts
 from cli.doctor.server import Server
 from cli.doctor.subject import Subject
@@ -64,6 +64,19 @@ def version(role: str) -> Check:
         f"older than Redis {major}.{minor}, a replica, a cluster, a Sentinel",
         _version(role),
     )
+
+
+def of_each_server(
+    examine: Callable[[Subject, RedisFacts], Finding],
+) -> Callable[[Subject], Finding]:
+    """Return a check of each server that takes events: it gives the worst of their findings."""
+    order = list(Verdict)
+
+    def worst(subject: Subject) -> Finding:
+        findings = [examine(subject, each) for each in subject.queue.servers]
+        return min(findings, key=lambda one: order.index(one.verdict))
+
+    return worst
 
 
 def _version(role: str) -> Callable[[Subject], Finding]:

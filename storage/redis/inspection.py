@@ -7,8 +7,23 @@ from typing import Any
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.control_rights import refused_uses
+from storage.redis.sentinel import primary_address
+from storage.redis_hosts import redis_hosts
+from storage.server_errors import queue_errors
 
 ANSWER_SECONDS = 3.0
+
+
+def primary_addresses(url: str) -> list[str]:
+    """Return the addresses of the queue's servers that take events now; `url` if it names one.
+
+    Raises QueueUnavailable.
+    """
+    several = redis_hosts(url)
+    if several is None:
+        return [url]
+    with queue_errors():
+        return [several.of_server(*primary_address(several))]
 
 
 class RedisInspection:

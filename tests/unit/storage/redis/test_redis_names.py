@@ -1,4 +1,4 @@
-"""Every private name of redis-py that `storage/redis/client.py` uses.
+"""Every private name of redis-py that `storage/redis/` uses.
 
 `pyproject.toml` holds redis-py to the minor version that has them. Before another one is allowed,
 this test says what is missing there.
@@ -12,7 +12,12 @@ from storage.redis.client import connect_async
 
 OF_A_POOL = "_available_connections _in_use_connections _in_maintenance get_available_connection"
 OF_A_CONNECTION = "_reader _writer can_read encoder is_connected should_reconnect"
-URLS = ["redis://localhost/0", "rediss://localhost/0", "unix:///nowhere"]
+URLS = [
+    "redis://localhost/0",
+    "rediss://localhost/0",
+    "unix:///nowhere",
+    "redis+sentinel://localhost/queue",
+]
 
 
 @pytest.mark.parametrize("url", URLS)
