@@ -9,6 +9,7 @@ _LASTS = "on every server, and in its configuration"
 
 
 def _failover(_: Subject, queue: RedisFacts) -> Finding:
+    queue.ping()
     if not queue.has_failover:
         return ok("the queue is one server")
     if queue.setting("min-replicas-to-write") == "0":

@@ -1,5 +1,6 @@
 """Kill and pause the primary of a queue under Sentinels: the service goes on by itself."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from cli.doctor.check import Finding, Verdict
 from cli.doctor.examination import examine
 from cli.doctor.subject import open_subject
-from storage.redis.client import connect
+from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.replicated import SentinelSet, sentinel_set
 from testbed.service import service
@@ -73,7 +74,7 @@ def test_a_primary_that_wakes_up_after_its_failover_doubles_nothing(
             lambda: port_that_writes(client) not in (0, first.port), "the new primary", SECONDS
         )
         tried.accept_steadily(lambda: roles(sentinels), sentinels.is_whole)
-        tried.finish(engine, sentinels.is_whole)
+        tried.finish(engine, sentinels.is_whole, two_primaries=True)
 
 
 def port_that_writes(client: redis.Redis) -> int:
@@ -103,6 +104,38 @@ def test_the_doctor_asks_the_primary_that_the_sentinels_name(
     primary.ask("CONFIG", "SET", "min-replicas-to-write", "1")
     assert told.verdict is Verdict.WARNING
     assert f"-p {primary.port} CONFIG SET min-replicas-to-write 1" in told.remedy
+
+
+def test_a_primary_that_has_lost_its_replicas_is_asked_for_again(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    """It may be one that was cut off, and replaced."""
+    primary = sentinels.primary()
+    replicas = [each for each in sentinels.servers if each is not primary]
+
+    async def write() -> None:
+        client = connect_async(watched.queue_url)
+        try:
+            await client.set("probe", 1)
+        finally:
+            await client.aclose()
+
+    with connect(watched.queue_url) as client:
+        first = client.client_id()
+        for each in replicas:
+            each.kill()
+        wait_until(
+            lambda: primary.ask("INFO", "replication")["connected_slaves"] == 0, "no replica"
+        )
+        with pytest.raises(redis.ConnectionError, match="too few replicas"):
+            client.set("probe", 1)
+        assert client.client_id() != first
+        with pytest.raises(redis.ConnectionError, match="too few replicas"):
+            asyncio.run(write())
+        for each in replicas:
+            each.start()
+        wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+        client.set("probe", 1)
 
 
 def test_the_service_starts_without_the_queue_and_takes_events_once_it_is_there(
