@@ -57,6 +57,8 @@ from storage.metrics.samples import Values, labelled
 from storage.minute_samples import MinuteSamples
 from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
+from storage.queue.cluster_inspector import inspector_of
+from storage.queue.cluster_producer import producer_of
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
 from storage.queue.scheduler import DrainScheduler
@@ -118,9 +120,9 @@ async def open_services(
         cache = _page_cache(storage, settings)
         stack.push_async_callback(cache.close)
         queue = connect_async(storage.queue_url)
-        producer = QueueProducer(queue, storage.shards, _backlog_limits(settings))
+        producer = producer_of(queue, storage.shards, _backlog_limits(settings))
         stack.push_async_callback(producer.close)
-        inspector = Inspector(queue, storage.shards, storage.queue_durability == "trusted")
+        inspector = inspector_of(queue, storage.shards, storage.queue_durability == "trusted")
         history = History(store, cache, producer, storage.database_pool)
         await _check(producer, inspector, history)
         sweeper, wakeups = _drain_wakers(stack, storage)

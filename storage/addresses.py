@@ -9,13 +9,13 @@ from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from storage import host_list
-from storage.redis_hosts import KINDS, SENTINEL_FORM, redis_hosts
+from storage.redis_hosts import CLUSTER_FORM, KINDS, SENTINEL_FORM, redis_hosts
 
 REDIS_FORMS = (
     "redis://[USER:PASSWORD@]HOST:PORT/DB, rediss:// with TLS, "
     "or unix://[USER:PASSWORD@]/PATH?db=DB"
 )
-QUEUE_FORMS = f"{REDIS_FORMS}; for several servers {SENTINEL_FORM}"
+QUEUE_FORMS = f"{REDIS_FORMS}; for several servers {CLUSTER_FORM} or {SENTINEL_FORM}"
 DATABASE_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT/DATABASE"
 HOSTS_FORM = (
     "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT,HOST:PORT/DATABASE"
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def queue_address(url: str) -> str:
-    """Return the address if redis-py can use it: of one server, or of Sentinels.
+    """Return the address if redis-py can use it: of one server, a cluster, or Sentinels.
 
     Raises ValueError with the reason.
     """

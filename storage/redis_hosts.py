@@ -1,7 +1,7 @@
-"""Addresses of a queue of several servers: a primary that Sentinels watch. Pure.
+"""Addresses of a queue of several servers: a cluster, or a primary that Sentinels watch. Pure.
 
-`redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, and `rediss+` for TLS. Login and options are those
-of redis-py's `redis://`.
+`redis+cluster://HOST:PORT,HOST:PORT` and `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, and
+`rediss+` for TLS. Login and options are those of redis-py's `redis://`, the same for each server.
 """
 
 import re
@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode
 
-Kind = Literal["sentinel"]
-KINDS: tuple[Kind, ...] = ("sentinel",)
+Kind = Literal["cluster", "sentinel"]
+KINDS: tuple[Kind, ...] = ("cluster", "sentinel")
 
+CLUSTER_FORM = "redis+cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT"
 SENTINEL_FORM = "redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE"
 
-_DEFAULT_PORTS: Mapping[str, int] = {"sentinel": 26379}
+_DEFAULT_PORTS: Mapping[str, int] = {"cluster": 6379, "sentinel": 26379}
 _MAX_PORT = 65535
 _SCHEME = rf"(rediss?)\+({'|'.join(KINDS)})://"
 _is_list = re.compile(_SCHEME).match
@@ -23,9 +24,9 @@ _host_and_port = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+))(?::([0-9]{1,5}))?").f
 
 
 class RedisHosts(NamedTuple):
-    """The servers of an address: Sentinels.
+    """The servers of an address: nodes of a cluster, or Sentinels.
 
-    `service`: what the Sentinels call the primary. `sentinel_login`: options
+    `service`: what the Sentinels call the primary; empty for a cluster. `sentinel_login`: options
     of redis-py for the Sentinels. `start`, `end`: the rest of an address of one server.
     """
 
@@ -53,7 +54,7 @@ def redis_hosts(url: str) -> RedisHosts | None:
         raise ValueError("is not an address")
     scheme, kind, login, listed, path, options = found.groups()
     hosts = tuple(_host(each, _DEFAULT_PORTS[kind]) for each in listed.split(","))
-    service, database = _service(path or "")
+    service, database = _service(path or "") if kind == "sentinel" else ("", _no_path(path or ""))
     query = dict(parse_qsl(options or "", keep_blank_values=True))
     sentinel_login = {
         name: query.pop(f"sentinel_{name}")
@@ -63,6 +64,12 @@ def redis_hosts(url: str) -> RedisHosts | None:
     start = f"{scheme}://{login}@" if login is not None else f"{scheme}://"
     end = f"/{database}?{urlencode(query)}" if query else f"/{database}"
     return RedisHosts(kind, hosts, service, sentinel_login, start, end)  # type: ignore[arg-type]
+
+
+def names_cluster(url: str) -> bool:
+    """Return whether a valid address names a cluster."""
+    several = redis_hosts(url)
+    return several is not None and several.kind == "cluster"
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
@@ -88,3 +95,9 @@ def _service(path: str) -> tuple[str, str]:
     if database and not (database.isascii() and database.isdigit()):
         raise ValueError("has a database that is not a number")
     return unquote(service), database or "0"
+
+
+def _no_path(path: str) -> str:
+    if path not in ("", "0"):
+        raise ValueError("has a database, and a cluster has none but 0")
+    return "0"

@@ -133,7 +133,7 @@ class StorageSettings(Settings):
         "redis://localhost:6379/0",
         repr=False,
         description="The queue: Redis or Valkey with `appendfsync always` and `noeviction`; one "
-        "server, or a primary that Sentinels watch.",
+        "server, a cluster, or a primary that Sentinels watch.",
     )
     control_url: RedisAddress = Field(
         "redis://localhost:6380/0",

@@ -19,6 +19,7 @@ from testbed.waiting import wait_until
 
 SERVICE = "queue"
 START_SECONDS = 120  # of each step, on a busy machine
+SLOTS = 16_384
 DOWN_MS = 2_000  # without an answer: then a failover begins
 
 _QUEUE = {
@@ -30,6 +31,15 @@ _QUEUE = {
     "maxmemory-policy": "noeviction",
     "repl-diskless-sync-delay": "0",
     "repl-backlog-size": "1mb",
+}
+
+_CLUSTER = {
+    "cluster-enabled": "yes",
+    "cluster-node-timeout": str(DOWN_MS),
+    "cluster-require-full-coverage": "no",
+    "cluster-replica-validity-factor": "0",
+    "cluster-allow-replica-migration": "no",
+    "cluster-announce-ip": "127.0.0.1",
 }
 
 
@@ -152,6 +162,121 @@ def sentinel_set(replicas: int = 2, sentinels: int = 3) -> Iterator[SentinelSet]
         finally:
             for each in [*watching, *servers]:
                 each.kill()
+
+
+@dataclass
+class ClusterNodes:
+    """The nodes of a cluster: each primary has one replica."""
+
+    nodes: list[Node]
+
+    @property
+    def url(self) -> str:
+        """Return the address for `ACTIVITY_QUEUE_URL`."""
+        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.nodes[:3])
+        return f"redis+cluster://{hosts}"
+
+    def primaries(self) -> list[Node]:
+        """Return the nodes that are primaries."""
+        return [each for each in self.nodes if each.role() == "master"]
+
+    def roles(self) -> list[str]:
+        """Return the role of each node."""
+        return [each.role() for each in self.nodes]
+
+    def primary_of(self, slot: int) -> Node:
+        """Return the primary that has a slot, by the first node that answers."""
+        port = self._owner(next(each for each in self.nodes if each.role()), slot)
+        return next(each for each in self.nodes if each.port == port)
+
+    def is_whole(self) -> bool:
+        """Return whether every node sees all slots served, and each primary has its replica."""
+        if "" in self.roles():
+            return False
+        known = [each.ask("CLUSTER INFO") for each in self.nodes]
+        primaries = self.primaries()
+        told = [each.ask("INFO", "replication") for each in self.nodes]
+        return (
+            all(each["cluster_state"] == "ok" for each in known)
+            and all(int(each["cluster_slots_ok"]) == SLOTS for each in known)
+            and all(int(each["cluster_known_nodes"]) == len(self.nodes) for each in known)
+            and 2 * len(primaries) == len(self.nodes)
+            and all(each.get("connected_slaves") == 1 for each in told if each["role"] == "master")
+            and all(each["master_link_status"] == "up" for each in told if each["role"] != "master")
+        )
+
+    def begin_move(self, slot: int, target: Node) -> None:
+        """Let the slot's primary send callers to the target for keys that it does not have."""
+        source = self.primary_of(slot)
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.ask("CLUSTER", "MYID"))
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.ask("CLUSTER", "MYID"))
+
+    def move_keys(self, slot: int, target: Node) -> None:
+        """Move the keys of a slot."""
+        source = self.primary_of(slot)
+        while names := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 10):
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, "KEYS", *names)
+
+    def end_move(self, slot: int, target: Node) -> None:
+        """Give the slot to the target, and return once every node knows it."""
+        source = self.primary_of(slot)
+        for node in (target, source):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.ask("CLUSTER", "MYID"))
+        wait_until(
+            lambda: all(self._owner(each, slot) == target.port for each in self.nodes),
+            "every node to know who has the slot",
+            START_SECONDS,
+        )
+
+    def _owner(self, asked: Node, slot: int) -> int:
+        """Return the port of the slot's primary, as one node knows it."""
+        found = asked.ask("CLUSTER", "SLOTS")
+        return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
+
+    def _form(self) -> None:
+        count = len(self.nodes) // 2
+        firsts = [SLOTS * number // count for number in range(count + 1)]
+        for number, node in enumerate(self.nodes):
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            if number < count:
+                node.ask("CLUSTER", "ADDSLOTSRANGE", firsts[number], firsts[number + 1] - 1)
+            if number:
+                self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, _bus(node))
+        wait_until(self._all_met, "the nodes to know each other", START_SECONDS)
+        for primary, replica in zip(self.nodes[:count], self.nodes[count:], strict=True):
+            replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
+        wait_until(self.is_whole, "the cluster to be whole", START_SECONDS)
+
+    def _all_met(self) -> bool:
+        known = [each.ask("CLUSTER INFO") for each in self.nodes]
+        return all(
+            int(each["cluster_known_nodes"]) == len(self.nodes)
+            and int(each["cluster_slots_ok"]) == SLOTS
+            for each in known
+        )
+
+
+@contextmanager
+def cluster_nodes(primaries: int = 3) -> Iterator[ClusterNodes]:
+    """Run a cluster for the block, with as many replicas as primaries."""
+    with data_folder() as folder:
+        folder.mkdir()
+        ports = free_ports(4 * primaries)
+        pairs = zip(ports[::2], ports[1::2], strict=True)
+        nodes = [_server(folder, port, **_CLUSTER, cluster_port=str(bus)) for port, bus in pairs]
+        found = ClusterNodes(nodes)
+        try:
+            for each in nodes:
+                each.start()
+            found._form()
+            yield found
+        finally:
+            for each in nodes:
+                each.kill()
+
+
+def _bus(node: Node) -> str:
+    return node.arguments[list(node.arguments).index("--cluster-port") + 1]
 
 
 def _server(folder: Path, port: int, **more: str) -> Node:

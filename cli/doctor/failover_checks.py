@@ -10,8 +10,10 @@ _LASTS = "on every server, and in its configuration"
 
 def _failover(_: Subject, queue: RedisFacts) -> Finding:
     queue.ping()
-    if not queue.has_failover:
+    if queue.topology is None:
         return ok("the queue is one server")
+    if queue.topology == "cluster":
+        return _of_cluster(queue)
     if queue.setting("min-replicas-to-write") == "0":
         return warning(
             "the queue has min-replicas-to-write 0: a primary that was cut off takes events until "
@@ -21,11 +23,27 @@ def _failover(_: Subject, queue: RedisFacts) -> Finding:
     return ok("a primary without a replica takes no events (min-replicas-to-write)")
 
 
+def _of_cluster(queue: RedisFacts) -> Finding:
+    if queue.setting("cluster-require-full-coverage") == "yes":
+        return warning(
+            f"{queue.name} has cluster-require-full-coverage yes: while one primary is away, none "
+            "of the others takes events",
+            f"{queue.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')}, {_LASTS}",
+        )
+    if not int(queue.told("connected_slaves")):
+        return warning(
+            f"{queue.name} has no replica: its events wait until it is back",
+            "add a replica, or move one there (CLUSTER REPLICATE)",
+        )
+    return ok("each primary has a replica, and others take events while one is away")
+
+
 CHECKS = (
     Check(
         "queue-failover",
-        "`min-replicas-to-write` of a queue under Sentinels",
-        "0",
+        "`min-replicas-to-write` under Sentinels; `cluster-require-full-coverage` and replicas of "
+        "a cluster",
+        "0; `yes`, or a primary without a replica",
         "",
         of_each_server(_failover),
     ),

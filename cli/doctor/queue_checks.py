@@ -152,7 +152,7 @@ def _shards(subject: Subject) -> Finding:
     return warning(
         f"{text}, now or before; if it is now, {repeated}",
         f"set ACTIVITY_SHARDS={found} for all; or, if all have {ours} and the backlog is 0: "
-        f"{queue.command('DEL', 'events:shards')}, then restart the API",
+        f"{'; '.join(queue.forget_shards())}, then restart the API",
     )
 
 

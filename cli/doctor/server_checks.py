@@ -61,7 +61,8 @@ def version(role: str) -> Check:
         f"{role}-version",
         "version and kind of server",
         "",
-        f"older than Redis {major}.{minor}, a replica, a cluster, a Sentinel",
+        f"older than Redis {major}.{minor}, a replica, a Sentinel, a cluster "
+        "(for the queue: that the address does not name)",
         _version(role),
     )
 
@@ -80,9 +81,8 @@ def of_each_server(
 
 
 def _version(role: str) -> Callable[[Subject], Finding]:
-    def examine(subject: Subject) -> Finding:
-        server: RedisFacts = getattr(subject, role)
-        if reason := RedisServer.of(server.info).unsuitability():
+    def examine(_: Subject, server: RedisFacts) -> Finding:
+        if reason := RedisServer.of(server.info).unsuitability(server.topology == "cluster"):
             return fault(
                 f"{server.name} {reason}", f"name another server in ACTIVITY_{role.upper()}_URL"
             )
@@ -91,4 +91,4 @@ def _version(role: str) -> Callable[[Subject], Finding]:
         number = server.told("valkey_version" if is_valkey else "redis_version")
         return ok(f"{server.name} is {name} {number}")
 
-    return examine
+    return of_each_server(examine) if role == "queue" else lambda it: examine(it, it.control)

@@ -104,7 +104,7 @@ class Inspector:
                     names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
                     await run(pipe, "queue/inspect", names)
                 found = await pipe.execute()
-        return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
 
     async def server(self) -> QueueServer:
         """Check whether the queue keeps what it acknowledges. Raises QueueUnavailable."""
@@ -117,31 +117,39 @@ class Inspector:
             problem = shard_count_problem(await self._client.zscore(keys.SHARD_COUNT, "count"))
             level, problems = await self._durability()
         if replicas and not self._trusted:
-            problems.append(
-                f"the queue has {replicas} replicas: a failover loses acknowledged events that "
-                "they have not received yet"
-            )
+            problems.append(replica_problem(f"{replicas} replicas"))
         oddities = [problem] if problem else []
-        aof_ok, memory_ratio = _aof_ok(level, info), _memory_ratio(info)
-        return QueueServer(level, replicas, problems, oddities, aof_ok, memory_ratio)
+        return QueueServer(
+            level, replicas, problems, oddities, aof_ok(level, info), memory_ratio(info)
+        )
 
     async def _durability(self) -> tuple[Durability, list[str]]:
         return ("stated", []) if self._trusted else await durability(self._client)
 
 
-def _aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:
+def replica_problem(replicas: str) -> str:
+    """Return what a failover to one of these replicas may lose."""
+    return (
+        f"the queue has {replicas}: a failover loses acknowledged events that they have not "
+        "received yet"
+    )
+
+
+def aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:
     """Return whether the AOF is safe by the check of the settings and by INFO, None if unknown."""
     if level == "weak" or info.get("aof_last_write_status", "ok") != "ok":
         return False
     return True if level == "checked" else None
 
 
-def _memory_ratio(info: Mapping[str, Any]) -> float | None:
+def memory_ratio(info: Mapping[str, Any]) -> float | None:
+    """Return the share of its memory limit that a server uses; None without a limit."""
     used, limit = info.get("used_memory"), info.get("maxmemory")
     return used / limit if used and limit else None
 
 
-def _shard_state(shard: int, answer: list[Any]) -> ShardState:
+def shard_state(shard: int, answer: list[Any]) -> ShardState:
+    """Return what `inspect.lua` tells of a shard."""
     accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
     state, last_error, since_ms, id_ahead, pace, pace_at_ms = rest
     return ShardState(

@@ -83,6 +83,7 @@ class QueueProducer:
         self, client: redis.asyncio.Redis, shards: int, limits: BacklogLimits | None = None
     ) -> None:
         self._client = client
+        self._tags = keys.tags(client)
         self._shards = self._max_shards = shards
         self.shard_limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
@@ -126,7 +127,7 @@ class QueueProducer:
             await self.announce()
         flags = even_paused + 2 * imported
         args: list[bytes | int] = [*self._bounds(oldest_ms), flags, *items]
-        return _appended(shard, await self._call("queue/append", _keys(shard), args))
+        return _appended(shard, await self._call("queue/append", _keys(self._tags[shard]), args))
 
     async def append_idempotent(
         self, record: IdempotencyRecord, oldest_ms: int, items: Sequence[bytes]
@@ -138,10 +139,8 @@ class QueueProducer:
         KeysFull, and what `append` raises.
         """
         shard = record.shard(self._shards)
-        record_keys = [
-            keys.idempotency_record(shard, record.key),
-            keys.idempotency_expiry(shard),
-        ]
+        tag = self._tags[shard]
+        record_keys = [keys.idempotency_record(tag, record.key), keys.idempotency_expiry(tag)]
         args: list[bytes | int] = [
             *self._bounds(oldest_ms),
             record.fingerprint,
@@ -151,11 +150,11 @@ class QueueProducer:
             *items,
         ]
         script = "queue/append_idempotent"
-        answer = await self._call(script, [*_keys(shard), *record_keys], args)
+        answer = await self._call(script, [*_keys(tag), *record_keys], args)
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
         known, end = answer
-        return _duplicate(record, known, QueuePosition(shard, end))
+        return known_duplicate(record, known, QueuePosition(shard, end))
 
     async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
         """Return what the key's first request was answered; None for a new key. Appends nothing.
@@ -168,7 +167,7 @@ class QueueProducer:
                 pipe.get(keys.idempotency_record(shard, record.key))
                 pipe.hget(keys.state(shard), "accepted")
                 known, end = await pipe.execute()
-        return known and _duplicate(record, known, QueuePosition(shard, int(end or 0)))
+        return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
     async def _call(self, script: str, names: list[str], args: Sequence[bytes | int]) -> Any:
         """Run an appending script, and observe how long it takes, also if it fails."""
@@ -267,11 +266,12 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
 }
 
 
-def _keys(shard: int) -> list[str]:
-    return [keys.stream(shard), keys.state(shard), keys.ids(shard)]
+def _keys(tag: keys.Tag) -> list[str]:
+    return [keys.stream(tag), keys.state(tag), keys.ids(tag)]
 
 
-def _duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+def known_duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+    """Return what a record on the queue says. Raises KeyReused if it is of another request."""
     if known[: len(record.fingerprint)] != record.fingerprint:
         raise KeyReused("this idempotency key was used for another request")
     return Duplicate(known[len(record.fingerprint) :], position)

@@ -4,26 +4,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.control_rights import refused_uses
-from storage.redis.sentinel import primary_address
-from storage.redis_hosts import redis_hosts
-from storage.server_errors import queue_errors
 
 ANSWER_SECONDS = 3.0
-
-
-def primary_addresses(url: str) -> list[str]:
-    """Return the addresses of the queue's servers that take events now; `url` if it names one.
-
-    Raises QueueUnavailable.
-    """
-    several = redis_hosts(url)
-    if several is None:
-        return [url]
-    with queue_errors():
-        return [several.of_server(*primary_address(several))]
 
 
 class RedisInspection:
@@ -68,9 +52,3 @@ class RedisInspection:
         """Return what does not work because control refuses it to this user, and its refusals."""
         with self._errors():
             return refused_uses(self.client)
-
-    def announced_shards(self) -> float | None:
-        """Return the highest number of shards that an API process has announced to the queue."""
-        with self._errors():
-            found: float | None = self.client.zscore(keys.SHARD_COUNT, "count")
-        return found

@@ -42,10 +42,13 @@ BAD_REDIS = [
     f"{SECRET}:{SECRET}@host",
 ]
 GOOD_QUEUES = [
+    "redis+cluster://h1:7000,h2,[::1]:7001",
+    f"rediss+cluster://user:{SECRET}@h1,h2/0?ssl_cert_reqs=none",
     "redis+sentinel://h1:26379,h2:26380,[::1]/queue",
     f"rediss+sentinel://user:{SECRET}@h1,h2/queue/3?sentinel_password={SECRET}&ssl_cert_reqs=none",
 ]
 BAD_QUEUES = [
+    (f"redis+cluster://user:{SECRET}@h1:1,h2:1/3", "a cluster has none but 0"),
     (f"redis+sentinel://user:{SECRET}@h1:1,,h2:1/queue", "an empty place"),
     (f"redis+sentinel://user:{SECRET}@h1:1,h2:x/queue", "a host that is not HOST:PORT"),
     (f"redis+sentinel://user:{SECRET}@h1:1,h2:0/queue", "a port that is not from 1 to 65535"),
