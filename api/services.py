@@ -57,6 +57,8 @@ from storage.metrics.samples import Values, labelled
 from storage.minute_samples import MinuteSamples
 from storage.postgres.engine import counting_engine, feed_engine, reading_engine, witness_engine
 from storage.queue.backlog_monitor import BacklogMonitor
+from storage.queue.cluster_inspector import inspector_of
+from storage.queue.cluster_producer import producer_of
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
 from storage.queue.replicas import replicated_runner
@@ -236,9 +238,9 @@ def _queue(
     limits = BacklogLimits(
         settings.backlog_events, settings.backlog_bytes, settings.idempotency_keys
     )
-    producer = QueueProducer(queue, storage.shards, limits, replicated_runner(storage))
+    producer = producer_of(queue, storage.shards, limits, replicated_runner(storage))
     stack.push_async_callback(producer.close)
-    return producer, Inspector.of(queue, storage)
+    return producer, inspector_of(queue, storage)
 
 
 async def _watch_keys(

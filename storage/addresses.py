@@ -9,46 +9,67 @@ from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from storage import host_list
+from storage.redis_hosts import CLUSTER_FORM, KINDS, SENTINEL_FORM, redis_hosts
 
 REDIS_FORMS = (
     "redis://[USER:PASSWORD@]HOST:PORT/DB, rediss:// with TLS, "
     "or unix://[USER:PASSWORD@]/PATH?db=DB"
 )
+QUEUE_FORMS = f"{REDIS_FORMS}; for several servers {CLUSTER_FORM} or {SENTINEL_FORM}"
 DATABASE_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT/DATABASE"
 STANDBYS_FORM = "postgresql+psycopg2://[USER:PASSWORD@]HOST:PORT,HOST:PORT/DATABASE"
 HOSTS_FORM = f"{STANDBYS_FORM}?target_session_attrs=read-write"
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+_SEVERAL_SCHEMES = tuple(f"{tls}+{kind}" for tls in ("redis", "rediss") for kind in KINDS)
 _DATABASE_DRIVERS = ("postgresql", "postgresql+psycopg2")
 _ESCAPES = "in a password write %40 for @, %2F for /, %3A for : and %25 for %"
 
 T = TypeVar("T")
 
 
+def queue_address(url: str) -> str:
+    """Return the address if redis-py can use it: of one server, a cluster, or Sentinels.
+
+    Raises ValueError with the reason.
+    """
+    try:
+        several = redis_hosts(url)
+    except ValueError as error:
+        raise _wrong(str(error), QUEUE_FORMS) from None
+    if several is None:
+        return _one_redis(url, QUEUE_FORMS)
+    _one_redis(several.of_server(*several.hosts[0]), QUEUE_FORMS)
+    return url
+
+
 def redis_address(url: str) -> str:
-    """Return the address if redis-py can use it. Raises ValueError with the reason."""
+    """Return the address of one server if redis-py can use it. Raises ValueError with the reason.
+
+    Control is always one server: docs/decisions/0025-a-clustered-queue.md.
+    """
+    if url.partition("://")[0] in _SEVERAL_SCHEMES:
+        raise _wrong("names several servers, and control is one: name it", REDIS_FORMS)
+    return _one_redis(url, REDIS_FORMS)
+
+
+def _one_redis(url: str, forms: str) -> str:
     try:
         parts = urlsplit(url)
         scheme, _ = parts.scheme, parts.port
     except ValueError:
-        raise _wrong("is not an address", REDIS_FORMS) from None
-    if "sentinel" in scheme:
-        raise _wrong("names Sentinels, which are not supported; name the primary", REDIS_FORMS)
-    if "cluster" in scheme:
-        raise _wrong("names a cluster, which is not supported yet", REDIS_FORMS)
+        raise _wrong("is not an address", forms) from None
     if scheme not in _REDIS_SCHEMES:
-        raise _wrong(f"begins with {_printable_scheme(scheme, url)}", REDIS_FORMS)
+        raise _wrong(f"begins with {_printable_scheme(scheme, url)}", forms)
     if scheme == "unix" and not parts.path.strip("/"):
-        raise _wrong("has no path", REDIS_FORMS)
+        raise _wrong("has no path", forms)
     if scheme != "unix" and not (parts.hostname and _is_database(parts.path)):
-        raise _wrong("has no host, or a database that is not a number", REDIS_FORMS)
+        raise _wrong("has no host, or a database that is not a number", forms)
     import redis
 
     try:
         redis.ConnectionPool.from_url(url).make_connection()
     except (ValueError, TypeError, redis.RedisError):
-        raise _wrong(
-            "has an unknown option, or an option with an invalid value", REDIS_FORMS
-        ) from None
+        raise _wrong("has an unknown option, or an option with an invalid value", forms) from None
     return url
 
 
@@ -108,7 +129,8 @@ def secrets_of(url: str) -> Iterator[str]:
         import sqlalchemy as sa
 
         yield str(sa.make_url(url).password or "")
-    yield from parse_qs(parts.query).get("password", [])
+    for option in ("password", "sentinel_password"):
+        yield from parse_qs(parts.query).get(option, [])
 
 
 def _with_list(bring: Callable[[T], T], address: T, form: str) -> T:

@@ -31,6 +31,8 @@ def queue_errors() -> Iterator[None]:
         yield
     except redis_errors.OutOfMemoryError as error:
         raise QueueFull("the queue has reached its memory limit") from error
+    except redis_errors.ClusterError as error:  # the servers of other shards may take events
+        raise ShardUnusable(f"a shard of the queue moves or has no server: {error}") from error
     except redis_errors.RedisError as error:
         if str(error).startswith(_SHARD_PREFIX):
             reason = str(error).removeprefix(_SHARD_PREFIX)

@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from storage.addresses import (
     database_address,
+    queue_address,
     read_address,
     redis_address,
     secrets_of,
@@ -29,6 +30,7 @@ from storage.addresses import (
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
+from storage.redis_hosts import redis_hosts
 from storage.secret_files import FROM_FILE, SecretFiles
 
 MAX_SHARDS = 64
@@ -36,6 +38,7 @@ MAX_REPLICAS = 8
 _OF_LIBPQ = "PGPASSWORD"  # for an address of the database that has none
 _RECEIVERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
+QueueAddress = Annotated[str, AfterValidator(queue_address), FROM_FILE]
 RedisAddress = Annotated[str, AfterValidator(redis_address), FROM_FILE]
 DatabaseAddress = Annotated[str, AfterValidator(database_address), FROM_FILE]
 ReadAddress = Annotated[str, AfterValidator(read_address), FROM_FILE]
@@ -91,7 +94,8 @@ class Settings(BaseSettings):
 
 def _describe(error: Any) -> str:
     name = ".".join(map(str, error["loc"])).upper()
-    return f"ACTIVITY_{name}: {error['msg'].removeprefix('Value error, ')}"
+    text = error["msg"].removeprefix("Value error, ")
+    return f"ACTIVITY_{name}: {text}" if name else text  # without one, several are named
 
 
 class LogSettings(Settings):
@@ -130,10 +134,11 @@ class SpanSettings(NamedTuple):
 class StorageSettings(Settings):
     """Settings of every process, from `ACTIVITY_*` environment variables or `.env`."""
 
-    queue_url: RedisAddress = Field(
+    queue_url: QueueAddress = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="The queue: Redis or Valkey with `appendfsync always` and `noeviction`.",
+        description="The queue: Redis or Valkey with `appendfsync always` and `noeviction`; one "
+        "server, a cluster, or a primary that Sentinels watch.",
     )
     control_url: RedisAddress = Field(
         "redis://localhost:6380/0",
@@ -194,7 +199,7 @@ class StorageSettings(Settings):
         ge=0,
         le=MAX_REPLICAS,
         description="Replicas of the queue that must have events on their disk before they are "
-        "acknowledged.",
+        "acknowledged; 0 with a cluster.",
     )
 
     @model_validator(mode="after")
@@ -209,6 +214,15 @@ class StorageSettings(Settings):
             self.database_url = with_password(self.database_url, password)
             if self.read_url:
                 self.read_url = with_password(self.read_url, password)
+        return self
+
+    @model_validator(mode="after")
+    def _without_replicas_of_a_cluster(self) -> Self:
+        found = redis_hosts(self.queue_url)
+        if self.queue_replicas and found and found.kind == "cluster":
+            raise ValueError(
+                "ACTIVITY_QUEUE_REPLICAS must be 0 with a cluster: nothing waits for its replicas"
+            )
         return self
 
     @model_validator(mode="after")

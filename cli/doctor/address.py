@@ -28,14 +28,19 @@ def names_several_hosts(url: str) -> bool:
     return "," in _host(url)
 
 
-def redis_command(url: str, *words: str) -> str:
-    """Return the command line that sends `words` to this server."""
+def redis_command(url: str, *words: str, follow: bool = False) -> str:
+    """Return the command line that sends `words` to this server.
+
+    `follow`: or to the server of its cluster that has the key.
+    """
     parts = urlsplit(url)
     start = ["valkey-cli"]
     if parts.scheme == "unix":
         start += ["-s", unquote(parts.path)]
     else:
         start += ["-h", parts.hostname or "", "-p", str(parts.port or 6379)]
+    if follow:
+        start.append("-c")
     if parts.scheme == "rediss":
         start.append("--tls")
     user = parts.username or next(iter(parse_qs(parts.query).get("username", [])), "")

@@ -6,6 +6,7 @@ from cli.doctor import (
     control_checks,
     database_checks,
     erasure_checks,
+    failover_checks,
     key_checks,
     machine_checks,
     queue_checks,
@@ -16,7 +17,7 @@ from cli.doctor import (
 from cli.doctor.check import Check
 
 OF_SERVER: Mapping[str, Sequence[Check]] = {
-    "queue": queue_checks.CHECKS,
+    "queue": (*queue_checks.CHECKS, *failover_checks.CHECKS),
     "control": control_checks.CHECKS,
     "database": (
         *database_checks.CHECKS,

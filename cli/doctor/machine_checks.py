@@ -6,6 +6,8 @@ from pathlib import Path
 from cli.doctor.check import Check, Finding, fault, ok, warning
 from cli.doctor.errors import NotKnown
 from cli.doctor.machine import disk_of
+from cli.doctor.redis_facts import RedisFacts
+from cli.doctor.server_checks import of_each_server
 from cli.doctor.subject import Subject
 from cli.embedded.log_file import MAX_BYTES
 from cli.quantities import counted, size
@@ -16,8 +18,8 @@ _VERY_LOW = (0.05, 5 * GIB)
 _MAX_LOG_BYTES = 2 * MAX_BYTES  # a run rotates a file at half of it
 
 
-def _queue_disk(subject: Subject) -> Finding:
-    return _disk("the queue", subject.queue.folder, "the queue's writes, and so every event")
+def _queue_disk(_: Subject, queue: RedisFacts) -> Finding:
+    return _disk("the queue", queue.folder, "the queue's writes, and so every event")
 
 
 def _database_disk(subject: Subject) -> Finding:
@@ -65,7 +67,13 @@ def _described(limit: tuple[float, int]) -> str:
 
 
 CHECKS = (
-    Check("queue-disk", "free space", _described(_LOW), _described(_VERY_LOW), _queue_disk),
+    Check(
+        "queue-disk",
+        "free space",
+        _described(_LOW),
+        _described(_VERY_LOW),
+        of_each_server(_queue_disk),
+    ),
     Check("database-disk", "free space", _described(_LOW), _described(_VERY_LOW), _database_disk),
     Check(
         "log-size", "files in `log/` of the data folder", f"over {size(_MAX_LOG_BYTES)}", "", _logs

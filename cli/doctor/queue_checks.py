@@ -3,11 +3,11 @@
 from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
 from cli.doctor.errors import NotKnown
 from cli.doctor.redis_facts import RedisFacts
-from cli.doctor.server_checks import answers, version
+from cli.doctor.server_checks import answers, of_each_server, version
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number, size
 from storage.queue.durability import PROMISED
-from storage.queue.inspector import failover_loss
+from storage.queue.inspector import failover_loss, of_replicas
 from storage.queue.shard_count import shard_count_problem
 
 _LASTS = "and set it in the configuration of the queue, so that it lasts"
@@ -15,8 +15,7 @@ _FULL = 0.95
 _NEARLY_FULL = 0.8
 
 
-def _aof(subject: Subject) -> Finding:
-    queue = subject.queue
+def _aof(_: Subject, queue: RedisFacts) -> Finding:
     if queue.told("aof_enabled"):
         return ok("the queue has appendonly yes")
     return fault(
@@ -25,8 +24,7 @@ def _aof(subject: Subject) -> Finding:
     )
 
 
-def _fsync(subject: Subject) -> Finding:
-    queue = subject.queue
+def _fsync(_: Subject, queue: RedisFacts) -> Finding:
     names = ("appendfsync", "no-appendfsync-on-rewrite")
     found = {name: queue.setting(name) for name in names}
     wrong = [name for name in names if found[name] != PROMISED[name]]
@@ -39,8 +37,8 @@ def _fsync(subject: Subject) -> Finding:
     )
 
 
-def _eviction(subject: Subject) -> Finding:
-    queue, wanted = subject.queue, PROMISED["maxmemory-policy"]
+def _eviction(_: Subject, queue: RedisFacts) -> Finding:
+    wanted = PROMISED["maxmemory-policy"]
     policy = queue.told("maxmemory_policy")
     if policy == wanted:
         return ok(f"the queue has maxmemory-policy {policy}")
@@ -60,16 +58,16 @@ def _probe(subject: Subject) -> Finding:
     if server.durability == "unknown":
         return unknown(text)
     if server.durability == "weak":
-        if _has_other_settings(subject.queue):
+        if any(map(_has_other_settings, subject.queue.servers)):
             return unknown("not tried: queue-aof, queue-fsync or queue-eviction says why")
         return fault(text, subject.queue.command("INFO", "persistence"))
     return ok("the queue has written a test value, and fsynced it if it can tell (WAITAOF)")
 
 
-def _replicas(subject: Subject) -> Finding:
-    queue, awaited = subject.queue, subject.settings.queue_replicas
+def _replicas(subject: Subject, queue: RedisFacts) -> Finding:
+    awaited, server = subject.settings.queue_replicas, subject.queue.server
     found = int(queue.told("connected_slaves"))
-    have = f"the queue has {counted(found, 'replica')}"
+    have = f"{queue.name} has {counted(found, 'replica')}"
     if awaited > found:
         return fault(
             f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}: no event is accepted",
@@ -78,20 +76,21 @@ def _replicas(subject: Subject) -> Finding:
         )
     if not found:
         return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is 0")
-    if queue.server.shortage:
+    if server.shortage:
         return fault(
-            queue.server.shortage,
+            server.shortage,
             "set `appendonly yes` and `appendfsync always` on each replica, and see whether they "
             f"follow: {queue.command('INFO', 'replication')}",
         )
     if awaited:
         return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}")
-    if queue.server.durability == "stated":
+    if server.durability == "stated":
         return unknown(f"{have}; ACTIVITY_QUEUE_DURABILITY=trusted states that no failover loses")
+    wait = "set ACTIVITY_QUEUE_REPLICAS=1, and restart the API; or "
     return warning(
-        failover_loss(found, queue.info),
-        "set ACTIVITY_QUEUE_REPLICAS=1, and restart the API; or let no failover be automatic; or, "
-        "if yours loses nothing, set ACTIVITY_QUEUE_DURABILITY=trusted",
+        failover_loss(of_replicas(found), queue.info),
+        f"{'' if queue.topology == 'cluster' else wait}let no failover be automatic; or, if yours "
+        "loses nothing, set ACTIVITY_QUEUE_DURABILITY=trusted",
     )
 
 
@@ -100,8 +99,7 @@ def _has_other_settings(queue: RedisFacts) -> bool:
     return any(queue.setting(name) != value for name, value in PROMISED.items())
 
 
-def _writes(subject: Subject) -> Finding:
-    queue = subject.queue
+def _writes(_: Subject, queue: RedisFacts) -> Finding:
     found = {
         "write": queue.told("aof_last_write_status"),
         "rewrite": queue.told("aof_last_bgrewrite_status"),
@@ -116,8 +114,7 @@ def _writes(subject: Subject) -> Finding:
     )
 
 
-def _memory(subject: Subject) -> Finding:
-    queue = subject.queue
+def _memory(subject: Subject, queue: RedisFacts) -> Finding:
     limit = int(queue.told("maxmemory"))
     used = int(queue.told("used_memory")) - int(queue.info.get("mem_not_counted_for_evict", 0))
     if not limit:
@@ -138,8 +135,8 @@ def _memory(subject: Subject) -> Finding:
     return ok(text)
 
 
-def _overcommit(subject: Subject) -> Finding:
-    queue, machine = subject.queue, subject.machine
+def _overcommit(subject: Subject, queue: RedisFacts) -> Finding:
+    machine = subject.machine
     if not queue.is_here:
         raise NotKnown("the queue runs on another machine, or in a container")
     mode, memory = machine.overcommit(), machine.memory_bytes()
@@ -180,7 +177,7 @@ def _shards(subject: Subject) -> Finding:
     return warning(
         f"{text}, now or before; if it is now, {repeated}",
         f"set ACTIVITY_SHARDS={found} for all; or, if all have {ours} and the backlog is 0: "
-        f"{queue.command('DEL', 'events:shards')}, then restart the API",
+        f"{'; '.join(queue.forget_shards())}, then restart the API",
     )
 
 
@@ -205,15 +202,17 @@ def _set(server: RedisFacts, name: str, value: str) -> str:
 CHECKS = (
     answers("queue"),
     version("queue"),
-    Check("queue-aof", "`appendonly`", "", "not `yes`", _aof),
+    Check("queue-aof", "`appendonly`", "", "not `yes`", of_each_server(_aof)),
     Check(
         "queue-fsync",
         "`appendfsync`, `no-appendfsync-on-rewrite`",
         "",
         "not `always`, or not `no`",
-        _fsync,
+        of_each_server(_fsync),
     ),
-    Check("queue-eviction", "`maxmemory-policy`", "", "not `noeviction`", _eviction),
+    Check(
+        "queue-eviction", "`maxmemory-policy`", "", "not `noeviction`", of_each_server(_eviction)
+    ),
     Check(
         "queue-probe",
         "a test write and its fsync (`WAITAOF`)",
@@ -226,28 +225,28 @@ CHECKS = (
         "replicas of the queue, and `ACTIVITY_QUEUE_REPLICAS`",
         "replicas that nobody waits for",
         "fewer replicas confirm a test write",
-        _replicas,
+        of_each_server(_replicas),
     ),
     Check(
         "queue-writes",
         "the last write and rewrite of the append-only file",
         "",
         "one failed",
-        _writes,
+        of_each_server(_writes),
     ),
     Check(
         "queue-memory",
         "used memory and `maxmemory`",
         f"from {_NEARLY_FULL:.0%}, or no limit",
         f"from {_FULL:.0%}",
-        _memory,
+        of_each_server(_memory),
     ),
     Check(
         "queue-overcommit",
         "`vm.overcommit_memory` of this machine",
         "not 1, unless it is 0 and a copy of the queue fits into memory",
         "",
-        _overcommit,
+        of_each_server(_overcommit),
     ),
     Check(
         "queue-shards",

@@ -1,10 +1,11 @@
 """What the queue and control tell of themselves; each fact is read once, when it is needed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from cli.doctor.address import is_local_redis, redis_command
 from cli.doctor.errors import NotKnown
@@ -13,10 +14,13 @@ from cli.doctor.server import Server
 from storage.access.key_queue import KeyQueue
 from storage.access.key_records import KeyRecords
 from storage.errors import QueueUnavailable
+from storage.queue.cluster_inspector import inspector_of
 from storage.queue.inspector import Inspector, QueueServer, ShardState
 from storage.queue.registry import Registry, read_registry
-from storage.redis.client import connect_async
+from storage.queue.shard_count import announced_shards, shard_count_names
+from storage.redis.client import connect_async, primary_addresses
 from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.redis_hosts import Kind, redis_hosts
 from storage.server_errors import control_errors, queue_errors
 from storage.settings import StorageSettings
 
@@ -27,6 +31,8 @@ T = TypeVar("T")
 
 class RedisFacts(Server):
     """Facts of one Redis server. Every fact raises `NotKnown`."""
+
+    topology: Kind | None = None  # what promotes a replica of this server
 
     def __init__(self, name: str, url: str, inspection: RedisInspection, machine: Machine) -> None:
         super().__init__(name)
@@ -44,7 +50,7 @@ class RedisFacts(Server):
 
     def command(self, *words: str) -> str:
         """Return the command line that sends these words to the server."""
-        return redis_command(self._url, *words)
+        return redis_command(self._url, *words, follow=self.topology == "cluster")
 
     def setting(self, name: str) -> str:
         """Return one setting, by CONFIG GET."""
@@ -94,9 +100,67 @@ class QueueFacts(RedisFacts):
         self._settings = settings
 
     @cached_property
+    def servers(self) -> Sequence[RedisFacts]:
+        """Return the facts of each server that takes events: this one, or each primary now."""
+        several = redis_hosts(self._url)
+        if several is None:
+            return [self]
+        addresses = self.ask(self._addresses)
+        return [self._server(several.kind, address) for address in addresses]
+
+    def ping(self) -> None:
+        """Check that each of its servers answers."""
+        for server in self.servers:
+            if server is self:
+                super().ping()
+                continue
+            try:
+                server.ping()
+            except NotKnown:
+                self.give_up(server.away)
+                raise
+
+    def time(self) -> float:
+        """Return the clock of its first server."""
+        first = self.servers[0]
+        return super().time() if first is self else first.time()
+
+    def command(self, *words: str) -> str:
+        """Return the command line that sends these words to a server that takes events."""
+        first = self.servers[0]
+        return super().command(*words) if first is self else first.command(*words)
+
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        for server in self.__dict__.get("servers", ()):
+            if server is not self and not server.away:
+                server.close()
+
+    def _addresses(self) -> list[str]:
+        with queue_errors():
+            return primary_addresses(self._url)
+
+    def _server(self, kind: Kind, address: str) -> RedisFacts:
+        host = f" ({urlsplit(address).hostname}:{urlsplit(address).port})" * (kind == "cluster")
+        inspection = RedisInspection(address, queue_errors)
+        server = RedisFacts(f"{self.name}{host}", address, inspection, self._machine)
+        server.topology = kind
+        return server
+
+    @cached_property
     def announced_shards(self) -> float | None:
         """Return the highest number of shards that an API process has announced."""
-        return self.ask(self._inspection.announced_shards)
+        return self.ask(self._announced)
+
+    def forget_shards(self) -> list[str]:
+        """Return the command lines that remove what was announced."""
+        names = shard_count_names(self._inspection.client, self._settings.shards)
+        return [self.command("DEL", name) for name in names]
+
+    def _announced(self) -> float | None:
+        with queue_errors():
+            return announced_shards(self._inspection.client, self._settings.shards)
 
     @cached_property
     def shards(self) -> list[ShardState]:
@@ -124,7 +188,7 @@ class QueueFacts(RedisFacts):
         client = connect_async(self._settings.queue_url, connections=2)
         try:
             async with asyncio.timeout(2 * ANSWER_SECONDS):
-                return await question(Inspector.of(client, self._settings))
+                return await question(inspector_of(client, self._settings))
         except TimeoutError:
             raise QueueUnavailable(
                 f"the queue did not answer within {2 * ANSWER_SECONDS:g} s"

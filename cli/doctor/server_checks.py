@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 
-from cli.doctor.check import Check, Finding, fault, ok
+from cli.doctor.check import Check, Finding, Verdict, fault, ok
 from cli.doctor.redis_facts import RedisFacts
 from cli.doctor.server import Server
 from cli.doctor.subject import Subject
@@ -61,15 +61,28 @@ def version(role: str) -> Check:
         f"{role}-version",
         "version and kind of server",
         "",
-        f"older than Redis {major}.{minor}, a replica, a cluster, a Sentinel",
+        f"older than Redis {major}.{minor}, a replica, a Sentinel, a cluster "
+        "(for the queue: that the address does not name)",
         _version(role),
     )
 
 
+def of_each_server(
+    examine: Callable[[Subject, RedisFacts], Finding],
+) -> Callable[[Subject], Finding]:
+    """Return a check of each server that takes events: it gives the worst of their findings."""
+    order = list(Verdict)
+
+    def worst(subject: Subject) -> Finding:
+        findings = [examine(subject, each) for each in subject.queue.servers]
+        return min(findings, key=lambda one: order.index(one.verdict))
+
+    return worst
+
+
 def _version(role: str) -> Callable[[Subject], Finding]:
-    def examine(subject: Subject) -> Finding:
-        server: RedisFacts = getattr(subject, role)
-        if reason := RedisServer.of(server.info).unsuitability():
+    def examine(_: Subject, server: RedisFacts) -> Finding:
+        if reason := RedisServer.of(server.info).unsuitability(server.topology == "cluster"):
             return fault(
                 f"{server.name} {reason}", f"name another server in ACTIVITY_{role.upper()}_URL"
             )
@@ -78,4 +91,4 @@ def _version(role: str) -> Callable[[Subject], Finding]:
         number = server.told("valkey_version" if is_valkey else "redis_version")
         return ok(f"{server.name} is {name} {number}")
 
-    return examine
+    return of_each_server(examine) if role == "queue" else lambda it: examine(it, it.control)

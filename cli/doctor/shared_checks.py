@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from cli.doctor.check import Check, Finding, fault, ok, unknown, warning
 from cli.doctor.clocks import HERE, Reading, greatest_skew, read_clock
 from cli.doctor.errors import NotKnown
-from cli.doctor.server_checks import ROLES, server_of
+from cli.doctor.redis_facts import RedisFacts
+from cli.doctor.server_checks import ROLES, of_each_server, server_of
 from cli.doctor.subject import Subject
 from cli.quantities import counted, noun, number
 from storage.balance import is_balanced
@@ -18,8 +19,8 @@ _MAINTENANCE = 6  # connections of the process that supervises workers, while a 
 _FEW = 5  # free connections; a person needs one, too
 
 
-def _apart(subject: Subject) -> Finding:
-    if subject.queue.told("run_id") != subject.control.told("run_id"):
+def _apart(subject: Subject, queue: RedisFacts) -> Finding:
+    if queue.told("run_id") != subject.control.told("run_id"):
         return ok("the queue and control are different servers")
     return fault(
         "the queue and control are one server: when it is full of events, no drain can be started, "
@@ -126,7 +127,13 @@ def _balance(subject: Subject) -> Finding:
 
 
 CHECKS = (
-    Check("servers-apart", "`run_id` of the queue and of control", "", "the same", _apart),
+    Check(
+        "servers-apart",
+        "`run_id` of the queue and of control",
+        "",
+        "the same",
+        of_each_server(_apart),
+    ),
     Check(
         "clocks",
         "the clocks of this machine and of the three servers",

@@ -32,11 +32,12 @@ class KeyQueue:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._names = names.api_key_names(client)
 
     def version(self) -> str:
         """Return the version, '' if there is none. Another version: load the keys again."""
         with queue_errors():
-            version: Any = self._client.get(names.API_KEYS_VERSION)
+            version: Any = self._client.get(self._names.version)
         return _text(version or b"")
 
     def load(self) -> tuple[str, KeyRecords]:
@@ -45,7 +46,7 @@ class KeyQueue:
             version, count, flat = run(
                 self._client,
                 "queue/load_keys",
-                [names.API_KEYS, names.API_KEYS_VERSION],
+                [self._names.keys, self._names.version],
                 [MAX_RECORDS],
             )
         if count > MAX_RECORDS:
@@ -97,7 +98,7 @@ class KeyQueue:
             answer = run(
                 self._client,
                 "queue/put_keys",
-                [names.API_KEYS, names.API_KEYS_VERSION, names.PENDING_AUDIT],
+                self._names,
                 [version, max_records, audit, MAX_AUDIT_LINES, *puts.arguments],
             )
         if answer == _KEYS_FULL:

@@ -36,13 +36,13 @@ def move_lines(queue: redis.Redis, engine: sa.Engine) -> int:
             add_lines(connection, [line for _, line in page])
         with queue_errors():
             for raw, _ in page:
-                queue.lrem(names.PENDING_AUDIT, 0, raw)
+                queue.lrem(names.api_key_names(queue).audit, 0, raw)
     return len(waiting) - len(readable)
 
 
 def _raw(queue: redis.Redis) -> list[Any]:  # bytes, which redis-py's types do not say
     with queue_errors():
-        found: list[Any] = queue.lrange(names.PENDING_AUDIT, 0, MAX_AUDIT_LINES - 1)
+        found: list[Any] = queue.lrange(names.api_key_names(queue).audit, 0, MAX_AUDIT_LINES - 1)
     return found
 
 

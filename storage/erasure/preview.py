@@ -51,10 +51,11 @@ def preview(servers: Servers, address: Address) -> Preview:
 
 
 def _waiting(queue: redis.Redis, shard: int, address: Address) -> int:
+    stream = keys.stream(keys.tags(queue)[shard])
     first, found = b"-", 0
     while True:
         with queue_errors():
-            some = queue.xrange(keys.stream(shard), min=first, count=_READ_AT_ONCE)
+            some = queue.xrange(stream, min=first, count=_READ_AT_ONCE)
         entries = cast(list[Entry], some)
         batch = read_batch(entries, 0)
         if batch is None:

@@ -184,7 +184,7 @@ def _entries(queue: redis.Redis, shard: int) -> Iterator[str]:
     first = b"-"
     while True:
         with queue_errors():
-            found = queue.xrange(keys.stream(shard), min=first, count=_ROWS)
+            found = queue.xrange(keys.stream(keys.tags(queue)[shard]), min=first, count=_ROWS)
         entries = cast(list[Entry], found)
         for _, fields in entries:
             yield b" ".join(fields.values()).decode(errors="replace")

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import redis
 
-from storage.queue.shard_count import shard_count
+from storage.queue.shard_count import announced_shards, shard_count, shard_count_names
 from storage.redis import keys
+from storage.redis.script_runner import run
 from storage.server_errors import queue_errors
 
 FIRST_ID = "0-0"
@@ -22,26 +23,33 @@ _PART = 1_000
 def shards_of(client: redis.Redis, configured: int) -> int:
     """Return how many shards the queue has had at most. Raises QueueUnavailable."""
     with queue_errors():
-        return shard_count(configured, cast(Any, client.zscore(keys.SHARD_COUNT, "count")))
+        return shard_count(configured, announced_shards(client, configured))
 
 
 def announce_shards(client: redis.Redis, count: int) -> None:
     """Let every sweeper visit at least so many shards. Raises QueueUnavailable."""
     with queue_errors():
-        client.zadd(keys.SHARD_COUNT, {"count": count}, gt=True)
+        for name in shard_count_names(client, count):
+            client.zadd(name, {"count": count}, gt=True)
 
 
 def accepted_counts(client: redis.Redis, shards: int) -> dict[int, int]:
     """Return how many events each shard has ever accepted. Raises QueueUnavailable."""
     with queue_errors():
-        found = {shard: client.hget(keys.state(shard), "accepted") for shard in range(shards)}
+        states = [keys.state(tag) for tag in keys.tags(client)[:shards]]
+        found = {shard: client.hget(name, "accepted") for shard, name in enumerate(states)}
     return {shard: int(cast(Any, value) or 0) for shard, value in found.items()}
 
 
 def backlog(client: redis.Redis, shard: int) -> int:
     """Return the number of entries that wait on a shard. Raises QueueUnavailable."""
     with queue_errors():
-        return int(cast(Any, client.xlen(keys.stream(shard))))
+        return int(cast(Any, client.xlen(keys.stream(keys.tags(client)[shard]))))
+
+
+def now_ms(client: redis.Redis, key: str) -> int:
+    """Return the time (ms) of the server that has the key. Raises redis-py's errors."""
+    return int(run(client, "queue/clock", [key]))
 
 
 def continue_ids(client: redis.Redis, shard: int, position: str) -> None:
@@ -50,11 +58,10 @@ def continue_ids(client: redis.Redis, shard: int, position: str) -> None:
     `position`: the last entry that the ledger has counted. Without this the drain would take the
     position for one of an earlier stream. Raises QueueUnavailable.
     """
-    stream = keys.stream(shard)
+    stream = keys.stream(keys.tags(client)[shard])
     with queue_errors():
-        seconds, micros = cast(Any, client.time())
         last = _last_id(client, stream)
-        ahead = _parts(position)[0] - (seconds * 1000 + micros // 1000)
+        ahead = _parts(position)[0] - now_ms(client, stream)
         if _parts(position) <= _parts(last or FIRST_ID) or ahead > _MAX_AHEAD_MS:
             return
         if last is not None:
@@ -73,18 +80,19 @@ def agree_with_ledger(client: redis.Redis, shard: int, total: int, position: str
     still wait, though the ledger has counted them, are counted when they leave. Raises
     QueueUnavailable.
     """
-    state, stream = keys.state(shard), keys.stream(shard)
+    tag = keys.tags(client)[shard]
+    state, stream = keys.state(tag), keys.stream(tag)
     with queue_errors():
         counted = sum(1 for _ in _entries_until(client, stream, position))
-        waiting = min(int(cast(Any, client.hlen(keys.ids(shard)))), backlog(client, shard))
+        waiting = min(int(cast(Any, client.hlen(keys.ids(tag)))), backlog(client, shard))
         left = max(total - counted, 0)
         foreign = min(int(cast(Any, client.hget(state, "foreign")) or 0), left)
         trimmed = left - foreign
-        seconds, micros = cast(Any, client.time())
+        since = str(now_ms(client, stream))
         with client.pipeline(transaction=True) as pipe:
             counters = {"accepted": trimmed + waiting, "trimmed": trimmed, "foreign": foreign}
             pipe.hset(state, mapping=cast(Any, counters))
-            pipe.hsetnx(state, "since", str(seconds * 1000 + micros // 1000))
+            pipe.hsetnx(state, "since", since)
             pipe.execute()
 
 

@@ -1,6 +1,7 @@
 """Check that the queue keeps what it acknowledges: its settings, and a write that is fsynced."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import redis.asyncio
 from redis.exceptions import ResponseError
@@ -40,13 +41,33 @@ async def durability(client: redis.asyncio.Redis) -> tuple[Durability, list[str]
     try:
         found = await client.config_get(*PROMISED)
     except ResponseError:
+        return setting_problems(None)
+    level, problems = setting_problems(found)
+    return await _check_fsync(client) if level == "checked" else (level, problems)
+
+
+def setting_problems(found: Mapping[Any, Any] | None) -> tuple[Durability, list[str]]:
+    """Return what the settings of a server tell; None if it refuses CONFIG GET."""
+    if found is None:
         return "unknown", [_CONFIG_REFUSED]
     weak = [
         f"the queue has {name} {found.get(name)} and needs {value}"
         for name, value in PROMISED.items()
         if found.get(name) != value
     ]
-    return ("weak", weak) if weak else await _check_fsync(client)
+    return ("weak", weak) if weak else ("checked", [])
+
+
+def fsync_problems(written: Any, fsynced: Any) -> tuple[Durability, list[str]]:
+    """Return what the answers to a write and to WAITAOF tell. Raises redis-py's errors."""
+    for answer in (written, fsynced):
+        if isinstance(answer, ResponseError):
+            if _UNKNOWN_COMMAND in str(answer).lower():
+                return "checked", []
+            return "unknown", [_WAITAOF_REFUSED.format(error=answer)]
+        if isinstance(answer, Exception):
+            raise answer
+    return ("checked", []) if fsynced[0] else ("weak", [_NOT_FSYNCED])
 
 
 async def _check_fsync(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
@@ -58,11 +79,4 @@ async def _check_fsync(client: redis.asyncio.Redis) -> tuple[Durability, list[st
         await run(pipe, "queue/probe", [keys.PROBE])
         pipe.waitaof(1, 0, FSYNC_MS)
         written, fsynced = await pipe.execute(raise_on_error=False)
-    for answer in (written, fsynced):
-        if isinstance(answer, ResponseError):
-            if _UNKNOWN_COMMAND in str(answer).lower():
-                return "checked", []
-            return "unknown", [_WAITAOF_REFUSED.format(error=answer)]
-        if isinstance(answer, Exception):
-            raise answer
-    return ("checked", []) if fsynced[0] else ("weak", [_NOT_FSYNCED])
+    return fsync_problems(written, fsynced)

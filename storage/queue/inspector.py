@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import redis.asyncio
 from redis.exceptions import ResponseError
@@ -17,7 +18,6 @@ from storage.redis import keys
 from storage.redis.script_runner import run
 from storage.redis.server_check import RedisServer
 from storage.server_errors import queue_errors
-from storage.settings import StorageSettings
 
 LAST_ID = "18446744073709551615-18446744073709551615"  # nothing can be appended after it
 _follower = re.compile("slave[0-9]+").fullmatch  # the name of a replica's line in INFO
@@ -105,12 +105,6 @@ class Inspector:
         self._trusted = trusted
         self._awaited = awaited
 
-    @classmethod
-    def of(cls, client: redis.asyncio.Redis, settings: StorageSettings) -> Self:
-        """Return the inspector of this queue for a process with these settings."""
-        trusted = settings.queue_durability == "trusted"
-        return cls(client, settings.shards, trusted, settings.queue_replicas)
-
     @property
     def configured_shards(self) -> int:
         """Return the number of shards in the settings of this process."""
@@ -125,7 +119,7 @@ class Inspector:
                     names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
                     await run(pipe, "queue/inspect", names)
                 found = await pipe.execute()
-        return [_shard_state(shard, answer) for shard, answer in enumerate(found)]
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
 
     async def server(self) -> QueueServer:
         """Check whether the queue keeps what it acknowledges. Raises QueueUnavailable."""
@@ -139,10 +133,9 @@ class Inspector:
             shortage = await self._shortage()
         replicas = RedisServer.of(info).replicas if info else None
         if replicas and not self._awaited and not self._trusted:
-            problems.append(failover_loss(replicas, info))
+            problems.append(failover_loss(of_replicas(replicas), info))
         oddities = [text for text in (problem, shortage) if text]
-        aof_ok, memory_ratio = _aof_ok(level, info), _memory_ratio(info)
-        judged = level, replicas, problems, oddities, aof_ok, memory_ratio
+        judged = level, replicas, problems, oddities, aof_ok(level, info), memory_ratio(info)
         return QueueServer(*judged, self._awaited, shortage)
 
     async def _shortage(self) -> str:
@@ -159,33 +152,38 @@ class Inspector:
         return ("stated", []) if self._trusted else await durability(self._client)
 
 
-def failover_loss(replicas: int, info: Mapping[str, Any]) -> str:
+def failover_loss(replicas: str, info: Mapping[str, Any] = MappingProxyType({})) -> str:
     """Return what a failover loses while nobody waits for replicas. `info`: what INFO tells."""
     written = info.get("master_repl_offset", 0)
     followers = [each for name, each in info.items() if _follower(name) and "offset" in each]
     behind = max((written - each["offset"] for each in followers), default=None)
     now = "" if behind is None else f" (now up to {behind} bytes)"
-    one = replicas == 1
     return (
-        f"the queue has {replicas} {'replica' if one else 'replicas'}, and ACTIVITY_QUEUE_REPLICAS "
-        f"is 0: a failover loses the acknowledged events that the new primary has not received"
-        f"{now}"
+        f"the queue has {replicas}, and ACTIVITY_QUEUE_REPLICAS is 0: a failover loses the "
+        f"acknowledged events that the new primary has not received{now}"
     )
 
 
-def _aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:
+def of_replicas(count: int) -> str:
+    """Return the number with its noun."""
+    return f"{count} {'replica' if count == 1 else 'replicas'}"
+
+
+def aof_ok(level: Durability, info: Mapping[str, Any]) -> bool | None:
     """Return whether the AOF is safe by the check of the settings and by INFO, None if unknown."""
     if level == "weak" or info.get("aof_last_write_status", "ok") != "ok":
         return False
     return True if level == "checked" else None
 
 
-def _memory_ratio(info: Mapping[str, Any]) -> float | None:
+def memory_ratio(info: Mapping[str, Any]) -> float | None:
+    """Return the share of its memory limit that a server uses; None without a limit."""
     used, limit = info.get("used_memory"), info.get("maxmemory")
     return used / limit if used and limit else None
 
 
-def _shard_state(shard: int, answer: list[Any]) -> ShardState:
+def shard_state(shard: int, answer: list[Any]) -> ShardState:
+    """Return what `inspect.lua` tells of a shard."""
     accepted, trimmed, entries, appended, foreign, size, waited_ms, *rest = answer
     state, last_error, since_ms, id_ahead, pace, pace_at_ms = rest
     return ShardState(

@@ -12,6 +12,7 @@ from storage.queue.pace import Pace
 from storage.queue.producer import QUEUED_TTL_MS
 from storage.queue.tombstones import read_tombstones
 from storage.redis import keys
+from storage.redis.cluster import read_blocking
 from storage.redis.script_runner import run
 from storage.server_errors import queue_errors
 
@@ -26,6 +27,7 @@ class ShardLease:
     def __init__(self, client: redis.Redis, shard: int, lease_ms: int) -> None:
         self._client = client
         self._shard = shard
+        self._tag = keys.tags(client)[shard]
         self._lease_ms = lease_ms
         self.fence = 0
         self.took_over = False
@@ -39,7 +41,7 @@ class ShardLease:
         `last_id`: the last id of the stream, None if it can't be read; and `tombstones`: who is
         being erased. A tombstone that is written later makes this lease void.
         """
-        shard_keys = [keys.stream(self._shard), keys.tombstones(self._shard)]
+        shard_keys = [keys.stream(self._tag), keys.tombstones(self._tag)]
         fence, taken_over, last, stones = self._run(
             "acquire", shard_keys, [self._lease_ms, fence_seen]
         )
@@ -75,7 +77,7 @@ class ShardLease:
         """
         wanted = {unreadable.entry for unreadable in batch.unreadable}
         with queue_errors():
-            records = self._client.hscan_iter(keys.ids(self._shard), count=_SCAN_COUNT)
+            records = self._client.hscan_iter(keys.ids(self._tag), count=_SCAN_COUNT)
             accepted = {entry: event_id for event_id, entry in records if entry in wanted}
         return batch.identified(accepted)
 
@@ -90,7 +92,7 @@ class ShardLease:
         with queue_errors():
             for start in range(0, len(ids), _SCAN_COUNT):
                 some = ids[start : start + _SCAN_COUNT]
-                known += cast(list[bytes | None], self._client.hmget(keys.ids(self._shard), some))
+                known += cast(list[bytes | None], self._client.hmget(keys.ids(self._tag), some))
         return {place for place, entry in enumerate(entries) if known[place] != entry}
 
     def _read_after(self, last: bytes | None, count: int) -> list[Entry]:
@@ -98,14 +100,14 @@ class ShardLease:
         if first == END:
             return []
         with queue_errors():
-            found = self._client.xrange(keys.stream(self._shard), min=first, count=count)
+            found = self._client.xrange(keys.stream(self._tag), min=first, count=count)
         return cast(list[Entry], found)
 
     def wait(self, wait_ms: int) -> bool:
         """Wait up to `wait_ms` until the empty shard has an entry."""
         with queue_errors():
-            stream = keys.stream(self._shard)
-            return bool(self._client.xread({stream: "0-0"}, count=1, block=wait_ms))
+            stream = keys.stream(self._tag)
+            return bool(read_blocking(self._client, stream, wait_ms))
 
     def renew(self) -> None:
         """Keep the lease for another full term. Raises LeaseLost."""
@@ -118,7 +120,7 @@ class ShardLease:
         Records the worker's `pace` with the shard.
         Raises LeaseLost: then another drain reads the batch again, which does no harm.
         """
-        shard_keys = [keys.stream(self._shard), keys.ids(self._shard)]
+        shard_keys = [keys.stream(self._tag), keys.ids(self._tag)]
         args: list[bytes | int | str] = [
             self.fence,
             self._lease_ms,
@@ -136,7 +138,7 @@ class ShardLease:
     def release(self) -> int:
         """Release the lease; return the generation of the next drain, 0 if none is needed."""
         args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS]
-        generation = self._run("release", [keys.stream(self._shard)], args)
+        generation = self._run("release", [keys.stream(self._tag)], args)
         return max(int(generation), 0)
 
     def fail(self, error: str) -> None:
@@ -146,8 +148,8 @@ class ShardLease:
         taken the shard over.
         """
         args: list[bytes | int | str] = [self.fence, QUEUED_TTL_MS, error]
-        self._run("fail", [keys.stream(self._shard)], args)
+        self._run("fail", [keys.stream(self._tag)], args)
 
     def _run(self, script: str, more_keys: list[str], args: Sequence[bytes | int | str]) -> Any:
         with queue_errors():
-            return run(self._client, f"queue/{script}", [keys.state(self._shard), *more_keys], args)
+            return run(self._client, f"queue/{script}", [keys.state(self._tag), *more_keys], args)

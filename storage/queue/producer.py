@@ -94,6 +94,7 @@ class QueueProducer:
         self._replicas = replicas
         self._run = replicas.run if replicas else partial(run, client)
         self.witness = Witness()
+        self._tags = keys.tags(client)
         self._shards = self._max_shards = shards
         self.shard_limits = (limits or BacklogLimits()).of_shard(shards)
         self._announced = False
@@ -156,10 +157,8 @@ class QueueProducer:
         KeysFull, and what `append` raises.
         """
         shard = record.shard(self._shards)
-        record_keys = [
-            keys.idempotency_record(shard, record.key),
-            keys.idempotency_expiry(shard),
-        ]
+        tag = self._tags[shard]
+        record_keys = [keys.idempotency_record(tag, record.key), keys.idempotency_expiry(tag)]
         args: list[bytes | int] = [
             *self._bounds(oldest_ms),
             record.fingerprint,
@@ -174,7 +173,7 @@ class QueueProducer:
             return _appended(shard, answer)
         await self._confirm()
         known, end = answer
-        return _duplicate(record, known, QueuePosition(shard, end))
+        return known_duplicate(record, known, QueuePosition(shard, end))
 
     async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
         """Return what the key's first request was answered; None for a new key. Appends nothing.
@@ -189,7 +188,7 @@ class QueueProducer:
                 known, end = await pipe.execute()
         if known:
             await self._confirm()
-        return known and _duplicate(record, known, QueuePosition(shard, int(end or 0)))
+        return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
     async def _confirm(self) -> None:
         """Return once replicas have what was just read: its first request may not have waited."""
@@ -204,7 +203,7 @@ class QueueProducer:
         start, known = perf_counter_ns(), self.witness.known(shard)
         try:
             with queue_errors():
-                answer = await self._run(script, [*_keys(shard), *more], args)
+                answer = await self._run(script, [*_keys(self._tags[shard]), *more], args)
         finally:
             queue_append.observe_since(start)
         if not isinstance(answer, int):
@@ -311,11 +310,12 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
 }
 
 
-def _keys(shard: int) -> list[str]:
-    return [keys.stream(shard), keys.state(shard), keys.ids(shard)]
+def _keys(tag: keys.Tag) -> list[str]:
+    return [keys.stream(tag), keys.state(tag), keys.ids(tag)]
 
 
-def _duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+def known_duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+    """Return what a record on the queue says. Raises KeyReused if it is of another request."""
     if known[: len(record.fingerprint)] != record.fingerprint:
         raise KeyReused("this idempotency key was used for another request")
     return Duplicate(known[len(record.fingerprint) :], position)

@@ -12,9 +12,10 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage.errors import StorageError
 from storage.queue.producer import QUEUED_TTL_MS
-from storage.queue.shard_count import shard_count
+from storage.queue.shard_count import announced_shards, shard_count
 from storage.redis import keys
 from storage.redis.client import connect
+from storage.redis.cluster import is_cluster
 from storage.redis.script_runner import run
 from storage.server_errors import control_errors, queue_errors
 
@@ -48,6 +49,8 @@ class DrainScheduler:
         self._queue = connect(queue_url)
         self._jobs = rq_queue(connect(control_url))
         self._shards = shards
+        self._tags = keys.tags(self._queue)
+        self._is_cluster = is_cluster(self._queue)
 
     def enqueue(self, shard: int, generation: int) -> None:
         """Put the drain job on RQ's list, always under a fresh id. Raises ControlUnavailable."""
@@ -67,17 +70,17 @@ class DrainScheduler:
         """Check every shard once and queue the drains that are missing; return how many.
 
         Raises QueueUnavailable or ControlUnavailable after all shards were checked, or at once if a
-        server is away; the next sweep repeats what failed.
+        server is away and is not one of a cluster; the next sweep repeats what failed.
         """
         with queue_errors():
-            announced = self._queue.zscore(keys.SHARD_COUNT, "count")
+            announced = announced_shards(self._queue, self._shards)
         queued, failed = 0, None
         for shard in range(shard_count(self._shards, announced)):
             try:
                 queued += self._sweep_shard(shard)
             except StorageError as error:
                 failed = error
-                if not isinstance(error.__cause__, ResponseError):
+                if not (self._is_cluster or isinstance(error.__cause__, ResponseError)):
                     break  # the server is away: the other shards would fail too
         if failed:
             raise failed
@@ -113,7 +116,7 @@ class DrainScheduler:
             generation, expired = run(
                 self._queue,
                 "queue/wake",
-                [keys.state(shard), keys.stream(shard)],
+                [keys.state(self._tags[shard]), keys.stream(self._tags[shard])],
                 [QUEUED_TTL_MS, lost_generation],
             )
         return int(generation), int(expired)
@@ -121,7 +124,7 @@ class DrainScheduler:
     def _extend_wakeup(self, shard: int, generation: int) -> None:
         with queue_errors():
             args = [QUEUED_TTL_MS, generation]
-            run(self._queue, "queue/extend_wakeup", [keys.state(shard)], args)
+            run(self._queue, "queue/extend_wakeup", [keys.state(self._tags[shard])], args)
 
     def _still_waits(self, shard: int, generation: int) -> bool:
         with control_errors():

@@ -13,139 +13,28 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
+from storage.redis.cluster import connect_cluster, connect_cluster_async, primaries
+from storage.redis.connections import CONNECTIONS, Pool
+from storage.redis.sentinel import connect_primary, connect_primary_async, primary_address
+from storage.redis_hosts import redis_hosts
+
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 
 
 def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Redis:
     """Return a client for threads. It connects with its first command."""
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=answer_seconds,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=15,
-    )
-
-
-PART = 512  # arguments joined at once, so that a large command is never in memory twice
-
-
-class _Packed:
-    """Mixin that packs a command of thousands of arguments in a third of redis-py's time."""
-
-    encoder: Any
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        encode = self.encoder.encode
-        words = (*args[0].split(), *args[1:])  # a command's name may have two words
-        arguments = [arg if type(arg) is bytes else encode(arg) for arg in words]
-        packed = [b"*%d" % len(arguments)]
-        for at in range(0, len(arguments), PART):
-            part = arguments[at : at + PART]
-            parts = [b""] * (2 * len(part))
-            parts[0::2] = [b"\r\n$%d\r\n" % length for length in map(len, part)]
-            parts[1::2] = part
-            packed.append(b"".join(parts))
-        packed.append(b"\r\n")
-        return packed
-
-
-class _Prompt:
-    """Mixin that hands a command to the transport at once, where redis-py makes a task for it.
-
-    That task only bounds the wait until a server reads that has stopped reading. A command that
-    the transport has room for does not wait. All else is left to redis-py.
-    """
-
-    _reader: Any
-    _writer: Any
-
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        if type(command) is list and self._has_room(sum(map(len, command))):
-            self._writer.writelines(command)
-        else:
-            await super().send_packed_command(command, check_health)  # type: ignore[misc]
-
-    def _has_room(self, size: int) -> bool:
-        """Return whether the connection is sound, and the transport keeps `size` bytes more."""
-        if self._writer is None or self._reader.exception() is not None:
-            return False
-        transport = self._writer.transport
-        return (
-            not transport.is_closing()
-            and transport.get_write_buffer_size() + size <= transport.get_write_buffer_limits()[1]
-        )
-
-
-class _Reset:
-    """Mixin that raises redis-py's error when uvloop reports a connection reset by the server."""
-
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        try:
-            await super().send_packed_command(command, check_health)  # type: ignore[misc]
-        except RuntimeError as error:
-            raise ConnectionError(str(error)) from error
-
-
-class _Plain(_Packed, _Reset, _Prompt, redis.asyncio.Connection):
-    pass
-
-
-class _Encrypted(_Packed, _Reset, _Prompt, redis.asyncio.SSLConnection):
-    pass
-
-
-class _Local(_Packed, _Prompt, redis.asyncio.UnixDomainSocketConnection):  # never reset
-    pass
-
-
-_CONNECTIONS: dict[Any, Any] = {
-    redis.asyncio.Connection: _Plain,
-    redis.asyncio.SSLConnection: _Encrypted,
-    redis.asyncio.UnixDomainSocketConnection: _Local,
-}
-
-
-class _Pool(redis.asyncio.BlockingConnectionPool):
-    """A pool that lends a sound idle connection at once, and takes it back at once.
-
-    redis-py takes two locks and sets a timer for that, with each command. It still decides where a
-    caller may have to wait, and what to do with a connection that is not sound.
-    """
-
-    _asking = 0  # callers that redis-py serves: they wait to be told of a connection
-
-    async def get_connection(self, *keys: Any, **options: Any) -> Any:
-        idle = self._available_connections
-        if (
-            idle
-            and not self._asking
-            and await self._is_sound(connection := idle[-1])
-            and idle[-1:] == [connection]
-        ):
-            return self.get_available_connection()  # type: ignore[no-untyped-call]
-        self._asking += 1
-        try:
-            return await super().get_connection()  # type: ignore[no-untyped-call]
-        finally:
-            self._asking -= 1
-
-    async def release(self, connection: Any) -> None:
-        if self._asking or self._in_maintenance or connection.should_reconnect():
-            await super().release(connection)
-        else:
-            self._in_use_connections.remove(connection)
-            self._available_connections.append(connection)
-
-    async def _is_sound(self, connection: Any) -> bool:
-        """Return whether the server has neither closed it nor sent what nobody asked for."""
-        if self._in_maintenance or not connection.is_connected:
-            return False
-        try:
-            return not await connection.can_read()
-        except ConnectionError:
-            return False
+    limits: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": answer_seconds,
+        "retry": Retry(NoBackoff(), 1),
+        "health_check_interval": 15,
+    }
+    if several := redis_hosts(url):
+        if several.kind == "cluster":
+            return connect_cluster(several, limits)
+        return connect_primary(several, limits)
+    return redis.Redis.from_url(url, **limits)
 
 
 def connect_async(url: str, connections: int = 16, retries: int = 1) -> redis.asyncio.Redis:
@@ -153,15 +42,36 @@ def connect_async(url: str, connections: int = 16, retries: int = 1) -> redis.as
 
     `retries`: 0 for commands that must not run twice when an answer is lost.
     """
-    pool = _Pool.from_url(
-        url,
-        max_connections=connections,
-        timeout=ANSWER_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+    limits: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+    }
+    several = redis_hosts(url)
+    if several and several.kind == "cluster":  # it has 100 connections to each node
+        return connect_cluster_async(several, limits)
+    limits |= {
+        "max_connections": connections,
+        "timeout": ANSWER_SECONDS,
         # Retry once, and at once, after a lost connection; but not after a timeout: that took long
         # enough.
-        retry=AsyncRetry(NoBackoff(), retries, (ConnectionError,)),
-    )
-    pool.connection_class = _CONNECTIONS[pool.connection_class]
+        "retry": AsyncRetry(NoBackoff(), retries, (ConnectionError,)),
+    }
+    if several:
+        return connect_primary_async(several, limits)
+    pool = Pool.from_url(url, **limits)
+    pool.connection_class = CONNECTIONS[pool.connection_class]
     return redis.asyncio.Redis.from_pool(pool)  # closes the pool with itself
+
+
+def primary_addresses(url: str) -> list[str]:
+    """Return the addresses of the servers that take commands now; `url` if it names one server.
+
+    Raises redis-py's errors.
+    """
+    several = redis_hosts(url)
+    if several is None:
+        return [url]
+    if several.kind == "sentinel":
+        return [several.of_server(*primary_address(several))]
+    with connect(url) as client:
+        return [several.of_server(*each) for each in primaries(client)]

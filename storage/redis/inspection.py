@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from storage.redis import keys
 from storage.redis.client import connect
 from storage.redis.control_rights import refused_uses
 
@@ -53,9 +52,3 @@ class RedisInspection:
         """Return what does not work because control refuses it to this user, and its refusals."""
         with self._errors():
             return refused_uses(self.client)
-
-    def announced_shards(self) -> float | None:
-        """Return the highest number of shards that an API process has announced to the queue."""
-        with self._errors():
-            found: float | None = self.client.zscore(keys.SHARD_COUNT, "count")
-        return found

@@ -8,6 +8,9 @@ from typing import Any, cast, overload
 import redis
 import redis.asyncio
 from redis.commands.core import AsyncScript, Script
+from redis.exceptions import NoScriptError
+
+from storage.redis.cluster import AsyncCluster, Cluster
 
 _STORAGE = Path(__file__).parents[1]
 
@@ -41,12 +44,36 @@ def run(
     """
     if isinstance(client, redis.asyncio.Redis):
         return _asyncio_script(name)(keys, args, client)
+    if isinstance(client, AsyncCluster):
+        return _run_on_cluster_async(client, _asyncio_script(name), keys, tuple(args))
+    if isinstance(client, Cluster):
+        return _run_on_cluster(client, _script(name), keys, tuple(args))
     return _script(name)(keys, args, client)
 
 
 def digest(name: str) -> str:
     """Return the digest of a script, for a pipeline whose answers must come in one round trip."""
     return _asyncio_script(name).sha
+
+
+# On a cluster redis-py would send a script that one server does not know to each of them, and fail
+# if one is away. EVAL goes to the server of the keys, and makes the script known there.
+async def _run_on_cluster_async(
+    client: AsyncCluster, script: AsyncScript, keys: Sequence[str], args: Sequence[Argument]
+) -> Any:
+    try:
+        return await client.evalsha(script.sha, len(keys), *keys, *args)
+    except NoScriptError:
+        return await client.eval(script.script, len(keys), *keys, *args)  # type: ignore[arg-type]
+
+
+def _run_on_cluster(
+    client: Cluster, script: Script, keys: Sequence[str], args: Sequence[Argument]
+) -> Any:
+    try:
+        return client.evalsha(script.sha, len(keys), *keys, *args)
+    except NoScriptError:
+        return client.eval(script.script, len(keys), *keys, *args)  # type: ignore[arg-type]
 
 
 @cache

@@ -11,9 +11,9 @@ import redis
 
 from cli.embedded.valkey import Valkey
 from storage.settings import StorageSettings
+from testbed.ports import free_ports
 from testbed.servers import data_folder
 from testbed.waiting import wait_until
-from tests.faults.chaos.ports import free_ports
 from tests.support.own_queue import own_queue
 
 HOST = "127.0.0.1"

@@ -132,6 +132,8 @@ def test_the_architecture_page_names_every_table() -> None:
         keys.idempotency_record(7, b"").replace("7", "N") + "<key>",
         keys.idempotency_expiry(7).replace("7", "N"),
         keys.SHARD_COUNT,
+        keys.shard_count("N"),
+        keys.probe("N"),
         keys.REFUSED_JOBS,
         keys.API_KEYS,
         keys.API_KEYS_VERSION,

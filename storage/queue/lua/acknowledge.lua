@@ -4,14 +4,25 @@
 -- ARGV 1 fence  2 lease_ms  3 first entry to keep, '+' for none  4 bytes of the removed events
 --      5 events that the worker stores per second of work, '' unknown  6 '1' if that is a lower bound, else '0'
 --      then the ids of the removed events
--- Returns the number of entries left, or -1 if the lease is lost (nothing is changed).
+-- Returns the number of entries left, or -1 if the lease is lost (nothing is changed): also if the
+-- batch was read on another server, from which this one has taken over without its last entries. New
+-- entries with lower ids may wait here, which the batch does not have.
 
 -- Returns whether no pace is recorded, or a lower bound below `pace`.
 local function raises(state, pace)
   local h = redis.call('HMGET', state, 'pace', 'pace_at')
   return (tonumber(h[2]) or 0) == 0 and (tonumber(h[1]) or 0) < tonumber(pace)
 end
-if not holds(KEYS[1], ARGV[1]) then return -1 end
+-- Returns whether entries wait before `keep`, but not the one just before it.
+local function was_read_elsewhere(stream, keep)
+  local ms, n = string.match(keep, '^(%d+)%-(%d+)$')
+  n = tonumber(n)
+  if not n or n == 0 or n > 9007199254740991 then return false end
+  local last = ms .. '-' .. string.format('%.0f', n - 1)
+  if redis.call('XRANGE', stream, last, last)[1] then return false end
+  return redis.call('XRANGE', stream, '-', '(' .. keep, 'COUNT', 1)[1] ~= nil
+end
+if not holds(KEYS[1], ARGV[1]) or was_read_elsewhere(KEYS[2], ARGV[3]) then return -1 end
 local size = tonumber(ARGV[4])
 -- Foreign entries were not counted when they came, so they are not when they leave.
 if redis.call('XLEN', KEYS[2]) ~= redis.call('HLEN', KEYS[3]) then

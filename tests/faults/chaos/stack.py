@@ -18,9 +18,9 @@ from cli import state
 from cli.errors import NothingRuns
 from cli.process.supervisor import Supervisor
 from cli.urls import Urls
+from testbed.ports import free_ports
 from testbed.waiting import T, wait_until
 from tests.faults.chaos.network import Network, network
-from tests.faults.chaos.ports import free_ports
 from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.served import Served

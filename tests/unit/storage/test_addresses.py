@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from redis.connection import parse_url
 
 from storage import host_list
 from storage.errors import SettingsError
+from storage.redis_hosts import redis_hosts
 from storage.settings import StorageSettings
 from testbed.servers import environment
 
@@ -39,6 +41,23 @@ BAD_REDIS = [
     f"redis://user:{SECRET}@host:6379/0?socket_timeout=soon",
     "unix://",
     f"{SECRET}:{SECRET}@host",
+]
+GOOD_QUEUES = [
+    "redis+cluster://h1:7000,h2,[::1]:7001",
+    f"rediss+cluster://user:{SECRET}@h1,h2/0?ssl_cert_reqs=none",
+    "redis+sentinel://h1:26379,h2:26380,[::1]/queue",
+    f"rediss+sentinel://user:{SECRET}@h1,h2/queue/3?sentinel_password={SECRET}&ssl_cert_reqs=none",
+]
+BAD_QUEUES = [
+    (f"redis+cluster://user:{SECRET}@h1:1,h2:1/3", "a cluster has none but 0"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,,h2:1/queue", "an empty place"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:x/queue", "a host that is not HOST:PORT"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:0/queue", "a port that is not from 1 to 65535"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,::2/queue", "a host that is not HOST:PORT"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:1", "no name of a service"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:1/queue/a", "a database that is not a number"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:1/queue?nosuch=1", "an unknown option"),
+    (f"redis+sentinel://user:{SECRET}#more@h1:1/queue", "is not an address"),
 ]
 GOOD_DATABASE = [
     "postgresql+psycopg2://localhost/activity",
@@ -91,6 +110,33 @@ def settings(**values: Any) -> StorageSettings:
 @pytest.mark.parametrize("url", GOOD_REDIS)
 def test_an_address_of_redis_is_taken(url: str) -> None:
     assert settings(queue_url=url, control_url=url).queue_url == url
+
+
+@pytest.mark.parametrize("url", GOOD_QUEUES)
+def test_an_address_of_several_servers_is_taken_for_the_queue_only(url: str) -> None:
+    assert settings(queue_url=url).queue_url == url
+    with pytest.raises(SettingsError, match="names several servers, and control is one") as raised:
+        settings(control_url=url)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(("url", "reason"), BAD_QUEUES)
+def test_a_wrong_address_of_several_servers_is_refused_with_the_right_form(
+    url: str, reason: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(reason)) as raised:
+        settings(queue_url=url)
+    assert "HOST:PORT,HOST:PORT/SERVICE" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_a_password_comes_into_an_address_of_several_servers() -> None:
+    url = settings(queue_url="redis+sentinel://me@h1:1,h2:2/queue", queue_password="p@,x").queue_url
+    assert url == "redis+sentinel://me:p%40%2Cx@h1:1,h2:2/queue"
+    found = redis_hosts(url)
+    assert found is not None
+    assert found.hosts == (("h1", 1), ("h2", 2))
+    assert parse_url(found.of_server("::1", 3))["password"] == "p@,x"  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("url", GOOD_DATABASE)

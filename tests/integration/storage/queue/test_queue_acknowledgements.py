@@ -42,6 +42,22 @@ def test_a_batch_is_read_in_the_streams_order_and_ends_at_its_bytes(
     assert_balanced(queue)
 
 
+def test_a_batch_of_another_server_is_not_acknowledged(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    """Its last entry is not here: this server has taken over from the one where it was read."""
+    append(settings, make_events(3))
+    lease = begun(queue)
+    found = lease.read(3, MUCH)
+    assert found is not None
+    queue.xdel(keys.stream(0), found.entries[-1])
+    with pytest.raises(LeaseLost):
+        lease.acknowledge(found)
+    assert backlog(queue) == 2
+    queue.xtrim(keys.stream(0), maxlen=0)
+    assert lease.acknowledge(found) == 0, "a call repeated because its answer was lost"
+
+
 def test_acknowledging_forgets_exactly_the_batch(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:

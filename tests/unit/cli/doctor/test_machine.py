@@ -36,7 +36,8 @@ def overcommit(tmp_path: Path, mode: str, maxmemory: int) -> Any:
 def test_a_queue_that_can_t_be_copied_is_named(
     tmp_path: Path, mode: str, maxmemory: int, verdict: Verdict
 ) -> None:
-    found = queue_checks._overcommit(overcommit(tmp_path, mode, maxmemory))
+    subject = overcommit(tmp_path, mode, maxmemory)
+    found = queue_checks._overcommit(subject, subject.queue)
     assert found.verdict == verdict
     assert f"vm.overcommit_memory is {mode}" in found.text
 

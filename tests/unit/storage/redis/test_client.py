@@ -4,19 +4,25 @@ import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.redis import client
+from storage.redis import connections
 from storage.redis.client import connect_async
 
 NAMES = st.sampled_from(["GET", "EVALSHA", "CONFIG GET", b"XADD", b"CLIENT SETNAME"])
 ARGUMENTS = st.lists(st.binary(max_size=20) | st.text(max_size=20) | st.integers() | st.floats())
-URLS = ["redis://localhost/0", "rediss://localhost/0", "unix:///nowhere"]
+URLS = [
+    "redis://localhost/0",
+    "rediss://localhost/0",
+    "unix:///nowhere",
+    "redis+sentinel://localhost/queue",
+    "rediss+sentinel://localhost/queue",
+]
 
 
 @given(NAMES, ARGUMENTS, st.sampled_from(URLS), st.integers(0, 3))
 def test_a_command_is_packed_to_the_same_bytes(
     name: str | bytes, arguments: list[bytes | str | int | float], url: str, parts: int
 ) -> None:
-    command = (name, *arguments * parts, *[b"x"] * parts * client.PART)
+    command = (name, *arguments * parts, *[b"x"] * parts * connections.PART)
     ours = connect_async(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
     wanted = redis.asyncio.Connection().pack_command(*command)
     assert b"".join(ours.pack_command(*command)) == b"".join(wanted)

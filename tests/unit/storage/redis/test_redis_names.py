@@ -1,4 +1,4 @@
-"""Every private name of redis-py that `storage/redis/client.py` uses.
+"""Every private name of redis-py that `storage/redis/` uses.
 
 `pyproject.toml` holds redis-py to the minor version that has them. Before another one is allowed,
 this test says what is missing there.
@@ -7,12 +7,20 @@ this test says what is missing there.
 import asyncio
 
 import pytest
+import redis.asyncio.cluster
 
 from storage.redis.client import connect_async
 
 OF_A_POOL = "_available_connections _in_use_connections _in_maintenance get_available_connection"
 OF_A_CONNECTION = "_reader _writer can_read encoder is_connected should_reconnect"
-URLS = ["redis://localhost/0", "rediss://localhost/0", "unix:///nowhere"]
+OF_A_CLUSTER = "connection_kwargs startup_nodes nodes_manager initialize get_node get_primaries"
+OF_A_NODE = "connection_class execute_pipeline update_active_connections_for_reconnect host port"
+URLS = [
+    "redis://localhost/0",
+    "rediss://localhost/0",
+    "unix:///nowhere",
+    "redis+sentinel://localhost/queue",
+]
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -24,3 +32,15 @@ def test_redis_py_has_every_name_that_we_use_of_it(url: str) -> None:
         return of_pool + [name for name in OF_A_CONNECTION.split() if not hasattr(connection, name)]
 
     assert asyncio.run(missing()) == []
+
+
+def test_redis_py_has_every_name_that_we_use_of_its_clients_of_a_cluster() -> None:
+    async def missing() -> list[str]:
+        client = connect_async("redis+cluster://localhost")
+        node = client.startup_nodes[0]  # type: ignore[attr-defined]
+        of_client = [name for name in OF_A_CLUSTER.split() if not hasattr(client, name)]
+        return of_client + [name for name in OF_A_NODE.split() if not hasattr(node, name)]
+
+    assert asyncio.run(missing()) == []
+    command = redis.asyncio.cluster.PipelineCommand(1, "PING", option=2)
+    assert (command.args, command.kwargs, command.result) == (("PING",), {"option": 2}, None)

@@ -1,0 +1,116 @@
+"""The inspector of a queue on a cluster: each shard tells of itself, and each primary."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError, ResponseError
+
+from storage.queue.durability import (
+    FSYNC_MS,
+    PROMISED,
+    Durability,
+    fsync_problems,
+    setting_problems,
+)
+from storage.queue.inspector import (
+    Inspector,
+    QueueServer,
+    ShardState,
+    aof_ok,
+    failover_loss,
+    memory_ratio,
+    shard_state,
+)
+from storage.queue.shard_count import shard_count
+from storage.redis import keys
+from storage.redis.cluster import ask_primaries, is_cluster, node_of, probe_node
+from storage.redis.script_runner import run
+from storage.redis.server_check import RedisServer
+from storage.server_errors import queue_errors
+from storage.settings import StorageSettings
+
+_WORST_FIRST: Sequence[Durability] = ("weak", "unknown", "checked")
+
+
+def inspector_of(client: redis.asyncio.Redis, settings: StorageSettings) -> Inspector:
+    """Return the inspector for this client, in a process with these settings."""
+    kind = ClusterInspector if is_cluster(client) else Inspector
+    trusted = settings.queue_durability == "trusted"
+    return kind(client, settings.shards, trusted, settings.queue_replicas)
+
+
+class ClusterInspector(Inspector):
+    """Reads the shards and the primaries; writes only the probe keys."""
+
+    async def shards(self) -> list[ShardState]:
+        """Return the state of every shard there ever was. Raises QueueUnavailable."""
+        with queue_errors():
+            tags = await self._all_tags()
+            names = [[keys.state(tag), keys.stream(tag), keys.ids(tag)] for tag in tags]
+            calls = [run(self._client, "queue/inspect", each) for each in names]
+            found = await asyncio.gather(*calls)
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def server(self) -> QueueServer:
+        """Check whether every primary keeps what it acknowledges. Raises QueueUnavailable."""
+        with queue_errors():
+            infos = [_answer(each) for each in await ask_primaries(self._client, "INFO")]
+            levels = [] if self._trusted else await self._durabilities()
+        level: Durability = (
+            "stated"
+            if self._trusted
+            else min((level for level, _ in levels), key=_WORST_FIRST.index)
+        )
+        problems = [problem for _, found in levels for problem in found]
+        replicas = min((RedisServer.of(info).replicas for info in infos if info), default=None)
+        if replicas and not self._trusted:
+            problems.append(failover_loss("replicas"))
+        kept = [aof_ok(level, info) for info in infos]
+        used = [ratio for info in infos if (ratio := memory_ratio(info)) is not None]
+        return QueueServer(
+            level,
+            replicas,
+            list(dict.fromkeys(problems)),
+            [],
+            False if False in kept else None if None in kept else True,
+            max(used, default=None),
+        )
+
+    async def _all_tags(self) -> Sequence[keys.Tag]:
+        """Return the tags of every shard there ever was."""
+        tags = keys.tags(self._client)
+        names = [keys.shard_count(tag) for tag in tags[: self._shards]]
+        found = await asyncio.gather(*(self._client.zscore(name, "count") for name in names))
+        return tags[: shard_count(self._shards, max(count or 0 for count in found))]
+
+    async def _durabilities(self) -> list[tuple[Durability, list[str]]]:
+        """Return what is known of each primary that has a shard."""
+        names = [keys.probe(tag) for tag in keys.tags(self._client)[: self._shards]]
+        nodes = {node.name: (node, name) for name in names for node in [await self._node(name)]}
+        return list(await asyncio.gather(*(self._durability_of(*each) for each in nodes.values())))
+
+    async def _node(self, name: str) -> Any:
+        return await node_of(self._client, name)
+
+    async def _durability_of(self, node: Any, name: str) -> tuple[Durability, list[str]]:
+        client: Any = self._client
+        try:
+            found = await client.config_get(*PROMISED, target_nodes=node)
+        except ResponseError:
+            return setting_problems(None)
+        level, problems = setting_problems(found)
+        if level != "checked":
+            return level, problems
+        written, fsynced = await probe_node(self._client, node, name, FSYNC_MS)
+        return fsync_problems(written, fsynced)
+
+
+def _answer(answer: Any) -> dict[str, Any]:
+    """Return INFO, empty if it is refused. Raises redis-py's error of a primary that is away."""
+    if isinstance(answer, ResponseError):
+        return {}
+    if isinstance(answer, RedisError):
+        raise answer
+    return dict(answer)

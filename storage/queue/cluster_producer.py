@@ -1,0 +1,126 @@
+"""The producer for a queue on a cluster: one call a shard in place of a pipeline over shards."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import redis.asyncio
+
+from storage.queue.producer import (
+    MAX_AGE_MS,
+    BacklogLimits,
+    Duplicate,
+    IdempotencyRecord,
+    QueuePosition,
+    QueueProducer,
+    known_duplicate,
+)
+from storage.queue.replicas import ReplicatedRunner
+from storage.queue.shard_count import shard_count
+from storage.redis import keys
+from storage.redis.cluster import ask_primaries, is_cluster
+from storage.redis.script_runner import Argument, run
+from storage.redis.server_check import require_fit_queue
+from storage.server_errors import queue_errors
+
+
+def producer_of(
+    client: redis.asyncio.Redis,
+    shards: int,
+    limits: BacklogLimits,
+    replicas: ReplicatedRunner | None = None,
+) -> QueueProducer:
+    """Return the producer for this client. The settings admit no `replicas` of a cluster."""
+    kind = ClusterProducer if is_cluster(client) else QueueProducer
+    return kind(client, shards, limits, replicas)
+
+
+class ClusterProducer(QueueProducer):
+    """Appends as `QueueProducer` does. Each shard's own server tells the time."""
+
+    async def announce(self) -> None:
+        """Record the number of shards with each shard that answers.
+
+        This also checks that the queue accepts writes. Raises QueueUnavailable, QueueUnsuitable or
+        QueueFull if no shard does.
+        """
+        tags = self._tags[: self._shards]
+        with queue_errors():
+            for info in await ask_primaries(self._client, "INFO"):
+                if isinstance(info, dict):  # some hosts refuse INFO, and a primary may be away
+                    require_fit_queue(info, clustered=True)
+            written = await asyncio.gather(
+                *(
+                    self._client.zadd(keys.shard_count(tag), {"count": self._shards}, gt=True)
+                    for tag in tags
+                ),
+                return_exceptions=True,
+            )
+            failed = [error for error in written if isinstance(error, BaseException)]
+            if len(failed) == len(tags):
+                raise failed[0]
+        self._announced = True
+
+    async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
+        """Return what the key's first request was answered; None for a new key. Appends nothing.
+
+        Raises KeyReused, QueueUnavailable.
+        """
+        shard = record.shard(self._shards)
+        tag = self._tags[shard]
+        with queue_errors():
+            known: Any = await self._client.get(keys.idempotency_record(tag, record.key))
+            end = await self._client.hget(keys.state(tag), "accepted")
+        return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
+
+    async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the JSON of those events that are queued, by their 16 id bytes."""
+        answers = await self._of_shards(
+            "queue/find", lambda tag: [keys.ids(tag), keys.stream(tag)], event_ids
+        )
+        return {
+            event_id: event
+            for found in answers
+            for event_id, event in zip(event_ids, found, strict=True)
+            if event is not None
+        }
+
+    async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of many events are queued, by their 16 id bytes."""
+        joined = [b"".join(raw_ids)]
+        answers = await self._of_shards("queue/known", lambda tag: [keys.ids(tag)], joined)
+        return {raw_ids[position] for positions in answers for position in positions}
+
+    async def trimmed(self, shards: Sequence[int]) -> list[int]:
+        """Return how many events have left each of these shards, each after its commit."""
+        states = [keys.state(self._tags[shard]) for shard in shards]
+        with queue_errors():
+            found = await asyncio.gather(*(self._client.hget(one, "trimmed") for one in states))
+        return [int(count or 0) for count in found]
+
+    async def watermark_ms(self) -> int:
+        """Return the watermark (ms): every event created before it is stored, or never will be.
+
+        Each shard judges the age of events by the clock of its server: the lowest counts.
+        """
+        found = await self._of_shards("queue/watermark", lambda tag: [keys.stream(tag)])
+        return min(map(int, found)) - MAX_AGE_MS
+
+    async def _of_shards(
+        self,
+        script: str,
+        names: Callable[[keys.Tag], list[str]],
+        args: Iterable[Argument] = (),
+    ) -> list[Any]:
+        """Return the script's answer for every shard there is."""
+        args = list(args)
+        while True:
+            tags = self._tags[: self._max_shards]
+            calls = [run(self._client, script, names(tag), args) for tag in tags]
+            counts = [self._client.zscore(keys.shard_count(tag), "count") for tag in tags]
+            with queue_errors():
+                found = await asyncio.gather(*calls, *counts)
+            announced = max(count or 0 for count in found[len(tags) :])
+            self._max_shards = shard_count(self._max_shards, announced)
+            if self._max_shards == len(tags):
+                return found[: len(tags)]

@@ -1,0 +1,158 @@
+"""Clients of a queue that Sentinels watch: each new connection asks them for the primary.
+
+They are redis-py's own. After a failover the connections to the former primary end: it was killed,
+or the Sentinels make it a replica and end its connections. Until then it may still take writes from
+whoever kept a connection. With `min-replicas-to-write` it refuses them, and the error sends the
+client to the Sentinels again.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.connection import SSLConnection, parse_url
+from redis.exceptions import ConnectionError, ResponseError
+from redis.retry import Retry
+
+from storage.redis.connections import Packed, Pool, Prompt, Reset
+from storage.redis_hosts import RedisHosts
+
+SENTINEL_SECONDS = 1.0  # for a Sentinel to answer, then the next one is asked
+
+# redis-py has no types for these.
+_SENTINEL: Any = redis.sentinel.Sentinel
+_ASYNC_SENTINEL: Any = redis.asyncio.sentinel.Sentinel
+_PARSE: Any = parse_url
+
+_NO_REPLICAS = "NOREPLICAS"
+_FORMER = "the server has too few replicas: it may be the primary no more"
+
+
+class _Former:
+    """Mixin that leaves a primary without its replicas, as redis-py leaves one that is read-only.
+
+    The next connection asks the Sentinels where the primary is.
+    """
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except ResponseError as error:
+            if not str(error).startswith(_NO_REPLICAS):
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise ConnectionError(_FORMER) from error
+
+
+class _AsyncFormer:
+    """The same for the event loop."""
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except ResponseError as error:
+            if not str(error).startswith(_NO_REPLICAS):
+                raise
+            await self.disconnect()  # type: ignore[attr-defined]
+            raise ConnectionError(_FORMER) from error
+
+
+class _Plain(_Former, redis.sentinel.SentinelManagedConnection):
+    pass
+
+
+class _Encrypted(_Former, redis.sentinel.SentinelManagedSSLConnection):
+    pass
+
+
+class _AsyncPlain(
+    _AsyncFormer, Packed, Reset, Prompt, redis.asyncio.sentinel.SentinelManagedConnection
+):
+    pass
+
+
+class _AsyncEncrypted(
+    _AsyncFormer, Packed, Reset, Prompt, redis.asyncio.sentinel.SentinelManagedSSLConnection
+):
+    pass
+
+
+class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
+    """The pool of connections to the primary; callers wait for one if all are in use."""
+
+    async def aclose(self) -> None:
+        """Close the connections, and those to the Sentinels."""
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
+def connect_primary(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis.Redis:
+    """Return a client for threads. `limits`: timeouts and retries of its connections."""
+    sentinel = _SENTINEL(
+        hosts.hosts,
+        sentinel_kwargs=_of_sentinels(hosts, Retry(NoBackoff(), 0)),
+        **_of_primary(hosts),
+    )
+    connection = _Encrypted if _is_encrypted(hosts) else _Plain
+    return cast(
+        redis.Redis, sentinel.master_for(hosts.service, connection_class=connection, **limits)
+    )
+
+
+def connect_primary_async(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis.asyncio.Redis:
+    """Return a client for the event loop. `limits`: those of its connections and of its pool."""
+    sentinel = _ASYNC_SENTINEL(
+        hosts.hosts,
+        sentinel_kwargs=_of_sentinels(hosts, AsyncRetry(NoBackoff(), 0)),
+        **_of_primary(hosts),
+    )
+    return cast(
+        redis.asyncio.Redis,
+        sentinel.master_for(
+            hosts.service,
+            connection_pool_class=_AsyncPool,
+            connection_class=_AsyncEncrypted if _is_encrypted(hosts) else _AsyncPlain,
+            **limits,
+        ),
+    )
+
+
+def primary_address(hosts: RedisHosts) -> tuple[str, int]:
+    """Return where the primary is now. Raises redis-py's errors."""
+    sentinel = _SENTINEL(hosts.hosts, sentinel_kwargs=_of_sentinels(hosts, Retry(NoBackoff(), 0)))
+    try:
+        return cast(tuple[str, int], sentinel.discover_master(hosts.service))
+    finally:
+        sentinel.close()
+
+
+def _options(hosts: RedisHosts) -> dict[str, Any]:
+    return dict(_PARSE(hosts.of_server(*hosts.hosts[0])))
+
+
+def _is_encrypted(hosts: RedisHosts) -> bool:
+    return _options(hosts).get("connection_class") is SSLConnection
+
+
+def _of_primary(hosts: RedisHosts) -> dict[str, Any]:
+    """Return the options of redis-py for the primary: login, database, TLS."""
+    options = _options(hosts)
+    return {k: v for k, v in options.items() if k not in ("host", "port", "connection_class")}
+
+
+def _of_sentinels(hosts: RedisHosts, retry: Any) -> dict[str, Any]:
+    """Return the options of redis-py for the Sentinels."""
+    tls = {k: v for k, v in _options(hosts).items() if k.startswith("ssl_")}
+    return {
+        **tls,
+        **hosts.sentinel_login,
+        "ssl": _is_encrypted(hosts),
+        "retry": retry,
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
+    }

@@ -1,0 +1,199 @@
+"""Kill, pause and reshard a queue on a cluster: the service goes on by itself."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from redis.crc import key_slot
+
+from cli.doctor.check import Finding, Verdict
+from cli.doctor.examination import examine
+from cli.doctor.subject import open_subject
+from storage.redis import keys
+from storage.redis.client import connect, connect_async
+from storage.redis.cluster import ask_primaries
+from storage.redis.script_runner import run
+from storage.settings import StorageSettings
+from testbed.replicated import ClusterNodes, Node, cluster_nodes
+from testbed.service import service
+from testbed.waiting import wait_until
+from tests.support.failovers import SECONDS, failing_over
+from tests.support.queued import stored_ids
+
+PAUSE_SECONDS = 4.0
+EVENT = {"component": "a", "environment": "b", "message": "c"}
+TAGS = keys.ON_CLUSTER
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterNodes]:
+    with cluster_nodes() as found:
+        yield found
+
+
+@pytest.fixture
+def clustered(cluster: ClusterNodes, settings: StorageSettings) -> StorageSettings:
+    """Return settings with an empty queue on the cluster."""
+    wait_until(cluster.is_whole, "every server to have its role", SECONDS)
+    for each in cluster.primaries():
+        each.ask("FLUSHALL")
+    return settings.model_copy(update={"queue_url": cluster.url})
+
+
+@pytest.fixture
+def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
+    found = sa.create_engine(settings.database_url)
+    yield found
+    found.dispose()
+
+
+def kill_all_of(cluster: ClusterNodes, slot: int) -> list[Node]:
+    """Kill a slot's primary and its replica, and let the others forget every script."""
+    primary = cluster.primary_of(slot)
+    told = primary.ask("INFO", "replication")["slave0"]
+    replica = next(each for each in cluster.nodes if each.port == int(told["port"]))
+    for each in (replica, primary):
+        each.kill()
+    for each in cluster.primaries():
+        each.ask("SCRIPT", "FLUSH")
+    return [primary, replica]
+
+
+def slot_of(shard: int) -> int:
+    return key_slot(keys.stream(TAGS[shard]).encode())
+
+
+def busiest(cluster: ClusterNodes, settings: StorageSettings) -> Node:
+    """Return the primary of the shard that has accepted most."""
+    with connect(settings.queue_url) as client:
+        states = [keys.state(TAGS[shard]) for shard in range(settings.shards)]
+        accepted = [int(client.hget(name, "accepted") or 0) for name in states]
+    return cluster.primary_of(slot_of(accepted.index(max(accepted))))
+
+
+def test_a_killed_primary_is_replaced_and_what_follows_is_stored_once(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine
+) -> None:
+    with failing_over(clustered) as tried:
+        first = busiest(cluster, clustered)
+        first.kill()
+        tried.wait_accepted()
+        wait_until(lambda: len(cluster.primaries()) == 3, "another primary", SECONDS)
+        first.start()
+        tried.accept_steadily(cluster.roles, cluster.is_whole)
+        tried.finish(engine, cluster.is_whole)
+
+
+def test_a_primary_that_wakes_up_after_its_failover_doubles_nothing(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine
+) -> None:
+    with failing_over(clustered) as tried:
+        first, began = busiest(cluster, clustered), time.monotonic()
+        others = [each for each in cluster.nodes if each is not first]
+        first.pause()
+        wait_until(
+            lambda: sum(each.role() == "master" for each in others) == 3, "another one", SECONDS
+        )
+        wait_until(lambda: time.monotonic() > began + PAUSE_SECONDS, "the end of the pause")
+        first.resume()
+        tried.accept_steadily(cluster.roles, cluster.is_whole)
+        tried.finish(engine, cluster.is_whole, two_primaries=True)
+
+
+@pytest.mark.parametrize("shard", [0, 3])
+def test_a_shard_without_any_server_stops_no_other(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine, shard: int
+) -> None:
+    killed = kill_all_of(cluster, slot_of(shard))
+    with service(clustered, probe="/health") as running:
+
+        def post() -> str:
+            return str(running.http.post("/events", json=EVENT).json().get("id", ""))
+
+        ids = [wait_until(post, "a shard that takes events", SECONDS) for _ in range(4)]
+        wait_until(lambda: set(ids) <= set(stored_ids(engine)), "the events to be stored", SECONDS)
+        for each in killed:
+            each.start()
+        wait_until(cluster.is_whole, "the cluster to be whole", SECONDS)
+        wait_until(lambda: running.http.get("/status").json()["queue"], "every shard", SECONDS)
+
+
+def test_slots_move_under_load_and_every_acknowledged_event_is_stored_once(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine
+) -> None:
+    with failing_over(clustered) as tried:
+        begun = tried.acknowledged
+        for shard in range(clustered.shards):
+            slot = slot_of(shard)
+            target = next(e for e in cluster.primaries() if e is not cluster.primary_of(slot))
+            cluster.begin_move(slot, target)
+            tried.wait_accepted()
+            cluster.move_keys(slot, target)
+            tried.wait_accepted()
+            cluster.end_move(slot, target)
+        tried.wait_accepted()
+        tried.kept += tried.acknowledged[len(begun) :]
+        tried.finish(engine, cluster.is_whole)
+
+
+def test_calls_follow_a_slot_that_moves(clustered: StorageSettings, cluster: ClusterNodes) -> None:
+    slot = slot_of(0)
+    target = next(e for e in cluster.primaries() if e is not cluster.primary_of(slot))
+    cluster.begin_move(slot, target)
+    names = [keys.stream(TAGS[0]), keys.state(TAGS[0]), keys.ids(TAGS[0])]
+
+    async def many() -> list[Any]:
+        client = connect_async(clustered.queue_url)
+        try:
+            # Two connections to each node: redis-py would send ASKING over one of them only.
+            await asyncio.gather(*(ask_primaries(client, "PING") for _ in range(2)))
+            for number in range(5):
+                await client.hset(names[1], f"one {number}", "v")
+            calls = [client.hset(names[1], f"f{number}", "v") for number in range(200)]
+            await asyncio.gather(*calls)
+            return await asyncio.gather(
+                *(run(client, "queue/clock", [names[1]]) for _ in range(20))
+            )
+        finally:
+            await client.aclose()
+
+    assert len(asyncio.run(many())) == 20
+    with connect(clustered.queue_url) as client:
+        assert client.hlen(names[1]) == 205
+        cluster.end_move(slot, target)
+        assert client.hlen(names[1]) == 205
+
+
+def queue_failover(settings: StorageSettings) -> Finding:
+    with open_subject(settings) as subject:
+        found = {each.check.name: each.finding for each in examine(subject)}
+    for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
+        assert found[f"queue-{name}"].verdict is Verdict.OK, found
+    assert found["clocks"].verdict is Verdict.OK, found
+    return found["queue-failover"]
+
+
+def test_the_doctor_asks_every_primary(clustered: StorageSettings, cluster: ClusterNodes) -> None:
+    last = cluster.primaries()[-1]
+    assert queue_failover(clustered).verdict is Verdict.OK
+    last.ask("CONFIG", "SET", "cluster-require-full-coverage", "yes")
+    told = queue_failover(clustered)
+    last.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+    assert told.verdict is Verdict.WARNING
+    assert f"-p {last.port} -c CONFIG SET cluster-require-full-coverage no" in told.remedy
+
+
+def test_the_service_starts_while_a_primary_is_away_and_takes_events(
+    clustered: StorageSettings, cluster: ClusterNodes
+) -> None:
+    first = cluster.primary_of(slot_of(0))
+    first.kill()
+    with service(clustered, probe="/health") as running:
+        wait_until(lambda: running.answers("/health/ready"), "a shard that takes events", SECONDS)
+        wait_until(lambda: len(cluster.primaries()) == 3, "a new primary", SECONDS)
+        first.start()
+        wait_until(cluster.is_whole, "the cluster to be whole", SECONDS)
+        running.wait_stored(running.post(**EVENT)["id"])

@@ -1,0 +1,149 @@
+"""Kill and pause the primary of a queue under Sentinels: the service goes on by itself."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from cli.doctor.check import Finding, Verdict
+from cli.doctor.examination import examine
+from cli.doctor.subject import open_subject
+from storage.redis.client import connect, connect_async
+from storage.settings import StorageSettings
+from testbed.replicated import SentinelSet, sentinel_set
+from testbed.service import service
+from testbed.waiting import wait_until
+from tests.support.failovers import SECONDS, failing_over
+
+PAUSE_SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def sentinels() -> Iterator[SentinelSet]:
+    with sentinel_set() as found:
+        yield found
+
+
+@pytest.fixture
+def watched(sentinels: SentinelSet, settings: StorageSettings) -> StorageSettings:
+    """Return settings with an empty queue under the Sentinels."""
+    wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+    with connect(sentinels.url) as client:
+        client.flushall()
+    return settings.model_copy(update={"queue_url": sentinels.url})
+
+
+@pytest.fixture
+def engine(settings: StorageSettings) -> Iterator[sa.Engine]:
+    found = sa.create_engine(settings.database_url)
+    yield found
+    found.dispose()
+
+
+def roles(sentinels: SentinelSet) -> list[str]:
+    return [each.role() for each in sentinels.servers]
+
+
+def test_a_killed_primary_is_replaced_and_what_follows_is_stored_once(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    with failing_over(watched) as tried:
+        first = sentinels.primary()
+        first.kill()
+        wait_until(lambda: sentinels.primary() is not first, "another primary", SECONDS)
+        tried.wait_accepted()
+        first.start()
+        tried.accept_steadily(lambda: roles(sentinels), sentinels.is_whole)
+        tried.finish(engine, sentinels.is_whole)
+
+
+def test_a_primary_that_wakes_up_after_its_failover_doubles_nothing(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    with failing_over(watched) as tried, connect(watched.queue_url) as client:
+        client.ping()
+        first, began = sentinels.primary(), time.monotonic()
+        first.pause()
+        wait_until(lambda: sentinels.primary() is not first, "another primary", SECONDS)
+        wait_until(lambda: time.monotonic() > began + PAUSE_SECONDS, "the end of the pause")
+        first.resume()
+        wait_until(
+            lambda: port_that_writes(client) not in (0, first.port), "the new primary", SECONDS
+        )
+        tried.accept_steadily(lambda: roles(sentinels), sentinels.is_whole)
+        tried.finish(engine, sentinels.is_whole, two_primaries=True)
+
+
+def port_that_writes(client: redis.Redis) -> int:
+    """Return the port of the server that takes a client's writes, 0 if none does yet."""
+    try:
+        client.set("probe", 1)
+    except redis.ConnectionError:  # the new primary may lack its replica for a moment
+        return 0
+    return int(client.info("server")["tcp_port"])
+
+
+def queue_failover(settings: StorageSettings) -> Finding:
+    with open_subject(settings) as subject:
+        found = {each.check.name: each.finding for each in examine(subject)}
+    for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
+        assert found[f"queue-{name}"].verdict is Verdict.OK, found
+    return found["queue-failover"]
+
+
+def test_the_doctor_asks_the_primary_that_the_sentinels_name(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    primary = sentinels.primary()
+    assert queue_failover(watched).verdict is Verdict.OK
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    told = queue_failover(watched)
+    primary.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    assert told.verdict is Verdict.WARNING
+    assert f"-p {primary.port} CONFIG SET min-replicas-to-write 1" in told.remedy
+
+
+def test_a_primary_that_has_lost_its_replicas_is_asked_for_again(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    """It may be one that was cut off, and replaced."""
+    primary = sentinels.primary()
+    replicas = [each for each in sentinels.servers if each is not primary]
+
+    async def write() -> None:
+        client = connect_async(watched.queue_url)
+        try:
+            await client.set("probe", 1)
+        finally:
+            await client.aclose()
+
+    with connect(watched.queue_url) as client:
+        first = client.client_id()
+        for each in replicas:
+            each.kill()
+        wait_until(
+            lambda: primary.ask("INFO", "replication")["connected_slaves"] == 0, "no replica"
+        )
+        with pytest.raises(redis.ConnectionError, match="too few replicas"):
+            client.set("probe", 1)
+        assert client.client_id() != first
+        with pytest.raises(redis.ConnectionError, match="too few replicas"):
+            asyncio.run(write())
+        for each in replicas:
+            each.start()
+        wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+        client.set("probe", 1)
+
+
+def test_the_service_starts_without_the_queue_and_takes_events_once_it_is_there(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    first = sentinels.primary()
+    first.kill()
+    with service(watched, probe="/health") as running:
+        wait_until(lambda: running.answers("/health/ready"), "a new primary", SECONDS)
+        first.start()
+        running.wait_stored(running.post(component="a", environment="b", message="c")["id"])

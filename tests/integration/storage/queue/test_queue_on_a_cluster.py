@@ -1,0 +1,112 @@
+"""What the service asks of the queue works on a cluster too, whose keys are on several servers."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from secrets import token_hex
+from uuid import uuid4
+
+import pytest
+import redis
+
+from storage.access.api_key import ApiKey, Scope
+from storage.access.audit import AuditLine
+from storage.access.key_queue import KeyQueue
+from storage.access.pending_audit import pending_lines
+from storage.model.erasing import Address, Tombstone
+from storage.queue import counters
+from storage.queue.tombstones import QueueTombstones
+from storage.redis import keys
+from storage.redis.client import connect
+from storage.settings import StorageSettings
+from testbed.replicated import ClusterNodes, cluster_nodes
+from testbed.service import service
+from testbed.waiting import wait_until
+
+SHARDS = 6
+EVENT = {"component": "a", "environment": "b", "message": "c"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterNodes]:
+    with cluster_nodes() as found:
+        yield found
+
+
+@pytest.fixture
+def clustered(cluster: ClusterNodes, settings: StorageSettings) -> StorageSettings:
+    wait_until(cluster.is_whole, "every server to have its role", 120)
+    for each in cluster.primaries():
+        each.ask("FLUSHALL")
+    return settings.model_copy(update={"queue_url": cluster.url, "shards": SHARDS})
+
+
+@pytest.fixture
+def queue(clustered: StorageSettings) -> Iterator[redis.Redis]:
+    with connect(clustered.queue_url) as client:
+        yield client
+
+
+def test_events_of_every_shard_are_found_repeated_counted_and_stored(
+    clustered: StorageSettings,
+) -> None:
+    headers = [{"idempotency-key": token_hex()} for _ in range(20)]
+    with service(clustered, workers=0) as running:
+        first = [running.http.post("/events", json=EVENT, headers=each) for each in headers]
+        again = [running.http.post("/events", json=EVENT, headers=each) for each in headers]
+        ids = [answer.json()["id"] for answer in first]
+        assert [answer.json()["id"] for answer in again] == ids
+        assert {running.http.get(f"/events/{one}").json()["receipt"] for one in ids} == {"queued"}
+        status = running.http.get("/status").json()
+        assert (status["queue"], status["backlog"]) == (
+            {"durability": "checked", "replicas": 1},
+            20,
+        )
+        assert len([shard for shard in status["shards"] if shard["backlog"]]) > 1
+        running.start_worker()
+        for one in ids:
+            running.wait_stored(one)
+        assert running.http.post("/events?ack=stored", json=EVENT).status_code == 201
+        line = '{"created_at": "2020-01-01T00:00:00Z", "component": "a", "environment": "b"'
+        body = f'{line}, "message": "m"}}'
+        path, types = "/events/batch?import=true", {"content-type": "application/x-ndjson"}
+        answers = [running.http.post(path, content=body, headers=types) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202], answers[0].text
+
+
+def test_api_keys_and_their_audit_lines_are_written_in_one_step(queue: redis.Redis) -> None:
+    key = ApiKey(
+        "3kTMd9fa",
+        bytes(32),
+        created_at=datetime.now(UTC),
+        name="n",
+        scopes=frozenset({Scope.READ}),
+    )
+    store, line = KeyQueue(queue), AuditLine("me", "keys create", key.id)
+    store.merge({key.id: key}, line)
+    version, found = store.load()
+    assert (found.keys, store.version()) == ({key.id: key}, version)
+    assert [each.action for each in pending_lines(queue)] == ["keys create"]
+
+
+def test_tombstones_reach_every_shard(queue: redis.Redis) -> None:
+    stones = QueueTombstones(queue, SHARDS)
+    stone = Tombstone(uuid4(), Address.of("jo@example.com"), stones.now_ms() + 1)
+    for shard in stones.shards():
+        assert stones.put(shard, stone, 0) > 0
+    assert stones.find(stone.erasure) == dict.fromkeys(range(SHARDS), stone)
+    assert stones.waiting(stone.before_ms) == 0
+    stones.remove(stone.erasure)
+    assert stones.find(stone.erasure) == {}
+
+
+def test_counters_are_set_after_a_restore_and_keys_forgotten(queue: redis.Redis) -> None:
+    counters.announce_shards(queue, SHARDS)
+    assert counters.shards_of(queue, 1) == SHARDS
+    for shard, tag in enumerate(keys.tags(queue)[:SHARDS]):
+        position = f"{counters.now_ms(queue, keys.stream(tag)) + 30_000}-7"
+        counters.continue_ids(queue, shard, position)
+        counters.agree_with_ledger(queue, shard, 5 + shard, position)
+        queue.set(keys.idempotency_record(tag, b"x"), "record")
+        assert counters.backlog(queue, shard) == 0
+    assert counters.accepted_counts(queue, SHARDS) == {n: 5 + n for n in range(SHARDS)}
+    assert counters.forget_idempotency_keys(queue) == SHARDS
