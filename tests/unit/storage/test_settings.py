@@ -6,8 +6,9 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from storage.errors import SettingsError
 from storage.redis.client import connect, connect_async
-from storage.settings import SettingsError, StorageSettings
+from storage.settings import StorageSettings
 
 AWKWARD = "p@ss/w:%41 #?&+é"
 
