@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -115,9 +116,15 @@ class Command:
         return done
 
 
+def is_known(client: httpx.Client, text: str) -> bool:
+    """Return whether the service has noticed the key, which takes up to a second."""
+    return client.get("/events", headers={"authorization": f"Bearer {text}"}).status_code != 401
+
+
 def use(url: str, text: str) -> None:
     """Post and query with the token, and with one that has a typing error."""
     with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        wait_until(partial(is_known, client, text), "the key to be noticed")
         for given in (text, text[:-1] + ("a" if text[-1] != "a" else "b"), text[:-3]):
             headers = {"authorization": f"Bearer {given}"}
             client.post("/events", json=EVENT, headers=headers)
