@@ -65,7 +65,7 @@ def _probe(subject: Subject) -> Finding:
 
 
 def _replicas(subject: Subject, queue: RedisFacts) -> Finding:
-    awaited, server = subject.settings.queue_replicas, subject.queue.server
+    awaited = subject.settings.queue_replicas
     found = int(queue.told("connected_slaves"))
     have = f"{queue.name} has {counted(found, 'replica')}"
     if awaited > found:
@@ -76,6 +76,7 @@ def _replicas(subject: Subject, queue: RedisFacts) -> Finding:
         )
     if not found:
         return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is 0")
+    server = subject.queue.server
     if server.shortage:
         return fault(
             server.shortage,
