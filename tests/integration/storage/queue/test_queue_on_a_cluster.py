@@ -58,7 +58,7 @@ def test_events_of_every_shard_are_found_repeated_counted_and_stored(
         assert {running.http.get(f"/events/{one}").json()["receipt"] for one in ids} == {"queued"}
         status = running.http.get("/status").json()
         assert (status["queue"], status["backlog"]) == (
-            {"durability": "checked", "replicas": 1},
+            {"durability": "checked", "replicas": 1, "replicas_awaited": 0},
             20,
         )
         assert len([shard for shard in status["shards"] if shard["backlog"]]) > 1
