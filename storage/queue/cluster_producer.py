@@ -13,6 +13,7 @@ from storage.queue.producer import (
     IdempotencyRecord,
     QueuePosition,
     QueueProducer,
+    events_by_id,
     known_duplicate,
 )
 from storage.queue.replicas import ReplicatedRunner
@@ -78,12 +79,7 @@ class ClusterProducer(QueueProducer):
         answers = await self._of_shards(
             "queue/find", lambda tag: [keys.ids(tag), keys.stream(tag)], event_ids
         )
-        return {
-            event_id: event
-            for found in answers
-            for event_id, event in zip(event_ids, found, strict=True)
-            if event is not None
-        }
+        return events_by_id(event_ids, answers)
 
     async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of many events are queued, by their 16 id bytes."""

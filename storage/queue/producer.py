@@ -1,6 +1,6 @@
 """The queue as the API sees it: append events, find queued events, compute the watermark."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
@@ -236,12 +236,7 @@ class QueueProducer:
                 *answers, complete = await self._with_shard_count(pipe)
         if not complete:
             return await self.find(event_ids)
-        return {
-            event_id: event
-            for found in answers
-            for event_id, event in zip(event_ids, found, strict=True)
-            if event is not None
-        }
+        return events_by_id(event_ids, answers)
 
     async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of many events are queued, by their 16 id bytes."""
@@ -308,6 +303,18 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
     -4: lambda: ShardPaused("the last drain of this shard failed"),
     -3: lambda: KeysFull("the limit of remembered idempotency keys is reached"),
 }
+
+
+def events_by_id(
+    event_ids: Sequence[bytes], answers: Iterable[Sequence[bytes | None]]
+) -> dict[bytes, bytes]:
+    """Return what the shards have found. Each answers for every id, in order."""
+    return {
+        event_id: event
+        for found in answers
+        for event_id, event in zip(event_ids, found, strict=True)
+        if event is not None
+    }
 
 
 def _keys(tag: keys.Tag) -> list[str]:

@@ -8,12 +8,11 @@ from typing import Any
 import httpx
 
 from cli.doctor.check import Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.postgres.migrate import upgrade
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 from tests.support.load import Load, load
 from tests.support.standby import Member, address_of, two_servers
 
@@ -94,9 +93,7 @@ def is_all_stored(found: dict[str, Any]) -> bool:
 
 def standbys(settings: StorageSettings) -> Verdict:
     """Return what the doctor says of them."""
-    with open_subject(settings) as subject:
-        findings = {each.check.name: each.finding for each in examine(subject)}
-    return findings["database-standbys"].verdict
+    return findings_of(settings)["database-standbys"].verdict
 
 
 def stored(server: Member) -> list[str]:

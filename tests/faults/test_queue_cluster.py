@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from redis.crc import key_slot
 
 from cli.doctor.check import Finding, Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.redis import keys
 from storage.redis.client import connect, connect_async
 from storage.redis.cluster import ask_primaries
@@ -20,6 +18,7 @@ from storage.settings import StorageSettings
 from testbed.replicated import ClusterNodes, Node, cluster_nodes
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 from tests.support.failovers import SECONDS, failing_over
 from tests.support.queued import stored_ids
 
@@ -168,8 +167,7 @@ def test_calls_follow_a_slot_that_moves(clustered: StorageSettings, cluster: Clu
 
 
 def queue_failover(settings: StorageSettings) -> Finding:
-    with open_subject(settings) as subject:
-        found = {each.check.name: each.finding for each in examine(subject)}
+    found = findings_of(settings)
     for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
         assert found[f"queue-{name}"].verdict is Verdict.OK, found
     assert found["clocks"].verdict is Verdict.OK, found

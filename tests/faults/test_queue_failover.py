@@ -11,8 +11,6 @@ import redis
 
 from cli.commands.status import Report
 from cli.doctor.check import Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.errors import NotReplicated
 from storage.model.event import encode_event, now_ms
 from storage.postgres.engine import short_engine
@@ -24,6 +22,7 @@ from storage.redis.client import connect_async
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 from tests.support.freezing import frozen
 from tests.support.load import load
 from tests.support.queued import make_event
@@ -46,9 +45,7 @@ def wait_status(running: Service, good: Callable[[dict[str, Any]], object]) -> d
 
 def judged(settings: StorageSettings) -> Verdict:
     """Return what the doctor says of the replicas."""
-    with open_subject(settings) as subject:
-        findings = {each.check.name: each.finding for each in examine(subject)}
-    return findings["queue-replicas"].verdict
+    return findings_of(settings)["queue-replicas"].verdict
 
 
 def lost(found: dict[str, Any]) -> int | None:

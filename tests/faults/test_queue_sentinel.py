@@ -9,13 +9,12 @@ import redis
 import sqlalchemy as sa
 
 from cli.doctor.check import Finding, Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.replicated import SentinelSet, sentinel_set
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 from tests.support.failovers import SECONDS, failing_over
 
 PAUSE_SECONDS = 4.0
@@ -87,8 +86,7 @@ def port_that_writes(client: redis.Redis) -> int:
 
 
 def queue_failover(settings: StorageSettings) -> Finding:
-    with open_subject(settings) as subject:
-        found = {each.check.name: each.finding for each in examine(subject)}
+    found = findings_of(settings)
     for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
         assert found[f"queue-{name}"].verdict is Verdict.OK, found
     return found["queue-failover"]

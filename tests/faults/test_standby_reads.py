@@ -10,14 +10,13 @@ import httpx
 import pytest
 
 from cli.doctor.check import Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.postgres.migrate import upgrade
 from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.servers import TestServers
 from testbed.service import Service, service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 from tests.support.scraped import scrape
 from tests.support.standby import Member, address_of_one, two_servers
 
@@ -165,8 +164,7 @@ def test_every_kind_of_read_is_answered_by_the_standby(bench: Bench) -> None:
 
 
 def test_the_doctor_and_the_metrics_know_the_standby(bench: Bench) -> None:
-    with open_subject(bench.service.settings) as subject:
-        findings = {each.check.name: each.finding for each in examine(subject)}
+    findings = findings_of(bench.service.settings)
     assert findings["database-read-standbys"].verdict is Verdict.OK
     wait_until(lambda: state(bench) == "reading", "the status to say so")
     found = scrape(bench.service.http)

@@ -35,6 +35,12 @@ DAYS_AHEAD = 8
 Findings = dict[str, Finding]
 
 
+def findings_of(settings: StorageSettings) -> Findings:
+    """Return what the doctor finds with these settings, by the name of the check."""
+    with open_subject(settings) as subject:
+        return {each.check.name: each.finding for each in examine(subject)}
+
+
 @dataclass
 class Bench:
     """Servers that are right when a test begins; what it plants ends with `stack`."""

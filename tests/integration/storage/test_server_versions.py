@@ -11,14 +11,13 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from cli.doctor.check import Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from storage.errors import DatabaseUnsuitable
 from storage.postgres.engine import transaction, writing_engine
 from storage.postgres.session import require_version
 from storage.settings import StorageSettings
 from testbed.servers import environment
 from testbed.service import service
+from tests.support.doctor_bench import findings_of
 from tests.support.postgres15 import PROGRAMS, postgres15
 from tests.support.relay import relay
 
@@ -88,8 +87,7 @@ def test_with_an_old_postgresql_events_are_accepted_and_history_is_not_ready(
 
 
 def test_the_doctor_says_that_an_old_postgresql_is_a_fault(old: StorageSettings) -> None:
-    with open_subject(old) as subject:
-        found = {each.check.name: each.finding for each in examine(subject)}
+    found = findings_of(old)
     assert found["database-answers"].verdict == Verdict.FAULT
     assert "is too old: the service needs 17 or newer" in found["database-answers"].text
     assert found["database-version"].verdict == Verdict.UNKNOWN

@@ -7,12 +7,10 @@ import sqlalchemy as sa
 
 from cli.doctor import database_checks
 from cli.doctor.check import Verdict
-from cli.doctor.examination import examine
-from cli.doctor.subject import open_subject
 from cli.embedded import postgres
 from storage.postgres.engine import plain_engine
 from testbed.servers import TestServers, test_servers
-from tests.support.doctor_bench import Findings
+from tests.support.doctor_bench import findings_of
 
 UNSAFE = {"fsync": "off", "max_prepared_transactions": "2"}
 
@@ -26,13 +24,8 @@ def unsafe() -> Iterator[TestServers]:
             yield running
 
 
-def examined(servers: TestServers) -> Findings:
-    with open_subject(servers.settings()) as subject:
-        return {each.check.name: each.finding for each in examine(subject)}
-
-
 def test_a_server_that_does_not_fsync_is_named(unsafe: TestServers) -> None:
-    found = examined(unsafe)["database-durability"]
+    found = findings_of(unsafe.settings())["database-durability"]
     assert found.verdict == Verdict.FAULT
     assert "PostgreSQL has fsync off" in found.text
     assert "ALTER SYSTEM SET fsync = on" in found.remedy
@@ -47,7 +40,7 @@ def test_a_prepared_transaction_that_nobody_ends_is_named(
         connection.execute(sa.text("SELECT txid_current()"))
         connection.exec_driver_sql("PREPARE TRANSACTION 'it''s forgotten'")
     engine.dispose()
-    found = examined(unsafe)["database-transactions"]
+    found = findings_of(unsafe.settings())["database-transactions"]
     assert found.verdict == Verdict.WARNING
     assert "the prepared transaction 'it's forgotten'" in found.text
     assert "ROLLBACK PREPARED" in found.remedy
