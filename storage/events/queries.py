@@ -68,14 +68,23 @@ def _key(source: sa.FromClause, order: str) -> list[sa.ColumnElement[Any]]:
     return [column.asc() if order == "asc" else column.desc() for column in key]
 
 
+# The bounds let the planner skip partitions.
+_OF_SPAN = """
+    stored.created_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 millisecond'
+        AND timestamptz 'epoch' + %(last)s * interval '1 millisecond'
+"""
+_ANY = "EXISTS (SELECT FROM {table} AS stored WHERE {of_span})"
+ANY_OF_SPAN = "SELECT " + " OR ".join(
+    _ANY.format(table=table, of_span=_OF_SPAN) for table in ("events", "dead_letters")
+)
+
 # Both arrays come as texts: the driver takes 5 us for each instant and each id, and an import asks
-# for thousands. The bounds let the planner skip partitions.
+# for thousands.
 _KNOWN = """
     SELECT stored.id
     FROM wanted
     JOIN {table} AS stored ON stored.id = wanted.id AND stored.created_at = wanted.created_at
-    WHERE stored.created_at BETWEEN timestamptz 'epoch' + %(first)s * interval '1 millisecond'
-        AND timestamptz 'epoch' + %(last)s * interval '1 millisecond'
+    WHERE {of_span}
 """
 
 _WANTED = """
@@ -85,7 +94,7 @@ _WANTED = """
     )
 """
 KNOWN_IDS = _WANTED + " UNION ALL ".join(
-    _KNOWN.format(table=table) for table in ("events", "dead_letters")
+    _KNOWN.format(table=table, of_span=_OF_SPAN) for table in ("events", "dead_letters")
 )
 
 

@@ -17,6 +17,17 @@ local function now_us()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
 end
+-- Begin the epoch if this server's data is new. Returns it, and whether it began long enough ago:
+-- before that, pending tags may be lost.
+local function begin_epoch(generations, grace_us)
+  local now = now_us()
+  local epoch = redis.call('HGET', generations, 'epoch')
+  if not epoch then
+    epoch = string.format('%.0f', now)
+    redis.call('HSET', generations, 'epoch', epoch)
+  end
+  return epoch, now - tonumber(epoch) >= tonumber(grace_us)
+end
 local function late(generations, oldest_ms)
   local until_ms = redis.call('HGET', generations, 'closed_until')
   return until_ms and tonumber(oldest_ms) < tonumber(until_ms)

@@ -8,16 +8,11 @@
 --         {'miss', generations, closed, watermark_ms, wal}: run it, then store the page under these
 --         generations, or under `closed` if its window ends at this watermark or before. A standby
 --         may run it that has replayed the place `wal`; '': none may.
-local now = now_us()
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then
-  epoch = string.format('%.0f', now)
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-end
+local epoch, settled = begin_epoch(KEYS[1], ARGV[1])
 local shards = redis.call('ZRANGE', KEYS[2], 0, -1)
 local open, pending = read_generations(KEYS[1], shards, epoch, 'open', {unpack(ARGV, 5)})
 local closed, closed_pending = read_generations(KEYS[1], shards, epoch, 'closed', {'closed'})
-if now - tonumber(epoch) < tonumber(ARGV[1]) then
+if not settled then
   open, closed = 'none', 'none' -- pending tags may be lost: never serve what is read now
 else
   local page = redis.call('HMGET', KEYS[3], 'generations', 'body', 'etag')

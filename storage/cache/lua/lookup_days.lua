@@ -5,13 +5,8 @@
 -- ARGV 1 grace_us after the epoch began  2 watermark_ms, 0: unknown, or nothing will be kept
 -- Returns {closed, watermark_ms, then for each day its body, or nil}: keep a day under `closed` if
 -- it ends at this watermark or before, and its events are read after this call.
-local now = now_us()
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then
-  epoch = string.format('%.0f', now)
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-end
-if now - tonumber(epoch) < tonumber(ARGV[1]) then return {'none', 0} end -- pending tags may be lost
+local epoch, settled = begin_epoch(KEYS[1], ARGV[1])
+if not settled then return {'none', 0} end -- pending tags may be lost
 local shards = redis.call('ZRANGE', KEYS[2], 0, -1)
 local closed, pending = read_generations(KEYS[1], shards, epoch, 'closed', {'closed'})
 local answer = {closed, record_watermark(KEYS[1], KEYS[2], ARGV[2])}
