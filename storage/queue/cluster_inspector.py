@@ -7,6 +7,8 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
+from storage.errors import NotReplicated
+from storage.queue.cluster_runner import shortages
 from storage.queue.durability import (
     FSYNC_MS,
     PROMISED,
@@ -44,6 +46,9 @@ def inspector_of(client: redis.asyncio.Redis, settings: StorageSettings) -> Insp
 class ClusterInspector(Inspector):
     """Reads the shards and the primaries; writes only the probe keys."""
 
+    async def require_primary(self) -> None:
+        """Do nothing: a node that the others have replaced answers nobody."""
+
     async def shards(self) -> list[ShardState]:
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
@@ -58,6 +63,7 @@ class ClusterInspector(Inspector):
         with queue_errors():
             infos = [_answer(each) for each in await ask_primaries(self._client, "INFO")]
             levels = [] if self._trusted else await self._durabilities()
+            shortage = await self._shortage()
         level: Durability = (
             "stated"
             if self._trusted
@@ -65,7 +71,7 @@ class ClusterInspector(Inspector):
         )
         problems = [problem for _, found in levels for problem in found]
         replicas = min((RedisServer.of(info).replicas for info in infos if info), default=None)
-        if replicas and not self._trusted:
+        if replicas and not self._awaited and not self._trusted:
             problems.append(failover_loss("replicas"))
         kept = [aof_ok(level, info) for info in infos]
         used = [ratio for info in infos if (ratio := memory_ratio(info)) is not None]
@@ -73,10 +79,27 @@ class ClusterInspector(Inspector):
             level,
             replicas,
             list(dict.fromkeys(problems)),
-            [],
+            [shortage] if shortage else [],
             False if False in kept else None if None in kept else True,
             max(used, default=None),
+            self._awaited,
+            shortage,
         )
+
+    async def _shortage(self) -> str:
+        """Return why no event of some shards, or of all, is acknowledged; empty if all are."""
+        if not self._awaited:
+            return ""
+        tags = keys.tags(self._client)[: self._shards]
+        failed = await shortages(self._client, tags, self._awaited)
+        for error in failed:
+            if not isinstance(error, NotReplicated | ResponseError):
+                raise error
+        if not failed:
+            return ""
+        of_some = f"no event of {len(failed)} of {len(tags)} shards"
+        which = "no event" if len(failed) == len(tags) else of_some
+        return f"{which} is acknowledged: {failed[0]}"
 
     async def _all_tags(self) -> Sequence[keys.Tag]:
         """Return the tags of every shard there ever was."""

@@ -110,6 +110,15 @@ class Inspector:
         """Return the number of shards in the settings of this process."""
         return self._shards
 
+    async def require_primary(self) -> None:
+        """Write the probe key. A former primary refuses it, and its clients leave it.
+
+        Under Sentinels it may answer readers for some seconds, with what it knows. Raises
+        QueueUnavailable.
+        """
+        with queue_errors():
+            await run(self._client, "queue/probe", [keys.PROBE])
+
     async def shards(self) -> list[ShardState]:
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():

@@ -95,7 +95,9 @@ class WitnessRecorder(PeriodicTask):
             self._remembers = True
         try:
             known = self._witness.evidence().accepted
-            self._witness.read(known, await self._inspector.shards())
+            shards = await self._inspector.shards()
+            await self._inspector.require_primary()
+            self._witness.read(known, shards)
         finally:  # while the queue is away too
             await self._record()
 

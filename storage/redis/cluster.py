@@ -212,6 +212,18 @@ async def probe_node(
     return written, fsynced
 
 
+async def learn_slots(client: redis.asyncio.Redis, failed: str) -> None:
+    """Ask a node who has which slot now; of all nodes the `failed` one last.
+
+    `client` is one of a cluster. Raises redis-py's errors.
+    """
+    cluster = cast(AsyncCluster, client)
+    cluster.nodes_manager.move_node_to_end_of_cached_nodes(failed)  # the first one is asked more
+    cluster._initialize = True
+    with _redis_errors():
+        await cluster.initialize(last_failed_node_name=failed)
+
+
 async def node_of(client: redis.asyncio.Redis, key: str) -> Any:
     """Return the primary that has the key, for a client of a cluster. Raises redis-py's errors."""
     cluster = cast(AsyncCluster, client)
