@@ -1,4 +1,7 @@
-"""Start Valkey with replicas on loopback: a primary that Sentinels watch, and a cluster."""
+"""Start Valkey with replicas on loopback: a primary that Sentinels watch, and a cluster.
+
+The embedded Valkey has no TLS: with `Tls` the servers are another program's, which must have it.
+"""
 
 import signal
 import subprocess
@@ -7,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis
 
@@ -52,6 +56,28 @@ _CLUSTER = {
 }
 
 
+@dataclass(frozen=True)
+class Tls:
+    """A server with TLS, its certificate for 127.0.0.1 and key, and the authority of them all."""
+
+    program: str
+    certificate: Path
+    key: Path
+    authority: Path
+
+    def settings(self, port: int) -> dict[str, str]:
+        """Return settings of a server that takes nothing but TLS, and speaks it to the others."""
+        return {
+            "port": "0",
+            "tls-port": str(port),
+            "tls-cert-file": str(self.certificate),
+            "tls-key-file": str(self.key),
+            "tls-ca-cert-file": str(self.authority),
+            "tls-auth-clients": "no",
+            "tls-replication": "yes",
+        }
+
+
 @dataclass
 class Node:
     """A Valkey server, or a Sentinel, that can be killed and paused. Main thread only."""
@@ -59,6 +85,7 @@ class Node:
     folder: Path
     port: int
     arguments: Sequence[str] = ()
+    tls: Tls | None = None
     password: str | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -66,16 +93,22 @@ class Node:
         """Start, and return once it answers."""
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
-            valkey = str(installed_programs().valkey)
+            program = self.tls.program if self.tls else str(installed_programs().valkey)
             self._process = spawn(
-                [valkey, *self.arguments], server_environment(), cwd=self.folder, output=log
+                [program, *self.arguments], server_environment(), cwd=self.folder, output=log
             )
         wait_until(self._answers, f"{self.folder.name} to answer", START_SECONDS)
 
     def ask(self, *command: object) -> Any:
         """Return the server's answer to one command. Raises redis-py's errors."""
         with redis.Redis(
-            port=self.port, password=self.password, socket_timeout=10, decode_responses=True
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password,
+            socket_timeout=10,
+            decode_responses=True,
+            ssl=self.tls is not None,
+            ssl_ca_certs=str(self.tls.authority) if self.tls else None,
         ) as client:
             return client.execute_command(*command)
 
@@ -132,8 +165,7 @@ class SentinelSet:
     @property
     def url(self) -> str:
         """Return the address for `ACTIVITY_QUEUE_URL`."""
-        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
-        return f"redis+sentinel://:{_PASSWORD}@{hosts}/{SERVICE}"
+        return _url("sentinel", self.sentinels, f"/{SERVICE}", f":{_PASSWORD}@")
 
     def primary(self) -> Node:
         """Return the primary by most of the Sentinels."""
@@ -176,15 +208,17 @@ class SentinelSet:
 
 
 @contextmanager
-def sentinel_set(replicas: int = 2, sentinels: int = 3) -> Iterator[SentinelSet]:
+def sentinel_set(
+    replicas: int = 2, sentinels: int = 3, tls: Tls | None = None
+) -> Iterator[SentinelSet]:
     """Run a primary with replicas under Sentinels for the block."""
     with data_folder() as folder:
         folder.mkdir()
         ports = free_ports(1 + replicas + sentinels)
         ours = ports[: 1 + replicas]
         more = {"min_replicas_to_write": "1", "requirepass": _PASSWORD}
-        servers = [_server(folder, port, **more) for port in ours]
-        watching = [_sentinel(folder, port, ports[0]) for port in ports[1 + replicas :]]
+        servers = [_server(folder, port, tls, **more) for port in ours]
+        watching = [_sentinel(folder, port, tls, ports[0]) for port in ports[1 + replicas :]]
         found = SentinelSet(servers, watching)
         try:
             for each in servers:
@@ -209,8 +243,7 @@ class ClusterNodes:
     @property
     def url(self) -> str:
         """Return the address for `ACTIVITY_QUEUE_URL`."""
-        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.nodes[:3])
-        return f"redis+cluster://{hosts}"
+        return _url("cluster", self.nodes[:3])
 
     def primaries(self) -> list[Node]:
         """Return the nodes that are primaries."""
@@ -304,13 +337,16 @@ class ClusterNodes:
 
 
 @contextmanager
-def cluster_nodes(primaries: int = 3) -> Iterator[ClusterNodes]:
+def cluster_nodes(primaries: int = 3, tls: Tls | None = None) -> Iterator[ClusterNodes]:
     """Run a cluster for the block, with as many replicas as primaries."""
     with data_folder() as folder:
         folder.mkdir()
         ports = free_ports(4 * primaries)
         pairs = zip(ports[::2], ports[1::2], strict=True)
-        nodes = [_server(folder, port, **_CLUSTER, cluster_port=str(bus)) for port, bus in pairs]
+        settings = {**_CLUSTER, "tls-cluster": "yes"} if tls else _CLUSTER
+        nodes = [
+            _server(folder, port, tls, **settings, cluster_port=str(bus)) for port, bus in pairs
+        ]
         found = ClusterNodes(nodes)
         try:
             for each in nodes:
@@ -326,23 +362,33 @@ def _bus(node: Node) -> str:
     return node.arguments[list(node.arguments).index("--cluster-port") + 1]
 
 
-def _server(folder: Path, port: int, **more: str) -> Node:
-    settings = {**_QUEUE, **more, "port": str(port)}
+def _url(kind: str, nodes: Sequence[Node], path: str = "", user: str = "") -> str:
+    hosts, tls = ",".join(f"127.0.0.1:{each.port}" for each in nodes), nodes[0].tls
+    if tls is None:
+        return f"redis+{kind}://{user}{hosts}{path}"
+    authority = quote(str(tls.authority), safe="")
+    return f"rediss+{kind}://{user}{hosts}{path}?ssl_ca_certs={authority}"
+
+
+def _server(folder: Path, port: int, tls: Tls | None, **more: str) -> Node:
+    settings = {**_QUEUE, **more, **(tls.settings(port) if tls else {"port": str(port)})}
     pairs = [(f"--{name.replace('_', '-')}", value) for name, value in settings.items()]
     # An empty value stays an argument; a user has several.
     arguments = [part for name, value in pairs for part in (name, *value.split(" "))]
-    return Node(folder / str(port), port, arguments, more.get("requirepass"))
+    return Node(folder / str(port), port, arguments, tls, more.get("requirepass"))
 
 
-def _sentinel(folder: Path, port: int, primary: int) -> Node:
+def _sentinel(folder: Path, port: int, tls: Tls | None, primary: int) -> Node:
     home = folder / f"sentinel{port}"
     home.mkdir()
+    settings = tls.settings(port) if tls else {"port": str(port)}
     (home / "sentinel.conf").write_text(
-        f"port {port}\nbind 127.0.0.1\ndir {home}\n"
+        "".join(f"{name} {value}\n" for name, value in settings.items())
+        + f"bind 127.0.0.1\ndir {home}\n"
         f"sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n"
         f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}\n"
         f"sentinel failover-timeout {SERVICE} 10000\n"
         f"sentinel auth-user {SERVICE} {_PEERS}\n"
         f"sentinel auth-pass {SERVICE} any\n"
     )
-    return Node(home, port, [str(home / "sentinel.conf"), "--sentinel"])
+    return Node(home, port, [str(home / "sentinel.conf"), "--sentinel"], tls)

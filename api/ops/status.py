@@ -17,7 +17,7 @@ from api.formats.status_schemas import (
 from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
-from storage.postgres.standby import StandbyView
+from storage.postgres.standby import StandbyView, to_mend
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import LAST_ID, Inspector, QueueServer, ShardState, greatest_lag
 from storage.queue.scheduler import Crew
@@ -75,9 +75,8 @@ class Status:
             attention += _not_accounted_for(conservation)
         standbys = self._standbys()
         attention += [
-            f"readers can't use the standby {one.name}: {one.problem}"
-            for one in standbys
-            if one.problem
+            f"readers can't use the standby {name}: {problem}"
+            for name, problem in to_mend({one.name: one.problem for one in standbys}).items()
         ]
         return StatusAnswer(
             status="attention" if attention else "ok",

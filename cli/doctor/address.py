@@ -43,6 +43,8 @@ def redis_command(url: str, *words: str, follow: bool = False) -> str:
         start.append("-c")
     if parts.scheme == "rediss":
         start.append("--tls")
+        for authority in parse_qs(parts.query).get("ssl_ca_certs", []):
+            start += ["--cacert", authority]
     user = parts.username or next(iter(parse_qs(parts.query).get("username", [])), "")
     if user:
         start += ["--user", unquote(user)]

@@ -6,6 +6,7 @@ from cli.doctor.server_checks import answers
 from cli.doctor.subject import Subject
 from cli.quantities import counted, duration, number
 from storage.postgres.session import MIN_VERSION
+from storage.postgres.standby import to_mend
 
 LONG_SECONDS = 600.0
 MIN_DEAD_ROWS = 10_000
@@ -68,11 +69,12 @@ def _standbys(subject: Subject) -> Finding:
 
 def _read_standbys(subject: Subject) -> Finding:
     found = subject.database.read_standbys
-    problems = [f"{name}: {problem}" for name, problem in found.items() if problem]
+    problems = [f"{name}: {problem}" for name, problem in to_mend(found).items()]
     if not found:
         return ok("ACTIVITY_READ_URL names no standby: readers use the primary")
     if not problems:
-        return ok(f"readers may use {counted(len(found), 'standby')}")
+        usable = sum(problem is None for problem in found.values())
+        return ok(f"readers may use {counted(usable, 'standby')}")
     return warning(
         f"readers use the primary in place of {counted(len(problems), 'standby')}; "
         + "; ".join(problems),
@@ -188,7 +190,7 @@ CHECKS = (
     Check(
         "database-read-standbys",
         "each host of `ACTIVITY_READ_URL`: `system_identifier`, timeline, `pg_is_in_recovery()`",
-        "no answer, a primary, another system or timeline",
+        "no answer, another system or timeline, a primary without a usable standby beside it",
         "",
         _read_standbys,
     ),

@@ -1,7 +1,7 @@
 """One standby that readers may ask: whether it answers, and how far it is behind."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -96,6 +96,19 @@ class Standby:
         return StandbyView(
             self.name, "behind" if self.is_late else "reading", behind, seconds, None
         )
+
+
+def to_mend(problems: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what an operator should mend, by the name of the standby; None is no problem.
+
+    A list may name every member: its primary is no fault while a standby of the list can be used.
+    """
+    is_any_usable = None in problems.values()
+    return {
+        name: problem
+        for name, problem in problems.items()
+        if problem and not (is_any_usable and problem == _NO_STANDBY)
+    }
 
 
 def problem_of(url: str, primary: WalPosition) -> str | None:

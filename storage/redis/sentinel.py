@@ -6,7 +6,8 @@ whoever kept a connection. With `min-replicas-to-write` it refuses them, and the
 client to the Sentinels again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
@@ -16,7 +17,7 @@ import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import SSLConnection, parse_url
-from redis.exceptions import ConnectionError, ResponseError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 from storage.redis.connections import Packed, Pool, Prompt, Reset
@@ -62,6 +63,41 @@ class _AsyncFormer:
             raise ConnectionError(_FORMER) from error
 
 
+class _Unanswered(ConnectionError):
+    """Why a Sentinel did not answer; redis-py prints the `repr`, which has no reason otherwise."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    try:
+        yield
+    except (ConnectionError, TimeoutError) as error:
+        raise _Unanswered(str(error)) from error
+
+
+class _Named:
+    """Mixin for a client of a Sentinel: a message names its address, and not all of its options."""
+
+    def __repr__(self) -> str:
+        options = self.get_connection_kwargs()  # type: ignore[attr-defined]
+        return f"{options['host']}:{options['port']}"
+
+
+class _Asked(_Named, redis.Redis):
+    def sentinel_masters(self) -> Any:
+        with _reasons():
+            return super().sentinel_masters()
+
+
+class _AsyncAsked(_Named, redis.asyncio.Redis):  # type: ignore[misc]  # of redis-py's own bases
+    async def sentinel_masters(self) -> Any:
+        with _reasons():
+            return await super().sentinel_masters()
+
+
 class _Plain(_Former, redis.sentinel.SentinelManagedConnection):
     pass
 
@@ -103,11 +139,7 @@ class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
 
 def connect_primary(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis.Redis:
     """Return a client for threads. `limits`: timeouts and retries of its connections."""
-    sentinel = _SENTINEL(
-        hosts.hosts,
-        sentinel_kwargs=_of_sentinels(hosts, Retry(NoBackoff(), 0)),
-        **_of_primary(hosts),
-    )
+    sentinel = _sentinel(hosts, **_of_primary(hosts))
     connection = _Encrypted if _is_encrypted(hosts) else _Plain
     return cast(
         redis.Redis, sentinel.master_for(hosts.service, connection_class=connection, **limits)
@@ -116,11 +148,11 @@ def connect_primary(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis.Redis
 
 def connect_primary_async(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis.asyncio.Redis:
     """Return a client for the event loop. `limits`: those of its connections and of its pool."""
-    sentinel = _ASYNC_SENTINEL(
-        hosts.hosts,
-        sentinel_kwargs=_of_sentinels(hosts, AsyncRetry(NoBackoff(), 0)),
-        **_of_primary(hosts),
-    )
+    sentinel = _ASYNC_SENTINEL([], **_of_primary(hosts))
+    options = _of_sentinels(hosts, AsyncRetry(NoBackoff(), 0))
+    sentinel.sentinels = [
+        _AsyncAsked(host=host, port=port, **options) for host, port in hosts.hosts
+    ]
     return cast(
         redis.asyncio.Redis,
         sentinel.master_for(
@@ -134,11 +166,18 @@ def connect_primary_async(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis
 
 def primary_address(hosts: RedisHosts) -> tuple[str, int]:
     """Return where the primary is now. Raises redis-py's errors."""
-    sentinel = _SENTINEL(hosts.hosts, sentinel_kwargs=_of_sentinels(hosts, Retry(NoBackoff(), 0)))
+    sentinel = _sentinel(hosts)
     try:
         return cast(tuple[str, int], sentinel.discover_master(hosts.service))
     finally:
         sentinel.close()
+
+
+def _sentinel(hosts: RedisHosts, **of_primary: Any) -> Any:
+    sentinel = _SENTINEL([], **of_primary)
+    options = _of_sentinels(hosts, Retry(NoBackoff(), 0))
+    sentinel.sentinels = [_Asked(host=host, port=port, **options) for host, port in hosts.hosts]
+    return sentinel
 
 
 def _options(hosts: RedisHosts) -> dict[str, Any]:

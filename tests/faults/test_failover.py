@@ -1,11 +1,6 @@
 """Kill PostgreSQL's primary under load and promote its standby: no event is lost or doubled."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-import httpx
 
 from cli.doctor.check import Verdict
 from storage.postgres.migrate import upgrade
@@ -14,72 +9,8 @@ from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
 from tests.support.load import Load, load
+from tests.support.page_reader import reading, wait_for_more
 from tests.support.standby import Member, address_of, two_servers
-
-SEEN = {"component": "seen", "environment": "test", "message": "m"}
-
-
-class Reader:
-    """Posts events and waits for their commit; reads pages, which must have each of them."""
-
-    def __init__(self, url: str) -> None:
-        self.stored: list[str] = []
-        self.pages = 0
-        self.stale: list[str] = []
-        self._url = url
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(act,)) for act in (_post, _read)]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Return once both threads have ended."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(120)
-
-    def _run(self, act: Any) -> None:
-        with httpx.Client(base_url=self._url, timeout=120, trust_env=False) as http:
-            while not self._stop.is_set():
-                act(self, http)
-
-
-def _post(reader: Reader, http: httpx.Client) -> None:
-    response = http.post("/events?ack=stored", json=SEEN)
-    if response.status_code == 201:
-        reader.stored.append(response.json()["id"])
-
-
-def _read(reader: Reader, http: httpx.Client) -> None:
-    known = reader.stored[-500:]
-    response = http.get("/events?component=seen&limit=1000")
-    if response.status_code == 200:
-        ids = {event["id"] for event in response.json()["events"]}
-        reader.stale += [each for each in known if each not in ids]
-        reader.pages += 1
-
-
-@contextmanager
-def reading(url: str) -> Iterator[Reader]:
-    reader = Reader(url)
-    try:
-        yield reader
-    finally:
-        reader.stop()
-
-
-def wait_for_more(producers: Load, reader: Reader) -> None:
-    """Wait until more was acknowledged, stored and read."""
-    before = len(producers.acknowledged), len(reader.stored), reader.pages
-    wait_until(
-        lambda: (
-            len(producers.acknowledged) > before[0] + 20
-            and len(reader.stored) > before[1] + 5
-            and reader.pages > before[2] + 5
-        ),
-        "posts, commits and pages",
-        seconds=120,
-    )
 
 
 def status(running: Service) -> dict[str, Any]:

@@ -45,8 +45,9 @@ def pgbouncer(folder: Path, database_url: str, pool_mode: str, **more: object) -
     ids = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     process = subprocess.Popen([found, "-q", folder / "pgbouncer.ini"], **ids)  # type: ignore[call-overload]
     try:
-        wait_until(lambda: _answers(folder / f".s.PGSQL.{PORT}"), "PgBouncer to listen", 30)
-        pooled = server.set(query={"host": str(folder), "port": str(PORT)})
+        port = settings["listen_port"]
+        wait_until(lambda: _answers(folder / f".s.PGSQL.{port}"), "PgBouncer to listen", 30)
+        pooled = server.set(query={"host": str(folder), "port": str(port)})
         yield pooled.render_as_string(hide_password=False)
     finally:
         process.terminate()

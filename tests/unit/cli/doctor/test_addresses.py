@@ -16,6 +16,11 @@ REDIS = [
     ("redis://queue", "valkey-cli -h queue -p 6379", False),
     ("redis://:secret@[::1]:1/0", "valkey-cli -h ::1 -p 1 --askpass", True),
     ("rediss://me:secret@queue:7/0", "valkey-cli -h queue -p 7 --tls --user me --askpass", False),
+    (
+        "rediss://queue/0?ssl_ca_certs=/etc/my%20ca.pem",
+        "valkey-cli -h queue -p 6379 --tls --cacert '/etc/my ca.pem'",
+        False,
+    ),
     ("unix:///my%20data/queue.sock?db=0", "valkey-cli -s '/my data/queue.sock'", True),
     (
         "unix:///q.sock?username=me&password=secret",
