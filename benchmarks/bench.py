@@ -79,15 +79,23 @@ class Bench:
         return self.servers.settings(make_url(url).database or "")
 
     def empty_queue(self) -> None:
-        """Empty the queue and shrink its file, as the server does after some time of work."""
-        urls = self.servers.servers.urls
-        with redis.Redis.from_url(urls.control_url) as client:
+        """Empty the queue and control."""
+        self.empty_control()
+        with redis.Redis.from_url(self.servers.servers.urls.queue_url) as client:
+            empty_queue(client)
+
+    def empty_control(self) -> None:
+        """Empty control."""
+        with redis.Redis.from_url(self.servers.servers.urls.control_url) as client:
             client.flushall()
-        with redis.Redis.from_url(urls.queue_url) as client:
-            client.flushall()
-            _wait_for_rewrite(client)  # the server starts one itself when its file has grown
-            client.bgrewriteaof()
-            _wait_for_rewrite(client)
+
+
+def empty_queue(client: redis.Redis) -> None:
+    """Empty a server of the queue and shrink its file, as it does after some time of work."""
+    client.flushall()
+    _wait_for_rewrite(client)  # the server starts one itself when its file has grown
+    client.bgrewriteaof()
+    _wait_for_rewrite(client)
 
 
 def _wait_for_rewrite(client: redis.Redis) -> None:

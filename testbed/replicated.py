@@ -1,4 +1,4 @@
-"""Start Valkey with replicas on loopback: a primary that Sentinels watch, and a cluster.
+"""Start Valkey on loopback: a primary that Sentinels watch, a cluster, and one server alone.
 
 The embedded Valkey has no TLS: with `Tls` the servers are another program's, which must have it.
 """
@@ -236,9 +236,10 @@ def sentinel_set(
 
 @dataclass
 class ClusterNodes:
-    """The nodes of a cluster: each primary has one replica."""
+    """The nodes of a cluster: each primary has as many replicas."""
 
     nodes: list[Node]
+    count: int  # of primaries
 
     @property
     def url(self) -> str:
@@ -280,8 +281,12 @@ class ClusterNodes:
             all(each["cluster_state"] == "ok" for each in known)
             and all(int(each["cluster_slots_ok"]) == SLOTS for each in known)
             and all(int(each["cluster_known_nodes"]) == len(self.nodes) for each in known)
-            and 2 * len(primaries) == len(self.nodes)
-            and all(each.get("connected_slaves") == 1 for each in told if each["role"] == "master")
+            and len(primaries) == self.count
+            and all(
+                each["connected_slaves"] == len(self.nodes) // self.count - 1
+                for each in told
+                if each["role"] == "master"
+            )
             and all(each["master_link_status"] == "up" for each in told if each["role"] != "master")
         )
 
@@ -314,7 +319,7 @@ class ClusterNodes:
         return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
 
     def _form(self) -> None:
-        count = len(self.nodes) // 2
+        count = self.count
         firsts = [SLOTS * number // count for number in range(count + 1)]
         for number, node in enumerate(self.nodes):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
@@ -323,7 +328,7 @@ class ClusterNodes:
             if number:
                 self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, _bus(node))
         wait_until(self._all_met, "the nodes to know each other", START_SECONDS)
-        for primary, replica in zip(self.nodes[:count], self.nodes[count:], strict=True):
+        for primary, replica in zip(self.nodes[:count], self.nodes[count:], strict=False):
             replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
         wait_until(self.is_whole, "the cluster to be whole", START_SECONDS)
 
@@ -337,17 +342,20 @@ class ClusterNodes:
 
 
 @contextmanager
-def cluster_nodes(primaries: int = 3, tls: Tls | None = None) -> Iterator[ClusterNodes]:
-    """Run a cluster for the block, with as many replicas as primaries."""
+def cluster_nodes(
+    primaries: int = 3, replicas: int = 3, tls: Tls | None = None, **settings: str
+) -> Iterator[ClusterNodes]:
+    """Run a cluster for the block, with as many replicas as primaries, or none.
+
+    `settings`: of each server, in place of those of a test.
+    """
     with data_folder() as folder:
         folder.mkdir()
-        ports = free_ports(4 * primaries)
+        ports = free_ports(2 * (primaries + replicas))
         pairs = zip(ports[::2], ports[1::2], strict=True)
-        settings = {**_CLUSTER, "tls-cluster": "yes"} if tls else _CLUSTER
-        nodes = [
-            _server(folder, port, tls, **settings, cluster_port=str(bus)) for port, bus in pairs
-        ]
-        found = ClusterNodes(nodes)
+        more = _CLUSTER | settings | ({"tls-cluster": "yes"} if tls else {})
+        nodes = [_server(folder, port, tls, **more, cluster_port=str(bus)) for port, bus in pairs]
+        found = ClusterNodes(nodes, primaries)
         try:
             for each in nodes:
                 each.start()
@@ -356,6 +364,20 @@ def cluster_nodes(primaries: int = 3, tls: Tls | None = None) -> Iterator[Cluste
         finally:
             for each in nodes:
                 each.kill()
+
+
+@contextmanager
+def one_server(**settings: str) -> Iterator[Node]:
+    """Run a server without replicas for the block; `settings` in place of those of a test."""
+    with data_folder() as folder:
+        folder.mkdir()
+        [port] = free_ports(1)
+        found = _server(folder, port, **settings)
+        try:
+            found.start()
+            yield found
+        finally:
+            found.kill()
 
 
 def _bus(node: Node) -> str:

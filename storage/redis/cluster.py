@@ -106,6 +106,26 @@ class AsyncCluster(redis.asyncio.RedisCluster):
             with _redis_errors():
                 return await super().execute_command(*args, **kwargs)
 
+    async def execute_at(self, key: str, *command: Any) -> Any:
+        """Send a command whose keys have the slot of `key`. Raises redis-py's errors.
+
+        `execute_command` does the same, and computes the slot of every key twice.
+        """
+        failed, tries = None, 1 + RETRIES
+        async with self._room:
+            with _redis_errors():
+                while True:
+                    if self._initialize:
+                        await self.initialize(last_failed_node_name=failed)
+                    try:
+                        node: Any = self.get_node_from_key(key)
+                        return await self._execute_command(node, *command)
+                    except Exception as error:
+                        tries -= 1
+                        if not tries or type(error) not in self.ERRORS_ALLOW_RETRY:
+                            raise
+                        failed = getattr(error, "last_failed_node_name", None)
+
     def get_node(self, host: Any = None, port: Any = None, node_name: Any = None) -> Any:
         """Return a node; one that an ASK names, also without slots, as `_Asked`."""
         found = super().get_node(host, port, node_name)

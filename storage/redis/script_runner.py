@@ -62,9 +62,9 @@ async def _run_on_cluster_async(
     client: AsyncCluster, script: AsyncScript, keys: Sequence[str], args: Sequence[Argument]
 ) -> Any:
     try:
-        return await client.evalsha(script.sha, len(keys), *keys, *args)
+        return await client.execute_at(keys[0], "EVALSHA", script.sha, len(keys), *keys, *args)
     except NoScriptError:
-        return await client.eval(script.script, len(keys), *keys, *args)  # type: ignore[arg-type]
+        return await client.execute_at(keys[0], "EVAL", script.script, len(keys), *keys, *args)
 
 
 def _run_on_cluster(

@@ -215,6 +215,29 @@ def test_calls_follow_a_slot_that_moves(clustered: StorageSettings, cluster: Clu
         assert client.hlen(names[1]) == 205
 
 
+def test_a_script_outlives_its_connections_and_follows_its_slot(
+    clustered: StorageSettings, cluster: ClusterNodes
+) -> None:
+    slot, name = slot_of(0), keys.state(TAGS[0])
+    source = cluster.primary_of(slot)
+    target = next(each for each in cluster.primaries() if each is not source)
+
+    async def clocks() -> list[int]:
+        client = connect_async(clustered.queue_url)
+        try:
+            found = [await run(client, "queue/clock", [name])]
+            source.ask("CLIENT", "KILL", "TYPE", "normal")
+            found.append(await run(client, "queue/clock", [name]))
+            cluster.begin_move(slot, target)
+            cluster.move_keys(slot, target)
+            cluster.end_move(slot, target)
+            return [*found, await run(client, "queue/clock", [name])]
+        finally:
+            await client.aclose()
+
+    assert len(asyncio.run(clocks())) == 3
+
+
 def queue_failover(settings: StorageSettings) -> Finding:
     found = findings_of(settings)
     for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
