@@ -127,7 +127,7 @@ def test_the_doctor_asks_the_primary_that_the_sentinels_name(
     told = queue_failover(watched)
     primary.ask("CONFIG", "SET", "min-replicas-to-write", "1")
     assert told.verdict is Verdict.WARNING
-    assert f"-p {primary.port} CONFIG SET min-replicas-to-write 1" in told.remedy
+    assert f"-p {primary.port} --askpass CONFIG SET min-replicas-to-write 1" in told.remedy
 
 
 def test_a_primary_that_has_lost_its_replicas_is_asked_for_again(
