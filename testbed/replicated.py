@@ -372,7 +372,7 @@ def one_server(**settings: str) -> Iterator[Node]:
     with data_folder() as folder:
         folder.mkdir()
         [port] = free_ports(1)
-        found = _server(folder, port, **settings)
+        found = _server(folder, port, None, **settings)
         try:
             found.start()
             yield found
