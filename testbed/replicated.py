@@ -166,9 +166,10 @@ def sentinel_set(replicas: int = 2, sentinels: int = 3) -> Iterator[SentinelSet]
 
 @dataclass
 class ClusterNodes:
-    """The nodes of a cluster: each primary has one replica."""
+    """The nodes of a cluster: each primary has one replica, or none has."""
 
     nodes: list[Node]
+    count: int  # of primaries
 
     @property
     def url(self) -> str:
@@ -196,12 +197,15 @@ class ClusterNodes:
         known = [each.ask("CLUSTER INFO") for each in self.nodes]
         primaries = self.primaries()
         told = [each.ask("INFO", "replication") for each in self.nodes]
+        replicas = len(self.nodes) // self.count - 1
         return (
             all(each["cluster_state"] == "ok" for each in known)
             and all(int(each["cluster_slots_ok"]) == SLOTS for each in known)
             and all(int(each["cluster_known_nodes"]) == len(self.nodes) for each in known)
-            and 2 * len(primaries) == len(self.nodes)
-            and all(each.get("connected_slaves") == 1 for each in told if each["role"] == "master")
+            and len(primaries) == self.count
+            and all(
+                each["connected_slaves"] == replicas for each in told if each["role"] == "master"
+            )
             and all(each["master_link_status"] == "up" for each in told if each["role"] != "master")
         )
 
@@ -234,7 +238,7 @@ class ClusterNodes:
         return next(int(each[2][1]) for each in found if each[0] <= slot <= each[1])
 
     def _form(self) -> None:
-        count = len(self.nodes) // 2
+        count = self.count
         firsts = [SLOTS * number // count for number in range(count + 1)]
         for number, node in enumerate(self.nodes):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
@@ -243,7 +247,7 @@ class ClusterNodes:
             if number:
                 self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, _bus(node))
         wait_until(self._all_met, "the nodes to know each other", START_SECONDS)
-        for primary, replica in zip(self.nodes[:count], self.nodes[count:], strict=True):
+        for primary, replica in zip(self.nodes, self.nodes[count:], strict=False):
             replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
         wait_until(self.is_whole, "the cluster to be whole", START_SECONDS)
 
@@ -257,14 +261,19 @@ class ClusterNodes:
 
 
 @contextmanager
-def cluster_nodes(primaries: int = 3) -> Iterator[ClusterNodes]:
-    """Run a cluster for the block, with as many replicas as primaries."""
+def cluster_nodes(
+    primaries: int = 3, has_replicas: bool = True, **settings: str
+) -> Iterator[ClusterNodes]:
+    """Run a cluster for the block; `settings` are Valkey's."""
     with data_folder() as folder:
         folder.mkdir()
-        ports = free_ports(4 * primaries)
+        ports = free_ports(2 * primaries * (2 if has_replicas else 1))
         pairs = zip(ports[::2], ports[1::2], strict=True)
-        nodes = [_server(folder, port, **_CLUSTER, cluster_port=str(bus)) for port, bus in pairs]
-        found = ClusterNodes(nodes)
+        nodes = [
+            _server(folder, port, **{**_CLUSTER, **settings, "cluster_port": str(bus)})
+            for port, bus in pairs
+        ]
+        found = ClusterNodes(nodes, primaries)
         try:
             for each in nodes:
                 each.start()
