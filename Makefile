@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast test-containers explore coverage chaos bench bench-quick bench-peers \
-	check check-js check-deployments sbom screenshots format node lock vendor clean
+.PHONY: help up test test-fast test-replicated test-replicated-quick test-containers explore coverage \
+	chaos bench bench-quick bench-peers check check-js check-deployments sbom screenshots format node lock \
+	vendor clean
 
 help:  ## List all commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.up  ## Run the whole service; options as ARGS="--port 5055 --data-dir DIR"
 	@exec $(BIN)/activity up $(ARGS)
@@ -33,6 +34,20 @@ FAST := tests/unit tests/acceptance/test_round_trip.py \
 test-fast: $(VENV)/.dev  ## Lint and run the quick tests, for everyday work: about a minute
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
+
+# The tests that run on a cluster and a standby. And what CI runs of them: the longest first.
+REPLICATED ?= tests/acceptance tests/integration/storage/cache
+TELLING := tests/integration/storage/cache/test_never_stale.py tests/acceptance/test_fresh_reads.py \
+	tests/acceptance/test_round_trip.py
+REPLAY ?= at-once late paused
+ON_REPLICATED = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+	tests/acceptance/replicated_servers_are_used.py $(ARGS) --replicated
+
+test-replicated: $(VENV)/.dev  ## Run tests on a cluster and a standby: REPLAY=paused REPLICATED=tests/acceptance
+	for replay in $(REPLAY); do $(ON_REPLICATED) $$replay $(REPLICATED) || exit; done
+
+test-replicated-quick: $(VENV)/.dev  ## Run the most telling of them: about a minute
+	$(ON_REPLICATED) paused $(TELLING)
 
 test-containers: $(VENV)/.dev  ## Run compose.yaml in an engine, and the units in systemd; renews docs/containers-run.md
 	CONTAINERS_REPORT=docs/containers-run.md $(BIN)/python -m pytest tests/containers -m containers -x $(ARGS)

@@ -236,7 +236,7 @@ def sentinel_set(
 
 @dataclass
 class ClusterNodes:
-    """The nodes of a cluster: each primary has as many replicas."""
+    """The nodes of a cluster: each primary has one replica, or none has."""
 
     nodes: list[Node]
     count: int  # of primaries
@@ -277,15 +277,14 @@ class ClusterNodes:
         known = [each.ask("CLUSTER INFO") for each in self.nodes]
         primaries = self.primaries()
         told = [each.ask("INFO", "replication") for each in self.nodes]
+        replicas = len(self.nodes) // self.count - 1
         return (
             all(each["cluster_state"] == "ok" for each in known)
             and all(int(each["cluster_slots_ok"]) == SLOTS for each in known)
             and all(int(each["cluster_known_nodes"]) == len(self.nodes) for each in known)
             and len(primaries) == self.count
             and all(
-                each["connected_slaves"] == len(self.nodes) // self.count - 1
-                for each in told
-                if each["role"] == "master"
+                each["connected_slaves"] == replicas for each in told if each["role"] == "master"
             )
             and all(each["master_link_status"] == "up" for each in told if each["role"] != "master")
         )

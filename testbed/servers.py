@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
 import sqlalchemy as sa
 
 from cli.embedded import Servers, embedded_servers
 from storage.postgres.migrate import upgrade
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 
 TEMPLATE = "activity_template"
+EMPTY_SECONDS = 120.0  # of a Redis server, on a busy machine
 
 
 @contextmanager
@@ -40,14 +41,16 @@ class TestServers:
 
     def settings(self, database: str = TEMPLATE, **more: object) -> StorageSettings:
         """Return settings with the addresses of these servers."""
+        return StorageSettings(**self.addresses(database), **more, _env_file=None)  # type: ignore[arg-type]
+
+    def addresses(self, database: str) -> dict[str, str]:
+        """Return the settings that lead to these servers."""
         urls = self.servers.urls
-        return StorageSettings(
-            queue_url=urls.queue_url,
-            control_url=urls.control_url,
-            database_url=urls.database_url.replace("/activity?", f"/{database}?"),
-            _env_file=None,
-            **more,  # type: ignore[arg-type]
-        )
+        return {
+            "queue_url": urls.queue_url,
+            "control_url": urls.control_url,
+            "database_url": urls.database_url.replace("/activity?", f"/{database}?"),
+        }
 
     @contextmanager
     def fresh(self, **more: object) -> Iterator[StorageSettings]:
@@ -57,15 +60,15 @@ class TestServers:
         well: both would share the queue.
         """
         assert not self._lent, f"{self._lent[0]} still uses these servers"
-        urls = self.servers.urls
-        for url in (urls.queue_url, urls.control_url):
-            with redis.Redis.from_url(url) as client:
-                client.flushall()
         name = f"test_{secrets.token_hex(6)}"
+        settings = self.settings(name, **more)
+        for url in (settings.queue_url, settings.control_url):
+            with connect(url, EMPTY_SECONDS) as client:
+                client.flushall()
         self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         self._lent.append(name)
         try:
-            yield self.settings(name, **more)
+            yield settings
         finally:
             self._lent.remove(name)
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -93,7 +96,8 @@ def test_servers() -> Iterator[TestServers]:
 def environment(settings: StorageSettings, **more: object) -> dict[str, str]:
     """Return the environment variables that give a process the addresses of the servers."""
     values = {**settings.model_dump(), **more}
-    ours = {f"ACTIVITY_{name.upper()}": str(value) for name, value in values.items()}
+    given = {name: value for name, value in values.items() if value is not None}
+    ours = {f"ACTIVITY_{name.upper()}": str(value) for name, value in given.items()}
     return {**{k: v for k, v in os.environ.items() if not k.startswith("ACTIVITY_")}, **ours}
 
 

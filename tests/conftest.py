@@ -13,6 +13,7 @@ from storage.logs import redaction
 from storage.settings import StorageSettings
 from testbed.processes import preloading
 from testbed.servers import TestServers, test_servers
+from tests.support.replicated_servers import REPLAYS, replicated_servers, skip_what_gains_nothing
 
 # `gate`: the same examples in each run, so that a failure comes from the change. `explore`: new
 # examples each time (`make explore`). No deadline: other programs may keep the machine busy.
@@ -26,6 +27,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _hide_tokens = re.compile(rf"{token.PATTERN}|{session_token.PREFIX}_\w+").sub
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests run on other servers."""
+    parser.addoption(
+        "--replicated",
+        choices=REPLAYS,
+        help="run on a cluster as the queue, with readers that use a standby; how it replays",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what can't run on such servers, with the reason."""
+    if config.getoption("replicated"):
+        skip_what_gains_nothing(items)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -59,9 +75,10 @@ def _preloading() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[TestServers]:
-    """Start PostgreSQL and two Valkeys once."""
-    with test_servers() as running:
+def servers(request: pytest.FixtureRequest) -> Iterator[TestServers]:
+    """Start PostgreSQL and two Valkeys once; with `--replicated` a cluster and a standby too."""
+    replay = request.config.getoption("replicated")
+    with replicated_servers(replay) if replay else test_servers() as running:
         yield running
 
 

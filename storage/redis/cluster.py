@@ -60,6 +60,16 @@ class Cluster(redis.RedisCluster):
             finally:
                 self._is_begun = self._is_connected
 
+    def __getattr__(self, name: str) -> Any:
+        """Connect for what redis-py has only then: `exists` uses such before it is sent."""
+        if name.startswith("_") or self._is_connected:
+            raise AttributeError(name)
+        with self._connecting:
+            if self._is_begun and not self._is_connected:  # redis-py looks for it while it connects
+                raise AttributeError(name)
+            self.connect()
+        return getattr(self, name)
+
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command, or learn the slots first. Raises redis-py's errors."""
         if not self._is_connected:
@@ -201,6 +211,18 @@ def primaries(client: redis.Redis) -> list[tuple[str, int]]:
     cluster: Any = client
     cluster.connect()
     return [(str(each.host), int(each.port)) for each in cluster.get_primaries()]
+
+
+def to_each_primary(client: redis.Redis) -> dict[str, dict[str, Any]]:
+    """Return the options that send a command to each primary, by its name; none for one server.
+
+    Raises redis-py's errors.
+    """
+    if not isinstance(client, Cluster):
+        return {"": {}}
+    cluster: Any = client
+    cluster.connect()
+    return {str(each.name): {"target_nodes": each} for each in cluster.get_primaries()}
 
 
 async def ask_primaries(client: redis.asyncio.Redis, *command: Any) -> list[Any]:

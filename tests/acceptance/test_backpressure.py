@@ -1,7 +1,7 @@
 """Test a backlog at its limit: producers get a Retry-After, and later succeed."""
 
-import redis
-
+from storage.redis import keys
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -47,9 +47,9 @@ def test_at_the_limit_of_bytes_large_events_are_refused_and_small_ones_still_fit
     limit = 64 * 1024 * 1024
     with service(settings, workers=0, backlog_bytes=limit) as running:
         large = {**EVENT, "message": "x" * 250_000}
-        with redis.Redis.from_url(settings.queue_url) as queue:
-            for shard in range(settings.shards):  # as if that many events were waiting
-                queue.hset(f"events:{{{shard}}}:state", "bytes", limit // settings.shards - 1000)
+        with connect(settings.queue_url) as queue:
+            for tag in keys.tags(queue)[: settings.shards]:  # as if that many events were waiting
+                queue.hset(keys.state(tag), "bytes", limit // settings.shards - 1000)
         assert running.http.post("/events", json=large).status_code == 503
         assert running.http.post("/events", json=EVENT).status_code == 202
 
@@ -59,11 +59,11 @@ def test_retry_after_follows_from_the_rate_at_which_workers_store(
 ) -> None:
     with service(settings, workers=0, backlog_events=64) as running:
         fill(running)
-        with redis.Redis.from_url(settings.queue_url) as queue:
+        with connect(settings.queue_url) as queue:
 
             def told(stored: int) -> int:
                 """Pretend that workers have stored more events; return the answer to a post."""
-                queue.hincrby("events:{0}:state", "trimmed", stored)
+                queue.hincrby(keys.state(keys.tags(queue)[0]), "trimmed", stored)
                 return int(running.http.post("/events", json=EVENT).headers["retry-after"])
 
             wait_until(lambda: told(0) == 60, "nothing to be stored: the longest wait")

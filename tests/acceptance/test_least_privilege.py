@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Set
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -26,7 +27,8 @@ from storage.erasure.runner import run_pending
 from storage.model.erasing import Address
 from storage.postgres.engine import plain_engine, transaction
 from storage.redis import keys
-from storage.redis.client import connect, connect_async
+from storage.redis.client import connect, connect_async, primary_addresses
+from storage.redis_hosts import names_cluster
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -49,6 +51,12 @@ def rights(role: str) -> list[str]:
     return re.sub(r"\\\n", " ", block).split()[2:]
 
 
+def rights_on_a_cluster() -> list[str]:
+    """Return the rights that the user of the queue also needs there."""
+    (found,) = re.findall(r"On a cluster the user also needs `([^`]*)`", PAGE.read_text())
+    return found.split()  # type: ignore[no-any-return]
+
+
 # What the page did not give before there were rates and sessions.
 NEW_OF_CONTROL = {
     *("~rates:*", "~session:*", "+hgetall", "+hsetnx"),
@@ -59,13 +67,22 @@ NEW_OF_CONTROL = {
 def restricted(url: str, role: str, without: Set[str] = frozenset()) -> str:
     """Return the server's address for a user with only these rights, and not those `without`."""
     password = "its password"
-    with redis.Redis.from_url(url) as server:
-        assert without <= {*rights(role)}
-        given = [word for word in rights(role) if word not in without]
-        words = [f">{password}" if word.startswith(">") else word for word in given]
+    assert without <= {*rights(role)}
+    given = [word for word in rights(role) if word not in without]
+    words = [f">{password}" if word.startswith(">") else word for word in given]
+    words += rights_on_a_cluster() if names_cluster(url) else []
+    for server in each_server(url):
         server.execute_command("ACL", "SETUSER", f"activity-{role}", "reset", *words)
         server.execute_command("ACL", "LOG", "RESET")
-    return f"{url}&username=activity-{role}&password={password.replace(' ', '%20')}"
+    login = f"username=activity-{role}&password={password.replace(' ', '%20')}"
+    return f"{url}{'&' if '?' in url else '?'}{login}"
+
+
+def each_server(url: str) -> Iterator[Any]:
+    """Yield a client of the server, or of each primary of a cluster."""
+    for address in primary_addresses(url):
+        with redis.Redis.from_url(address) as server:
+            yield server
 
 
 @pytest.fixture
@@ -78,7 +95,7 @@ def few_rights(settings: StorageSettings) -> Iterator[StorageSettings]:
         yield settings.model_copy(update=urls)
     finally:
         for role in ("queue", "control"):
-            with redis.Redis.from_url(getattr(settings, f"{role}_url")) as server:
+            for server in each_server(getattr(settings, f"{role}_url")):
                 server.execute_command("ACL", "DELUSER", f"activity-{role}")
 
 
@@ -86,7 +103,7 @@ def denied(settings: StorageSettings) -> list[object]:
     """Return the commands that a server has refused, from its ACL log."""
     found: list[object] = []
     for url in (settings.queue_url, settings.control_url):
-        with redis.Redis.from_url(url) as server:
+        for server in each_server(url):
             found += server.execute_command("ACL", "LOG")
     return found
 
@@ -294,11 +311,9 @@ def test_each_command_of_a_script_is_among_the_rights(role: str, folder: str) ->
 def test_commands_without_a_right_are_refused(
     few_rights: StorageSettings, role: str, command: list[str]
 ) -> None:
-    with (
-        redis.Redis.from_url(getattr(few_rights, f"{role}_url")) as server,
-        pytest.raises(redis.ResponseError, match=r"(?i)no permission|can't access"),
-    ):
-        server.execute_command(*command)
+    for server in each_server(getattr(few_rights, f"{role}_url")):
+        with pytest.raises(redis.ResponseError, match=r"(?i)no permission|can't access"):
+            server.execute_command(*command)
 
 
 def test_counts_of_closed_days_are_kept_with_these_rights(

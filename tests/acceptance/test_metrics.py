@@ -23,6 +23,7 @@ from storage.metrics.service_catalogue import (
     WORKERS_WANTED,
 )
 from testbed.service import Service
+from testbed.waiting import wait_until
 from tests.support.scraped import Scrape, scrape
 
 EVENT = {"component": "c", "environment": "e", "message": "m", "email": "jo@example.com"}
@@ -65,7 +66,7 @@ def test_no_label_tells_who_sent_what(used: Service) -> None:
         for family in scrape(used.http).families.values()
         for sample in family.samples
         for label, value in sample.labels.items()
-        if label not in ("le", "shard", "version")
+        if label not in ("le", "shard", "standby", "version")
     }
     listed = {value for metric in CATALOGUE for _, values in metric.labels for value in values}
     assert values <= listed
@@ -75,10 +76,17 @@ def test_the_format_follows_the_accept_header(used: Service) -> None:
     plain = used.http.get("/metrics")
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     asked = {"accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
-    answer = used.http.get("/metrics", headers=asked)
-    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    names = {family.name for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
-    assert names == {name.removesuffix("_total") for name in scrape(used.http).families}
+
+    def names_are_equal() -> bool:
+        answer = used.http.get("/metrics", headers=asked)
+        told = answer.headers["content-type"]
+        assert told.startswith("application/openmetrics-text; version=1.0.0")
+        names = {family.name for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
+        return names == {name.removesuffix("_total") for name in scrape(used.http).families}
+
+    wait_until(
+        names_are_equal, "both to have the same metrics, also those that are not always known"
+    )
     odd = used.http.get(
         "/metrics", headers={b"accept": b"application/openmetrics-text;version=\xff"}
     )

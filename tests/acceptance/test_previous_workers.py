@@ -69,6 +69,7 @@ def test_it_is_the_code_of_before_the_latest_migration(code: Path) -> None:
     assert revision_of(code) < schema.known_revision()
 
 
+@pytest.mark.one_server(reason="earlier workers may know no cluster")
 def test_workers_of_before_the_latest_migration_store_events_or_refuse_aloud(
     code: Path, running: Service, worker: subprocess.Popen[bytes], settings: StorageSettings
 ) -> None:

@@ -4,9 +4,10 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-import redis
 import sqlalchemy as sa
 
+from storage.redis import keys
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -76,9 +77,9 @@ def test_without_a_worker_events_wait_and_that_is_said(settings: StorageSettings
 def test_an_event_lost_from_the_queue_is_detected(settings: StorageSettings) -> None:
     with service(settings, workers=0) as running:
         running.post(**EVENT)
-        with redis.Redis.from_url(settings.queue_url) as queue:
-            for shard in range(settings.shards):
-                queue.delete(f"events:{{{shard}}}")
+        with connect(settings.queue_url) as queue:
+            for tag in keys.tags(queue)[: settings.shards]:
+                queue.delete(keys.stream(tag))
         found = status(running)
         assert found["conservation"]["balanced"] is False
         assert found["conservation"]["queue_unaccounted"] == 1
@@ -99,7 +100,7 @@ def test_an_event_that_was_trimmed_and_never_committed_is_detected(
 
 
 def test_a_queue_that_is_not_durable_is_reported_in_attention(settings: StorageSettings) -> None:
-    with redis.Redis.from_url(settings.queue_url) as queue, service(settings) as running:
+    with connect(settings.queue_url) as queue, service(settings) as running:
         queue.config_set("appendfsync", "everysec")
         try:
             wait_for_attention(running, ["the queue has appendfsync everysec and needs always"])
@@ -126,7 +127,7 @@ def test_a_figure_that_cannot_be_read_is_unknown_and_its_server_named(
 def test_a_queue_that_is_not_durable_is_logged_at_the_start(
     settings: StorageSettings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with redis.Redis.from_url(settings.queue_url) as queue:
+    with connect(settings.queue_url) as queue:
         queue.config_set("appendonly", "no")
         try:
             with service(settings, workers=0):

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import redis
 
 from cli.commands.status import Report
 from storage.redis import keys
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service, service
 from testbed.waiting import wait_until
@@ -78,12 +78,12 @@ def test_every_api_process_says_the_same_and_remembers_it_without_workers(
 
 
 def test_a_backlog_asks_for_as_many_workers_as_it_has_shards(settings: StorageSettings) -> None:
-    with redis.Redis.from_url(settings.queue_url) as queue:
-        queue.hset(keys.state(0), mapping={"pace": "10.000", "pace_at": 1})
+    with connect(settings.queue_url) as queue:
+        queue.hset(keys.state(keys.tags(queue)[0]), mapping={"pace": "10.000", "pace_at": 1})
     with service(settings, workers=0) as running:
         assert known(running) == 1
         assert running.http.post("/events/batch", json=[EVENT] * 10_000).status_code == 202
-        assert wanted(running) == settings.shards
+        wait_until(lambda: wanted(running) == settings.shards, "as many as there are shards")
 
 
 def test_without_control_it_is_unknown_because_no_drain_starts(measured: Service) -> None:

@@ -116,11 +116,11 @@ def supervised(settings: StorageSettings) -> Iterator[None]:
             thread.join(60)
 
 
-def history(days: int = 3) -> list[Event]:
-    """Make events of Jo, of others who name Jo, and of others, over some days."""
+def history(days: int = 3, end_ms: int | None = None) -> list[Event]:
+    """Make events of Jo, of others who name Jo, and of others, over some days until now or then."""
     made: list[Event] = []
     for day in range(days):
-        ms = now_ms() - day * DAY_MS - 1_000
+        ms = (end_ms or now_ms()) - day * DAY_MS - 1_000
         made += [
             make_event(f"of Jo {day}", ms, email="Jo.Do@Example.com"),
             make_event(f"mail to JO.DO@example.com, {day}", ms + 1),

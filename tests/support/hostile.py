@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from storage.redis import keys
+from storage.redis.client import connect
 from testbed.service import Service
 from tests.support.problems import INSIDE, document
 from tests.support.raw_http import Answer, Raw, request
@@ -39,9 +39,9 @@ def fuzz(examples: int) -> settings:
 
 def accepted(running: Service) -> int:
     """Return the number of events ever put on the queue."""
-    with redis.Redis.from_url(running.settings.queue_url) as queue:
-        shards = range(running.settings.shards)
-        found = [queue.hget(keys.state(shard), "accepted") for shard in shards]
+    with connect(running.settings.queue_url) as queue:
+        tags = keys.tags(queue)[: running.settings.shards]
+        found = [queue.hget(keys.state(tag), "accepted") for tag in tags]
     return sum(int(count or 0) for count in found)
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx
-import redis
 
 from api.auth.key_ring import KeyRing
 from storage.access.api_key import ApiKey, Scope
@@ -16,6 +15,7 @@ from storage.access.key_records import KeyRecords
 from storage.access.key_table import KeyTable
 from storage.access.token import digest, id_of, new_token
 from storage.postgres.engine import short_engine
+from storage.redis.client import connect
 from storage.settings import StorageSettings
 from testbed.service import Service
 
@@ -67,13 +67,13 @@ def ring_with(*keys: TestKey) -> KeyRing:
 
 def put_on_queue(settings: StorageSettings, *keys: TestKey | ApiKey) -> None:
     """Merge these keys into those on the queue."""
-    with closing(redis.Redis.from_url(settings.queue_url)) as server:
+    with closing(connect(settings.queue_url)) as server:
         KeyQueue(server).merge(records(*keys).keys)
 
 
 def on_queue(settings: StorageSettings) -> Mapping[str, ApiKey]:
     """Return the keys on the queue."""
-    with closing(redis.Redis.from_url(settings.queue_url)) as server:
+    with closing(connect(settings.queue_url)) as server:
         return KeyQueue(server).load()[1].keys
 
 

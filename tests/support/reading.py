@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import redis
 from api.query import cursors
 from api.query.question import PageQuestion
 from api.query.service import History, Served
+from api.query.standbys import Standbys
 from storage.cache.page_cache import PageCache
 from storage.events.reader import EventStore
 from storage.events.writer import BatchWriter
@@ -23,8 +25,9 @@ from storage.model.event import Event, id_text, time_text
 from storage.model.filters import Filters
 from storage.postgres import partitions
 from storage.postgres.engine import reading_engine, transaction, writing_engine
-from storage.queue.producer import QueueProducer
-from storage.redis.client import connect_async
+from storage.queue.cluster_producer import producer_of
+from storage.queue.producer import BacklogLimits, QueueProducer
+from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 
 T = TypeVar("T")
@@ -135,14 +138,18 @@ def reader(
     with (
         asyncio.Runner() as runner,
         redis.Redis.from_url(settings.control_url) as control,
-        redis.Redis.from_url(settings.queue_url) as queue,
+        connect(settings.queue_url) as queue,
+        closing(Standbys(settings, grace_ms)) as standbys,
     ):
+        standbys.start()
         clients = connect_async(settings.control_url), connect_async(settings.queue_url)
         cache = PageCache(clients[0], ttl_ms, grace_ms)
-        producer = QueueProducer(clients[1], settings.shards)
-        events = store(reading_engine(settings.database_url, settings.database_pool))
+        producer = producer_of(clients[1], settings.shards, BacklogLimits())
+        engine_of = partial(reading_engine, pool=settings.database_pool)
+        primary = engine_of(settings.database_url)
+        events = store(primary, router=standbys.router(primary, engine_of))
         history = History(events, cache, producer, settings.database_pool)
         yield Reader(runner, history, cache, producer, control, queue)
         for client in clients:
-            runner.run(client.aclose(close_connection_pool=True))
+            runner.run(client.aclose())
         events.close()

@@ -23,7 +23,7 @@ from tests.support.freezing import frozen
 SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
-    "max_connections": "60",
+    "max_connections": "100",  # a standby needs as many as its primary has
     "shared_buffers": "32MB",
     "fsync": "off",  # programs are killed here, and no machine
 }
@@ -57,10 +57,14 @@ class Member:
 
     def follow(self, primary: "Member") -> None:
         """Become a standby, with a new copy of the primary, and start."""
+        self.follow_server_at(primary.socket)
+
+    def follow_server_at(self, socket: Path) -> None:
+        """Become a standby likewise; `socket` is the folder with the primary's socket."""
         self._times += 1
         self.folder = self.folder.with_name(f"copy{self._times}")
         self._run(
-            "pg_basebackup", "-h", str(primary.socket), "-p", str(PORT), "-U", NAME,
+            "pg_basebackup", "-h", str(socket), "-p", str(PORT), "-U", NAME,
             "-D", str(self.folder), "-R", "-X", "stream", "-c", "fast", "--no-sync",
         )  # fmt: skip
         self.start()
@@ -153,9 +157,9 @@ def is_synchronous(primary: Member) -> bool:
     return ("sync",) in primary.sql("SELECT sync_state FROM pg_stat_replication")
 
 
-def address_of_one(member: Member) -> str:
+def address_of_one(member: Member, database: str = NAME) -> str:
     """Return the address of one server."""
-    return f"postgresql://{NAME}@/{NAME}?host={member.socket}&port={PORT}"
+    return f"postgresql://{NAME}@/{database}?host={member.socket}&port={PORT}"
 
 
 def address_of(*members: Member) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from storage.cache.invalidation import CacheInvalidator
 from storage.events.page_rows import Page
 from storage.events.reader import EventStore
 from storage.events.writer import BatchTransaction, BatchWriter
+from storage.metrics.instruments import standby_reads
 from storage.model.event import Event
 from storage.model.filters import Filters
 from storage.model.wal_position import WalPosition
@@ -107,6 +108,22 @@ class World:
     @property
     def store(self) -> WatchedStore:
         return cast(WatchedStore, self.reader.history._store)
+
+
+class Outcome(NamedTuple):
+    """Counts how often a read that may use a standby ends so."""
+
+    seen: Counter[str]
+    name: str
+
+    def add(self) -> None:
+        self.seen[self.name] += 1
+
+
+def count_outcomes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count in `seen` how the reads end that may use a standby."""
+    outcomes = {name: Outcome(world.seen, name) for name in standby_reads}
+    monkeypatch.setattr("storage.postgres.read_router.standby_reads", outcomes)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from storage.access.api_key import ApiKey, Scope
 from storage.access.audit import AuditLine
 from storage.access.key_queue import KeyQueue
 from storage.access.pending_audit import pending_lines
+from storage.erasure.forgetting import LogRewrite
 from storage.model.erasing import Address, Tombstone
 from storage.queue import counters
 from storage.queue.producer import IdempotencyRecord
@@ -25,7 +26,7 @@ from storage.queue.tombstones import QueueTombstones
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from testbed.replicated import ClusterNodes, cluster_nodes
+from testbed.replicated import ClusterNodes, Node, cluster_nodes
 from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
@@ -170,6 +171,30 @@ def test_tombstones_reach_every_shard(queue: redis.Redis) -> None:
     assert stones.waiting(stone.before_ms) == 0
     stones.remove(stone.erasure)
     assert stones.find(stone.erasure) == {}
+
+
+def test_every_kind_of_command_may_be_the_first_of_a_client(clustered: StorageSettings) -> None:
+    names = [keys.stream(tag) for tag in keys.ON_CLUSTER[:2]]
+    with connect(clustered.queue_url) as client:
+        assert client.exists(*names) == 0
+    with connect(clustered.queue_url) as client, client.pipeline() as pipe:
+        pipe.xlen(names[0])
+        assert pipe.execute() == [0]
+    with connect(clustered.queue_url) as client:
+        assert not hasattr(client, "no_such_name")
+
+
+def test_the_log_of_each_primary_is_rewritten_for_an_erasure(
+    cluster: ClusterNodes, queue: redis.Redis
+) -> None:
+    rewrite, erasure = LogRewrite(queue), uuid4()
+    before = {each.port: _rewrites(each) for each in cluster.primaries()}
+    wait_until(lambda: rewrite.is_done(erasure), "the rewrites to be done")
+    assert all(_rewrites(each) > before[each.port] for each in cluster.primaries())
+
+
+def _rewrites(node: Node) -> int:
+    return int(node.ask("INFO", "persistence")["aof_rewrites"])
 
 
 def test_counters_are_set_after_a_restore_and_keys_forgotten(queue: redis.Redis) -> None:
