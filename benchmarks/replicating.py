@@ -27,9 +27,10 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import alternate, ratio, spread
 from cli.embedded.binaries import installed_programs
 from storage.metrics.catalogue import GROUP_COMMIT_EVENTS
-from testbed.replicated import Node, cluster_nodes, one_server
+from testbed.cluster import cluster_nodes
 from testbed.servers import data_folder
 from testbed.service import Service, service
+from testbed.valkey import Node, one_server
 from testbed.waiting import wait_until
 
 ROUNDS = 5

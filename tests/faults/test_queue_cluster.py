@@ -15,8 +15,9 @@ from storage.redis.client import connect, connect_async
 from storage.redis.cluster import ask_primaries
 from storage.redis.script_runner import run
 from storage.settings import StorageSettings
-from testbed.replicated import ClusterNodes, Node, cluster_nodes
+from testbed.cluster import ClusterNodes, cluster_nodes
 from testbed.service import service
+from testbed.valkey import Node
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
 from tests.support.failovers import (

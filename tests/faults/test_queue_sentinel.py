@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cli.doctor.check import Finding, Verdict
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
-from testbed.replicated import SentinelSet, sentinel_set
+from testbed.sentinels import SentinelSet, sentinel_set
 from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of

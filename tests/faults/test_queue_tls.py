@@ -9,8 +9,10 @@ import pytest
 
 from cli.doctor.check import Verdict
 from storage.settings import StorageSettings
-from testbed.replicated import Node, Tls, cluster_nodes, sentinel_set
+from testbed.cluster import cluster_nodes
+from testbed.sentinels import sentinel_set
 from testbed.service import Service, service
+from testbed.valkey import Node, Tls
 from testbed.waiting import wait_until
 from tests.support import debian_redis
 from tests.support.certificates import Authority

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbed.replicated import Tls
+from testbed.valkey import Tls
 from tests.support.certificates import Authority
 from tests.support.data_folders import reachable_folder
 

@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.settings import StorageSettings
-from testbed.replicated import ClusterNodes, Node, SentinelSet
+from testbed.cluster import ClusterNodes
+from testbed.sentinels import SentinelSet
 from testbed.service import Service, service
+from testbed.valkey import Node
 from testbed.waiting import wait_until
 from tests.support.load import Load, load
 from tests.support.queued import stored_ids

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage.settings import StorageSettings
-from testbed.replicated import ClusterNodes, cluster_nodes
+from testbed.cluster import ClusterNodes, cluster_nodes
 from testbed.servers import TestServers, test_servers
 from testbed.waiting import wait_until
 from tests.support.data_folders import reachable_folder

@@ -26,8 +26,9 @@ from storage.queue.tombstones import QueueTombstones
 from storage.redis import keys
 from storage.redis.client import connect
 from storage.settings import StorageSettings
-from testbed.replicated import ClusterNodes, Node, cluster_nodes
+from testbed.cluster import ClusterNodes, cluster_nodes
 from testbed.service import service
+from testbed.valkey import Node
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
 
