@@ -141,7 +141,7 @@ class Node:
 
 
 @contextmanager
-def oneserver(**settings: str) -> Iterator[Node]:
+def one_server(**settings: str) -> Iterator[Node]:
     """Run a server without replicas for the block; `settings` in place of those of a test."""
     with data_folder() as folder:
         folder.mkdir()

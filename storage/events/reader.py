@@ -132,8 +132,8 @@ class EventStore:
                 return set()
             digits = b"".join(raw_ids).hex()
             ids = [digits[at : at + 32] for at in range(0, len(digits), 32)]
-            asked = {"times": f"{{{','.join(map(str, times))}}}", "ids": f"{{{','.join(ids)}}}"}
-            asked |= span
+            texts = {"times": f"{{{','.join(map(str, times))}}}", "ids": f"{{{','.join(ids)}}}"}
+            asked = {**span, **texts}
             return {
                 UUID(str(found)).bytes
                 for found in connection.exec_driver_sql(KNOWN_IDS, asked).scalars()
