@@ -32,6 +32,7 @@ def broken(
         update={
             "queue_url": "redis://127.0.0.1:1/0",
             "database_url": "postgresql+psycopg2://127.0.0.1:1/activity",
+            "read_url": "",
         }
     )
     log = tmp_path_factory.mktemp("log") / "stderr"

@@ -41,6 +41,7 @@ SLOT_MS = 60_000  # events lie in ten slots a minute apart; the watermark always
 SLOTS = 10
 
 EXAMPLES = 80
+EXAMPLES_WITH_A_STANDBY = 30  # for which reads wait
 STEP_COUNT = 40
 WORTHWHILE = (
     "HIT",
@@ -332,7 +333,7 @@ def test_whatever_is_served_is_the_page_of_all_that_is_committed(
     run_state_machine_as_test(
         Machine,
         settings=hypothesis.settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES_WITH_A_STANDBY if world.settings.read_url else EXAMPLES,
             stateful_step_count=STEP_COUNT,
             deadline=None,
             database=None,
