@@ -22,6 +22,9 @@ START_SECONDS = 120  # of each step, on a busy machine
 SLOTS = 16_384
 DOWN_MS = 2_000  # without an answer: then a failover begins
 
+_PEERS = "peers"  # the user of replicas and Sentinels: without it a server is cut off from them
+_PASSWORD = "of-the-service"  # under Sentinels, which would else be the default user
+
 _QUEUE = {
     "bind": "127.0.0.1",
     "save": "",
@@ -31,7 +34,12 @@ _QUEUE = {
     "maxmemory-policy": "noeviction",
     "repl-diskless-sync-delay": "0",
     "repl-backlog-size": "1mb",
+    "user": f"{_PEERS} on nopass ~* &* +@all",
+    "masteruser": _PEERS,
+    "masterauth": "any",
 }
+
+_EVERY_PACKET, _NO_PACKET = -2, -1  # that other nodes send
 
 _CLUSTER = {
     "cluster-enabled": "yes",
@@ -40,6 +48,7 @@ _CLUSTER = {
     "cluster-replica-validity-factor": "0",
     "cluster-allow-replica-migration": "no",
     "cluster-announce-ip": "127.0.0.1",
+    "enable-debug-command": "local",
 }
 
 
@@ -50,6 +59,7 @@ class Node:
     folder: Path
     port: int
     arguments: Sequence[str] = ()
+    password: str | None = None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -64,7 +74,9 @@ class Node:
 
     def ask(self, *command: object) -> Any:
         """Return the server's answer to one command. Raises redis-py's errors."""
-        with redis.Redis(port=self.port, socket_timeout=10, decode_responses=True) as client:
+        with redis.Redis(
+            port=self.port, password=self.password, socket_timeout=10, decode_responses=True
+        ) as client:
             return client.execute_command(*command)
 
     def role(self) -> str:
@@ -87,6 +99,15 @@ class Node:
         if self._process is not None:
             kill(self._process)
             self._process = None
+
+    def refuse_peers(self) -> None:
+        """End the connections of replicas and Sentinels, and accept none until `admit_peers`."""
+        self.ask("ACL", "SETUSER", _PEERS, "off")
+        self.ask("CLIENT", "KILL", "USER", _PEERS)
+
+    def admit_peers(self) -> None:
+        """Let replicas and Sentinels connect again."""
+        self.ask("ACL", "SETUSER", _PEERS, "on")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -112,7 +133,7 @@ class SentinelSet:
     def url(self) -> str:
         """Return the address for `ACTIVITY_QUEUE_URL`."""
         hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE}"
+        return f"redis+sentinel://:{_PASSWORD}@{hosts}/{SERVICE}"
 
     def primary(self) -> Node:
         """Return the primary by most of the Sentinels."""
@@ -120,6 +141,19 @@ class SentinelSet:
         ports = [int(port) for _, port in told]
         most = max(ports, key=ports.count)
         return next(each for each in self.servers if each.port == most)
+
+    def primaries(self) -> list[Node]:
+        """Return the primary."""
+        return [self.primary()]
+
+    @contextmanager
+    def cut_off(self, primary: Node) -> Iterator[None]:
+        """Cut a primary off from its replicas and the Sentinels; its clients still reach it."""
+        primary.refuse_peers()
+        try:
+            yield
+        finally:
+            primary.admit_peers()
 
     def is_whole(self) -> bool:
         """Return whether the Sentinels agree, and every replica follows the primary."""
@@ -129,6 +163,7 @@ class SentinelSet:
         return (
             primary.role() == "master"
             and all(int(each["port"]) == primary.port for each in told)
+            and all(each["flags"] == "master" for each in told)
             and all(int(each["num-slaves"]) == len(self.servers) - 1 for each in told)
             and all(int(each["num-other-sentinels"]) == len(self.sentinels) - 1 for each in told)
             and state["connected_slaves"] == len(self.servers) - 1
@@ -147,7 +182,8 @@ def sentinel_set(replicas: int = 2, sentinels: int = 3) -> Iterator[SentinelSet]
         folder.mkdir()
         ports = free_ports(1 + replicas + sentinels)
         ours = ports[: 1 + replicas]
-        servers = [_server(folder, port, min_replicas_to_write="1") for port in ours]
+        more = {"min_replicas_to_write": "1", "requirepass": _PASSWORD}
+        servers = [_server(folder, port, **more) for port in ours]
         watching = [_sentinel(folder, port, ports[0]) for port in ports[1 + replicas :]]
         found = SentinelSet(servers, watching)
         try:
@@ -188,6 +224,17 @@ class ClusterNodes:
         """Return the primary that has a slot, by the first node that answers."""
         port = self._owner(next(each for each in self.nodes if each.role()), slot)
         return next(each for each in self.nodes if each.port == port)
+
+    @contextmanager
+    def cut_off(self, primary: Node) -> Iterator[None]:
+        """Cut a primary off from its replica and the other nodes; its clients still reach it."""
+        primary.ask("DEBUG", "DROP-CLUSTER-PACKET-FILTER", _EVERY_PACKET)
+        primary.refuse_peers()
+        try:
+            yield
+        finally:
+            primary.admit_peers()
+            primary.ask("DEBUG", "DROP-CLUSTER-PACKET-FILTER", _NO_PACKET)
 
     def is_whole(self) -> bool:
         """Return whether every node sees all slots served, and each primary has its replica."""
@@ -282,7 +329,9 @@ def _bus(node: Node) -> str:
 def _server(folder: Path, port: int, **more: str) -> Node:
     settings = {**_QUEUE, **more, "port": str(port)}
     pairs = [(f"--{name.replace('_', '-')}", value) for name, value in settings.items()]
-    return Node(folder / str(port), port, [part for pair in pairs for part in pair])
+    # An empty value stays an argument; a user has several.
+    arguments = [part for name, value in pairs for part in (name, *value.split(" "))]
+    return Node(folder / str(port), port, arguments, more.get("requirepass"))
 
 
 def _sentinel(folder: Path, port: int, primary: int) -> Node:
@@ -293,5 +342,7 @@ def _sentinel(folder: Path, port: int, primary: int) -> Node:
         f"sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n"
         f"sentinel down-after-milliseconds {SERVICE} {DOWN_MS}\n"
         f"sentinel failover-timeout {SERVICE} 10000\n"
+        f"sentinel auth-user {SERVICE} {_PEERS}\n"
+        f"sentinel auth-pass {SERVICE} any\n"
     )
     return Node(home, port, [str(home / "sentinel.conf"), "--sentinel"])

@@ -21,12 +21,15 @@ from storage.queue.inspector import (
     aof_ok,
     failover_loss,
     memory_ratio,
+    require_confirmed,
+    shard_names,
     shard_state,
 )
+from storage.queue.replicas import CHECK_MS
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
-from storage.redis.cluster import ask_primaries, is_cluster, node_of, probe_node
-from storage.redis.script_runner import run
+from storage.redis.cluster import ask_node, ask_primaries, is_cluster, node_of, probe_node
+from storage.redis.script_runner import run, source
 from storage.redis.server_check import RedisServer
 from storage.server_errors import queue_errors
 from storage.settings import StorageSettings
@@ -48,10 +51,35 @@ class ClusterInspector(Inspector):
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
             tags = await self._all_tags()
-            names = [[keys.state(tag), keys.stream(tag), keys.ids(tag)] for tag in tags]
-            calls = [run(self._client, "queue/inspect", each) for each in names]
+            calls = [run(self._client, "queue/inspect", shard_names(tag)) for tag in tags]
             found = await asyncio.gather(*calls)
         return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def proven_shards(self) -> list[ShardState]:
+        """Return the same from servers that take writes, and have the replicas that are awaited.
+
+        Raises QueueUnavailable, NotReplicated.
+        """
+        with queue_errors():
+            tags = await self._all_tags()
+            found = await asyncio.gather(*map(self._proven, tags))
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def _proven(self, tag: keys.Tag) -> Any:
+        """Write to the shard's server, wait for its replicas, and read, over one connection."""
+        names = shard_names(tag)
+        answers = await ask_node(
+            self._client,
+            await self._node(names[0]),
+            ("EVAL", source("queue/probe"), 1, keys.probe(tag)),
+            ("WAIT", self._awaited, CHECK_MS),
+            ("EVAL", source("queue/inspect"), len(names), *names),
+        )
+        for each in answers:
+            if isinstance(each, Exception):
+                raise each
+        require_confirmed(answers[1], self._awaited)
+        return answers[2]
 
     async def server(self) -> QueueServer:
         """Check whether every primary keeps what it acknowledges. Raises QueueUnavailable."""

@@ -7,7 +7,7 @@ clients. They send no command to replicas.
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -204,12 +204,21 @@ async def probe_node(
 
     `client` is one of a cluster, and `node` the primary with the key.
     """
-    pipe = cast(AsyncCluster, client).pipeline()
-    pipe.execute_command("SET", key, int(time.time() * 1000), target_nodes=node)
-    pipe.execute_command("WAITAOF", 1, 0, fsync_ms, target_nodes=node)
-    with _redis_errors():
-        written, fsynced = await pipe.execute(raise_on_error=False, allow_redirections=False)
+    write = ("SET", key, int(time.time() * 1000))
+    written, fsynced = await ask_node(client, node, write, ("WAITAOF", 1, 0, fsync_ms))
     return written, fsynced
+
+
+async def ask_node(client: redis.asyncio.Redis, node: Any, *commands: Sequence[Any]) -> list[Any]:
+    """Send commands to a node over one connection; return its answers, which may be errors.
+
+    `client` is one of a cluster. Raises redis-py's errors.
+    """
+    pipe = cast(AsyncCluster, client).pipeline()
+    for command in commands:
+        pipe.execute_command(*command, target_nodes=node)
+    with _redis_errors():
+        return list(await pipe.execute(raise_on_error=False, allow_redirections=False))
 
 
 async def node_of(client: redis.asyncio.Redis, key: str) -> Any:

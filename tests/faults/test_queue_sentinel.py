@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 
 from cli.doctor.check import Finding, Verdict
+from storage.queue.witness_record import read_evidence
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.replicated import SentinelSet, sentinel_set
@@ -18,6 +20,7 @@ from tests.support.doctor_bench import findings_of
 from tests.support.failovers import SECONDS, failing_over
 
 PAUSE_SECONDS = 4.0
+MORE = 20  # events
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,32 @@ def port_that_writes(client: redis.Redis) -> int:
     return int(client.info("server")["tcp_port"])
 
 
+def test_what_a_former_primary_goes_on_to_tell_is_no_loss(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    settings = watched.model_copy(update={"queue_replicas": 1})
+    with service(settings, workers=0) as running:
+
+        def accepted() -> bool:
+            event = {"component": "a", "environment": "b", "message": "c"}
+            return running.http.post("/events", json=event).status_code == 202
+
+        def conservation() -> dict[str, Any]:
+            return running.http.get("/status").json()["conservation"] or {}
+
+        first = sentinels.primary()
+        wait_until(lambda: conservation().get("lost") == 0, "connections to the primary")
+        with sentinels.cut_off(first):
+            wait_until(lambda: sentinels.primary() is not first, "another primary", SECONDS)
+            for _ in range(MORE):
+                wait_until(accepted, "an event to be accepted", SECONDS)
+            for _ in range(MORE):
+                assert not conservation().get("lost")
+            assert first.role() == "master"
+            wait_until(lambda: conservation().get("accepted", 0) >= MORE, "the new count", SECONDS)
+        assert not read_evidence(engine).gaps
+
+
 def queue_failover(settings: StorageSettings) -> Finding:
     found = findings_of(settings)
     for name in ("answers", "version", "aof", "fsync", "eviction", "writes", "memory"):
@@ -101,7 +130,7 @@ def test_the_doctor_asks_the_primary_that_the_sentinels_name(
     told = queue_failover(watched)
     primary.ask("CONFIG", "SET", "min-replicas-to-write", "1")
     assert told.verdict is Verdict.WARNING
-    assert f"-p {primary.port} CONFIG SET min-replicas-to-write 1" in told.remedy
+    assert f"-p {primary.port} --askpass CONFIG SET min-replicas-to-write 1" in told.remedy
 
 
 def test_a_primary_that_has_lost_its_replicas_is_asked_for_again(
