@@ -59,9 +59,9 @@ from storage.postgres.engine import counting_engine, feed_engine, reading_engine
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.cluster_inspector import inspector_of
 from storage.queue.cluster_producer import producer_of
+from storage.queue.cluster_runner import replicated_runner
 from storage.queue.inspector import Inspector
 from storage.queue.producer import BacklogLimits, QueueProducer
-from storage.queue.replicas import replicated_runner
 from storage.queue.scheduler import DrainScheduler
 from storage.queue.sweeper import Sweeper
 from storage.queue.witness_record import WitnessRecorder

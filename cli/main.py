@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, str] = {
     "sql": "cli.commands.sql",
     "dead-letters": "cli.commands.dead_letters",
     "retention": "cli.commands.retention",
+    "losses": "cli.commands.losses",
     "holds": "cli.commands.holds",
     "erase": "cli.commands.erase",
     "keys": "cli.commands.keys",

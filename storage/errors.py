@@ -9,6 +9,7 @@ StorageError
 │   │   ├── ShardPaused    its last drain failed: try other shards first
 │   │   ├── ShardUnusable  its keys can't be written: try other shards
 │   │   ├── NotReplicated  the events may be queued, and too few replicas have them
+│   │   │   └── ReplicasBehind  nothing was queued, for that reason: try other shards
 │   │   └── KeysFull
 │   ├── ControlUnavailable
 │   │   └── ControlUnsuitable  like QueueUnsuitable
@@ -75,6 +76,10 @@ class ShardUnusable(QueueUnavailable):
 
 class NotReplicated(QueueUnavailable):
     """Too few replicas of the queue have confirmed a write in time; they may have it later."""
+
+
+class ReplicasBehind(NotReplicated):
+    """Too few replicas of a shard had confirmed the write before, so nothing was written."""
 
 
 class KeysFull(QueueUnavailable):

@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.logs.redaction import redact
 
-_SHARD_PREFIX = "SHARD "  # of errors of the appending scripts, see queue/lua/common.lua
+SHARD_PREFIX = "SHARD "  # of errors of the appending scripts, see queue/lua/common.lua
 
 
 @contextmanager
@@ -34,8 +34,8 @@ def queue_errors() -> Iterator[None]:
     except redis_errors.ClusterError as error:  # the servers of other shards may take events
         raise ShardUnusable(f"a shard of the queue moves or has no server: {error}") from error
     except redis_errors.RedisError as error:
-        if str(error).startswith(_SHARD_PREFIX):
-            reason = str(error).removeprefix(_SHARD_PREFIX)
+        if str(error).startswith(SHARD_PREFIX):
+            reason = str(error).removeprefix(SHARD_PREFIX)
             raise ShardUnusable(f"a shard of the queue can't take events: {reason}") from error
         raise QueueUnavailable(f"the queue does not answer: {error}") from error
 

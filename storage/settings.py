@@ -30,7 +30,6 @@ from storage.addresses import (
 from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
-from storage.redis_hosts import redis_hosts
 from storage.secret_files import FROM_FILE, SecretFiles
 
 MAX_SHARDS = 64
@@ -199,7 +198,7 @@ class StorageSettings(Settings):
         ge=0,
         le=MAX_REPLICAS,
         description="Replicas of the queue that must have events on their disk before they are "
-        "acknowledged; 0 with a cluster.",
+        "acknowledged; on a cluster those of the shard's primary.",
     )
 
     @model_validator(mode="after")
@@ -214,15 +213,6 @@ class StorageSettings(Settings):
             self.database_url = with_password(self.database_url, password)
             if self.read_url:
                 self.read_url = with_password(self.read_url, password)
-        return self
-
-    @model_validator(mode="after")
-    def _without_replicas_of_a_cluster(self) -> Self:
-        found = redis_hosts(self.queue_url)
-        if self.queue_replicas and found and found.kind == "cluster":
-            raise ValueError(
-                "ACTIVITY_QUEUE_REPLICAS must be 0 with a cluster: nothing waits for its replicas"
-            )
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
-from storage.errors import QueueFull, ShardFull, ShardPaused, ShardUnusable, StorageError
+from storage.errors import (
+    QueueFull,
+    ReplicasBehind,
+    ShardFull,
+    ShardPaused,
+    ShardUnusable,
+    StorageError,
+)
 from storage.grouped_calls import GroupedCalls, settle
 from storage.metrics.instruments import group_commit_events
 from storage.queue.producer import Appended, QueuePosition
@@ -26,6 +33,8 @@ STAY_BYTES = 4 * 1024 * 1024
 
 # How long to avoid a shard that was paused, while another shard takes events.
 AVOID_SECONDS = 1.0
+
+_NOT_WRITTEN = ShardFull, ShardUnusable, ReplicasBehind
 
 
 class Append(Protocol):
@@ -130,10 +139,10 @@ class GroupCommit(GroupedCalls[_Submission]):
             self._wake(appended.position.shard, appended.generation)
 
     async def _append_where_room(self, oldest_ms: int, items: list[bytes]) -> Appended:
-        """Append to the current shard or, if it is full, paused or unusable, to the next.
+        """Append to the current shard or, if that surely has not taken them, to the next.
 
         If no other shard takes the events, append to a paused shard that has room. Raises
-        ShardFull, or ShardUnusable if no shard is full.
+        ShardFull; if no shard is full, ShardUnusable or ReplicasBehind.
         """
         failed: list[StorageError] = []
         order = [(self._shard + step) % self._shards for step in range(self._shards)]
@@ -142,13 +151,13 @@ class GroupCommit(GroupedCalls[_Submission]):
                 return await self._append_to(shard, oldest_ms, items)
             except ShardPaused:
                 pass
-            except (ShardFull, ShardUnusable) as error:
+            except _NOT_WRITTEN as error:
                 failed.append(error)
         paused = [shard for shard in order if shard in self._avoided]
         for shard in paused:
             try:
                 return await self._append_to(shard, oldest_ms, items, even_paused=True)
-            except (ShardFull, ShardUnusable) as error:
+            except _NOT_WRITTEN as error:
                 failed.append(error)
         raise _most_useful(failed)
 
@@ -165,7 +174,7 @@ class GroupCommit(GroupedCalls[_Submission]):
     ) -> Appended:
         try:
             appended = await self._append(shard, oldest_ms, items, even_paused=even_paused)
-        except (ShardPaused, ShardUnusable):
+        except (ShardPaused, ShardUnusable, ReplicasBehind):
             self._avoided[shard] = self._loop.time() + AVOID_SECONDS
             self._leave(shard)
             raise

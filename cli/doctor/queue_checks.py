@@ -69,8 +69,9 @@ def _replicas(subject: Subject, queue: RedisFacts) -> Finding:
     found = int(queue.told("connected_slaves"))
     have = f"{queue.name} has {counted(found, 'replica')}"
     if awaited > found:
+        which = "no event of its shards" if queue.topology == "cluster" else "no event"
         return fault(
-            f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}: no event is accepted",
+            f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}: {which} is accepted",
             f"connect more replicas ({queue.command('INFO', 'replication')}); or set "
             f"ACTIVITY_QUEUE_REPLICAS={found}, and restart the API",
         )
@@ -87,11 +88,10 @@ def _replicas(subject: Subject, queue: RedisFacts) -> Finding:
         return ok(f"{have}, and ACTIVITY_QUEUE_REPLICAS is {awaited}")
     if server.durability == "stated":
         return unknown(f"{have}; ACTIVITY_QUEUE_DURABILITY=trusted states that no failover loses")
-    wait = "set ACTIVITY_QUEUE_REPLICAS=1, and restart the API; or "
     return warning(
         failover_loss(of_replicas(found), queue.info),
-        f"{'' if queue.topology == 'cluster' else wait}let no failover be automatic; or, if yours "
-        "loses nothing, set ACTIVITY_QUEUE_DURABILITY=trusted",
+        "set ACTIVITY_QUEUE_REPLICAS=1, and restart the API; or let no failover be automatic; or, "
+        "if yours loses nothing, set ACTIVITY_QUEUE_DURABILITY=trusted",
     )
 
 

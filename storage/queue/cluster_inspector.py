@@ -1,12 +1,15 @@
 """The inspector of a queue on a cluster: each shard tells of itself, and each primary."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
+from storage.errors import NotReplicated
+from storage.queue.cluster_runner import shortages
 from storage.queue.durability import (
     FSYNC_MS,
     PROMISED,
@@ -28,7 +31,8 @@ from storage.queue.inspector import (
 from storage.queue.replicas import CHECK_MS
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
-from storage.redis.cluster import ask_node, ask_primaries, is_cluster, node_of, probe_node
+from storage.redis.cluster import AsyncCluster, ask_primaries, is_cluster, node_of
+from storage.redis.cluster_calls import send
 from storage.redis.script_runner import run, source
 from storage.redis.server_check import RedisServer
 from storage.server_errors import queue_errors
@@ -68,9 +72,10 @@ class ClusterInspector(Inspector):
     async def _proven(self, tag: keys.Tag) -> Any:
         """Write to the shard's server, wait for its replicas, and read, over one connection."""
         names = shard_names(tag)
-        answers = await ask_node(
-            self._client,
+        answers = await send(
+            cast(AsyncCluster, self._client),
             await self._node(names[0]),
+            names[0],
             ("EVAL", source("queue/probe"), 1, keys.probe(tag)),
             ("WAIT", self._awaited, CHECK_MS),
             ("EVAL", source("queue/inspect"), len(names), *names),
@@ -86,6 +91,7 @@ class ClusterInspector(Inspector):
         with queue_errors():
             infos = [_answer(each) for each in await ask_primaries(self._client, "INFO")]
             levels = [] if self._trusted else await self._durabilities()
+            shortage = await self._shortage()
         level: Durability = (
             "stated"
             if self._trusted
@@ -93,7 +99,7 @@ class ClusterInspector(Inspector):
         )
         problems = [problem for _, found in levels for problem in found]
         replicas = min((RedisServer.of(info).replicas for info in infos if info), default=None)
-        if replicas and not self._trusted:
+        if replicas and not self._awaited and not self._trusted:
             problems.append(failover_loss("replicas"))
         kept = [aof_ok(level, info) for info in infos]
         used = [ratio for info in infos if (ratio := memory_ratio(info)) is not None]
@@ -101,10 +107,27 @@ class ClusterInspector(Inspector):
             level,
             replicas,
             list(dict.fromkeys(problems)),
-            [],
+            [shortage] if shortage else [],
             False if False in kept else None if None in kept else True,
             max(used, default=None),
+            self._awaited,
+            shortage,
         )
+
+    async def _shortage(self) -> str:
+        """Return why no event of some shards, or of all, is acknowledged; empty if all are."""
+        if not self._awaited:
+            return ""
+        tags = keys.tags(self._client)[: self._shards]
+        failed = await shortages(self._client, tags, self._awaited)
+        for error in failed:
+            if not isinstance(error, NotReplicated | ResponseError):
+                raise error
+        if not failed:
+            return ""
+        of_some = f"no event of {len(failed)} of {len(tags)} shards"
+        which = "no event" if len(failed) == len(tags) else of_some
+        return f"{which} is acknowledged: {failed[0]}"
 
     async def _all_tags(self) -> Sequence[keys.Tag]:
         """Return the tags of every shard there ever was."""
@@ -131,7 +154,8 @@ class ClusterInspector(Inspector):
         level, problems = setting_problems(found)
         if level != "checked":
             return level, problems
-        written, fsynced = await probe_node(self._client, node, name, FSYNC_MS)
+        write, wait = ("SET", name, int(time.time() * 1000)), ("WAITAOF", 1, 0, FSYNC_MS)
+        written, fsynced = await send(client, node, name, write, wait)
         return fsync_problems(written, fsynced)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import redis.asyncio
 
+from storage.queue.cluster_runner import ClusterRunner, shortages
 from storage.queue.producer import (
     MAX_AGE_MS,
     BacklogLimits,
@@ -16,7 +17,7 @@ from storage.queue.producer import (
     events_by_id,
     known_duplicate,
 )
-from storage.queue.replicas import ReplicatedRunner
+from storage.queue.replicas import Replicas
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.cluster import ask_primaries, is_cluster
@@ -29,15 +30,26 @@ def producer_of(
     client: redis.asyncio.Redis,
     shards: int,
     limits: BacklogLimits,
-    replicas: ReplicatedRunner | None = None,
+    replicas: Replicas | None = None,
 ) -> QueueProducer:
-    """Return the producer for this client. The settings admit no `replicas` of a cluster."""
+    """Return the producer for this client."""
     kind = ClusterProducer if is_cluster(client) else QueueProducer
     return kind(client, shards, limits, replicas)
 
 
 class ClusterProducer(QueueProducer):
     """Appends as `QueueProducer` does. Each shard's own server tells the time."""
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        shards: int,
+        limits: BacklogLimits | None = None,
+        replicas: Replicas | None = None,
+    ) -> None:
+        super().__init__(client, shards, limits, replicas)
+        if replicas is None:
+            self._run = ClusterRunner(client).run
 
     async def announce(self) -> None:
         """Record the number of shards with each shard that answers.
@@ -62,6 +74,16 @@ class ClusterProducer(QueueProducer):
                 raise failed[0]
         self._announced = True
 
+    async def check(self) -> None:
+        """Raise as `announce` does, and NotReplicated if replicas confirm a write to no shard."""
+        await self.announce()
+        if self._replicas:
+            tags = self._tags[: self._shards]
+            with queue_errors():
+                failed = await shortages(self._client, tags, self._replicas.count)
+                if len(failed) == len(tags):
+                    raise failed[0]
+
     async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
         """Return what the key's first request was answered; None for a new key. Appends nothing.
 
@@ -72,6 +94,8 @@ class ClusterProducer(QueueProducer):
         with queue_errors():
             known: Any = await self._client.get(keys.idempotency_record(tag, record.key))
             end = await self._client.hget(keys.state(tag), "accepted")
+        if known:
+            await self._confirm(shard)
         return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -85,6 +109,8 @@ class ClusterProducer(QueueProducer):
         """Return which of many events are queued, by their 16 id bytes."""
         joined = [b"".join(raw_ids)]
         answers = await self._of_shards("queue/known", lambda tag: [keys.ids(tag)], joined)
+        if found := [shard for shard, positions in enumerate(answers) if positions]:
+            await self._confirm(*found)
         return {raw_ids[position] for positions in answers for position in positions}
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:

@@ -10,7 +10,7 @@ import redis.asyncio
 
 from storage.errors import KeyReused, KeysFull, QueueUnavailable, ShardFull, ShardPaused
 from storage.metrics.instruments import queue_append
-from storage.queue.replicas import ReplicatedRunner, confirm
+from storage.queue.replicas import Replicas, confirm
 from storage.queue.shard_count import shard_count
 from storage.queue.witness import Witness
 from storage.redis import keys
@@ -87,7 +87,7 @@ class QueueProducer:
         client: redis.asyncio.Redis,
         shards: int,
         limits: BacklogLimits | None = None,
-        replicas: ReplicatedRunner | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         """`replicas`: must confirm what is appended; without them the queue's own disk suffices."""
         self._client = client
@@ -171,7 +171,7 @@ class QueueProducer:
         answer = await self._call(script, shard, args, record_keys)
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
-        await self._confirm()
+        await self._confirm(shard)
         known, end = answer
         return known_duplicate(record, known, QueuePosition(shard, end))
 
@@ -187,14 +187,14 @@ class QueueProducer:
                 pipe.hget(keys.state(shard), "accepted")
                 known, end = await pipe.execute()
         if known:
-            await self._confirm()
+            await self._confirm(shard)
         return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
 
-    async def _confirm(self) -> None:
-        """Return once replicas have what was just read: its first request may not have waited."""
+    async def _confirm(self, *shards: int) -> None:
+        """Return once replicas have what was just read there: its writer may not have waited."""
         if self._replicas:
             with queue_errors():
-                await self._replicas.confirm()
+                await self._replicas.confirm(*(keys.stream(self._tags[each]) for each in shards))
 
     async def _call(
         self, script: str, shard: int, args: Sequence[bytes | int], more: Sequence[str] = ()
@@ -250,7 +250,7 @@ class QueueProducer:
             return await self.known(raw_ids)
         found = {raw_ids[position] for positions in answers for position in positions}
         if found:
-            await self._confirm()
+            await self._confirm()  # one server, and not all of its shards
         return found
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:

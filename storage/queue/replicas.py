@@ -5,19 +5,34 @@ before it has fsynced the write, and hear of the fsync with its next report, a s
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from storage.errors import NotReplicated
 from storage.redis import keys
-from storage.redis.client import connect_async
 from storage.redis.script_runner import Argument, digest, source
-from storage.settings import StorageSettings
 
 WAIT_MS = 1_000  # for the memory of replicas, and then for their disk; redis-py waits for 5 s
 CHECK_MS = 300  # the same for probes, which are asked for an answer within a second
+
+
+class Replicas(Protocol):
+    """What runs appending scripts, and waits for the queue's replicas."""
+
+    @property
+    def count(self) -> int:
+        """Return how many replicas must have what was written."""
+
+    async def run(self, script: str, names: Sequence[str], args: Iterable[Argument]) -> Any:
+        """Run a script; return its answer once the replicas have confirmed it."""
+
+    async def confirm(self, *streams: str) -> None:
+        """Return once the replicas have all that was written before to these shards."""
+
+    async def close(self) -> None:
+        """Close the connections."""
 
 
 class ReplicatedRunner:
@@ -49,8 +64,8 @@ class ReplicatedRunner:
             self._judge(waited)
         return answer
 
-    async def confirm(self) -> None:
-        """Return once the replicas have all that was written before, by whomever.
+    async def confirm(self, *_: str) -> None:
+        """Return once the replicas have all that was written before, by whomever, to any shard.
 
         Raises NotReplicated, and redis-py's errors.
         """
@@ -65,15 +80,8 @@ class ReplicatedRunner:
 
     def _judge(self, answers: Sequence[Any]) -> None:
         self._are_behind = True
-        _require(answers, self.count)
+        require(answers, self.count)
         self._are_behind = False
-
-
-def replicated_runner(settings: StorageSettings) -> ReplicatedRunner | None:
-    """Return a runner with a client of its own; None if no replica is awaited."""
-    if not settings.queue_replicas:
-        return None
-    return ReplicatedRunner(connect_async(settings.queue_url), settings.queue_replicas)
 
 
 async def confirm(client: redis.asyncio.Redis, replicas: int) -> None:
@@ -82,7 +90,7 @@ async def confirm(client: redis.asyncio.Redis, replicas: int) -> None:
     Raises NotReplicated, and redis-py's errors.
     """
     answers = await _run_and_wait(client, "queue/probe", [keys.PROBE], [], replicas, CHECK_MS)
-    _require(answers, replicas)
+    require(answers, replicas)
 
 
 async def _run_and_wait(
@@ -97,8 +105,8 @@ async def _run_and_wait(
     for is_last in (False, True):
         async with client.pipeline(transaction=False) as pipe:
             pipe.evalsha(digest(script), len(names), *names, *args)
-            pipe.wait(replicas, wait_ms)
-            pipe.waitaof(1, replicas, wait_ms)
+            for command in waits(replicas, wait_ms):
+                pipe.execute_command(*command)
             answers: list[Any] = await pipe.execute(raise_on_error=False)
         if not isinstance(answers[0], NoScriptError) or is_last:
             break
@@ -106,7 +114,12 @@ async def _run_and_wait(
     return answers
 
 
-def _require(answers: Sequence[Any], replicas: int) -> None:
+def waits(replicas: int, wait_ms: int) -> Sequence[Sequence[Any]]:
+    """Return the commands that wait for replicas, each for at most `wait_ms`."""
+    return ("WAIT", replicas, wait_ms), ("WAITAOF", 1, replicas, wait_ms)
+
+
+def require(answers: Sequence[Any], replicas: int) -> None:
     """Raise the first error among the answers, or NotReplicated by that to WAITAOF, the last."""
     for answer in answers:
         if isinstance(answer, Exception):

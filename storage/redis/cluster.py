@@ -6,8 +6,7 @@ clients. They send no command to replicas.
 
 import asyncio
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -197,28 +196,16 @@ async def ask_primaries(client: redis.asyncio.Redis, *command: Any) -> list[Any]
     )
 
 
-async def probe_node(
-    client: redis.asyncio.Redis, node: Any, key: str, fsync_ms: int
-) -> tuple[Any, Any]:
-    """Write the key, and wait for the fsync on the same connection; return both answers or errors.
-
-    `client` is one of a cluster, and `node` the primary with the key.
-    """
-    write = ("SET", key, int(time.time() * 1000))
-    written, fsynced = await ask_node(client, node, write, ("WAITAOF", 1, 0, fsync_ms))
-    return written, fsynced
-
-
-async def ask_node(client: redis.asyncio.Redis, node: Any, *commands: Sequence[Any]) -> list[Any]:
-    """Send commands to a node over one connection; return its answers, which may be errors.
+async def learn_slots(client: redis.asyncio.Redis, failed: str) -> None:
+    """Ask a node who has which slot now; of all nodes the `failed` one last.
 
     `client` is one of a cluster. Raises redis-py's errors.
     """
-    pipe = cast(AsyncCluster, client).pipeline()
-    for command in commands:
-        pipe.execute_command(*command, target_nodes=node)
+    cluster = cast(AsyncCluster, client)
+    cluster.nodes_manager.move_node_to_end_of_cached_nodes(failed)  # the first one is asked more
+    cluster._initialize = True
     with _redis_errors():
-        return list(await pipe.execute(raise_on_error=False, allow_redirections=False))
+        await cluster.initialize(last_failed_node_name=failed)
 
 
 async def node_of(client: redis.asyncio.Redis, key: str) -> Any:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import redis.asyncio
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, RedisError
 
+NOTHING_SENT = "nothing was sent"
 PART = 512  # arguments joined at once, so that a large command is never in memory twice
 
 
@@ -68,11 +69,28 @@ class Reset:
             raise ConnectionError(str(error)) from error
 
 
-class _Plain(Packed, Reset, Prompt, redis.asyncio.Connection):
+class Connecting:
+    """Mixin that notes it with the error of a connection that never was one."""
+
+    async def connect_check_health(self, *args: Any, **options: Any) -> None:
+        """Connect, unless it is connected. Raises redis-py's errors, with NOTHING_SENT."""
+        try:
+            await super().connect_check_health(*args, **options)  # type: ignore[misc]
+        except RedisError as error:
+            error.add_note(NOTHING_SENT)
+            raise
+
+
+def nothing_was_sent(error: RedisError) -> bool:
+    """Return whether a call failed with this error before anything was sent."""
+    return NOTHING_SENT in getattr(error, "__notes__", ())
+
+
+class _Plain(Connecting, Packed, Reset, Prompt, redis.asyncio.Connection):
     pass
 
 
-class _Encrypted(Packed, Reset, Prompt, redis.asyncio.SSLConnection):
+class _Encrypted(Connecting, Packed, Reset, Prompt, redis.asyncio.SSLConnection):
     pass
 
 

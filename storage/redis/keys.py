@@ -57,7 +57,12 @@ def shard_count(shard: Tag) -> str:
 
 def probe(shard: Tag) -> str:
     """Queue on a cluster: what PROBE is on one server, for the primary with the shard."""
-    return f"events:{{{shard}}}:probe"
+    return probe_of(stream(shard))
+
+
+def probe_of(stream: str) -> str:
+    """Return the probe of the shard with this stream."""
+    return f"{stream}:probe"
 
 
 PROBE = "events:probe"  # queue: string, written to check whether the queue fsyncs

@@ -85,6 +85,16 @@ class _AsyncEncrypted(
 class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
     """The pool of connections to the primary; callers wait for one if all are in use."""
 
+    async def release(self, connection: Any) -> None:
+        """Take a connection back; end it if it leads to the former primary.
+
+        redis-py ends those that nobody uses when it learns of another primary. The former one may
+        answer readers for some seconds, with what it knows.
+        """
+        if (connection.host, connection.port) != self.master_address:
+            await connection.disconnect()
+        await super().release(connection)
+
     async def aclose(self) -> None:
         """Close the connections, and those to the Sentinels."""
         await super().aclose()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +19,15 @@ from testbed.replicated import ClusterNodes, Node, cluster_nodes
 from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
-from tests.support.failovers import SECONDS, failing_over
+from tests.support.failovers import (
+    HARMS,
+    SECONDS,
+    FailingOver,
+    Harm,
+    cut_off,
+    failing_over,
+    paused,
+)
 from tests.support.queued import stored_ids
 
 PAUSE_SECONDS = 4.0
@@ -65,12 +73,20 @@ def slot_of(shard: int) -> int:
     return key_slot(keys.stream(TAGS[shard]).encode())
 
 
-def busiest(cluster: ClusterNodes, settings: StorageSettings) -> Node:
-    """Return the primary of the shard that has accepted most."""
+def accepted(settings: StorageSettings) -> list[int]:
+    """Return how many events each shard has accepted."""
     with connect(settings.queue_url) as client:
         states = [keys.state(TAGS[shard]) for shard in range(settings.shards)]
-        accepted = [int(client.hget(name, "accepted") or 0) for name in states]
-    return cluster.primary_of(slot_of(accepted.index(max(accepted))))
+        return [int(client.hget(name, "accepted") or 0) for name in states]
+
+
+def busiest(
+    cluster: ClusterNodes, settings: StorageSettings, before: Sequence[int] | None = None
+) -> Node:
+    """Return the primary of the shard that has accepted most, or most since `before`."""
+    counts = zip(accepted(settings), before or [0] * settings.shards, strict=True)
+    grown = [now - earlier for now, earlier in counts]
+    return cluster.primary_of(slot_of(grown.index(max(grown))))
 
 
 def test_a_killed_primary_is_replaced_and_what_follows_is_stored_once(
@@ -126,16 +142,49 @@ def test_slots_move_under_load_and_every_acknowledged_event_is_stored_once(
     with failing_over(clustered) as tried:
         begun = tried.acknowledged
         for shard in range(clustered.shards):
-            slot = slot_of(shard)
-            target = next(e for e in cluster.primaries() if e is not cluster.primary_of(slot))
-            cluster.begin_move(slot, target)
-            tried.wait_accepted()
-            cluster.move_keys(slot, target)
-            tried.wait_accepted()
-            cluster.end_move(slot, target)
+            move(cluster, slot_of(shard), tried)
         tried.wait_accepted()
         tried.kept += tried.acknowledged[len(begun) :]
         tried.finish(engine, cluster.is_whole)
+
+
+def move(cluster: ClusterNodes, slot: int, tried: FailingOver) -> None:
+    """Move a slot to another primary while events are accepted."""
+    target = next(e for e in cluster.primaries() if e is not cluster.primary_of(slot))
+    cluster.begin_move(slot, target)
+    tried.wait_accepted()
+    cluster.move_keys(slot, target)
+    tried.wait_accepted()
+    cluster.end_move(slot, target)
+
+
+def test_with_awaited_replicas_nothing_is_lost_or_doubled_and_other_shards_go_on(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine
+) -> None:
+    awaiting = clustered.model_copy(update={"queue_replicas": 1})
+    with failing_over(awaiting, workers=0) as tried:
+        for harm in HARMS:
+            before = accepted(awaiting)
+            tried.wait_accepted()
+            with harm(cluster, busiest(cluster, awaiting, before)):
+                tried.wait_accepted()
+            wait_until(cluster.is_whole, "every server to have its role", SECONDS)
+        for shard in range(clustered.shards):
+            move(cluster, slot_of(shard), tried)
+        tried.running.start_worker()
+        tried.finish(engine, cluster.is_whole, two_primaries=True)
+
+
+@pytest.mark.parametrize("harm", [paused, cut_off])
+def test_what_a_failover_loses_is_told(
+    clustered: StorageSettings, cluster: ClusterNodes, engine: sa.Engine, harm: Harm
+) -> None:
+    with failing_over(clustered, apis=1, workers=0) as tried:
+        with harm(cluster, busiest(cluster, clustered)):
+            tried.wait_accepted()
+        tried.accept_steadily(cluster.roles, cluster.is_whole)
+        tried.running.start_worker()
+        tried.finish(engine, cluster.is_whole, two_primaries=True)
 
 
 def test_calls_follow_a_slot_that_moves(clustered: StorageSettings, cluster: ClusterNodes) -> None:

@@ -14,8 +14,8 @@ from cli.doctor.check import Verdict
 from storage.errors import NotReplicated
 from storage.model.event import encode_event, now_ms
 from storage.postgres.engine import short_engine
+from storage.queue.cluster_runner import replicated_runner
 from storage.queue.producer import IdempotencyRecord, QueueProducer
-from storage.queue.replicas import replicated_runner
 from storage.queue.witness_record import read_evidence
 from storage.redis import keys
 from storage.redis.client import connect_async

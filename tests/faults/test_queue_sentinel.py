@@ -17,7 +17,7 @@ from testbed.replicated import SentinelSet, sentinel_set
 from testbed.service import service
 from testbed.waiting import wait_until
 from tests.support.doctor_bench import findings_of
-from tests.support.failovers import SECONDS, failing_over
+from tests.support.failovers import HARMS, SECONDS, Harm, cut_off, failing_over, paused
 
 PAUSE_SECONDS = 4.0
 MORE = 20  # events
@@ -76,6 +76,32 @@ def test_a_primary_that_wakes_up_after_its_failover_doubles_nothing(
             lambda: port_that_writes(client) not in (0, first.port), "the new primary", SECONDS
         )
         tried.accept_steadily(lambda: roles(sentinels), sentinels.is_whole)
+        tried.finish(engine, sentinels.is_whole, two_primaries=True)
+
+
+def test_with_awaited_replicas_no_failover_loses_or_doubles_anything(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    awaiting = watched.model_copy(update={"queue_replicas": 1})
+    with failing_over(awaiting, workers=0) as tried:
+        for harm in HARMS:
+            with harm(sentinels, sentinels.primary()):
+                tried.wait_accepted()
+            wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+            tried.wait_accepted()
+        tried.running.start_worker()
+        tried.finish(engine, sentinels.is_whole, two_primaries=True)
+
+
+@pytest.mark.parametrize("harm", [paused, cut_off])
+def test_what_a_failover_loses_is_told(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine, harm: Harm
+) -> None:
+    with failing_over(watched, apis=1, workers=0) as tried:
+        with harm(sentinels, sentinels.primary()):
+            tried.wait_accepted()
+        tried.accept_steadily(lambda: roles(sentinels), sentinels.is_whole)
+        tried.running.start_worker()
         tried.finish(engine, sentinels.is_whole, two_primaries=True)
 
 

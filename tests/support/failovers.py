@@ -1,19 +1,66 @@
 """Load on a service whose queue fails over, and what must hold afterwards."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage.settings import StorageSettings
+from testbed.replicated import ClusterNodes, Node, SentinelSet
 from testbed.service import Service, service
 from testbed.waiting import wait_until
 from tests.support.load import Load, load
 from tests.support.queued import stored_ids
 
 SECONDS = 120  # of each wait, on a busy machine
+PAUSE_SECONDS = 4.5
 _MORE = 100
+
+Servers = ClusterNodes | SentinelSet
+Harm = Callable[[Servers, Node], AbstractContextManager[None]]
+
+
+@contextmanager
+def killed(servers: Servers, primary: Node) -> Iterator[None]:
+    """Kill a primary; start it again when the block has ended, and another one has its place."""
+    with _replaced(servers, primary):
+        primary.kill()
+        yield
+    primary.start()
+
+
+@contextmanager
+def paused(servers: Servers, primary: Node) -> Iterator[None]:
+    """Pause a primary for PAUSE_SECONDS, and until another one has its place."""
+    began = time.monotonic()
+    with _replaced(servers, primary):
+        primary.pause()
+        yield
+    wait_until(lambda: time.monotonic() > began + PAUSE_SECONDS, "the end of the pause")
+    primary.resume()
+
+
+@contextmanager
+def cut_off(servers: Servers, primary: Node) -> Iterator[None]:
+    """Cut a primary off from all servers, but not from clients, until another has its place."""
+    with servers.cut_off(primary), _replaced(servers, primary):
+        yield
+
+
+HARMS: Sequence[Harm] = (killed, paused, cut_off)
+
+
+@contextmanager
+def _replaced(servers: Servers, primary: Node) -> Iterator[None]:
+    """Return after the block once as many other servers are primaries as there were."""
+    nodes = servers.servers if isinstance(servers, SentinelSet) else servers.nodes
+    others, count = [each for each in nodes if each is not primary], len(servers.primaries())
+    yield
+    wait_until(
+        lambda: sum(each.role() == "master" for each in others) == count, "another one", SECONDS
+    )
 
 
 class FailingOver:
@@ -21,6 +68,7 @@ class FailingOver:
 
     def __init__(self, running: Service, producers: Load) -> None:
         self.running = running
+        self._awaits = running.settings.queue_replicas > 0
         self._producers = producers
         self.kept: list[str] = []
 
@@ -66,10 +114,19 @@ class FailingOver:
         )
         found = stored_ids(engine)
         assert set(found.values()) == {1}
-        assert set(self.kept) <= set(found)
+        kept = self.acknowledged if self._awaits else self.kept
+        assert set(kept) <= set(found)
+        if self._awaits:
+            assert self._told() == 0
+        elif len(self.running.apis) == 1:
+            assert self._told() or set(self.acknowledged) <= set(found)
         unsure = len(self._producers.refused) + len(self._producers.unanswered)
         assert len(found) <= len(self._producers.acknowledged) + unsure
-        assert self.kept
+        assert kept
+
+    def _told(self) -> int:
+        """Return how many acknowledged events may be lost, as the status tells."""
+        return int(self.running.http.get("/status").json()["conservation"]["lost"])
 
     def _is_all_stored(self, two_primaries: bool) -> bool:
         status: dict[str, Any] = self.running.http.get("/status").json()
@@ -80,10 +137,12 @@ class FailingOver:
 
 
 @contextmanager
-def failing_over(settings: StorageSettings, producers: int = 3) -> Iterator[FailingOver]:
-    """Run a service with two API processes and two workers under load for the block."""
+def failing_over(
+    settings: StorageSettings, producers: int = 3, apis: int = 2, workers: int = 2
+) -> Iterator[FailingOver]:
+    """Run a service under load for the block."""
     with (
-        service(settings, apis=2, workers=2) as running,
+        service(settings, apis=apis, workers=workers) as running,
         load(running, producers) as posting,
     ):
         found = FailingOver(running, posting)

@@ -6,7 +6,6 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from storage.errors import SettingsError
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 
@@ -85,12 +84,3 @@ def test_the_password_of_the_database_is_not_shown() -> None:
     shown = settings(database_url="postgresql://u@host/db", database_password="secret")
     assert "secret" in shown.database_url
     assert "secret" not in f"{shown} {shown!r}"
-
-
-def test_replicas_of_a_cluster_are_refused_since_nothing_waits_for_them() -> None:
-    cluster = "redis+cluster://q1:6379,q2:6379"
-    with pytest.raises(SettingsError) as refused:
-        settings(queue_url=cluster, queue_replicas=1)
-    assert str(refused.value).startswith("ACTIVITY_QUEUE_REPLICAS must be 0 with a cluster")
-    sentinels = "redis+sentinel://q1:26379,q2:26379/queue"
-    assert settings(queue_url=sentinels, queue_replicas=1).queue_replicas == 1

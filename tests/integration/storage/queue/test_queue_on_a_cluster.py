@@ -1,14 +1,20 @@
 """What the service asks of the queue works on a cluster too, whose keys are on several servers."""
 
 import asyncio
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
 from uuid import uuid4
 
+import httpx
 import pytest
 import redis
+from redis.crc import key_slot
 
+from api.ingest.idempotency import digest
+from cli.doctor.check import Verdict
 from storage.access.api_key import ApiKey, Scope
 from storage.access.audit import AuditLine
 from storage.access.key_queue import KeyQueue
@@ -16,6 +22,7 @@ from storage.access.pending_audit import pending_lines
 from storage.model.erasing import Address, Tombstone
 from storage.queue import counters
 from storage.queue.cluster_inspector import ClusterInspector
+from storage.queue.producer import IdempotencyRecord
 from storage.queue.tombstones import QueueTombstones
 from storage.queue.witness import Evidence
 from storage.queue.witness_record import shards_beside
@@ -25,9 +32,11 @@ from storage.settings import StorageSettings
 from testbed.replicated import ClusterNodes, cluster_nodes
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.support.doctor_bench import findings_of
 
 SHARDS = 6
 EVENT = {"component": "a", "environment": "b", "message": "c"}
+OLD = {**EVENT, "created_at": "2024-05-01T00:00:00Z"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,70 @@ def test_events_of_every_shard_are_found_repeated_counted_and_stored(
         path, types = "/events/batch?import=true", {"content-type": "application/x-ndjson"}
         answers = [running.http.post(path, content=body, headers=types) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [202, 202], answers[0].text
+
+
+def test_a_shard_whose_replica_is_behind_acknowledges_nothing_and_the_others_go_on(
+    clustered: StorageSettings, cluster: ClusterNodes
+) -> None:
+    awaiting = clustered.model_copy(update={"queue_replicas": 1})
+    headers = {"idempotency-key": key_of_shard(0)}
+    imported = "/events/batch?import=true"
+    with service(awaiting, workers=0) as running:
+        assert queue_replicas(awaiting) is Verdict.OK
+        with replica_paused(cluster, 0):
+            for _ in range(2):  # the second one finds its record
+                refused = running.http.post("/events", json=EVENT, headers=headers)
+                assert refused.status_code == 503, refused.text
+                assert "Too few replicas of the queue have confirmed" in refused.text
+            answers = [
+                running.http.post(imported, json=[{**OLD, "import_id": str(number)}]).status_code
+                for number in range(2 * SHARDS)
+            ]
+            assert answers[-1] == 202, answers
+            assert running.answers("/health/ready")
+            status = running.http.get("/status").json()
+            assert status["queue"]["replicas_awaited"] == 1
+            assert re.search("no event of [1-5] of 6 shards is ack", str(status["attention"]))
+            assert queue_replicas(awaiting) is Verdict.FAULT
+
+        def repeat() -> httpx.Response | None:
+            again = running.http.post("/events", json=EVENT, headers=headers)
+            return again if again.status_code == 202 else None
+
+        again = wait_until(repeat, "the repeated request to be acknowledged")
+        assert again
+        assert again.headers["idempotency-replayed"] == "true"
+    with connect(clustered.queue_url) as client:
+        accepted = [
+            int(client.hget(keys.state(tag), "accepted") or 0) for tag in keys.ON_CLUSTER[:SHARDS]
+        ]
+    assert sum(accepted) == 1 + 2 * SHARDS
+
+
+def key_of_shard(shard: int) -> str:
+    """Return an idempotency key that belongs to a shard."""
+    return next(
+        key
+        for key in map(str, range(1000))
+        if IdempotencyRecord(digest(key.encode()), b"", b"").shard(SHARDS) == shard
+    )
+
+
+def queue_replicas(settings: StorageSettings) -> Verdict:
+    return findings_of(settings)["queue-replicas"].verdict
+
+
+@contextmanager
+def replica_paused(cluster: ClusterNodes, shard: int) -> Iterator[None]:
+    """Pause the replica of the primary that has a shard."""
+    primary = cluster.primary_of(key_slot(keys.stream(keys.ON_CLUSTER[shard]).encode()))
+    port = int(primary.ask("INFO", "replication")["slave0"]["port"])
+    replica = next(each for each in cluster.nodes if each.port == port)
+    replica.pause()
+    try:
+        yield
+    finally:
+        replica.resume()
 
 
 def test_api_keys_and_their_audit_lines_are_written_in_one_step(queue: redis.Redis) -> None:

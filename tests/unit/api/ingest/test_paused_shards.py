@@ -8,7 +8,13 @@ import pytest
 
 from api.ingest import group_commit
 from api.ingest.group_commit import GroupCommit
-from storage.errors import ShardFull, ShardPaused, ShardUnusable
+from storage.errors import (
+    NotReplicated,
+    ReplicasBehind,
+    ShardFull,
+    ShardPaused,
+    ShardUnusable,
+)
 from storage.queue.producer import Appended, QueuePosition
 
 SHARDS = 4
@@ -21,6 +27,8 @@ class Queue:
         self.paused: set[int] = set()
         self.full: set[int] = set()
         self.unusable: set[int] = set()
+        self.behind: set[int] = set()
+        self.unsure: set[int] = set()
         self.asked: list[int] = []
         self.taken: list[int] = []
         self.backlog = 0
@@ -34,6 +42,10 @@ class Queue:
             raise ShardPaused("injected")
         if shard in self.unusable:
             raise ShardUnusable("injected")
+        if shard in self.behind:
+            raise ReplicasBehind("injected")
+        if shard in self.unsure:
+            raise NotReplicated("injected")
         if shard in self.full:
             raise ShardFull("injected")
         self.taken.append(shard)
@@ -111,12 +123,26 @@ def test_a_shard_that_recovers_gets_its_turn_again(monkeypatch: pytest.MonkeyPat
     with_group(scenario)
 
 
-def test_a_shard_that_cannot_be_written_is_left_for_the_others() -> None:
+@pytest.mark.parametrize("kind", ["unusable", "behind"])
+def test_a_shard_that_cannot_be_written_is_left_for_the_others(kind: str) -> None:
     async def scenario(queue: Queue, group: GroupCommit) -> None:
-        queue.unusable, queue.backlog = {0, 2}, group_commit.STAY_EVENTS + 1
+        setattr(queue, kind, {0, 2})
+        queue.backlog = group_commit.STAY_EVENTS + 1
         await post(group, 40)
         assert set(queue.taken) == {1, 3}
         assert len(queue.asked) <= 40 + 2
+
+    with_group(scenario)
+
+
+def test_what_one_shard_may_have_taken_is_offered_to_no_other() -> None:
+    async def scenario(queue: Queue, group: GroupCommit) -> None:
+        queue.unsure = set(range(SHARDS))
+        with pytest.raises(NotReplicated):
+            await post(group, 1)
+        assert len(queue.asked) == 1
+        queue.unsure = {queue.asked[0]}
+        await post(group, 1)
 
     with_group(scenario)
 

@@ -1,5 +1,10 @@
-"""Commands are packed as redis-py packs them."""
+"""Commands are packed as redis-py packs them, and pools keep connections to the primary only."""
 
+import asyncio
+from typing import Any
+from unittest import mock
+
+import pytest
 import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,3 +31,20 @@ def test_a_command_is_packed_to_the_same_bytes(
     ours = connect_async(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
     wanted = redis.asyncio.Connection().pack_command(*command)
     assert b"".join(ours.pack_command(*command)) == b"".join(wanted)
+
+
+@pytest.mark.parametrize(("primary", "ends"), [(("b", 1), True), (("a", 1), False)])
+def test_no_connection_to_a_former_primary_goes_back_to_the_pool(
+    primary: tuple[str, int], ends: bool
+) -> None:
+    async def scenario() -> None:
+        pool: Any = connect_async("redis+sentinel://localhost/queue").connection_pool
+        connection = pool.make_connection()
+        connection.host, connection.port = "a", 1
+        pool._in_use_connections.add(connection)
+        pool.master_address = primary
+        with mock.patch.object(connection, "disconnect") as disconnected:
+            await pool.release(connection)
+        assert disconnected.called is ends
+
+    asyncio.run(scenario())
