@@ -18,6 +18,7 @@ from storage.settings import StorageSettings
 from testbed.replicated import ClusterNodes, Node, cluster_nodes
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.faults.chaos.outside import Outside
 from tests.support.doctor_bench import findings_of
 from tests.support.failovers import (
     HARMS,
@@ -29,6 +30,7 @@ from tests.support.failovers import (
     paused,
 )
 from tests.support.queued import stored_ids
+from tests.support.short_chaos import run_briefly
 
 PAUSE_SECONDS = 4.0
 EVENT = {"component": "a", "environment": "b", "message": "c"}
@@ -213,6 +215,13 @@ def test_calls_follow_a_slot_that_moves(clustered: StorageSettings, cluster: Clu
         assert client.hlen(names[1]) == 205
         cluster.end_move(slot, target)
         assert client.hlen(names[1]) == 205
+
+
+def test_faults_of_a_queue_that_waits_for_replicas_lose_and_double_nothing(
+    clustered: StorageSettings, cluster: ClusterNodes
+) -> None:
+    names = ["kill -9 a primary of the queue", "pause a primary of the queue"]
+    run_briefly("cluster", Outside(cluster, 1), [*names, "move the slot of a shard"])
 
 
 def queue_failover(settings: StorageSettings) -> Finding:

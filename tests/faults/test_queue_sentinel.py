@@ -16,8 +16,10 @@ from storage.settings import StorageSettings
 from testbed.replicated import SentinelSet, sentinel_set
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.faults.chaos.outside import Outside
 from tests.support.doctor_bench import findings_of
 from tests.support.failovers import HARMS, SECONDS, Harm, cut_off, failing_over, paused
+from tests.support.short_chaos import run_briefly
 
 PAUSE_SECONDS = 4.0
 MORE = 20  # events
@@ -138,6 +140,13 @@ def test_what_a_former_primary_goes_on_to_tell_is_no_loss(
             assert first.role() == "master"
             wait_until(lambda: conservation().get("accepted", 0) >= MORE, "the new count", SECONDS)
         assert not read_evidence(engine).gaps
+
+
+def test_faults_of_a_queue_that_waits_for_replicas_lose_and_double_nothing(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    names = ["kill -9 a primary of the queue", "pause a primary of the queue"]
+    run_briefly("sentinel", Outside(sentinels, 1), names)
 
 
 def queue_failover(settings: StorageSettings) -> Finding:
