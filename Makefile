@@ -61,10 +61,11 @@ coverage: $(VENV)/.dev  ## Run every test and list the lines that no test runs: 
 SECONDS ?= 600
 SEED ?= 7
 RATE ?= 1050
+QUEUE ?= server
 
-chaos: $(VENV)/.dev  ## Break everything under load: SECONDS=600 SEED=7 RATE=1050 REPORT=FILE
+chaos: $(VENV)/.dev  ## Break everything under load: SECONDS=600 SEED=7 RATE=1050 QUEUE=server|cluster|sentinel REPORT=FILE
 	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) \
-		$(if $(REPORT),--report $(REPORT))
+		--queue $(QUEUE) $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(REPORT),--report $(REPORT))
 
 BENCH_DIR ?= .bench
 

@@ -13,6 +13,7 @@ from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import Inspector
 from storage.queue.scheduler import Crew
 from storage.queue.witness import Evidence
+from storage.queue.witness_record import shards_beside
 
 ANSWER_SECONDS = 1.0
 
@@ -74,5 +75,5 @@ class ServerCalls:
         if before is None:
             raise QueueUnavailable("the queue was not read yet")
         accounts, evidence = await asyncio.gather(self._read_accounts(), self._read_evidence())
-        after = await self._inspector.shards()
+        after = await shards_beside(evidence, self._inspector)
         return unaccounted(before, accounts, after) + evidence.lost(after)

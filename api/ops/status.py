@@ -22,6 +22,7 @@ from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import LAST_ID, Inspector, QueueServer, ShardState, greatest_lag
 from storage.queue.scheduler import Crew
 from storage.queue.witness import Evidence
+from storage.queue.witness_record import shards_beside
 
 ANSWER_SECONDS = 3.0
 _WRONG_TYPE = "WRONGTYPE"  # another program has written to one of our keys
@@ -64,7 +65,7 @@ class Status:
             _ask("database", self._evidence(), attention),
         )
         # Read again: PostgreSQL may know of events that came after the first reading.
-        after = await _ask("queue", self._inspector.shards(), attention) if before else None
+        after = await _ask("queue", self._shards(evidence), attention) if before else None
         queue = await _ask("queue", self._inspector.server(), attention) if before else None
         attention += [*queue.problems, *queue.oddities] if queue else []
         attention += _shard_errors(before or [], ledger, crew)
@@ -98,6 +99,11 @@ class Status:
             version=self._version,
             uptime_seconds=round(time.monotonic() - self._started, 1),
         )
+
+    async def _shards(self, evidence: Evidence | None) -> list[ShardState]:
+        if evidence is None:
+            return await self._inspector.shards()
+        return await shards_beside(evidence, self._inspector)
 
     def _stored_per_second(self) -> float | None:
         rate = self._monitor.stored_per_second

@@ -1,8 +1,9 @@
 """The inspector of a queue on a cluster: each shard tells of itself, and each primary."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
@@ -23,12 +24,16 @@ from storage.queue.inspector import (
     aof_ok,
     failover_loss,
     memory_ratio,
+    require_confirmed,
+    shard_names,
     shard_state,
 )
+from storage.queue.replicas import CHECK_MS
 from storage.queue.shard_count import shard_count
 from storage.redis import keys
-from storage.redis.cluster import ask_primaries, is_cluster, node_of, probe_node
-from storage.redis.script_runner import run
+from storage.redis.cluster import AsyncCluster, ask_primaries, is_cluster, node_of
+from storage.redis.cluster_calls import send
+from storage.redis.script_runner import run, source
 from storage.redis.server_check import RedisServer
 from storage.server_errors import queue_errors
 from storage.settings import StorageSettings
@@ -46,17 +51,40 @@ def inspector_of(client: redis.asyncio.Redis, settings: StorageSettings) -> Insp
 class ClusterInspector(Inspector):
     """Reads the shards and the primaries; writes only the probe keys."""
 
-    async def require_primary(self) -> None:
-        """Do nothing: a node that the others have replaced answers nobody."""
-
     async def shards(self) -> list[ShardState]:
         """Return the state of every shard there ever was. Raises QueueUnavailable."""
         with queue_errors():
             tags = await self._all_tags()
-            names = [[keys.state(tag), keys.stream(tag), keys.ids(tag)] for tag in tags]
-            calls = [run(self._client, "queue/inspect", each) for each in names]
+            calls = [run(self._client, "queue/inspect", shard_names(tag)) for tag in tags]
             found = await asyncio.gather(*calls)
         return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def proven_shards(self) -> list[ShardState]:
+        """Return the same from servers that take writes, and have the replicas that are awaited.
+
+        Raises QueueUnavailable, NotReplicated.
+        """
+        with queue_errors():
+            tags = await self._all_tags()
+            found = await asyncio.gather(*map(self._proven, tags))
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def _proven(self, tag: keys.Tag) -> Any:
+        """Write to the shard's server, wait for its replicas, and read, over one connection."""
+        names = shard_names(tag)
+        answers = await send(
+            cast(AsyncCluster, self._client),
+            await self._node(names[0]),
+            names[0],
+            ("EVAL", source("queue/probe"), 1, keys.probe(tag)),
+            ("WAIT", self._awaited, CHECK_MS),
+            ("EVAL", source("queue/inspect"), len(names), *names),
+        )
+        for each in answers:
+            if isinstance(each, Exception):
+                raise each
+        require_confirmed(answers[1], self._awaited)
+        return answers[2]
 
     async def server(self) -> QueueServer:
         """Check whether every primary keeps what it acknowledges. Raises QueueUnavailable."""
@@ -126,7 +154,8 @@ class ClusterInspector(Inspector):
         level, problems = setting_problems(found)
         if level != "checked":
             return level, problems
-        written, fsynced = await probe_node(self._client, node, name, FSYNC_MS)
+        write, wait = ("SET", name, int(time.time() * 1000)), ("WAITAOF", 1, 0, FSYNC_MS)
+        written, fsynced = await send(client, node, name, write, wait)
         return fsync_problems(written, fsynced)
 
 

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from storage.errors import NotReplicated
 from storage.queue.durability import Durability, durability
 from storage.queue.pace import RecordedPace
-from storage.queue.replicas import confirm
+from storage.queue.replicas import CHECK_MS, confirm
 from storage.queue.shard_count import shard_count, shard_count_problem
 from storage.redis import keys
 from storage.redis.script_runner import run
@@ -110,25 +110,35 @@ class Inspector:
         """Return the number of shards in the settings of this process."""
         return self._shards
 
-    async def require_primary(self) -> None:
-        """Write the probe key. A former primary refuses it, and its clients leave it.
+    async def shards(self) -> list[ShardState]:
+        """Return the state of every shard there ever was. Raises QueueUnavailable.
 
-        Under Sentinels it may answer readers for some seconds, with what it knows. Raises
-        QueueUnavailable.
+        A former primary tells what was: one that was paused or cut off goes on to answer reads.
         """
         with queue_errors():
-            await run(self._client, "queue/probe", [keys.PROBE])
-
-    async def shards(self) -> list[ShardState]:
-        """Return the state of every shard there ever was. Raises QueueUnavailable."""
-        with queue_errors():
-            announced = await self._client.zscore(keys.SHARD_COUNT, "count")
             async with self._client.pipeline(transaction=False) as pipe:
-                for shard in range(shard_count(self._shards, announced)):
-                    names = [keys.state(shard), keys.stream(shard), keys.ids(shard)]
-                    await run(pipe, "queue/inspect", names)
+                await self._ask_for_shards(pipe)
                 found = await pipe.execute()
         return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def proven_shards(self) -> list[ShardState]:
+        """Return the same from a server that takes writes, and has the replicas that are awaited.
+
+        Raises QueueUnavailable, NotReplicated.
+        """
+        with queue_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                await run(pipe, "queue/probe", [keys.PROBE])
+                pipe.wait(self._awaited, CHECK_MS)
+                await self._ask_for_shards(pipe)
+                _, confirmed, *found = await pipe.execute()
+        require_confirmed(confirmed, self._awaited)
+        return [shard_state(shard, answer) for shard, answer in enumerate(found)]
+
+    async def _ask_for_shards(self, pipe: Any) -> None:
+        announced = await self._client.zscore(keys.SHARD_COUNT, "count")
+        for shard in range(shard_count(self._shards, announced)):
+            await run(pipe, "queue/inspect", shard_names(shard))
 
     async def server(self) -> QueueServer:
         """Check whether the queue keeps what it acknowledges. Raises QueueUnavailable."""
@@ -159,6 +169,17 @@ class Inspector:
 
     async def _durability(self) -> tuple[Durability, list[str]]:
         return ("stated", []) if self._trusted else await durability(self._client)
+
+
+def shard_names(tag: keys.Tag) -> list[str]:
+    """Return the keys of a shard that `inspect.lua` reads."""
+    return [keys.state(tag), keys.stream(tag), keys.ids(tag)]
+
+
+def require_confirmed(confirmed: int, awaited: int) -> None:
+    """Raise NotReplicated if WAIT tells of fewer replicas than are awaited."""
+    if confirmed < awaited:
+        raise NotReplicated(f"{confirmed} of {awaited} replicas have confirmed a write")
 
 
 def failover_loss(replicas: str, info: Mapping[str, Any] = MappingProxyType({})) -> str:

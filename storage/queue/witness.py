@@ -44,6 +44,13 @@ class Evidence:
         ]
         return _size([*self.gaps, *now])
 
+    def exceeds(self, shards: Sequence[ShardState]) -> bool:
+        """Return whether a shard counts less than is known.
+
+        It has lost events, or a former primary was read.
+        """
+        return any(self.accepted.get(each.shard, 0) > each.accepted for each in shards)
+
 
 class Witness:
     """What one process was told. For one event loop."""

@@ -12,7 +12,7 @@ from storage.errors import DatabaseUnavailable, StorageError
 from storage.periodic import PeriodicTask
 from storage.postgres.engine import transaction
 from storage.postgres.tables import queue_witness
-from storage.queue.inspector import Inspector
+from storage.queue.inspector import Inspector, ShardState
 from storage.queue.witness import Evidence, Gap, Witness, joined
 
 RECORD_SECONDS = 2.0
@@ -70,6 +70,16 @@ def forget_evidence(engine: sa.Engine) -> None:
         connection.execute(sa.delete(queue_witness))
 
 
+async def shards_beside(known: Evidence, inspector: Inspector) -> list[ShardState]:
+    """Read the shards to compare them with what was known before.
+
+    Counts that have fallen are read once more where the queue takes writes: a former primary, which
+    a process is still connected to, has not lost what it never had. Raises QueueUnavailable.
+    """
+    found = await inspector.shards()
+    return await inspector.proven_shards() if known.exceeds(found) else found
+
+
 class WitnessRecorder(PeriodicTask):
     """Reads the shards' counts, and records what the witness knows, every RECORD_SECONDS.
 
@@ -94,10 +104,8 @@ class WitnessRecorder(PeriodicTask):
             self._witness.remember(await self._ask(partial(read_evidence, self._engine)))
             self._remembers = True
         try:
-            known = self._witness.evidence().accepted
-            shards = await self._inspector.shards()
-            await self._inspector.require_primary()
-            self._witness.read(known, shards)
+            known = self._witness.evidence()
+            self._witness.read(known.accepted, await shards_beside(known, self._inspector))
         finally:  # while the queue is away too
             await self._record()
 

@@ -6,7 +6,6 @@ clients. They send no command to replicas.
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -237,21 +236,6 @@ async def ask_primaries(client: redis.asyncio.Redis, *command: Any) -> list[Any]
         *(cluster.execute_command(*command, target_nodes=each) for each in cluster.get_primaries()),
         return_exceptions=True,
     )
-
-
-async def probe_node(
-    client: redis.asyncio.Redis, node: Any, key: str, fsync_ms: int
-) -> tuple[Any, Any]:
-    """Write the key, and wait for the fsync on the same connection; return both answers or errors.
-
-    `client` is one of a cluster, and `node` the primary with the key.
-    """
-    pipe = cast(AsyncCluster, client).pipeline()
-    pipe.execute_command("SET", key, int(time.time() * 1000), target_nodes=node)
-    pipe.execute_command("WAITAOF", 1, 0, fsync_ms, target_nodes=node)
-    with _redis_errors():
-        written, fsynced = await pipe.execute(raise_on_error=False, allow_redirections=False)
-    return written, fsynced
 
 
 async def learn_slots(client: redis.asyncio.Redis, failed: str) -> None:

@@ -1,7 +1,8 @@
 """Run the chaos for a short time, and prove that it detects each kind of error."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -10,13 +11,19 @@ from random import Random
 
 import pytest
 
+from testbed.waiting import wait_until
+from tests.faults.chaos.acceptance import SHORTEST, watched
 from tests.faults.chaos.compare import Comparison, compare
-from tests.faults.chaos.kinds import KINDS, draw
+from tests.faults.chaos.follower import Followed
+from tests.faults.chaos.kinds import KINDS, draw, kinds_of
 from tests.faults.chaos.ledger import open_ledger, read_ledger
+from tests.faults.chaos.outside import CLUSTER, QUEUES, SENTINEL, SERVER
 from tests.faults.chaos.probe import DEADLINE_SECONDS
 from tests.faults.chaos.proxy import Proxy
 from tests.faults.chaos.report import render
-from tests.faults.chaos.run import Options, run
+from tests.faults.chaos.run import Happened, Options, Result, run
+from tests.faults.chaos.served import Served
+from tests.faults.chaos.verdict import Verdict
 
 SEED = 3
 RATE = 200
@@ -29,6 +36,8 @@ LEFT_OUT = (
     "requests arrive late",
 )
 A_SECOND = 1.0
+
+OPTIONS = Options(seconds=0, seed=SEED, rate=RATE)
 
 PROMISED = [("a", 0), ("b", 1), ("c", 2)]
 
@@ -45,6 +54,58 @@ def test_nothing_acknowledged_is_lost_or_doubled_while_each_kind_of_fault_happen
     assert not result.problems, render(result)
     assert {fault.kind for fault in result.faults} == {kind.name for kind in kinds}
     assert result.verdict.comparison.acknowledged > RATE * result.seconds / 2
+
+
+def test_a_queue_of_several_servers_fails_over_where_the_embedded_one_is_harmed() -> None:
+    names = {queue: {kind.name for kind in kinds_of(queue)} for queue in QUEUES}
+    others = names[SERVER] - names[SENTINEL]
+    assert others
+    assert all("the queue" in name for name in others)
+    assert "pause a primary of the queue" in names[SENTINEL]
+    assert names[CLUSTER] - names[SENTINEL] == {"move the slot of a shard"}
+
+
+def result_of(
+    options: Options, lost: Sequence[str] = (), told: int = 0, gap: float = 0.0
+) -> Result:
+    """Return the result of a run with one fault, in which these events were lost."""
+    comparison = replace(compared(PROMISED, []), lost=lost)
+    verdict = Verdict(comparison, [], told, [], [])
+    faults, counts = [Happened("a fault", "", 1.0, gap)], {"outcomes": dict[str, int]()}
+    followed = Followed(0, 0, [], [])
+    return Result(options, 1.0, faults, [], counts, verdict, 0, [], Served(), followed)
+
+
+@pytest.mark.parametrize(
+    ("queue", "replicas", "told", "so"),
+    [
+        (SERVER, 0, 1, False),
+        (CLUSTER, 1, 1, False),
+        (CLUSTER, 0, 0, False),
+        (CLUSTER, 0, 1, True),
+    ],
+)
+def test_events_may_be_lost_only_if_no_replica_confirms_them_and_it_is_told(
+    queue: str, replicas: int, told: int, so: bool
+) -> None:
+    options = replace(OPTIONS, queue=queue, replicas=replicas)
+    assert (not result_of(options, ["b (n 1)"], told).problems) is so
+
+
+def test_a_queue_of_several_servers_must_not_stop_accepting_for_long() -> None:
+    assert not result_of(OPTIONS, gap=30).problems
+    assert result_of(replace(OPTIONS, queue=SENTINEL), gap=30).problems
+    assert not result_of(replace(OPTIONS, queue=SENTINEL), gap=3).problems
+
+
+def test_a_time_without_acknowledged_events_is_a_gap_even_after_it(tmp_path: Path) -> None:
+    path, long = tmp_path / "ledger", 2 * SHORTEST
+    with open_ledger(path) as ledger, watched(path) as acceptance:
+        start = time.monotonic()
+        wait_until(lambda: acceptance.longest_gap(start) > long, "a gap")
+        ledger.promised("a", 0)
+        wait_until(lambda: acceptance.longest_gap(time.monotonic()) < long, "its end")
+        assert acceptance.longest_gap(start) > long
 
 
 def test_acknowledged_or_posted_events_may_be_stored_or_dead_once() -> None:

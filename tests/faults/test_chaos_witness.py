@@ -51,6 +51,29 @@ def test_events_unaccounted_for_are_false_and_unknown_accounts_are_not() -> None
     assert false_statements_of({**KNOWN, "conservation": {"balanced": None}}) == []
 
 
+def test_the_backlog_of_several_servers_may_be_that_of_a_former_primary() -> None:
+    accounts = {"balanced": True, "lost": 0, "queue_unaccounted": 0}
+    answer = {**KNOWN, "backlog": 9, "conservation": accounts}
+    assert false_statements_of(answer, replicas=1) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "replicas", "so"),
+    [
+        ({"lost": 3}, 0, True),  # nobody waited for a replica
+        ({"lost": 3}, 1, False),
+        ({"lost": 0}, 1, True),  # workers had stored what was not acknowledged
+        ({"queue_unaccounted": 1}, 0, False),
+    ],
+)
+def test_events_that_a_failover_loses_may_be_told_only_if_no_replica_confirms(
+    found: dict[str, int], replicas: int, so: bool
+) -> None:
+    conservation = {"balanced": False, "lost": 0, "queue_unaccounted": 0, **found}
+    answer = {**KNOWN, "conservation": conservation}
+    assert (false_statements_of(answer, replicas=replicas) == []) is so
+
+
 def test_a_missing_report_of_a_shard_without_progress_is_false() -> None:
     assert false_statements_of(KNOWN, stalled=[1])
     assert false_statements_of({**KNOWN, "attention": ["shard 0 waits: a bug"]}, stalled=[1])

@@ -19,6 +19,7 @@ from testbed.cluster import ClusterNodes, cluster_nodes
 from testbed.service import service
 from testbed.valkey import Node
 from testbed.waiting import wait_until
+from tests.faults.chaos.outside import Outside
 from tests.support.doctor_bench import findings_of
 from tests.support.failovers import (
     HARMS,
@@ -30,6 +31,7 @@ from tests.support.failovers import (
     paused,
 )
 from tests.support.queued import stored_ids
+from tests.support.short_chaos import run_briefly
 
 PAUSE_SECONDS = 4.0
 EVENT = {"component": "a", "environment": "b", "message": "c"}
@@ -237,6 +239,13 @@ def test_a_script_outlives_its_connections_and_follows_its_slot(
             await client.aclose()
 
     assert len(asyncio.run(clocks())) == 3
+
+
+def test_faults_of_a_queue_that_waits_for_replicas_lose_and_double_nothing(
+    clustered: StorageSettings, cluster: ClusterNodes
+) -> None:
+    names = ["kill -9 a primary of the queue", "pause a primary of the queue"]
+    run_briefly("cluster", Outside(cluster, 1), [*names, "move the slot of a shard"])
 
 
 def queue_failover(settings: StorageSettings) -> Finding:

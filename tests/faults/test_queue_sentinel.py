@@ -3,21 +3,26 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 
 from cli.doctor.check import Finding, Verdict
+from storage.queue.witness_record import read_evidence
 from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.sentinels import SentinelSet, sentinel_set
 from testbed.service import service
 from testbed.waiting import wait_until
+from tests.faults.chaos.outside import Outside
 from tests.support.doctor_bench import findings_of
 from tests.support.failovers import HARMS, SECONDS, Harm, cut_off, failing_over, paused
+from tests.support.short_chaos import run_briefly
 
 PAUSE_SECONDS = 4.0
+MORE = 20  # events
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,39 @@ def port_that_writes(client: redis.Redis) -> int:
     except redis.ConnectionError:  # the new primary may lack its replica for a moment
         return 0
     return int(client.info("server")["tcp_port"])
+
+
+def test_what_a_former_primary_goes_on_to_tell_is_no_loss(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    settings = watched.model_copy(update={"queue_replicas": 1})
+    with service(settings, workers=0) as running:
+
+        def accepted() -> bool:
+            event = {"component": "a", "environment": "b", "message": "c"}
+            return running.http.post("/events", json=event).status_code == 202
+
+        def conservation() -> dict[str, Any]:
+            return running.http.get("/status").json()["conservation"] or {}
+
+        first = sentinels.primary()
+        wait_until(lambda: conservation().get("lost") == 0, "connections to the primary")
+        with sentinels.cut_off(first):
+            wait_until(lambda: sentinels.primary() is not first, "another primary", SECONDS)
+            for _ in range(MORE):
+                wait_until(accepted, "an event to be accepted", SECONDS)
+            for _ in range(MORE):
+                assert not conservation().get("lost")
+            assert first.role() == "master"
+            wait_until(lambda: conservation().get("accepted", 0) >= MORE, "the new count", SECONDS)
+        assert not read_evidence(engine).gaps
+
+
+def test_faults_of_a_queue_that_waits_for_replicas_lose_and_double_nothing(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    names = ["kill -9 a primary of the queue", "pause a primary of the queue"]
+    run_briefly("sentinel", Outside(sentinels, 1), names)
 
 
 def queue_failover(settings: StorageSettings) -> Finding:

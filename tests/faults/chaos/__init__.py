@@ -5,4 +5,8 @@ generator (`load`) writes each acknowledged event to a ledger on disk. Faults ar
 (`draw`), injected (`kills`, `cuts`, `harm`, `refusals`, `freeze`) and undone; probes measure the
 time of recovery. A `witness` reads `/status` all the time and compares it with the truth. At the
 end the ledger is compared with PostgreSQL (`verdict`).
+
+With `--queue cluster` or `--queue sentinel` the queue is a set of servers `outside` of `activity
+up`, and its primaries fail over (`failovers`). The distant processes reach it without a proxy,
+because its servers tell their addresses themselves.
 """

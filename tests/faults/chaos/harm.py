@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
 import redis
 import sqlalchemy as sa
 
+from storage.redis.client import primary_addresses
 from tests.faults.chaos.stack import Stack
 
 UNDO_SECONDS = 30
@@ -20,17 +22,20 @@ _END_SESSIONS = (
 
 @contextmanager
 def fill_queue(stack: Stack, rng: Random) -> Iterator[str]:
-    """Lower the queue's memory limit below its use."""
+    """Lower the queue's memory limit below its use, on each of its primaries."""
     share = rng.uniform(0.5, 0.98)
-    with stack.server(stack.urls.queue_url) as queue:
-        before = _limit(queue)
-        info: Any = queue.info("memory")
-        limit = int(info["used_memory"] * share)
-        queue.config_set("maxmemory", limit)
+    before: dict[str, int] = {}
     try:
+        for url in primary_addresses(stack.urls.queue_url):
+            with stack.server(url) as queue:
+                before[url] = _limit(queue)
+                info: Any = queue.info("memory")
+                limit = int(info["used_memory"] * share)
+                queue.config_set("maxmemory", limit)
         yield f"{limit:,} bytes"
     finally:
-        _undo(stack, lambda: _set_limit(stack, before))
+        for url, bytes_ in before.items():
+            _undo(stack, partial(_set_limit, stack, url, bytes_))
 
 
 @contextmanager
@@ -86,8 +91,8 @@ def _limit(queue: redis.Redis) -> int:
     return int(found["maxmemory"])
 
 
-def _set_limit(stack: Stack, limit: int) -> None:
-    with stack.server(stack.urls.queue_url) as queue:
+def _set_limit(stack: Stack, url: str, limit: int) -> None:
+    with stack.server(url) as queue:
         queue.config_set("maxmemory", limit)
 
 

@@ -5,7 +5,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.chaos import cuts, freeze, harm, kills, power, readers, refusals, restarts
+from tests.faults.chaos import (
+    cuts,
+    failovers,
+    freeze,
+    harm,
+    kills,
+    power,
+    readers,
+    refusals,
+    restarts,
+)
+from tests.faults.chaos.outside import CLUSTER, SERVER
 from tests.faults.chaos.stack import Stack
 
 Fault = Callable[[Stack, Random], AbstractContextManager[str]]
@@ -50,6 +61,23 @@ KINDS = [
     Kind("freeze the queue while /status is asked", freeze.freeze_queue, 4, 6),
     Kind("readers that don't read and requests that don't end", readers.do_not_read, 2, 4),
 ]
+
+_OF_ONE_SERVER = (kills.kill_queue, power.zero_tail, kills.pause_queue, freeze.freeze_queue)
+_FAILOVERS = [
+    Kind("kill -9 a primary of the queue", failovers.kill_primary, 3, 5),
+    Kind("pause a primary of the queue", failovers.pause_primary, 4, 4),
+    Kind("cut a primary of the queue off", failovers.cut_off_primary, 4, 6),
+    Kind("cut connections to a primary of the queue", failovers.cut_connections),
+]
+_OF_A_CLUSTER = [Kind("move the slot of a shard", failovers.move_slot, 0.5, 2)]
+
+
+def kinds_of(queue: str) -> list[Kind]:
+    """Return the kinds of faults that apply to this kind of queue."""
+    if queue == SERVER:
+        return KINDS
+    others = [kind for kind in KINDS if kind.fault not in _OF_ONE_SERVER]
+    return [*others, *_FAILOVERS, *(_OF_A_CLUSTER if queue == CLUSTER else [])]
 
 
 def draw(rng: Random, kinds: list[Kind]) -> Iterator[Kind]:

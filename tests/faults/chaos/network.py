@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 
 from cli.urls import Urls
+from storage.redis_hosts import redis_hosts
 from tests.faults.chaos.proxy import Proxy
 
 QUEUE, CONTROL, POSTGRES = "queue", "control", "postgres"
@@ -21,7 +22,7 @@ class Network:
     """The proxies between the distant processes and the servers. Called from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, urls: Urls) -> None:
-        self._loop = loop
+        self._loop, self._queue_url = loop, urls.queue_url
         self._proxies = {role: Proxy(path) for role, path in _sockets(urls).items()}
 
     async def open(self) -> None:
@@ -44,11 +45,17 @@ class Network:
         asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(CALL_SECONDS)
 
     @property
+    def roles(self) -> list[str]:
+        """Return the servers that are behind proxies: all but a queue of several servers."""
+        return list(self._proxies)
+
+    @property
     def urls(self) -> Urls:
         """Return the addresses of the servers behind the proxies."""
         port = {role: proxy.port for role, proxy in self._proxies.items()}
+        queue = f"redis://127.0.0.1:{port[QUEUE]}/0" if QUEUE in port else self._queue_url
         return Urls(
-            f"redis://127.0.0.1:{port[QUEUE]}/0",
+            queue,
             f"redis://127.0.0.1:{port[CONTROL]}/0",
             f"postgresql+psycopg2://activity@127.0.0.1:{port[POSTGRES]}/activity?sslmode=disable",
         )
@@ -56,11 +63,16 @@ class Network:
 
 def _sockets(urls: Urls) -> dict[str, Path]:
     postgres: Any = sa.make_url(urls.database_url).query["host"]
+    sockets = {} if redis_hosts(urls.queue_url) else {QUEUE: _socket(urls.queue_url)}
     return {
-        QUEUE: Path(unquote(urlsplit(urls.queue_url).path)),
-        CONTROL: Path(unquote(urlsplit(urls.control_url).path)),
+        **sockets,
+        CONTROL: _socket(urls.control_url),
         POSTGRES: Path(postgres) / ".s.PGSQL.5432",
     }
+
+
+def _socket(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from cli.process.spawn import end, kill, spawn
 from cli.process.supervisor import Command, Supervisor
 from cli.urls import Urls
 from testbed.waiting import wait_until
+from tests.faults.chaos.outside import Outside
 
 CHECKOUT = Path(cli.__file__).resolve().parents[1]
 UP_STOP_SECONDS = 60
@@ -59,10 +60,14 @@ class Folder:
         return "\n".join(text.splitlines()[-lines:])
 
 
-def environment(urls: Urls | None = None) -> dict[str, str]:
+def environment(urls: Urls | None = None, outside: Outside | None = None) -> dict[str, str]:
     """Return the environment of a process: this checkout's code, and only these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTIVITY_")}
-    return {**kept, "PYTHONPATH": str(CHECKOUT), **(urls.environment() if urls else {})}
+    settings = {
+        **(urls.environment() if urls else {}),
+        **(outside.environment() if outside else {}),
+    }
+    return {**kept, "PYTHONPATH": str(CHECKOUT), **settings}
 
 
 def module(name: str, *arguments: object) -> list[str]:
@@ -89,11 +94,14 @@ class Program:
 class Up:
     """`activity up`, which may be killed and started again."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
+    def __init__(self, folder: Folder, port: int, outside: Outside | None = None) -> None:
+        """`outside`: the queue that takes the place of its own."""
         options = ["--data-dir", folder.data, "--port", port]
         options += ["--api-processes", API_PROCESSES, "--workers", WORKERS]
         self._folder = folder
-        self._program = Program("up", module("cli.main", "up", *options), folder)
+        name = "tests.faults.chaos.up_outside" if outside else "cli.main"
+        env = environment(outside=outside)
+        self._program = Program("up", module(name, "up", *options), folder, env)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -125,9 +133,11 @@ class Up:
 
 
 @contextmanager
-def distant(folder: Folder, port: int, urls: Urls) -> Iterator[Supervisor]:
+def distant(
+    folder: Folder, port: int, urls: Urls, outside: Outside | None = None
+) -> Iterator[Supervisor]:
     """Run one API process and one worker that reach the servers at `urls`."""
-    env = environment(urls)
+    env = environment(urls, outside)
     api = Program("distant-api", module("api", "--port", port), folder, env)
     supervisor = Supervisor([api, Program("distant-worker", module("worker"), folder, env)])
     supervisor.start()

@@ -3,8 +3,10 @@
 import os
 import platform
 from collections import defaultdict
+from collections.abc import Sequence
 
-from tests.faults.chaos.run import SLOW_SECONDS, Result
+from tests.faults.chaos.outside import SERVER
+from tests.faults.chaos.run import SLOW_SECONDS, Happened, Result
 
 
 def render(result: Result) -> str:
@@ -18,7 +20,7 @@ def render(result: Result) -> str:
         "## Events",
         _table(["", "events"], _events(result)),
         "## Faults",
-        _table(["fault", "times", "longest recovery"], _faults(result)),
+        _table(["fault", "times", "longest recovery", "longest gap"], _faults(result)),
         _RECOVERY,
         _table(["figure", "counts"], _MEANINGS, align="---"),
     ]
@@ -27,7 +29,8 @@ def render(result: Result) -> str:
 
 _RECOVERY = f"""A *recovery* is the time from the end of a fault (or from the kill) until new
 events, posted to both addresses, are acknowledged and their receipts say `stored`. It must stay
-below {SLOW_SECONDS:g} s."""
+below {SLOW_SECONDS:g} s. A *gap* is a time, from the beginning of the fault on, in which the load
+got no acknowledgement."""
 
 _MEANINGS = [
     [
@@ -37,6 +40,10 @@ _MEANINGS = [
     ],
     ["unconnected", "requests that found no listening process"],
     ["lost", "acknowledged ids that are in neither `events` nor `dead_letters`"],
+    [
+        "told by /status as lost",
+        "events that a failover of the queue may have lost; workers may have stored some of them",
+    ],
     ["waiting", "such ids that are still on the queue one minute after the load has ended"],
     ["doubled", "events stored under two ids, or ids stored twice"],
     ["invented", "rows that nobody posted"],
@@ -61,6 +68,8 @@ _MEANINGS = [
 def _what(result: Result) -> str:
     options = result.options
     command = f"make chaos SECONDS={options.seconds:g} SEED={options.seed} RATE={options.rate}"
+    if options.queue != SERVER:
+        command += f" QUEUE={options.queue} REPLICAS={options.replicas}"
     posted, kinds = result.counts["posted"], len({fault.kind for fault in result.faults})
     return (
         f"`{command}` on {os.cpu_count()} cores ({platform.system()}, Python "
@@ -85,6 +94,7 @@ def _events(result: Result) -> list[list[str]]:
         ("doubled", len(found.doubled)),
         ("waiting", len(found.waiting)),
         ("lost", len(found.lost)),
+        ("told by /status as lost", verdict.told),
         ("invented", len(found.invented)),
         ("altered", len(found.altered)),
         ("shards out of balance", len(verdict.unbalanced)),
@@ -107,12 +117,18 @@ def _outcome(name: str) -> str:
 
 
 def _faults(result: Result) -> list[list[str]]:
-    recoveries: dict[str, list[float]] = defaultdict(list)
+    by_kind: dict[str, list[Happened]] = defaultdict(list)
     for fault in result.faults:
-        recoveries[fault.kind].append(fault.recovery)
-    rows = [[kind, str(len(all_)), f"{max(all_):.2f} s"] for kind, all_ in recoveries.items()]
-    longest = max((fault.recovery for fault in result.faults), default=0.0)
-    return [*sorted(rows), ["**all**", str(len(result.faults)), f"**{longest:.2f} s**"]]
+        by_kind[fault.kind].append(fault)
+    rows = [[kind, *_figures(each)] for kind, each in sorted(by_kind.items())]
+    return [*rows, ["**all**", *(f"**{text}**" for text in _figures(result.faults))]]
+
+
+def _figures(faults: Sequence[Happened]) -> list[str]:
+    """Return the number of faults, the longest recovery, and the longest gap."""
+    recovery = max((fault.recovery for fault in faults), default=0.0)
+    gap = max((fault.gap for fault in faults), default=0.0)
+    return [str(len(faults)), f"{recovery:.2f} s", f"{gap:.2f} s"]
 
 
 def _table(head: list[str], rows: list[list[str]], align: str = "--:") -> str:

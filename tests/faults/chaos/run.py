@@ -8,9 +8,11 @@ from random import Random
 from typing import Any
 
 from tests.faults.chaos import pages
+from tests.faults.chaos.acceptance import Acceptance, watched
 from tests.faults.chaos.follower import Followed, followed
 from tests.faults.chaos.kinds import KINDS, Kind, draw
 from tests.faults.chaos.ledger import read_ledger
+from tests.faults.chaos.outside import SERVER, Outside
 from tests.faults.chaos.probe import Probe
 from tests.faults.chaos.programs import StackFailed, load, read_counts
 from tests.faults.chaos.served import Served
@@ -35,15 +37,21 @@ class Options:
     kinds: Sequence[Kind] = tuple(KINDS)
     slow_seconds: float = SLOW_SECONDS
     keep: bool = False
+    queue: str = SERVER
+    replicas: int = 0  # that must confirm an event, on a queue of several servers
 
 
 @dataclass(frozen=True)
 class Happened:
-    """One fault, and the seconds until the service had recovered from it."""
+    """One fault, the seconds until the service had recovered from it, and the longest gap.
+
+    `gap`: seconds in which no event was acknowledged, from the beginning of the fault on.
+    """
 
     kind: str
     note: str
     recovery: float
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Result:
         found, verdict = self.verdict.comparison, self.verdict
         lists = {
             "waiting": found.waiting,
-            "lost": found.lost,
+            "lost": [] if self._tells_loss else found.lost,
             "doubled": found.doubled,
             "invented": found.invented,
             "altered": found.altered,
@@ -82,7 +90,20 @@ class Result:
         wrong = [_summary(name, items) for name, items in lists.items() if items]
         slow = [f for f in self.faults if f.recovery >= self.options.slow_seconds]
         wrong += [f"slow: {f.kind} ({f.note}) took {f.recovery:.1f} s" for f in slow]
-        return [*self.failures, *wrong, *self._mistakes()]
+        return [*self.failures, *wrong, *self._gaps(), *self._mistakes()]
+
+    @property
+    def _tells_loss(self) -> bool:
+        """Return whether events may be lost, because no replica confirms them, and that is told."""
+        options = self.options
+        return options.queue != SERVER and not options.replicas and self.verdict.told > 0
+
+    def _gaps(self) -> list[str]:
+        """Return the faults of a queue of several servers that stopped accepting for too long."""
+        if self.options.queue == SERVER:  # nothing can accept while that is away
+            return []
+        found = [f for f in self.faults if f.gap >= self.options.slow_seconds]
+        return [f"gap: {f.kind} ({f.note}) accepted nothing for {f.gap:.1f} s" for f in found]
 
     def _mistakes(self) -> list[str]:
         """Return the answers that a valid event must never get, whatever is broken."""
@@ -102,6 +123,7 @@ class Breaking:
 
     stack: Stack
     probe: Probe
+    acceptance: Acceptance
     options: Options
     say: Say
     faults: list[Happened] = field(default_factory=list)
@@ -130,11 +152,13 @@ class Breaking:
 
     def _break(self, kind: Kind, rng: Random) -> None:
         self.stack.hold(rng.uniform(QUIETEST, QUIET))
+        start = time.monotonic()
         with kind.fault(self.stack, rng) as note:
             self.stack.hold(rng.uniform(kind.shortest, kind.longest))
         seconds = self.probe.recovery()
-        self.faults.append(Happened(kind.name, note, seconds))
-        self.say(f"{'':16}{note}: recovered in {seconds:.2f} s")
+        gap = self.acceptance.longest_gap(start)
+        self.faults.append(Happened(kind.name, note, seconds, gap))
+        self.say(f"{'':16}{note}: recovered in {seconds:.2f} s, longest gap {gap:.2f} s")
         self.stack.wait_whole()
         pages.visit(self.stack)
 
@@ -143,9 +167,12 @@ class Breaking:
         return "\n".join(f"--- {name} last said:\n{folder.tail(name)}" for name in LOGS)
 
 
-def run(options: Options, say: Say = print) -> Result:
-    """Run everything. Raises StackFailed if the service does not start."""
-    with run_folder(options.keep) as folder, running_stack(folder) as stack:
+def run(options: Options, say: Say = print, outside: Outside | None = None) -> Result:
+    """Run everything, with a queue `outside` of `activity up` if the options say so.
+
+    Raises StackFailed if the service does not start.
+    """
+    with run_folder(options.keep) as folder, running_stack(folder, outside) as stack:
         say(f"running on {folder.path}")
         probe = Probe(stack)
         probe.recovery()  # it works before anything is broken
@@ -153,8 +180,9 @@ def run(options: Options, say: Say = print) -> Result:
             witnessed(stack) as witness,
             followed(stack.urls.database_url) as follower,
             load(folder, options.rate, *stack.ports),
+            watched(folder.ledger) as acceptance,
         ):
-            breaking = Breaking(stack, probe, options, say)
+            breaking = Breaking(stack, probe, acceptance, options, say)
             seconds = breaking.run()
         counts = read_counts(folder)
         say("judging")

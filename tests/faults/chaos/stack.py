@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +18,22 @@ from cli import state
 from cli.errors import NothingRuns
 from cli.process.supervisor import Supervisor
 from cli.urls import Urls
+from storage.queue.counters import shards_of
+from storage.redis import keys
+from storage.redis.client import connect
 from testbed.ports import free_ports
 from testbed.waiting import T, wait_until
 from tests.faults.chaos.network import Network, network
+from tests.faults.chaos.outside import Outside
 from tests.faults.chaos.programs import API_PROCESSES, WORKERS, Folder, Up, distant
 from tests.faults.chaos.record import Record
 from tests.faults.chaos.served import Served
 
+READY_SECONDS = 180  # on a busy machine
 WHOLE_SECONDS = 30
 ROLES = ["api"] * API_PROCESSES + ["control", "postgres", "queue", "supervisor"]
 ROLES += ["worker"] * WORKERS
+SHARDS = 4  # the default of the service
 _POLL_SECONDS = 0.03
 
 _pause = threading.Event()
@@ -43,6 +49,7 @@ class Stack:
     network: Network
     urls: Urls
     ports: tuple[int, int]  # the main address, and the distant API process
+    outside: Outside | None = None  # the queue, if it is not the one of `up`
     record: Record = field(default_factory=Record)
     served: Served = field(default_factory=Served)
 
@@ -77,9 +84,20 @@ class Stack:
 
     @contextmanager
     def server(self, url: str) -> Iterator[redis.Redis]:
-        """Connect directly to queue or control."""
+        """Connect directly to one server."""
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2) as client:
             yield client
+
+    @contextmanager
+    def queue(self) -> Iterator[redis.Redis]:
+        """Connect directly to the queue, whichever of its servers has a key."""
+        with connect(self.urls.queue_url) as client:
+            yield client
+
+    def shards(self) -> Sequence[keys.Tag]:
+        """Return the tag of each shard."""
+        with self.queue() as queue:
+            return shard_tags(queue)
 
     @contextmanager
     def database(self) -> Iterator[sa.Connection]:
@@ -103,7 +121,8 @@ class Stack:
         found = self._running()
         roles = sorted(role for role, _ in found)
         # By the supervisor's pid: processes of a killed run may still be ending.
-        return roles == ROLES and ("supervisor", self.up.pid) in found and self._distant_live()
+        wanted = [role for role in ROLES if role != "queue" or not self.outside]
+        return roles == wanted and ("supervisor", self.up.pid) in found and self._distant_live()
 
     def _distant_live(self) -> bool:
         return len(self.distant.pids()) == 2
@@ -113,6 +132,11 @@ def signal_process(pid: int, number: signal.Signals) -> None:
     """Send a signal, unless the process is gone."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def shard_tags(queue: redis.Redis) -> Sequence[keys.Tag]:
+    """Return the tag of each shard. Raises QueueUnavailable."""
+    return keys.tags(queue)[: shards_of(queue, SHARDS)]
 
 
 @contextmanager
@@ -128,17 +152,17 @@ def run_folder(keep: bool = False) -> Iterator[Folder]:
 
 
 @contextmanager
-def running_stack(folder: Folder) -> Iterator[Stack]:
-    """Run the whole service for the block."""
+def running_stack(folder: Folder, outside: Outside | None = None) -> Iterator[Stack]:
+    """Run the whole service for the block, with the queue outside of it if there is one."""
     main, distant_port = free_ports(2)
     with ExitStack() as stack:
-        up = Up(folder, main)
+        up = Up(folder, main, outside)
         stack.callback(up.stop)
         up.start()
         urls = _urls(folder, up)
         between = stack.enter_context(network(urls))
-        keeper = stack.enter_context(distant(folder, distant_port, between.urls))
-        running = Stack(folder, up, keeper, between, urls, (main, distant_port))
+        keeper = stack.enter_context(distant(folder, distant_port, between.urls, outside))
+        running = Stack(folder, up, keeper, between, urls, (main, distant_port), outside)
         running.wait_whole()
         yield running
 
@@ -148,5 +172,5 @@ def _urls(folder: Folder, up: Up) -> Urls:
         up.check()
         return "ready: " in folder.tail("up")
 
-    wait_until(ready, "`activity up` to be ready", 90)
+    wait_until(ready, "`activity up` to be ready", READY_SECONDS)
     return state.running(folder.data).urls

@@ -8,12 +8,14 @@ from uuid import UUID
 import redis
 import sqlalchemy as sa
 
+from storage.errors import QueueUnavailable
 from storage.redis import keys
 from tests.faults.chaos.client import get
 from tests.faults.chaos.compare import Comparison, Numbered, compare
 from tests.faults.chaos.letters import dead_letters, misplaced_letters
 from tests.faults.chaos.pages import stale_pages
-from tests.faults.chaos.stack import Stack
+from tests.faults.chaos.stack import Stack, shard_tags
+from tests.faults.chaos.truth import is_accounted
 
 DRAINED_SECONDS = 60
 STATUS_SECONDS = 15
@@ -25,6 +27,7 @@ class Verdict:
 
     comparison: Comparison
     unbalanced: Sequence[str]
+    told: int  # events that /status tells as lost
     stale: Sequence[str]
     misplaced: Sequence[str]
 
@@ -32,18 +35,19 @@ class Verdict:
 def judge(stack: Stack, promised: list[Numbered], posted: list[range]) -> Verdict:
     """Wait until the backlog is empty (or for DRAINED_SECONDS), then compare everything."""
     unbalanced = [*_undrained(stack), *_unbalanced(stack), *_unbalanced_by_status(stack)]
+    told = (_conservation(stack) or {}).get("lost") or 0
     dead, garbage = dead_letters(stack)
     comparison = compare(promised, stored_events(stack), dead, posted, _queued(stack))
     misplaced = misplaced_letters(stack.record, dead, garbage)
-    return Verdict(comparison, unbalanced, stale_pages(stack), misplaced)
+    return Verdict(comparison, unbalanced, told, stale_pages(stack), misplaced)
 
 
 def _undrained(stack: Stack) -> list[str]:
     def idle() -> bool:
         try:
-            with stack.server(stack.urls.queue_url) as queue:
-                return not any(_backlog(queue, shard) for shard in _shards(queue))
-        except redis.RedisError:
+            with stack.queue() as queue:
+                return not any(_backlog(queue, tag) for tag in shard_tags(queue))
+        except (redis.RedisError, QueueUnavailable):
             return False
 
     try:
@@ -54,11 +58,11 @@ def _undrained(stack: Stack) -> list[str]:
 
 
 def _unbalanced(stack: Stack) -> list[str]:
-    with stack.server(stack.urls.queue_url) as queue:
-        return [fault for shard in _shards(queue) for fault in _shard_faults(queue, shard)]
+    with stack.queue() as queue:
+        return [fault for tag in shard_tags(queue) for fault in _shard_faults(queue, tag)]
 
 
-def _shard_faults(queue: redis.Redis, shard: int) -> list[str]:
+def _shard_faults(queue: redis.Redis, shard: keys.Tag) -> list[str]:
     found = queue.hmget(keys.state(shard), "accepted", "trimmed")
     accepted, trimmed = (int(value or 0) for value in found)
     waiting, known = _backlog(queue, shard), queue.hlen(keys.ids(shard))
@@ -76,10 +80,11 @@ def _unbalanced_by_status(stack: Stack) -> list[str]:
     if get(port, "/status").status == 404:
         return []
 
+    replicas = stack.outside.replicas if stack.outside else None
+
     def balanced() -> bool:
-        answer = get(port, "/status")
-        conservation = answer.json().get("conservation") if answer.status == 200 else None
-        return bool(conservation and conservation["balanced"])
+        found = _conservation(stack)
+        return bool(found and found["balanced"] is not None and is_accounted(found, replicas))
 
     try:
         stack.wait(balanced, "/status to balance", STATUS_SECONDS)
@@ -88,11 +93,14 @@ def _unbalanced_by_status(stack: Stack) -> list[str]:
     return []
 
 
-def _shards(queue: redis.Redis) -> range:
-    return range(int(queue.zscore(keys.SHARD_COUNT, "count") or 0))
+def _conservation(stack: Stack) -> dict[str, Any] | None:
+    """Return what /status tells of the events' accounts, None if it does not answer."""
+    answer = get(stack.ports[0], "/status")
+    found: dict[str, Any] | None = answer.json()["conservation"] if answer.status == 200 else None
+    return found
 
 
-def _backlog(queue: redis.Redis, shard: int) -> int:
+def _backlog(queue: redis.Redis, shard: keys.Tag) -> int:
     return int(queue.xlen(keys.stream(shard)))
 
 
@@ -104,6 +112,8 @@ def stored_events(stack: Stack) -> list[Numbered]:
 
 
 def _queued(stack: Stack) -> set[str]:
-    with stack.server(stack.urls.queue_url) as queue:
-        found: list[Any] = [each for n in _shards(queue) for each in queue.hkeys(keys.ids(n))]
+    with stack.queue() as queue:
+        found: list[Any] = [
+            each for tag in shard_tags(queue) for each in queue.hkeys(keys.ids(tag))
+        ]
     return {str(UUID(bytes=raw)) for raw in found}

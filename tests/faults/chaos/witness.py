@@ -10,9 +10,10 @@ from typing import Any
 
 import redis
 
+from storage.errors import QueueUnavailable
 from storage.redis import keys
-from tests.faults.chaos.record import Record
-from tests.faults.chaos.stack import Stack
+from storage.redis.client import connect
+from tests.faults.chaos.stack import Stack, shard_tags
 from tests.faults.chaos.truth import STALL_SECONDS, Counters, Observation, false_statements
 
 PAUSE_SECONDS = 0.2
@@ -24,10 +25,11 @@ _KEPT = 100
 class Witness:
     """One thread for each address; `answers` counts them, `false` lists false statements."""
 
-    def __init__(self, queue_url: str, record: Record) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.answers = 0
         self.false: list[str] = []
-        self._url, self._record = queue_url, record
+        self._url, self._record = stack.urls.queue_url, stack.record
+        self._replicas = stack.outside.replicas if stack.outside else None
         self._unchanged: dict[int, tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -38,9 +40,9 @@ class Witness:
 
     def watch(self, port: int) -> None:
         """Read `/status` of this port until `stop`."""
-        options = {"socket_timeout": POLL_SECONDS, "socket_connect_timeout": POLL_SECONDS}
-        with redis.Redis.from_url(self._url, **options) as queue:
-            while not self._stop.wait(PAUSE_SECONDS):
+        while not self._stop.wait(PAUSE_SECONDS):
+            # Anew each time: a former primary that somebody is connected to tells what was.
+            with connect(self._url, POLL_SECONDS) as queue:
                 self._ask(port, queue)
 
     def _ask(self, port: int, queue: redis.Redis) -> None:
@@ -56,14 +58,14 @@ class Witness:
         after = self._read_shards(queue)
         foreign = len(self._record.garbage)
         stalled = self._stalled_shards(start)
-        self._note(false_statements(Observation(answer, before, after, foreign, frozen, stalled)))
+        found = before, after, foreign, frozen, stalled, self._replicas
+        self._note(false_statements(Observation(answer, *found)))
 
     def _read_shards(self, queue: redis.Redis) -> list[Counters] | None:
         """Read every shard; None when the queue does not answer."""
         try:
-            count = int(queue.zscore(keys.SHARD_COUNT, "count") or 0)
-            found = [_counters(queue, shard) for shard in range(count)]
-        except redis.RedisError:
+            found = [_counters(queue, tag) for tag in shard_tags(queue)]
+        except (redis.RedisError, QueueUnavailable):
             return None
         with self._lock:
             for shard, one in enumerate(found):
@@ -84,13 +86,10 @@ class Witness:
             self.false += found[: _KEPT - len(self.false)]
 
 
-def _counters(queue: redis.Redis, shard: int) -> Counters:
-    """Read the counters of the shard at one instant."""
-    pipe = queue.pipeline(transaction=True)
-    pipe.hmget(keys.state(shard), "accepted", "trimmed")
-    pipe.xlen(keys.stream(shard))
-    (accepted, trimmed), waiting = pipe.execute()
-    return Counters(int(accepted or 0), int(trimmed or 0), int(waiting))
+def _counters(queue: redis.Redis, shard: keys.Tag) -> Counters:
+    """Read both counts at one instant, and what waits a moment later."""
+    accepted, trimmed = queue.hmget(keys.state(shard), "accepted", "trimmed")
+    return Counters(int(accepted or 0), int(trimmed or 0), int(queue.xlen(keys.stream(shard))))
 
 
 def _status(port: int) -> tuple[int, dict[str, Any] | None]:
@@ -110,7 +109,7 @@ def _status(port: int) -> tuple[int, dict[str, Any] | None]:
 @contextmanager
 def witnessed(stack: Stack) -> Iterator[Witness]:
     """Run a witness for the block."""
-    witness = Witness(stack.urls.queue_url, stack.record)
+    witness = Witness(stack)
     threads = [threading.Thread(target=witness.watch, args=(port,)) for port in stack.ports]
     for thread in threads:
         thread.start()

@@ -1,5 +1,6 @@
 """What the service asks of the queue works on a cluster too, whose keys are on several servers."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +22,13 @@ from storage.access.pending_audit import pending_lines
 from storage.erasure.forgetting import LogRewrite
 from storage.model.erasing import Address, Tombstone
 from storage.queue import counters
+from storage.queue.cluster_inspector import ClusterInspector
 from storage.queue.producer import IdempotencyRecord
 from storage.queue.tombstones import QueueTombstones
+from storage.queue.witness import Evidence
+from storage.queue.witness_record import shards_beside
 from storage.redis import keys
-from storage.redis.client import connect
+from storage.redis.client import connect, connect_async
 from storage.settings import StorageSettings
 from testbed.cluster import ClusterNodes, cluster_nodes
 from testbed.service import service
@@ -209,3 +213,18 @@ def test_counters_are_set_after_a_restore_and_keys_forgotten(queue: redis.Redis)
         assert counters.backlog(queue, shard) == 0
     assert counters.accepted_counts(queue, SHARDS) == {n: 5 + n for n in range(SHARDS)}
     assert counters.forget_idempotency_keys(queue) == SHARDS
+
+
+def test_counts_that_have_fallen_are_read_again_where_a_replica_confirms(
+    clustered: StorageSettings,
+) -> None:
+    async def read() -> list[int]:
+        client = connect_async(clustered.queue_url)
+        try:
+            awaiting = ClusterInspector(client, SHARDS, awaited=1)
+            found = await shards_beside(Evidence({0: 10}, {}, []), awaiting)
+            return [shard.accepted for shard in found]
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(read()) == [0] * SHARDS

@@ -45,6 +45,12 @@ def test_a_loss_that_the_next_append_exceeds_is_seen() -> None:
     assert lost(witness, 1_098) == 2
 
 
+def test_a_count_below_what_is_known_is_noticed() -> None:
+    known = told(100).evidence()
+    assert known.exceeds([shard(500, number=1), shard(99)])
+    assert not known.exceeds([shard(100), shard(0, number=1)])
+
+
 def test_an_answer_that_comes_late_is_no_loss() -> None:
     witness = told(100)
     known = witness.known(0)
