@@ -22,9 +22,9 @@ def test_a_script_asks_once_which_node_has_its_keys() -> None:
         client = connect_async("redis+cluster://127.0.0.1:1")
         cluster = cast(AsyncCluster, client)
         node = Node("127.0.0.1", 1)
-        cluster.nodes_manager.default_node = node
         slot_of = cluster.keyslot
-        cluster.nodes_manager.slots_cache = {slot_of(NAMES[0]): [node]}
+        slots = {slot_of(NAMES[0]): [node]}
+        vars(cluster.nodes_manager).update(default_node=node, slots_cache=slots)
         cluster._initialize = False  # the slots are known
         cluster.keyslot = lambda key: asked.append(key) or slot_of(key)  # type: ignore
         try:
