@@ -23,8 +23,8 @@ def test_a_script_asks_once_which_node_has_its_keys() -> None:
         cluster = cast(AsyncCluster, client)
         node = Node("127.0.0.1", 1)
         slot_of = cluster.keyslot
-        slots = {slot_of(NAMES[0]): [node]}
-        vars(cluster.nodes_manager).update(default_node=node, slots_cache=slots)
+        cluster.nodes_manager.default_node = node
+        cluster.nodes_manager.slots_cache = {slot_of(NAMES[0]): [node]}
         cluster._initialize = False  # the slots are known
         cluster.keyslot = lambda key: asked.append(key) or slot_of(key)  # type: ignore
         try:
