@@ -203,9 +203,8 @@ async def learn_slots(client: redis.asyncio.Redis, failed: str) -> None:
     """
     cluster = cast(AsyncCluster, client)
     cluster.nodes_manager.move_node_to_end_of_cached_nodes(failed)  # the first one is asked more
-    cluster._initialize = True
     with _redis_errors():
-        await cluster.initialize(last_failed_node_name=failed)
+        await cluster.nodes_manager.initialize(last_failed_node_name=failed)
 
 
 async def node_of(client: redis.asyncio.Redis, key: str) -> Any:
