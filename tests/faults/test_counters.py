@@ -117,15 +117,7 @@ def test_rolling_restarts_lose_no_count(api: ApiCommand, settings: StorageSettin
     with counted_load(url(api)) as (load, scraper):
         for _ in range(2):
             wait_for_more(load, scraper)
-            before = api.pids()
-            api.process.send_signal(signal.SIGUSR1)
-            wait_until(
-                lambda old=before: (  # type: ignore[misc]
-                    len(api.pids()) == PROCESSES and not set(api.pids()) & set(old)
-                ),
-                "new API processes",
-                SECONDS,
-            )
+            api.restart()
         wait_for_more(load, scraper)
     assert scraper.fallen == []
     assert (load.unknown, load.other, load.refused_unknown) == ([], [], 0)

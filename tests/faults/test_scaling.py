@@ -15,7 +15,7 @@ from storage.postgres.engine import short_engine
 from storage.settings import StorageSettings
 from testbed.servers import environment
 from testbed.waiting import wait_until
-from tests.faults.test_restarts import replaced, wait_for_more
+from tests.faults.test_restarts import wait_for_more
 from tests.support.api_command import ApiCommand, api_command
 from tests.support.queued import stored_ids
 from tests.support.witness import tcp, witness
@@ -74,12 +74,6 @@ def post_batch(api: ApiCommand) -> list[str]:
     return [one["id"] for one in answer.json()["results"]]
 
 
-def restart(api: ApiCommand) -> None:
-    before = api.pids()
-    api.process.send_signal(signal.SIGUSR1)
-    wait_until(replaced(api, before), "new API processes", SECONDS)
-
-
 def test_scaled_workers_and_a_restarted_api_fail_nothing_and_lose_nothing(
     api: ApiCommand, pods: Pods, settings: StorageSettings
 ) -> None:
@@ -90,7 +84,7 @@ def test_scaled_workers_and_a_restarted_api_fail_nothing_and_lose_nothing(
         for count in (4, 1):
             posted += [id_ for _ in range(5) for id_ in post_batch(api)]
             pods.scale(count)
-            restart(api)
+            api.restart()
             wait_until(lambda n=count: get(api, "/status")["workers"] == n, f"{count} workers")  # type: ignore[misc]
             wait_for_more(seen)
     assert (seen.failures, seen.refused) == ([], 0)

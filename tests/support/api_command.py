@@ -9,8 +9,9 @@ from pathlib import Path
 
 from storage.settings import StorageSettings
 from testbed.servers import environment
+from testbed.waiting import wait_until
 
-STOP_SECONDS = 60
+STOP_SECONDS = RESTART_SECONDS = 60
 
 
 class ApiCommand:
@@ -37,6 +38,17 @@ class ApiCommand:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in children]
+
+    def restart(self) -> None:
+        """Ask for a rolling restart, and wait until each API process is a new one."""
+        before = self.pids()
+        self.process.send_signal(signal.SIGUSR1)
+
+        def replaced() -> bool:
+            now = self.pids()
+            return len(now) == len(before) and not set(now) & set(before)
+
+        wait_until(replaced, "new API processes", RESTART_SECONDS)
 
     def stop(self) -> str:
         """Stop the command with SIGTERM; return what it wrote to stderr."""
