@@ -7,8 +7,7 @@ takes the partition's place.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -19,7 +18,7 @@ from storage.errors import DatabaseMismatch
 from storage.events.feed_numbers import number_of
 from storage.events.hour_counts import ATTACHED
 from storage.postgres import locks
-from storage.postgres.engine import outside_transaction, transaction
+from storage.postgres.engine import outside_transaction, snapshot, transaction
 from storage.postgres.locks import Lock
 from storage.postgres.tables import drain_ledger, erasure_hours, events
 from storage.server_errors import sqlstate
@@ -141,7 +140,7 @@ def _copy_name(partition: Partition) -> str:
 def _copy(engine: sa.Engine, partition: Partition, copy: str) -> Batches:
     """Make the copy of a snapshot, with its indexes; return which batches it has."""
     start, end = (instant.isoformat() for instant in partition.span)
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         run = connection.exec_driver_sql
         run("SET LOCAL synchronize_seqscans = off")
         run(f"CREATE TABLE {copy} (LIKE events INCLUDING ALL EXCLUDING INDEXES)")
@@ -172,7 +171,7 @@ def _index(row: sa.Row[tuple[object, ...]], copy: str) -> str:
 
 def _catch_up(engine: sa.Engine, partition: Partition, copy: str, seen: Batches) -> Batches:
     """Copy what was stored since, and check that nothing else has changed. Raises RowsChanged."""
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         now = _copy_later(connection, partition, copy, seen)
         counts = (_plain(f"SELECT count(*) FROM {name}") for name in (partition.name, copy))
         stored, copied = (connection.exec_driver_sql(text).scalar() for text in counts)
@@ -250,12 +249,6 @@ def _forget_hours(connection: sa.Connection, start: datetime, end: datetime) -> 
 def _batches(connection: sa.Connection) -> Batches:
     columns = (drain_ledger.c.shard, drain_ledger.c.batches)
     return {row.shard: row.batches for row in connection.execute(sa.select(*columns))}
-
-
-@contextmanager
-def _snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
-    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
-        yield connection
 
 
 def _last_name(name: str) -> str:

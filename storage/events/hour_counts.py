@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from storage.postgres import partitions
-from storage.postgres.engine import transaction
+from storage.postgres.engine import snapshot
 from storage.postgres.partitions import Span
 
 HOUR = timedelta(hours=1)
@@ -85,7 +85,7 @@ def read_differing(engine: sa.Engine, hour: datetime) -> int | None:
 
     Raises DatabaseUnavailable.
     """
-    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
+    with snapshot(engine) as connection:
         if not partitions.covers(counted_spans(connection), hour):
             return None
         return differing(connection, hour)

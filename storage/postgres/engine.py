@@ -179,8 +179,39 @@ def outside_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises what `transaction` raises.
     """
-    with database_errors(), engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    with database_errors(), engine.connect() as connection, autocommit(connection):
+        yield connection
+
+
+@contextmanager
+def autocommit(connection: sa.Connection) -> Iterator[None]:
+    """Let each statement commit in the block. Raises DBAPIError.
+
+    With SQLAlchemy's own option for it, a session that ends in the block takes its place in the
+    pool with it for good: the pool sets the option back, fails, and has not yet taken it back.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.autocommit = True
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                driver.autocommit = False
+    except psycopg2.Error as error:
+        connection.invalidate(error)
+        raise sa.exc.DBAPIError(None, None, error, connection_invalidated=True) from error
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Run one unit of work whose statements all see the same state. Raises what `transaction` does.
+
+    Not by SQLAlchemy's option, for the reason that `autocommit` gives.
+    """
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield connection
 
 
 class TimeLeft:

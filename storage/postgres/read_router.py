@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TypeVar
 
-import psycopg2
 import sqlalchemy as sa
 
 from storage.errors import QueryTooSlow, StorageError
 from storage.metrics.instruments import standby_reads
 from storage.model.wal_position import WalPosition
 from storage.postgres.connector import impatient
-from storage.postgres.engine import ANSWER_SECONDS, transaction
+from storage.postgres.engine import ANSWER_SECONDS, autocommit, transaction
 from storage.postgres.standby import Standby, replayed_on
 from storage.server_errors import database_errors, is_recovery_conflict
 
@@ -120,7 +119,8 @@ def _waits_for(standby: Standby, connection: sa.Connection, wal: WalPosition) ->
     if seen and seen.includes(wal):
         standby.is_late = False
         return True
-    with impatient(WAIT_SECONDS), _outside_transaction(connection):
+    # Statements by themselves: a snapshot of before the last of them would be too old.
+    with impatient(WAIT_SECONDS), autocommit(connection):
         end, pause = time.monotonic() + WAIT_SECONDS * (not standby.is_late), _FIRST_PAUSE
         while (found := replayed_on(connection)) and found.position[:2] == wal[:2]:
             connection.info[_REPLAYED] = found.position
@@ -131,17 +131,3 @@ def _waits_for(standby: Standby, connection: sa.Connection, wal: WalPosition) ->
             time.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
     return False
-
-
-@contextmanager
-def _outside_transaction(connection: sa.Connection) -> Iterator[None]:
-    """Let statements run by themselves: a snapshot of before the last of them would be too old."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    try:
-        driver.autocommit = True
-        yield
-        driver.autocommit = False
-    except psycopg2.Error as error:
-        connection.invalidate(error)
-        raise sa.exc.DBAPIError(None, None, error, connection_invalidated=True) from error
