@@ -1,5 +1,6 @@
 """Choose ports for the servers under test."""
 
+import atexit
 import random
 import socket
 
@@ -33,3 +34,9 @@ def _choose(port: int) -> bool:
         return False
     _chosen.append(chosen)
     return True
+
+
+@atexit.register
+def _close() -> None:
+    for each in _chosen:
+        each.close()

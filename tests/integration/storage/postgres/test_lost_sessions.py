@@ -20,6 +20,8 @@ def test_a_session_that_ends_in_a_block_is_replaced(
     settings: StorageSettings, servers: TestServers, block: Block
 ) -> None:
     engine = writing_engine(settings.database_url)  # a pool of one
+    with block(engine) as connection:  # the second time more has to be set back
+        connection.exec_driver_sql("SELECT 1")
     with suppress(DatabaseUnavailable), block(engine) as connection:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         servers.execute(f"SELECT pg_terminate_backend({pid}, {WAIT_MS})")
