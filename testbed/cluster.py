@@ -53,11 +53,10 @@ class ClusterNodes:
     def cut_off(self, primary: Node) -> Iterator[None]:
         """Cut a primary off from its replica and the other nodes; its clients still reach it."""
         primary.ask("DEBUG", "DROP-CLUSTER-PACKET-FILTER", _EVERY_PACKET)
-        primary.refuse_peers()
         try:
-            yield
+            with primary.without_peers():
+                yield
         finally:
-            primary.admit_peers()
             primary.ask("DEBUG", "DROP-CLUSTER-PACKET-FILTER", _NO_PACKET)
 
     def is_whole(self) -> bool:

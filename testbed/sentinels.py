@@ -40,11 +40,8 @@ class SentinelSet:
     @contextmanager
     def cut_off(self, primary: Node) -> Iterator[None]:
         """Cut a primary off from its replicas and the Sentinels; its clients still reach it."""
-        primary.refuse_peers()
-        try:
+        with primary.without_peers():
             yield
-        finally:
-            primary.admit_peers()
 
     def is_whole(self) -> bool:
         """Return whether the Sentinels agree, and every replica follows the primary."""

@@ -118,14 +118,15 @@ class Node:
             kill(self._process)
             self._process = None
 
-    def refuse_peers(self) -> None:
-        """End the connections of replicas and Sentinels, and accept none until `admit_peers`."""
+    @contextmanager
+    def without_peers(self) -> Iterator[None]:
+        """End the connections of replicas and Sentinels, and accept none during the block."""
         self.ask("ACL", "SETUSER", PEERS, "off")
         self.ask("CLIENT", "KILL", "USER", PEERS)
-
-    def admit_peers(self) -> None:
-        """Let replicas and Sentinels connect again."""
-        self.ask("ACL", "SETUSER", PEERS, "on")
+        try:
+            yield
+        finally:
+            self.ask("ACL", "SETUSER", PEERS, "on")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
