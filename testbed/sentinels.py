@@ -43,6 +43,13 @@ class SentinelSet:
         with primary.without_peers():
             yield
 
+    @contextmanager
+    def unwatched_with_a_replica(self, primary: Node) -> Iterator[None]:
+        """Cut a primary and one of its replicas off from the Sentinels, and from nothing else."""
+        replica = next(each for each in self.servers if each is not primary)
+        with primary.without_watchers(), replica.without_watchers():
+            yield
+
     def is_whole(self) -> bool:
         """Return whether the Sentinels agree, and every replica follows the primary."""
         primary = self.primary()

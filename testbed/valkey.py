@@ -128,6 +128,17 @@ class Node:
         finally:
             self.ask("ACL", "SETUSER", PEERS, "on")
 
+    @contextmanager
+    def without_watchers(self) -> Iterator[None]:
+        """End the connections of Sentinels, and accept none during the block; replicas stay."""
+        self.ask("ACL", "SETUSER", PEERS, "off")
+        for kind in ("normal", "pubsub"):
+            self.ask("CLIENT", "KILL", "USER", PEERS, "TYPE", kind)
+        try:
+            yield
+        finally:
+            self.ask("ACL", "SETUSER", PEERS, "on")
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

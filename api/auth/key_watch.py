@@ -84,8 +84,7 @@ class QueueWatch(_Watch):
             await self._record_uses()
 
     async def _look(self) -> None:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            version = await self._stores.version()
+        version = await self._ask_version()
         if version is None:
             self._version = None  # it may come back as an older copy with the same version
             return
@@ -97,6 +96,14 @@ class QueueWatch(_Watch):
         if now - self._recorded_at >= MERGE_SECONDS:
             self._recorded_at = now
             await self._record_uses()
+
+    async def _ask_version(self) -> str | None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._stores.version()
+        except TimeoutError as error:
+            reason = f"the queue does not answer within {ANSWER_SECONDS} s"
+            raise QueueUnavailable(reason) from error
 
     async def _record_uses(self) -> None:
         self._uses |= self._ring.take_uses()

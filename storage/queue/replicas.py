@@ -2,10 +2,12 @@
 
 WAIT and WAITAOF wait for the writes of their own connection. WAITAOF alone would ask a replica
 before it has fsynced the write, and hear of the fsync with its next report, a second later.
+Sentinels must also be sure that no failover had begun by then: a replica that has not been told of
+it yet confirms what the former primary writes.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import redis.asyncio
 from redis.exceptions import NoScriptError
@@ -13,6 +15,7 @@ from redis.exceptions import NoScriptError
 from storage.errors import NotReplicated
 from storage.redis import keys
 from storage.redis.script_runner import Argument, digest, source
+from storage.redis.sentinel import require_primary
 
 WAIT_MS = 1_000  # for the memory of replicas, and then for their disk; redis-py waits for 5 s
 CHECK_MS = 300  # the same for probes, which are asked for an answer within a second
@@ -35,6 +38,16 @@ class Replicas(Protocol):
         """Close the connections."""
 
 
+class _Run(NamedTuple):
+    """The answers to a script, to WAIT and to WAITAOF, and the connection over which they came.
+
+    Each answer may be an error.
+    """
+
+    answers: Sequence[Any]
+    connection: Any
+
+
 class ReplicatedRunner:
     """Runs appending scripts. What they return counts once replicas have the writes on disk.
 
@@ -55,13 +68,12 @@ class ReplicatedRunner:
         """
         if self._are_behind:
             await self.confirm()
-        answer, *waited = await _run_and_wait(
-            self._client, script, names, args, self.count, WAIT_MS
-        )
+        run = await _run_and_wait(self._client, script, names, args, self.count, WAIT_MS)
+        answer = run.answers[0]
         if isinstance(answer, Exception):
             raise answer
         if not isinstance(answer, int):  # an int is a refusal: nothing was written
-            self._judge(waited)
+            await self._judge(run)
         return answer
 
     async def confirm(self, *_: str) -> None:
@@ -69,18 +81,15 @@ class ReplicatedRunner:
 
         Raises NotReplicated, and redis-py's errors.
         """
-        written, *waited = await _run_and_wait(
-            self._client, "queue/probe", [keys.PROBE], [], self.count, WAIT_MS
-        )
-        self._judge([written, *waited])
+        await self._judge(await _probe(self._client, self.count, WAIT_MS))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    def _judge(self, answers: Sequence[Any]) -> None:
+    async def _judge(self, run: _Run) -> None:
         self._are_behind = True
-        require(answers, self.count)
+        await _require_kept(self._client, run, self.count)
         self._are_behind = False
 
 
@@ -89,8 +98,17 @@ async def confirm(client: redis.asyncio.Redis, replicas: int) -> None:
 
     Raises NotReplicated, and redis-py's errors.
     """
-    answers = await _run_and_wait(client, "queue/probe", [keys.PROBE], [], replicas, CHECK_MS)
-    require(answers, replicas)
+    await _require_kept(client, await _probe(client, replicas, CHECK_MS), replicas)
+
+
+async def _probe(client: redis.asyncio.Redis, replicas: int, wait_ms: int) -> _Run:
+    return await _run_and_wait(client, "queue/probe", [keys.PROBE], [], replicas, wait_ms)
+
+
+async def _require_kept(client: redis.asyncio.Redis, run: _Run, replicas: int) -> None:
+    """Raise the first error among the answers, or NotReplicated if a failover may lose the run."""
+    require(run.answers, replicas)
+    await require_primary(client, run.connection)
 
 
 async def _run_and_wait(
@@ -100,10 +118,11 @@ async def _run_and_wait(
     args: Iterable[Argument],
     replicas: int,
     wait_ms: int,
-) -> list[Any]:
-    """Return the answers to the script, to WAIT and to WAITAOF; each may be an error."""
+) -> _Run:
     for is_last in (False, True):
         async with client.pipeline(transaction=False) as pipe:
+            pool: Any = client.connection_pool
+            connection = pipe.connection = await pool.get_connection()
             pipe.evalsha(digest(script), len(names), *names, *args)
             for command in waits(replicas, wait_ms):
                 pipe.execute_command(*command)
@@ -111,7 +130,7 @@ async def _run_and_wait(
         if not isinstance(answers[0], NoScriptError) or is_last:
             break
         await client.script_load(source(script))
-    return answers
+    return _Run(answers, connection)
 
 
 def waits(replicas: int, wait_ms: int) -> Sequence[Sequence[Any]]:

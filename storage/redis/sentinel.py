@@ -20,7 +20,9 @@ from redis.connection import SSLConnection, parse_url
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 from redis.retry import Retry
 
+from storage.errors import NotReplicated
 from storage.redis.connections import Packed, Pool, Prompt, Reset
+from storage.redis.sentinel_watch import SentinelWatch
 from storage.redis_hosts import RedisHosts
 
 SENTINEL_SECONDS = 1.0  # for a Sentinel to answer, then the next one is asked
@@ -121,6 +123,21 @@ class _AsyncEncrypted(
 class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
     """The pool of connections to the primary; callers wait for one if all are in use."""
 
+    _watch: SentinelWatch | None = None
+
+    async def require_primary(self, connection: Any) -> None:
+        """Return once the Sentinels are sure that a connection leads to the only primary.
+
+        Raises NotReplicated; the next callers ask the Sentinels where the primary is.
+        """
+        if self._watch is None:
+            self._watch = SentinelWatch(self.sentinel_manager.sentinels, self.service_name)
+        try:
+            await self._watch.require((connection.host, connection.port))
+        except NotReplicated:
+            await self.disconnect(inuse_connections=False)
+            raise
+
     async def release(self, connection: Any) -> None:
         """Take a connection back; end it if it leads to the former primary.
 
@@ -133,6 +150,8 @@ class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
 
     async def aclose(self) -> None:
         """Close the connections, and those to the Sentinels."""
+        if self._watch:
+            await self._watch.stop()
         await super().aclose()
         await self.sentinel_manager.aclose()
 
@@ -162,6 +181,15 @@ def connect_primary_async(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis
             **limits,
         ),
     )
+
+
+async def require_primary(client: redis.asyncio.Redis, connection: Any) -> None:
+    """Return once a connection surely leads to the only primary there is, by its Sentinels.
+
+    Without Sentinels return at once. Raises NotReplicated.
+    """
+    if isinstance(pool := client.connection_pool, _AsyncPool):
+        await pool.require_primary(connection)
 
 
 def primary_address(hosts: RedisHosts) -> tuple[str, int]:

@@ -95,6 +95,39 @@ def test_with_awaited_replicas_no_failover_loses_or_doubles_anything(
         tried.finish(engine, sentinels.is_whole, two_primaries=True)
 
 
+def test_a_primary_that_keeps_a_replica_acknowledges_nothing_after_its_failover(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    awaiting = watched.model_copy(update={"queue_replicas": 1})
+    with failing_over(awaiting, workers=0) as tried:
+        first = sentinels.primary()
+        with sentinels.unwatched_with_a_replica(first):
+            wait_until(lambda: sentinels.primary() is not first, "another primary", SECONDS)
+            tried.wait_refused()
+            assert first.role() == "master"
+        wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+        tried.wait_accepted()
+        tried.running.start_worker()
+        tried.finish(engine, sentinels.is_whole, two_primaries=True)
+
+
+def test_with_a_sentinel_away_events_are_acknowledged_and_a_failover_loses_none(
+    watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine
+) -> None:
+    awaiting = watched.model_copy(update={"queue_replicas": 1})
+    first, away = sentinels.primary(), sentinels.sentinels[0]
+    away.kill()
+    with failing_over(awaiting, workers=0) as tried:
+        assert findings_of(awaiting)["queue-replicas"].verdict is Verdict.OK
+        first.kill()
+        tried.wait_accepted()
+        first.start()
+        away.start()
+        wait_until(sentinels.is_whole, "every server to have its role", SECONDS)
+        tried.running.start_worker()
+        tried.finish(engine, sentinels.is_whole)
+
+
 @pytest.mark.parametrize("harm", [paused, cut_off])
 def test_what_a_failover_loses_is_told(
     watched: StorageSettings, sentinels: SentinelSet, engine: sa.Engine, harm: Harm

@@ -45,13 +45,22 @@ def paused(servers: Servers, primary: Node) -> Iterator[None]:
 
 
 @contextmanager
+def woken(servers: Servers, primary: Node) -> Iterator[None]:
+    """Pause a primary until another one has its place, and its replicas may not know that yet."""
+    with _replaced(servers, primary):
+        primary.pause()
+    primary.resume()
+    yield
+
+
+@contextmanager
 def cut_off(servers: Servers, primary: Node) -> Iterator[None]:
     """Cut a primary off from all servers, but not from clients, until another has its place."""
     with servers.cut_off(primary), _replaced(servers, primary):
         yield
 
 
-HARMS: Sequence[Harm] = (killed, paused, cut_off)
+HARMS: Sequence[Harm] = (killed, paused, woken, cut_off)
 
 
 @contextmanager
@@ -86,6 +95,13 @@ class FailingOver:
             lambda: len(self._producers.acknowledged) > before + _MORE,
             "more events to be acknowledged",
             SECONDS,
+        )
+
+    def wait_refused(self) -> None:
+        """Wait until more events are refused."""
+        before = len(self._producers.refused)
+        wait_until(
+            lambda: len(self._producers.refused) > before + _MORE, "more to be refused", SECONDS
         )
 
     def accept_steadily(self, roles: Callable[[], object], is_whole: Callable[[], bool]) -> None:

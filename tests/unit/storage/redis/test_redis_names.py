@@ -15,6 +15,7 @@ OF_A_POOL = "_available_connections _in_use_connections _in_maintenance get_avai
 OF_A_CONNECTION = "_reader _writer can_read encoder is_connected should_reconnect"
 OF_A_CLUSTER = "connection_kwargs startup_nodes nodes_manager initialize get_node get_primaries"
 OF_A_NODE = "connection_class execute_pipeline update_active_connections_for_reconnect host port"
+UNDER_SENTINELS = "master_address sentinel_manager service_name"
 URLS = [
     "redis://localhost/0",
     "rediss://localhost/0",
@@ -30,6 +31,16 @@ def test_redis_py_has_every_name_that_we_use_of_it(url: str) -> None:
         connection = pool.make_connection()  # type: ignore[no-untyped-call]
         of_pool = [name for name in OF_A_POOL.split() if not hasattr(pool, name)]
         return of_pool + [name for name in OF_A_CONNECTION.split() if not hasattr(connection, name)]
+
+    assert asyncio.run(missing()) == []
+
+
+def test_redis_py_has_every_name_that_we_use_of_its_clients_under_sentinels() -> None:
+    async def missing() -> list[str]:
+        client = connect_async("redis+sentinel://localhost/queue")
+        pool, pipeline = client.connection_pool, client.pipeline(transaction=False)
+        of_pool = [name for name in UNDER_SENTINELS.split() if not hasattr(pool, name)]
+        return of_pool + ([] if hasattr(pipeline, "connection") else ["connection"])
 
     assert asyncio.run(missing()) == []
 
