@@ -10,12 +10,8 @@ from storage.queue.cluster_runner import ClusterRunner, shortages
 from storage.queue.producer import (
     MAX_AGE_MS,
     BacklogLimits,
-    Duplicate,
-    IdempotencyRecord,
-    QueuePosition,
     QueueProducer,
     events_by_id,
-    known_duplicate,
 )
 from storage.queue.replicas import Replicas
 from storage.queue.shard_count import shard_count
@@ -84,20 +80,6 @@ class ClusterProducer(QueueProducer):
                 if len(failed) == len(tags):
                     raise failed[0]
 
-    async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
-        """Return what the key's first request was answered; None for a new key. Appends nothing.
-
-        Raises KeyReused, QueueUnavailable.
-        """
-        shard = record.shard(self._shards)
-        tag = self._tags[shard]
-        with queue_errors():
-            known: Any = await self._client.get(keys.idempotency_record(tag, record.key))
-            end = await self._client.hget(keys.state(tag), "accepted")
-        if known:
-            await self._confirm(shard)
-        return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
-
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the JSON of those events that are queued, by their 16 id bytes."""
         answers = await self._of_shards(
@@ -109,9 +91,7 @@ class ClusterProducer(QueueProducer):
         """Return which of many events are queued, by their 16 id bytes."""
         joined = [b"".join(raw_ids)]
         answers = await self._of_shards("queue/known", lambda tag: [keys.ids(tag)], joined)
-        if found := [shard for shard, positions in enumerate(answers) if positions]:
-            await self._confirm(*found)
-        return {raw_ids[position] for positions in answers for position in positions}
+        return await self._kept(raw_ids, answers)
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
         """Return how many events have left each of these shards, each after its commit."""

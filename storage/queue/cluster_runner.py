@@ -76,13 +76,6 @@ class ClusterRunner:
             await self._judge(stream, waited)
         return answer
 
-    async def confirm(self, *streams: str) -> None:
-        """Return once replicas have all that was written before to these shards, by whomever.
-
-        Raises NotReplicated, ShardUnusable, and redis-py's errors.
-        """
-        await asyncio.gather(*map(self._confirm, streams))
-
     async def close(self) -> None:
         """Close the connections."""
         probes = list(self._probes.values())

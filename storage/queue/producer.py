@@ -1,5 +1,6 @@
 """The queue as the API sees it: append events, find queued events, compute the watermark."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -158,7 +159,11 @@ class QueueProducer:
         """
         shard = record.shard(self._shards)
         tag = self._tags[shard]
-        record_keys = [keys.idempotency_record(tag, record.key), keys.idempotency_expiry(tag)]
+        record_keys = [
+            keys.idempotency_record(tag, record.key),
+            keys.idempotency_expiry(tag),
+            *self._probe(shard),
+        ]
         args: list[bytes | int] = [
             *self._bounds(oldest_ms),
             record.fingerprint,
@@ -171,9 +176,8 @@ class QueueProducer:
         answer = await self._call(script, shard, args, record_keys)
         if isinstance(answer, int) or not isinstance(answer[0], bytes):
             return _appended(shard, answer)
-        await self._confirm(shard)
         known, end = answer
-        return known_duplicate(record, known, QueuePosition(shard, end))
+        return _duplicate(record, known, QueuePosition(shard, end))
 
     async def find_duplicate(self, record: IdempotencyRecord) -> Duplicate | None:
         """Return what the key's first request was answered; None for a new key. Appends nothing.
@@ -181,20 +185,17 @@ class QueueProducer:
         Raises KeyReused, QueueUnavailable.
         """
         shard = record.shard(self._shards)
+        tag = self._tags[shard]
+        of_record = keys.idempotency_record(tag, record.key)
+        names = [keys.stream(tag), keys.state(tag), of_record, *self._probe(shard)]
+        script = "queue/find_record_kept" if self._replicas else "queue/find_record"
         with queue_errors():
-            async with self._client.pipeline(transaction=False) as pipe:
-                pipe.get(keys.idempotency_record(shard, record.key))
-                pipe.hget(keys.state(shard), "accepted")
-                known, end = await pipe.execute()
-        if known:
-            await self._confirm(shard)
-        return known and known_duplicate(record, known, QueuePosition(shard, int(end or 0)))
+            known, end = await self._run(script, names, [])
+        return known and _duplicate(record, known, QueuePosition(shard, end))
 
-    async def _confirm(self, *shards: int) -> None:
-        """Return once replicas have what was just read there: its writer may not have waited."""
-        if self._replicas:
-            with queue_errors():
-                await self._replicas.confirm(*(keys.stream(self._tags[each]) for each in shards))
+    def _probe(self, shard: int) -> Sequence[str]:
+        """Return what a script writes so that replicas confirm what it has read; else nothing."""
+        return [keys.probe(self._tags[shard])] if self._replicas else []
 
     async def _call(
         self, script: str, shard: int, args: Sequence[bytes | int], more: Sequence[str] = ()
@@ -248,10 +249,20 @@ class QueueProducer:
                 *answers, complete = await self._with_shard_count(pipe)
         if not complete:
             return await self.known(raw_ids)
-        found = {raw_ids[position] for positions in answers for position in positions}
-        if found:
-            await self._confirm()  # one server, and not all of its shards
-        return found
+        return await self._kept(raw_ids, answers)
+
+    async def _kept(self, raw_ids: Sequence[bytes], answers: Sequence[Sequence[int]]) -> set[bytes]:
+        """Return the ids at the positions that each shard tells; with replicas, if these agree."""
+        if self._replicas:
+            ask, joined = self._replicas.run, [b"".join(raw_ids)]
+            calls = [
+                ask("queue/known_kept", [keys.stream(tag), keys.ids(tag), keys.probe(tag)], joined)
+                for tag, positions in zip(self._tags, answers, strict=False)
+                if positions
+            ]
+            with queue_errors():
+                answers = await asyncio.gather(*calls)
+        return {raw_ids[position] for positions in answers for position in positions}
 
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
         """Return how many events have left each of these shards, each after its commit."""
@@ -321,7 +332,7 @@ def _keys(tag: keys.Tag) -> list[str]:
     return [keys.stream(tag), keys.state(tag), keys.ids(tag)]
 
 
-def known_duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
+def _duplicate(record: IdempotencyRecord, known: bytes, position: QueuePosition) -> Duplicate:
     """Return what a record on the queue says. Raises KeyReused if it is of another request."""
     if known[: len(record.fingerprint)] != record.fingerprint:
         raise KeyReused("this idempotency key was used for another request")

@@ -31,9 +31,6 @@ class Replicas(Protocol):
     async def run(self, script: str, names: Sequence[str], args: Iterable[Argument]) -> Any:
         """Run a script; return its answer once the replicas have confirmed it."""
 
-    async def confirm(self, *streams: str) -> None:
-        """Return once the replicas have all that was written before to these shards."""
-
     async def close(self) -> None:
         """Close the connections."""
 
@@ -67,7 +64,7 @@ class ReplicatedRunner:
         The events may be queued all the same; not if replicas were behind before.
         """
         if self._are_behind:
-            await self.confirm()
+            await self._judge(await _probe(self._client, self.count, WAIT_MS))
         run = await _run_and_wait(self._client, script, names, args, self.count, WAIT_MS)
         answer = run.answers[0]
         if isinstance(answer, Exception):
@@ -75,13 +72,6 @@ class ReplicatedRunner:
         if not isinstance(answer, int):  # an int is a refusal: nothing was written
             await self._judge(run)
         return answer
-
-    async def confirm(self, *_: str) -> None:
-        """Return once the replicas have all that was written before, by whomever, to any shard.
-
-        Raises NotReplicated, and redis-py's errors.
-        """
-        await self._judge(await _probe(self._client, self.count, WAIT_MS))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -75,6 +75,21 @@ local function known(ids, first, imported)
   end
   return found
 end
+-- Returns the positions, from 0, of those ids that the index has; `joined`: 16 bytes each, as one text.
+local function positions(ids, joined)
+  local found, count, sub = {}, #joined / 16, string.sub
+  if redis.call('HLEN', ids) == 0 then return found end
+  for from = 0, count - 1, CHUNK do
+    local asked = {}
+    local last = math.min(CHUNK, count - from)
+    for n = 1, last do asked[n] = sub(joined, 16 * (from + n) - 15, 16 * (from + n)) end
+    local entries = redis.call('HMGET', ids, unpack(asked))
+    for n = 1, last do
+      if entries[n] then found[#found + 1] = from + n - 1 end
+    end
+  end
+  return found
+end
 -- Run write(undo), all or nothing. A command that fails (wrong type, no id left, no right) ends a
 -- script but does not undo earlier writes: so run the functions in `undo`, from the last to the first,
 -- and answer with an error that begins with SHARD. Another shard may take the events.
