@@ -76,7 +76,7 @@ def test_with_a_key_any_address_is_served_and_closed(settings: StorageSettings) 
     [
         (ANYWHERE, "required", True),
         (ANYWHERE, "open", False),
-        (("--host", "127.0.0.1"), "required", False),
+        (("--host", "127.0.0.1", "--port", "0"), "required", False),
     ],
 )
 def test_keys_in_plain_http_between_machines_are_warned_of(

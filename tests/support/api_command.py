@@ -27,6 +27,7 @@ class ApiCommand:
         )
         assert self.process.stdout
         self.address = self.process.stdout.readline().strip().removeprefix("listening: ")
+        assert self.address, self.process.communicate()[1]
 
     @property
     def port(self) -> int:
