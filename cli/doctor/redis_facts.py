@@ -20,10 +20,12 @@ from storage.queue.registry import Registry, read_registry
 from storage.queue.shard_count import announced_shards, shard_count_names
 from storage.redis.client import connect_async, primary_addresses
 from storage.redis.inspection import ANSWER_SECONDS, RedisInspection
+from storage.redis.primary_lease import SETTLE_SECONDS
 from storage.redis_hosts import Kind, redis_hosts
 from storage.server_errors import control_errors, queue_errors
 from storage.settings import StorageSettings
 
+_SERVER_SECONDS = 4 * ANSWER_SECONDS + SETTLE_SECONDS  # for two questions, and a pause
 _PROGRAMS = ("valkey-server", "redis-server")
 
 T = TypeVar("T")
@@ -179,20 +181,29 @@ class QueueFacts(RedisFacts):
     @cached_property
     def server(self) -> QueueServer:
         """Return what `GET /status` says of the server: a write was tried, and its fsync."""
-        return self.ask(lambda: self._inspect(lambda inspector: inspector.server()))
+        return self.ask(lambda: self._inspect(self._settled_server, _SERVER_SECONDS))
 
-    def _inspect(self, question: Callable[[Inspector], Awaitable[T]]) -> T:
-        return asyncio.run(self._answer(question))
+    async def _settled_server(self, inspector: Inspector) -> QueueServer:
+        """Ask again where Sentinels may be away: the others are sure after a while only."""
+        found = await inspector.server()
+        several = redis_hosts(self._url)
+        if found.shortage and several and several.kind == "sentinel":
+            await asyncio.sleep(SETTLE_SECONDS)
+            found = await inspector.server()
+        return found
 
-    async def _answer(self, question: Callable[[Inspector], Awaitable[T]]) -> T:
+    def _inspect(
+        self, question: Callable[[Inspector], Awaitable[T]], seconds: float = 2 * ANSWER_SECONDS
+    ) -> T:
+        return asyncio.run(self._answer(question, seconds))
+
+    async def _answer(self, question: Callable[[Inspector], Awaitable[T]], seconds: float) -> T:
         client = connect_async(self._settings.queue_url, connections=2)
         try:
-            async with asyncio.timeout(2 * ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await question(inspector_of(client, self._settings))
         except TimeoutError:
-            raise QueueUnavailable(
-                f"the queue did not answer within {2 * ANSWER_SECONDS:g} s"
-            ) from None
+            raise QueueUnavailable(f"the queue did not answer within {seconds:g} s") from None
         finally:
             await client.aclose()
 

@@ -34,6 +34,7 @@ from storage.redis.client import connect_async
 from storage.redis.cluster import AsyncCluster, is_cluster, learn_slots, node_of
 from storage.redis.cluster_calls import Command, send, wrote_nothing
 from storage.redis.script_runner import Argument, digest, source
+from storage.redis.sentinel import watch_primary
 from storage.server_errors import SHARD_PREFIX
 from storage.settings import StorageSettings
 
@@ -166,10 +167,14 @@ class ClusterRunner:
 
 
 def replicated_runner(settings: StorageSettings) -> Replicas | None:
-    """Return a runner with a client of its own; None if no replica is awaited."""
+    """Return a runner with a client of its own; None if no replica is awaited.
+
+    Call it in the event loop: the Sentinels of a queue are asked from now on.
+    """
     if not settings.queue_replicas:
         return None
     client = connect_async(settings.queue_url)
+    watch_primary(client)
     kind = ClusterRunner if is_cluster(client) else ReplicatedRunner
     return kind(client, settings.queue_replicas)
 

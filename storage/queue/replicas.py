@@ -2,8 +2,8 @@
 
 WAIT and WAITAOF wait for the writes of their own connection. WAITAOF alone would ask a replica
 before it has fsynced the write, and hear of the fsync with its next report, a second later.
-Sentinels must also be sure that no failover had begun by then: a replica that has not been told of
-it yet confirms what the former primary writes.
+Sentinels must be sure before and after that no failover has begun: a replica that has not been told
+of one confirms what the former primary writes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,9 @@ from redis.exceptions import NoScriptError
 
 from storage.errors import NotReplicated
 from storage.redis import keys
+from storage.redis.primary_lease import Term
 from storage.redis.script_runner import Argument, digest, source
-from storage.redis.sentinel import require_primary
+from storage.redis.sentinel import primary_term
 
 WAIT_MS = 1_000  # for the memory of replicas, and then for their disk; redis-py waits for 5 s
 CHECK_MS = 300  # the same for probes, which are asked for an answer within a second
@@ -36,13 +37,14 @@ class Replicas(Protocol):
 
 
 class _Run(NamedTuple):
-    """The answers to a script, to WAIT and to WAITAOF, and the connection over which they came.
+    """The answers to a script, to WAIT and to WAITAOF; each may be an error.
 
-    Each answer may be an error.
+    `connection`: over which they came. `term`: of its primary before, None without Sentinels.
     """
 
     answers: Sequence[Any]
     connection: Any
+    term: Term | None
 
 
 class ReplicatedRunner:
@@ -79,26 +81,29 @@ class ReplicatedRunner:
 
     async def _judge(self, run: _Run) -> None:
         self._are_behind = True
-        await _require_kept(self._client, run, self.count)
+        await _require_kept(self._client, run, self.count, WAIT_MS)
         self._are_behind = False
 
 
 async def confirm(client: redis.asyncio.Redis, replicas: int) -> None:
-    """Return once so many replicas have all that was written before, within twice CHECK_MS.
+    """Return once so many replicas have all that was written before; each wait is CHECK_MS.
 
     Raises NotReplicated, and redis-py's errors.
     """
-    await _require_kept(client, await _probe(client, replicas, CHECK_MS), replicas)
+    await _require_kept(client, await _probe(client, replicas, CHECK_MS), replicas, CHECK_MS)
 
 
 async def _probe(client: redis.asyncio.Redis, replicas: int, wait_ms: int) -> _Run:
     return await _run_and_wait(client, "queue/probe", [keys.PROBE], [], replicas, wait_ms)
 
 
-async def _require_kept(client: redis.asyncio.Redis, run: _Run, replicas: int) -> None:
+async def _require_kept(
+    client: redis.asyncio.Redis, run: _Run, replicas: int, wait_ms: int
+) -> None:
     """Raise the first error among the answers, or NotReplicated if a failover may lose the run."""
     require(run.answers, replicas)
-    await require_primary(client, run.connection)
+    if run.term != await primary_term(client, run.connection, wait_ms / 1000):
+        raise NotReplicated("a failover has replaced the primary meanwhile")
 
 
 async def _run_and_wait(
@@ -113,6 +118,7 @@ async def _run_and_wait(
         async with client.pipeline(transaction=False) as pipe:
             pool: Any = client.connection_pool
             connection = pipe.connection = await pool.get_connection()
+            term = await primary_term(client, connection, wait_ms / 1000)
             pipe.evalsha(digest(script), len(names), *names, *args)
             for command in waits(replicas, wait_ms):
                 pipe.execute_command(*command)
@@ -120,7 +126,7 @@ async def _run_and_wait(
         if not isinstance(answers[0], NoScriptError) or is_last:
             break
         await client.script_load(source(script))
-    return _Run(answers, connection)
+    return _Run(answers, connection, term)
 
 
 def waits(replicas: int, wait_ms: int) -> Sequence[Sequence[Any]]:

@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from storage.errors import NotReplicated
 from storage.redis.connections import Packed, Pool, Prompt, Reset
+from storage.redis.primary_lease import Term
 from storage.redis.sentinel_watch import SentinelWatch
 from storage.redis_hosts import RedisHosts
 
@@ -125,18 +126,17 @@ class _AsyncPool(redis.asyncio.sentinel.SentinelConnectionPool, Pool):
 
     _watch: SentinelWatch | None = None
 
-    async def require_primary(self, connection: Any) -> None:
-        """Return once the Sentinels are sure that a connection leads to the only primary.
-
-        Raises NotReplicated; the next callers ask the Sentinels where the primary is.
-        """
+    def watch(self) -> SentinelWatch:
+        """Return what asks the Sentinels all the time, from now on."""
         if self._watch is None:
             self._watch = SentinelWatch(self.sentinel_manager.sentinels, self.service_name)
-        try:
-            await self._watch.require((connection.host, connection.port))
-        except NotReplicated:
-            await self.disconnect(inuse_connections=False)
-            raise
+            self._watch.start()
+        return self._watch
+
+    async def leave(self) -> None:
+        """End the connections, those in use once they are released."""
+        self.master_address = None
+        await self.disconnect(inuse_connections=False)
 
     async def release(self, connection: Any) -> None:
         """Take a connection back; end it if it leads to the former primary.
@@ -183,13 +183,25 @@ def connect_primary_async(hosts: RedisHosts, limits: Mapping[str, Any]) -> redis
     )
 
 
-async def require_primary(client: redis.asyncio.Redis, connection: Any) -> None:
-    """Return once a connection surely leads to the only primary there is, by its Sentinels.
-
-    Without Sentinels return at once. Raises NotReplicated.
-    """
+def watch_primary(client: redis.asyncio.Redis) -> None:
+    """Begin to ask the Sentinels of a client, if it has some, in the running event loop."""
     if isinstance(pool := client.connection_pool, _AsyncPool):
-        await pool.require_primary(connection)
+        pool.watch()
+
+
+async def primary_term(client: redis.asyncio.Redis, connection: Any, seconds: float) -> Term | None:
+    """Return the term of the only primary, to which a connection must lead, by its Sentinels.
+
+    None, at once, for a client without Sentinels. Raises NotReplicated if they are not sure within
+    so many seconds, or if the connection leads elsewhere; the next callers ask for the primary.
+    """
+    if not isinstance(pool := client.connection_pool, _AsyncPool):
+        return None
+    try:
+        return await pool.watch().holder((connection.host, connection.port), seconds)
+    except NotReplicated:
+        await pool.leave()
+        raise
 
 
 def primary_address(hosts: RedisHosts) -> tuple[str, int]:

@@ -1,19 +1,22 @@
-"""Ask the Sentinels all the time whether a primary is sure to be the only one."""
+"""Ask the Sentinels all the time which primary no failover can have replaced."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from storage.errors import NotReplicated, QueueUnavailable
 from storage.periodic import PeriodicTask
-from storage.redis.primary_lease import SETTLE_SECONDS, Address, PrimaryLease, Told
+from storage.redis.primary_lease import Address, PrimaryLease, Term, Told
 
 PERIOD_SECONDS = 0.25
-WAIT_SECONDS = 1.0  # for Sentinels to be sure again
+
+# Goes on while the machine is suspended, where there is one that does.
+_now = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class _Asking(PeriodicTask):
@@ -25,7 +28,7 @@ class _Asking(PeriodicTask):
         self._hear = hear
 
     async def run_once(self) -> None:
-        asked = time.monotonic()
+        asked = _now()
         try:
             masters = await self._sentinel.sentinel_masters()
         except RedisError as error:
@@ -34,59 +37,54 @@ class _Asking(PeriodicTask):
 
 
 class SentinelWatch:
-    """Asks from the first `require` on until `stop`. For one event loop."""
+    """Asks from `start` until `stop`. For one event loop."""
 
     def __init__(self, sentinels: Sequence[Any], service: str) -> None:
         """`sentinels`: clients of redis-py, each of one Sentinel. `service`: the primary's name."""
         self._service = service
-        self._lease = PrimaryLease()
+        self._lease = PrimaryLease(len(sentinels))
         self._news = asyncio.Event()
         self._asking = [_Asking(each, self._hear) for each in sentinels]
-        self._settled_at: float | None = None  # from then on, with a Sentinel away too
 
-    async def require(self, primary: Address) -> None:
-        """Return once the Sentinels are sure of this primary.
-
-        Raises NotReplicated after WAIT_SECONDS; in the first seconds not before a Sentinel may be
-        away.
-        """
-        now = time.monotonic()
-        if self._settled_at is None:
-            self._settled_at = now + SETTLE_SECONDS
-            for each in self._asking:
-                each.start()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(self._settled_at - now, 0.0) + WAIT_SECONDS):
-                while (holder := self._lease.holder(time.monotonic())) is None:
-                    await self._news.wait()
-                if holder == primary:
-                    return
-        sure = self._lease.confirming(primary, time.monotonic())
-        raise NotReplicated(
-            f"{sure} of {len(self._asking)} Sentinels (ACTIVITY_QUEUE_URL) are sure that no "
-            f"failover has replaced {primary[0]}:{primary[1]}, and {self._lease.needed} must be"
-        )
+    def start(self) -> None:
+        """Begin to ask, in the running event loop."""
+        for each in self._asking:
+            each.start()
 
     async def stop(self) -> None:
         """Stop asking."""
         await asyncio.gather(*(each.stop() for each in self._asking))
 
+    async def holder(self, primary: Address, seconds: float) -> Term:
+        """Return who holds the lease, which must be this primary; wait for that for so long.
+
+        Raises NotReplicated.
+        """
+        holder = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (holder := self._lease.holder(_now())) is None:
+                    await self._news.wait()
+        if holder is None or holder.primary != primary:
+            raise NotReplicated(self._lease.doubt(primary, _now()))
+        return holder
+
     def _hear(self, sentinel: Any, asked: float, masters: dict[str, Any]) -> None:
         if found := masters.get(self._service):
-            self._lease.hear(sentinel, asked, told(found, asked))
+            self._lease.hear(sentinel, asked, _now(), told(found))
             self._news.set()
             self._news = asyncio.Event()
 
 
-def told(state: dict[str, Any], asked: float) -> Told:
+def told(state: dict[str, Any]) -> Told:
     """Return what a Sentinel's answer to SENTINEL MASTERS says of one primary."""
-    is_down = state["is_sdown"] or state["is_odown"]
     return Told(
-        (state["ip"], state["port"]),
-        state["config-epoch"],
-        not is_down and "failover_in_progress" not in state["flags"],
-        asked - max(state["last-ok-ping-reply"], 0) / 1000,
+        Term((state["ip"], state["port"]), state["config-epoch"]),
+        state["is_sdown"] or state["is_odown"],
+        "failover_in_progress" in state["flags"],
+        max(state["last-ok-ping-reply"], 0) / 1000,
         state["down-after-milliseconds"] / 1000,
+        state["failover-timeout"] / 1000,
         state["num-other-sentinels"] + 1,
         state["quorum"],
     )
