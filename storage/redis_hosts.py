@@ -54,6 +54,8 @@ def redis_hosts(url: str) -> RedisHosts | None:
         raise ValueError("is not an address")
     scheme, kind, login, listed, path, options = found.groups()
     hosts = tuple(_host(each, _DEFAULT_PORTS[kind]) for each in listed.split(","))
+    if len(set(hosts)) < len(hosts):
+        raise ValueError("names one of its hosts twice")
     service, database = _service(path or "") if kind == "sentinel" else ("", _no_path(path or ""))
     query = dict(parse_qsl(options or "", keep_blank_values=True))
     sentinel_login = {

@@ -128,9 +128,9 @@ _OF_STORAGE: tuple[tuple[type[StorageError], str], ...] = (
     ),
     (
         NotReplicated,
-        "Too few replicas of the queue have confirmed a write in time. The event was not "
-        "acknowledged, but may be stored. Send it again with the same Idempotency-Key, and it is "
-        "stored once.",
+        "Too few replicas of the queue have confirmed a write in time, or a failover may have "
+        "replaced the queue's server. The event was not acknowledged, but may be stored. Send it "
+        "again with the same Idempotency-Key, and it is stored once.",
     ),
     (
         QueueUnavailable,

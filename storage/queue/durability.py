@@ -35,6 +35,11 @@ _WAITAOF_REFUSED = (
     "checked: allow WAITAOF (see docs/security.md)"
 )
 
+_WRITE_REFUSED = (
+    "the queue refuses a write ({error}), so whether it fsyncs what it acknowledges can't be "
+    "checked"
+)
+
 
 async def durability(client: redis.asyncio.Redis) -> tuple[Durability, list[str]]:
     """Return what is known, and the problems found. Raises redis-py's errors if no answer comes."""
@@ -64,7 +69,8 @@ def fsync_problems(written: Any, fsynced: Any) -> tuple[Durability, list[str]]:
         if isinstance(answer, ResponseError):
             if _UNKNOWN_COMMAND in str(answer).lower():
                 return "checked", []
-            return "unknown", [_WAITAOF_REFUSED.format(error=answer)]
+            text = _WAITAOF_REFUSED if answer is fsynced else _WRITE_REFUSED
+            return "unknown", [text.format(error=answer)]
         if isinstance(answer, Exception):
             raise answer
     return ("checked", []) if fsynced[0] else ("weak", [_NOT_FSYNCED])

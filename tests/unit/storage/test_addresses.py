@@ -51,6 +51,7 @@ GOOD_QUEUES = [
 BAD_QUEUES = [
     (f"redis+cluster://user:{SECRET}@h1:1,h2:1/3", "a cluster has none but 0"),
     (f"redis+sentinel://user:{SECRET}@h1:1,,h2:1/queue", "an empty place"),
+    (f"redis+sentinel://user:{SECRET}@h1:1,h2:1,h1:1/queue", "names one of its hosts twice"),
     (f"redis+sentinel://user:{SECRET}@h1:1,h2:x/queue", "a host that is not HOST:PORT"),
     (f"redis+sentinel://user:{SECRET}@h1:1,h2:0/queue", "a port that is not from 1 to 65535"),
     (f"redis+sentinel://user:{SECRET}@h1:1,::2/queue", "a host that is not HOST:PORT"),
