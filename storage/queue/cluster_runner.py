@@ -174,9 +174,10 @@ def replicated_runner(settings: StorageSettings) -> Replicas | None:
     if not settings.queue_replicas:
         return None
     client = connect_async(settings.queue_url)
+    if is_cluster(client):
+        return ClusterRunner(client, settings.queue_replicas)
     watch_primary(client)
-    kind = ClusterRunner if is_cluster(client) else ReplicatedRunner
-    return kind(client, settings.queue_replicas)
+    return ReplicatedRunner(client, settings.queue_replicas)
 
 
 async def shortages(
