@@ -5,16 +5,18 @@ instead. Either home may have keys that the other lacks, until maintenance has m
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from api.auth.key_ring import KeyRing
 from storage.access.key_records import KeyRecords
 from storage.errors import QueueUnavailable
 from storage.periodic import PeriodicTask
+
+T = TypeVar("T")
 
 VERSION_SECONDS = 1.0  # between two looks at the version, which is one call each
 ANSWER_SECONDS = 1.5  # a queue that hangs must not keep revocations from being read elsewhere
@@ -80,11 +82,11 @@ class QueueWatch(_Watch):
     async def stop(self) -> None:
         """End the task, and record the last uses."""
         await super().stop()
-        with suppress(QueueUnavailable, TimeoutError):  # nothing but a time of use is lost
+        with suppress(QueueUnavailable):  # nothing but a time of use is lost
             await self._record_uses()
 
     async def _look(self) -> None:
-        version = await self._ask_version()
+        version = await _in_time(self._stores.version())
         if version is None:
             self._version = None  # it may come back as an older copy with the same version
             return
@@ -97,20 +99,21 @@ class QueueWatch(_Watch):
             self._recorded_at = now
             await self._record_uses()
 
-    async def _ask_version(self) -> str | None:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._stores.version()
-        except TimeoutError as error:
-            reason = f"the queue does not answer within {ANSWER_SECONDS} s"
-            raise QueueUnavailable(reason) from error
-
     async def _record_uses(self) -> None:
         self._uses |= self._ring.take_uses()
         if self._uses:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._stores.record_use(self._uses)
+            await _in_time(self._stores.record_use(self._uses))
             self._uses = {}
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Return the queue's answer. Raises QueueUnavailable after ANSWER_SECONDS."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await answer
+    except TimeoutError as error:
+        reason = f"the queue does not answer within {ANSWER_SECONDS} s"
+        raise QueueUnavailable(reason) from error
 
 
 class TableWatch(_Watch):
