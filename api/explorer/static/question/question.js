@@ -63,7 +63,7 @@ function press(event, { draft, options, ask, accept, choose, close, reset }, isA
   else if (step === 1) write();
   else if (option && isTaken) accept(option);
   else if (key === "Enter") ask(draft.text);
-  else if (key === "Escape" && options.length > 0) close();
+  else if (key === "Escape" && draft.isOpen) close();
   else if (key === "Escape" && !isAsked) reset();
   else return;
   event.preventDefault();
