@@ -47,7 +47,8 @@ class SentinelSet:
     def unwatched_with_a_replica(self, primary: Node) -> Iterator[None]:
         """Cut a primary and one of its replicas off from the Sentinels, and from nothing else."""
         replica = next(each for each in self.servers if each is not primary)
-        with primary.without_watchers(), replica.without_watchers():
+        watchers = ("normal", "pubsub")
+        with primary.without_peers(*watchers), replica.without_peers(*watchers):
             yield
 
     def is_whole(self) -> bool:

@@ -119,21 +119,15 @@ class Node:
             self._process = None
 
     @contextmanager
-    def without_peers(self) -> Iterator[None]:
-        """End the connections of replicas and Sentinels, and accept none during the block."""
-        self.ask("ACL", "SETUSER", PEERS, "off")
-        self.ask("CLIENT", "KILL", "USER", PEERS)
-        try:
-            yield
-        finally:
-            self.ask("ACL", "SETUSER", PEERS, "on")
+    def without_peers(self, *kinds: str) -> Iterator[None]:
+        """End the connections of replicas and Sentinels, and accept none during the block.
 
-    @contextmanager
-    def without_watchers(self) -> Iterator[None]:
-        """End the connections of Sentinels, and accept none during the block; replicas stay."""
+        `kinds`: end those of these types of CLIENT KILL only; a replica's stay without `replica`.
+        """
         self.ask("ACL", "SETUSER", PEERS, "off")
-        for kind in ("normal", "pubsub"):
-            self.ask("CLIENT", "KILL", "USER", PEERS, "TYPE", kind)
+        ends = ("CLIENT", "KILL", "USER", PEERS)
+        for each in [(*ends, "TYPE", kind) for kind in kinds] if kinds else [ends]:
+            self.ask(*each)
         try:
             yield
         finally:
