@@ -12,12 +12,13 @@ from cli.doctor import (
     queue_checks,
     retention_checks,
     schema_checks,
+    sentinel_checks,
     shared_checks,
 )
 from cli.doctor.check import Check
 
 OF_SERVER: Mapping[str, Sequence[Check]] = {
-    "queue": (*queue_checks.CHECKS, *failover_checks.CHECKS),
+    "queue": (*queue_checks.CHECKS, *failover_checks.CHECKS, *sentinel_checks.CHECKS),
     "control": control_checks.CHECKS,
     "database": (
         *database_checks.CHECKS,

@@ -17,13 +17,13 @@ import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.connection import SSLConnection, parse_url
-from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 from storage.errors import NotReplicated
 from storage.redis.connections import Packed, Pool, Prompt, Reset
-from storage.redis.primary_lease import Term
-from storage.redis.sentinel_watch import SentinelWatch
+from storage.redis.primary_lease import Term, Told
+from storage.redis.sentinel_watch import SentinelWatch, told
 from storage.redis_hosts import RedisHosts
 
 SENTINEL_SECONDS = 1.0  # for a Sentinel to answer, then the next one is asked
@@ -211,6 +211,23 @@ def primary_address(hosts: RedisHosts) -> tuple[str, int]:
         return cast(tuple[str, int], sentinel.discover_master(hosts.service))
     finally:
         sentinel.close()
+
+
+def ask_each(hosts: RedisHosts) -> dict[str, Told | str]:
+    """Return what each Sentinel tells of the primary, by its address; or why it tells nothing."""
+    sentinel = _sentinel(hosts)
+    try:
+        return {repr(each): _told(each, hosts.service) for each in sentinel.sentinels}
+    finally:
+        sentinel.close()
+
+
+def _told(sentinel: Any, service: str) -> Told | str:
+    try:
+        found = sentinel.sentinel_masters().get(service)
+    except RedisError as error:
+        return str(error)
+    return told(found) if found else f"it watches no {service!r}"
 
 
 def _sentinel(hosts: RedisHosts, **of_primary: Any) -> Any:

@@ -205,6 +205,18 @@ def test_the_doctor_asks_the_primary_that_the_sentinels_name(
     assert f"-p {primary.port} --askpass CONFIG SET min-replicas-to-write 1" in told.remedy
 
 
+def test_the_doctor_names_a_sentinel_that_is_away(
+    watched: StorageSettings, sentinels: SentinelSet
+) -> None:
+    assert findings_of(watched)["queue-sentinels"].verdict is Verdict.OK
+    away = sentinels.sentinels[0]
+    away.kill()
+    told = findings_of(watched)["queue-sentinels"]
+    away.start()
+    assert told.verdict is Verdict.WARNING
+    assert f"127.0.0.1:{away.port} (" in told.text
+
+
 def test_a_primary_that_has_lost_its_replicas_is_asked_for_again(
     watched: StorageSettings, sentinels: SentinelSet
 ) -> None:
