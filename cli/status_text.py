@@ -12,17 +12,18 @@ Service = Mapping[str, Any]
 def status_text(
     url: str,
     service: Service | None,
-    processes: Sequence[tuple[str, int]],
+    processes: Sequence[tuple[str, int]] | None,
     version: str,
     refusal: str = "",
 ) -> str:
     """Return verdict, figures and processes.
 
-    `version`: the version of this command. `refusal`: why there is no answer, if there is none.
+    `processes`: role and number of each, None if they are unknown. `version`: the version of this
+    command. `refusal`: why there is no answer, if there is none.
     """
-    rows = [f"  {role:<14} {pid:>8}" for role, pid in processes]
+    rows = _processes(processes)
     if service is None:
-        return "\n".join([f"UNKNOWN: {refusal}", url, "", "Processes", *rows])
+        return "\n".join([f"UNKNOWN: {refusal}", url, *rows])
     return "\n".join(
         [
             verdict(service),
@@ -30,11 +31,15 @@ def status_text(
             _origin(url, service, version),
             "",
             *(f"{name:<14} {text}" for name, text in _figures(service)),
-            "",
-            "Processes",
             *rows,
         ]
     )
+
+
+def _processes(processes: Sequence[tuple[str, int]] | None) -> list[str]:
+    if processes is None:
+        return []
+    return ["", "Processes", *(f"  {role:<14} {pid:>8}" for role, pid in processes)]
 
 
 def verdict(service: Service) -> str:

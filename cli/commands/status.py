@@ -2,9 +2,10 @@
 
 import http.client
 import json
+import ssl
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,10 +18,11 @@ from urllib.parse import urlsplit
 from cli import state
 from cli.commands.options import add_data_dir, add_json, add_tls_ca, seconds
 from cli.data_dir import data_folder
-from cli.errors import NothingRuns, error_document
+from cli.errors import NothingRuns, UsageError, error_document, message
 from cli.exit_status import DONE, FAILED
+from cli.parser import Parser
 from cli.service_request import Response, get
-from cli.settings import load_settings
+from cli.settings import CliSettings, load_settings
 from cli.status_text import status_text
 from cli.tls_trust import trust
 
@@ -29,6 +31,7 @@ EXAMPLES = (
     "activity status  # exit status 0: the service answered, 1: nothing is known of it",
     "activity status --watch  # again every 2 seconds, until Ctrl-C",
     "activity status --json --data-dir /tmp/activity",
+    "activity status --url https://activity.example.com  # a service with servers of your own",
 )
 
 _OK = 200
@@ -39,6 +42,7 @@ _NEEDS_KEY = (
     "in the file that ACTIVITY_KEY_FILE names"
 )
 _NO_ANSWER = "no API process answers"
+_NOT_OURS = "what answers there is no Activity Service"
 _WATCH_SECONDS = 2
 _MIN_WATCH_SECONDS = 0.1
 _CLEAR_SCREEN = "\x1b[H\x1b[2J"
@@ -56,11 +60,12 @@ class Process:
 class Report:
     """The whole report; its fields are the fields of the JSON form.
 
-    `service` is the answer of GET /status, or None if there is none; then `refusal` says why.
+    `processes`: None if they are unknown, as of a service that only its address names. `service` is
+    the answer of GET /status, or None if there is none; then `refusal` says why.
     """
 
     url: str
-    processes: Sequence[Process]
+    processes: Sequence[Process] | None
     service: dict[str, Any] | None
     refusal: str = _NO_ANSWER
 
@@ -77,13 +82,15 @@ class Report:
 
     def as_text(self) -> str:
         """Return the report for people."""
-        processes = [(process.role, process.pid) for process in self.processes]
+        processes = None
+        if self.processes is not None:
+            processes = [(one.role, one.pid) for one in self.processes]
         return status_text(
             self.url, self.service, processes, version("activity-service"), self.refusal
         )
 
 
-def add(parser: ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Describe the options."""
     add_json(parser)
     parser.add_argument(
@@ -96,7 +103,9 @@ def add(parser: ArgumentParser) -> None:
         f"(default {_WATCH_SECONDS}, at least {_MIN_WATCH_SECONDS})",
     )
     add_data_dir(parser, "data folder of the run (ACTIVITY_DATA_DIR, default .data)")
+    parser.add_argument("--url", help="address of a service, in place of a run on this machine")
     add_tls_ca(parser)
+    parser.exclude("--url", "--data-dir")
 
 
 def _interval(text: str) -> float:
@@ -111,7 +120,7 @@ def run(options: Namespace) -> int:
     """Print the report. Returns 0: the service answered, 1: it did not. Raises `NothingRuns`."""
     if options.watch is not None:
         return _watch(options)
-    found = report(options.data_dir, options.tls_ca)
+    found = _report(options)
     print(_text(found, options))
     if found.service is None and options.json:
         print(f"activity: {found.refusal}", file=sys.stderr)
@@ -135,7 +144,7 @@ def _watch(options: Namespace) -> int:
 
 def _report_or_error(options: Namespace) -> str:
     try:
-        return _text(report(options.data_dir, options.tls_ca), options)
+        return _text(_report(options), options)
     except NothingRuns as error:
         return json.dumps(error_document(error, FAILED)) if options.json else str(error)
 
@@ -144,38 +153,61 @@ def _text(found: Report, options: Namespace) -> str:
     return found.as_json() if options.json else found.as_text()
 
 
-def report(data_dir: str | None, ca: str | None = None) -> Report:
-    """Return the report of the run on the folder that the option or the settings name."""
+def _report(options: Namespace) -> Report:
+    settings = load_settings({"data_dir": options.data_dir, "tls_ca": options.tls_ca})
+    if options.url:
+        return _of_service(settings, _service_address(options.url), None)
+    run_state = state.running(data_folder(settings))
+    processes = [Process(role, pid) for role, pid in run_state.processes]
+    return _of_service(settings, run_state.url, processes)
+
+
+def _service_address(url: str) -> str:
+    # Imported here: `--help` should not wait for urllib3.
+    from activity_client.errors import BadUrl
+    from activity_client.transport import service_address
+
+    try:
+        return service_address(url)
+    except BadUrl as error:
+        raise UsageError(f"--url: {error}") from None
+
+
+def _of_service(settings: CliSettings, url: str, processes: Sequence[Process] | None) -> Report:
     # Imported here: `--help` should not wait for urllib3.
     from cli.credentials import credentials
 
-    settings = load_settings({"data_dir": data_dir, "tls_ca": ca})
-    run_state = state.running(data_folder(settings))
-    processes = [Process(role, pid) for role, pid in run_state.processes]
-    answer = _ask(run_state.url, credentials(settings).headers(), settings.tls_ca)
-    if answer is not None and answer.status in (401, 403):
-        return Report(run_state.url, processes, None, _NEEDS_KEY.format(status=answer.status))
-    if answer is not None and answer.status != _OK:
-        return Report(run_state.url, processes, None, f"GET /status answers {answer.status}")
-    return Report(run_state.url, processes, _document(answer))
+    headers = credentials(settings).headers()
+    try:
+        answer = _ask(url, headers, settings.tls_ca, is_ours=processes is not None)
+    except (OSError, http.client.HTTPException) as error:
+        why = "" if processes is not None else f": {message(error) or type(error).__name__}"
+        return Report(url, processes, None, f"{_NO_ANSWER}{why}")
+    if answer.status in (401, 403):
+        return Report(url, processes, None, _NEEDS_KEY.format(status=answer.status))
+    if answer.status != _OK:
+        return Report(url, processes, None, f"GET /status answers {answer.status}")
+    return Report(url, processes, _document(answer), _NOT_OURS if processes is None else _NO_ANSWER)
 
 
-def _ask(url: str, headers: Mapping[str, str], ca: Path | None) -> Response | None:
-    """Return the response to GET /status, None if no API process gives one."""
+def _ask(url: str, headers: Mapping[str, str], ca: Path | None, *, is_ours: bool) -> Response:
+    """Return the response to GET /status. Raises OSError, `http.client.HTTPException`.
+
+    A run of ours on this machine may have a certificate for another name.
+    """
     address = urlsplit(url)
-    tls = trust(ca, address.hostname or "") if address.scheme == "https" else None
-    host, port = address.hostname or "", address.port or http.client.HTTP_PORT
-    try:
-        return get(host, port, "/status", _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers, tls)
-    except (OSError, http.client.HTTPException):
-        return None
+    is_https, host = address.scheme == "https", address.hostname or ""
+    port = address.port or (http.client.HTTPS_PORT if is_https else http.client.HTTP_PORT)
+    tls = None
+    if is_https:
+        tls = trust(ca, host) if ca or is_ours else ssl.create_default_context()
+    path = f"{address.path.rstrip('/')}/status"
+    return get(host, port, path, _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers, tls)
 
 
-def _document(response: Response | None) -> dict[str, Any] | None:
-    if response is None:
-        return None
+def _document(response: Response) -> dict[str, Any] | None:
     try:
-        document: dict[str, Any] = json.loads(response.body)
+        document = json.loads(response.body)
     except ValueError:
         return None
-    return document
+    return document if isinstance(document, dict) and "status" in document else None
