@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli import state
 from cli.embedded.folder import checked_folder
-from cli.errors import NoApiKey
+from cli.errors import NoApiKey, UsageError
 from cli.settings import forget_libpq_variables, load_settings
 from cli.urls import Urls, storage_settings
 
@@ -79,6 +79,17 @@ def require_api_settings() -> None:
     from api.settings import ApiSettings
 
     ApiSettings()
+
+
+def refuse_replicas() -> None:
+    """Raise `UsageError` if replicas of the embedded queue are awaited: it has none."""
+    replicas = storage_settings(None).queue_replicas
+    if replicas:
+        raise UsageError(
+            f"ACTIVITY_QUEUE_REPLICAS is {replicas}, and the queue of `activity up` has no "
+            "replica, so no event would be accepted: unset it, or run `activity api` and "
+            "`activity worker` with servers of your own (docs/operations.md)"
+        )
 
 
 def require_key(urls: Urls | None, host: str, insecure: bool, https: bool) -> None:

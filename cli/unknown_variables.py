@@ -1,10 +1,10 @@
-"""Warn of variables that look like settings of the service but are none."""
+"""Warn of variables that look like settings but are none, and of bad lines in `.env`."""
 
 import logging
 import os
 from pathlib import Path
 
-from dotenv import dotenv_values
+from dotenv.parser import Original, parse_stream
 from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
@@ -37,7 +37,8 @@ def known_variables() -> set[str]:
 def warn_of_unknown_variables(env_file: Path = Path(".env")) -> None:
     """Warn of each `ACTIVITY_*` variable in the environment or in `.env` that nothing reads.
 
-    Raises `UsageError` if `.env` can't be read: its settings would be ignored silently.
+    Warn of each line of `.env` that is not `NAME=VALUE`, too. Raises `UsageError` if `.env` can't
+    be read: its settings would be ignored silently.
     """
     known = known_variables()
     for name in sorted({*os.environ, *_names_in(env_file)}):
@@ -50,8 +51,19 @@ def _names_in(env_file: Path) -> set[str]:
     if not env_file.is_file():
         return set()
     try:
-        return set(dotenv_values(env_file))
+        with env_file.open(encoding="utf-8") as file:
+            lines = list(parse_stream(file))
     except OSError as error:
         raise UsageError(f"{env_file.absolute()} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{env_file.absolute()} is not UTF-8 text") from None
+    for line in lines:
+        if line.error:
+            where = f"line {_number(line.original)} of {env_file.absolute()}"
+            log.warning("%s is not NAME=VALUE, and is ignored", where)
+    return {line.key for line in lines if line.key is not None}
+
+
+def _number(found: Original) -> int:
+    blank = len(found.string) - len(found.string.lstrip())
+    return found.line + found.string.count("\n", 0, blank)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import sys
 import threading
@@ -38,6 +39,11 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def refuses_key(self) -> bool:
+        """Tell whether the API key is missing, or may not post."""
+        return self.status in (401, 403)
+
+    @property
     def asks_to_come_again(self) -> bool:
         """Tell whether a retry may succeed."""
         return self.status in (0, 409, 429, 503)
@@ -63,6 +69,8 @@ class Client:
     def __init__(self, url: SplitResult) -> None:
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
         self._base = url.path.rstrip("/")
+        key = os.environ.get("ACTIVITY_KEY", "").strip()
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
 
     def get(self, path: str) -> Answer:
@@ -88,7 +96,8 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         try:
-            self._connection.request(method, self._base + path, body, headers or {})
+            headers = {**self.headers, **(headers or {})}
+            self._connection.request(method, self._base + path, body, headers)
             response = self._connection.getresponse()
             return Answer(
                 response.status,
@@ -194,6 +203,8 @@ def post_patiently(client: Client, event: Event, feed: Feed, tally: Tally) -> An
     failing_since = 0.0
     for attempt in count():
         answer = client.post("/events", event)
+        if answer.refuses_key:  # and so it does for every event
+            raise ExampleError(f"ACTIVITY_KEY must have a key with the scope `write`; {answer}")
         if not answer.asks_to_come_again:
             answer.replayed &= attempt == 0  # else this run may have posted it without an answer
             return answer

@@ -22,6 +22,8 @@ Texts are cut so that no commit is refused for its size: component and environme
 characters, the message at 8,192, `paths` after 100 names or 16,384 characters, all others at 1,000.
 Bytes that are not UTF-8 become U+FFFD.
 
+Set ACTIVITY_KEY to an API key with the scope `write` if the service has keys.
+
 After 503 or 429 an event is sent again after the service's `Retry-After`; after a broken connection
 it is sent again with growing pauses. The run stops when the service has accepted nothing for 30
 seconds. Each event has an `Idempotency-Key` made from its content, so an event that is sent again

@@ -89,6 +89,7 @@ _MEANINGS = {
     # on other pages, and can be replayed once the page is repaired.
     "XX": Meaning.REFUSAL,
 }
+_NOT_MIGRATED = ("42P01", "42703", "42883", "3F000")  # no such table, column, function or schema
 _QUERY_CANCELED = "57014"
 _CONFLICTS = ("40001", "40P01")
 _CHECK_VIOLATION = "23514"
@@ -140,7 +141,8 @@ def database_errors() -> Iterator[None]:
                 f"PostgreSQL can't answer now: {first_line(error)}"
             ) from error
         if kind is Meaning.MISMATCH:
-            raise DatabaseMismatch(describe(error)) from error
+            remedy = ": run `activity migrate`" if sqlstate(error) in _NOT_MIGRATED else ""
+            raise DatabaseMismatch(describe(error) + remedy) from error
         raise
 
 

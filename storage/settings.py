@@ -1,5 +1,6 @@
 """The addresses of the three servers, and the values that API and workers must agree on."""
 
+import logging
 import os
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit
@@ -31,6 +32,9 @@ from storage.errors import SettingsError
 from storage.logs.formats import Form
 from storage.logs.redaction import learn
 from storage.secret_files import FROM_FILE, SecretFiles
+
+# The command tells once of a line in `.env` that can't be read; each reading would tell again.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
 
 MAX_SHARDS = 64
 MAX_REPLICAS = 8

@@ -17,6 +17,7 @@ from api.formats.status_schemas import (
 from storage.balance import is_balanced
 from storage.errors import StorageError
 from storage.events.ledger import Ledger
+from storage.failures import reason
 from storage.postgres.standby import StandbyView, to_mend
 from storage.queue.backlog_monitor import BacklogMonitor
 from storage.queue.inspector import LAST_ID, Inspector, QueueServer, ShardState, greatest_lag
@@ -25,7 +26,7 @@ from storage.queue.witness import Evidence
 from storage.queue.witness_record import shards_beside
 
 ANSWER_SECONDS = 3.0
-_WRONG_TYPE = "WRONGTYPE"  # another program has written to one of our keys
+_LATE = f"no answer within {ANSWER_SECONDS:g} s"
 
 T = TypeVar("T")
 
@@ -125,7 +126,8 @@ async def _ask(server: str, question: Awaitable[T], attention: list[str]) -> T |
         async with asyncio.timeout(ANSWER_SECONDS):
             return await question
     except (StorageError, TimeoutError) as error:
-        attention.append(f"the {server} can't be asked: {_why(error)}")
+        why = reason(error) if isinstance(error, StorageError) else _LATE
+        attention.append(f"the {server} can't be asked: {why}")
         return None
 
 
@@ -139,12 +141,6 @@ def _queue(server: QueueServer) -> QueueStatus:
 
 def _rounded(ratio: float | None) -> float | None:
     return None if ratio is None else round(ratio, 4)
-
-
-def _why(error: Exception) -> str:
-    """Return the error's type, with the server's text if a key has another type than ours."""
-    kind = type(error).__name__
-    return f"{kind}: {error}" if _WRONG_TYPE in str(error) else kind
 
 
 def _shard_errors(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cli.access import key_text, terms
 from cli.access.grants import grants, require_future
 from cli.access.lookup import find, require_free_name
-from cli.access.opened import load, opened_homes, reasons, warn_of_absence
+from cli.access.opened import load, opened_homes, reasons, warn, warn_of_absence
 from cli.errors import CliError
 from storage.access import key_acts
 from storage.access.actor import actor
@@ -17,6 +17,7 @@ from storage.access.api_key import ApiKey
 from storage.access.grants import Grants
 from storage.access.homes import Answers, KeyHomes, require_room
 from storage.access.key_acts import KeyHasEnded, NewKey
+from storage.access.key_records import KeyRecords
 from storage.access.key_view import document
 
 
@@ -103,7 +104,8 @@ def _show(options: Namespace, homes: KeyHomes, now: datetime) -> int:
 
 
 def _revoke(options: Namespace, homes: KeyHomes, now: datetime) -> int:
-    key = find(load(homes), options.key, now)
+    records = load(homes)
+    key = find(records, options.key, now)
     act = key_acts.revoke(key, now + options.delay, now, actor())
     if act is None:
         return _report_revoked(options, key, now, f"nothing changed: the key {key.id} ")
@@ -112,7 +114,17 @@ def _revoke(options: Namespace, homes: KeyHomes, now: datetime) -> int:
     told = f"{named} will be revoked: it " if options.delay else f"{named} is revoked: it "
     _report_revoked(options, act.keys[0], now, told, answers)
     warn_of_absence(answers.failures)
+    _warn_if_none_is_left(records, act.keys[0], now)
     return 0
+
+
+def _warn_if_none_is_left(records: KeyRecords, revoked: ApiKey, now: datetime) -> None:
+    others = [key for key in records.keys.values() if key.id != revoked.id]
+    if not any(key.is_valid_at(now) for key in others):
+        warn(
+            "no other key is valid, and a service that once had a key stays closed: make one with "
+            "`activity keys create`"
+        )
 
 
 def _report_revoked(

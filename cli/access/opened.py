@@ -42,20 +42,20 @@ def load(homes: KeyHomes) -> KeyRecords:
     for found in loaded.answers.values():
         records = records.merge(found)
     for key_id in sorted(records.unreadable)[:_MAX_NAMED]:
-        _warn(f"the record of the key {key_id!a} can't be read, and nobody may use the key")
+        warn(f"the record of the key {key_id!a} can't be read, and nobody may use the key")
     return records
 
 
 def warn_of_missing(failures: Mapping[str, StorageError], what: str) -> None:
     """Warn that a home could not be read."""
     for home, why in reasons(failures).items():
-        _warn(f"{home} could not be asked ({why}): {what} that only it has are missing here")
+        warn(f"{home} could not be asked ({why}): {what} that only it has are missing here")
 
 
 def warn_of_absence(failures: Mapping[str, StorageError]) -> None:
     """Warn that a change is in one home only."""
     for home, why in reasons(failures).items():
-        _warn(
+        warn(
             f"{home} could not be told ({why}): the running service copies the change there "
             "within a minute after it is back"
         )
@@ -66,5 +66,6 @@ def reasons(failures: Mapping[str, StorageError]) -> dict[str, str]:
     return {home: reason(error) for home, error in failures.items()}
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
+    """Print a warning."""
     print(f"activity: warning: {text}", file=sys.stderr)

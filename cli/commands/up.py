@@ -34,7 +34,7 @@ from cli.process.signals import StopSignals
 from cli.process.slots import SlotPool, slot_pool
 from cli.process.spawn import Account
 from cli.process.supervisor import TURN_SECONDS, Supervisor, with_slots
-from cli.service_choice import require_api_settings, require_key
+from cli.service_choice import refuse_replicas, require_api_settings, require_key
 from cli.settings import CliSettings, forget_libpq_variables, load_settings
 from cli.tls import TlsFiles, tls_files
 from cli.tls_trust import trust
@@ -90,6 +90,7 @@ def run(options: Namespace) -> int:
 def _up(settings: CliSettings, signals: StopSignals, without_key: bool) -> None:
     forget_libpq_variables()
     require_api_settings()
+    refuse_replicas()
     tls = tls_files(settings)
     folder = data_folder(settings)
     if not os.path.lexists(folder):

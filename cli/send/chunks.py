@@ -4,6 +4,8 @@ The end of a chunk depends only on the bytes, on `batch` and on the recorded end
 a continued run cuts the rest of its input into the same chunks.
 """
 
+import codecs
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
@@ -93,8 +95,8 @@ class Chunks:
 
     The input starts after `offset` bytes and `lines` lines, and ends at the offset `end` (None: at
     the end of the input). `wants` selects line numbers (None: all). `part_ends` are the last lines
-    of parts. Memory is bounded, whatever the length of a line. Iteration raises SendError for
-    compressed input, OSError.
+    of parts. Memory is bounded, whatever the length of a line. Iteration raises SendError for input
+    that has no event in each line, OSError.
     """
 
     def __init__(
@@ -148,6 +150,7 @@ class Chunks:
             return None
         if at_start:
             refuse_packed(line, "FILE")
+            _refuse_other_forms(line)
         piece = line
         while piece and not piece.endswith(b"\n"):
             piece = self._piece(_PIECE_BYTES)
@@ -186,6 +189,21 @@ def refuse_packed(beginning: bytes, name: str) -> None:
     for start, program in ((_GZIP, "gzip"), (_ZSTD, "zstd")):
         if beginning.startswith(start):
             raise SendError(f"this is {program}: {program} -dc {name} | activity send -")
+
+
+def _refuse_other_forms(first: bytes) -> None:
+    """Raise SendError with the remedy if the first line shows that lines are no events here."""
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SendError("this is UTF-16: convert it with iconv -f UTF-16 -t UTF-8 FILE")
+    first = first.removeprefix(_BOM)
+    if _begins_array(first):
+        raise SendError(f"this is a JSON array{_ONE_LINE}: convert it with jq -c '.[]' FILE")
+    if first.strip() == b"{":
+        raise SendError(f"this is JSON over several lines{_ONE_LINE}: convert it with jq -c . FILE")
+
+
+_ONE_LINE = ", and each line must have one event"
+_begins_array = re.compile(rb"\s*\[\s*(?:\{|$)").match
 
 
 def _problem(line: bytes) -> ProblemDocument | None:

@@ -79,9 +79,11 @@ def start_or_resume(
     if found is not None and found.is_finished and checkpoint_folder.is_old(found.position.at):
         found = None
     is_read_anew = found is not None and _is_read_anew(found, request)
-    if found and request.imports and not is_read_anew and not _can_go_on(found, request, file):
-        show("the file has changed since: importing all of it, doubling nothing")
-        found = None
+    if found and request.imports and not is_read_anew:
+        difference = _difference(found, request, file)
+        if difference:
+            show(f"{difference}: importing all of it; no event is stored twice")
+            found = None
     if found is not None and not found.is_finished and not is_read_anew:
         _check(found, request, file, path)
         return StartedRun(_continued(found, request, path), is_new=False)
@@ -235,12 +237,18 @@ def _read_otherwise(found: Checkpoint, request: ResumeRequest) -> str:
     )
 
 
-def _can_go_on(found: Checkpoint, request: ResumeRequest, file: BinaryIO) -> bool:
-    """Return whether an import can go on from there; else it begins anew."""
+def _difference(found: Checkpoint, request: ResumeRequest, file: BinaryIO) -> str | None:
+    """Return why an import must begin anew; None if it can go on from there."""
     plan = found.plan
-    mine = (str(request.file), request.url, _text(request.rejected), request.reading_text)
-    its = (plan.file, plan.url, plan.rejected, plan.reading)
-    return mine == its and (found.is_finished or _is_the_same(found, file))
+    if plan.file != str(request.file):
+        return f"the checkpoint is that of {plan.file}"
+    if plan.url != request.url:
+        return f"the file was imported into {plan.url} before, and not into {request.url}"
+    if plan.rejected != _text(request.rejected):
+        return "the earlier run had another --rejected"
+    if not found.is_finished and not _is_the_same(found, file):
+        return "the file has changed since the interrupted run"
+    return None
 
 
 def _check(found: Checkpoint, request: ResumeRequest, file: BinaryIO, path: Path) -> None:

@@ -66,6 +66,19 @@ def test_an_import_that_is_killed_twice_stores_each_event_once_at_its_own_time(
     assert importing.summary(*options)["run_accepted"] == 0  # nothing is left to send
 
 
+def test_another_address_is_told_and_not_taken_for_another_file(
+    running: Service, importing: ImportCommand, tmp_path: Path
+) -> None:
+    file = tmp_path / "history.ndjson"
+    file.write_bytes(ndjson(rows("again", 3)))
+    assert importing.run(file).returncode == 0
+    other = running.url.replace("127.0.0.1", "localhost")
+    again = importing.run(file, "--url", other)
+    assert f"was imported into {running.url} before, and not into {other}" in again.stderr
+    assert again.returncode == 0
+    assert len(stored(running, "again", 3)) == 3
+
+
 def test_every_form_of_a_file_makes_the_same_events(
     running: Service, importing: ImportCommand, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from tests.faults.chaos.truth import OF_THE_QUEUE, Counters, Observation, false_
 
 UNKNOWN: dict[str, Any] = {
     **dict.fromkeys((*OF_THE_QUEUE, "conservation")),
-    "attention": ["the queue can't be asked: TimeoutError"],
+    "attention": ["the queue can't be asked: no answer within 3 s"],
 }
 KNOWN: dict[str, Any] = {
     **dict.fromkeys(OF_THE_QUEUE, 0),

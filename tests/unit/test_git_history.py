@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import event_poster
 import git_history
+from event_poster import Client
 from git_events import Event
 from tests.support import git_repository
 from tests.support.git_repository import GitRepository
@@ -113,6 +115,22 @@ def test_a_service_that_accepts_nothing_for_too_long_ends_the_run(
     error = capsys.readouterr().err
     assert error.startswith("git_history: nothing was accepted for ")
     assert error.endswith("503: the backlog is full\n")
+
+
+def test_a_missing_key_ends_the_run_at_once_and_a_key_is_sent(
+    repository: GitRepository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repository.commit("start")
+    with service({"start": [401] * 100}, {"detail": "a key is needed"}) as (url, accepted):
+        assert git_history.main([str(repository.path), "--url", url]) == 1
+        assert accepted == []
+    assert capsys.readouterr().err == (
+        "git_history: ACTIVITY_KEY must have a key with the scope `write`; 401: a key is needed\n"
+    )
+    monkeypatch.setenv("ACTIVITY_KEY", "act_secret")
+    assert Client(urlsplit(url)).headers["Authorization"] == "Bearer act_secret"
 
 
 def test_one_line_says_when_nobody_is_there(

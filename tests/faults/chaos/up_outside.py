@@ -25,5 +25,8 @@ class _WithoutQueue(servers.Servers):
 
 
 if __name__ == "__main__":
-    with patch.object(servers, "Servers", _WithoutQueue):
+    with (
+        patch.object(servers, "Servers", _WithoutQueue),
+        patch("cli.commands.up.refuse_replicas", lambda: None),  # this queue may have some
+    ):
         sys.exit(main())

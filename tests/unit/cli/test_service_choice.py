@@ -108,6 +108,17 @@ def test_a_misspelt_variable_is_told_of_once_with_the_nearest_name(
     ]
 
 
+def test_a_line_of_the_env_file_that_sets_nothing_is_told_of_once_by_its_number(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text("ACTIVITY_SHARDS=3\n\n/export this\n# a comment\nOTHER\n")
+    main(["status"])
+    env_file = Path(".env").absolute()
+    [line] = [one for one in caplog.messages if "NAME=VALUE" in one]
+    assert line == f"line 3 of {env_file} is not NAME=VALUE, and is ignored"
+    assert "python-dotenv" not in caplog.text + capsys.readouterr().err
+
+
 def test_what_resembles_no_setting_is_told_of_without_a_guess(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -130,3 +141,14 @@ def test_an_env_file_that_is_no_text_is_an_error_and_no_traceback(
     Path(".env").write_bytes(b"ACTIVITY_PORT=\xff\n")
     assert main(["status"]) == 2
     assert ".env is not UTF-8 text" in capsys.readouterr().err
+
+
+def test_replicas_of_a_queue_that_has_none_are_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACTIVITY_QUEUE_REPLICAS", "1")
+    assert main(["up", "--port", "0", "--data-dir", str(tmp_path / "data")]) == 2
+    assert "ACTIVITY_QUEUE_REPLICAS is 1, and the queue of `activity up` has no replica" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "data").exists()

@@ -124,6 +124,13 @@ def test_a_key_is_revoked_now_or_later_and_for_good(activity: Run) -> None:
     assert activity("keys", "create", "a", "--scope", "write")[0] == 0  # the name is free again
 
 
+def test_revoking_the_last_key_warns_that_nobody_is_let_in(activity: Run) -> None:
+    for name in ("a", "b"):
+        activity("keys", "create", name, "--scope", "write")
+    assert activity("keys", "revoke", "a")[2] == ""
+    assert "no other key is valid" in activity("keys", "revoke", "b")[2]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [

@@ -1,6 +1,7 @@
 """Cutting input into chunks: which lines are sent, and where chunks end."""
 
 import io
+import re
 from typing import BinaryIO
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_client.event_line import EVENT_BYTES
+from cli.errors import SendError
 from cli.send.chunks import CHUNK_BYTES, Chunk, Chunks
 
 
@@ -34,6 +36,26 @@ class CountedReads(io.BytesIO):
 def test_lines_keep_their_numbers_whatever_ends_them() -> None:
     content = b'\xef\xbb\xbf{"a":1}\r\n\n  \t\r\n{"b":2}\n{"c":3}'
     assert sent(chunks_of(content)) == [(1, b'{"a":1}'), (4, b'{"b":2}'), (5, b'{"c":3}')]
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        ('{"a":1}'.encode("utf-16"), "iconv -f UTF-16 -t UTF-8 FILE"),
+        (b'[{"a":1},{"b":2}]', "jq -c '.[]' FILE"),
+        (b'\xef\xbb\xbf [\n  {"a":1},\n', "jq -c '.[]' FILE"),
+        (b'{\r\n  "a": 1\r\n}\r\n', "jq -c . FILE"),
+    ],
+)
+def test_a_file_without_an_event_in_each_line_is_refused_with_the_remedy(
+    content: bytes, remedy: str
+) -> None:
+    with pytest.raises(SendError, match=re.escape(remedy)):
+        chunks_of(content)
+
+
+def test_a_bad_first_line_does_not_cost_the_others() -> None:
+    assert sent(chunks_of(b'[cut\n{"a":1}\n'))[-1] == (2, b'{"a":1}')
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n"])
