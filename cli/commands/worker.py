@@ -11,7 +11,6 @@ from cli.process.keep_alive import keep_alive
 from cli.process.probe_server import probe_server
 from cli.process.slots import slot_pool
 from cli.process.supervisor import Supervisor, with_slots
-from cli.quantities import counted
 from cli.service_choice import urls_of_run, warn_if_unreachable
 from cli.settings import load_settings
 from storage.metrics.process import own
@@ -35,7 +34,6 @@ def run(options: Namespace) -> int:
     """Work until SIGINT or SIGTERM."""
     settings = load_settings({"workers": options.processes})
     urls = urls_of_run(options.data_dir)
-    print(f"working: {counted(settings.workers, 'process', 'processes')}", flush=True)
     warn_if_unreachable(urls, "control_url")
     with (
         background(urls),
