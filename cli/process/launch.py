@@ -62,8 +62,11 @@ def _die_with(parent: int, death_signal: int) -> None:
 
 def _run_watched(watch: int, death_signal: int, account: str, program: list[str]) -> int:
     os.set_inheritable(watch, False)
+    # A signal that comes before it can be forwarded would end us, and leave the program behind.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         try:
             _become(account)
             os.execv(program[0], program)  # noqa: S606 - no shell is wanted
@@ -72,6 +75,7 @@ def _run_watched(watch: int, death_signal: int, account: str, program: list[str]
         os._exit(_CANNOT_RUN)
     for number in _FORWARDED:
         signal.signal(number, lambda received, _frame: os.kill(child, received))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     return _watch(watch, child, death_signal)
 
 

@@ -152,6 +152,20 @@ def test_where_the_kernel_does_not_tell_a_pipe_does(
     wait_until(lambda: not list(with_file_open(marker)), "the program is gone")
 
 
+def test_a_signal_that_comes_at_once_reaches_the_program() -> None:
+    script = "trap 'exit 7' TERM; echo on; while :; do read x || sleep 0.01; done"
+    for _ in range(40):  # the watcher must not have been ready each time
+        with tempfile.TemporaryFile() as output:
+            process = spawn(["/bin/sh", "-c", script], {}, output=output, watch=True)
+            try:
+                while not os.fstat(output.fileno()).st_size:
+                    assert process.poll() is None
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 7
+            finally:
+                kill(process)
+
+
 @pytest.mark.parametrize("watch", [False, True])
 def test_a_program_gets_the_signals_sent_to_its_pid_and_its_end_is_ours_to_see(
     watch: bool,
