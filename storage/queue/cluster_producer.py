@@ -1,20 +1,14 @@
 """The producer for a queue on a cluster: one call a shard in place of a pipeline over shards."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
 
 from storage.queue.cluster_runner import ClusterRunner, shortages
-from storage.queue.producer import (
-    MAX_AGE_MS,
-    BacklogLimits,
-    QueueProducer,
-    events_by_id,
-)
+from storage.queue.producer import BacklogLimits, QueueProducer
 from storage.queue.replicas import Replicas
-from storage.queue.shard_count import shard_count
 from storage.redis import keys
 from storage.redis.cluster import ask_primaries, is_cluster
 from storage.redis.script_runner import Argument, run
@@ -80,19 +74,6 @@ class ClusterProducer(QueueProducer):
                 if len(failed) == len(tags):
                     raise failed[0]
 
-    async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the JSON of those events that are queued, by their 16 id bytes."""
-        answers = await self._of_shards(
-            "queue/find", lambda tag: [keys.ids(tag), keys.stream(tag)], event_ids
-        )
-        return events_by_id(event_ids, answers)
-
-    async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
-        """Return which of many events are queued, by their 16 id bytes."""
-        joined = [b"".join(raw_ids)]
-        answers = await self._of_shards("queue/known", lambda tag: [keys.ids(tag)], joined)
-        return await self._kept(raw_ids, answers)
-
     async def trimmed(self, shards: Sequence[int]) -> list[int]:
         """Return how many events have left each of these shards, each after its commit."""
         states = [keys.state(self._tags[shard]) for shard in shards]
@@ -100,29 +81,13 @@ class ClusterProducer(QueueProducer):
             found = await asyncio.gather(*(self._client.hget(one, "trimmed") for one in states))
         return [int(count or 0) for count in found]
 
-    async def watermark_ms(self) -> int:
-        """Return the watermark (ms): every event created before it is stored, or never will be.
-
-        Each shard judges the age of events by the clock of its server: the lowest counts.
-        """
-        found = await self._of_shards("queue/watermark", lambda tag: [keys.stream(tag)])
-        return min(map(int, found)) - MAX_AGE_MS
-
-    async def _of_shards(
-        self,
-        script: str,
-        names: Callable[[keys.Tag], list[str]],
-        args: Iterable[Argument] = (),
-    ) -> list[Any]:
-        """Return the script's answer for every shard there is."""
-        args = list(args)
-        while True:
-            tags = self._tags[: self._max_shards]
-            calls = [run(self._client, script, names(tag), args) for tag in tags]
-            counts = [self._client.zscore(keys.shard_count(tag), "count") for tag in tags]
-            with queue_errors():
-                found = await asyncio.gather(*calls, *counts)
-            announced = max(count or 0 for count in found[len(tags) :])
-            self._max_shards = shard_count(self._max_shards, announced)
-            if self._max_shards == len(tags):
-                return found[: len(tags)]
+    async def _ask(
+        self, script: str, names: Sequence[Sequence[str]], args: Sequence[Argument]
+    ) -> tuple[list[Any], float | None]:
+        counts = [keys.shard_count(tag) for tag in self._tags[: len(names)]]
+        answers = await asyncio.gather(
+            *(run(self._client, script, some, args) for some in names),
+            *(self._client.zscore(name, "count") for name in counts),
+        )
+        announced = max(count or 0 for count in answers[len(names) :])
+        return answers[: len(names)], announced

@@ -1,13 +1,15 @@
 """The queue as the API sees it: append events, find queued events, compute the watermark."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import redis.asyncio
+from redis.exceptions import NoScriptError
 
 from storage.errors import KeyReused, KeysFull, QueueUnavailable, ShardFull, ShardPaused
 from storage.metrics.instruments import queue_append
@@ -15,13 +17,15 @@ from storage.queue.replicas import Replicas, confirm
 from storage.queue.shard_count import shard_count
 from storage.queue.witness import Witness
 from storage.redis import keys
-from storage.redis.script_runner import run
+from storage.redis.script_runner import Argument, forms, run
 from storage.redis.server_check import require_fit_queue
 from storage.server_errors import queue_errors
 
 QUEUED_TTL_MS = 2_000  # how long a queued drain may take to start before the sweeper acts
 MAX_AGE_MS = 30_000  # an older event is refused: the watermark relies on it
 IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000  # how long an idempotency key is remembered
+
+Names = Callable[[keys.Tag], Sequence[str]]  # the keys of a shard that a script names
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +148,8 @@ class QueueProducer:
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
-        flags = even_paused + 2 * imported
-        args: list[bytes | int] = [*self._bounds(oldest_ms), flags, *items]
+        times = _span_ms(items[0::2]) if imported else [b"", b""]
+        args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *times, *items]
         return _appended(shard, await self._call("queue/append", shard, args))
 
     async def append_idempotent(
@@ -219,36 +223,28 @@ class QueueProducer:
             self.witness.hear(shard, known, count - answer[4], count)
 
     def _bounds(self, oldest_ms: int) -> list[int]:
-        return [
-            QUEUED_TTL_MS,
-            oldest_ms,
-            MAX_AGE_MS,
-            self.shard_limits.events,
-            self.shard_limits.bytes,
-        ]
+        limits = self.shard_limits
+        return [QUEUED_TTL_MS, oldest_ms, MAX_AGE_MS, limits.events, limits.bytes]
 
     async def find(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the JSON of those events that are queued, by their 16 id bytes."""
-        with queue_errors():
-            async with self._client.pipeline(transaction=False) as pipe:
-                for shard in range(self._max_shards):
-                    shard_keys = [keys.ids(shard), keys.stream(shard)]
-                    await run(pipe, "queue/find", shard_keys, event_ids)
-                *answers, complete = await self._with_shard_count(pipe)
-        if not complete:
-            return await self.find(event_ids)
-        return events_by_id(event_ids, answers)
+        answers = await self._of_shards(
+            "queue/find", lambda tag: [keys.ids(tag), keys.stream(tag)], event_ids
+        )
+        return {
+            event_id: event
+            for found in answers
+            for event_id, event in zip(event_ids, found, strict=True)
+            if event is not None
+        }
 
     async def known(self, raw_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of many events are queued, by their 16 id bytes."""
-        joined = b"".join(raw_ids)
-        with queue_errors():
-            async with self._client.pipeline(transaction=False) as pipe:
-                for shard in range(self._max_shards):
-                    await run(pipe, "queue/known", [keys.ids(shard)], [joined])
-                *answers, complete = await self._with_shard_count(pipe)
-        if not complete:
-            return await self.known(raw_ids)
+        answers = await self._of_shards(
+            "queue/known",
+            lambda tag: [keys.ids(tag), keys.stream(tag), keys.state(tag)],
+            [b"".join(raw_ids), *_span_ms(raw_ids)],
+        )
         return await self._kept(raw_ids, answers)
 
     async def _kept(self, raw_ids: Sequence[bytes], answers: Sequence[Sequence[int]]) -> set[bytes]:
@@ -279,24 +275,37 @@ class QueueProducer:
         time of the oldest entry, less MAX_AGE_MS, can still arrive, unless it is imported: then it
         is noticed, as any that comes late (`storage/cache/lua/common.lua`).
         """
-        with queue_errors():
-            pipe = self._client.pipeline(transaction=False)
-            pipe.time()
-            for shard in range(self._max_shards):
-                pipe.xrange(keys.stream(shard), count=1)
-            (seconds, micros), *firsts, complete = await self._with_shard_count(pipe)
-        if not complete:
-            return await self.watermark_ms()
-        oldest = [int(first[0][0].split(b"-")[0]) for first in firsts if first]
-        now: int = seconds * 1000 + micros // 1000
-        return min([now, *oldest]) - MAX_AGE_MS
+        found = await self._of_shards("queue/watermark", lambda tag: [keys.stream(tag)])
+        return min(map(int, found)) - MAX_AGE_MS
 
-    async def _with_shard_count(self, pipe: Any) -> list[Any]:
-        """Run the pipeline; return its answers, then whether it covered every shard there is."""
-        pipe.zscore(keys.SHARD_COUNT, "count")
-        *answers, announced = await pipe.execute()
-        covered, self._max_shards = self._max_shards, shard_count(self._max_shards, announced)
-        return [*answers, covered == self._max_shards]
+    async def _of_shards(
+        self, script: str, names: Names, args: Sequence[Argument] = ()
+    ) -> list[Any]:
+        """Return the script's answer for every shard there is."""
+        while True:
+            tags = self._tags[: self._max_shards]
+            with queue_errors():
+                answers, announced = await self._ask(script, [names(tag) for tag in tags], args)
+            self._max_shards = shard_count(self._max_shards, announced)
+            if self._max_shards == len(tags):
+                return answers
+
+    async def _ask(
+        self, script: str, names: Sequence[Sequence[str]], args: Sequence[Argument]
+    ) -> tuple[list[Any], float | None]:
+        """Return the script's answers, one for each of `names`, and the number of shards announced.
+
+        Raises redis-py's errors.
+        """
+        for form in forms(script):
+            async with self._client.pipeline(transaction=False) as pipe:
+                for some in names:
+                    pipe.execute_command(*form, len(some), *some, *args)
+                pipe.zscore(keys.SHARD_COUNT, "count")
+                with suppress(NoScriptError):
+                    *answers, announced = await pipe.execute()
+                    return answers, announced
+        raise NoScriptError(script)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -316,16 +325,9 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
 }
 
 
-def events_by_id(
-    event_ids: Sequence[bytes], answers: Iterable[Sequence[bytes | None]]
-) -> dict[bytes, bytes]:
-    """Return what the shards have found. Each answers for every id, in order."""
-    return {
-        event_id: event
-        for found in answers
-        for event_id, event in zip(event_ids, found, strict=True)
-        if event is not None
-    }
+def _span_ms(raw_ids: Sequence[bytes]) -> list[int]:
+    """Return the earliest and the latest time in these ids (ms since the epoch)."""
+    return [int.from_bytes(one[:6], "big") for one in (min(raw_ids), max(raw_ids))]
 
 
 def _keys(tag: keys.Tag) -> list[str]:

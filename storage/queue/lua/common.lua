@@ -9,6 +9,8 @@
 --   bytes     of the queued events     since    when the first was accepted (ms)
 --   pace      events that the worker which drained last stores per second of work
 --   pace_at   when that was measured (ms), 0 if it is a lower bound
+--   imported_from, imported_to  the earliest and latest time (ms) in the ids of imported events that
+--             may be queued
 --   last_error  why the last drain ended early; new events go to other
 --             shards until a batch of this one is stored again
 local LAST_ID = '18446744073709551615-18446744073709551615' -- nothing can be appended after it
@@ -74,6 +76,26 @@ local function known(ids, first, imported)
     end
   end
   return found
+end
+-- Imported events are of any time. Their times since the index was last empty are noted, so that most
+-- imports, which come in the order of time, need not be looked for.
+local function note_imported(state, ids, from, to)
+  local noted = redis.call('HMGET', state, 'imported_from', 'imported_to')
+  if noted[1] and redis.call('HLEN', ids) > 0 then
+    from, to = math.min(from, tonumber(noted[1])), math.max(to, tonumber(noted[2]))
+  end
+  redis.call('HSET', state, 'imported_from', from, 'imported_to', to)
+end
+-- Returns whether events of these times may be queued. A posted event is at most a term older than its
+-- entry, and the clock may have been set back by a term since. False for an event that somebody has
+-- imported with an earlier release just now: it counts as new then, and is stored once all the same.
+local function may_have(stream, state, from, to)
+  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  if not oldest then return false end
+  local posted_from = tonumber(string.match(oldest[1], '^%d+')) - 2 * MAX_TERM_MS
+  if to >= posted_from or ms_ahead(oldest[1]) > 0 then return true end
+  local noted = redis.call('HMGET', state, 'imported_from', 'imported_to')
+  return noted[1] and from <= tonumber(noted[2]) and to >= tonumber(noted[1])
 end
 -- Returns the positions, from 0, of those ids that the index has; `joined`: 16 bytes each, as one text.
 local function positions(ids, joined)
