@@ -28,6 +28,7 @@ MAX_PENDING_BYTES = 64 * 1024 * 1024  # of pending events and those in calls
 THRESHOLDS = (1, 500, math.inf)
 
 # Keep appending to one shard up to this backlog: its drain stores that in a fraction of a second.
+# And for as much in a row: servers on one machine push each other out of the processor's caches.
 STAY_EVENTS = 2_000
 STAY_BYTES = 4 * 1024 * 1024
 
@@ -64,8 +65,9 @@ class GroupCommit(GroupedCalls[_Submission]):
 
     One call is under way at a time, or two while many events are pending. A call goes to the same
     shard as the call before: a quiet service then keeps one drain busy with large batches. Once
-    that shard has a backlog or fails, calls go to the next shard: a loaded service keeps all drains
-    busy. A shard whose last drain failed gets no events while another shard takes them.
+    that shard has a backlog and has taken as much in a row, or fails, calls go to the next shard: a
+    loaded service keeps all drains busy. A shard whose last drain failed gets no events while
+    another shard takes them.
 
     `wake(shard, generation)` is called for each drain that must be enqueued. Events are refused
     while `max_pending` events, or MAX_PENDING_BYTES, are pending or in calls.
@@ -80,6 +82,7 @@ class GroupCommit(GroupedCalls[_Submission]):
         self._max_pending = max_pending
         self._wake = wake
         self._shard = random.randrange(shards)  # noqa: S311 - only spreads processes over shards
+        self._turn_events = self._turn_bytes = 0  # appended since the last change of the shard
         self._events = self._bytes = 0  # pending and in calls
         self._avoided: dict[int, float] = {}  # shard: loop time until which it is avoided
 
@@ -134,6 +137,7 @@ class GroupCommit(GroupedCalls[_Submission]):
         finally:
             self._events -= len(items) // 2
             self._bytes -= size
+        self._end_turn(appended, len(items) // 2, size)
         settle(group, appended.position)
         if appended.generation:
             self._wake(appended.position.shard, appended.generation)
@@ -173,7 +177,7 @@ class GroupCommit(GroupedCalls[_Submission]):
         self, shard: int, oldest_ms: int, items: list[bytes], even_paused: bool = False
     ) -> Appended:
         try:
-            appended = await self._append(shard, oldest_ms, items, even_paused=even_paused)
+            return await self._append(shard, oldest_ms, items, even_paused=even_paused)
         except (ShardPaused, ShardUnusable, ReplicasBehind):
             self._avoided[shard] = self._loop.time() + AVOID_SECONDS
             self._leave(shard)
@@ -181,14 +185,27 @@ class GroupCommit(GroupedCalls[_Submission]):
         except Exception:
             self._leave(shard)
             raise
-        if appended.backlog_events > STAY_EVENTS or appended.backlog_bytes > STAY_BYTES:
-            self._leave(shard)
-        return appended
+
+    def _end_turn(self, appended: Appended, events: int, size: int) -> None:
+        """Leave the shard if it has a backlog and has taken as much in a row."""
+        if appended.position.shard != self._shard:
+            return  # another call has left it
+        self._turn_events += events
+        self._turn_bytes += size
+        if _is_much(appended.backlog_events, appended.backlog_bytes) and _is_much(
+            self._turn_events, self._turn_bytes
+        ):
+            self._leave(appended.position.shard)
 
     def _leave(self, shard: int) -> None:
         """Go on to the next shard, unless another call has done so."""
         if self._shard == shard:
             self._shard = (shard + 1) % self._shards
+            self._turn_events = self._turn_bytes = 0
+
+
+def _is_much(events: int, size: int) -> bool:
+    return events > STAY_EVENTS or size > STAY_BYTES
 
 
 def _most_useful(failed: Sequence[StorageError]) -> StorageError:

@@ -17,24 +17,33 @@ def test_a_quiet_service_stays_with_one_shard() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize(
-    "backlog", [(group_commit.STAY_EVENTS + 1, 0), (1, group_commit.STAY_BYTES + 1)]
-)
-def test_shards_take_turns_while_they_have_a_backlog(backlog: tuple[int, int]) -> None:
+BACKLOGS = [(group_commit.STAY_EVENTS + 1, 0), (1, group_commit.STAY_BYTES + 1)]
+
+
+@pytest.mark.parametrize("backlog", BACKLOGS)
+@pytest.mark.parametrize("most", ["STAY_EVENTS", "STAY_BYTES"])
+def test_shards_with_a_backlog_take_as_much_each_in_turn(
+    backlog: tuple[int, int], most: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         queue = Queue()
         queue.backlog = dict.fromkeys(range(3), backlog)
-        shards = await one_after_the_other(queue, queue.group(shards=3), 6)
-        assert sorted(shards[:3]) == [0, 1, 2]
-        assert shards[3:] == shards[:3]
+        monkeypatch.setattr(group_commit, most, 1)  # exceeded by the second event of one byte
+        shards = await one_after_the_other(queue, queue.group(shards=3), 12)
+        first = shards[0]
+        assert shards == [(first + call // 2) % 3 for call in range(12)]
 
     run(scenario)
 
 
-def test_a_shard_without_a_backlog_is_filled_before_the_next() -> None:
+def test_a_shard_without_a_backlog_is_filled_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "STAY_EVENTS", 0)
+
     async def scenario() -> None:
         queue = Queue()
-        queue.backlog = {0: (9_000, 0), 1: (9_000, 0), 2: (group_commit.STAY_EVENTS, 0)}
+        queue.backlog = {0: (9_000, 0), 1: (9_000, 0), 2: (0, 0)}
         shards = await one_after_the_other(queue, queue.group(shards=3), 6)
         assert shards[2:] == [2, 2, 2, 2]
 

@@ -16,6 +16,7 @@ def two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin the second call while three events wait."""
     monkeypatch.setattr(group_commit, "THRESHOLDS", (1, 3, math.inf))
     monkeypatch.setattr(group_commit, "GROUP_EVENTS", 3)
+    monkeypatch.setattr(group_commit, "STAY_EVENTS", 2)
 
 
 @pytest.mark.usefixtures("two_calls")

@@ -20,6 +20,12 @@ from storage.queue.producer import Appended, QueuePosition
 SHARDS = 4
 
 
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each call end the turn of a shard that has a backlog."""
+    monkeypatch.setattr(group_commit, "STAY_EVENTS", 0)
+
+
 class Queue:
     """Some of its shards are paused, some are full; a busy one has a backlog after each append."""
 
@@ -67,7 +73,7 @@ async def post(group: GroupCommit, count: int) -> None:
 
 def test_no_event_goes_to_a_paused_shard_while_another_takes_them() -> None:
     async def scenario(queue: Queue, group: GroupCommit) -> None:
-        queue.paused, queue.backlog = {0, 2}, group_commit.STAY_EVENTS + 1
+        queue.paused, queue.backlog = {0, 2}, 1
         await post(group, 40)
         assert set(queue.taken) == {1, 3}
 
@@ -76,7 +82,7 @@ def test_no_event_goes_to_a_paused_shard_while_another_takes_them() -> None:
 
 def test_a_paused_shard_is_not_asked_for_each_event() -> None:
     async def scenario(queue: Queue, group: GroupCommit) -> None:
-        queue.paused, queue.backlog = {0, 1, 2}, group_commit.STAY_EVENTS + 1
+        queue.paused, queue.backlog = {0, 1, 2}, 1
         await post(group, 40)
         assert len(queue.asked) <= 40 + 3
 
@@ -85,7 +91,7 @@ def test_a_paused_shard_is_not_asked_for_each_event() -> None:
 
 def test_when_every_shard_is_paused_events_are_accepted_all_the_same() -> None:
     async def scenario(queue: Queue, group: GroupCommit) -> None:
-        queue.paused, queue.backlog = set(range(SHARDS)), group_commit.STAY_EVENTS + 1
+        queue.paused, queue.backlog = set(range(SHARDS)), 1
         await post(group, 40)
         assert set(queue.taken) == set(range(SHARDS))
 
@@ -114,7 +120,7 @@ def test_a_shard_that_recovers_gets_its_turn_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(group_commit, "AVOID_SECONDS", 0.0)
 
     async def scenario(queue: Queue, group: GroupCommit) -> None:
-        queue.paused, queue.backlog = {0}, group_commit.STAY_EVENTS + 1
+        queue.paused, queue.backlog = {0}, 1
         await post(group, 8)
         queue.paused = set()
         await post(group, 8)
@@ -127,7 +133,7 @@ def test_a_shard_that_recovers_gets_its_turn_again(monkeypatch: pytest.MonkeyPat
 def test_a_shard_that_cannot_be_written_is_left_for_the_others(kind: str) -> None:
     async def scenario(queue: Queue, group: GroupCommit) -> None:
         setattr(queue, kind, {0, 2})
-        queue.backlog = group_commit.STAY_EVENTS + 1
+        queue.backlog = 1
         await post(group, 40)
         assert set(queue.taken) == {1, 3}
         assert len(queue.asked) <= 40 + 2
