@@ -121,10 +121,10 @@ def _complete_all(events: list[ImportIn]) -> bool:
     id.
     """
     times = [event.created_at or "" for event in events]
-    if not all(map(_is_usual, times)) or any(event.id for event in events):
+    if not _are_usual("\n".join([*times, ""])) or any(event.id for event in events):
         return False
     try:
-        instants = [round(datetime.fromisoformat(time).timestamp() * 1000) for time in times]
+        instants = [*map(to_ms, map(datetime.fromisoformat, times))]
     except ValueError:  # an impossible date
         return False
     if min(instants) < 0 or max(instants) > now_ms():
@@ -136,8 +136,8 @@ def _complete_all(events: list[ImportIn]) -> bool:
     return True
 
 
-_is_usual = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z"
+_are_usual = re.compile(  # a line for each time
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3})?Z\n)*+"
 ).fullmatch
 _WITH_MS = len("2026-11-24T05:28:53.120Z")
 

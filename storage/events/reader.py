@@ -21,7 +21,7 @@ from storage.events.queries import (
 from storage.events.search import search
 from storage.metrics.instruments import query
 from storage.model.entries import read_event
-from storage.model.event import Event
+from storage.model.event import Event, span_ms
 from storage.model.filters import Filters
 from storage.model.receipt import StoredState
 from storage.model.wal_position import WalPosition
@@ -124,12 +124,12 @@ class EventStore:
 
         Each must be of a time that a `datetime` can hold. Raises DatabaseUnavailable.
         """
-        times = [int.from_bytes(raw_id[:6], "big") for raw_id in raw_ids]
-        span = {"first": min(times), "last": max(times)}
+        span = dict(zip(("first", "last"), span_ms(raw_ids), strict=True))
         with outside_transaction(self._engine) as connection:  # one round trip if there are none
             # Most imports fill a time that has no events yet. Then the ids need not be sent.
             if not connection.exec_driver_sql(ANY_OF_SPAN, span).scalar_one():
                 return set()
+            times = [int.from_bytes(raw_id[:6], "big") for raw_id in raw_ids]
             digits = b"".join(raw_ids).hex()
             ids = [digits[at : at + 32] for at in range(0, len(digits), 32)]
             texts = {"times": f"{{{','.join(map(str, times))}}}", "ids": f"{{{','.join(ids)}}}"}

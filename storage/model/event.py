@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import shake_256
 from typing import NamedTuple
@@ -174,6 +174,11 @@ def id_ms(event_id: UUID) -> int:
     return event_id.int >> 80
 
 
+def span_ms(raw_ids: Sequence[bytes]) -> list[int]:
+    """Return the earliest and the latest time in ids of 16 bytes (ms since the epoch)."""
+    return [int.from_bytes(raw_id[:6], "big") for raw_id in (min(raw_ids), max(raw_ids))]
+
+
 def created_ms(event: Event) -> int:
     """Return the event's `created_at` in ms; its id has the same millisecond."""
     return int(event.id[:8] + event.id[9:13], 16)
@@ -207,10 +212,12 @@ def to_datetime(ms: int) -> datetime:
     return datetime.fromtimestamp(second, UTC).replace(microsecond=rest * 1000)
 
 
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+
+
 def to_ms(instant: datetime) -> int:
     """Return an aware datetime as milliseconds since the epoch, rounded down."""
-    delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    return (instant - _EPOCH) // _MS
 
 
 LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))

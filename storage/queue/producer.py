@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError
 
 from storage.errors import KeyReused, KeysFull, QueueUnavailable, ShardFull, ShardPaused
 from storage.metrics.instruments import queue_append
+from storage.model.event import span_ms
 from storage.queue.replicas import Replicas, confirm
 from storage.queue.shard_count import shard_count
 from storage.queue.witness import Witness
@@ -148,7 +149,7 @@ class QueueProducer:
         """
         if not self._announced:  # the queue was away at the start
             await self.announce()
-        times = _span_ms(items[0::2]) if imported else [b"", b""]
+        times = span_ms(items[0::2]) if imported else [b"", b""]
         args: list[bytes | int] = [*self._bounds(oldest_ms), int(even_paused), *times, *items]
         return _appended(shard, await self._call("queue/append", shard, args))
 
@@ -243,7 +244,7 @@ class QueueProducer:
         answers = await self._of_shards(
             "queue/known",
             lambda tag: [keys.ids(tag), keys.stream(tag), keys.state(tag)],
-            [b"".join(raw_ids), *_span_ms(raw_ids)],
+            [b"".join(raw_ids), *span_ms(raw_ids)],
         )
         return await self._kept(raw_ids, answers)
 
@@ -323,11 +324,6 @@ _REFUSALS: dict[int, Callable[[], QueueUnavailable]] = {
     -4: lambda: ShardPaused("the last drain of this shard failed"),
     -3: lambda: KeysFull("the limit of remembered idempotency keys is reached"),
 }
-
-
-def _span_ms(raw_ids: Sequence[bytes]) -> list[int]:
-    """Return the earliest and the latest time in these ids (ms since the epoch)."""
-    return [int.from_bytes(one[:6], "big") for one in (min(raw_ids), max(raw_ids))]
 
 
 def _keys(tag: keys.Tag) -> list[str]:
