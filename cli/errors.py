@@ -50,6 +50,10 @@ def error_document(error: Exception, exit_status: int) -> dict[str, Any]:
     return {"error": {"type": name, "message": redact(message(error)), "exit_status": exit_status}}
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, in a command that has something to say of it. Exit status 130."""
+
+
 class CliError(Exception):
     """An expected failure; its text is the whole message for the user."""
 

@@ -10,7 +10,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Protocol, cast
 
-from cli.errors import CliError, UsageError
+from cli.display_width import escaped_lines
+from cli.errors import CliError, Interrupted, UsageError
 from cli.exit_status import BAD_USAGE, DONE, FAILED, INTERRUPTED
 from cli.parser import Parser, examples
 from cli.report_error import report_error
@@ -135,7 +136,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return FAILED
     except (CliError, StorageError, OSError) as error:
         return report_error(error, FAILED, as_json)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
+        if isinstance(interruption, Interrupted):
+            print(escaped_lines(f"activity: interrupted{interruption}"), file=sys.stderr)
         _discard_output()  # its reader may have stopped
         return INTERRUPTED
 

@@ -21,7 +21,7 @@ from cli.backup.room import require_room, size_of
 from cli.embedded.aof_folder import AofFolder
 from cli.embedded.layout import Layout
 from cli.embedded.major import major_of_data
-from cli.errors import BackupFailed, plain_words
+from cli.errors import BackupFailed, Interrupted, plain_words
 from cli.safe_files import sync_folder
 from cli.urls import Urls, storage_settings
 
@@ -157,6 +157,8 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
         (folder / NAME).unlink(missing_ok=True)
         for part in (QUEUE, POSTGRES):
             shutil.rmtree(folder / part, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"; what was written to {folder} is removed") from None
         if isinstance(error, OSError):
             raise BackupFailed(
                 f"the backup in {folder} is not finished: {plain_words(error)}; what was written "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from cli.commands.options import add_json, add_run
-from cli.errors import CliError, UsageError
+from cli.errors import CliError, Interrupted, UsageError
 from cli.parser import Parser
 from cli.quantities import counted
 from cli.service_choice import advising, require_fit_servers, urls_of_run
@@ -170,17 +170,16 @@ def _erase(
         erasure = eraser.begin(address, actor(), rewrite).id
         return _follow(servers, eraser, erasure)
     except KeyboardInterrupt:
-        print(_interrupted(erasure, data_dir), file=sys.stderr)
-        raise
+        raise Interrupted(_how_it_goes_on(erasure, data_dir)) from None
 
 
-def _interrupted(erasure: UUID | None, data_dir: str | None) -> str:
+def _how_it_goes_on(erasure: UUID | None, data_dir: str | None) -> str:
     where = f" --data-dir {shlex.quote(data_dir)}" if data_dir else ""
     follow = f"`activity erase --list{where}`"
     if erasure is None:
-        return f"activity: interrupted as the erasure began: it goes on if {follow} shows it"
+        return f" as the erasure began: it goes on if {follow} shows it"
     return (
-        f"activity: interrupted; the erasure {erasure} is recorded in PostgreSQL and goes on while "
+        f"; the erasure {erasure} is recorded in PostgreSQL and goes on while "
         f"`activity up` or `activity worker` runs. {follow} shows how far it is"
     )
 

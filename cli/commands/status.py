@@ -11,18 +11,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cli import state
 from cli.commands.options import add_data_dir, add_json, add_tls_ca, seconds
 from cli.data_dir import data_folder
-from cli.errors import NothingRuns, UsageError, error_document, message
+from cli.errors import NothingRuns, error_document, message
 from cli.exit_status import DONE, FAILED
 from cli.parser import Parser
 from cli.service_request import Response, get
-from cli.settings import CliSettings, load_settings
+from cli.settings import load_settings
 from cli.status_text import status_text
 from cli.tls_trust import trust
 
@@ -154,32 +153,31 @@ def _text(found: Report, options: Namespace) -> str:
 
 
 def _report(options: Namespace) -> Report:
-    settings = load_settings({"data_dir": options.data_dir, "tls_ca": options.tls_ca})
-    if options.url:
-        return _of_service(settings, _service_address(options.url), None)
-    run_state = state.running(data_folder(settings))
-    processes = [Process(role, pid) for role, pid in run_state.processes]
-    return _of_service(settings, run_state.url, processes)
-
-
-def _service_address(url: str) -> str:
-    # Imported here: `--help` should not wait for urllib3.
-    from activity_client.errors import BadUrl
-    from activity_client.transport import service_address
-
-    try:
-        return service_address(url)
-    except BadUrl as error:
-        raise UsageError(f"--url: {error}") from None
-
-
-def _of_service(settings: CliSettings, url: str, processes: Sequence[Process] | None) -> Report:
     # Imported here: `--help` should not wait for urllib3.
     from cli.credentials import credentials
+    from cli.query.service import chosen_service
 
-    headers = credentials(settings).headers()
+    if options.url:
+        service = chosen_service(options)
+        tls = service.tls or ssl.create_default_context()
+        return _of_service(service.url, service.credentials.headers(), tls, None)
+    settings = load_settings({"data_dir": options.data_dir, "tls_ca": options.tls_ca})
+    run_state = state.running(data_folder(settings))
+    processes = [Process(role, pid) for role, pid in run_state.processes]
+    address = urlsplit(run_state.url)
+    is_https = address.scheme == "https"
+    tls = trust(settings.tls_ca, address.hostname or "") if is_https else None
+    return _of_service(run_state.url, credentials(settings).headers(), tls, processes)
+
+
+def _of_service(
+    url: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None,
+    processes: Sequence[Process] | None,
+) -> Report:
     try:
-        answer = _ask(url, headers, settings.tls_ca, is_ours=processes is not None)
+        answer = _ask(url, headers, tls)
     except (OSError, http.client.HTTPException) as error:
         why = "" if processes is not None else f": {message(error) or type(error).__name__}"
         return Report(url, processes, None, f"{_NO_ANSWER}{why}")
@@ -190,19 +188,15 @@ def _of_service(settings: CliSettings, url: str, processes: Sequence[Process] | 
     return Report(url, processes, _document(answer), _NOT_OURS if processes is None else _NO_ANSWER)
 
 
-def _ask(url: str, headers: Mapping[str, str], ca: Path | None, *, is_ours: bool) -> Response:
-    """Return the response to GET /status. Raises OSError, `http.client.HTTPException`.
-
-    A run of ours on this machine may have a certificate for another name.
-    """
+def _ask(url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Response:
+    """Return the response to GET /status. Raises OSError, `http.client.HTTPException`."""
     address = urlsplit(url)
     is_https, host = address.scheme == "https", address.hostname or ""
     port = address.port or (http.client.HTTPS_PORT if is_https else http.client.HTTP_PORT)
-    tls = None
-    if is_https:
-        tls = trust(ca, host) if ca or is_ours else ssl.create_default_context()
     path = f"{address.path.rstrip('/')}/status"
-    return get(host, port, path, _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers, tls)
+    return get(
+        host, port, path, _ANSWER_SECONDS, _MAX_ANSWER_BYTES, headers, tls if is_https else None
+    )
 
 
 def _document(response: Response) -> dict[str, Any] | None:

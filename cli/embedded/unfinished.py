@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.embedded.layout import Layout
-from cli.errors import UnfinishedFolder
+from cli.errors import Interrupted, UnfinishedFolder
 from cli.safe_files import read_small, replace_file, sync_folder
 
 _NAME = "unfinished"
@@ -42,10 +42,15 @@ def unfinished(layout: Layout, command: str) -> Iterator[None]:
     A block that has taken back what it did removes the mark itself, before it raises.
 
     The caller holds the lock of the folder, and what the block has written must be on disk when it
-    ends. Raises `OSError`.
+    ends. Raises `OSError`; for a Ctrl-C in the block, `Interrupted`.
     """
     replace_file(layout.root / _NAME, f"{command}\n", sync=True)
-    yield
+    try:
+        yield
+    except KeyboardInterrupt:
+        is_left = mark_of(layout.root) is not None
+        state = f"not whole: run `activity {command}` again" if is_left else "as it was before"
+        raise Interrupted(f"; the data folder {layout.root} is {state}") from None
     remove_mark(layout)
 
 

@@ -1,5 +1,6 @@
 """`activity query --follow`: show the newest events, then each one once it is stored."""
 
+import sys
 from typing import NoReturn
 
 from api.query.clock import Clock
@@ -25,6 +26,8 @@ def follow(reader: ServiceReader, asked: Parameters, show: Show, limit: int) -> 
     events = pages.newest(reader, asked, limit).events if limit else []
     if events:
         show(events)
+    elif sys.stderr.isatty():
+        print("activity: waiting for the next event that matches; Ctrl-C ends", file=sys.stderr)
     shown = set(map(event_id, events))
     while True:
         changes = feed.after(reader, asked, token, wait=True)

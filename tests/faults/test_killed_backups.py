@@ -22,15 +22,16 @@ from tests.acceptance.test_backup import activity, document, load, stored_ids
 from tests.acceptance.test_up import ROOT, environment, status, up
 from tests.support.data_folders import reachable_folder
 
-# Runs a command, and kills the whole process as it enters the function that is named.
-KILLED_AT = """
+# Runs a command, and sends its process the signal as it enters the function that is named.
+SIGNALLED_AT = """
     import importlib, os, signal, sys
-    module, _, name = sys.argv[1].rpartition(".")
+    number, (module, _, name) = int(sys.argv[1]), sys.argv[2].rpartition(".")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     def kill(*arguments, **options):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
     setattr(importlib.import_module(module), name, kill)
     from cli.main import main
-    sys.exit(main(sys.argv[2:]))
+    sys.exit(main(sys.argv[3:]))
 """
 BACKUP_STEPS = [
     "cli.backup.take._ask_queue",
@@ -80,16 +81,22 @@ def backup(folders: Path, source: Path) -> Path:
     return folders / "backup"
 
 
-def run_killed(step: str, *arguments: object) -> None:
-    code = textwrap.dedent(KILLED_AT)
-    ended = subprocess.run(
-        [sys.executable, "-c", code, step, *map(str, arguments)],
+def run_signalled(
+    number: signal.Signals, step: str, *arguments: object
+) -> subprocess.CompletedProcess[str]:
+    code = textwrap.dedent(SIGNALLED_AT)
+    return subprocess.run(
+        [sys.executable, "-c", code, str(int(number)), step, *map(str, arguments)],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def run_killed(step: str, *arguments: object) -> None:
+    ended = run_signalled(signal.SIGKILL, step, *arguments)
     assert ended.returncode == -signal.SIGKILL, ended.stdout + ended.stderr
 
 
@@ -123,6 +130,35 @@ def test_a_killed_restore_is_refused_and_begins_anew(
     assert (done["missing"], done["waiting"]) == (0, {})
     assert image_of(backup) == image, "the backup stays as it was"
     assert not (data / "unfinished").exists()
+
+
+@pytest.mark.parametrize("step", ["cli.backup.aof_copy._copy", "cli.backup.take.write"])
+def test_an_interrupted_backup_leaves_nothing_and_says_so(
+    folders: Path, source: Path, step: str
+) -> None:
+    target = folders / f"interrupted at {step}"
+    ended = run_signalled(signal.SIGINT, step, "backup", target, "--data-dir", source)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == f"activity: interrupted; what was written to {target} is removed\n"
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        ("cli.backup.restore._copy", "as it was before"),
+        ("worker.emptying.empty_shards", "not whole: run `activity restore` again"),
+    ],
+)
+def test_an_interrupted_restore_says_what_is_left(
+    folders: Path, backup: Path, step: str, state: str
+) -> None:
+    data = folders / f"interrupted at {step}"
+    ended = run_signalled(signal.SIGINT, step, "restore", backup, "--data-dir", data)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr == f"activity: interrupted; the data folder {data} is {state}\n"
+    wait_until(lambda: not is_held(data / "lock"), "its servers to be gone")
+    assert document("restore", backup, "--data-dir", data)["missing"] == 0
 
 
 def test_what_is_restored_after_a_kill_is_whole(folders: Path, source: Path, backup: Path) -> None:

@@ -11,7 +11,7 @@ from storage.model.where import Comparison
 _PATH = rf'data(?:\.(?:{QUOTED}|[^\s()":<>=!.]*+))++'
 _NAME = r'[^\s()":<>=!]++'
 _match_head = re.compile(
-    rf"(?:(?P<path>{_PATH})|(?P<name>{_NAME}))(?P<operator>:|==?|!=|\s*+(?:>=|<=|>|<))", re.DOTALL
+    rf"(?:(?P<path>{_PATH})|(?P<name>{_NAME}))(?P<operator>:|\s*+(?:=[=<>]?|!=|>=|<=|>|<))", re.DOTALL
 ).match
 _COMPARISONS: dict[str, Comparison] = {">": ">", ">=": ">=", "<": "<", "<=": "<="}
 _match_number = re.compile(r"\s*+([0-9][0-9.]*+)(?![^\s()])").match
@@ -52,13 +52,16 @@ def head_at(question: str, at: int) -> Head | None:
             f"{quoted(written)} has no order; only data.<path> and occurred_at are compared"
         )
     if "=" in operator and not comparison:
-        raise NotAHead(_NO_EQUALS[operator[0]].format(operator=operator, name=quoted(written)))
+        meant = _MEANT.get(operator, _EQUALITY).format(name=quoted(written))
+        raise NotAHead(f"{operator} is not an operator; {meant}")
     return Head(field, written, comparison, match.end())
 
 
-_NO_EQUALS = {
-    "=": "{operator} is not an operator; equality is a colon, as in {name}:value",
-    "!": "{operator} is not an operator; a minus excludes, as in -{name}:value",
+_EQUALITY = "equality is a colon, as in {name}:value"
+_MEANT = {
+    "!=": "a minus excludes, as in -{name}:value",
+    "=>": "did you mean >=?",
+    "=<": "did you mean <=?",
 }
 
 

@@ -153,28 +153,25 @@ def test_where_the_kernel_does_not_tell_a_pipe_does(
 
 
 def test_a_signal_that_comes_at_once_reaches_the_program() -> None:
-    script = "trap 'exit 7' TERM; echo on; while :; do read x || sleep 0.01; done"
     for _ in range(40):  # the watcher must not have been ready each time
-        with tempfile.TemporaryFile() as output:
-            process = spawn(["/bin/sh", "-c", script], {}, output=output, watch=True)
-            try:
-                while not os.fstat(output.fileno()).st_size:
-                    assert process.poll() is None
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(10) == 7
-            finally:
-                kill(process)
+        require_signalled(watch=True)
 
 
 @pytest.mark.parametrize("watch", [False, True])
 def test_a_program_gets_the_signals_sent_to_its_pid_and_its_end_is_ours_to_see(
     watch: bool,
 ) -> None:
+    require_signalled(watch)
+
+
+def require_signalled(watch: bool) -> None:
+    """Require that a program which has just begun gets a signal, and that we see how it ends."""
     script = "trap 'exit 7' TERM; echo on; while :; do read x || sleep 0.01; done"
     with tempfile.TemporaryFile() as output:
         process = spawn(["/bin/sh", "-c", script], {}, output=output, watch=watch)
         try:
-            wait_until(lambda: os.fstat(output.fileno()).st_size, "the program runs")
+            while not os.fstat(output.fileno()).st_size:
+                assert process.poll() is None
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 7
         finally:
