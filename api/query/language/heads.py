@@ -11,7 +11,7 @@ from storage.model.where import Comparison
 _PATH = rf'data(?:\.(?:{QUOTED}|[^\s()":<>=!.]*+))++'
 _NAME = r'[^\s()":<>=!]++'
 _match_head = re.compile(
-    rf"(?:(?P<path>{_PATH})|(?P<name>{_NAME}))(?P<operator>:|\s*+(?:=[=<>]?|!=|>=|<=|>|<))", re.DOTALL
+    rf"(?:(?P<path>{_PATH})|(?P<name>{_NAME}))(?P<operator>:|\s*+(?:=[=<>]?|!=|>=?|<=?))", re.DOTALL
 ).match
 _COMPARISONS: dict[str, Comparison] = {">": ">", ">=": ">=", "<": "<", "<=": "<="}
 _match_number = re.compile(r"\s*+([0-9][0-9.]*+)(?![^\s()])").match
