@@ -159,8 +159,8 @@ def _report(options: Namespace) -> Report:
 
     if options.url:
         service = chosen_service(options)
-        tls = service.tls or ssl.create_default_context()
-        return _of_service(service.url, service.credentials.headers(), tls, None)
+        trusted = service.tls or ssl.create_default_context()
+        return _of_service(service.url, service.credentials.headers(), trusted, None)
     settings = load_settings({"data_dir": options.data_dir, "tls_ca": options.tls_ca})
     run_state = state.running(data_folder(settings))
     processes = [Process(role, pid) for role, pid in run_state.processes]
