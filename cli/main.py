@@ -138,7 +138,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return report_error(error, FAILED, as_json)
     except KeyboardInterrupt as interruption:
         if isinstance(interruption, Interrupted):
-            print(escaped_lines(f"activity: interrupted{interruption}"), file=sys.stderr)
+            with suppress(OSError):  # Ctrl-C has ended the reader too
+                print(escaped_lines(f"activity: interrupted{interruption}"), file=sys.stderr)
         _discard_output()  # its reader may have stopped
         return INTERRUPTED
 

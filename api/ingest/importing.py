@@ -30,7 +30,7 @@ Refused = dict[int, str]  # by the number of an item
 Find = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, tuple[Event, Receipt]]]]
 Known = Callable[[Sequence[bytes]], Awaitable[set[bytes]]]
 
-FIND_SECONDS = 10.0  # PostgreSQL itself ends a read by then
+FIND_SECONDS = 10.0  # PostgreSQL itself ends each statement by then
 FIND_ITEMS = 1_000  # asked for at once: all that is found is in memory
 
 _IN_BATCH = (

@@ -49,7 +49,7 @@ def unfinished(layout: Layout, command: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         is_left = mark_of(layout.root) is not None
-        state = f"not whole: run `activity {command}` again" if is_left else "as it was before"
+        state = f"not whole: run `activity {command}` again" if is_left else "without its changes"
         raise Interrupted(f"; the data folder {layout.root} is {state}") from None
     remove_mark(layout)
 

@@ -33,7 +33,7 @@ from storage.redis import keys
 from storage.redis.client import connect_async
 from storage.redis.cluster import AsyncCluster, is_cluster, learn_slots, node_of
 from storage.redis.cluster_calls import Command, send, wrote_nothing
-from storage.redis.script_runner import Argument, forms
+from storage.redis.script_runner import Argument, digest, source
 from storage.redis.sentinel import watch_primary
 from storage.server_errors import SHARD_PREFIX
 from storage.settings import StorageSettings
@@ -123,8 +123,9 @@ class ClusterRunner:
         is_first, may_be_written = True, False
         while True:
             try:
-                sent = forms(script) if is_first else forms(script)[-1:]  # another may not know it
-                answers = await _run(self._client, node, sent, names, args, self._waits)
+                forms = _forms(script)
+                forms = forms if is_first else forms[-1:]  # another server may not know it
+                answers = await _run(self._client, node, forms, names, args, self._waits)
                 break
             except RedisError as error:
                 may_be_written = may_be_written or not wrote_nothing(error)
@@ -191,7 +192,7 @@ async def shortages(
 async def _require_confirmed(client: redis.asyncio.Redis, name: str, replicas: int) -> None:
     node = await _owner(client, name)
     waiting = waits(replicas, CHECK_MS)
-    _, *waited = await _run(client, node, forms(_PROBE), [name], [], waiting)
+    _, *waited = await _run(client, node, _forms(_PROBE), [name], [], waiting)
     require(waited, replicas)
 
 
@@ -205,17 +206,22 @@ async def _owner(client: redis.asyncio.Redis, key: str) -> Any:
         raise
 
 
+def _forms(script: str) -> Sequence[Command]:
+    """Return how a script is sent: by its digest; if the server does not know that, by its text."""
+    return ("EVALSHA", digest(script)), ("EVAL", source(script))
+
+
 async def _run(
     client: redis.asyncio.Redis,
     node: Any,
-    sent: Sequence[Command],
+    forms: Sequence[Command],
     names: Sequence[str],
     args: Sequence[Argument],
     waiting: Sequence[Command],
 ) -> list[Any]:
     """Return the answers of one attempt. Raises the error of the script, and redis-py's errors."""
     cluster, rest = cast(AsyncCluster, client), (len(names), *names, *args)
-    for form in sent:
+    for form in forms:
         answers = await send(cluster, node, names[0], (*form, *rest), *waiting)
         if not isinstance(answers[0], NoScriptError):
             break

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter_ns
@@ -18,7 +17,7 @@ from storage.queue.replicas import Replicas, confirm
 from storage.queue.shard_count import shard_count
 from storage.queue.witness import Witness
 from storage.redis import keys
-from storage.redis.script_runner import Argument, forms, run
+from storage.redis.script_runner import Argument, digest, run, source
 from storage.redis.server_check import require_fit_queue
 from storage.server_errors import queue_errors
 
@@ -296,17 +295,22 @@ class QueueProducer:
     ) -> tuple[list[Any], float | None]:
         """Return the script's answers, one for each of `names`, and the number of shards announced.
 
+        In one round trip: redis-py's own `Script` asks first whether the server knows the script.
         Raises redis-py's errors.
         """
-        for form in forms(script):
+        for is_last in (False, True):
             async with self._client.pipeline(transaction=False) as pipe:
                 for some in names:
-                    pipe.execute_command(*form, len(some), *some, *args)
+                    pipe.evalsha(digest(script), len(some), *some, *args)
                 pipe.zscore(keys.SHARD_COUNT, "count")
-                with suppress(NoScriptError):
+                try:
                     *answers, announced = await pipe.execute()
-                    return answers, announced
-        raise NoScriptError(script)
+                    break
+                except NoScriptError:
+                    if is_last:
+                        raise
+            await self._client.script_load(source(script))
+        return answers, announced
 
     async def close(self) -> None:
         """Close the connections."""

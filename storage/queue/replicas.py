@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError
 from storage.errors import NotReplicated
 from storage.redis import keys
 from storage.redis.primary_lease import Term
-from storage.redis.script_runner import Argument, forms
+from storage.redis.script_runner import Argument, digest, source
 from storage.redis.sentinel import primary_term
 
 WAIT_MS = 1_000  # for the memory of replicas, and then for their disk; redis-py waits for 5 s
@@ -114,17 +114,18 @@ async def _run_and_wait(
     replicas: int,
     wait_ms: int,
 ) -> _Run:
-    for form in forms(script):
+    for is_last in (False, True):
         async with client.pipeline(transaction=False) as pipe:
             pool: Any = client.connection_pool
             connection = pipe.connection = await pool.get_connection()
             term = await primary_term(client, connection, wait_ms / 1000)
-            pipe.execute_command(*form, len(names), *names, *args)
+            pipe.evalsha(digest(script), len(names), *names, *args)
             for command in waits(replicas, wait_ms):
                 pipe.execute_command(*command)
             answers: list[Any] = await pipe.execute(raise_on_error=False)
-        if not isinstance(answers[0], NoScriptError):
+        if not isinstance(answers[0], NoScriptError) or is_last:
             break
+        await client.script_load(source(script))
     return _Run(answers, connection, term)
 
 

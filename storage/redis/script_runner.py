@@ -51,14 +51,9 @@ def run(
     return _script(name)(keys, args, client)
 
 
-def forms(name: str) -> Sequence[tuple[str, Any]]:
-    """Return how a script is sent if not by `run`: as EVALSHA its digest, then as EVAL its text.
-
-    The second is for a server that does not know the digest, and answers NOSCRIPT. A pipeline that
-    sends the digest itself has its answers in one round trip: redis-py would ask first.
-    """
-    script = _asyncio_script(name)
-    return ("EVALSHA", script.sha), ("EVAL", script.script)
+def digest(name: str) -> str:
+    """Return the digest of a script, for a pipeline whose answers must come in one round trip."""
+    return _asyncio_script(name).sha
 
 
 # On a cluster redis-py would send a script that one server does not know to each of them, and fail

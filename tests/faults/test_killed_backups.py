@@ -146,7 +146,7 @@ def test_an_interrupted_backup_leaves_nothing_and_says_so(
 @pytest.mark.parametrize(
     ("step", "state"),
     [
-        ("cli.backup.restore._copy", "as it was before"),
+        ("cli.backup.restore._copy", "without its changes"),
         ("worker.emptying.empty_shards", "not whole: run `activity restore` again"),
     ],
 )

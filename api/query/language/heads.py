@@ -52,7 +52,8 @@ def head_at(question: str, at: int) -> Head | None:
             f"{quoted(written)} has no order; only data.<path> and occurred_at are compared"
         )
     if "=" in operator and not comparison:
-        meant = _MEANT.get(operator, _EQUALITY).format(name=quoted(written))
+        hint = _MEANT.get(operator) if is_comparable or operator == "!=" else None
+        meant = (hint or _EQUALITY).format(name=quoted(written))
         raise NotAHead(f"{operator} is not an operator; {meant}")
     return Head(field, written, comparison, match.end())
 

@@ -87,14 +87,16 @@ local function note_imported(state, ids, from, to)
   redis.call('HSET', state, 'imported_from', from, 'imported_to', to)
 end
 -- Returns whether events of these times may be queued. A posted event is at most a term older than its
--- entry, and the clock may have been set back by a term since. False for an event that somebody has
--- imported with an earlier release just now: it counts as new then, and is stored once all the same.
+-- entry, and the clock may have been set back by a term since. False for an event that an API process of an
+-- earlier release has imported, and that still waits: it counts as new then, and is stored once all the same.
 local function may_have(stream, state, from, to)
-  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  local first = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
+  local noted = redis.pcall('HMGET', state, 'imported_from', 'imported_to')
+  if first.err or noted.err then return true end -- a wrong type: the index may still be right
+  local oldest = first[1]
   if not oldest then return false end
   local posted_from = tonumber(string.match(oldest[1], '^%d+')) - 2 * MAX_TERM_MS
   if to >= posted_from or ms_ahead(oldest[1]) > 0 then return true end
-  local noted = redis.call('HMGET', state, 'imported_from', 'imported_to')
   return noted[1] and from <= tonumber(noted[2]) and to >= tonumber(noted[1])
 end
 -- Returns the positions, from 0, of those ids that the index has; `joined`: 16 bytes each, as one text.

@@ -146,6 +146,16 @@ def test_a_posted_event_is_known_when_the_ids_of_the_stream_are_ahead(
     assert known(settings, [posted]) == {id_bytes(posted)}
 
 
+def test_a_shard_of_a_wrong_type_does_not_hide_what_the_others_have(
+    settings: StorageSettings, queue: redis.Redis
+) -> None:
+    events = of_day(100)
+    add(settings, events)
+    queue.set(keys.stream(1), "a text")
+    queue.set(keys.state(1), "a text")
+    assert known(settings, events) == set(map(id_bytes, events))
+
+
 def test_times_of_an_import_that_was_stored_are_forgotten(
     settings: StorageSettings, queue: redis.Redis
 ) -> None:

@@ -49,6 +49,7 @@ PIECES = [
         ("data" + ".a" * 65 + ":5", 1, "64 keys"),
         ("component=billing", 1, "component:value"),
         ("component = billing", 1, "component:value"),
+        ("component=>billing", 1, "component:value"),
         ("a data.a => 5", 3, "did you mean >=?"),
         ("data.a=<5", 1, "did you mean <=?"),
         ("data.a==5", 1, "data.a:value"),
