@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
+import sqlalchemy as sa
 
 from cli.doctor.machine import Machine
 from cli.doctor.subject import RunFacts
@@ -80,9 +80,7 @@ def empty_database(bench: Bench) -> None:
 def few_partitions(bench: Bench) -> None:
     engine = plain_engine(bench.settings.database_url)
     with engine.begin() as connection:
-        query = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'events'::regclass"
-        names = sorted(connection.exec_driver_sql(query).scalars())
-        for name in names[2:]:
+        for name in _partitions_after_today(connection)[1:]:
             connection.exec_driver_sql(f"DROP TABLE {name}")
     engine.dispose()
 
@@ -90,10 +88,16 @@ def few_partitions(bench: Bench) -> None:
 def detached_partition(bench: Bench) -> None:
     engine = plain_engine(bench.settings.database_url)
     with engine.begin() as connection:
-        query = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'events'::regclass"
-        name = sorted(connection.exec_driver_sql(query).scalars())[3]
+        name = _partitions_after_today(connection)[2]
         connection.exec_driver_sql(f"ALTER TABLE events DETACH PARTITION {name}")
     engine.dispose()
+
+
+def _partitions_after_today(connection: sa.Connection) -> list[str]:
+    """Return their names in the order of days. Before 1:00 there is one of yesterday too."""
+    today = partitions.name_of(partitions.span_of(datetime.now(UTC), "day"))
+    query = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'events'::regclass"
+    return sorted(name for name in connection.exec_driver_sql(query).scalars() if name > today)
 
 
 def invalid_partition_index(bench: Bench) -> None:
@@ -144,7 +148,7 @@ def large_log(bench: Bench) -> None:
 
 
 def asynchronous_commits(bench: Bench) -> None:
-    name = make_url(bench.settings.database_url).database
+    name = sa.make_url(bench.settings.database_url).database
     bench.sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
 
 
