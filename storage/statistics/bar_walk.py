@@ -58,6 +58,7 @@ class BarWalk(DayWalk):
         for since, counts in self._slices.read(start, end, source):
             self._tally_up(counts)
             self.since = since
+            self._has_found |= bool(counts)
         return self.since <= start
 
     def _tally_up(self, counts: Iterable[Count]) -> None:

@@ -9,6 +9,7 @@ from storage.statistics.coverage import Span, parts
 from storage.statistics.kept_days import DAY, EPOCH, KeptDays
 from storage.statistics.named_values import NamedValues
 from storage.statistics.slices import Slices, Source
+from storage.statistics.table_counts import last_event
 from storage.statistics.value_counts import Counts
 from storage.statistics.window import Window
 
@@ -38,6 +39,7 @@ class DayWalk(ABC):
         self._fields = fields
         self._has_quarters = has_quarters
         self._named = named
+        self._has_found = True  # anything in the days before
         self.since = window.end
 
     def hours(self, exact: Sequence[Span]) -> bool:
@@ -54,6 +56,9 @@ class DayWalk(ABC):
         if not self._table(closed, end):
             return False
         while self.since > start:
+            if not self._has_found:
+                self._skip_what_is_empty(start)
+            self._has_found = False
             oldest = _floor(self.since - _MICROSECOND) - (LOOKUP_DAYS - 1) * DAY
             window = Window(max(start, oldest), self.since)
             if not self._closed(days, window):
@@ -61,6 +66,13 @@ class DayWalk(ABC):
             if self._slices.is_over:
                 return self.since <= start
         return True
+
+    def _skip_what_is_empty(self, start: datetime) -> None:
+        """Go back to the end of the next day with events: one may be years before all others."""
+        found = self._slices.look(lambda connection: last_event(connection, start, self.since))
+        if found is not None:
+            last = found[0]
+            self.since = start if last is None else min(self.since, _floor(last) + DAY)
 
     @abstractmethod
     def _hours(self, start: datetime, end: datetime) -> bool:
@@ -109,6 +121,7 @@ class DayWalk(ABC):
         if not self._add(days, found):
             return False
         self.since = since
+        self._has_found |= any(one.values or one.missing for day in found.values() for one in day)
         return True
 
 

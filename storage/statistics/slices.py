@@ -30,7 +30,7 @@ _AIM = 8  # slices that the budget should have room for
 _GROWTH = 8.0  # of the next slice at most; and a slice that took too long is narrowed so much
 _FIRST_GROWTH = 64.0  # narrowed so much while there is no progress: few attempts fit in the budget
 _MIN_SECONDS = 0.005
-_WIDTH_SECONDS = 1.0  # of a query for a width, which reads little
+_SHORT_SECONDS = 1.0  # of a query that reads little
 # The limit of savepoints: one that is cancelled would abort the transaction.
 NARROWEST = timedelta(milliseconds=1)
 """The resolution of `created_at`."""
@@ -92,6 +92,10 @@ class Slices:
         """Whether the budget is used up."""
         return self._left(self._budget) <= 0
 
+    def look(self, query: Callable[[sa.Connection], T]) -> tuple[T] | None:
+        """Return the result of a short query, None if it takes too long. Raises DBAPIError."""
+        return self._within(_SHORT_SECONDS, lambda: query(self._connection))
+
     def read(
         self, start: datetime, end: datetime, source: Source[T]
     ) -> Iterator[tuple[datetime, T]]:
@@ -144,7 +148,7 @@ class Slices:
         return min(_GROWTH, max(1 / _GROWTH, aim / max(seconds, 1e-6)))
 
     def _first_width(self, start: datetime, end: datetime, source: Source[T]) -> timedelta:
-        found = self._within(_WIDTH_SECONDS, lambda: source.width(self._connection, start, end))
+        found = self.look(lambda connection: source.width(connection, start, end))
         return found[0] if found else NARROWEST
 
     def _narrowed(

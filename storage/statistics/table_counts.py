@@ -1,7 +1,7 @@
 """Count the events of a slice of time in the table, for any filters and any group."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,14 @@ FIRST_ROWS = 4_000
 """Rows, whatever the filters, in a slice that is surely counted soon."""
 
 Span = tuple[datetime, datetime]
+
+
+def last_event(connection: sa.Connection, start: datetime, end: datetime) -> datetime | None:
+    """Return when the newest event of this span was created, None if it has none."""
+    at = events.c.created_at
+    newest = sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
+    found: datetime | None = connection.scalar(newest.limit(1))
+    return found and found.astimezone(UTC)
 
 
 class OfTable:

@@ -71,6 +71,19 @@ def watermark(world: World) -> int:
     return world.reader.run(world.reader.producer.watermark_ms())
 
 
+def test_years_without_events_are_not_walked(world: World, asked: Watched) -> None:
+    store_days(world)
+    decades = [midnight_ms() - years * 365 * DAY_MS for years in (10, 20, 40)]
+    store(world.settings, [made(ms + 5, "old") for ms in decades])
+    first = asked.ask(watermark(world))
+    assert (first.is_complete, components(first)) == (True, in_table(world.settings))
+    assert len(asked.spans) < 20
+    assert len(kept_days(world)) < 200
+    again = asked.ask(watermark(world))
+    assert (again.is_complete, components(again)) == (True, in_table(world.settings))
+    assert [start for start, _ in asked.spans] == [to_datetime(midnight_ms())]
+
+
 def test_a_repeat_reads_nothing_but_today(world: World, asked: Watched) -> None:
     store_days(world)
     first = asked.ask(watermark(world))
