@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ data_dir = embedded_runs.data_dir
 written_once = embedded_runs.written_once
 seeded = embedded_runs.seeded
 scripts = embedded_runs.scripts
+
+START_SECONDS = 60  # of a shell, on a busy machine
 
 
 def test_data_survives_a_stop_and_a_start_and_control_forgets(seeded: Path) -> None:
@@ -169,9 +172,11 @@ def require_signalled(watch: bool) -> None:
     script = "trap 'exit 7' TERM; echo on; while :; do read x || sleep 0.01; done"
     with tempfile.TemporaryFile() as output:
         process = spawn(["/bin/sh", "-c", script], {}, output=output, watch=watch)
+        deadline = time.monotonic() + START_SECONDS
         try:
-            while not os.fstat(output.fileno()).st_size:
+            while not os.fstat(output.fileno()).st_size:  # no pause: the signal comes at once
                 assert process.poll() is None
+                assert time.monotonic() < deadline, "the program does not run"
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 7
         finally:
