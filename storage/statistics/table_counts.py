@@ -22,10 +22,13 @@ Span = tuple[datetime, datetime]
 
 def last_event(connection: sa.Connection, start: datetime, end: datetime) -> datetime | None:
     """Return when the newest event of this span was created, None if it has none."""
-    at = events.c.created_at
-    newest = sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
-    found: datetime | None = connection.scalar(newest.limit(1))
+    found: datetime | None = connection.scalar(_newest_first(start, end).limit(1))
     return found and found.astimezone(UTC)
+
+
+def _newest_first(start: datetime, end: datetime) -> sa.Select[Any]:
+    at = events.c.created_at
+    return sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
 
 
 class OfTable:
@@ -33,9 +36,7 @@ class OfTable:
 
     def width(self, connection: sa.Connection, start: datetime, end: datetime) -> timedelta:
         """Return the length of the newest part of the span that has FIRST_ROWS rows, or of all."""
-        at = events.c.created_at
-        newest = sa.select(at).where(at >= start, at < end).order_by(at.desc(), events.c.id.desc())
-        row = connection.scalar(newest.offset(FIRST_ROWS - 1).limit(1))
+        row = connection.scalar(_newest_first(start, end).offset(FIRST_ROWS - 1).limit(1))
         return end - start if row is None else max(end - row, NARROWEST)
 
     def start(self, instant: datetime) -> datetime:
